@@ -48,6 +48,13 @@ export const listMutants: readonly Mutant[] = [
     test: "test/tools/cli/members/next-member-list.test.js",
   },
   {
+    name: "lists: daemons without data become the majority",
+    file: "tools/cli/members/next-member-list.js",
+    find: "2 * without.size <= members.length",
+    replace: "true",
+    test: "test/tools/cli/members/next-member-list.test.js",
+  },
+  {
     name: "lists: a list that too few members have received is not sent again",
     file: "tools/cli/members/next-member-list.js",
     find: "again !== null && !isUnknownToSome(views, again);",

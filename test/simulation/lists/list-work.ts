@@ -30,6 +30,8 @@ const STEP_PATIENCE_MS = 1_200;
 const SETTLING_MS_MAX = 150_000;
 /** Milliseconds after which a list is forced. A list that only a removed daemon knows can never reach other daemons. */
 const FORCED_AFTER_MS = 60_000;
+/** Further milliseconds in which new daemons may receive the data. */
+const JOINING_MS = 45_000;
 
 export class ListWork {
   readonly #world: World;
@@ -210,13 +212,17 @@ export class ListWork {
       administrator.query(this.#world.hosts, STEP_PATIENCE_MS, (answers) => {
         const change = this.#repairing(answers);
         if (change === null) return;
-        const force = scheduler.time > forcesFrom;
         // Removed daemons receive the list from members.
         const { hosts, heads } = this.#world;
         const to = hosts.filter(
           (host) => isInEach(heads, host) || change.add.includes(hexOf(host.identity.id)),
         );
-        problem = administrator.sign(answers, { ...change, force }, to) ?? problem;
+        const objection = administrator.sign(answers, change, to);
+        // Daemons without data would outvote the others, which would then lose what only they have. They are awaited
+        // for longer, because faults may prevent that they ever receive the data.
+        const waitMs = objection?.includes("would not have the data") ? JOINING_MS : 0;
+        const force = objection !== null && scheduler.time > forcesFrom + waitMs;
+        problem = (force ? administrator.sign(answers, { ...change, force }, to) : objection) ?? problem;
       });
       await scheduler.runUntil(scheduler.time + STEP_MS);
       if (scheduler.time < helpsFrom) continue;

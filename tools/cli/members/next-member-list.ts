@@ -144,7 +144,7 @@ function reasonAgainst(
       "the current list has not reached any daemon that has caught up and would remain: wait a few seconds and try again; with --force " +
       "the remaining daemons would wait for each other"
     );
-  if (heads.length > 0) return null;
+  if (heads.length > 0) return tooManyWithoutData(members, views, heads);
   const known = [
     ...views,
     ...views.flatMap(({ peers }) => peers.filter((peer) => peer.connection === "connected")),
@@ -154,6 +154,30 @@ function reasonAgainst(
   return (
     `${forgotten.address} (${shown(forgotten.id)}) is a member now, and the first list would exclude it: ` +
     "specify it too, or add --force"
+  );
+}
+
+/**
+ * Returns an objection if a majority of a list would not have the data yet. They could sign a snapshot without what the
+ * other members have, which would then lose it.
+ */
+function tooManyWithoutData(
+  members: MemberList["members"],
+  views: readonly MemberView[],
+  heads: readonly KnownList[],
+): string | null {
+  const added = members.filter((id) => !heads.some(({ list }) => list.members.includes(id)));
+  const joiners = views.filter(({ id, joining }) => joining && members.includes(rawId(id)));
+  const without = new Set([...added, ...joiners.map(({ id }) => rawId(id))]);
+  if (added.length === 0 || 2 * without.size <= members.length) return null;
+  const joiner = joiners.find(({ id }) => !added.includes(rawId(id)));
+  const next =
+    joiner === undefined
+      ? "add fewer daemons, and the others when dbsync members list shows these live"
+      : `wait until dbsync members list shows ${joiner.address} live, and try again`;
+  return (
+    `${without.size} of the ${members.length} daemons on the list would not have the data yet, and could outvote those that have it: ` +
+    `${next}; with --force, writes that only the others have may be lost`
   );
 }
 

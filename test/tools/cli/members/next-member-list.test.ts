@@ -64,6 +64,25 @@ test("the first list names all daemons, and the next ones contain additions and 
   assert.equal(next(late, change("D")).number, 3);
 });
 
+test("a list of which most daemons would not have the data yet is refused", () => {
+  const one = listAfter([], { add: "A" });
+  const grown = listAfter([one], { add: "B" });
+  const joining = { joining: true };
+  assert.equal(next([view("A", [one]), view("B", [])], change("B")).number, 2);
+  assert.throws(() => next([view("A", [one])], change("BC")), /2 of the 3 daemons .* add fewer daemons/);
+  const views = [view("A", [grown]), view("B", [grown], joining), view("C", [])];
+  assert.throws(() => next(views, change("C")), /2 of the 3 daemons .* b:1111 live/);
+  assert.equal(next(views, change("C", "", { force: true })).number, 3);
+  const joined = [view("A", [grown]), view("B", [grown]), view("C", [])];
+  assert.equal(next(joined, change("C")).number, 3);
+  // Half of the daemons are no majority, and a removal adds none without data.
+  const three = listAfter([grown], { add: "C" });
+  const half = [view("A", [three]), view("B", [three]), view("C", [three], joining), view("D", [])];
+  assert.equal(next(half, change("D")).number, 4);
+  const most = [view("A", [three]), view("B", [three], joining), view("C", [three], joining)];
+  assert.equal(next(most, change("", "C")).number, 4);
+});
+
 test("a repeated command sends the list again to a daemon that does not know it", () => {
   const behind = (letter: string) => view(letter, [first], { state: "catching-up" });
   const views = [view("A", [less]), behind("B")];
