@@ -47,6 +47,20 @@ export const memberMutants: readonly Mutant[] = [
     test: "test/daemon/cluster/peers/first-watermark.test.js",
   },
   {
+    name: "joining: one of several peers alone decides from which date a new daemon accepts entries",
+    file: "daemon/cluster/peers/first-watermark.js",
+    find: "if (!this.isUnderWay || others < 2)",
+    replace: "if (true)",
+    test: "test/daemon/cluster/peers/first-watermark.test.js",
+  },
+  {
+    name: "joining: a daemon does not wait for the first report of a connected member",
+    file: "daemon/cluster/peers/catching-up-state.js",
+    find: '(status !== null && status.state !== "live")',
+    replace: 'status?.state !== "live"',
+    test: "test/daemon/cluster/peers/first-watermark.test.js",
+  },
+  {
     name: "restore: an unwritable disk causes a stack trace instead of a sentence",
     file: "tools/backup/file/restored-backup.js",
     find: "if (sentence === null)",

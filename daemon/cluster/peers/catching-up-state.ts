@@ -3,6 +3,7 @@
  * whether it reaches a majority of the members.
  */
 
+import type { StatusMessage } from "../../../protocol/members/member-messages.js";
 import type { MissingEntries } from "./finality/missing-entries.js";
 import type { Joining } from "./first-watermark.js";
 import type { Member } from "./member.js";
@@ -18,6 +19,8 @@ const REASONS = {
   cutOff:
     "it was cut off from its peers, and has not yet received everything that they accepted in the meantime",
   missing: "it is missing entries that a peer no longer stores",
+  disputed:
+    "its clock is behind that of the only peer whose clock it can read, so it waits for another peer to show which of the two is right",
   joining: "a list of members has admitted it, and it has not yet received everything that the members have",
 } as const;
 
@@ -82,7 +85,10 @@ export class CatchingUp {
     const { size, seen } = this.#roster.count(now - peering.limits.silenceMs);
     const isMajority = 2 * seen > size;
     if (this.#cluster.state === "isolated" && isMajority !== this.#isReturning) this.#turn(isMajority);
-    if (this.isUnderWay) this.#consider(now);
+    const isDisputed = this.#joining.isDisputed(this.#statuses, peering.electorate);
+    if (this.#joining.isUnderWay) this.reason = isDisputed ? REASONS.disputed : REASONS.started;
+    if (isDisputed) this.isUnderWay = true;
+    else if (this.isUnderWay) this.#consider(now);
     missing.tick(now);
     if (this.#isFullestOfStuck(now)) {
       missing.ignore();
@@ -134,13 +140,14 @@ export class CatchingUp {
     if (state !== this.#cluster.state) this.#cutOffAt = now;
     this.#cluster.state = state;
     this.#cluster.beganEmpty = false;
-    const { voters } = this.#roster;
-    this.#joining.caughtUp(
-      voters.flatMap(({ status }) => status ?? []),
-      peering.electorate,
-    );
+    this.#joining.caughtUp(this.#statuses, peering.electorate);
     if (!this.#isLogged) peering.log.info({}, "caught up with the members");
     this.#isLogged = true;
+  }
+
+  /** The last status of each connected voter. */
+  get #statuses(): readonly StatusMessage[] {
+    return this.#roster.voters.flatMap(({ status }) => status ?? []);
   }
 
   /**
@@ -216,8 +223,8 @@ export class CatchingUp {
   /**
    * Ends catching up when one of these conditions holds:
    * - The comparison with a live member is complete. A single member could report anything, so in addition the
-   *   comparison with all other live members must be complete, and this machine's clock must have been checked, or the
-   *   time to wait for both must be over.
+   *   comparison with all other live members must be complete, all connected members must have reported whether they
+   *   are live, and this machine's clock must have been checked, or the time to wait for all this must be over.
    * - All members are connected, and the comparison with each of them is complete.
    * - The comparison with all connected members is complete, and the time to wait for more members is over.
    * - The time to wait for the comparison is over, even if members keep sending new entries.
@@ -237,7 +244,7 @@ export class CatchingUp {
       now - peering.progressAt > (isCompared ? catchUpMs : catchUpStuckMs) || this.#isHeldUp(now);
     const isComplete = isAlone ? !roster.hasOthers : isCompared && (isLate || roster.all !== null);
     const isLiveCompared = members.every(
-      ({ status, compared }) => status?.state !== "live" || compared !== null,
+      ({ status, compared }) => compared !== null || (status !== null && status.state !== "live"),
     );
     const isDone =
       isComplete ||

@@ -42,6 +42,20 @@ export class Joining {
   }
 
   /**
+   * Whether this daemon has several members, and the first watermark depends on which clock is right: this daemon's, or
+   * the only other one that it can read. A third clock decides, so a single member cannot.
+   * @param members  the connected members
+   * @param electorate  the configured or listed members
+   */
+  isDisputed(members: readonly StatusMessage[], { others }: Electorate): boolean {
+    if (!this.isUnderWay || others < 2) return false;
+    const { clock, limits } = this.#cluster;
+    const now = clock();
+    const isOneOther = clocksOf(members, now).length === 2;
+    return isOneOther && joiningWatermark(members, now) > watermarkAt(members, now + limits.skewMs);
+  }
+
+  /**
    * Raises the watermark once, when this daemon has received the members' entries or reaches no member. Each call also
    * checks whether all configured members began without data. If so, no daemon can have answered any client before this
    * daemon started, and answers are no longer marked as late.
@@ -73,13 +87,23 @@ export class Joining {
  * @param now  by this daemon's clock
  */
 export function joiningWatermark(members: readonly StatusMessage[], now: number): number {
+  return watermarkAt(members, timeOf(clocksOf(members, now), now));
+}
+
+/** Returns the first watermark. @param time  the current time, which limits the highest reported watermark */
+function watermarkAt(members: readonly StatusMessage[], time: number): number {
   const watermarks = members.map(({ watermark }) => watermark).filter((watermark) => watermark > 0);
   if (watermarks.length === 0) return 0;
   watermarks.sort((a, b) => b - a);
   const median = watermarks.length > 1 ? (watermarks[Math.floor(watermarks.length / 2)] as number) : 0;
-  const clocks = [now, ...members.filter(({ skewed }) => !skewed).map(({ clock }) => clock)];
-  return Math.floor(Math.max(median, Math.min(watermarks[0] as number, timeOf(clocks, now))));
+  return Math.floor(Math.max(median, Math.min(watermarks[0] as number, time)));
 }
+
+/** Returns this daemon's clock and those of the members, except members that know that their clock is wrong. */
+const clocksOf = (members: readonly StatusMessage[], now: number): readonly number[] => [
+  now,
+  ...members.filter(({ skewed }) => !skewed).map(({ clock }) => clock),
+];
 
 /**
  * Returns the current time according to the members: the median of three or more clocks, or the later of two clocks,

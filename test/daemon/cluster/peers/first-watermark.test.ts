@@ -29,6 +29,39 @@ test("a daemon that begins without data, its clock a day behind, accepts nothing
   );
 });
 
+test("a daemon that begins without data does not believe the only one of several members that it reaches", () => {
+  const world = new World();
+  const others = (name: string) => ["a", "b", "c", "d", "e"].filter((other) => other !== name);
+  const a = world.add("a", { peers: others("a") });
+  a.offset = DAY_MS;
+  world.runUntil(() => a.timeline.published > EPOCH + DAY_MS / 2);
+  const c = world.add("c", { peers: others("c") });
+  world.run(60_000);
+  assert.equal(c.peering.state, "catching-up");
+  assert.match(c.peering.reason, /waits for another peer/);
+  assert.equal(c.timeline.raisedTo, 0);
+  world.add("b", { peers: others("b") });
+  world.runUntil(() => c.peering.state === "live");
+  assert.ok(c.timeline.raisedTo <= EPOCH + world.now, `${c.timeline.raisedTo}`);
+});
+
+test("a daemon that begins without data hears each connected member before it decides from which date it accepts entries", () => {
+  const world = new World();
+  const [a, b] = [world.add("a", { peers: ["b", "c"] }), world.add("b", { peers: ["a", "c"] })];
+  // Both clocks were ahead together, so that both members agree that dates of the next day are final.
+  a.offset = b.offset = DAY_MS;
+  world.runUntil(() => [a, b].every(({ timeline }) => timeline.published > EPOCH + DAY_MS / 2));
+  a.offset = b.offset = 0;
+  world.isLost = ({ from, to, kind }) => from === "b" && to === "c" && kind === "status";
+  const c = world.add("c", { peers: ["a", "b"] });
+  world.runUntil(() => c.peering.members.filter(({ connection }) => connection === "connected").length === 2);
+  world.run(2000);
+  assert.ok(c.peering.isJoining);
+  world.isLost = () => false;
+  world.runUntil(() => c.peering.state === "live");
+  assert.ok(c.timeline.raisedTo > EPOCH + DAY_MS / 2, `${c.timeline.raisedTo}`);
+});
+
 test("a daemon that begins without data and reaches no member begins alone", () => {
   const world = new World();
   const c = world.add("c", { peers: ["a"] });
