@@ -72,7 +72,9 @@ test("the example books a seat once, reports it as taken to the next user, and b
     stderr: "",
   });
   await trio.end(0, "SIGKILL");
-  const second = await book("B7", "Bob");
+  let second = await book("B7", "Bob");
+  // On a busy machine, a daemon may not know yet whether it still has peers, and then its answer alone proves nothing.
+  while (second.stdout === "B7: unknown\n") second = await book("B7", "Bob");
   assert.equal(second.stdout, "B7: taken\nB7 belongs to Ada; Bob has 0; people: 1\n", second.stderr);
   await trio.end(1, "SIGKILL");
   await trio.end(2, "SIGKILL");

@@ -144,7 +144,8 @@ test("the number of waiting calls is limited, and closing the client ends them",
   const client = clientOf({ servers: [`ws://${await refusingAddress()}`] });
   const calls = Array.from({ length: 1001 }, (_, i) => client.send(`SET k ${i}`));
   await assert.rejects(calls.pop() as Promise<unknown>, { code: "busy" });
-  await assert.rejects(client.call(["SET", "k", "x".repeat(5_000_000)]), { code: "busy" });
+  // Such a command can never be sent, however few calls wait.
+  await assert.rejects(client.call(["SET", "k", "x".repeat(5_000_000)]), { code: "bad-command" });
   assert.equal(client.outbox.length, 1000);
   const [{ since, until }] = client.outbox as unknown as [{ since: number; until: number }];
   assert.equal(until - since, 20_000);
@@ -152,6 +153,15 @@ test("the number of waiting calls is limited, and closing the client ends them",
   client.close();
   for (const settled of await Promise.allSettled(calls)) assert.equal(settled.status, "rejected");
   await assert.rejects(client.send("GET k"), { code: "closed" });
+});
+
+test("the bytes of waiting calls are limited", async () => {
+  const client = clientOf({ servers: [`ws://${await refusingAddress()}`] });
+  const value = "x".repeat(3_000_000);
+  const waiting = client.call(["SET", "k", value]);
+  await assert.rejects(client.call(["SET", "k", value]), { code: "busy" });
+  client.close();
+  await assert.rejects(waiting);
 });
 
 test("a page receives channel messages, and changes of a key", async () => {

@@ -253,7 +253,7 @@ test("contradictory options for users are refused with an error that names the r
     [["--acl-file", "users.acl"], /add one of them/],
     [["--resp", "x"], /Expected a port/],
     [["--resp", "7001", "-p", "7001"], /--resp and -p both use port 7001 of 127\.0\.0\.1/],
-    [["--resp", "7001", "--admin", "7001"], /--resp and --admin both use port 7001/],
+    [["--resp", "7001", "--admin", "7001"], /--admin and --resp both use port 7001/],
     [["--resp", "0.0.0.0:0", "--check-config"], /--resp 0\.0\.0\.0 can be reached/],
   ] as const;
   for (const [args, expected] of some(cases, 2)) {
