@@ -270,7 +270,9 @@ test("a damaged log is reported and moved aside, and the groups after the damage
       { lost: 1, kept: ["log-1", "log-2"].map((name) => join(folder, "timeline", `${name}.damaged`)) },
     ]);
     assert.equal(storage.get(orderKeyOf(0)), null);
-    assert.deepEqual(storage.get(orderKeyOf(WORKERS)), contentOf(WORKERS));
+    // On a busy machine the child has removed earlier ones.
+    const last = Math.max(...acknowledged.map(Number));
+    assert.deepEqual(storage.get(orderKeyOf(last)), contentOf(last));
     await storage.close();
     await new DiskStorage(folder, "always", failingLog).close();
     assert.ok(existsSync(`${path}.damaged`));
