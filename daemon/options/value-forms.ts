@@ -4,6 +4,7 @@
  */
 import { resolve } from "node:path";
 import type { Option } from "commander";
+import { formatHostAndPort, type ListenAddress, parseHostAndPort } from "../net/process/host-and-port.js";
 import type { LimitRow } from "./limit-text.js";
 import { formatLimit, parseLimit } from "./limit-text.js";
 
@@ -74,6 +75,15 @@ export function text<Value>(
     describe: (value) => format(value) || noneOf(),
   };
 }
+
+/** The form of the address of a listener. */
+export const listenAddress: Form<ListenAddress> = text(parseHostAndPort, formatHostAndPort);
+
+/** Returns the same form for a flag that may have no value. @param port  the port that it then means */
+export const listenAddressOr = (port: string): Form<ListenAddress> => ({
+  ...listenAddress,
+  prepare: (option) => listenAddress.prepare(option.preset(port)),
+});
 
 export function limit(row: LimitRow): Form<number> {
   const form = text(

@@ -1,34 +1,25 @@
 /** The options of --json. */
-import {
-  formatHost,
-  formatHostAndPort,
-  type HostAndPort,
-  parseHostAndPort,
-} from "../../daemon/net/process/host-and-port.js";
+import { formatHost, type HostAndPort } from "../../daemon/net/process/host-and-port.js";
 import { fail } from "../../daemon/net/process/start-error.js";
 import { row, type ValuesOf } from "../../daemon/options/option-row.js";
 import { parsePeer } from "../../daemon/options/peer-address.js";
 import { hasTimeline, isSidecar, type Settings } from "../../daemon/options/settings.js";
-import { list, text } from "../../daemon/options/value-forms.js";
+import { list, listenAddressOr } from "../../daemon/options/value-forms.js";
 
 /** The port of the original JSON server. */
 const JSON_PORT = "8888";
 
-const listenAddress = text(parseHostAndPort, formatHostAndPort);
-
 export const JSON_OPTIONS = {
   /** The address for clients of JSON lines, or null if there is none. */
-  json: {
+  json: row({
     clients: "JSON",
-    ...row({
-      flags: "--json [address]",
-      help: `serve JSON lines on a port of 127.0.0.1 (default: ${JSON_PORT}), or on address:port`,
-      form: { ...listenAddress, prepare: (option) => listenAddress.prepare(option.preset(JSON_PORT)) },
-      fallback: null,
-      reload: "restart",
-      example: "8889",
-    }),
-  },
+    flags: "--json [address]",
+    help: `serve JSON lines on a port of 127.0.0.1 (default: ${JSON_PORT}), or on address:port`,
+    form: listenAddressOr(JSON_PORT),
+    fallback: null,
+    reload: "restart",
+    example: "8889",
+  }),
   /** The original servers to which writes of JSON clients are sent. */
   jsonReplicas: row({
     flags: "--json-replica <host:port>",

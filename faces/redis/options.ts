@@ -1,25 +1,22 @@
 /** The options of --resp. */
-import { formatHostAndPort, parseHostAndPort } from "../../daemon/net/process/host-and-port.js";
 import { fail } from "../../daemon/net/process/start-error.js";
 import { NO_EVENTS, parseEventFlags } from "../../daemon/options/event-flags.js";
 import { row, type ValuesOf } from "../../daemon/options/option-row.js";
 import type { Settings } from "../../daemon/options/settings.js";
-import { choice, text } from "../../daemon/options/value-forms.js";
+import { choice, listenAddress, text } from "../../daemon/options/value-forms.js";
 
 export const REDIS_OPTIONS = {
   /** The address for Redis clients, or null if there is none. */
-  resp: {
+  resp: row({
     /** The name of the clients, for the log. */
     clients: "Redis",
-    ...row({
-      flags: "--resp <address>",
-      help: "serve Redis clients on a port of 127.0.0.1 (such as 6379), or on address:port",
-      form: text(parseHostAndPort, formatHostAndPort),
-      fallback: null,
-      reload: "restart",
-      example: "6380",
-    }),
-  },
+    flags: "--resp <address>",
+    help: "serve Redis clients on a port of 127.0.0.1 (such as 6379), or on address:port",
+    form: listenAddress,
+    fallback: null,
+    reload: "restart",
+    example: "6380",
+  }),
   /** The Redis clients that may send DEBUG: none, clients of this machine, or all. */
   enableDebugCommand: row({
     flags: "--enable-debug-command <clients>",

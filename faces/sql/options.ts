@@ -1,27 +1,22 @@
 /** The options of --sql. */
-import { formatHostAndPort, parseHostAndPort } from "../../daemon/net/process/host-and-port.js";
 import { fail } from "../../daemon/net/process/start-error.js";
 import { row, type ValuesOf } from "../../daemon/options/option-row.js";
 import type { Settings } from "../../daemon/options/settings.js";
-import { choice, text } from "../../daemon/options/value-forms.js";
+import { choice, listenAddressOr } from "../../daemon/options/value-forms.js";
 
 /** The port of the earlier SQL server. */
 const SQL_PORT = "3948";
 
-const listenAddress = text(parseHostAndPort, formatHostAndPort);
-
 export const SQL_OPTIONS = {
-  sql: {
+  sql: row({
     clients: "SQL",
-    ...row({
-      flags: "--sql [address]",
-      help: `serve the SQL line protocol on a port of 127.0.0.1 (default: ${SQL_PORT}), or on address:port`,
-      form: { ...listenAddress, prepare: (option) => listenAddress.prepare(option.preset(SQL_PORT)) },
-      fallback: null,
-      reload: "restart",
-      example: SQL_PORT,
-    }),
-  },
+    flags: "--sql [address]",
+    help: `serve the SQL line protocol on a port of 127.0.0.1 (default: ${SQL_PORT}), or on address:port`,
+    form: listenAddressOr(SQL_PORT),
+    fallback: null,
+    reload: "restart",
+    example: SQL_PORT,
+  }),
   /** The language of --sql's messages, or null for the language of each statement. */
   sqlLanguage: row({
     flags: "--sql-language <language>",

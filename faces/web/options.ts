@@ -1,10 +1,10 @@
 /** The options of --ws, the listener for browsers. */
-import { formatHostAndPort, isLoopback, parseHostAndPort } from "../../daemon/net/process/host-and-port.js";
+import { isLoopback } from "../../daemon/net/process/host-and-port.js";
 import { fail } from "../../daemon/net/process/start-error.js";
 import { row, type ValuesOf } from "../../daemon/options/option-row.js";
 import { refuseOpen } from "../../daemon/options/reachable-addresses.js";
 import { isSigned, type Settings } from "../../daemon/options/settings.js";
-import { list, text } from "../../daemon/options/value-forms.js";
+import { list, listenAddress } from "../../daemon/options/value-forms.js";
 
 const ORIGINS_MAX = 256;
 
@@ -13,7 +13,7 @@ export const WEB_OPTIONS = {
   ws: row({
     flags: "--ws <address>",
     help: "serve browsers (version 2 over WebSocket) on a port of 127.0.0.1 (such as 1180), or on address:port",
-    form: text(parseHostAndPort, formatHostAndPort),
+    form: listenAddress,
     fallback: null,
     reload: "restart",
     example: "1180",

@@ -1,9 +1,8 @@
 /** The options of --admin. */
-import { formatHostAndPort, parseHostAndPort } from "../../daemon/net/process/host-and-port.js";
 import { fail } from "../../daemon/net/process/start-error.js";
 import { row, type ValuesOf } from "../../daemon/options/option-row.js";
 import type { Settings } from "../../daemon/options/settings.js";
-import { list, text } from "../../daemon/options/value-forms.js";
+import { list, listenAddress } from "../../daemon/options/value-forms.js";
 
 const ADMIN_HOSTS_MAX = 64;
 /** A DNS name without a port, with or without a final dot. */
@@ -14,7 +13,7 @@ export const ADMIN_OPTIONS = {
   admin: row({
     flags: "--admin <address>",
     help: "serve a dashboard, /healthz and /metrics on a port of 127.0.0.1, or on address:port",
-    form: text(parseHostAndPort, formatHostAndPort),
+    form: listenAddress,
     fallback: null,
     reload: "restart",
     example: "9465",
