@@ -205,16 +205,8 @@ export class OutboxClient implements CallingClient {
     traceparent?: string,
   ): void {
     const isMulti = options.envelope?.multi === true;
-    if (this.#closedBy !== null)
-      throw closedClient(
-        this.#closedBy,
-        isMulti ? commandsLabel(inputs as readonly CommandInput[]) : commandLabel(inputs as CommandInput),
-      );
-    if (options.signal?.aborted)
-      throw abortedCall(
-        options.signal,
-        isMulti ? commandsLabel(inputs as readonly CommandInput[]) : commandLabel(inputs as CommandInput),
-      );
+    if (this.#closedBy !== null) throw closedClient(this.#closedBy, labelOf(inputs, isMulti));
+    if (options.signal?.aborted) throw abortedCall(options.signal, labelOf(inputs, isMulti));
     const now = this.#environment.now();
     const isOwn = traceparent === undefined || options.traceparent !== null;
     const settings = isOwn ? options : { ...options, traceparent };
@@ -231,11 +223,7 @@ export class OutboxClient implements CallingClient {
   /** Adds a call to the outbox, or rejects it if the outbox does not accept it. */
   #begin(parts: CallParts, commandKind: CommandKind): void {
     const { signal } = parts.settings;
-    const aborted = () => this.#abort(call, signal as AbortSignal);
-    const call = new PendingCall(
-      this.#host.accept(signal === null ? parts : withoutListener(parts, signal, aborted)),
-    );
-    if (signal !== null) onAbort(signal, aborted);
+    const call = signal === null ? new PendingCall(this.#host.accept(parts)) : this.#abortable(parts, signal);
     if (this.#outbox !== null) this.#add(call, commandKind, this.#outbox, parts.now);
     else
       this.#host.waitForOutbox(parts.settings.timeout).then(
@@ -244,6 +232,14 @@ export class OutboxClient implements CallingClient {
           if (!call.isSettled) call.reject(problem);
         },
       );
+  }
+
+  /** Makes a call that listens to its signal until it settles. */
+  #abortable(parts: CallParts, signal: AbortSignal): PendingCall {
+    const aborted = () => this.#abort(call, signal);
+    const call = new PendingCall(this.#host.accept(withoutListener(parts, signal, aborted)));
+    onAbort(signal, aborted);
+    return call;
   }
 
   #abort(call: PendingCall, signal: AbortSignal): void {
@@ -316,6 +312,9 @@ function withoutListener(parts: CallParts, signal: AbortSignal, listener: () => 
     },
   };
 }
+
+const labelOf = (inputs: CommandInput | readonly CommandInput[], isMulti: boolean): string =>
+  isMulti ? commandsLabel(inputs as readonly CommandInput[]) : commandLabel(inputs as CommandInput);
 
 /** Returns the kind of the commands of `multi`. */
 function unitKindOf(commands: readonly CommandInput[]): CommandKind {
