@@ -85,8 +85,9 @@ export class CatchingUp {
     const { size, seen } = this.#roster.count(now - peering.limits.silenceMs);
     const isMajority = 2 * seen > size;
     if (this.#cluster.state === "isolated" && isMajority !== this.#isReturning) this.#turn(isMajority);
-    const isDisputed = this.#joining.isDisputed(this.#statuses, peering.electorate);
-    if (this.#joining.isUnderWay) this.reason = isDisputed ? REASONS.disputed : REASONS.started;
+    const isNew = this.#joining.isUnderWay;
+    const isDisputed = isNew && this.#joining.isDisputed(this.#statuses, peering.electorate);
+    if (isNew) this.reason = isDisputed ? REASONS.disputed : REASONS.started;
     if (isDisputed) this.isUnderWay = true;
     else if (this.isUnderWay) this.#consider(now);
     missing.tick(now);
