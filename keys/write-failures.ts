@@ -15,14 +15,19 @@ const REASONS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Returns the code and reason of a failed write, such as `ENOSPC: no space …`, even if the failed write is the cause of
- * another error. Returns null for all other errors.
+ * Returns the system's error code of a failed write, such as `ENOSPC`, even if the failed write is the cause of another
+ * error. Returns null for all other errors.
  */
-export function writingFailure(problem: unknown): string | null {
+export function writingFailureCode(problem: unknown): string | null {
   if (!(problem instanceof Error)) return null;
   const code = codeOf((problem as { readonly code?: unknown }).code);
-  const reason = REASONS[code];
-  return reason === undefined ? writingFailure(problem.cause) : `${code}: ${reason}`;
+  return REASONS[code] === undefined ? writingFailureCode(problem.cause) : code;
+}
+
+/** Returns the code and reason of a failed write, such as `ENOSPC: no space …`, or null for all other errors. */
+export function writingFailure(problem: unknown): string | null {
+  const code = writingFailureCode(problem);
+  return code === null ? null : `${code}: ${REASONS[code]}`;
 }
 
 /** Returns the system's error code. LMDB's errors have the system's number instead. */

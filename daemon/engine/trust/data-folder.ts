@@ -5,7 +5,7 @@ import { discard, publishNew, stage } from "../../../keys/atomic-file.js";
 import { loadPrivateKey } from "../../../keys/key-file.js";
 import { KeyFileError } from "../../../keys/key-file-errors.js";
 import { errnoOf } from "../../../keys/key-source.js";
-import { writingFailure } from "../../../keys/write-failures.js";
+import { writingFailureCode } from "../../../keys/write-failures.js";
 import { StartError } from "../../net/process/start-error.js";
 import { type Identity, identityOf, makeIdentity } from "./identity.js";
 
@@ -93,7 +93,7 @@ function makeKey(file: string): Identity {
 
 /** Returns that the disk is full, and what to do, or null if that is not the problem. */
 export function fullDisk(problem: unknown): string | null {
-  const [code] = writingFailure(problem)?.split(":") ?? [];
+  const code = writingFailureCode(problem);
   return code === "ENOSPC" || code === "EDQUOT"
     ? `the disk is full (${code}). Free space on it, or choose a folder on another disk.`
     : null;
