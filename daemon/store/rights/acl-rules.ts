@@ -4,7 +4,7 @@
  * apply to a signing key.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { didYouMean } from "../../../protocol/nearest-name.js";
+import { didYouMean, nearestName } from "../../../protocol/nearest-name.js";
 import { CommandFailure, echoed } from "../arguments/command-errors.js";
 import { ABSENT_COMMANDS } from "../rows/absent-commands.js";
 import type { CommandTable } from "../rows/command-row.js";
@@ -195,11 +195,12 @@ function parseCommandRule(text: ByteString, table: CommandTable): Rule {
       mistake,
     );
   }
-  const suggestion = didYouMean(
+  const nearest = nearestName(
     name,
     table.all().map((command) => command.name),
   );
-  throw wrongRule(text, `there is no such command; ${suggestion}`.replace(/; $/, "").trimEnd(), "unknown");
+  const suggestion = nearest === null ? "" : `; did you mean ${nearest}?`;
+  throw wrongRule(text, `there is no such command${suggestion}`, "unknown");
 }
 
 /** Returns the problem of a rule with an unknown category. */
