@@ -1,4 +1,5 @@
 /** Tests which routes commands have. */
+import "../../support/all-families.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ALL_COMMANDS_SUPPORTED } from "../../../daemon/engine/backends/command-path.js";
