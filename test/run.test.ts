@@ -13,6 +13,7 @@ import { setTimeout } from "node:timers/promises";
 import { testFiles } from "./support/chosen-files.js";
 import { FULL_ONLY } from "./support/full-files.js";
 import { buildRoot } from "./support/repository.js";
+import { together } from "./support/together.js";
 
 test("a word in the name of a parent folder selects no test file, and a file that a test leaves fails the run", () => {
   const above = mkdtempSync(join(tmpdir(), "dbsync-above-"));
@@ -103,9 +104,8 @@ function runFiles(texts: readonly string[], { isShared = false } = {}): RunResul
     return file;
   });
   const { NODE_TEST_CONTEXT: _, ...env } = process.env;
-  const group = join(folder, "together-1.mjs");
-  writeFileSync(group, files.map((file) => `import "${file}";\n`).join(""));
-  const args = [join(buildRoot, "test/run-files.js"), LIMIT, "2", ...(isShared ? [group] : files)];
+  const programs = isShared ? together(files, { folder, lanes: 1 }) : files;
+  const args = [join(buildRoot, "test/run-files.js"), LIMIT, "2", ...programs];
   const { status, stdout } = spawnSync(process.execPath, args, { env, encoding: "utf8" });
   rmSync(folder, { recursive: true });
   return { status, output: stdout };
@@ -122,6 +122,14 @@ test("a file that fails in the parallel run and passes alone is reported, and do
   assert.match(output, /Error: this once/);
   assert.match(output, /Running again, alone: file-1\.test\.mjs/);
   assert.match(output, /passed when they ran again, alone.*\n {2}file-1\.test\.mjs: fails once/);
+});
+
+test("files that share a process run their tests when all files are loaded", () => {
+  const loads = "await new Promise((loaded) => setTimeout(loaded, 50));";
+  const early = `${loads} test("uses a later constant", () => void LATER); const LATER = 1;`;
+  const { status, output } = runFiles([PASSES, early], { isShared: true });
+  assert.equal(status, 0, output);
+  assert.doesNotMatch(output, /LATER/);
 });
 
 test("a file that fails twice fails the run, and so do many files that each fail once", () => {

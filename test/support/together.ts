@@ -16,6 +16,8 @@ const FILES = 24;
 const ALONE =
   /^(before|afterEach|beforeEach\(async)\b|(?<!-)\bprocess\.|\bmock\b|"node:(v8|child_process)"|\bseedNameHash\b|support\/(daemon-process|run-program|redis-server|redis-cli|php)\.js"/m;
 
+const GATE = new URL("./together-gate.js", import.meta.url).href;
+
 export interface Sharing {
   /** The folder for programs that import the files. */
   readonly folder: string;
@@ -36,7 +38,8 @@ export function together(files: readonly string[], { folder, lanes }: Sharing): 
     const group = join(folder, `together-${number + 1}.mjs`);
     // Adjacent files are similar, and often slow together, so they are distributed over the groups.
     const members = sharing.filter((_, i) => i % count === number);
-    writeFileSync(group, members.map((file) => `import "${pathToFileURL(file).href}";\n`).join(""));
+    const imports = members.map((file) => `import "${pathToFileURL(file).href}";\n`);
+    writeFileSync(group, `import { openGate } from "${GATE}";\n${imports.join("")}openGate();\n`);
     return group;
   });
   const isAlone = (file: string) => !sharing.includes(file);
