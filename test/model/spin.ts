@@ -75,9 +75,14 @@ function checkerOptions(search: Search["search"], seed: number): readonly string
   return search === "all" ? ["-w24"] : [];
 }
 
-/** Returns what the model printed on the way to the violation. A violation without a text is the checker's own. */
-function stepsOf(replay: string, report: string): string {
-  const steps = replay.split(/^spin: /m, 1)[0] as string;
+/**
+ * Returns what the model printed on the way to the violation. A violation without a text is the checker's own.
+ * @param replay  what spin printed: the lines of the model, then its own. Warnings precede them, for example that the
+ *   model is newer than the trail, if the clock was set back in between.
+ * @param report  what the search printed
+ */
+export function stepsOf(replay: string, report: string): string {
+  const steps = replay.replace(/^spin: warning, .*\n/gm, "").split(/^spin: /m, 1)[0] as string;
   if (/^violated: /m.test(steps)) return steps;
   return `${steps}violated: ${/^pan:\d+: (.*) \(at depth/m.exec(report)?.[1] ?? "an unknown rule"}\n`;
 }
