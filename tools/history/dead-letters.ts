@@ -352,7 +352,7 @@ async function find(flags: FindFlags): Promise<void> {
   const settings = readSettings({ ...flags, timeout: flags.timeout ?? COMMAND_MS });
   const { key } = openFrom(settings);
   const query = async (words: readonly string[]): Promise<EntryOutcome[]> => {
-    const answers = await queryEach(settings, key, ["TIMELINE", "FATE", ...words]);
+    const answers = await queryEach(settings, key, ["TIMELINE", "OUTCOME", ...words]);
     const reports = answers.flatMap(({ error, reply }) => (error === null ? [outcomesIn(reply)] : []));
     const [first] = reports;
     if (first === undefined) throw answers[0]?.error ?? new DbsyncError("all-failed", "");
@@ -364,7 +364,7 @@ async function find(flags: FindFlags): Promise<void> {
   const { findDeadLetters } = await import("../cli/folder/folder-dead-letters.js");
   const found = await findDeadLetters(flags, query);
   const { kept, unread, counts } = found;
-  if (flags.json) printJson({ kept, unread, fates: counts });
+  if (flags.json) printJson({ kept, unread, outcomes: counts });
   else for (const line of linesOf(found)) printLine(line);
   if (counts.undecided > 0 || unread > 0) process.exitCode = EXIT.failed;
 }

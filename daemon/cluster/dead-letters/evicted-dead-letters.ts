@@ -14,7 +14,7 @@ import { DeadLetterFolder, DeadLettersNotWritten, deadLettersFolder } from "./de
 import { DeadLetterStore, DeadLettersNotStored } from "./dead-letter-store.js";
 
 /**
- * The limits of one request to the members: the number of envelopes that TIMELINE FATE accepts, and the total bytes of
+ * The limits of one request to the members: the number of envelopes that TIMELINE OUTCOME accepts, and the total bytes of
  * these envelopes.
  */
 const ORDER_KEYS_MAX = 1000;

@@ -70,7 +70,7 @@ export class TimelineCommands {
         "TIMELINE|DEADLETTERS",
         (argv) => deadLettersReply(argv, this.node.removedDataStores.deadLetters, this.node.timeline.ring),
       ],
-      ["TIMELINE|FATE", (argv) => envelopeOutcomes(argv, this.node, this.recorder)],
+      ["TIMELINE|OUTCOME", (argv) => envelopeOutcomes(argv, this.node, this.recorder)],
       ["TIMELINE|GET", (argv, { db, id }) => pastState(argv, { recalls, db, id, now: now() })],
       ["TIMELINE|LOG", async (argv, unit) => await log(argv, scene(unit))],
       ["TIMELINE|REPAIR", (argv) => repairMirror(argv, this.mirror)],
@@ -142,9 +142,9 @@ function upToFigures(upTo: number, index: DigestIndex): Figures<typeof UPTO_FIGU
 const ORDER_KEYS_MAX = 1000;
 
 /**
- * TIMELINE FATE: returns the outcomes of envelopes that a daemon had accepted before the member list removed it. The
+ * TIMELINE OUTCOME: returns the outcomes of envelopes that a daemon had accepted before the member list removed it. The
  * client stores the envelopes that no member has as dead letters. Source: docs/protocol-v2.md "TIMELINE".
- * @param argv  `TIMELINE FATE daemon order-key …`, hexadecimal. @throws CommandFailure
+ * @param argv  `TIMELINE OUTCOME daemon order-key …`, hexadecimal. @throws CommandFailure
  */
 function envelopeOutcomes(argv: readonly ByteString[], node: NodeState, recorder: Recorder): Reply {
   const [, , daemon = "", ...orderKeys] = argv;

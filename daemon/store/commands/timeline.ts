@@ -72,12 +72,12 @@ export const timeline = (find: CommandTable["find"]): readonly Command[] => {
         complexity: "O(N), N: dead letters",
         summary: "Lists the dead letters of this daemon: TIMELINE DEADLETTERS [FROM ms] [LIMIT n].",
       },
-      "TIMELINE|FATE": {
+      "TIMELINE|OUTCOME": {
         arity: -4,
         keys: none,
         complexity: "O(N), N: order keys",
         summary:
-          "Returns the outcome of writes of an evicted daemon: TIMELINE FATE daemon order-key [order-key ...].",
+          "Returns the outcome of writes of an evicted daemon: TIMELINE OUTCOME daemon order-key [order-key ...].",
       },
       "TIMELINE|GET": {
         arity: -4,

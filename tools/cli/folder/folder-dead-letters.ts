@@ -122,7 +122,7 @@ export function removeDeadLetters(ids: readonly string[], flags: FolderFlags): P
 
 /**
  * Finds the entries of an evicted daemon that no member has, and stores them as dead letters.
- * @param query  sends TIMELINE FATE to the members, with the daemon's id and then positions, all hexadecimal
+ * @param query  sends TIMELINE OUTCOME to the members, with the daemon's id and then positions, all hexadecimal
  * @throws Failure, and the errors of `query`; in both cases no dead letter is stored
  */
 export function findDeadLetters(

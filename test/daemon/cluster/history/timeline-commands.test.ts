@@ -278,9 +278,9 @@ describe("TIMELINE GET", () => {
   });
 });
 
-test("TIMELINE FATE reports the outcome of entries that an evicted daemon had accepted", async () => {
+test("TIMELINE OUTCOME reports the outcome of entries that an evicted daemon had accepted", async () => {
   const orderKey = (at: number) => writeOrderKey({ at, seq: 0, id: "i".repeat(32) }).toString("hex");
-  const send = (...words: string[]) => scene.send("TIMELINE", "FATE", ...words);
+  const send = (...words: string[]) => scene.send("TIMELINE", "OUTCOME", ...words);
   const outcomes = await send(hexOf(LEFT_OUT), ...[3, 4, 5, 8].map(orderKey));
   assert.deepEqual(outcomes, ["forgotten", "dead-letter", "held", "undecided"]);
   assert.match(
