@@ -78,12 +78,12 @@ export interface DashboardFrame {
   readonly ws: { readonly port: number; readonly isSecure: boolean } | null;
 }
 
-/** The totals of a listener since the start, and its current connections. */
+/** The totals of a port since the start, and its current connections; null: they are in the row of the port. */
 export interface FrameListener {
   readonly name: string;
   readonly ok: number;
   readonly errors: number;
-  readonly connections: number;
+  readonly connections: number | null;
 }
 
 export interface FrameRefusal {

@@ -94,6 +94,7 @@ export class Frames implements EventSource {
   start(): void {
     this.#loop.enable();
     this.#sources.watchRecorded((entries, isFromClients) => this.#arrivals.add(entries, isFromClients));
+    this.#sums = this.#sumsNow(this.#sources.replica());
     this.#timer = setInterval(() => this.#sample(), SAMPLE_EVERY_MS).unref();
   }
 
@@ -156,12 +157,7 @@ export class Frames implements EventSource {
     const { clock, metrics, replica } = this.#sources;
     const figures = replica();
     const listeners = [...metrics.listeners.values()];
-    const sums: Sums = {
-      at: performance.now(),
-      units: listeners.reduce((sum, { ok, errors }) => sum + ok + errors, 0),
-      recorded: figures === null ? null : figures.ringEntries + figures.dataEntries,
-      refused: refusalsOf(metrics).reduce((sum, { count }) => sum + count, 0),
-    };
+    const sums = this.#sumsNow(figures);
     const verify = this.#verify.take();
     const delay = this.#delay();
     this.#samples.add(clock(), {
@@ -178,6 +174,16 @@ export class Frames implements EventSource {
     });
     this.#sums = sums;
     this.#arrivals.forget();
+  }
+
+  #sumsNow(figures: ReplicaFigures | null): Sums {
+    const { metrics } = this.#sources;
+    return {
+      at: performance.now(),
+      units: [...metrics.listeners.values()].reduce((sum, { ok, errors }) => sum + ok + errors, 0),
+      recorded: figures === null ? null : figures.ringEntries + figures.dataEntries,
+      refused: refusalsOf(metrics).reduce((sum, { count }) => sum + count, 0),
+    };
   }
 
   #memory(): DashboardFrame["memory"] {
@@ -242,8 +248,30 @@ function lagOf(members: readonly MemberReport[]): number {
   return members.reduce((max, { lag, behind }) => Math.max(max, lag + behind), 0);
 }
 
-function listenersOf({ listeners }: Sources["metrics"]): FrameListener[] {
-  return [...listeners].map(([name, { ok, errors, connections }]) => ({ name, ok, errors, connections }));
+/** The listeners of the main port in metrics: `dbsync` counts connections, and each version counts its answers. */
+const MAIN_PORT = ["dbsync", "dbsync-v2", "dbsync-v1"];
+const VERSION_1 = "dbsync-v1";
+
+/** Returns a row for each port, and one for the answers of version 1 if there are any. */
+export function listenersOf({ listeners }: Sources["metrics"]): FrameListener[] {
+  const rows = [...listeners].map(([name, { ok, errors, connections }]) => ({
+    name,
+    ok,
+    errors,
+    connections,
+  }));
+  const main = rows.filter(({ name }) => MAIN_PORT.includes(name));
+  const sum = (figure: "ok" | "errors" | "connections") => main.reduce((all, row) => all + row[figure], 0);
+  const version1 = main.find(({ name }) => name === VERSION_1);
+  return [
+    ...(main.length === 0
+      ? []
+      : [{ name: "dbsync", ok: sum("ok"), errors: sum("errors"), connections: sum("connections") }]),
+    ...(version1 === undefined || version1.ok + version1.errors === 0
+      ? []
+      : [{ ...version1, name: "of these, version 1", connections: null }]),
+    ...rows.filter(({ name }) => !MAIN_PORT.includes(name)),
+  ];
 }
 
 function refusalsOf({ listeners }: Sources["metrics"]): FrameRefusal[] {

@@ -9,7 +9,11 @@ import pino from "pino";
 import { Histogram } from "../../../daemon/net/process/histogram.js";
 import { parseHostAndPort } from "../../../daemon/net/process/host-and-port.js";
 import { Metrics } from "../../../daemon/program/inspection/metrics.js";
-import type { DashboardFrame, DashboardHistory } from "../../../protocol/json/dashboard-frame.js";
+import {
+  type DashboardFrame,
+  type DashboardHistory,
+  SAMPLE_EVERY_MS,
+} from "../../../protocol/json/dashboard-frame.js";
 import { type FrameSources, Frames } from "../../../tools/admin/dashboard-frames.js";
 import { AdminServer } from "../../../tools/admin/http/admin-server.js";
 import { double } from "../../support/double.js";
@@ -66,6 +70,31 @@ test("the dashboard counts writes before a page is open, and counts none after i
   assert.equal((JSON.parse(frames.history) as DashboardHistory).arrivals.length, arrivals.length);
   frames.stop();
   assert.equal(watcher(), null);
+});
+
+test("the main port is one row of the listeners, and version 1 a part of it", () => {
+  const metrics = new Metrics();
+  metrics.connected("dbsync", 1);
+  metrics.served("dbsync-v2", 5, 1);
+  metrics.served("resp", 2, 0);
+  const { frames } = framesOf({ metrics });
+  const rows = () =>
+    (JSON.parse(frames.next()) as DashboardFrame).listeners.map((row) => Object.values(row).join(" "));
+  assert.deepEqual(rows(), ["dbsync 4 1 1", "resp 2 0 0"]);
+  metrics.served("dbsync-v1", 3, 0);
+  assert.deepEqual(rows(), ["dbsync 7 1 1", "of these, version 1 3 0 ", "resp 2 0 0"]);
+});
+
+test("the first sample has the rates since the start", (t) => {
+  t.mock.timers.enable({ apis: ["setInterval"] });
+  const metrics = new Metrics();
+  const { frames } = framesOf({ metrics });
+  t.after(() => frames.stop());
+  frames.start();
+  metrics.served("dbsync-v2", 5, 0);
+  t.mock.timers.tick(SAMPLE_EVERY_MS);
+  const [units] = (JSON.parse(frames.history) as DashboardHistory).samples[0]?.slice(1) ?? [];
+  assert.ok(Number(units) > 0, `${units}`);
 });
 
 test("a frame contains problems in the wording of dbsync doctor", () => {

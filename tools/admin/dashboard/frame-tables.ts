@@ -117,7 +117,7 @@ export function showListeners({ listeners, refusals }: DashboardFrame): void {
       { text: name },
       { text: countText(ok), className: NUMBER },
       { text: countText(errors), className: NUMBER },
-      { text: countText(connections), className: NUMBER },
+      { text: connections === null ? "–" : countText(connections), className: NUMBER },
     ]),
   );
   const byCount = refusals.toSorted((one, other) => other.count - one.count);

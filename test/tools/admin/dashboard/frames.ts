@@ -69,7 +69,7 @@ export function frameOf({ problems = [], members = [], ...parts }: FrameParts): 
       isOfMember: false,
     })),
     sample: SAMPLE.at(-1) ?? null,
-    listeners: [{ name: "dbsync-v2", ok: 12_345, errors: 6, connections: 7 }],
+    listeners: [{ name: "dbsync", ok: 12_345, errors: 6, connections: 7 }],
     refusals: [{ listener: "dbsync-v2", reason: "bad-signature", count: 3 }],
     memory: { resident: 90e6, heap: 30e6, buffered: 0, used: 40e6, limit: 0 },
     disk: { free: 50e9, size: 200e9 },
