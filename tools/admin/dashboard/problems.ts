@@ -116,9 +116,22 @@ function fill(list: Element, problems: readonly ShownProblem[]): void {
     if (subject === undefined || text === undefined || fix === undefined) continue;
     setText(item.children[0] ?? item, `${subjectText(problem)}:`);
     setText(text, `${problem.text}.`);
-    setText(fix, `${CURES[problem.severity]}: ${problem.fix}.`);
+    showFix(fix, `${CURES[problem.severity]}: ${problem.fix}`);
     item.className = CLASSES[problem.severity];
   }
+}
+
+/** The command at the end of a remedy, which the page shows on its own line so that it can be copied. */
+const COMMAND = /: (dbsync [^;:]+)$/;
+
+function showFix(element: Element, fix: string): void {
+  const [, command = ""] = COMMAND.exec(fix) ?? [];
+  if (command === "") {
+    setText(element, `${fix}.`);
+    return;
+  }
+  if (element.textContent === fix) return;
+  element.replaceChildren(fix.slice(0, -command.length), newElement("code", command));
 }
 
 const MARKS = { good: "✓", busy: "…", warn: "▲", bad: "✕" } as const;

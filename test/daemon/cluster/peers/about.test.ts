@@ -50,13 +50,14 @@ test("a member's report is limited in length and to printable characters, whatev
   }
 });
 
-test("public problems contain no name of a key and no id", () => {
+test("public problems contain no name of a key and no id, but the complete command for the daemon's own key", () => {
   const id = "0123456789abcdef".repeat(4);
+  const own = `CLUSTER ADD MCow${"abcdef012345".repeat(2)}`;
   const report = {
     ...readFigures(TIMELINE_FIGURES, []),
     state: "live",
     durable: true,
-    authorize: `CLUSTER ADD ${id}`,
+    authorize: own,
     differing: [{ db: 0, key: "secret-name", verdict: "own", members: [id] }],
     revoked: id,
     members: [],
@@ -64,6 +65,7 @@ test("public problems contain no name of a key and no id", () => {
   const problems = publicProblems(report, 1_790_000_000_000);
   const text = JSON.stringify(problems);
   assert.ok(problems.length >= 3, text);
+  assert.ok(problems.some(({ fix }) => fix === `as administrator: dbsync send -k root-private.pem ${own}`));
   assert.doesNotMatch(text, /secret|0123456789ab/);
   assert.match(text, /its state differs from that of most members/);
 });
