@@ -43,9 +43,9 @@ export class SampleHistory {
   }
 }
 
-const HEIGHT = 120;
+const HEIGHT = 126;
 const TOP = 8;
-const FOOT = 18;
+const FOOT = 24;
 const FULL = HEIGHT - TOP - FOOT;
 /** Width of the vertical axis in pixels, and half the width of a label of the time axis. */
 const LEFT = 64;

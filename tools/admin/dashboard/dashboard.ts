@@ -15,6 +15,8 @@ import { TimelineStrip } from "./timeline-strip.js";
 /** Time without a frame after which the daemon counts as silent, in milliseconds. Frames arrive every second. */
 const SILENT_MS = 3000;
 const CHECK_MS = 500;
+/** The width up to which the style sheet shows tables as cards. */
+const PHONE = "(max-width: 40rem)";
 const RECONNECT_MS = 3000;
 
 interface FeedHandlers {
@@ -185,9 +187,22 @@ function announce(frame: DashboardFrame): void {
     setText(byId("announcement"), `${new Date(frame.now).toLocaleTimeString()}: ${changes.join(", ")}`);
 }
 
-addEventListener("resize", () => {
+const redraw = () => {
   if (last !== null) draw(last);
-});
+};
+
+/** Folds all parts except problems and members on a phone. */
+function foldParts({ matches }: { readonly matches: boolean }): void {
+  for (const part of PARTS) part.open = !matches;
+}
+
+const PARTS = [...document.querySelectorAll("details")];
+const phone = matchMedia(PHONE);
+foldParts(phone);
+phone.addEventListener("change", foldParts);
+// A folded chart has no width, so it is drawn again when it is opened.
+for (const part of PARTS) part.addEventListener("toggle", redraw);
+addEventListener("resize", redraw);
 byId("charts").append(...CHARTS.map(({ element }) => element));
 setText(byId("host"), location.host);
 prepareSigning(() => last);

@@ -38,13 +38,19 @@ export function prepareSigning(frame: () => DashboardFrame | null): void {
 
 /** Shows how to sign in, or what the daemon needs before an administrator can sign in. */
 export function showSignIn({ keys, ws }: DashboardFrame): void {
-  const missing =
-    keys === null
-      ? "This daemon accepts unsigned commands: it has no keys and no log. Start it with -s, --root-key and --ws to sign in here."
-      : "To sign in here, start the daemon also with --ws: this page sends its signed requests there.";
-  const canSignIn = keys !== null && ws !== null;
+  const missing = [
+    ...(keys === null ? ["-s"] : []),
+    ...(keys?.["root"] === undefined ? ["--root-key"] : []),
+    ...(ws === null ? ["--ws"] : []),
+  ];
+  const canSignIn = missing.length === 0;
   byId("no-sign-in").hidden = canSignIn;
-  setText(byId("no-sign-in"), missing);
+  const reason = keys === null ? "This daemon accepts unsigned commands: it has no keys and no log. " : "";
+  const options = `${missing.slice(0, -1).join(", ")}${missing.length > 1 ? " and " : ""}${missing.at(-1) ?? ""}`;
+  setText(
+    byId("no-sign-in"),
+    `${reason}To sign in here, start it with ${options}: an administrator's key authorizes this browser, and --ws receives the page's signed requests.`,
+  );
   byId("sign-in").hidden = !canSignIn || !byId("admitted").hidden;
 }
 

@@ -31,6 +31,12 @@ async function stubbed(chromium: Chromium, daemon: DaemonProcess, history: objec
 const send = (tab: Tab, frame: DashboardFrame) =>
   tab.run(`window.send(${JSON.stringify(JSON.stringify(frame))})`);
 
+/** Opens the parts that are folded on a phone, and waits until the page has drawn them. */
+const openAll = `(async () => {
+  for (const part of document.querySelectorAll("details")) part.open = true;
+  await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+})()`;
+
 /** Whether the page contains the colour of a good state. */
 const isGreenAnywhere = `(() => {
   const probe = document.createElement("i");
@@ -50,6 +56,7 @@ async function examine(tab: Tab, what: string): Promise<void> {
   for (const width of [1200, 390])
     for (const isDark of [false, true]) {
       await tab.appear({ width, height: 1000, isDark });
+      await tab.run(openAll);
       assert.deepEqual(await axeFindings(tab), [], `${what}, ${width}, ${isDark}`);
       const wide = `[...document.querySelectorAll("body *")].filter((one) => one.checkVisibility() && !one.closest("svg, .scroll, .box, .skip") &&
         one.getBoundingClientRect().right > innerWidth + 1).map((one) => one.outerHTML.slice(0, 120))`;
@@ -125,11 +132,14 @@ test("a temporary state is grey, and the page's title, icon and state show no fa
   await send(tab, { ...frame, problems: [catchingUp, failed] });
   assert.deepEqual(await tab.run(classes), ["badge warn", "bad", "quiet"]);
   assert.match(String(await tab.run("document.title")), /^✕ 1 problem · /);
-  const note = { ...about, text: "its key is not authorized", severity: "note" as const };
+  const command = "dbsync send -k root-private.pem CLUSTER ADD MCowBQYDK2VwAyEA+/=";
+  const fix = `as administrator: ${command}`;
+  const note = { ...about, fix, text: "its key is not authorized", severity: "note" as const };
   await send(tab, { ...frameOf({}), problems: [note] });
   assert.deepEqual(await tab.run(classes), ["badge good", "quiet"]);
   assert.match(String(await tab.run("document.title")), /^✓ healthy · /);
-  assert.match(String(await tab.run(textOf("problems"))), /What to do, if you need it: see its log\./);
+  assert.match(String(await tab.run(textOf("problems"))), /What to do, if you need it: as administrator:/);
+  assert.equal(await tab.run(`document.querySelector("#problems code").textContent`), command);
   assert.equal(await tab.run(`document.getElementById("no-problems").checkVisibility()`), true);
   const isAbove = `document.getElementById("no-problems").offsetTop < document.getElementById("problems").offsetTop`;
   assert.equal(await tab.run(isAbove), true);
@@ -145,11 +155,15 @@ test("the page offers to sign in only if the daemon has keys and --ws, and other
   const frame = frameOf({});
   await send(tab, { ...frame, keys: null, ws: null });
   assert.equal(await tab.run(isShown), false);
-  assert.match(String(await tab.run(textOf("no-sign-in"))), /no keys.*-s, --root-key and --ws/);
+  assert.match(String(await tab.run(textOf("no-sign-in"))), /no keys.*-s, --root-key and --ws:/);
   await send(tab, { ...frame, ws: null });
   assert.equal(await tab.run(isShown), false);
-  assert.match(String(await tab.run(textOf("no-sign-in"))), /also with --ws/);
-  await send(tab, { ...frame, ws: { port: 1180, isSecure: false } });
+  assert.match(String(await tab.run(textOf("no-sign-in"))), /start it with --ws:/);
+  const ws = { port: 1180, isSecure: false };
+  await send(tab, { ...frame, keys: { application: 1 }, ws });
+  assert.equal(await tab.run(isShown), false, "no administrator could authorize this browser");
+  assert.match(String(await tab.run(textOf("no-sign-in"))), /start it with --root-key:/);
+  await send(tab, { ...frame, ws });
   assert.equal(await tab.run(isShown), true);
   assert.equal(await tab.run(`document.getElementById("no-sign-in").checkVisibility()`), false);
 });
@@ -245,7 +259,8 @@ test("the labels of charts do not overlap, and the tables of the tiles fit, at e
   for (const width of [1200, 1040, 720, 390, 360]) {
     await tab.appear({ width, height: 1000, isDark: false });
     await send(tab, frameOf({ listeners, refusals }));
-    const labels = `[...document.querySelector("#charts svg").querySelectorAll("text[text-anchor=middle], text[y='116']")]
+    await tab.run(openAll);
+    const labels = `[...document.querySelector("#charts svg").querySelectorAll("text[text-anchor=middle], text[y='122']")]
       .filter((one) => one.getAttribute("visibility") !== "hidden")
       .map((one) => ({ text: one.textContent, left: one.getBoundingClientRect().left, right: one.getBoundingClientRect().right }))`;
     const shown = (await tab.run(labels)) as { text: string; left: number; right: number }[];
@@ -257,6 +272,32 @@ test("the labels of charts do not overlap, and the tables of the tiles fit, at e
       .map((one) => one.textContent.slice(0, 40))`;
     assert.deepEqual(await tab.run(wide), [], `${width}`);
   }
+});
+
+test("on a phone, only problems and members are open, and an opened part shows its charts", {
+  skip: skipUnlessFull,
+}, async () => {
+  await using daemon = await startDaemon(["--admin", "0"]);
+  await using chromium = await startChromium();
+  const tab = await stubbed(chromium, daemon, { samples: SAMPLE, arrivals: [] });
+  const shown = `[...document.querySelectorAll("h2")].map((title) => [title.textContent, title.closest("details")?.open ?? true])`;
+  const parts = ["Timeline of the last minute", "The last hour", "Since the start", "For administrators"];
+  const first = [
+    ["Problems", true],
+    ["Cluster", true],
+  ];
+  await send(tab, frameOf({ members: [memberOf("db2:1111")] }));
+  assert.deepEqual(await tab.run(shown), [...first, ...parts.map((title) => [title, true])]);
+  await tab.appear({ width: 390, height: 1000, isDark: false });
+  await tab.until(`!document.querySelector("details").open`);
+  assert.deepEqual(await tab.run(shown), [...first, ...parts.map((title) => [title, false])]);
+  assert.equal(await tab.run(`document.querySelector("#charts svg").checkVisibility()`), false);
+  await tab.run(`document.getElementById("charts-title").click()`);
+  await tab.until(
+    `document.querySelector("#charts svg").getAttribute("viewBox") === "0 0 " + document.querySelector("#charts svg").clientWidth + " 126"`,
+  );
+  await tab.appear({ width: 1200, height: 1000, isDark: false });
+  await tab.until(`[...document.querySelectorAll("details")].every(({ open }) => open)`);
 });
 
 test("an isolated daemon serves its clients, and its state is not green", {
