@@ -47,6 +47,8 @@ export function makeDebianPackage(packed: string, folder: string): string {
     writeUnit(root);
     const architecture = execFileSync("dpkg", ["--print-architecture"], { encoding: "utf8" }).trim();
     writeControl(manifest, architecture, root);
+    // Without this, the umask of this process decides: dpkg could then close the folders of a machine.
+    execFileSync("chmod", ["-R", "u=rwX,go=rX", root]);
     const file = join(folder, `dbsyncd_${manifest.version}_${architecture}.deb`);
     execFileSync("dpkg-deb", ["--root-owner-group", "-Zgzip", "--build", root, file], { stdio: "pipe" });
     return file;
@@ -109,6 +111,7 @@ function writeControl(
     "Maintainer: dbsync <root@localhost>",
     "Section: database",
     "Priority: optional",
+    `Installed-Size: ${kibibytesOf(root)}`,
     `Depends: nodejs (${engines.node.replace(/^>=/, ">= ")})`,
     `Description: ${description.replace(/\.$/, "")}`,
     ` The daemon dbsyncd, and the programs dbsync, dbsync-keygen and dbsync-proxy. License: ${license}.`,
@@ -116,4 +119,10 @@ function writeControl(
   writeFileSync(join(control, "control"), `${lines.join("\n")}\n`);
   // dpkg asks before an upgrade replaces a configuration that was edited.
   writeFileSync(join(control, "conffiles"), `/${CONFIGURATION}\n`);
+}
+
+/** Returns what the files need on a disk, by which apt checks the free space. */
+function kibibytesOf(folder: string): number {
+  const printed = execFileSync("du", ["--summarize", "--block-size=1024", folder], { encoding: "utf8" });
+  return Number.parseInt(printed, 10);
 }
