@@ -80,6 +80,9 @@ before(() => {
     cpSync(join(repositoryRoot, name), join(source, name), { recursive: true });
   }
   cpSync(buildRoot, join(source, "dist"), { recursive: true });
+  // docs/docker.md creates these files in this folder, and examples/browser others.
+  for (const name of ["production/private.pem", "production/cluster.secret", "browser/root-private.pem"])
+    writeFileSync(join(source, "examples", name), "");
   // npm runs prepack and postpack around the packing. The copy is built already.
   const original = readFileSync(join(source, "package.json"), "utf8");
   changeManifest("hide", source);
@@ -122,7 +125,7 @@ test("the package contains programs, the library and documents, but no keys, tes
       `README names ${name}`,
     );
   const stray = packedFiles.filter((file) =>
-    /\.pem$|vectors|\.test\.|^dist\/(test|bench|examples)\//.test(file),
+    /\.pem$|\.secret$|vectors|\.test\.|^dist\/(test|bench|examples)\//.test(file),
   );
   assert.deepEqual(stray, []);
   // Other declarations describe the inside of the programs, which are bundled.
@@ -199,12 +202,16 @@ test("dbsyncd/testing starts and stops daemons for the tests of users", () => {
 test("the Debian package, installed into an empty root, has programs, manual pages, the unit and its configuration", {
   skip: isOnPath("dpkg-deb") ? false : "dpkg-deb is not installed",
 }, () => {
+  const umask = process.umask(0o077);
   const file = makeDebianPackage(packed, scratch);
+  process.umask(umask);
   const root = join(scratch, "root");
   const dpkg = (...args: string[]) => execFileSync("dpkg-deb", args, { encoding: "utf8" });
   dpkg("--extract", file, root);
   assert.match(dpkg("--field", file, "Depends"), /^nodejs \(>= 20\.19\)$/m);
   assert.match(dpkg("--ctrl-tarfile", file), /conffiles/);
+  const closed = dpkg("--contents", file).match(/^(?:d(?!rwxr-xr-x)|-(?!rw[-x]r-[-x]r-[-x])).*$/gm);
+  assert.deepEqual(closed, null, "a umask closes no file of the package");
   for (const program of ["dbsyncd", "dbsync", "dbsync-keygen", "dbsync-proxy"]) {
     const { status, stdout, stderr } = spawnSync(join(root, "usr/bin", program), ["--version"], {
       encoding: "utf8",

@@ -3,7 +3,7 @@
  * properties.
  */
 import assert from "node:assert/strict";
-import { spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -15,8 +15,7 @@ import { readCommandLine } from "../../daemon/program/command-line.js";
 import { writeClusterSecret } from "../../keys/cluster-secret-file.js";
 import { neededBy } from "../daemon/options/examples.js";
 import { writeCertificate } from "../support/certificate-files.js";
-import { runDaemon, startDaemon } from "../support/daemon-process.js";
-import { freePort } from "../support/free-port.js";
+import { runDaemon } from "../support/daemon-process.js";
 import { repositoryRoot } from "../support/repository.js";
 import { skipWithout } from "../support/requirements.js";
 
@@ -191,80 +190,6 @@ describe("the sample configuration", () => {
       [...(await daemonOptions())].filter((option) => !notInFile.includes(option)).sort(),
       [...named].sort(),
     );
-  });
-});
-
-describe("the image and the composition", () => {
-  test("The daemon options in the image exist", async () => {
-    const options = await daemonOptions();
-    const lines = content(await read("Dockerfile")).filter((line) => /^(ENTRYPOINT|CMD) /.test(line));
-    const args = lines.flatMap((line) => JSON.parse(line.replace(/^\w+ /, "")) as string[]);
-    assert.deepEqual(args, [
-      "dbsyncd",
-      "--bind",
-      "0.0.0.0",
-      "--admin",
-      "127.0.0.1:9464",
-      "--sign-key",
-      "/etc/dbsync/keys",
-    ]);
-    for (const word of args.filter((each) => each.startsWith("--"))) assert.ok(options.has(word), word);
-  });
-
-  test("Each daemon of the composition stores its data in its own volume, and names the two other daemons", async () => {
-    const text = content(await read("compose.yaml")).join("\n");
-    const options = await daemonOptions();
-    for (const option of ["--data", "--peer", "--cluster-secret"]) assert.ok(options.has(option), option);
-    assert.match(text, /DBSYNCD_DATA: \/var\/lib\/dbsyncd\n/);
-    assert.match(text, /DBSYNCD_CLUSTER_SECRET: \/etc\/dbsync\/cluster\.secret\n/);
-    for (const [number, ...others] of ["123", "213", "312"].map((digits) => [...digits])) {
-      const [, service = ""] = new RegExp(`\\n {2}daemon${number}:\\n((?: {4}.*\\n?)*)`).exec(text) ?? [];
-      assert.match(service, new RegExp(`\\*secret, "data${number}:/var/lib/dbsyncd"`));
-      const peers = others.map((other) => `daemon${other}:1111`).join(",");
-      assert.ok(service.includes(`DBSYNCD_PEER: "${peers}"`), service);
-    }
-  });
-
-  test("The image creates the data folder, which belongs to its user", async () => {
-    const lines = content(await read("Dockerfile"));
-    assert.ok(
-      lines.includes("RUN install --directory --owner node --group node --mode 0700 /var/lib/dbsyncd"),
-    );
-  });
-
-  test("The image does not run as root, and contains no private keys", async () => {
-    const lines = content(await read("Dockerfile"));
-    assert.ok(lines.includes("USER node"));
-    assert.ok(lines.indexOf("USER node") < lines.findIndex((line) => line.startsWith("ENTRYPOINT")));
-    assert.ok(content(await read("Dockerfile.dockerignore")).includes("**/*.pem"));
-  });
-
-  test("The image and the composition have the same health check, which succeeds only for a serving daemon", async () => {
-    const check = /fetch\([^"\n]*\)/;
-    const [inImage = ""] = check.exec(await read("Dockerfile")) ?? [];
-    const [inComposition] = check.exec(await read("compose.yaml")) ?? [];
-    assert.equal(inImage, inComposition);
-    const port = await freePort();
-    const isWell = () =>
-      new Promise<number | null>((resolve) => {
-        const text = inImage.replace("9464", String(port));
-        spawn(process.execPath, ["-e", text], { stdio: "ignore" }).on("close", resolve);
-      });
-    assert.equal(await isWell(), 1);
-    await using _ = await startDaemon(["--admin", `127.0.0.1:${port}`]);
-    assert.equal(await isWell(), 0);
-  });
-
-  test("The composition has three daemons, published on the loopback interface, with a read-only public key", async () => {
-    const text = content(await read("compose.yaml")).join("\n");
-    assert.ok(!text.includes("\t"));
-    assert.deepEqual(
-      [...text.matchAll(/"([\d.]+:\d+):1111"/g)].map(([, place]) => place),
-      ["127.0.0.1:1111", "127.0.0.1:1112", "127.0.0.1:1113"],
-    );
-    assert.equal(text.match(/^ {2}daemon\d:$/gm)?.length, 3);
-    assert.match(text, /target: \/etc\/dbsync\/keys\/public\.pem\n\s+read_only: true/);
-    assert.ok(!text.includes("private"));
   });
 });
 
