@@ -1,3 +1,5 @@
+/** The exports of `dbsyncd/browser`. */
+
 import { OutboxClient } from "../outbox-client.js";
 import { TIMEOUT_MS_MAX } from "../settings/call-limits.js";
 import { CALL_CHECKS, checkOptions, readCallOptions } from "../settings/call-options.js";
@@ -7,8 +9,6 @@ import type { BrowserClient, BrowserOptions } from "./browser-client.js";
 import { browserSocket, type MakeSocket, WebEnvironment } from "./web-environment.js";
 import { openKey, type WebKey } from "./web-key.js";
 import { WebPage } from "./web-page.js";
-
-/** The exports of `dbsyncd/browser`. */
 
 // biome-ignore lint/performance/noBarrelFile: the package's entry for browsers; no file inside imports it
 export { DbsyncError } from "../shared/errors.js";

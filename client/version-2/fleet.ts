@@ -1,3 +1,8 @@
+/**
+ * A client's daemons in version 2: their links, their common clock and cluster, and the handling of their answers and
+ * refusals. Daemons that turn out to speak version 1 receive each call as a delivery.
+ */
+
 import type { ByteString } from "../../protocol/byte-string.js";
 import {
   type EnvelopeDate,
@@ -19,11 +24,6 @@ import { ClusterVotes } from "./cluster-votes.js";
 import { ConsistencySession, type LastWrite } from "./consistency-session.js";
 import { type FleetSettings, Link, type LinkOwner } from "./daemon-link.js";
 import { clusterOrNoKey } from "./signing-terms.js";
-
-/**
- * A client's daemons in version 2: their links, their common clock and cluster, and the handling of their answers and
- * refusals. Daemons that turn out to speak version 1 receive each call as a delivery.
- */
 
 /**
  * The maximum number of times a batch is signed. If a daemon refuses more dates than that, its clock is unusable.

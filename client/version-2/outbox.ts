@@ -1,3 +1,9 @@
+/**
+ * The calls that wait to be signed. Calls that arrive while a signature is being made form the next envelope, so the
+ * cost of signatures per call falls as the load rises. If all envelopes are answered, the client signs immediately on
+ * this thread; otherwise it signs on another thread. Batches are signed and sent in the order of their calls.
+ */
+
 import type { ByteString } from "../../protocol/byte-string.js";
 import { bodyOf, signedBytes } from "../../protocol/version-2/envelope.js";
 import { writeBody } from "../../protocol/version-2/envelope-body.js";
@@ -15,12 +21,6 @@ import { Batch, type BatchOwner, type SignedBatch } from "./call-batch.js";
 import type { FleetSettings } from "./daemon-link.js";
 import { Fleet, type FleetOwner } from "./fleet.js";
 import { isSigning } from "./signing-terms.js";
-
-/**
- * The calls that wait to be signed. Calls that arrive while a signature is being made form the next envelope, so the
- * cost of signatures per call falls as the load rises. If all envelopes are answered, the client signs immediately on
- * this thread; otherwise it signs on another thread. Batches are signed and sent in the order of their calls.
- */
 
 /** The maximum number of calls, and the maximum number of their bytes, that may wait to be signed. */
 const WAITING_MAX = 100_000;

@@ -2,9 +2,8 @@
  * The timeline: accepts entries, each once; stores them; and maintains the state that follows from them. Disk, clock,
  * hash and turns of the event loop are passed in. Source: docs/architecture.md "How daemons agree".
  *
- *   take (clients) ────┐                       ┌─ fold.merge ─► answers
- *   receive (members) ─┴─► known? ─► store ──►─┤
- *                                              └─ waiting (ahead of the clock, late) ─► merge or refold
+ *   take (a client's entry) ──► known? ─► fold ─► store ─► answers, which wait for the disk
+ *   receive (members' entries) ─► known? ─► store ─► waiting (late, or ahead of the clock) ─► merge or refold
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Envelope } from "../../protocol/version-2/envelope.js";
@@ -186,8 +185,8 @@ export class Timeline {
     this.#folding.fold.prepare(entry, UNITS_PER_TURN, REDO_MAX);
 
   /**
-   * Accepts an entry from a client: checks, stores, folds and answers it in one step. Its date has already been
-   * checked.
+   * Accepts an entry from a client: checks, folds, stores and answers it in one step. It is folded first, because an
+   * entry that the fold refuses is not stored. Its date has already been checked.
    * @param between  called after each of its units, if it comes after all applied entries
    */
   take(entry: Entry, between: BetweenUnits | null = null): AcceptOutcome {

@@ -1,7 +1,7 @@
 /**
  * The owner of a daemon's recorded writes and of the resulting state, as the daemon's setup and the listeners use it.
  * There are two implementations: one with the daemon's own timeline (cluster-node.ts), and one with a stream that
- * orders the writes (order/).
+ * orders the writes (faces/nats-order/ordered-replica.ts).
  */
 import type { Socket } from "node:net";
 import type { Logger } from "pino";

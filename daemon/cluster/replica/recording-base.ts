@@ -1,4 +1,7 @@
-/** Records clients' envelopes. This base class contains what recording in a timeline and in a stream have in common. */
+/**
+ * Records clients' envelopes, after a check of the rights of their keys. Recorder (in a timeline) and
+ * faces/nats-order/order-recorder.ts (in a stream) extend this class.
+ */
 
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type ErrorReply, error, type Reply } from "../../../protocol/reply.js";

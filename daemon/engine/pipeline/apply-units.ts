@@ -33,7 +33,10 @@ export interface DaemonInspector {
   answer(argv: readonly ByteString[], signer: KeyRecord, ring: KeyRing): Reply | null;
 }
 
-/** An envelope whose signature (if one is required), header and date are accepted. */
+/**
+ * An envelope whose signature is valid, or not required. The pipeline also checks its header, its date and the limits
+ * before it is recorded or applied.
+ */
 export interface AcceptedEnvelope {
   readonly id: ByteString;
   readonly envelope: Envelope;

@@ -1,7 +1,8 @@
 /**
- * The path of a command from a listener to the databases and back: decode → verify → authorize → dedupe → apply. Each
- * call processes one request, which is a command of version 1 or an envelope of version 2. Refusals are returned, and
- * not thrown. The checks run in the order of docs/protocol-v2.md.
+ * The path of a command from a listener to the databases and back: verify → parse → check the header → find an earlier
+ * copy → check the date and the limits → record or apply, where the rights are checked. Each call processes one request,
+ * which is a command of version 1 or an envelope of version 2. Refusals are returned, and not thrown. Source:
+ * docs/protocol-v2.md "What a daemon checks, in this order".
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { MalformedFrame } from "../../../protocol/errors.js";
@@ -132,7 +133,7 @@ export class Pipeline {
 
   #answer(accepted: AcceptedEnvelope): Answered {
     const { id, message, signer, now } = accepted;
-    const misdirected = (signer && checkValidity(signer, now)) ?? this.#address(accepted);
+    const misdirected = (signer && checkValidity(signer, now)) ?? this.#checkAddress(accepted);
     if (misdirected !== null) return notApplied(id, misdirected);
     // Do not remember the refusal of an envelope without `only` by a listener. Otherwise an attacker could send an
     // intercepted command to a listener first, so that the daemon would refuse the client's own copy.
@@ -205,7 +206,7 @@ export class Pipeline {
   }
 
   /** Checks that the envelope is meant for this daemon, and that its key was valid at the envelope's date. */
-  #address({ envelope, signer, message }: AcceptedEnvelope): Refused | null {
+  #checkAddress({ envelope, signer, message }: AcceptedEnvelope): Refused | null {
     const cluster = this.signers?.cluster ?? NO_KEY;
     // The cluster's id may have changed, because the keys may have been read again.
     const { decides } = this.recording;

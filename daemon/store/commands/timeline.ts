@@ -1,7 +1,7 @@
 /**
  * TIMELINE and its subcommands: the history and the status of the timeline, for administrators. The rows define arity,
- * rules and keys. A daemon that has a timeline executes the commands itself (daemon/history); elsewhere they return an
- * error that states what they require.
+ * rules and keys. A daemon that has a timeline executes the commands itself (daemon/cluster/history); elsewhere they
+ * return an error that states what they require.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";

@@ -1,8 +1,8 @@
 /**
  * The store's interface for handlers: look-ups, and one small set of mutators through which all changes are made. Each
  * mutator records its exact inverse (undo.ts) if records are requested. The mutators of a face's values are in the face's
- * folder; they use `record` and `touch`. A handler must not call a mutator unless the
- * value, the expiry time or the name of a key changes.
+ * folder; they use `record` and `touch`. A handler must not call a mutator unless the value, the expiry time or the name
+ * of a key changes.
  */
 
 import { type ByteString, detached } from "../../../protocol/byte-string.js";
