@@ -2,7 +2,7 @@
 import { FAILED } from "./entries/timeline-logger.js";
 import type { TimelineParts } from "./timeline-environment.js";
 
-export class Failure {
+export class DiskFailure {
   /** The reason, or null if the disk has not failed. */
   reason: string | null = null;
   readonly #parts: TimelineParts;

@@ -6,7 +6,7 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import { dateText, hexOf } from "../../protocol/version-2/envelope.js";
 import { DigestIndex, type DigestSet } from "./compare/digest-index.js";
-import type { Failure } from "./disk-failure.js";
+import type { DiskFailure } from "./disk-failure.js";
 import {
   compareEntries,
   compareOrderKeys,
@@ -44,7 +44,7 @@ export class EntryStore {
   /** The snapshots of these entries, or null if none are made. */
   readonly making: SnapshotMaking | null;
   readonly #parts: TimelineParts;
-  readonly #failure: Failure;
+  readonly #failure: DiskFailure;
   /** The ids of all entries dated after `#recentFrom`. */
   readonly #recent = new RecentIds();
   #recentFrom = -1;
@@ -64,7 +64,7 @@ export class EntryStore {
    */
   #isRemoving = false;
 
-  constructor(parts: TimelineParts, failure: Failure) {
+  constructor(parts: TimelineParts, failure: DiskFailure) {
     this.#parts = parts;
     this.#failure = failure;
     const { storage, log, snapshots } = parts;

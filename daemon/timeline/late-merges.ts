@@ -6,7 +6,7 @@
 import { BACKGROUND_TURN_MS } from "../../protocol/steps.js";
 import { codeForRecorded } from "../store/family-code.js";
 import type { RefoldingPlan } from "./background-refold.js";
-import type { Failure } from "./disk-failure.js";
+import type { DiskFailure } from "./disk-failure.js";
 import type { Entry } from "./entries/entry.js";
 import type { Fold } from "./fold/fold.js";
 import { appliedOf } from "./semantics-standstill.js";
@@ -31,14 +31,14 @@ const COMMANDS_MIN = 16;
 export class LateMerges {
   readonly #parts: TimelineParts;
   readonly #folding: ServingFold;
-  readonly #failure: Failure;
+  readonly #failure: DiskFailure;
   #isScheduled = false;
   /** The number of late commands in the next merge. */
   #commands = COMMANDS_MAX;
   /** The commands that the last merge redid for each of its entries, or 0 if the waiting entries are new. */
   #redoneEach = 0;
 
-  constructor(parts: TimelineParts, folding: ServingFold, failure: Failure) {
+  constructor(parts: TimelineParts, folding: ServingFold, failure: DiskFailure) {
     this.#parts = parts;
     this.#folding = folding;
     this.#failure = failure;

@@ -8,7 +8,7 @@
 
 import { inTurns, type Steps } from "../../protocol/steps.js";
 import { DigestIndex } from "./compare/digest-index.js";
-import type { Failure } from "./disk-failure.js";
+import type { DiskFailure } from "./disk-failure.js";
 import { LaterSteps } from "./entries/later-steps.js";
 import {
   type EntriesToDrop,
@@ -72,12 +72,12 @@ export class SnapshotTransfer {
   readonly #parts: TimelineParts;
   readonly #folding: ServingFold;
   readonly #retention: Retention;
-  readonly #failure: Failure;
+  readonly #failure: DiskFailure;
   #holdsUntil = Number.NEGATIVE_INFINITY;
   #retainsFrom = Number.POSITIVE_INFINITY;
   readonly #later: LaterSteps;
 
-  constructor(parts: TimelineParts, folding: ServingFold, retention: Retention, failure: Failure) {
+  constructor(parts: TimelineParts, folding: ServingFold, retention: Retention, failure: DiskFailure) {
     this.#later = new LaterSteps(parts.soon);
     this.#parts = { ...parts, soon: this.#later.soon };
     this.#folding = folding;

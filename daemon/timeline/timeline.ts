@@ -15,7 +15,7 @@ import type { BackgroundRefold } from "./background-refold.js";
 import type { DigestIndex } from "./compare/digest-index.js";
 import { DamagedEntries } from "./damaged-entries.js";
 import { DecidedUnits } from "./decided-units.js";
-import { Failure } from "./disk-failure.js";
+import { DiskFailure } from "./disk-failure.js";
 import {
   compareOrderKeys,
   type Entry,
@@ -53,7 +53,7 @@ export class Timeline {
   /** The number of times that the state was replaced by one without the entries that a failed disk does not have. */
   undone = 0;
   readonly #parts: TimelineParts;
-  readonly #failure: Failure;
+  readonly #failure: DiskFailure;
   readonly #watermark: Watermark;
   readonly #entryStore: EntryStore;
   readonly #folding: ServingFold;
@@ -72,7 +72,7 @@ export class Timeline {
   constructor(parts: TimelineParts) {
     this.#parts = parts;
     this.decided = new DecidedUnits(parts);
-    this.#failure = new Failure(parts, this.#undoUnflushed);
+    this.#failure = new DiskFailure(parts, this.#undoUnflushed);
     this.#watermark = new Watermark(parts, this.#failure, this.decided);
     this.#entryStore = new EntryStore(parts, this.#failure);
     this.#folding = new ServingFold(parts, this.#entryStore, this.#watermark);

@@ -4,7 +4,7 @@
  * docs/decisions/0039-states-of-member-lists.md.
  */
 
-import type { Failure } from "./disk-failure.js";
+import type { DiskFailure } from "./disk-failure.js";
 import type { TimelineParts } from "./timeline-environment.js";
 
 const BYTES = 8;
@@ -17,14 +17,14 @@ export class Watermark {
   /** The value that may be sent to members; never above `value`. */
   published: number;
   readonly #parts: TimelineParts;
-  readonly #failure: Failure;
+  readonly #failure: DiskFailure;
   readonly #decided: { readonly openDate: number };
   readonly #steady = new SteadyClock();
   #publishesFrom = Number.NEGATIVE_INFINITY;
   #isWriting = false;
 
   /** @param decided  `openDate`: the published value stays below it */
-  constructor(parts: TimelineParts, failure: Failure, decided: { readonly openDate: number }) {
+  constructor(parts: TimelineParts, failure: DiskFailure, decided: { readonly openDate: number }) {
     this.#decided = decided;
     this.#parts = parts;
     this.#failure = failure;

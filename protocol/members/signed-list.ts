@@ -25,7 +25,7 @@ type Hash = (bytes: Buffer) => ByteString;
 const MAX_DAEMONS = 32;
 
 /** Whether a command contains a list or queries it. */
-export function isListCommand([name = "", sub = ""]: readonly ByteString[]): boolean {
+export function isMemberListCommand([name = "", sub = ""]: readonly ByteString[]): boolean {
   return sub.toUpperCase() === "MEMBERS" && name.toUpperCase() === "CLUSTER";
 }
 
@@ -65,7 +65,7 @@ function listIn(
   hash: Hash,
 ): SignedList | RefusedList {
   const [, , text] = argv;
-  if (text === undefined || argv.length !== 3 || !isListCommand(argv))
+  if (text === undefined || argv.length !== 3 || !isMemberListCommand(argv))
     return { refused: "it contains no member list" };
   const list = parseMemberList(text);
   if (typeof list === "string") return { refused: list };

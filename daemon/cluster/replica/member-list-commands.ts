@@ -6,7 +6,7 @@
 
 import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
 import { listHash, parseMemberList, writeMemberList } from "../../../protocol/members/member-list.js";
-import { isListCommand } from "../../../protocol/members/signed-list.js";
+import { isMemberListCommand } from "../../../protocol/members/signed-list.js";
 import {
   array,
   bulk,
@@ -28,7 +28,7 @@ import type { MemberLists } from "../members/member-lists.js";
 import type { RecordingBase } from "./recording-base.js";
 import type { NodeState } from "./replica-context.js";
 
-export class ListCommands {
+export class MemberListCommands {
   readonly #lists: MemberLists;
   readonly #node: NodeState;
   readonly #recording: RecordingBase;
@@ -46,7 +46,13 @@ export class ListCommands {
     const { envelope, signer, message } = taken;
     const { commands, key, at, multi, if: conditions } = envelope;
     const [argv = []] = commands;
-    if (signer === null || multi || conditions !== null || commands.length !== 1 || !isListCommand(argv))
+    if (
+      signer === null ||
+      multi ||
+      conditions !== null ||
+      commands.length !== 1 ||
+      !isMemberListCommand(argv)
+    )
       return null;
     const judged = { key, at, commands, conditions, needsDaemon: needsDaemon(envelope) };
     const denial = refusalOf(judged, signer, this.#node.signers.ring);

@@ -34,7 +34,7 @@ import { mayChange } from "../../timeline/entries/recorded-envelopes.js";
 import type { BetweenUnits, FoldedEntry, UnitAnswer } from "../../timeline/fold/fold.js";
 import type { Recorded } from "./entry-recorder.js";
 import { MemberAnswers } from "./member-answers.js";
-import { ListCommands } from "./member-list-commands.js";
+import { MemberListCommands } from "./member-list-commands.js";
 import { type Chosen, choicesOf, type Unsigned } from "./recorded-choices.js";
 import { answerNotStored, entryOf, RecordingBase } from "./recording-base.js";
 import { type NodeState, nextTurn } from "./replica-context.js";
@@ -45,7 +45,7 @@ export class Recorder extends RecordingBase {
   readonly appliesAtOnce = true;
   readonly #confirmations: Confirmations;
   /** Answers commands about the member list. Null if this daemon supports no member lists. */
-  readonly #lists: ListCommands | null;
+  readonly #lists: MemberListCommands | null;
   #hasLoggedStandstill = false;
 
   constructor(node: NodeState, defer = nextTurn) {
@@ -54,7 +54,7 @@ export class Recorder extends RecordingBase {
     const { environment, settings, storage, lists } = node;
     this.memberAnswers = new MemberAnswers(environment, settings.window.past, storage);
     this.#confirmations = new Confirmations(node);
-    this.#lists = lists === null ? null : new ListCommands(lists, node, this);
+    this.#lists = lists === null ? null : new MemberListCommands(lists, node, this);
   }
 
   /** The daemon's state. The first reason that applies determines it. */

@@ -1,7 +1,7 @@
 /** Tests the entry store: it announces entries once they are on the disk, and requests damaged entries again. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Failure } from "../../../daemon/timeline/disk-failure.js";
+import { DiskFailure } from "../../../daemon/timeline/disk-failure.js";
 import {
   type Entry,
   type OrderKey,
@@ -29,7 +29,7 @@ function entryStoreOn(storage: MemoryStorage) {
       failed: (detail) => void failures.push(detail),
     },
   });
-  const entryStore = new EntryStore(parts, new Failure(parts));
+  const entryStore = new EntryStore(parts, new DiskFailure(parts));
   return { entryStore, announced, failures };
 }
 

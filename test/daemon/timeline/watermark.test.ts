@@ -1,7 +1,7 @@
 /** Tests the low watermark: what moves it, and when other daemons receive it. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Failure } from "../../../daemon/timeline/disk-failure.js";
+import { DiskFailure } from "../../../daemon/timeline/disk-failure.js";
 import type { TimelineParts } from "../../../daemon/timeline/timeline-environment.js";
 import { Watermark } from "../../../daemon/timeline/watermark.js";
 import { double } from "../../support/double.js";
@@ -30,7 +30,7 @@ class Subject {
       log: { error: () => {} },
       handlers: { failed: (detail) => void this.failures.push(detail) },
     });
-    this.watermark = new Watermark(parts, new Failure(parts), this.decided);
+    this.watermark = new Watermark(parts, new DiskFailure(parts), this.decided);
   }
 
   pass(ms: number, isSkewed = false): void {
