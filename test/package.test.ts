@@ -185,6 +185,21 @@ test("TypeScript finds the types from ES modules and from CommonJS, with old and
   }
 });
 
+test("the types import no other package, so they also compile if old module resolvers do not find its types", () => {
+  const types = packedFiles.filter((file) => /\.d\.c?ts$/.test(file));
+  const installed = join(scratch, "user/node_modules/dbsyncd");
+  const imported = types.flatMap((file) =>
+    [...readFileSync(join(installed, file), "utf8").matchAll(/\b(?:from|import\() ?"([^."][^"]*)"/g)].map(
+      ([, name = ""]) => `${file} imports ${name}`,
+    ),
+  );
+  assert.notEqual(imported.length, 0);
+  assert.deepEqual(
+    imported.filter((each) => !/ imports node:\w+$/.test(each)),
+    [],
+  );
+});
+
 test("dbsyncd/testing starts and stops daemons for the tests of users", () => {
   const script = `import { dbsyncSend } from "dbsyncd";
     import { startDaemon, startDaemons } from "dbsyncd/testing";

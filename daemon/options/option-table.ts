@@ -5,7 +5,7 @@
  */
 
 import * as faces from "../faces.js";
-import { LOG_FORMATS, LOG_LEVELS } from "../net/process/log.js";
+import { LOG_FORMATS, LOG_LEVELS } from "../net/process/log-settings.js";
 import { COMMON } from "./common-rows.js";
 import { EVICTION_POLICIES } from "./eviction-policy.js";
 import { formatLimit } from "./limit-text.js";

@@ -10,7 +10,7 @@ import { pino } from "pino";
 import { generateKeyPair } from "../../keys/generate-keys.js";
 import { realEnvironment } from "../net/process/clock-and-randomness.js";
 import { formatHostAndPort } from "../net/process/host-and-port.js";
-import type { LogLevel } from "../net/process/log.js";
+import type { LogLevel } from "../net/process/log-settings.js";
 import { version } from "../net/process/version.js";
 import { optionTable, parseArguments } from "../options/parse-options.js";
 import { settingsOf } from "../options/read-settings.js";

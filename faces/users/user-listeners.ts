@@ -9,7 +9,7 @@ import { MemoryBackend } from "../../daemon/engine/backends/memory-backend.js";
 import type { DaemonListener } from "../../daemon/listener/daemon-listener.js";
 import type { JsonReplicaFigures } from "../../daemon/listener/json-replica-figures.js";
 import { isLoopback } from "../../daemon/net/process/host-and-port.js";
-import type { LogLevel } from "../../daemon/net/process/log.js";
+import type { LogLevel } from "../../daemon/net/process/log-settings.js";
 import { StartError } from "../../daemon/net/process/start-error.js";
 import { OPTIONS, USER_LISTENER_NAMES, type UserListenerName } from "../../daemon/options/option-table.js";
 import type { Settings } from "../../daemon/options/settings.js";

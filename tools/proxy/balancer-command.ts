@@ -3,7 +3,12 @@ import { readFileSync } from "node:fs";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Logger } from "pino";
 import { realEnvironment } from "../../daemon/net/process/clock-and-randomness.js";
-import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from "../../daemon/net/process/log.js";
+import {
+  LOG_FORMATS,
+  LOG_LEVELS,
+  type LogFormat,
+  type LogLevel,
+} from "../../daemon/net/process/log-settings.js";
 import { runService } from "../../daemon/net/process/run-service.js";
 import type { Service } from "../../daemon/net/process/service.js";
 import { StartError } from "../../daemon/net/process/start-error.js";

@@ -2,7 +2,12 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { realEnvironment } from "../../daemon/net/process/clock-and-randomness.js";
 import type { ListenAddress } from "../../daemon/net/process/host-and-port.js";
-import { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel } from "../../daemon/net/process/log.js";
+import {
+  LOG_FORMATS,
+  LOG_LEVELS,
+  type LogFormat,
+  type LogLevel,
+} from "../../daemon/net/process/log-settings.js";
 import { loadWith } from "../../daemon/net/process/optional-package.js";
 import { runService } from "../../daemon/net/process/run-service.js";
 import { cacheHealth } from "./admin/cache-health.js";

@@ -2,14 +2,8 @@
 import { isatty } from "node:tty";
 import { destination, type Logger, pino, stdTimeFunctions } from "pino";
 import { withEscapesOfJson } from "../../../protocol/control-characters.js";
+import type { LogFormat, LogLevel } from "./log-settings.js";
 import { loadWith } from "./optional-package.js";
-
-export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
-
-export const LOG_FORMATS = ["auto", "json", "pretty"] as const;
-/** The format of the log. `auto`: pretty on a terminal, otherwise json. */
-export type LogFormat = (typeof LOG_FORMATS)[number];
 
 const STDOUT = 1;
 

@@ -2,7 +2,8 @@
 
 import { execFile } from "node:child_process";
 import type { Logger } from "pino";
-import { type LogFormat, type LogLevel, openLog } from "./log.js";
+import { openLog } from "./log.js";
+import type { LogFormat, LogLevel } from "./log-settings.js";
 import type { Service } from "./service.js";
 
 const EXIT_FAILED = 1;

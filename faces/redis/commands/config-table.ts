@@ -4,7 +4,7 @@
  * configuration again.
  */
 
-import type { LogLevel } from "../../../daemon/net/process/log.js";
+import type { LogLevel } from "../../../daemon/net/process/log-settings.js";
 import { StartError } from "../../../daemon/net/process/start-error.js";
 import { INT64_MAX } from "../../../daemon/store/arguments/number-arguments.js";
 import type { ByteString } from "../../../protocol/byte-string.js";

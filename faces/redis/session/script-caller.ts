@@ -4,7 +4,7 @@
  */
 
 import type { StepRunner } from "../../../daemon/engine/backends/command-path.js";
-import type { LogLevel } from "../../../daemon/net/process/log.js";
+import type { LogLevel } from "../../../daemon/net/process/log-settings.js";
 import { CommandFailure } from "../../../daemon/store/arguments/command-errors.js";
 import { findCommand } from "../../../daemon/store/command-table.js";
 import type { AclRefusal } from "../../../daemon/store/rights/acl.js";
