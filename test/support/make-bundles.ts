@@ -40,12 +40,36 @@ export async function makeBundles(): Promise<void> {
   const folder = join(buildRoot, "bundles");
   await joinFiles(BUNDLES, folder, { sourcemap: "linked" });
   writeRequired(folder, ["client", "testing"]);
+  writeForPages(folder, "../browser/dbsync.js", "dbsyncd");
 }
 
 /** Writes a CommonJS file for each library, so that `require` returns the same exports as `import`. */
 export function writeRequired(folder: string, names: readonly string[]): void {
   for (const name of names)
     writeFileSync(join(folder, `${name}.cjs`), `module.exports = require("./${name}.js");\n`);
+}
+
+/** The exports of the library that only Node has. */
+const ONLY_IN_NODE = ["dbsyncSend", "dbsyncReset"];
+
+/**
+ * Writes the file that bundlers for web pages use for an import of the package itself: the client of web pages, and
+ * functions that name the right import in place of those that need Node.
+ * @param browserModule  the path of the module for web pages, relative to the folder
+ */
+export function writeForPages(folder: string, browserModule: string, packageName: string): void {
+  const remedy =
+    `needs Node: a web page has no TCP connections. In a web page, use createClient of "${packageName}/browser" ` +
+    `with the addresses of --ws, for example "wss://db1.example:1180"`;
+  const functions = ONLY_IN_NODE.map(
+    (name) =>
+      `export async function ${name}() {\n  throw new Error(${JSON.stringify(`${name} ${remedy}`)});\n}\n`,
+  );
+  const names = "createClient, DbsyncError, makeKey, openKey, publicKeyPem";
+  writeFileSync(
+    join(folder, "client-of-pages.js"),
+    `export { ${names} } from "${browserModule}";\n${functions.join("")}`,
+  );
 }
 
 interface BundleOptions {

@@ -7,7 +7,7 @@ import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join, sep } from "node:path";
 import type { Plugin } from "esbuild";
 import { browserFolder } from "./make-browser-module.js";
-import { CLIENT_BUNDLES, joinFiles, writeRequired } from "./make-bundles.js";
+import { CLIENT_BUNDLES, joinFiles, writeForPages, writeRequired } from "./make-bundles.js";
 import { copyTypes } from "./make-types.js";
 import { buildRoot, repositoryRoot } from "./repository.js";
 
@@ -38,6 +38,7 @@ export async function makeClientPackage(): Promise<void> {
   const lib = join(clientPackage, "lib");
   await joinFiles(CLIENT_BUNDLES, lib, { plugins: [ownName, withoutDaemon] });
   writeRequired(lib, ["client"]);
+  writeForPages(lib, "../browser/dbsync.js", NAME);
   copyTypes(["client/public-api", "client/browser/public-api"], join(clientPackage, "types"));
   cpSync(browserFolder, join(clientPackage, "browser"), { recursive: true });
   cpSync(join(repositoryRoot, "LICENSE"), join(clientPackage, "LICENSE"));
@@ -65,6 +66,9 @@ function manifest(): object {
     typesVersions: { "*": { browser: ["./types/client/browser/public-api.d.ts"] } },
     exports: {
       ".": {
+        browser: {
+          import: { types: "./types/client/browser/public-api.d.ts", default: "./lib/client-of-pages.js" },
+        },
         import: { types: "./types/client/public-api.d.ts", default: "./lib/client.js" },
         require: { types: "./types/client/public-api.d.cts", default: "./lib/client.cjs" },
       },
