@@ -1,5 +1,6 @@
 /** Tests the program `dbsync` as a child process: its output, its streams, and its exit codes. */
 import assert from "node:assert/strict";
+import { generateKeyPairSync } from "node:crypto";
 import { chmodSync, copyFileSync, readFileSync, writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -338,6 +339,19 @@ describe("dbsync doctor", () => {
     const { code, stdout } = await run(server.address, "doctor");
     assert.equal(code, 1);
     assert.match(stdout, /FAIL {2}.* its clock is \d+ s behind this machine's\nFirst fix: .*NTP/);
+  });
+
+  test("reports how long a call waits for the signature of a large RSA key", async () => {
+    await using server = await FakeServer.start();
+    server.value = time;
+    const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 3072 });
+    const pem = privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+    const { code, stdout } = await run(server.address, "doctor", "-k", pem, "--versions", "1");
+    assert.equal(code, 0, stdout);
+    assert.match(
+      stdout,
+      /RSA with 3072 bits: a single call waits \d+\.\d ms for its signature \(docs\/keys\.md/,
+    );
   });
 
   test("accepts a key as PEM text, and never shows it", async () => {

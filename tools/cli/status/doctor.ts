@@ -8,12 +8,20 @@ import { openClient } from "../../../client/dbsync-send.js";
 import type { OutboxClient } from "../../../client/outbox-client.js";
 import type { Settings } from "../../../client/settings/client-settings.js";
 import type { Defaults } from "../../../client/settings/default-options.js";
-import { isFile, loadSigningKey } from "../../../client/settings/signing-key.js";
+import {
+  type EnvelopeSigner,
+  isFile,
+  loadSigningKey,
+  publicKeyOf,
+} from "../../../client/settings/signing-key.js";
 import { outcomeCure } from "../../../client/shared/described-outcomes.js";
 import { DbsyncError, type Outcome } from "../../../client/shared/errors.js";
 import { STAGES } from "../../../client/shared/sentences.js";
 import type { Address } from "../../../client/shared/server-list.js";
 import type { Tone } from "../../../daemon/net/terminal/colours.js";
+import { KEY_BITS } from "../../../keys/generate-keys.js";
+import { bytesOf } from "../../../protocol/byte-string.js";
+import { HASH_BYTES } from "../../../protocol/version-2/envelope.js";
 import { addClientOptions, type ClientFlags, defaultsFor, readSettings } from "../shared/client-options.js";
 import { EXIT, exitCodeHelp, exitCodeOf } from "../shared/exit-codes.js";
 import { JSON_FLAG, printJson, printSentence } from "../shared/output.js";
@@ -108,9 +116,11 @@ function modeOf(file: string): string {
 function examineKey(settings: Settings, add: Report): boolean {
   if (settings.key === null) return true;
   try {
-    const { fingerprint, warnings } = loadSigningKey(settings);
+    const { fingerprint, warnings, signer } = loadSigningKey(settings);
     const mode = isFile(settings.key) ? `, mode ${modeOf(settings.key)}` : "";
-    add({ grade: "OK", subject: "key", text: `usable${mode}, fingerprint ${fingerprint}` });
+    const bits = publicKeyOf(settings)?.asymmetricKeyDetails?.modulusLength ?? 0;
+    const time = signer === null || bits <= KEY_BITS[0] ? "" : signingTime(signer, bits);
+    add({ grade: "OK", subject: "key", text: `usable${mode}, fingerprint ${fingerprint}${time}` });
     for (const warning of warnings) add({ grade: "WARN", subject: "key", text: warning, fix: warning });
     return true;
   } catch (error) {
@@ -119,6 +129,17 @@ function examineKey(settings: Settings, add: Report): boolean {
     process.exitCode = exitCodeOf(error);
     return false;
   }
+}
+
+const SIGNATURES = 3;
+
+/** Measures the time that each call waits for the signature of a large RSA key. */
+function signingTime(signer: EnvelopeSigner, bits: number): string {
+  const bytes = Buffer.alloc(HASH_BYTES);
+  const startedAt = performance.now();
+  for (let i = 0; i < SIGNATURES; i++) signer.sign(bytes, bytesOf(bytes));
+  const ms = ((performance.now() - startedAt) / SIGNATURES).toFixed(1);
+  return `; RSA with ${bits} bits: a single call waits ${ms} ms for its signature (docs/keys.md names a faster type)`;
 }
 
 /** Time that a daemon may take to start or catch up before `dbsync doctor` reports it, in milliseconds. */
