@@ -301,7 +301,7 @@ test("the daemon imports only the entries of the client", () => {
 test("the program dbsync loads code that it shares with the daemon only when it needs it", () => {
   const isLight = (file: string) =>
     [...dbsync, "client", "keys", "protocol"].includes(folderOf(file)) ||
-    /^(daemon\/net\/terminal|faces\/sql\/bytes)\//.test(file);
+    /^(daemon\/net\/(terminal\/|process\/compile-cache\.)|faces\/sql\/bytes\/)/.test(file);
   for (const file of sources) {
     if (!dbsync.includes(folderOf(file)) || heavy.test(file)) continue;
     for (const imported of importsOf(file))

@@ -1,7 +1,12 @@
 #!/usr/bin/env node
-/** The program `dbsyncd`. It handles SIGHUP before it loads the other modules, which takes some time. */
+/**
+ * The program `dbsyncd`. It handles SIGHUP, and uses the cache of compiled code, before it loads the other modules, which
+ * takes some time.
+ */
+import { useCompileCache } from "../net/process/compile-cache.js";
 import { SighupHandler } from "../net/process/sighup.js";
 
 const hangUps = new SighupHandler();
+useCompileCache();
 const { main } = await import("./program.js");
 await main(hangUps);

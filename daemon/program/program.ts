@@ -1,6 +1,7 @@
 /** The program `dbsyncd`: reads the options, runs the daemon, handles signals and sets the exit code. */
 import { randomBytes } from "node:crypto";
 import { realEnvironment } from "../net/process/clock-and-randomness.js";
+import { writeCompileCache } from "../net/process/compile-cache.js";
 import { compileEarly } from "../net/process/early-optimization.js";
 import { runService } from "../net/process/run-service.js";
 import type { SighupHandler } from "../net/process/sighup.js";
@@ -36,13 +37,17 @@ async function run(settings: Settings, hangUps: SighupHandler, known?: Semantics
   const nameKey = randomBytes(8);
   seedNameHash(nameKey.readInt32LE(0), nameKey.readInt32LE(4));
   const engineOptions = [...process.execArgv, process.env["NODE_OPTIONS"]].join(" ");
-  compileEarly(engineOptions);
-  boundYoungGeneration(engineOptions);
+  const growYoungGeneration = boundYoungGeneration(engineOptions);
   const { logLevel, logFormat } = settings;
   const daemon = await runService(
     { logLevel, logFormat, crashText: (problem) => (problem instanceof OutOfMemory ? TOO_SMALL : null) },
     (log, shutDown) => new Daemon({ settings, environment: realEnvironment, known, log, shutDown }),
   );
+  // V8 uses compiled code only with the flags with which it was written: those at the start.
+  growYoungGeneration();
+  writeCompileCache();
+  // Optimizing the code of the start, which runs once, would take more time than it saves.
+  compileEarly(engineOptions);
   hangUps.handle(() => {
     reload(daemon.service).catch((problem) => {
       // No input of a file may end a daemon that runs, not even one that reveals a fault of this program.

@@ -93,6 +93,7 @@ describe("the systemd unit", () => {
     const service = (await unit()).get("Service");
     assert.deepEqual(service?.get("StateDirectory"), ["dbsyncd"]);
     assert.deepEqual(service?.get("StateDirectoryMode"), ["0700"]);
+    assert.deepEqual(service?.get("CacheDirectoryMode"), ["0700"], "V8 executes what is in it");
     assert.ok(content(await read("dbsyncd.toml")).includes('data = "/var/lib/dbsyncd"'));
   });
 

@@ -1,7 +1,7 @@
 /**
  * `npm run other-nodes`: runs some test files with each of the other supported versions of Node. These files test
  * features that differ between versions: keys and certificates, the disk, TLS, programs and threads, `require` of the
- * library, flags of V8, and an engine in WebAssembly.
+ * library, flags of V8, compiled code, and an engine in WebAssembly.
  */
 import { spawnSync } from "node:child_process";
 import { delimiter, dirname, join } from "node:path";
@@ -15,6 +15,7 @@ const FILES = [
   "client/shared/tls-connection",
   "tools/admin/server",
   "daemon/program/signals",
+  "daemon/net/process/compile-cache",
   "daemon/net/process/early-optimization",
   "keys/certificate",
   "keys/key-file",

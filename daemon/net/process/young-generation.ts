@@ -11,18 +11,24 @@ import { getHeapSpaceStatistics, setFlagsFromString } from "node:v8";
  * reports slightly less than the actual size.
  */
 const ENOUGH_BYTES = 3.5 * 1024 * 1024;
-/** Limits the young generation. @param options  the engine's options; if they set this size, nothing is changed */
-export function boundYoungGeneration(options: string): void {
-  if (options.includes("semi-space")) return;
+/**
+ * Limits the young generation.
+ * @param options  the engine's options; if they set this size, nothing is changed
+ * @returns a function that sets the engine's flag as at the start, until the next collection
+ */
+export function boundYoungGeneration(options: string): () => void {
+  if (options.includes("semi-space")) return () => undefined;
   let grows = true;
-  const adjust = () => {
-    // Enable growth again if the young generation is small: the engine shrinks it while the process has little to do.
-    if (grows === youngBytes() < ENOUGH_BYTES) return;
-    grows = !grows;
+  const set = (wanted: boolean) => {
+    if (grows === wanted) return;
+    grows = wanted;
     setFlagsFromString(`--semi-space-growth-factor=${grows ? 2 : 1}`);
   };
+  // Enable growth again if the young generation is small: the engine shrinks it while the process has little to do.
+  const adjust = () => set(youngBytes() < ENOUGH_BYTES);
   // The size changes only during a collection. On a busy daemon, a timer would run too late and find 8 MiB.
   new PerformanceObserver(adjust).observe({ entryTypes: ["gc"] });
+  return () => set(true);
 }
 
 /** Returns the size of the young generation in bytes. */

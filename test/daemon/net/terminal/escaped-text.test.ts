@@ -191,7 +191,7 @@ const WRITERS: Readonly<Record<string, string>> = {
   "tools/cli/status/status.ts": "texts with `shown`",
   "tools/cli/status/watch-screen.ts": "a line break",
   "tools/cli/keys/keys.ts": "the table above",
-  "tools/cli/main.ts": "texts with `shown`, and the user's own words",
+  "tools/cli/command-line.ts": "texts with `shown`, and the user's own words",
   "tools/cli/bench/bench.ts": "tables and numbers",
   "tools/proxy/program.ts": "the help",
   "tools/proxy/status-command.ts": "a table, or JSON with escapes",
