@@ -29,9 +29,9 @@ export function startBareLoop(): Promise<Server> {
 }
 
 /** Starts a program that prints a line of JSON with "listening" and its port when it is ready. */
-export function startProgram(args: readonly string[]): Promise<Server> {
+export function startProgram(args: readonly string[], node = process.execPath): Promise<Server> {
   const before = performance.now();
-  const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(node, args, { stdio: ["ignore", "pipe", "inherit"] });
   return new Promise((resolve, reject) => {
     let output = "";
     child.once("exit", (code) => reject(new Error(`${args.join(" ")} ended with ${code}`)));

@@ -23,6 +23,7 @@ const BENCHMARKS = [
   "lone-call",
   "decisions",
   "pipelines",
+  "start",
 ];
 /** Benchmarks that run only if they are named. */
 const NAMED = ["peers"];
