@@ -127,8 +127,8 @@ export class Pipeline {
       listener,
       clients: isRecorded || client === undefined ? undefined : new QueryClients(client, envelope),
     });
-    // Promises have already passed through `#asHeld` where they were created.
-    return answer instanceof Promise ? answer : this.#asHeld(answer, envelope);
+    // Promises have already passed through `#unknownIfHeld` where they were created.
+    return answer instanceof Promise ? answer : this.#unknownIfHeld(answer, envelope);
   }
 
   #answer(accepted: AcceptedEnvelope): Answered {
@@ -139,26 +139,26 @@ export class Pipeline {
     // intercepted command to a listener first, so that the daemon would refuse the client's own copy.
     if (accepted.listener !== null && accepted.envelope.only === null) return this.#apply(accepted);
     if (message.wait !== undefined)
-      return this.#laterAsHeld(this.#confirmed(accepted, message.wait), accepted);
+      return this.#laterUnknownIfHeld(this.#confirmed(accepted, message.wait), accepted);
     const first = this.#firstAnswer(accepted);
     if (first === null) return this.#admit(accepted);
-    return first instanceof Promise ? this.#laterAsHeld(first, accepted) : first;
+    return first instanceof Promise ? this.#laterUnknownIfHeld(first, accepted) : first;
   }
 
   /**
    * Changes the effect of a refusal to `unknown` if the envelope has been recorded, because a member sent it before or
    * in the meantime.
    */
-  #asHeld(answer: EnvelopeAnswer, { at, seq }: EnvelopeDate): EnvelopeAnswer {
+  #unknownIfHeld(answer: EnvelopeAnswer, { at, seq }: EnvelopeDate): EnvelopeAnswer {
     const isCertain = answer.kind === "refused" && answer.effect === "not-applied";
     return isCertain && this.recording.holds({ at, seq, id: answer.id }) ? unknown(answer) : answer;
   }
 
-  #laterAsHeld(
+  #laterUnknownIfHeld(
     answer: Promise<EnvelopeAnswer>,
     { envelope: { at, seq } }: AcceptedEnvelope,
   ): Promise<EnvelopeAnswer> {
-    return answer.then((one) => this.#asHeld(one, { at, seq }));
+    return answer.then((one) => this.#unknownIfHeld(one, { at, seq }));
   }
 
   /**
@@ -168,7 +168,7 @@ export class Pipeline {
   #unidentified({ body }: CommandMessage, answer: RefusedEnvelope): EnvelopeAnswer {
     const head = reading(() => readHead(body));
     if ("kind" in head) return answer;
-    return this.seen.isApplied(answer.id, head.at) ? unknown(answer) : this.#asHeld(answer, head);
+    return this.seen.isApplied(answer.id, head.at) ? unknown(answer) : this.#unknownIfHeld(answer, head);
   }
 
   /**
@@ -251,7 +251,7 @@ export class Pipeline {
       this.#makeRoom(accepted);
     if (refusal !== null) return refusal;
     const { after } = accepted.envelope;
-    const isReady = after === null || this.#holds(parseOrderKey(after));
+    const isReady = after === null || this.#hasApplied(parseOrderKey(after));
     return this.#remember(accepted, isReady ? this.#apply(accepted) : this.#applyAfter(accepted, after));
   }
 
@@ -331,13 +331,13 @@ export class Pipeline {
       if (clients?.isGone) this.seen.remove(id, at);
       else this.seen.settle(id, at, settled);
       this.#waiters.applied(id);
-      return settled.kind === "refused" ? this.#asHeld(settled, { at, seq }) : settled;
+      return settled.kind === "refused" ? this.#unknownIfHeld(settled, { at, seq }) : settled;
     });
   }
 
   async #applyAfter(accepted: AcceptedEnvelope, after: ByteString): Promise<EnvelopeAnswer> {
-    const held = await this.#held(after, accepted);
-    if (!held)
+    const hasArrived = await this.#arrives(after, accepted);
+    if (!hasArrived)
       return notApplied(accepted.id, refused("not-yet", "the entry named in `after` did not arrive in time"));
     // Look up the signer again, because its key may have been revoked in the meantime.
     const signer = accepted.signer === null ? null : this.signers?.ring.find(accepted.signer.id);
@@ -346,16 +346,17 @@ export class Pipeline {
     return invalid === null ? await this.#apply(accepted) : notApplied(accepted.id, invalid);
   }
 
-  async #held(after: ByteString, { envelope, message }: AcceptedEnvelope): Promise<boolean> {
+  /** Waits until the entry that `after` names is applied. Returns false if it was not applied in time. */
+  async #arrives(after: ByteString, { envelope, message }: AcceptedEnvelope): Promise<boolean> {
     const orderKey = parseOrderKey(after);
-    if (this.#holds(orderKey)) return true;
+    if (this.#hasApplied(orderKey)) return true;
     if (!this.recording.mayArrive(orderKey, this.seen)) return false;
     return (
-      (await this.#waiters.wait(orderKey.id, envelope.key, message.body.length)) && this.#holds(orderKey)
+      (await this.#waiters.wait(orderKey.id, envelope.key, message.body.length)) && this.#hasApplied(orderKey)
     );
   }
 
-  #holds(orderKey: OrderKey): boolean {
+  #hasApplied(orderKey: OrderKey): boolean {
     return this.recording.hasApplied(orderKey, this.seen);
   }
 
