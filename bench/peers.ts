@@ -36,7 +36,7 @@ const ROUNDS = smoke ? 1 : 3;
 const WARM_UP_SECONDS = smoke ? 0.1 : 4;
 /** The duration of the warm-up before each measurement, as a share of the measured time. */
 const WARM_UP = 0.25;
-const IN_FLIGHT = [1, 8, 64];
+const IN_FLIGHT = [1, 8, 64, 256];
 const KEYS = 10_000;
 const VALUE = "x".repeat(16);
 
@@ -175,7 +175,7 @@ stream's leader. Redis: one connection per call in flight, on which SET and WAIT
 ${missing.map((line) => `\n${line}\n`).join("")}
 ${table(["calls in flight", ...head], rows)}
 
-![Calls per second of each system with one, eight and 64 calls in flight](../docs/pictures/peers.svg)
+![Calls per second of each system with 1, 8, 64 and 256 calls in flight](../docs/pictures/peers.svg)
 
 The calls per second of dbsyncd with policy \`first\`, divided by those of the other systems (goal: above 1; with one call in flight, only for etcd and Redis):
 
