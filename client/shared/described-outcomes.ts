@@ -9,7 +9,7 @@ import { STAGES } from "./sentences.js";
 
 /** The part of an `Outcome` that the description uses. */
 type DescribedOutcome = { readonly address: string } & (
-  | { readonly status: "ok"; readonly value: string | null }
+  | { readonly status: "ok"; readonly value: string | null; readonly flags?: readonly string[] }
   | Failed
 );
 
@@ -53,8 +53,11 @@ export function describeOutcome(outcome: DescribedOutcome): string {
 }
 
 function describeWithoutAddress(outcome: DescribedOutcome): string {
-  if (outcome.status === "ok")
-    return `answered ${outcome.value === null ? "nil" : formatValue(outcome.value).replace(CONTROL_CHARACTERS, "?")}`;
+  if (outcome.status === "ok") {
+    const value =
+      outcome.value === null ? "nil" : formatValue(outcome.value).replace(CONTROL_CHARACTERS, "?");
+    return `answered ${value}${outcome.flags?.includes("catching-up") ? " while catching up" : ""}`;
+  }
   const { meaning } = STAGES[outcome.stage];
   const detail = outcome.detail === "" ? "" : ` (${outcome.detail.replace(CONTROL_CHARACTERS, "?")})`;
   const cure = cureIn(outcome) === null ? `; ${outcomeCure(outcome)}` : "";

@@ -23,11 +23,13 @@ export type Policy = "first" | "majority" | "all" | "all-equal" | number;
 export type CallPolicy = Policy | "usual";
 
 /**
- * A policy, or `outcome`: the report on which more than half of all servers agree for a unit with conditions. These
- * servers report that the unit was applied, that a condition did not hold, or the same failure. Late answers, and those
- * of a daemon that is catching up, do not count.
+ * A policy, or the rule for a unit with conditions: the report on which more than half of all servers agree. These
+ * servers report that the unit was applied, that a condition did not hold, or the same failure. Late answers do not
+ * count. `outcome`: answers of a daemon that is catching up do not count either. `decision`: the members of a list
+ * decide on the unit, so each daemon that has the decision reports its outcome; only the reply of a daemon that is
+ * catching up may lack earlier writes.
  */
-export type Rule = Policy | "outcome";
+export type Rule = Policy | "outcome" | "decision";
 
 /**
  * Returns the rule that determines the result of a call.
@@ -36,7 +38,7 @@ export type Rule = Policy | "outcome";
  */
 export function ruleFor(policy: CallPolicy, hasConditions: boolean, isDecided = false): Rule {
   if (policy !== "usual") return policy;
-  if (hasConditions) return "outcome";
+  if (hasConditions) return isDecided ? "decision" : "outcome";
   return isDecided ? "majority" : "first";
 }
 
@@ -83,7 +85,8 @@ export function judge(rule: Rule, reports: Reports, final: boolean, refusers = 0
     case "all-equal":
       return judgeAllEqual(reports, final);
     case "outcome":
-      return judgeOutcome(reports, final);
+    case "decision":
+      return judgeOutcome(reports, final, rule === "decision");
     default:
       return judgeNumber(rule === "all" ? reports.length : rule, reports, final);
   }
@@ -159,13 +162,21 @@ function judgeMajority(reports: Reports, final: boolean): Verdict {
   return late > 0 ? LATE : { kind: "failed", code: "answers-differ" };
 }
 
+/** The reports of one outcome. */
+interface SameOutcome {
+  count: number;
+  /** One of a daemon that is not catching up, or null. */
+  complete: Report | null;
+  readonly first: Report;
+}
+
 /**
- * Judges `outcome`. This rule fails as soon as no outcome can reach a majority, so a client that wants a lock does not
- * wait longer than necessary.
+ * Judges `outcome` and `decision`. These rules fail as soon as no outcome can reach a majority, so a client that wants
+ * a lock does not wait longer than necessary.
  */
-function judgeOutcome(reports: Reports, final: boolean): Verdict {
-  const counts = new Map<string, number>();
-  let [silent, answered, late, highest] = [0, 0, 0, 0];
+function judgeOutcome(reports: Reports, final: boolean, isDecided: boolean): Verdict {
+  const outcomes = new Map<string, SameOutcome>();
+  let [silent, answered, late, behind, highest] = [0, 0, 0, 0, 0];
   for (const report of reports) {
     if (report === null) {
       silent++;
@@ -173,20 +184,33 @@ function judgeOutcome(reports: Reports, final: boolean): Verdict {
     }
     if (!(report.ok || report.stage === "reply")) continue;
     answered++;
+    const isBehind = isCatchingUp(report.flags ?? "");
     if (isLate(report)) late++;
-    if (isLate(report) || isCatchingUp(report.flags ?? "")) continue;
-    const outcome = outcomeWord(report);
-    const count = (counts.get(outcome) ?? 0) + 1;
-    if (2 * count > reports.length)
-      return report.ok ? { kind: "value", answer: report } : { kind: "failed", code: "reply" };
-    counts.set(outcome, count);
-    highest = Math.max(highest, count);
+    else if (isBehind && !isDecided) behind++;
+    else {
+      const word = outcomeWord(report);
+      const same = outcomes.get(word) ?? { count: 0, complete: null, first: report };
+      outcomes.set(word, same);
+      same.count++;
+      if (!isBehind) same.complete = report;
+      highest = Math.max(highest, same.count);
+    }
   }
+  const agreed = [...outcomes.values()].find(({ count }) => 2 * count > reports.length);
+  if (agreed !== undefined) return judgeAgreed(agreed, final || silent === 0);
   if (!final && 2 * (highest + silent) > reports.length) return WAIT;
   // A daemon that is silent may still answer. The code must not depend on whether its answer or the failures arrive first.
   if (answered === 0 && (final || silent === 0)) return failure(reports);
-  if (2 * answered <= reports.length) return { kind: "failed", code: "too-few-answers" };
+  if (2 * (answered - behind) <= reports.length) return { kind: "failed", code: "too-few-answers" };
   return late > 0 ? LATE : { kind: "failed", code: "answers-differ" };
+}
+
+/** Judges an outcome on which a majority agrees. The reply of a daemon that is not catching up is preferred. */
+function judgeAgreed({ complete, first }: SameOutcome, final: boolean): Verdict {
+  const report = complete ?? first;
+  if (!report.ok) return { kind: "failed", code: "reply" };
+  const isUnmet = hasFailedCondition(report.flags);
+  return complete === null && !isUnmet && !final ? WAIT : { kind: "value", answer: report };
 }
 
 /** Returns the outcome of a unit with conditions. Its replies may differ if the daemons have different data. */

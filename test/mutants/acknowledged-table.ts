@@ -209,15 +209,29 @@ export const acknowledgedMutants: readonly Mutant[] = [
   {
     name: "conditions: without a policy the first answer counts",
     file: POLICY,
-    find: 'if (hasConditions)\n        return "outcome";',
+    find: 'if (hasConditions)\n        return isDecided ? "decision" : "outcome";',
     replace: "",
     test: "test/client/shared/policy.test.js",
   },
   {
     name: "conditions: late answers count",
     file: POLICY,
-    find: 'isLate(report) || isCatchingUp(report.flags ?? "")',
-    replace: 'isCatchingUp(report.flags ?? "")',
+    find: "if (isLate(report))\n            late++;\n        else if",
+    replace: "if",
+    test: "test/client/shared/policy.test.js",
+  },
+  {
+    name: "conditions: a decision does not count if its daemon is catching up",
+    file: POLICY,
+    find: "isBehind && !isDecided",
+    replace: "isBehind",
+    test: "test/client/shared/policy.test.js",
+  },
+  {
+    name: "conditions: the reply of a daemon that is catching up does not wait for another one",
+    file: POLICY,
+    find: "complete === null && !isUnmet && !final",
+    replace: "false",
     test: "test/client/shared/policy.test.js",
   },
   {

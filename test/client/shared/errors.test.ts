@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { outcomeCure } from "../../../client/shared/described-outcomes.js";
+import { describeOutcomes, outcomeCure } from "../../../client/shared/described-outcomes.js";
 import { DbsyncError, ERROR_CODES } from "../../../client/shared/errors.js";
 import { STAGES } from "../../../client/shared/sentences.js";
 import {
@@ -65,6 +65,20 @@ test("a long refusal is cut when it is read, and described in linear time", () =
   // A pattern that tries each sentence as the last one would take hours.
   const outcome = { stage: "refused", detail: `wrong-db: ${sentence}`, effect: "not-applied" } as const;
   assert.equal(outcomeCure(outcome), "a");
+});
+
+test("an answer of a daemon that was catching up is described as such, apart from those of other daemons", () => {
+  const answer = (address: string, flags: string[]) =>
+    ({ address, status: "ok", value: null, flags }) as const;
+  const outcomes = [
+    answer("a:1", ["unmet"]),
+    answer("b:1", ["unmet", "catching-up"]),
+    answer("c:1", ["unmet"]),
+  ];
+  assert.deepEqual(describeOutcomes(outcomes), [
+    "a:1, c:1: answered nil",
+    "b:1: answered nil while catching up",
+  ]);
 });
 
 test("control characters from a daemon are escaped in sentences and tables", () => {

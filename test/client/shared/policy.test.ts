@@ -18,7 +18,10 @@ const failed: Report = { ok: false, stage: "timeout", detail: "", written: true,
 
 const erred = (text: string): Report => ({ ok: false, stage: "reply", detail: text, written: false, at: 1 });
 const late = (report: Report): Report => ({ ...report, flags: "late" });
-const behind = (report: Report): Report => ({ ...report, flags: "catching-up" });
+const behind = (report: Report): Report => ({
+  ...report,
+  flags: `${report.flags ?? ""} catching-up`.trimStart(),
+});
 const unmet = (report: Report): Report => ({ ...report, flags: "unmet provisional" });
 const refused: Report = { ok: false, stage: "refused", detail: "skew: late", written: false, at: 1 };
 
@@ -121,7 +124,9 @@ const ROWS: Row[] = [
   ["outcome", [refused, refused, refused], "refused", "refused"],
   ["outcome", [late(hit("OK")), hit("OK"), null], "wait", "late-answers"],
   ["outcome", [late(hit("OK")), late(hit("OK")), null], "late-answers", "late-answers"],
-  ["outcome", [behind(hit("OK")), hit("OK"), null], "wait", "answers-differ"],
+  ["outcome", [behind(hit("OK")), hit("OK"), null], "wait", "too-few-answers"],
+  ["outcome", [behind(unmet(miss)), unmet(miss), failed], "too-few-answers", "too-few-answers"],
+  ["outcome", [behind(unmet(miss))], "too-few-answers", "too-few-answers"],
   ["outcome", [behind(hit("OK")), hit("OK"), hit("OK")], "OK", "OK"],
   ["outcome", [erred("ERR"), erred("ERR"), null], "reply", "reply"],
   ["outcome", [erred("ERR"), hit("OK"), null], "wait", "answers-differ"],
@@ -132,10 +137,22 @@ const ROWS: Row[] = [
   ["outcome", [hit("OK"), unmet(miss)], "answers-differ", "answers-differ"],
   ["outcome", [hit("OK")], "OK", "OK"],
   ["outcome", [unmet(miss)], "nil", "nil"],
+  // Each daemon that has a decision reports its outcome. The reply of one that is catching up may be out of date.
+  ["decision", [behind(unmet(miss)), unmet(miss), failed], "nil", "nil"],
+  ["decision", [behind(unmet(miss)), behind(unmet(miss)), null], "nil", "nil"],
+  ["decision", [behind(hit("1")), hit("2"), failed], "2", "2"],
+  ["decision", [behind(hit("1")), hit("2"), null], "2", "2"],
+  ["decision", [behind(hit("1")), behind(hit("1")), null], "wait", "1"],
+  ["decision", [behind(hit("1")), behind(hit("1")), failed], "1", "1"],
+  ["decision", [behind(hit("1"))], "1", "1"],
+  ["decision", [behind(hit("OK")), unmet(miss), null], "wait", "answers-differ"],
+  ["decision", [late(unmet(miss)), unmet(miss), failed], "late-answers", "late-answers"],
+  ["decision", [behind(unmet(miss)), failed, null], "wait", "too-few-answers"],
 ];
 
 test("a configured policy is used; without one, a unit with conditions has the outcome of the majority", () => {
   assert.equal(ruleFor("usual", true), "outcome");
+  assert.equal(ruleFor("usual", true, true), "decision");
   assert.equal(ruleFor("usual", false), "first");
   for (const hasConditions of [false, true]) assert.equal(ruleFor("first", hasConditions), "first");
   assert.equal(ruleFor("majority", true), "majority");

@@ -45,7 +45,7 @@ test("units with conditions request a decision, unless the caller has chosen ano
 
 test("a majority of the servers has to report a decision", () => {
   assert.equal(ruleFor("usual", false, true), "majority");
-  assert.equal(ruleFor("usual", true, true), "outcome");
+  assert.equal(ruleFor("usual", true, true), "decision");
   assert.equal(ruleFor("usual", false, false), "first");
   assert.equal(ruleFor("first", true, true), "first");
 });
