@@ -75,7 +75,8 @@ export async function wire(options: DaemonOptions, components: Components): Prom
   const identity = isRecorded ? await identityOf(options) : makeIdentity();
   const arrived: RecordedWrites["arrived"] = (entries) => pipeline.arrived(entries);
   const page: RecordedWrites["page"] = () => figureServer?.server.address ?? null;
-  const context = { settings, identity, environment, log, arrived, page };
+  const clientTotals = () => figures.metrics.totals;
+  const context = { settings, identity, environment, log, arrived, page, clientTotals };
   const replica = isRecorded ? await addReplica({ ...context, signers }, broadcasts, components) : null;
   const backends = replica === null ? made.map(({ backend }) => backend) : [replica.backend];
   addDatabases(settings, backends, components);

@@ -93,6 +93,10 @@ export const MEMBER_FIGURES = {
       help: "Envelopes from the member that were refused on this connection; 0 unless something is wrong.",
     },
   },
+  aboutAge: {
+    kind: "number-or-nil",
+    help: "the time since its last report about itself, which contains the following figures",
+  },
   software: { kind: "text-or-nil", help: "the version of its program, as it reports" },
   pagePort: { kind: "number", help: "the port of its `--admin`, as it reports; 0: none" },
   pageLocal: { kind: "flag", help: "whether only its own machine reaches that port, as it reports" },
@@ -106,6 +110,18 @@ export const MEMBER_FIGURES = {
     },
   },
   diskSize: { kind: "number-or-nil", help: "the size of that file system in bytes, as it reports" },
+  clientAnswers: {
+    kind: "number-or-nil",
+    help: "the number of commands that it has answered since its start, as it reports",
+  },
+  clientRefusals: {
+    kind: "number-or-nil",
+    help: "the number of requests and connections of clients that it has refused since its start, as it reports",
+  },
+  clientConnections: {
+    kind: "number-or-nil",
+    help: "the number of its open connections of clients, as it reports",
+  },
   problems: {
     kind: "bytes-list",
     help: "its problems, as it reports: at most 8 sentences",

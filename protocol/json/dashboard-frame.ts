@@ -4,6 +4,7 @@
  * is null if it is unknown or absent.
  */
 
+import type { ClientTotals } from "../figures/client-totals.js";
 import type { Problem } from "../figures/problem.js";
 import type { MemberReport, TimelineReport } from "../figures/timeline-figures.js";
 
@@ -20,7 +21,8 @@ export const SAMPLES_MAX = 720;
 /**
  * The values of a sample, in this order, after its date. Rates are the mean per second since the previous sample. Times
  * are the median and the 99th percentile in milliseconds. Sizes are in bytes. `lag` is the number of envelopes between
- * this daemon and the member that is furthest behind.
+ * this daemon and the member that is furthest behind. The values of the cluster are the sums of this daemon and of the
+ * members that report; `daemons` is their number. They are null if this daemon has no members.
  */
 export const SAMPLE_SERIES = [
   "units",
@@ -32,6 +34,10 @@ export const SAMPLE_SERIES = [
   "delayMost",
   "memory",
   "connections",
+  "clusterUnits",
+  "clusterRefused",
+  "clusterConnections",
+  "daemons",
   "lag",
 ] as const;
 
@@ -58,6 +64,8 @@ export interface DashboardFrame {
   readonly problems: readonly Problem[];
   /** The newest sample, or null if there is none yet. */
   readonly sample: readonly (number | null)[] | null;
+  /** What this daemon did for its clients. */
+  readonly totals: ClientTotals;
   readonly listeners: readonly FrameListener[];
   /** The refusals since the start. */
   readonly refusals: readonly FrameRefusal[];
@@ -125,7 +133,8 @@ type ShownOfMember =
       | "refusals"
     )
   // Figures that the member reports about itself.
-  | ("software" | "pagePort" | "pageLocal" | "diskFree" | "diskSize" | "problems");
+  | ("software" | "pagePort" | "pageLocal" | "diskFree" | "diskSize" | "problems")
+  | keyof ClientTotals;
 
 /** A member without its id and without the reason for a missing connection, which may contain more than its address. */
 export type FrameMember = Pick<MemberReport, ShownOfMember>;

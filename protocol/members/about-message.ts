@@ -3,10 +3,11 @@
  * in length, and printable ASCII.
  * Source: docs/protocol-v2.md "Members".
  */
+import type { ClientTotals } from "../figures/client-totals.js";
 import type { RespReader } from "../resp/resp-reader.js";
 import { readFlag, readNumber, readShort } from "./member-elements.js";
 
-export interface MemberAbout {
+export interface MemberAbout extends ClientTotals {
   /** The program's version. */
   readonly software: string;
   /** The dashboard's port (--admin), and whether it listens on loopback; 0: there is none. */
@@ -34,6 +35,7 @@ const OTHER = /[^\x20-\x7e]/g;
 /** Returns the elements after the message's name. */
 export function aboutElements(about: MemberAbout): string[] {
   const { software, pagePort, isPageLocal, diskFree, diskSize, problems } = about;
+  const { clientAnswers, clientRefusals, clientConnections } = about;
   const lines = problems.slice(0, PROBLEMS_MAX).map((line) => shown(line, PROBLEM_CHARS_MAX));
   const local = isPageLocal ? "1" : "0";
   return [
@@ -42,6 +44,7 @@ export function aboutElements(about: MemberAbout): string[] {
     local,
     String(diskFree),
     String(diskSize),
+    ...[clientAnswers, clientRefusals, clientConnections].map(String),
     lines.join("\n"),
   ];
 }
@@ -53,10 +56,15 @@ export function readAbout(reader: RespReader): AboutMessage {
   if (pagePort > PORT_MAX) throw reader.malformed("expected a port");
   const isPageLocal = readFlag(reader);
   const [diskFree, diskSize] = [readNumber(reader), readNumber(reader)];
+  const totals = {
+    clientAnswers: readNumber(reader),
+    clientRefusals: readNumber(reader),
+    clientConnections: readNumber(reader),
+  };
   const text = readShort(reader, PROBLEMS_CHARS_MAX);
   const lines = text === "" ? [] : text.split("\n", PROBLEMS_MAX);
   const problems = lines.map((line) => shown(line, PROBLEM_CHARS_MAX));
-  return { kind: "about", software, pagePort, isPageLocal, diskFree, diskSize, problems };
+  return { kind: "about", software, pagePort, isPageLocal, diskFree, diskSize, ...totals, problems };
 }
 
 const shown = (text: string, max: number): string => text.slice(0, max).replace(OTHER, "?");

@@ -211,7 +211,7 @@ const LENGTHS: Readonly<Record<OwnKind, number>> = {
   proof: 4,
   bye: 3,
   status: 13,
-  about: 7,
+  about: 10,
   offer: 2,
   want: 2,
   push: 5,

@@ -164,6 +164,20 @@ export const webMutants: readonly Mutant[] = [
     test: "test/tools/admin/dashboard-frames.test.js",
   },
   {
+    name: "admin: the cluster's rates include a member that has not reported again",
+    file: "tools/admin/dashboard-frames.js",
+    find: "before === undefined || report.at < this.#takenAt",
+    replace: "before === undefined",
+    test: "test/tools/admin/dashboard-frames.test.js",
+  },
+  {
+    name: "admin: the first sample has no rates",
+    file: "tools/admin/dashboard-frames.js",
+    find: "this.#sums = folder === null ? sums : { ...sums, recorded: null };",
+    replace: "",
+    test: "test/tools/admin/dashboard-frames.test.js",
+  },
+  {
     name: "admin: problems show keys to every visitor",
     file: "protocol/figures/public-problems.js",
     find: "({ ...difference, key: HIDDEN_KEY })",

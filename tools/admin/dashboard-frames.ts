@@ -10,6 +10,7 @@ import type { Histogram } from "../../daemon/net/process/histogram.js";
 import { isHealthy } from "../../daemon/program/inspection/health.js";
 import type { Sources } from "../../daemon/program/inspection/inspected-daemon.js";
 import type { KeyRing } from "../../daemon/store/key-ring.js";
+import type { ClientTotals } from "../../protocol/figures/client-totals.js";
 import {
   databaseProblems,
   isDescribedElsewhere,
@@ -71,6 +72,7 @@ export class Frames implements EventSource {
   readonly #verify: TimesSince;
   readonly #loop: IntervalHistogram;
   readonly #disk: DiskSpace;
+  readonly #cluster = new ClusterSums();
   #sums: Sums | null = null;
   #timer: NodeJS.Timeout | null = null;
 
@@ -94,7 +96,10 @@ export class Frames implements EventSource {
   start(): void {
     this.#loop.enable();
     this.#sources.watchRecorded((entries, isFromClients) => this.#arrivals.add(entries, isFromClients));
-    this.#sums = this.#sumsNow(this.#sources.replica());
+    const { replica, folder } = this.#sources;
+    const sums = this.#sumsNow(replica());
+    // A daemon with a folder now loads it: the entries that it contains were not recorded since the start.
+    this.#sums = folder === null ? sums : { ...sums, recorded: null };
     this.#timer = setInterval(() => this.#sample(), SAMPLE_EVERY_MS).unref();
   }
 
@@ -124,6 +129,7 @@ export class Frames implements EventSource {
       isHealthy: isHealthy(state),
       problems: this.#problems(figures, now),
       sample: this.#samples.last,
+      totals: metrics.totals,
       listeners: listenersOf(metrics),
       refusals: refusalsOf(metrics),
       memory: this.#memory(),
@@ -156,20 +162,23 @@ export class Frames implements EventSource {
   #sample(): void {
     const { clock, metrics, replica } = this.#sources;
     const figures = replica();
-    const listeners = [...metrics.listeners.values()];
+    const { clientConnections: connections } = metrics.totals;
     const sums = this.#sumsNow(figures);
+    const [units, refused] = [rate(sums, this.#sums, "units"), rate(sums, this.#sums, "refused")];
+    const own = { units: units ?? 0, refused: refused ?? 0, connections };
     const verify = this.#verify.take();
     const delay = this.#delay();
     this.#samples.add(clock(), {
-      units: rate(sums, this.#sums, "units"),
+      units,
       recorded: rate(sums, this.#sums, "recorded"),
-      refused: rate(sums, this.#sums, "refused"),
+      refused,
       verifyP50: verify?.p50 ?? null,
       verifyMost: verify?.p99 ?? null,
       delayHalf: delay?.p50 ?? null,
       delayMost: delay?.p99 ?? null,
       memory: process.memoryUsage.rss(),
-      connections: listeners.reduce((sum, { connections }) => sum + connections, 0),
+      connections,
+      ...this.#cluster.take(own, othersOf(figures), sums.at),
       lag: figures === null ? null : lagOf(figures.members),
     });
     this.#sums = sums;
@@ -180,9 +189,9 @@ export class Frames implements EventSource {
     const { metrics } = this.#sources;
     return {
       at: performance.now(),
-      units: [...metrics.listeners.values()].reduce((sum, { ok, errors }) => sum + ok + errors, 0),
+      units: metrics.totals.clientAnswers,
       recorded: figures === null ? null : figures.ringEntries + figures.dataEntries,
-      refused: refusalsOf(metrics).reduce((sum, { count }) => sum + count, 0),
+      refused: metrics.totals.clientRefusals,
     };
   }
 
@@ -229,7 +238,7 @@ export class Frames implements EventSource {
       stable: figures.stable,
       arrivals: this.#arrivals.takeChanged(),
       outsideWindow: this.#arrivals.outsideWindow,
-      members: figures.members.filter(({ connection }) => connection !== "self").map(shownMember),
+      members: othersOf(figures).map(shownMember),
     };
   }
 }
@@ -282,6 +291,67 @@ function refusalsOf({ listeners }: Sources["metrics"]): FrameRefusal[] {
   );
 }
 
+const othersOf = (figures: ReplicaFigures | null): readonly MemberReport[] =>
+  figures?.members.filter(({ connection }) => connection !== "self") ?? [];
+
+interface ClusterRates {
+  readonly units: number;
+  readonly refused: number;
+  readonly connections: number;
+}
+
+type ReportedFigures = "id" | "connection" | "aboutAge" | keyof ClientTotals;
+type ReportedMember = Pick<MemberReport, ReportedFigures>;
+
+/** The counts that a member reported, and when. */
+interface ReportedCounts {
+  readonly at: number;
+  readonly answers: number;
+  readonly refusals: number;
+}
+
+/** Sums the rates and the connections of this daemon and of the members that report theirs. */
+export class ClusterSums {
+  /** The counts of each member by its id at the previous call. */
+  #before: ReadonlyMap<string, ReportedCounts> = new Map();
+  #takenAt = Number.NEGATIVE_INFINITY;
+
+  /** Returns the sums since the previous call. @param now  milliseconds of the process's uptime */
+  take(
+    own: ClusterRates,
+    members: readonly ReportedMember[],
+    now: number,
+  ): Pick<SampleValues, "clusterUnits" | "clusterRefused" | "clusterConnections" | "daemons"> {
+    const sums = { ...own };
+    let daemons = 1;
+    const reports = new Map<string, ReportedCounts>();
+    for (const { id, connection, aboutAge, ...member } of members) {
+      const { clientAnswers: answers, clientRefusals: refusals, clientConnections: connections } = member;
+      if (id === null || connection !== "connected" || aboutAge === null || answers === null) continue;
+      const report = { at: now - aboutAge, answers, refusals: refusals ?? 0 };
+      reports.set(id, report);
+      const before = this.#before.get(id);
+      // A member reports every 2 s. Without a report since the previous call, its rates are not known.
+      if (before === undefined || report.at < this.#takenAt) continue;
+      const perSecond = SECOND_MS / Math.max(1, report.at - before.at);
+      sums.units += Math.max(0, report.answers - before.answers) * perSecond;
+      sums.refused += Math.max(0, report.refusals - before.refusals) * perSecond;
+      sums.connections += connections ?? 0;
+      daemons++;
+    }
+    this.#before = reports;
+    this.#takenAt = now;
+    if (members.length === 0)
+      return { clusterUnits: null, clusterRefused: null, clusterConnections: null, daemons: null };
+    return {
+      clusterUnits: sums.units,
+      clusterRefused: sums.refused,
+      clusterConnections: sums.connections,
+      daemons,
+    };
+  }
+}
+
 function shownMember(member: MemberReport): FrameMember {
   return {
     address: member.address,
@@ -299,6 +369,9 @@ function shownMember(member: MemberReport): FrameMember {
     pageLocal: member.pageLocal,
     diskFree: member.diskFree,
     diskSize: member.diskSize,
+    clientAnswers: member.clientAnswers,
+    clientRefusals: member.clientRefusals,
+    clientConnections: member.clientConnections,
     problems: member.problems,
   };
 }

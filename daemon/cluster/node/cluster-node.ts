@@ -316,6 +316,7 @@ function describeSelf(node: RecordedWrites): () => MemberAbout {
       isPageLocal: page !== null && isLoopback(page.address) === true,
       diskFree: free,
       diskSize: size,
+      ...node.clientTotals(),
       // Problems that resolve without an operator are shown only on the daemon's own page.
       problems: found.filter(({ severity }) => severity === "problem").map(({ text }) => text),
     };

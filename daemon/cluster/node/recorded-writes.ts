@@ -36,6 +36,7 @@ export abstract class RecordedWrites implements Service, ReplicaContext {
   readonly log: Logger;
   readonly arrived: ReplicaContext["arrived"];
   readonly page: ReplicaContext["page"];
+  readonly clientTotals: ReplicaContext["clientTotals"];
   /** Free space on the disk of the data folder. */
   readonly disk: DiskSpace;
   /** Whether the log has already reported that the disk is nearly full. */
@@ -58,7 +59,8 @@ export abstract class RecordedWrites implements Service, ReplicaContext {
    */
   abstract readonly takeMember: ((socket: Socket, hello: Hello) => void) | null;
 
-  constructor({ settings, identity, signers, environment, log, arrived, page }: ReplicaContext) {
+  constructor(context: ReplicaContext) {
+    const { settings, identity, signers, environment, log, arrived, page, clientTotals } = context;
     this.settings = settings;
     this.identity = identity;
     this.signers = signers;
@@ -66,6 +68,7 @@ export abstract class RecordedWrites implements Service, ReplicaContext {
     this.log = log;
     this.arrived = arrived;
     this.page = page;
+    this.clientTotals = clientTotals;
     this.disk = new DiskSpace(settings.data);
   }
 

@@ -80,6 +80,7 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
   stateAtConnect: StatusMessage["state"] | null = null;
   /** Its last report about itself, or null if there is none yet. */
   about: MemberAbout | null = null;
+  #aboutAt = 0;
   refusals = 0;
   /** The number of new entries that it has sent. */
   entriesReceived = 0;
@@ -142,6 +143,7 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
         break;
       case "about":
         this.about = message;
+        this.#aboutAt = cluster.uptime();
         break;
       case "offer":
         spreading.offered(message.orderKeys, this);
@@ -246,6 +248,7 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
       lastHeard: now - connection.lastSeenAt,
       refusals: this.refusals,
       about: this.about,
+      aboutAge: this.about === null ? null : now - this.#aboutAt,
     };
   }
 

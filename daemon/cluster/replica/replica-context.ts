@@ -1,5 +1,7 @@
 /** The settings and services of a daemon that records its writes, and the objects that such a daemon consists of. */
+
 import type { Logger } from "pino";
+import type { ClientTotals } from "../../../protocol/figures/client-totals.js";
 import type { Identity } from "../../engine/trust/identity.js";
 import type { Signers } from "../../engine/trust/signers.js";
 import type { Environment } from "../../net/process/clock-and-randomness.js";
@@ -24,6 +26,8 @@ export interface ReplicaContext {
   readonly arrived: (entries: readonly { readonly id: Entry["id"] }[]) => void;
   /** Returns the address of the daemon's dashboard, or null if it has none. */
   readonly page: () => { readonly address: string; readonly port: number } | null;
+  /** Returns what the daemon did for its clients. */
+  readonly clientTotals: () => ClientTotals;
 }
 
 /** The objects of a daemon with a timeline, which each of its components receives. */

@@ -3,6 +3,7 @@
  * client requests metrics. Every command is counted here, so counting must not allocate memory.
  */
 
+import type { ClientTotals } from "../../../protocol/figures/client-totals.js";
 import { REFUSALS, type RefusalCode } from "../../engine/answers/refusals.js";
 import type { Observer } from "../../engine/pipeline/pipeline-parts.js";
 import { Histogram } from "../../net/process/histogram.js";
@@ -93,6 +94,17 @@ export class Metrics implements Observer {
       this.backends.set(name, counts);
     }
     return counts;
+  }
+
+  /** The sums of all listeners. */
+  get totals(): ClientTotals {
+    const totals = { clientAnswers: 0, clientRefusals: 0, clientConnections: 0 };
+    for (const { ok, errors, connections, refusals } of this.listeners.values()) {
+      totals.clientAnswers += ok + errors;
+      totals.clientConnections += connections;
+      for (const count of Object.values(refusals)) totals.clientRefusals += count;
+    }
+    return totals;
   }
 
   #of(listener: string): ListenerCounts {

@@ -6,6 +6,7 @@ import { orderFolder } from "../../../daemon/engine/trust/data-folder.js";
 import { makeIdentity } from "../../../daemon/engine/trust/identity.js";
 import { loadSigners } from "../../../daemon/engine/trust/load-signers.js";
 import { type Environment, realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
+import { Metrics } from "../../../daemon/program/inspection/metrics.js";
 import { writeFolderFormat } from "../../../daemon/timeline/disk/folder-format.js";
 import { writeValue } from "../../../daemon/timeline/entries/stored-value.js";
 import { SnapshotFiles } from "../../../daemon/timeline/snapshots/snapshot-files.js";
@@ -39,6 +40,7 @@ function makeReplica(
     log,
     arrived() {},
     page: () => null,
+    clientTotals: () => new Metrics().totals,
   };
   return new OrderedReplica(context, order);
 }

@@ -7,6 +7,7 @@ import { Broadcasts } from "../../../daemon/engine/pipeline/publish-messages.js"
 import { makeIdentity } from "../../../daemon/engine/trust/identity.js";
 import { loadSigners } from "../../../daemon/engine/trust/load-signers.js";
 import { realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
+import { Metrics } from "../../../daemon/program/inspection/metrics.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { settingsFrom } from "../../daemon/program/replicas.js";
 import { log } from "../../daemon/program/scene.js";
@@ -42,7 +43,12 @@ export async function startHeld(): Promise<HeldScene> {
   const node = new ClusterNode(
     {
       ...{ settings, identity: makeIdentity(), signers, log },
-      ...{ arrived: () => {}, page: () => null, environment: realEnvironment },
+      ...{
+        arrived: () => {},
+        page: () => null,
+        clientTotals: () => new Metrics().totals,
+        environment: realEnvironment,
+      },
     },
     { storage, secret: null, broadcasts },
   );

@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { get } from "node:http";
 import { test } from "node:test";
 import pino from "pino";
+import type { ReplicaFigures } from "../../../daemon/cluster/history/replica-figures.js";
 import { Histogram } from "../../../daemon/net/process/histogram.js";
 import { parseHostAndPort } from "../../../daemon/net/process/host-and-port.js";
 import { Metrics } from "../../../daemon/program/inspection/metrics.js";
@@ -14,7 +15,7 @@ import {
   type DashboardHistory,
   SAMPLE_EVERY_MS,
 } from "../../../protocol/json/dashboard-frame.js";
-import { type FrameSources, Frames } from "../../../tools/admin/dashboard-frames.js";
+import { ClusterSums, type FrameSources, Frames } from "../../../tools/admin/dashboard-frames.js";
 import { AdminServer } from "../../../tools/admin/http/admin-server.js";
 import { double } from "../../support/double.js";
 
@@ -85,16 +86,39 @@ test("the main port is one row of the listeners, and version 1 a part of it", ()
   assert.deepEqual(rows(), ["dbsync 7 1 1", "of these, version 1 3 0 ", "resp 2 0 0"]);
 });
 
-test("the first sample has the rates since the start", (t) => {
+test("the rates of the cluster are the sums of the daemons that have reported since the previous sample", () => {
+  const sums = new ClusterSums();
+  const own = { units: 10, refused: 1, connections: 2 };
+  const member = { connection: "connected", aboutAge: 500, clientRefusals: 0, clientConnections: 3 };
+  const taken = (now: number, ...answers: readonly (number | null)[]) => {
+    const members = answers.map((clientAnswers, id) => ({ ...member, id: `${id}`, clientAnswers }));
+    return Object.values(sums.take(own, members, now));
+  };
+  assert.deepEqual(taken(0), [null, null, null, null], "a daemon without members");
+  assert.deepEqual(taken(5000, 100, null), [10, 1, 2, 1], "the rate of a member needs two reports");
+  assert.deepEqual(taken(10_000, 200, 70), [30, 1, 5, 2]);
+  assert.deepEqual(taken(15_000, 300, 120), [40, 1, 8, 3]);
+  assert.deepEqual(taken(20_000, 0, 120), [10, 1, 8, 3], "a member that was started again counts from 0");
+  assert.deepEqual(taken(20_400, 0, 120), [10, 1, 2, 1], "no member has reported again");
+});
+
+test("the first sample has the rates since the start, without the entries that were loaded from the folder", (t) => {
   t.mock.timers.enable({ apis: ["setInterval"] });
-  const metrics = new Metrics();
-  const { frames } = framesOf({ metrics });
-  t.after(() => frames.stop());
-  frames.start();
-  metrics.served("dbsync-v2", 5, 0);
-  t.mock.timers.tick(SAMPLE_EVERY_MS);
-  const [units] = (JSON.parse(frames.history) as DashboardHistory).samples[0]?.slice(1) ?? [];
-  assert.ok(Number(units) > 0, `${units}`);
+  for (const folder of [null, "data"]) {
+    const metrics = new Metrics();
+    let dataEntries = 0;
+    const replica = () => double<ReplicaFigures>({ ringEntries: 0, dataEntries, members: [] });
+    const { frames } = framesOf({ metrics, replica, folder });
+    t.after(() => frames.stop());
+    frames.start();
+    metrics.served("dbsync-v2", 5, 0);
+    dataEntries = 5;
+    t.mock.timers.tick(SAMPLE_EVERY_MS);
+    const [units, recorded] = (JSON.parse(frames.history) as DashboardHistory).samples[0]?.slice(1) ?? [];
+    assert.ok(Number(units) > 0, `${units}`);
+    if (folder === null) assert.equal(recorded, units);
+    else assert.equal(recorded, null);
+  }
 });
 
 test("a frame contains problems in the wording of dbsync doctor", () => {

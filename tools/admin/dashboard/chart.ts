@@ -10,6 +10,7 @@ import {
   type SampleName,
 } from "../../../protocol/json/dashboard-frame.js";
 import { newElement, newSvg, setText } from "./elements.js";
+import { countOf } from "./number-texts.js";
 
 type Row = readonly (number | null)[];
 
@@ -67,7 +68,12 @@ const LINES = ["one", "two"] as const;
 export interface ChartOptions {
   /** The title with the unit. */
   readonly title: string;
-  readonly lines: readonly { readonly series: SampleName; readonly name: string }[];
+  /** The lines; the first one is not shown without values. `daemons` counts the daemons of which a value is the sum. */
+  readonly lines: readonly {
+    readonly series: SampleName;
+    readonly name: string;
+    readonly daemons?: SampleName;
+  }[];
   readonly text: (value: number) => string;
   /** Whether the axis shows only whole numbers. */
   readonly isCount?: boolean;
@@ -78,14 +84,19 @@ export interface ChartOptions {
 interface Point {
   readonly at: number;
   readonly values: readonly (number | null)[];
+  /** For each line the number of daemons of which its value is the sum, or null. */
+  readonly daemons: readonly (number | null)[];
 }
 
 export class Chart {
   readonly element = newElement("figure", "", "card chart");
   readonly #options: ChartOptions;
   readonly #columns: readonly number[];
+  readonly #daemons: readonly (number | null)[];
   readonly #now = newElement("b");
-  readonly #more = newElement("span", "", "quiet");
+  /** The names of the lines, in their colours. */
+  readonly #names = LINES.map((name) => newElement("span", "", `of-${name}`));
+  readonly #highest = newElement("span", "", "quiet");
   readonly #readout = newElement("p", "", "readout");
   readonly #empty = newElement("p", "", "empty quiet");
   readonly #svg = newSvg("svg", { role: "img", tabindex: 0, "aria-label": "" });
@@ -104,9 +115,12 @@ export class Chart {
   constructor(options: ChartOptions) {
     this.#options = options;
     this.#columns = options.lines.map(({ series }) => SampleHistory.column(series));
+    this.#daemons = options.lines.map(({ daemons }) =>
+      daemons === undefined ? null : SampleHistory.column(daemons),
+    );
     const caption = document.createElement("figcaption");
     const values = newElement("p", "", "values");
-    values.append(this.#now, this.#more);
+    values.append(this.#now, ...this.#names, this.#highest);
     caption.append(newElement("h3", options.title), values);
     this.#svg.append(
       ...this.#grid,
@@ -132,7 +146,11 @@ export class Chart {
     const first = now - HOUR_MS;
     this.#end = now;
     this.#points = rows
-      .map((row) => ({ at: Number(row[0]), values: this.#columns.map((column) => row[column] ?? null) }))
+      .map((row) => ({
+        at: Number(row[0]),
+        values: this.#columns.map((column) => row[column] ?? null),
+        daemons: this.#daemons.map((column) => (column === null ? null : (row[column] ?? null))),
+      }))
       .filter(({ at }) => at >= first);
     const age = now - (this.#points[0]?.at ?? now);
     this.#span = SPANS.find((span) => span >= age) ?? HOUR_MS;
@@ -145,15 +163,24 @@ export class Chart {
     this.#drawAxes(top);
     for (const [line, path] of this.#paths.entries()) path.setAttribute("d", this.#path(line, top));
     this.#area.setAttribute("d", this.#columns.length === 1 ? this.#areaPath(top) : "");
-    const [now1 = null, now2 = null] = this.#points.at(-1)?.values ?? [];
-    const shown = now1 === null ? "–" : text(now1);
-    const second =
-      this.#columns.length < 2 ? "" : `${this.#options.lines[1]?.name} ${now2 === null ? "–" : text(now2)}, `;
-    setText(this.#now, shown);
-    setText(this.#more, known.length === 0 ? "" : `${second}highest ${text(highest)}`);
-    const label = `${title}, the last hour: now ${shown}, ${second}highest ${text(highest)}. Use the arrow keys to read values.`;
+    const [main = 0, second] = this.#shownLines;
+    const newest = (line: number) => valueText(this.#points.at(-1)?.values[line], text);
+    const names = this.#options.lines.map(({ name }) => name);
+    const others =
+      second === undefined ? ["", ""] : [`${names[main]}, `, `${names[second]} ${newest(second)}, `];
+    setText(this.#now, newest(main));
+    for (const [line, element] of this.#names.entries()) setText(element, others[line] ?? "");
+    setText(this.#highest, known.length === 0 ? "" : `highest ${text(highest)}`);
+    const label = `${title}, the last hour: now ${newest(main)} ${others.join("")}highest ${text(highest)}. Use the arrow keys to read values.`;
     this.#svg.setAttribute("aria-label", label);
     this.#select(this.#selected);
+  }
+
+  /** The lines that have values. */
+  get #shownLines(): number[] {
+    return [...this.#columns.keys()].filter((line) =>
+      this.#points.some(({ values }) => (values[line] ?? null) !== null),
+    );
   }
 
   get #width(): number {
@@ -238,9 +265,11 @@ export class Chart {
     this.#cursor.setAttribute("x1", x);
     this.#cursor.setAttribute("x2", x);
     const { lines, text } = this.#options;
-    const values = lines.map(({ name }, line) => {
-      const value = point.values[line] ?? null;
-      return `${lines.length > 1 ? `${name} ` : ""}${value === null ? "–" : text(value)}`;
+    const shown = this.#shownLines;
+    const values = shown.map((line) => {
+      const daemons = point.daemons[line] ?? null;
+      const of = daemons === null ? "" : ` (${countOf(daemons, "daemon")})`;
+      return `${shown.length > 1 ? `${lines[line]?.name} ` : ""}${valueText(point.values[line], text)}${of}`;
     });
     setText(this.#readout, `${new Date(point.at).toLocaleTimeString()}: ${values.join(", ")}`);
   }
@@ -265,6 +294,9 @@ export class Chart {
     this.#select(this.#points[index]?.at ?? null);
   }
 }
+
+const valueText = (value: number | null | undefined, text: (value: number) => string): string =>
+  value === null || value === undefined ? "–" : text(value);
 
 /** Returns the end of an axis: 1, 2 or 5 times a power of ten; for counts a number whose half is also whole. */
 function roundedUp(value: number, isCount: boolean): number {

@@ -75,7 +75,10 @@ const NO_SAMPLE = "No figures yet: the daemon takes a sample every 5 s, and a ra
 const CHARTS = [
   new Chart({
     title: "Commands answered, per second",
-    lines: [{ series: "units", name: "commands" }],
+    lines: [
+      { series: "clusterUnits", name: "cluster", daemons: "daemons" },
+      { series: "units", name: "this daemon" },
+    ],
     text: rateText,
     empty: NO_SAMPLE,
   }),
@@ -88,7 +91,10 @@ const CHARTS = [
   }),
   new Chart({
     title: "Refused, per second",
-    lines: [{ series: "refused", name: "refused" }],
+    lines: [
+      { series: "clusterRefused", name: "cluster", daemons: "daemons" },
+      { series: "refused", name: "this daemon" },
+    ],
     text: rateText,
     empty: NO_SAMPLE,
   }),
@@ -117,8 +123,11 @@ const CHARTS = [
     empty: NO_SAMPLE,
   }),
   new Chart({
-    title: "Open connections",
-    lines: [{ series: "connections", name: "connections" }],
+    title: "Open connections of clients",
+    lines: [
+      { series: "clusterConnections", name: "cluster", daemons: "daemons" },
+      { series: "connections", name: "this daemon" },
+    ],
     text: shortCountText,
     isCount: true,
     empty: NO_SAMPLE,

@@ -1,8 +1,17 @@
 /** Shows the contents of a frame in the tables and lists of the page. */
 import { rowOfState } from "../../../protocol/daemon-states.js";
+import type { ClientTotals } from "../../../protocol/figures/client-totals.js";
 import type { DashboardFrame, FrameMember } from "../../../protocol/json/dashboard-frame.js";
-import { byId, type Cell, fillList, fillTable } from "./elements.js";
-import { bytesText, countText, differenceText, millisecondsText, spanText } from "./number-texts.js";
+import { byId, type Cell, fillList, fillTable, setText } from "./elements.js";
+import {
+  bytesText,
+  countOf,
+  countText,
+  differenceText,
+  millisecondsText,
+  namesText,
+  spanText,
+} from "./number-texts.js";
 
 /**
  * Maximum difference between two clocks in milliseconds. If two daemons' clocks differ by more, one of the daemons may
@@ -36,6 +45,27 @@ export function showMembers(frame: DashboardFrame, isSilent: boolean): void {
       ? "This daemon runs alone: it was started without --data and --peer, and has no members."
       : "This daemon has no members: start several daemons with --peer to have the same data on several machines.";
   byId("claims").hidden = members.length === 0;
+  byId("totals").hidden = members.length === 0;
+  setText(byId("totals"), totalsText(frame.totals, members));
+}
+
+/** Describes the sums of this daemon and of the members that report theirs, and names the members that do not. */
+function totalsText(own: ClientTotals, members: readonly FrameMember[]): string {
+  const reports = members.filter((member) => !isAway(member) && member.clientAnswers !== null);
+  const missing = members.filter((member) => !reports.includes(member)).map(({ address }) => address);
+  const all = [own, ...reports];
+  const sum = (figure: keyof ClientTotals, unit: string) =>
+    countOf(
+      all.reduce((total, one) => total + (one[figure] ?? 0), 0),
+      unit,
+    );
+  const count = members.length + 1;
+  const daemons =
+    missing.length === 0
+      ? `All ${count} daemons together`
+      : `${all.length} of ${count} daemons together, without ${namesText(missing)}`;
+  const since = `since their starts ${sum("clientAnswers", "command")} answered and ${sum("clientRefusals", "request")} refused`;
+  return `${daemons}: ${since}; ${sum("clientConnections", "client")} connected now.`;
 }
 
 function ownRow(frame: DashboardFrame, isSilent: boolean): Cell[] {

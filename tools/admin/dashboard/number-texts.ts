@@ -17,6 +17,14 @@ export function countText(count: number): string {
 export const countOf = (count: number, unit: string): string =>
   `${countText(count)} ${unit}${count === 1 ? "" : "s"}`;
 
+const NAMES_MAX = 3;
+
+/** Lists the first three names, and the number of the remaining ones. */
+export function namesText(names: readonly string[]): string {
+  const more = names.length - NAMES_MAX;
+  return `${names.slice(0, NAMES_MAX).join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
+}
+
 /** Formats a number for an axis, such as 1.2k or 3M. */
 export function shortCountText(count: number): string {
   if (count < 1000) return Number(count.toPrecision(3)).toLocaleString("en");

@@ -2,7 +2,7 @@
 import type { Severity } from "../../../protocol/figures/problem.js";
 import type { DashboardFrame } from "../../../protocol/json/dashboard-frame.js";
 import { byId, newElement, setText } from "./elements.js";
-import { spanText } from "./number-texts.js";
+import { namesText, spanText } from "./number-texts.js";
 
 /** A problem, and the daemons that it concerns. */
 interface ShownProblem {
@@ -16,7 +16,6 @@ interface ShownProblem {
 type Health = "good" | "busy" | "warn" | "bad";
 
 const OWN = "This daemon";
-const SUBJECTS_MAX = 3;
 
 /** Shows the problems. @param silentMs  milliseconds since the last frame, or null if frames are arriving */
 export function showProblems(frame: DashboardFrame | null, silentMs: number | null): void {
@@ -92,9 +91,7 @@ function problemsOf(frame: DashboardFrame | null): ShownProblem[] {
 
 function subjectText({ subjects }: ShownProblem): string {
   if (subjects[0] === OWN) return OWN;
-  const more = subjects.length - SUBJECTS_MAX;
-  const named = subjects.slice(0, SUBJECTS_MAX).join(", ");
-  return `${named}${more > 0 ? ` and ${more} more` : ""} ${subjects.length === 1 ? "reports" : "report"}`;
+  return `${namesText(subjects)} ${subjects.length === 1 ? "reports" : "report"}`;
 }
 
 const CLASSES = { problem: "bad", remark: "warn", note: "quiet", progress: "quiet" } as const;

@@ -50,6 +50,7 @@ export const NOT_CONNECTED: MemberStatus = {
   isMissingEntries: false,
   refusals: 0,
   about: null,
+  aboutAge: null,
 };
 
 export class Dialer {

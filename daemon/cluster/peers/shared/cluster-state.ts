@@ -269,8 +269,10 @@ export interface MemberStatus {
   readonly lastHeard: number | null;
   /** The number of the member's entries that were refused on this connection. */
   readonly refusals: number;
-  /** Its report about itself, or null if there is none yet. */
+  /** Its last report about itself, or null if there is none yet. */
   readonly about: MemberAbout | null;
+  /** Milliseconds since that report arrived. */
+  readonly aboutAge: number | null;
 }
 
 /**

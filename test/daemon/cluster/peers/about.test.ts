@@ -15,6 +15,9 @@ const ABOUT: MemberAbout = {
   isPageLocal: false,
   diskFree: 10,
   diskSize: 100,
+  clientAnswers: 12,
+  clientRefusals: 3,
+  clientConnections: 4,
   problems: ["its disk has failed (EIO)"],
 };
 

@@ -8,6 +8,7 @@ import { Broadcasts } from "../../../../daemon/engine/pipeline/publish-messages.
 import { hashOf, makeIdentity } from "../../../../daemon/engine/trust/identity.js";
 import { loadSigners } from "../../../../daemon/engine/trust/load-signers.js";
 import { realEnvironment } from "../../../../daemon/net/process/clock-and-randomness.js";
+import { Metrics } from "../../../../daemon/program/inspection/metrics.js";
 import { writeCommand } from "../../../../protocol/resp/resp-writer.js";
 import { readBody, signedBytes } from "../../../../protocol/version-2/envelope.js";
 import { writeBody } from "../../../../protocol/version-2/envelope-body.js";
@@ -31,7 +32,16 @@ async function openOn(
   });
   const signers = loadSigners(settings, log);
   return await openNode(
-    { settings, identity, signers, log, arrived, page: () => null, environment: realEnvironment },
+    {
+      settings,
+      identity,
+      signers,
+      log,
+      arrived,
+      page: () => null,
+      clientTotals: () => new Metrics().totals,
+      environment: realEnvironment,
+    },
     broadcasts,
   );
 }

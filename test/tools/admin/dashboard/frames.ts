@@ -45,6 +45,9 @@ export const memberOf = (address: string, parts: Partial<FrameMember> = {}): Fra
   pageLocal: false,
   diskFree: 50e9,
   diskSize: 200e9,
+  clientAnswers: 10_000,
+  clientRefusals: 2,
+  clientConnections: 5,
   problems: [],
   ...parts,
 });
@@ -69,6 +72,7 @@ export function frameOf({ problems = [], members = [], ...parts }: FrameParts): 
       isOfMember: false,
     })),
     sample: SAMPLE.at(-1) ?? null,
+    totals: { clientAnswers: 12_351, clientRefusals: 3, clientConnections: 7 },
     listeners: [{ name: "dbsync", ok: 12_345, errors: 6, connections: 7 }],
     refusals: [{ listener: "dbsync-v2", reason: "bad-signature", count: 3 }],
     memory: { resident: 90e6, heap: 30e6, buffered: 0, used: 40e6, limit: 0 },

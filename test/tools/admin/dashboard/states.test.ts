@@ -236,7 +236,7 @@ test("a chart shows the value that the pointer or the arrow keys select", {
   })()`)) as [number, number];
   const readout = `document.querySelector("#charts .readout").textContent`;
   await tab.command("Input.dispatchMouseEvent", { type: "mouseMoved", x, y });
-  await tab.until(`/: 71\\d\\/s$/.test(${readout})`);
+  await tab.until(`/: cluster 71\\d\\/s \\(71\\d daemons\\), this daemon 71\\d\\/s$/.test(${readout})`);
   await tab.command("Input.dispatchMouseEvent", { type: "mouseMoved", x: 1, y: 1 });
   await tab.until(`${readout} === ""`);
   await tab.run(`document.querySelector("#charts svg").focus()`);
@@ -245,7 +245,7 @@ test("a chart shows the value that the pointer or the arrow keys select", {
     await tab.command("Input.dispatchKeyEvent", { type: "keyDown", ...what });
     await tab.command("Input.dispatchKeyEvent", { type: "keyUp", ...what });
   }
-  assert.match(String(await tab.run(readout)), /: 718\/s$/);
+  assert.match(String(await tab.run(readout)), /: cluster 718\/s \(718 daemons\), this daemon 718\/s$/);
 });
 
 test("the labels of charts do not overlap, and the tables of the tiles fit, at every width", {
@@ -298,6 +298,24 @@ test("on a phone, only problems and members are open, and an opened part shows i
   );
   await tab.appear({ width: 1200, height: 1000, isDark: false });
   await tab.until(`[...document.querySelectorAll("details")].every(({ open }) => open)`);
+});
+
+test("the totals are those of the cluster, and name the members that do not report", {
+  skip: skipUnlessFull,
+}, async () => {
+  await using daemon = await startDaemon(["--admin", "0"]);
+  await using chromium = await startChromium();
+  const tab = await stubbed(chromium, daemon, { samples: SAMPLE, arrivals: [] });
+  const other = memberOf("db2:1111");
+  await send(tab, frameOf({ members: [other, memberOf("db3:1111")] }));
+  assert.equal(
+    await tab.run(textOf("totals")),
+    "All 3 daemons together: since their starts 32,351 commands answered and 7 requests refused; 17 clients connected now.",
+  );
+  await send(tab, frameOf({ members: [other, memberOf("db3:1111", { connection: "waiting" })] }));
+  assert.match(String(await tab.run(textOf("totals"))), /^2 of 3 daemons together, without db3:1111: since/);
+  await send(tab, frameOf({ members: [] }));
+  assert.equal(await tab.run(`document.getElementById("totals").checkVisibility()`), false);
 });
 
 test("an isolated daemon serves its clients, and its state is not green", {
