@@ -70,15 +70,13 @@ export class Daemon implements Service {
       throw problem;
     }
     this.#phase = "running";
-    const { id, listener, opened, pipeline } = wired;
+    const { id, listener, opened, pipeline, stateLog } = wired;
     const { address, port } = listener.address;
     const { cluster } = this;
     for (const face of opened) face.logAddresses();
     const facts = { address, port, daemon: hexOf(id), ...(cluster === null ? {} : { cluster }) };
     this.#log.info(facts, "listening");
-    const isReady = this.condition.state !== "loading-documents";
-    const readiness = isReady ? "ready" : "started, but not ready for JSON clients yet";
-    this.#log.info(readiness + firstStep(settings, { address, port, isClosed: !pipeline.acceptsUnsigned }));
+    stateLog.started(firstStep(settings, { address, port, isClosed: !pipeline.acceptsUnsigned }));
   }
 
   /**
@@ -138,7 +136,7 @@ interface Port {
   readonly isClosed: boolean;
 }
 
-/** Returns the end of the last line of a start: the command with which a client on this machine can test the daemon. */
+/** Returns the end of the line that reports that the daemon is ready: the command with which a client on this machine can test the daemon. */
 function firstStep(settings: Settings, { address, port, isClosed }: Port): string {
   if (isSigned(settings) && !hasKeys(settings))
     return " for clients that do not sign; to accept signed commands, set -s or --root-key from the first start";

@@ -50,6 +50,7 @@ export interface Wired {
   readonly opened: readonly OpenedFace[];
   /** The server of the figures, or null if there is none. */
   readonly figureServer: NamedFigureServer | null;
+  readonly stateLog: StateLog;
 }
 
 /** Creates all components. Reads all files that may be invalid before it opens anything. @throws StartError */
@@ -115,8 +116,9 @@ export async function wire(options: DaemonOptions, components: Components): Prom
     pipeline,
   };
   const listeners = await addListeners({ ...options, ...own }, address, components);
-  components.add({ service: new StateLog(condition, log) });
-  return { id: identity.id, pipeline, figureServer, ...listeners };
+  const stateLog = new StateLog(condition, log);
+  components.add({ service: stateLog });
+  return { id: identity.id, pipeline, figureServer, stateLog, ...listeners };
 }
 
 /** Adds the listeners as one component, which starts them one after the other and stops them together. */

@@ -3,7 +3,7 @@
  * the newest snapshot, and operators may delete older messages from the stream.
  */
 import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { Worker } from "node:worker_threads";
 import type { ReplicaContext } from "../../daemon/cluster/replica/replica-context.js";
 import { orderFolder } from "../../daemon/engine/trust/data-folder.js";
@@ -36,6 +36,8 @@ export class OrderFolder {
   readonly #lock: FolderLock | null = null;
   /** The sequence of the newest snapshot, or of the last attempt. */
   #seq = 0;
+  /** Whether this start created the folder. */
+  #isNew = false;
   #worker: Worker | null = null;
   /** The stream that the folder belongs to, or null if there is none yet. */
   #firstStream: FirstStream | null = null;
@@ -58,6 +60,7 @@ export class OrderFolder {
     const folder = orderFolder(data);
     try {
       const hasFormat = checkFolderFormat(folder);
+      this.#isNew = !hasFormat;
       this.#lock = lockFolder(data);
       this.#files = new SnapshotFiles(folder);
       if (!hasFormat) writeFolderFormat(folder);
@@ -85,7 +88,16 @@ export class OrderFolder {
     const { makeRing, cluster } = signers;
     const loaded = newestIn(this.#files, { makeRing, cluster, databases: DATABASES_DEFAULT, log });
     this.#seq = loaded.state.seq;
+    this.#logFolder();
     return { ...loaded, created: loaded.created ?? this.#firstStream?.created ?? null };
+  }
+
+  #logFolder(): void {
+    const { settings, log } = this.#context;
+    if (settings.data === null) return;
+    const folder = { data: resolve(settings.data) };
+    if (this.#isNew) log.info(folder, "created a new data folder");
+    else log.info({ ...folder, seq: this.#seq }, "opened the data folder");
   }
 
   /**

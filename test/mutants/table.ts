@@ -25,6 +25,13 @@ import { webMutants } from "./web-table.js";
 
 export const mutants: readonly Mutant[] = [
   {
+    name: "a daemon is ready although its state refuses writes",
+    file: "daemon/program/state-log.js",
+    find: 'DAEMON_STATES[state].isHealthy || state === "loading-documents"',
+    replace: "state",
+    test: "test/daemon/program/start-lines.test.js",
+  },
+  {
     name: "a JSON request over several lines ends with a first line that ends with a bracket",
     file: "faces/json/bytes/json-lines.js",
     find: " || continuesAt(chunk, end)",

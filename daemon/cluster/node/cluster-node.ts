@@ -48,7 +48,7 @@ import { Recorder } from "../replica/recorder.js";
 import { type RemovedDataStores, removedDataStoresIn } from "../replica/replaced-data-folders.js";
 import { type NodeState, nextTurn, type ReplicaContext } from "../replica/replica-context.js";
 import { snapshotParts } from "../replica/snapshot-maker.js";
-import { logAtStart } from "../replica/start-log-lines.js";
+import { logAtStart, logFolder } from "../replica/start-log-lines.js";
 import { TimelineBackend } from "../replica/timeline-backend.js";
 import { RecordedWrites } from "./recorded-writes.js";
 
@@ -67,8 +67,8 @@ export async function openNode(context: ReplicaContext, broadcasts: Broadcasts):
   const secret = loadClusterSecret(context.settings, context.log);
   const storage = await openStorage(context.settings, context.log);
   try {
-    if (storage.isDurable) await recordGenesis(storage, context.signers.genesis);
-    return new ClusterNode(context, { storage, secret, broadcasts });
+    const isNew = storage.isDurable && (await recordGenesis(storage, context.signers.genesis));
+    return new ClusterNode(context, { storage, secret, broadcasts, isNew });
   } catch (problem) {
     await storage.close();
     throw problem;
@@ -88,6 +88,8 @@ export class ClusterNode extends RecordedWrites implements NodeState {
   readonly isFinal = false;
   readonly mirrored = this;
   readonly #stateMark: StateMark;
+  /** Whether this start created the data folder. */
+  readonly #isNew: boolean;
   readonly snapshots: SnapshotParts;
   readonly removedDataStores: RemovedDataStores;
   #peers: readonly PeerAddress[];
@@ -101,13 +103,15 @@ export class ClusterNode extends RecordedWrites implements NodeState {
       storage,
       secret,
       broadcasts,
-    }: { storage: Storage; secret: ClusterSecret | null; broadcasts: Broadcasts },
+      isNew = false,
+    }: { storage: Storage; secret: ClusterSecret | null; broadcasts: Broadcasts; isNew?: boolean },
   ) {
     super(context);
     const { settings, signers, environment, log } = context;
     this.storage = storage;
     this.#peers = settings.peers;
     this.#secret = secret;
+    this.#isNew = isNew;
     this.soon = new BackgroundWork({ uptime: environment.uptime, defer: nextTurn }).soon;
     this.snapshots = snapshotParts(this);
     this.removedDataStores = removedDataStoresIn(settings, storage, log);
@@ -138,13 +142,12 @@ export class ClusterNode extends RecordedWrites implements NodeState {
   }
 
   async start(): Promise<void> {
-    const { environment, log } = this;
+    const { environment } = this;
     const startedAt = environment.uptime();
     await this.timeline.open().catch((problem: Error) => {
       throw new StartError(`--data: the timeline cannot be read: ${problem.message}.`, 1);
     });
-    const took = Math.round(environment.uptime() - startedAt);
-    log.info({ milliseconds: took, ...this.timeline.figures }, "the timeline is folded");
+    logFolder(this, this.#isNew, Math.round(environment.uptime() - startedAt));
     this.peering.start();
     this.#scheduleTick();
     logAtStart(this, this.#secret !== null);

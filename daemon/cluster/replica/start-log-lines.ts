@@ -1,12 +1,36 @@
 /**
- * Logs what operators need to know when a daemon starts: the daemon's pin, its pruning, the daemons that it rejects,
+ * Logs what operators need to know when a daemon starts: the contents of its data folder, the daemon's pin, its pruning, the daemons that it rejects,
  * and whether its key has to be authorized.
  */
+import { resolve } from "node:path";
+import { dateText } from "../../../protocol/version-2/envelope.js";
 import { pinText } from "../../options/peer-address.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import type { Gateway } from "./gateway.js";
 import { introductionOf, isUnauthorized } from "./own-envelopes.js";
 import type { NodeState, ReplicaContext } from "./replica-context.js";
+
+/**
+ * Logs the data folder, with the number and the last date of its entries.
+ * @param isNew  whether this start created the folder
+ * @param milliseconds  how long it took to read the entries
+ */
+export function logFolder(
+  { settings: { data }, timeline, log }: NodeState,
+  isNew: boolean,
+  milliseconds: number,
+): void {
+  if (data === null) return;
+  const folder = { data: resolve(data) };
+  if (isNew) {
+    log.info(folder, "created a new data folder");
+    return;
+  }
+  const { index, newest, figures } = timeline;
+  const entries = index.total("ring").count + index.total("data").count;
+  const last = newest.at === 0 ? {} : { last: dateText(newest.at) };
+  log.info({ ...folder, entries, ...last, milliseconds, ...figures }, "opened the data folder");
+}
 
 /** @param hasSecret  whether members can authenticate each other by the cluster's secret */
 export function logAtStart(node: NodeState & { readonly gateway: Gateway | null }, hasSecret: boolean): void {

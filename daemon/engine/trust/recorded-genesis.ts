@@ -12,16 +12,18 @@ import { type Genesis, readGenesis, writeGenesis } from "./cluster-id.js";
 
 /**
  * Records the keys in a new data folder, or compares them with the recorded keys of an existing one.
+ * @returns whether the folder is new
  * @throws StartError  they differ; names the commands that change keys
  */
-export async function recordGenesis(storage: Storage, genesis: Genesis): Promise<void> {
+export async function recordGenesis(storage: Storage, genesis: Genesis): Promise<boolean> {
   const bytes = storage.mark("genesis");
   if (bytes === null) {
     storage.put([], [["genesis", Buffer.from(writeGenesis(genesis), "latin1")]]);
     await storage.flushed();
-    return;
+    return true;
   }
   compareGenesis(bytes, genesis);
+  return false;
 }
 
 /** @param bytes  the recorded keys @throws StartError  they differ */

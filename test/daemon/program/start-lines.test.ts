@@ -1,0 +1,94 @@
+/** Tests the lines that a daemon logs at its start: its data folder, and that it is ready. */
+import assert from "node:assert/strict";
+import { join, relative } from "node:path";
+import { test } from "node:test";
+import type { Logger } from "pino";
+import { StateLog } from "../../../daemon/program/state-log.js";
+import type { StateName } from "../../../protocol/state-names.js";
+import { runDbsync } from "../../client/child.js";
+import { knowsSecret } from "../../support/cluster-secret.js";
+import { type DaemonProcess, type LogLine, startDaemon } from "../../support/daemon-process.js";
+import { double } from "../../support/double.js";
+import { makeKeyPair } from "../../support/envelope-client.js";
+import { freePort } from "../../support/free-port.js";
+import { startRedis } from "../../support/redis-server.js";
+import { skipWithout } from "../../support/requirements.js";
+import { ScratchFolder } from "../../support/scratch-folder.js";
+import { until } from "../../support/until.js";
+
+const pair = makeKeyPair();
+
+const isReady = ({ msg }: LogLine) => msg.startsWith("ready");
+const isRefusing = ({ msg }: LogLine) => msg === "writes are refused";
+
+/** Runs the command of a line that a daemon is ready. @returns what it prints */
+async function tried({ msg }: LogLine, key: string): Promise<string> {
+  const args = msg.replace("private.pem", key).split(" ").slice(3);
+  const { stdout, stderr } = await runDbsync(args);
+  return stdout + stderr;
+}
+
+test("the line that a daemon is ready waits for a state that serves clients", async () => {
+  const lines: string[] = [];
+  let state: StateName = "catching-up";
+  const stateLog = new StateLog(
+    () => ({ state, reason: "" }),
+    double<Logger>({ info: (line: unknown) => void lines.push(String(line)) }),
+  );
+  stateLog.started("; try it");
+  assert.deepEqual(lines, []);
+  state = "live";
+  await until("the line", () => lines.length > 0);
+  assert.deepEqual(lines, ["ready; try it"]);
+  await stateLog.stop();
+});
+
+test("a daemon is ready when it accepts commands, not while its database is down", {
+  skip: skipWithout("redis-server"),
+}, async () => {
+  const port = await freePort();
+  await using daemon = await startDaemon(["-d", `redis:127.0.0.1:${port}`]);
+  await daemon.logged(isRefusing);
+  assert.equal(daemon.log.find(isReady), undefined);
+  await using redis = await startRedis({ port });
+  assert.equal(redis.port, port);
+  assert.equal(await tried(await daemon.logged(isReady), ""), "PONG\n");
+});
+
+test("a daemon that waits for its peers is ready when it accepts writes, and says so once", async () => {
+  const [first, second] = [await freePort(), await freePort()];
+  using folder = new ScratchFolder();
+  const start = (own: number, other: number): Promise<DaemonProcess> =>
+    startDaemon(["-s", pair.file, ...knowsSecret, "-p", `${own}`, "--peer", `127.0.0.1:${other}`]);
+  await using one = await start(first, second);
+  await one.logged(isRefusing);
+  assert.equal(one.log.find(isReady), undefined);
+  await using two = await start(second, first);
+  for (const daemon of [one, two]) {
+    assert.equal(await tried(await daemon.logged(isReady), folder.privateKey(pair)), "PONG\n");
+    assert.equal(daemon.log.filter(isReady).length, 1);
+  }
+});
+
+test("the log names the path of a data folder: that it is new, or its entries and the date of the last one", async () => {
+  using folder = new ScratchFolder();
+  const data = folder.path;
+  const key = folder.privateKey(pair);
+  // A relative path, as in a terminal.
+  const args = ["-s", pair.file, "--data", relative(process.cwd(), join(data, "own"))];
+  const folderLine = ({ msg }: LogLine) => msg.endsWith("data folder");
+  const before = Date.now();
+  {
+    await using daemon = await startDaemon(args);
+    const { msg, data: path, entries } = await daemon.logged(folderLine);
+    assert.deepEqual([msg, path, entries], ["created a new data folder", join(data, "own"), undefined]);
+    for (const each of ["a", "b"])
+      await runDbsync(["send", "-s", `127.0.0.1:${daemon.port}`, "-k", key, "SET", each, "1"]);
+    await daemon.stop();
+  }
+  await using daemon = await startDaemon(args);
+  const { msg, data: path, entries, last } = await daemon.logged(folderLine);
+  assert.deepEqual([msg, path, entries], ["opened the data folder", join(data, "own"), 2]);
+  const date = Date.parse(String(last));
+  assert.ok(date >= before && date <= Date.now(), String(last));
+});
