@@ -3,7 +3,6 @@
 import type { MemberReport, TimelineReport } from "../../../protocol/figures/timeline-figures.js";
 import { type MembershipState, membershipStateOf } from "../../../protocol/members/list-succession.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
-import type { Recalls } from "../../timeline/history-fold.js";
 import type { Timeline } from "../../timeline/timeline.js";
 import type { MemberStatus, MessageFigures } from "../peers/shared/cluster-state.js";
 import type { Recorder } from "../replica/recorder.js";
@@ -20,7 +19,7 @@ export interface ReplicaFigures extends TimelineReport {
 interface FigureSources {
   readonly node: NodeState;
   readonly recorder: Recorder;
-  readonly recalls: Recalls;
+  readonly recalls: number;
   /** When the daemon was started, by its clock at that time; milliseconds since 1970. */
   readonly startedAt: number;
   readonly deadLetters: number;
@@ -73,7 +72,7 @@ export function figuresOf(sources: FigureSources): ReplicaFigures {
     quarantined: ofKeys.waiting,
     decisionsQuarantined: ofLists.waiting,
     messages: peering.channelMessages.figures,
-    recalls: recalls.running,
+    recalls,
     snapshotsTaken: taken,
     takingFrom: progress?.address ?? null,
     takingBytes: progress?.received ?? 0,

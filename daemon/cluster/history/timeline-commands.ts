@@ -1,86 +1,60 @@
 /**
- * TIMELINE and its subcommands, which a daemon answers from its timeline while it serves other commands. They change
- * nothing, and are not recorded. The signing key's permissions have already been checked. Source: docs/protocol-v2.md
- * "TIMELINE".
+ * Loads the code of TIMELINE's subcommands with the first of them: most daemons answer them only to operators. They change
+ * nothing, so a failed import changes no state.
  */
 
 import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
-import type { Figures } from "../../../protocol/figures/figure.js";
-import { figuresReply } from "../../../protocol/figures/figures-reply.js";
-import { TIMELINE_FIGURES, UPTO_FIGURES } from "../../../protocol/figures/timeline-figures.js";
-import {
-  array,
-  bulk,
-  error,
-  integer,
-  map,
-  NIL,
-  namesAndValues,
-  type Reply,
-} from "../../../protocol/reply.js";
-import { readEntryBody } from "../../../protocol/version-2/decision-body.js";
-import { bytesOfHex, HASH_BYTES, hexOf } from "../../../protocol/version-2/envelope.js";
-import { hashOf } from "../../engine/trust/identity.js";
-import { CommandFailure, custom, echoed } from "../../store/arguments/command-errors.js";
-import { commandTable } from "../../store/command-table.js";
-import { PAST_COMMAND_AT } from "../../store/commands/timeline.js";
-import { DATABASES_DEFAULT } from "../../store/database.js";
-import type { KeyRing } from "../../store/key-ring.js";
+import { error, type Reply } from "../../../protocol/reply.js";
 import type { Unit } from "../../store/keyspace/unit.js";
-import type { DigestIndex } from "../../timeline/compare/digest-index.js";
-import { ORDER_KEY_BYTES, readOrderKey } from "../../timeline/entries/entry.js";
-import { RecallFailure, Recalls } from "../../timeline/history-fold.js";
-import { type EntryOutcome, entryOutcomeOf } from "../../timeline/members/rules.js";
-import { FOLD_AHEAD_MS } from "../../timeline/unfolded-entries.js";
-import type { DeadLetter, DeadLetterFolder } from "../dead-letters/dead-letter-folder.js";
 import type { Recorder } from "../replica/recorder.js";
 import type { NodeState } from "../replica/replica-context.js";
-import { type FoldMirror, repairMirror } from "./fold-mirror.js";
+import type { FoldMirror } from "./fold-mirror.js";
 import { figuresOf, type ReplicaFigures } from "./replica-figures.js";
-import { readDate, readDeadLettersQuery, readStatusUpTo } from "./timeline-arguments.js";
-import { blame, log } from "./timeline-log.js";
-import { shownCommands } from "./unit-report.js";
+import type { TimelineAnswers, TimelineCommandName } from "./timeline-answers.js";
 
-type Handler = (argv: readonly ByteString[], unit: Unit) => Reply | Promise<Reply>;
+const NAMES: readonly string[] = [
+  "TIMELINE|BLAME",
+  "TIMELINE|DEADLETTERS",
+  "TIMELINE|GET",
+  "TIMELINE|LOG",
+  "TIMELINE|OUTCOME",
+  "TIMELINE|REPAIR",
+  "TIMELINE|STATUS",
+] satisfies TimelineCommandName[];
+
+type Code = Pick<typeof import("./timeline-answers.js"), "TimelineAnswers">;
 
 export class TimelineCommands {
-  readonly recalls: Recalls;
   readonly node: NodeState;
   readonly recorder: Recorder;
   /** When the daemon was started, by its clock at that time; milliseconds since 1970. */
   readonly startedAt: number;
   /** The Redis that mirrors the fold, or null if there is none. */
   mirror: FoldMirror | null = null;
-  readonly #handlers: ReadonlyMap<string, Handler>;
+  readonly #load: () => Promise<Code>;
+  /** The answers, or null until their code is loaded. */
+  #answers: TimelineAnswers | null = null;
+  #isStopped = false;
 
-  constructor(node: NodeState, recorder: Recorder) {
-    const { storage, snapshots, soon, environment, signers } = node;
-    const beginning = { hash: hashOf, genesis: signers.makeRing, databases: DATABASES_DEFAULT };
-    const clock = { soon, uptime: environment.uptime };
-    const recalls = new Recalls(storage, snapshots.snapshots, beginning, clock);
-    this.recalls = recalls;
+  constructor(
+    node: NodeState,
+    recorder: Recorder,
+    load: () => Promise<Code> = () => import("./timeline-answers.js"),
+  ) {
     this.node = node;
     this.recorder = recorder;
-    this.startedAt = Math.floor(environment.clock());
-    const now = () => Math.floor(environment.clock());
-    const scene = ({ db }: Unit) => ({ recalls, db, last: now() + FOLD_AHEAD_MS });
-    this.#handlers = new Map<string, Handler>([
-      ["TIMELINE|BLAME", (argv, unit) => blame(argv, { ...scene(unit), showsAll: unit.readsAll ?? false })],
-      [
-        "TIMELINE|DEADLETTERS",
-        (argv) => deadLettersReply(argv, this.node.removedDataStores.deadLetters, this.node.timeline.ring),
-      ],
-      ["TIMELINE|OUTCOME", (argv) => envelopeOutcomes(argv, this.node, this.recorder)],
-      ["TIMELINE|GET", (argv, { db, id }) => pastState(argv, { recalls, db, id, now: now() })],
-      ["TIMELINE|LOG", async (argv, unit) => await log(argv, scene(unit))],
-      ["TIMELINE|REPAIR", (argv) => repairMirror(argv, this.mirror)],
-      ["TIMELINE|STATUS", (argv) => status(argv, figuresOf(this), this.node.timeline.index)],
-    ]);
+    this.startedAt = Math.floor(node.environment.clock());
+    this.#load = load;
   }
 
   /** The figures for metrics. */
   get figures(): ReplicaFigures {
     return figuresOf(this);
+  }
+
+  /** The number of requests for the past that are running. */
+  get recalls(): number {
+    return this.#answers?.recalls.running ?? 0;
   }
 
   /** The number of dead letters that wait for an operator. */
@@ -94,165 +68,29 @@ export class TimelineCommands {
    * @returns null if it is a different command
    */
   execute(name: string, argv: readonly ByteString[], unit: Unit): Reply | Promise<Reply> | null {
-    const handler = this.#handlers.get(name);
-    if (handler === undefined) return null;
+    if (!isTimelineCommand(name)) return null;
+    return this.#answers?.execute(name, argv, unit) ?? this.#executeFirst(name, argv, unit);
+  }
+
+  async #executeFirst(name: TimelineCommandName, argv: readonly ByteString[], unit: Unit): Promise<Reply> {
     try {
-      const reply = handler(argv, unit);
-      return reply instanceof Promise ? reply.catch(errorOf) : reply;
+      const { TimelineAnswers } = await this.#load();
+      this.#answers ??= new TimelineAnswers(this);
     } catch (problem) {
-      return errorOf(problem);
+      const reason = (problem as Error).message.replaceAll(/[\r\n]+/g, " ");
+      return error(bytesOfText(`ERR the code of TIMELINE's commands cannot be loaded: ${reason}`));
     }
+    if (this.#isStopped) return error("ERR the daemon stops");
+    return await this.#answers.execute(name, argv, unit);
   }
 
   /** Stops all running requests. */
   stop(): void {
-    this.recalls.stop();
+    this.#isStopped = true;
+    this.#answers?.stop();
   }
 }
 
-/** Converts an error to the unit's answer. Whatever the error is, the command has changed nothing. */
-function errorOf(problem: unknown): Reply {
-  if (problem instanceof CommandFailure) return problem.reply;
-  const reason = problem instanceof Error ? problem.message : String(problem);
-  return error(bytesOfText(`ERR ${reason}`.replaceAll(/[\r\n]+/g, " ")));
-}
-
-/** @param argv  `TIMELINE STATUS [UPTO ms]`. @throws CommandFailure */
-function status(argv: readonly ByteString[], figures: ReplicaFigures, index: DigestIndex): Reply {
-  const upTo = readStatusUpTo(argv);
-  if (upTo === null) return figuresReply(TIMELINE_FIGURES, figures);
-  const table = { ...TIMELINE_FIGURES, ...UPTO_FIGURES };
-  return figuresReply(table, { ...figures, ...upToFigures(upTo, index) });
-}
-
-/**
- * Returns the count and sum of the entries up to a whole second, so that daemons can be compared while clients write to
- * them.
- */
-function upToFigures(upTo: number, index: DigestIndex): Figures<typeof UPTO_FIGURES> {
-  const upto = Math.floor(upTo / 1000) * 1000;
-  const sumOf = (set: "ring" | "data") => {
-    const { count, sum } = index.digestUpTo(upto, set);
-    return `${count}:${hexOf(sum)}`;
-  };
-  return { upto, ringUpto: sumOf("ring"), dataUpto: sumOf("data") };
-}
-
-/** The maximum number of order keys in one command, which take about 84 kB. */
-const ORDER_KEYS_MAX = 1000;
-
-/**
- * TIMELINE OUTCOME: returns the outcomes of envelopes that a daemon had accepted before the member list removed it. The
- * client stores the envelopes that no member has as dead letters. Source: docs/protocol-v2.md "TIMELINE".
- * @param argv  `TIMELINE OUTCOME daemon order-key …`, hexadecimal. @throws CommandFailure
- */
-function envelopeOutcomes(argv: readonly ByteString[], node: NodeState, recorder: Recorder): Reply {
-  const [, , daemon = "", ...orderKeys] = argv;
-  if (orderKeys.length > ORDER_KEYS_MAX)
-    throw custom(`ERR ${orderKeys.length} order keys are named, but at most ${ORDER_KEYS_MAX} are allowed`);
-  const id = bytesOfHex(daemon, HASH_BYTES);
-  if (id === undefined) throw custom(`ERR '${echoed(daemon)}' is not a daemon's id of 64 hexadecimal digits`);
-  const { state } = recorder;
-  if (state !== "live") throw custom(`ERR this daemon is ${state}: send the command to a live one`);
-  // Refuse the command if the daemon may still return, because it would then send its entries itself. If an operator
-  // wrote them again too, they would exist twice.
-  if (node.lists?.membership.removed.has(id) !== true) throw custom(NOT_LEFT);
-  return array(orderKeys.map((text) => bulk(outcomeAt(text, node))));
-}
-
-function outcomeAt(text: ByteString, { timeline, peering }: NodeState): EntryOutcome {
-  const bytes = bytesOfHex(text, ORDER_KEY_BYTES);
-  if (bytes === undefined)
-    throw custom(`ERR '${echoed(text)}' is not an order key of ${2 * ORDER_KEY_BYTES} hexadecimal digits`);
-  const orderKey = readOrderKey(Buffer.from(bytes, "latin1"));
-  const idsFrom = timeline.prunedTo + 1;
-  const isStored = orderKey.at >= idsFrom && timeline.holds(orderKey);
-  return entryOutcomeOf(orderKey.at, isStored, { stablePoint: peering.stablePoint, idsFrom });
-}
-
-const NOT_LEFT =
-  "ERR the list of members does not leave that daemon out: it brings its entries when it returns. If it never will, evict it with dbsync members evict";
-
-interface PastStateContext {
-  readonly recalls: Recalls;
-  /** Milliseconds since 1970. The state after that time cannot be read. */
-  readonly now: number;
-  /** The envelope's database. */
-  readonly db: number;
-  /** The id of the unit that contains the command. */
-  readonly id: ByteString;
-}
-
-/**
- * TIMELINE GET: runs a reading command on the state as it was at a date.
- * @param argv  `TIMELINE GET ms command …`.
- * @throws CommandFailure
- * @returns a promise that rejects with RecallFailure if the history cannot be read
- */
-async function pastState(
-  argv: readonly ByteString[],
-  { recalls, now, db, id }: PastStateContext,
-): Promise<Reply> {
-  const at = readDate(argv[2] as ByteString, "the date");
-  if (at > now) throw custom(`ERR the date is ${at - now} ms ahead of this daemon's clock`);
-  const pastCommand = argv.slice(PAST_COMMAND_AT);
-  const command = commandTable.resolve(pastCommand);
-  if (command instanceof CommandFailure) return command.reply;
-  if (!command.reads)
-    throw custom(
-      `ERR '${echoed(command.name.toLowerCase())}' does not read data: the past cannot be changed`,
-    );
-  const { fold, damaged } = await recalls.run({ from: at + 1, until: at, begun: () => {}, found: () => {} });
-  if (damaged > 0)
-    throw new RecallFailure(
-      `${damaged} entries of the timeline are damaged here, so the past state is uncertain: send the command to another daemon`,
-    );
-  return fold.database.run(command, pastCommand, { at, db, id });
-}
-
-/**
- * The size in bytes above which a dead letter's commands are not read, because reading from the disk delays clients.
- */
-const READ_BYTES_MAX = 64 * 1024;
-
-/**
- * TIMELINE DEADLETTERS: lists the dead letters in this daemon's data folder, which are acknowledged writes that the
- * daemon had to drop.
- * @param folder  the folder of dead letters, or null if there is no data folder @throws CommandFailure
- */
-export function deadLettersReply(
-  argv: readonly ByteString[],
-  folder: DeadLetterFolder | null,
-  ring: KeyRing,
-): Reply {
-  const { from, limit } = readDeadLettersQuery(argv);
-  const { deadLetters, unread } = folder?.list() ?? { deadLetters: [], unread: [] };
-  const later = deadLetters.filter(({ orderKey }) => orderKey.at >= from);
-  const shown = later.slice(0, limit);
-  return map(
-    namesAndValues({
-      unread: integer(unread.length),
-      left: integer(later.length - shown.length),
-      letters: array(shown.map((deadLetter) => deadLetterReply(deadLetter, folder, ring))),
-    }),
-  );
-}
-
-function deadLetterReply(deadLetter: DeadLetter, folder: DeadLetterFolder | null, ring: KeyRing): Reply {
-  const { orderKey, state, since, reason, from, to } = deadLetter;
-  const entry = to - from > READ_BYTES_MAX ? null : (folder?.entry(deadLetter) ?? null);
-  return map(
-    namesAndValues({
-      at: integer(orderKey.at),
-      id: bulk(hexOf(orderKey.id)),
-      state: bulk(state),
-      since: since === null ? NIL : integer(Math.floor(since)),
-      reason: bulk(reason),
-      bytes: integer(to - from),
-      signer: entry === null ? NIL : bulk(hexOf(entry.envelope.key)),
-      label: bulk(entry === null ? "" : (ring.find(entry.envelope.key)?.label ?? "")),
-      db: entry === null ? NIL : integer(entry.envelope.db),
-      commands: entry === null ? NIL : shownCommands(readEntryBody(entry.body).commands),
-    }),
-  );
+function isTimelineCommand(name: string): name is TimelineCommandName {
+  return NAMES.includes(name);
 }

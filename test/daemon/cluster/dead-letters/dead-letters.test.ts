@@ -17,7 +17,7 @@ import { test } from "node:test";
 import { DEAD_LETTERS_MAGIC } from "../../../../daemon/cluster/dead-letters/dead-letter-file.js";
 import { DeadLetterFolder } from "../../../../daemon/cluster/dead-letters/dead-letter-folder.js";
 import { DeadLetterStore } from "../../../../daemon/cluster/dead-letters/dead-letter-store.js";
-import { deadLettersReply } from "../../../../daemon/cluster/history/timeline-commands.js";
+import { deadLettersReply } from "../../../../daemon/cluster/history/timeline-answers.js";
 import { CommandFailure } from "../../../../daemon/store/arguments/command-errors.js";
 import type { KeyRing } from "../../../../daemon/store/key-ring.js";
 import type { DeadLetterReason, DeadLetterWriter } from "../../../../daemon/timeline/dead-letters.js";

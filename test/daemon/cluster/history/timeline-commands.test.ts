@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
 import { readLogQuery } from "../../../../daemon/cluster/history/timeline-arguments.js";
+import { TimelineCommands } from "../../../../daemon/cluster/history/timeline-commands.js";
 import { writeOrderKey } from "../../../../daemon/timeline/entries/entry.js";
 import { hexOf } from "../../../../protocol/version-2/envelope.js";
 import { makeKeyPair } from "../../../support/envelope-client.js";
@@ -314,10 +315,37 @@ test("TIMELINE STATUS reports the timeline and, up to a given second, the sums t
 
 test("a third concurrent recall is refused, and the running ones end when the daemon stops", async () => {
   for (let i = 0; i < 200; i++) scene.write(scene.app, i, ["INCR k"]);
+  await scene.send("TIMELINE", "STATUS");
   const [first, second, third] = [1, 2, 3].map(() => scene.send("TIMELINE", "LOG", ...FROM));
   scene.history.stop();
   assert.match((await third) as string, /^ERR 2 other requests for history are running/);
   for (const one of [first, second]) assert.equal(await one, "ERR the daemon stops");
+});
+
+test("TIMELINE is answered with an error if its code cannot be loaded, and works when it can", async () => {
+  const { node, recorder } = scene.history;
+  let isThere = false;
+  const load = async () => {
+    if (!isThere) throw new Error("no file\nthere");
+    return await import("../../../../daemon/cluster/history/timeline-answers.js");
+  };
+  const commands = new TimelineCommands(node, recorder, load);
+  const unit = { at: NOW, db: 0, id: "q" };
+  const send = async () => await commands.execute("TIMELINE|STATUS", ["TIMELINE", "STATUS"], unit);
+  assert.deepEqual(await send(), {
+    kind: "error",
+    text: "ERR the code of TIMELINE's commands cannot be loaded: no file there",
+  });
+  isThere = true;
+  assert.equal((await send())?.kind, "map");
+  commands.stop();
+  assert.equal(commands.execute("SET", ["SET", "k", "v"], unit), null);
+});
+
+test("a request whose code is still being loaded when the daemon stops is not run", async () => {
+  const reply = scene.send("TIMELINE", "LOG", ...FROM);
+  scene.history.stop();
+  assert.equal(await reply, "ERR the daemon stops");
 });
 
 test("on a database without a timeline TIMELINE reports what it needs", async () => {
