@@ -11,6 +11,7 @@ export const natsOrder: Face = {
     if (order === null) return null;
     const packages = "@nats-io/jetstream @nats-io/transport-node";
     const { OrderedReplica } = await loadWith(packages, "--order", () => import("./ordered-replica.js"));
-    return new OrderedReplica(context, order);
+    const { loadGateway } = await import("../../daemon/cluster/replica/recording-base.js");
+    return new OrderedReplica(context, order, await loadGateway(context.settings));
   },
 };

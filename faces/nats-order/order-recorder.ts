@@ -6,7 +6,12 @@
 import { NotTaken, type Recorded } from "../../daemon/cluster/replica/entry-recorder.js";
 import { MemberAnswers } from "../../daemon/cluster/replica/member-answers.js";
 import { type Chosen, NOTHING_CHOSEN } from "../../daemon/cluster/replica/recorded-choices.js";
-import { answerNotStored, entryOf, RecordingBase } from "../../daemon/cluster/replica/recording-base.js";
+import {
+  answerNotStored,
+  entryOf,
+  type GatewayClass,
+  RecordingBase,
+} from "../../daemon/cluster/replica/recording-base.js";
 import {
   type Answered,
   type EnvelopeAnswer,
@@ -39,8 +44,8 @@ export class OrderRecorder extends RecordingBase {
   readonly undone = 0;
   readonly appliesAtOnce = false;
 
-  constructor(order: OrderContext) {
-    super(order, order.backend);
+  constructor(order: OrderContext, gatewayClass: GatewayClass | null) {
+    super(order, order.backend, gatewayClass);
     this.#order = order;
     this.memberAnswers = new MemberAnswers(order.environment, ORDER_WINDOW.past, null);
     this.waiting = new WaitingEntries(order);

@@ -6,6 +6,7 @@
 import { RecordedWrites } from "../../daemon/cluster/node/recorded-writes.js";
 import { StandstillClock } from "../../daemon/cluster/peers/shared/standstill-clock.js";
 import { entryCheck } from "../../daemon/cluster/replica/check-entry.js";
+import type { GatewayClass } from "../../daemon/cluster/replica/recording-base.js";
 import type { ReplicaContext } from "../../daemon/cluster/replica/replica-context.js";
 import { logUnauthorized } from "../../daemon/cluster/replica/start-log-lines.js";
 import { TimelineBackend, type TimelineState } from "../../daemon/cluster/replica/timeline-backend.js";
@@ -73,7 +74,7 @@ export class OrderedReplica extends RecordedWrites implements StreamReader, Orde
   readonly #skipped: LogThrottle;
   #loggedReadingAt: number;
 
-  constructor(context: ReplicaContext, order: OrderAddress) {
+  constructor(context: ReplicaContext, order: OrderAddress, gatewayClass: GatewayClass | null) {
     super(context);
     const { settings, signers, environment, log } = context;
     this.#loggedReadingAt = environment.uptime();
@@ -91,7 +92,7 @@ export class OrderedReplica extends RecordedWrites implements StreamReader, Orde
     signers.follow(this.state);
     this.stream = new NatsStream(this, order, settings.orderCredentials, context);
     this.backend = new TimelineBackend(this, environment, settings.limits.maxUnitSteps);
-    const recording = new OrderRecorder(this);
+    const recording = new OrderRecorder(this, gatewayClass);
     this.recording = recording;
     this.copies = new DurableCopies({
       peers: { copies: () => recording.daemons - 1, replicated: () => new Promise(() => {}) },

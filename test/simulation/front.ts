@@ -2,7 +2,7 @@
 import type { Logger } from "pino";
 import type { MemberLists } from "../../daemon/cluster/members/member-lists.js";
 import type { Peering } from "../../daemon/cluster/peers/peering.js";
-import type { Gateway } from "../../daemon/cluster/replica/gateway.js";
+import { Gateway } from "../../daemon/cluster/replica/gateway.js";
 import { RecordedPath } from "../../daemon/cluster/replica/recorded-command-path.js";
 import { Recorder } from "../../daemon/cluster/replica/recorder.js";
 import type { NodeState } from "../../daemon/cluster/replica/replica-context.js";
@@ -120,7 +120,7 @@ class WatchedRecorder extends Recorder {
   readonly #own: ByteString;
 
   constructor(node: NodeState, defer: (step: () => void) => void) {
-    super(node, defer);
+    super(node, Gateway, defer);
     this.#own = node.identity.id;
   }
 

@@ -33,7 +33,6 @@ import { ForeignFolder } from "../../timeline/disk/folder-format.js";
 import { FolderInUse } from "../../timeline/disk/folder-lock.js";
 import type { Storage } from "../../timeline/entries/storage.js";
 import type { TimelineLogger } from "../../timeline/entries/timeline-logger.js";
-import { MemoryStorage } from "../../timeline/memory-storage.js";
 import type { SnapshotParts } from "../../timeline/snapshots/snapshot-schedule.js";
 import { Timeline } from "../../timeline/timeline.js";
 import { StateMark } from "../history/catching-up-mark.js";
@@ -45,6 +44,7 @@ import { peeringLimits } from "../peers/shared/peering-limits.js";
 import { messageDelivery, sendMessagesToMembers } from "../replica/channel-messages.js";
 import { entryCheck, ringEntryCheck, unitCheck } from "../replica/check-entry.js";
 import { Recorder } from "../replica/recorder.js";
+import { type GatewayClass, loadGateway } from "../replica/recording-base.js";
 import { type RemovedDataStores, removedDataStoresIn } from "../replica/replaced-data-folders.js";
 import { type NodeState, nextTurn, type ReplicaContext } from "../replica/replica-context.js";
 import { snapshotParts } from "../replica/snapshot-maker.js";
@@ -68,11 +68,20 @@ export async function openNode(context: ReplicaContext, broadcasts: Broadcasts):
   const storage = await openStorage(context.settings, context.log);
   try {
     const isNew = storage.isDurable && (await recordGenesis(storage, context.signers.genesis));
-    return new ClusterNode(context, { storage, secret, broadcasts, isNew });
+    const gatewayClass = await loadGateway(context.settings);
+    return new ClusterNode(context, { storage, secret, broadcasts, gatewayClass, isNew });
   } catch (problem) {
     await storage.close();
     throw problem;
   }
+}
+
+interface NodeParts {
+  readonly storage: Storage;
+  readonly secret: ClusterSecret | null;
+  readonly broadcasts: Broadcasts;
+  readonly gatewayClass: GatewayClass | null;
+  readonly isNew?: boolean;
 }
 
 export class ClusterNode extends RecordedWrites implements NodeState {
@@ -99,12 +108,7 @@ export class ClusterNode extends RecordedWrites implements NodeState {
 
   constructor(
     context: ReplicaContext,
-    {
-      storage,
-      secret,
-      broadcasts,
-      isNew = false,
-    }: { storage: Storage; secret: ClusterSecret | null; broadcasts: Broadcasts; isNew?: boolean },
+    { storage, secret, broadcasts, gatewayClass, isNew = false }: NodeParts,
   ) {
     super(context);
     const { settings, signers, environment, log } = context;
@@ -120,7 +124,7 @@ export class ClusterNode extends RecordedWrites implements NodeState {
     this.lists = boundLists(this);
     this.peering = this.#makePeering(broadcasts);
     this.backend = new TimelineBackend(this.timeline, environment, settings.limits.maxUnitSteps);
-    this.recording = new Recorder(this);
+    this.recording = new Recorder(this, gatewayClass);
     this.history = new TimelineCommands(this, this.recording);
     this.backend.past = this.history;
     const own = this.gateway?.own ?? null;
@@ -358,7 +362,10 @@ const INLINE_WRITE_MICROS = 1000;
  * @throws StartError  the folder cannot be used, or another daemon uses it
  */
 export async function openStorage({ data, fsync }: Settings, log: TimelineLogger): Promise<Storage> {
-  if (data === null) return new MemoryStorage();
+  if (data === null) {
+    const { MemoryStorage } = await import("../../timeline/memory-storage.js");
+    return new MemoryStorage();
+  }
   if (existsSync(orderFolder(data)))
     throw new StartError(
       `--data ${data}: it holds the state of a stream, which only --order can continue: add --order, or specify a new folder.`,

@@ -12,7 +12,6 @@ import {
   type Condition,
   type Envelope,
   UNIT_COMMANDS_MAX,
-  unitId,
 } from "../../../protocol/version-2/envelope.js";
 import type { EnvelopeDate } from "../../../protocol/version-2/messages-v2.js";
 import { type Refused, refused } from "../../engine/answers/request.js";
@@ -24,7 +23,6 @@ import {
 import type { LastWrite } from "../../engine/backends/command-path.js";
 import type { KeyChangeObservers } from "../../engine/backends/key-change-observers.js";
 import { checkRing } from "../../engine/pipeline/envelope-checks.js";
-import type { Environment } from "../../net/process/clock-and-randomness.js";
 import { isKeyCommand } from "../../store/key-ring.js";
 import { orderKeyOf } from "../../timeline/entries/entry.js";
 import type { BetweenUnits } from "../../timeline/fold/fold.js";
@@ -378,11 +376,6 @@ export class Gateway {
   }
 }
 
-/** Returns an id of the form of a unit's id, for a unit whose final id is not known yet. */
-export const randomUnitId = ({ randomBytes }: Environment): ByteString => unitId(randomBytes(ID_BYTES), 0);
-
-/** Bytes of an envelope's id. */
-const ID_BYTES = 32;
 const FLUSHED = Promise.resolve();
 
 /** Returns the header of an envelope that contains the units. */

@@ -36,7 +36,7 @@ import type { Recorded } from "./entry-recorder.js";
 import { MemberAnswers } from "./member-answers.js";
 import { MemberListCommands } from "./member-list-commands.js";
 import { type Chosen, choicesOf, type Unsigned } from "./recorded-choices.js";
-import { answerNotStored, entryOf, RecordingBase } from "./recording-base.js";
+import { answerNotStored, entryOf, type GatewayClass, RecordingBase } from "./recording-base.js";
 import { type NodeState, nextTurn } from "./replica-context.js";
 
 export class Recorder extends RecordingBase {
@@ -48,8 +48,8 @@ export class Recorder extends RecordingBase {
   readonly #lists: MemberListCommands | null;
   #hasLoggedStandstill = false;
 
-  constructor(node: NodeState, defer = nextTurn) {
-    super(node, node.backend, defer);
+  constructor(node: NodeState, gatewayClass: GatewayClass | null, defer = nextTurn) {
+    super(node, node.backend, gatewayClass, defer);
     this.#node = node;
     const { environment, settings, storage, lists } = node;
     this.memberAnswers = new MemberAnswers(environment, settings.window.past, storage);

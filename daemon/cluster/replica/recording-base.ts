@@ -6,7 +6,13 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type ErrorReply, error, type Reply } from "../../../protocol/reply.js";
 import type { StateName } from "../../../protocol/state-names.js";
-import { commandsIn, type Envelope, needsDaemon, unitsIn } from "../../../protocol/version-2/envelope.js";
+import {
+  commandsIn,
+  type Envelope,
+  needsDaemon,
+  unitId,
+  unitsIn,
+} from "../../../protocol/version-2/envelope.js";
 import type { EnvelopeDate, Wait } from "../../../protocol/version-2/messages-v2.js";
 import {
   type Answered,
@@ -23,6 +29,7 @@ import type { AcceptedEnvelope } from "../../engine/pipeline/apply-units.js";
 import type { Recording } from "../../engine/pipeline/recording-interface.js";
 import type { SeenEnvelopes } from "../../engine/pipeline/seen-envelopes.js";
 import { KeyAudit } from "../../engine/trust/key-audit.js";
+import type { Settings } from "../../options/settings.js";
 import { hasUserListener } from "../../options/user-listener-rules.js";
 import { semanticsAskedBy } from "../../store/commands/key-ring-commands.js";
 import { isKeyCommand, type KeyRecord, type KeyRing } from "../../store/key-ring.js";
@@ -30,11 +37,22 @@ import { isDenied, refusalOf } from "../../store/unit-permission.js";
 import type { Entry, OrderKey } from "../../timeline/entries/entry.js";
 import type { BetweenUnits } from "../../timeline/fold/fold.js";
 import type { EntryRecorder, Recorded } from "./entry-recorder.js";
-import { Gateway, randomUnitId } from "./gateway.js";
+import type { Gateway } from "./gateway.js";
 import type { MemberAnswers } from "./member-answers.js";
 import type { Chosen, TrialState, Unsigned } from "./recorded-choices.js";
 import { nextTurn, type ReplicaContext } from "./replica-context.js";
 import type { TimelineBackend } from "./timeline-backend.js";
+
+export type GatewayClass = typeof Gateway;
+
+/** Bytes of an envelope's id. */
+const ID_BYTES = 32;
+
+/** Loads the code that signs for clients without signatures. Returns null if the settings permit no such client. */
+export async function loadGateway(settings: Settings): Promise<GatewayClass | null> {
+  if (settings.v1 !== "gateway" && !hasUserListener(settings)) return null;
+  return (await import("./gateway.js")).Gateway;
+}
 
 export abstract class RecordingBase implements Recording, EntryRecorder {
   /**
@@ -51,7 +69,13 @@ export abstract class RecordingBase implements Recording, EntryRecorder {
   /** Whether the gateway records writes of version 1. Otherwise clients of version 1 cannot write. */
   readonly #isVersion1: boolean;
 
-  constructor(context: ReplicaContext, backend: TimelineBackend, defer = nextTurn) {
+  /** @param gatewayClass  the result of `loadGateway` */
+  constructor(
+    context: ReplicaContext,
+    backend: TimelineBackend,
+    gatewayClass: GatewayClass | null,
+    defer = nextTurn,
+  ) {
     const { environment, settings } = context;
     this.trialState = {
       get database() {
@@ -60,13 +84,12 @@ export abstract class RecordingBase implements Recording, EntryRecorder {
       get stepsMax() {
         return backend.unitSteps;
       },
-      unitId: () => randomUnitId(environment),
+      unitId: () => unitId(environment.randomBytes(ID_BYTES), 0),
     };
     this.localUnits = new LocalUnits(environment, new NewestDate());
     this.audit = new KeyAudit(context.log, context.environment);
     this.#isVersion1 = settings.v1 === "gateway";
-    const isSigning = this.#isVersion1 || hasUserListener(settings);
-    this.gateway = isSigning ? new Gateway(this, context, backend.changes, defer) : null;
+    this.gateway = gatewayClass === null ? null : new gatewayClass(this, context, backend.changes, defer);
   }
 
   abstract get state(): StateName;

@@ -4,9 +4,9 @@ import { totalmem } from "node:os";
 import type { Logger } from "pino";
 import type { Environment } from "../../net/process/clock-and-randomness.js";
 import type { Limits } from "../../options/limits.js";
-import { hasTimeline, type Settings } from "../../options/settings.js";
+import { hasTimeline, isOwnMemory, type Settings } from "../../options/settings.js";
 import type { Backend } from "../backends/backend.js";
-import { MemoryBackend } from "../backends/memory-backend.js";
+import type { MemoryBackend } from "../backends/memory-backend.js";
 import { WorkingMemory, type WorkingMemoryLimits } from "../backends/working-memory.js";
 import { HeapGauge } from "./memory-gauge.js";
 import { MemoryLimit } from "./memory-limit.js";
@@ -33,7 +33,8 @@ export function makeMemoryLimit(
   }
   const [backend] = backends;
   // Do not evict the keys of a timeline, because they must be the same on all daemons.
-  const database = backend instanceof MemoryBackend && !hasTimeline(settings) ? backend.database : null;
+  const isEvicted = isOwnMemory(settings) && !hasTimeline(settings);
+  const database = isEvicted ? (backend as MemoryBackend).database : null;
   const working = new WorkingMemory(environment, workingMemoryLimits(limits));
   for (const one of backends as readonly (Backend & { workingMemory?: WorkingMemory })[])
     if (one.workingMemory !== undefined) one.workingMemory = working;

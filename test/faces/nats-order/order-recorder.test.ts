@@ -50,7 +50,7 @@ function sceneOf(unitSteps: number) {
     failure: null,
   });
   const backend = new TimelineBackend(double<TimelineState>(state), realEnvironment, unitSteps);
-  const recorder: OrderRecorder = new OrderRecorder({ ...order, backend });
+  const recorder: OrderRecorder = new OrderRecorder({ ...order, backend }, null);
   const record = async (...commands: readonly (readonly string[])[]) => {
     const { id, body, signature } = signCommands(pair, commands, { cluster: signers.cluster, at: NOW });
     const recorded = recorder.record({ id, body, signature, envelope: readBody(body) });

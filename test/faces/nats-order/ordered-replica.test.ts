@@ -42,7 +42,7 @@ function makeReplica(
     page: () => null,
     clientTotals: () => new Metrics().totals,
   };
-  return new OrderedReplica(context, order);
+  return new OrderedReplica(context, order, null);
 }
 
 const factsUpTo = (last: number) => ({

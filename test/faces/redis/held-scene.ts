@@ -1,6 +1,7 @@
 /** Starts a RESP listener before a timeline whose storage waits until the test completes its writes. */
 import assert from "node:assert/strict";
 import { ClusterNode } from "../../../daemon/cluster/node/cluster-node.js";
+import { Gateway } from "../../../daemon/cluster/replica/gateway.js";
 import { RecordedPath } from "../../../daemon/cluster/replica/recorded-command-path.js";
 import { Channels } from "../../../daemon/engine/channels/channels.js";
 import { Broadcasts } from "../../../daemon/engine/pipeline/publish-messages.js";
@@ -50,7 +51,7 @@ export async function startHeld(): Promise<HeldScene> {
         environment: realEnvironment,
       },
     },
-    { storage, secret: null, broadcasts },
+    { storage, secret: null, broadcasts, gatewayClass: Gateway },
   );
   await node.start();
   const { backend, gateway, recording } = node;

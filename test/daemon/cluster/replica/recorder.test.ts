@@ -134,7 +134,7 @@ function fixture(confirming: Partial<Pick<Peering, "stable" | "replicated">> = {
     },
     soon: setImmediate,
   });
-  const recorder = new Recorder(node);
+  const recorder = new Recorder(node, null);
   const scene = makeScene({
     clock,
     pair,
