@@ -197,7 +197,7 @@ export const acknowledgedMutants: readonly Mutant[] = [
     file: POLICY,
     find: "2 * count > reports.length",
     replace: "count > 0",
-    from: 66,
+    test: "test/client/shared/policy.test.js",
   },
   {
     name: "conditions: the code of a failure depends on the order of answers and failures",

@@ -17,7 +17,7 @@ export const budgetMutants: readonly Mutant[] = [
     file: "daemon/store/rows/command-row.js",
     find: "STATEMENT_GROUPS.includes(group)",
     replace: "false",
-    test: ADMISSION,
+    test: "test/daemon/store/command-table.test.js",
   },
   {
     name: "budget: a unit records a touched database once for each of its commands",

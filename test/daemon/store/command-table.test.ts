@@ -106,6 +106,15 @@ for (const { property, because, isNeeded } of NEEDS)
     assert.deepEqual(missing, [], `add \`${property}\` to the row: ${because}`);
   });
 
+test("parsing costs something for the commands of SQL and MongoDB, whose arguments are statements", () => {
+  const statements = commands.filter(({ isStatement }) => isStatement).map(({ name }) => name);
+  const names = commands.map(({ name }) => name);
+  assert.deepEqual(
+    statements,
+    names.filter((name) => /^(SQL(_RO)?$|MDB\.)/.test(name)),
+  );
+});
+
 /** Whether a command removes what it returns, without a name for it in its arguments, or gives entries to a consumer. */
 const takes = ({ keyFlags, method, summary }: Command) =>
   (keyFlags?.[0] === "RW access delete" && !/: (number|"OK")$/.test(method ?? "")) ||
