@@ -18,20 +18,21 @@ export const PAGES: readonly Page[] = [
     title: "The client",
     entry: "client/public-api",
     intro:
-      "The exports of `dbsyncd` and `dbsync-client`, for Node.js. [client/README.md](../../client/README.md) explains how to use them, and lists the error codes with remedies.",
+      "This page is for developers of Node.js programs: the exports of `dbsyncd` and `dbsync-client`. [client/README.md](../../client/README.md) explains how to use them, and lists the error codes with remedies.",
   },
   {
     file: "browser.md",
     title: "The client for web pages",
     entry: "client/browser/public-api",
-    intro: "The exports of `dbsyncd/browser`. [browsers.md](../browsers.md) explains how to use them.",
+    intro:
+      "This page is for developers of web pages: the exports of `dbsyncd/browser`. [browsers.md](../browsers.md) explains how to use them.",
   },
   {
     file: "testing.md",
     title: "Daemons for tests",
     entry: "daemon/program/testing",
     intro:
-      "The exports of `dbsyncd/testing`: real daemons in the process of your own tests. [client/README.md](../../client/README.md#in-your-tests) has an example.",
+      "This page is for developers of tests: the exports of `dbsyncd/testing`, real daemons in the process of your own tests. [client/README.md](../../client/README.md#in-your-tests) has an example.",
   },
 ];
 

@@ -84,3 +84,19 @@ for (const [name, { files, max }] of Object.entries(PAGES))
     const counts = pages.map((file) => countPage(file, readFileSync(join(repositoryRoot, file), "utf8")));
     assertRate(name, counts, max);
   });
+
+/** The first sentence of a page for certain readers. */
+const READERS = /^(?:This (?:page|folder) is for|(?:Read|Follow) this page if|Look up a term here, whether) /;
+
+test("each page in docs says in its first line for whom it is", () => {
+  const pages = ownFiles().filter((file) =>
+    /^(?:install|docs\/(?:api\/|\w+\/README|[^/]+)[^/]*)\.md$/.test(file),
+  );
+  assert.ok(pages.length > 40, pages.join());
+  const others = pages.filter((file) => {
+    const lines = readFileSync(join(repositoryRoot, file), "utf8").split("\n");
+    const first = lines.find((line) => line !== "" && !/^(?:#|<!--)/.test(line)) ?? "";
+    return !READERS.test(first) && !/This page is for /.test(first);
+  });
+  assert.deepEqual(others, []);
+});
