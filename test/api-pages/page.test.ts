@@ -25,8 +25,10 @@ for (const page of PAGES)
 test("each entry of the package with types has a page, and there is no other page", () => {
   const manifest = readFileSync(join(repositoryRoot, "package.json"), "utf8");
   const { exports } = JSON.parse(manifest) as { exports: Record<string, unknown> };
-  const entries = [...JSON.stringify(exports).matchAll(/"\.\/dist\/types\/([^"]+)\.d\.ts"/g)];
-  assert.deepEqual(entries.map(([, entry]) => entry).sort(), PAGES.map(({ entry }) => entry).sort());
+  const types = JSON.stringify(exports).matchAll(/"\.\/dist\/types\/([^"]+)\.d\.ts"/g);
+  // The condition for bundles of web pages names the same types as ./browser.
+  const entries = new Set([...types].map(([, entry]) => entry));
+  assert.deepEqual([...entries].sort(), PAGES.map(({ entry }) => entry).sort());
   assert.deepEqual(readdirSync(join(repositoryRoot, FOLDER)).sort(), PAGES.map(({ file }) => file).sort());
 });
 
