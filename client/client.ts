@@ -10,7 +10,8 @@ import type { ReplyValue } from "./shared/reply-value.js";
 /** The calls and subscriptions of a client. The promises of calls settle by the deadline; errors.ts has the errors. */
 export interface CallingClient extends AsyncDisposable {
   /**
-   * Sends a command to every daemon. The policy selects the result: the value as text, or null for nil.
+   * Sends a command to every daemon. The policy selects the result: the value as text, the elements of a list on a
+   * line each, or null for nil and an empty list, which `call` returns as [].
    * @param command  a line, which the daemon splits at spaces; or a list of arguments
    */
   send(command: CommandInput, options?: CallOptions): Promise<string | null>;
@@ -18,7 +19,8 @@ export interface CallingClient extends AsyncDisposable {
    * Sends a command and resolves with its typed reply: text, number, list and so on. A daemon that speaks version 1
    * returns text. null means nil, or that a condition of `if` does not hold. `WRITERS` returns the hexadecimal digits
    * that `if` accepts, unless `buffers` is set. `Reply` is the type that the caller expects, for example
-   * `string | null`; the client does not check it.
+   * `string | null`; the client does not check it. Commands that wait for data, such as BLPOP, do not wait here: use
+   * `watch`.
    */
   call<Reply extends ReplyValue = ReplyValue>(
     command: CommandInput,

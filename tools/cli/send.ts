@@ -7,6 +7,7 @@ import type { Settings } from "../../client/settings/client-settings.js";
 import { realEnvironment } from "../../client/shared/client-environment.js";
 import type { Argument, CommandInput } from "../../client/shared/command-input.js";
 import { DbsyncError, type Outcome } from "../../client/shared/errors.js";
+import type { ReplyValue } from "../../client/shared/reply-value.js";
 import { type Greeting, readHello } from "../../client/version-2/single-hello.js";
 import { isWritersCommand } from "../../client/writers-command.js";
 import { didYouMean } from "../../protocol/nearest-name.js";
@@ -23,6 +24,7 @@ import { COMMAND_NAMES } from "./shared/command-names.js";
 import { EXIT, type ExitCode, exitCodeHelp, exitCodeOf } from "./shared/exit-codes.js";
 import { commandWords } from "./shared/options-after-arguments.js";
 import {
+  answerBytes,
   JSON_FLAG,
   jsonOutcome,
   jsonValue,
@@ -33,6 +35,7 @@ import {
   printValue,
 } from "./shared/output.js";
 import { printKeyHint } from "./shared/ping-result.js";
+import { waitingNote } from "./shared/waiting-note.js";
 import { isScreen } from "./status/redrawn-screen.js";
 
 export interface SendFlags extends ClientFlags {
@@ -53,10 +56,11 @@ export function addSend(program: Command): void {
       `
 Options come before the command; options with a value may also be at the end of the line. Any other option after the
 command's name is an error, unless it follows --: everything after -- belongs to the command. An answer is printed
-byte for byte, and nil as (nil); on a terminal control characters are shown as \\x1b. In JSON an answer is text, and
-bytes that are not UTF-8 are {"base64": "/wBB"}. Arguments may contain spaces and any bytes, except for daemons of
-version 1, whose protocol cannot transmit them. With --stable and --replicated a terminal shows that the command
-waits, and the status that the daemons report.
+byte for byte, nil as (nil) and an empty list as (empty array); on a terminal control characters are shown as \\x1b.
+In JSON an answer is text, an empty list is [], and bytes that are not UTF-8 are {"base64": "/wBB"}. Arguments may
+contain spaces and any bytes, except for daemons of version 1, whose protocol cannot transmit them. With --stable and
+--replicated a terminal shows that the command waits, and the status that the daemons report. BLPOP and similar
+commands do not wait for data.
 
 Examples:
   dbsync send SET greeting hello
@@ -95,10 +99,14 @@ export async function sendCommand(
       const { outcomes } = await client.sendAll(command).finally(endWaiting);
       printAll(flags, outcomes, isUnsigned);
     } else {
-      const reply = isWritersCommand(command) ? writers(client, command) : client.send(command);
+      const startedAt = realEnvironment.now();
+      const reply = isWritersCommand(command) ? writers(client, command) : client.call(command, BYTES);
       const value = await reply.finally(endWaiting);
-      if (flags.json) printJson({ value: jsonValue(value) });
-      else printValue(value);
+      if (flags.json) printJson({ value: isEmptyList(value) ? [] : jsonValue(answerBytes(value)) });
+      else printValue(isEmptyList(value) ? "(empty array)" : answerBytes(value));
+      const line = words.length === 1 ? words.join().split(" ").filter(Boolean) : words;
+      const note = value === null ? waitingNote(line, realEnvironment.now() - startedAt) : null;
+      if (note !== null) printNotice(`note: ${note}`);
     }
   } catch (error) {
     if (flags.json) process.exitCode = printJsonError(error);
@@ -108,6 +116,10 @@ export async function sendCommand(
     } else throw error;
   }
 }
+
+const BYTES = { buffers: true } as const;
+
+const isEmptyList = (value: ReplyValue): boolean => Array.isArray(value) && value.length === 0;
 
 /** Returns the command that the arguments form. A single argument is a line with the complete command. */
 async function commandOf(words: readonly string[], { stdin }: SendFlags): Promise<CommandInput> {

@@ -41,6 +41,17 @@ export function printValue(value: ByteString | null): void {
   else process.stdout.write(`${bytes}\n`, "latin1");
 }
 
+/** Returns a typed answer as the bytes that are printed, the elements of a list on a line each; null for nil. */
+export function answerBytes(value: ReplyValue): ByteString | null {
+  return value === null ? null : linesOf(value).join("\n");
+}
+
+function linesOf(value: ReplyValue): ByteString[] {
+  if (Array.isArray(value)) return value.flatMap(linesOf);
+  if (Buffer.isBuffer(value)) return [value.toString("latin1")];
+  return [value === null ? "" : bytesOfText(value instanceof Error ? value.message : String(value))];
+}
+
 /** Returns an answer for JSON: text unchanged, other bytes as base64. */
 export function jsonValue(bytes: ByteString | null): string | null | { readonly base64: string } {
   if (bytes === null) return null;
