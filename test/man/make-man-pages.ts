@@ -8,7 +8,7 @@ import { makeProxy } from "../../tools/proxy/program.js";
 import { buildRoot, repositoryRoot } from "../support/repository.js";
 import { manPage } from "./man-page.js";
 
-export function makeManPages(): void {
+export async function makeManPages(): Promise<void> {
   const { name, version } = JSON.parse(readFileSync(join(repositoryRoot, "package.json"), "utf8")) as {
     readonly name: string;
     readonly version: string;
@@ -16,7 +16,7 @@ export function makeManPages(): void {
   const folder = join(buildRoot, "man");
   mkdirSync(folder, { recursive: true });
   const programs = [
-    makeProgram(),
+    await makeProgram(),
     optionTable({ version, everything: true, print: () => {} }),
     makeKeygen(process),
     makeProxy(),

@@ -29,11 +29,11 @@ test("groff reports no errors in the pages", { skip: !hasGroff }, () => {
   }
 });
 
-test("the formatted pages contain all subcommands with their options", { skip: !hasGroff }, () => {
+test("the formatted pages contain all subcommands with their options", { skip: !hasGroff }, async () => {
   const shown = execFileSync("groff", ["-man", "-Tutf8", "-P-c", join(folder, "dbsync.1")], {
     encoding: "utf8",
   }).replace(/.\x08/g, "");
-  for (const command of makeProgram().commands.filter((one) => one.name() !== "complete")) {
+  for (const command of (await makeProgram()).commands.filter((one) => one.name() !== "complete")) {
     assert.match(shown, new RegExp(`^ +dbsync ${command.name()}\\b`, "m"));
     for (const { long } of command.options)
       assert.ok(shown.includes(long ?? ""), `${command.name()} ${long}`);

@@ -23,7 +23,7 @@ for (const file of readdirSync(buildRoot, { recursive: true, encoding: "utf8" })
 await makeBundles();
 await makeBrowserModule();
 await makeDashboard();
-makeManPages();
+await makeManPages();
 copyTypes(
   ["client/public-api", "client/browser/public-api", "daemon/program/testing"],
   join(buildRoot, "types"),

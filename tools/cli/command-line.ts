@@ -7,7 +7,7 @@ import { isCommandName } from "./shared/command-names.js";
 import { EXIT, exitCodeOf } from "./shared/exit-codes.js";
 import { shellWords } from "./shared/split-typed-line.js";
 
-const program = makeProgram();
+const program = await makeProgram(process.argv[2]);
 
 // A reader that closes the pipe is not an error (`dbsync send … | head -1`).
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {

@@ -2,54 +2,84 @@
 import { createRequire } from "node:module";
 import { Command, Help, type Option } from "commander";
 import { breakHelp } from "../../daemon/net/terminal/help-text.js";
-import { addBackup } from "../backup/backup.js";
-import { addRestore } from "../backup/restore.js";
-import { addBlame } from "../history/blame.js";
-import { addDeadLetters } from "../history/dead-letters.js";
-import { addLog } from "../history/log.js";
-import { addRepairMirror } from "../history/repair-mirror.js";
-import { addBench } from "./bench/bench.js";
-import { addCompletion } from "./completion/completion.js";
-import { addExport } from "./export.js";
-import { addGet } from "./get.js";
-import { addImport } from "./import.js";
-import { addTest } from "./json/test-command.js";
-import { addKeys } from "./keys/keys.js";
-import { addSubscribe, addWatch } from "./listen.js";
-import { addMembers } from "./members/members.js";
-import { addPing } from "./ping.js";
-import { addProfile } from "./profile.js";
-import { addRepl } from "./repl/repl.js";
-import { addSend } from "./send.js";
 import { addClientOptions, isCommonOption } from "./shared/client-options.js";
 import { exitCodeHelp } from "./shared/exit-codes.js";
-import { addSql } from "./sql/sql.js";
-import { addDoctor } from "./status/doctor.js";
-import { addStatus } from "./status/status.js";
-import { addTop } from "./top/top.js";
 
 /** The package's version, read by the package's name so that it works wherever the package was built or installed. */
 const { version } = createRequire(import.meta.url)("dbsyncd/package.json") as { version: string };
 
-type Add = (program: Command) => void;
+/** Loads the function that adds a subcommand to the program. */
+type Load = () => Promise<(program: Command) => void>;
 
-/** The subcommands, grouped by subject, in the order of the help. */
-const SUBCOMMANDS: readonly (readonly [group: string, adds: readonly Add[]])[] = [
-  ["Data", [addSend, addGet, addSubscribe, addWatch, addRepl, addSql, addImport, addExport]],
-  ["Cluster", [addStatus, addDoctor, addTop, addPing, addMembers]],
-  ["Keys", [addKeys]],
-  ["History", [addLog, addBlame]],
-  ["Backup", [addBackup, addRestore, addRepairMirror, addDeadLetters]],
-  ["Tools", [addProfile, addBench, addTest, addCompletion]],
+/** The subcommands by their names, grouped by subject, in the order of the help. Each is loaded when it is needed. */
+const SUBCOMMANDS: readonly (readonly [group: string, loads: Readonly<Record<string, Load>>])[] = [
+  [
+    "Data",
+    {
+      send: async () => (await import("./send.js")).addSend,
+      get: async () => (await import("./get.js")).addGet,
+      subscribe: async () => (await import("./listen.js")).addSubscribe,
+      watch: async () => (await import("./listen.js")).addWatch,
+      repl: async () => (await import("./repl/repl.js")).addRepl,
+      sql: async () => (await import("./sql/sql.js")).addSql,
+      import: async () => (await import("./import.js")).addImport,
+      export: async () => (await import("./export.js")).addExport,
+    },
+  ],
+  [
+    "Cluster",
+    {
+      status: async () => (await import("./status/status.js")).addStatus,
+      doctor: async () => (await import("./status/doctor.js")).addDoctor,
+      top: async () => (await import("./top/top.js")).addTop,
+      ping: async () => (await import("./ping.js")).addPing,
+      members: async () => (await import("./members/members.js")).addMembers,
+    },
+  ],
+  [
+    "Keys",
+    {
+      keys: async () => (await import("./keys/keys.js")).addKeys,
+    },
+  ],
+  [
+    "History",
+    {
+      log: async () => (await import("../history/log.js")).addLog,
+      blame: async () => (await import("../history/blame.js")).addBlame,
+    },
+  ],
+  [
+    "Backup",
+    {
+      backup: async () => (await import("../backup/backup.js")).addBackup,
+      restore: async () => (await import("../backup/restore.js")).addRestore,
+      "repair-mirror": async () => (await import("../history/repair-mirror.js")).addRepairMirror,
+      "dead-letters": async () => (await import("../history/dead-letters.js")).addDeadLetters,
+    },
+  ],
+  [
+    "Tools",
+    {
+      profile: async () => (await import("./profile.js")).addProfile,
+      bench: async () => (await import("./bench/bench.js")).addBench,
+      test: async () => (await import("./json/test-command.js")).addTest,
+      completion: async () => (await import("./completion/completion.js")).addCompletion,
+    },
+  ],
 ];
+const NAMES: ReadonlySet<string> = new Set(SUBCOMMANDS.flatMap(([, loads]) => Object.keys(loads)));
 
 /** Removes passwords from URLs: an error that quotes a wrong argument may be logged. */
 function withoutPasswords(text: string): string {
   return text.replace(/(value '\w+:\/\/[^:@\s]*:)\S*@/g, "$1…@");
 }
 
-/** Creates the program; nothing is parsed yet. */
-export function makeProgram(): Command {
+/**
+ * Creates the program; nothing is parsed yet.
+ * @param word  the first word of the command line: if it is a subcommand, the program has only this one; default: all
+ */
+export async function makeProgram(word = ""): Promise<Command> {
   const program = new Command("dbsync")
     .description("Signs a command once, sends it to every daemon, uses the first successful result.")
     .version(version, "-V, --version", "print the version")
@@ -75,9 +105,10 @@ Examples:
   dbsync doctor
 ${exitCodeHelp("all daemons failed, or a check failed; each subcommand's help lists its own")}`,
     );
-  for (const [group, adds] of SUBCOMMANDS) {
+  for (const [group, loads] of SUBCOMMANDS) {
     program.commandsGroup(`${group}:`);
-    for (const add of adds) add(program);
+    for (const [name, load] of Object.entries(loads))
+      if (name === word || !NAMES.has(word)) (await load())(program);
   }
   program.helpCommand("help [command]", "display help for command");
   return program;

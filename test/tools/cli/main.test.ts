@@ -402,7 +402,7 @@ describe("dbsync", () => {
   test("prints its version, and help with examples and exit codes, also for each subcommand", async () => {
     const { code, stdout } = await runDbsync(["--help"]);
     assert.equal(code, 0);
-    for (const [name, help] of [["dbsync", stdout], ...helpsOf(makeProgram())] as const) {
+    for (const [name, help] of [["dbsync", stdout], ...helpsOf(await makeProgram())] as const) {
       assert.match(help, /Examples:\n {2}\S[\s\S]*Exit codes:\n {2}0 {2}ok/, name);
       const lines = breakHelp(help, 100).split("\n");
       assert.deepEqual(
