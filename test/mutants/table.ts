@@ -469,6 +469,13 @@ export const mutants: readonly Mutant[] = [
     replace: "if (false)",
     test: "test/daemon/net/process/compile-cache.test.js",
   },
+  {
+    name: "a request about the past that waits for its code uses the rights of another client",
+    file: "daemon/cluster/history/timeline-commands.js",
+    find: "execute(name, argv, { db, id, readsAll })",
+    replace: "execute(name, argv, unit)",
+    test: "test/daemon/cluster/history/timeline-commands.test.js",
+  },
   ...acknowledgedMutants,
   ...fetchMutants,
   ...groupMutants,

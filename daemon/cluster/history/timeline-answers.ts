@@ -41,7 +41,10 @@ import { readDate, readDeadLettersQuery, readStatusUpTo } from "./timeline-argum
 import { blame, log } from "./timeline-log.js";
 import { shownCommands } from "./unit-report.js";
 
-type Handler = (argv: readonly ByteString[], unit: Unit) => Reply | Promise<Reply>;
+/** What the answers need to know of the unit that contains the command. */
+type QueryUnit = Pick<Unit, "db" | "id" | "readsAll">;
+
+type Handler = (argv: readonly ByteString[], unit: QueryUnit) => Reply | Promise<Reply>;
 
 /** The names of the subcommands in the table of commands. */
 export type TimelineCommandName =
@@ -67,7 +70,7 @@ export class TimelineAnswers {
     const recalls = new Recalls(storage, snapshots.snapshots, beginning, clock);
     this.recalls = recalls;
     const now = () => Math.floor(environment.clock());
-    const scene = ({ db }: Unit) => ({ recalls, db, last: now() + FOLD_AHEAD_MS });
+    const scene = ({ db }: QueryUnit) => ({ recalls, db, last: now() + FOLD_AHEAD_MS });
     this.#handlers = {
       "TIMELINE|BLAME": (argv, unit) => blame(argv, { ...scene(unit), showsAll: unit.readsAll ?? false }),
       "TIMELINE|DEADLETTERS": (argv) =>
@@ -80,7 +83,7 @@ export class TimelineAnswers {
     };
   }
 
-  execute(name: TimelineCommandName, argv: readonly ByteString[], unit: Unit): Reply | Promise<Reply> {
+  execute(name: TimelineCommandName, argv: readonly ByteString[], unit: QueryUnit): Reply | Promise<Reply> {
     try {
       const reply = this.#handlers[name](argv, unit);
       return reply instanceof Promise ? reply.catch(errorOf) : reply;

@@ -73,6 +73,8 @@ export class TimelineCommands {
   }
 
   async #executeFirst(name: TimelineCommandName, argv: readonly ByteString[], unit: Unit): Promise<Reply> {
+    // While the code is loaded, the object may become the unit of another client.
+    const { db, id, readsAll } = unit;
     try {
       const { TimelineAnswers } = await this.#load();
       this.#answers ??= new TimelineAnswers(this);
@@ -81,7 +83,7 @@ export class TimelineCommands {
       return error(bytesOfText(`ERR the code of TIMELINE's commands cannot be loaded: ${reason}`));
     }
     if (this.#isStopped) return error("ERR the daemon stops");
-    return await this.#answers.execute(name, argv, unit);
+    return await this.#answers.execute(name, argv, { db, id, readsAll });
   }
 
   /** Stops all running requests. */

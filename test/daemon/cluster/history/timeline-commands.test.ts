@@ -342,6 +342,16 @@ test("TIMELINE is answered with an error if its code cannot be loaded, and works
   assert.equal(commands.execute("SET", ["SET", "k", "v"], unit), null);
 });
 
+test("a request uses its own database and rights, although another client sends a command while the code is loaded", async () => {
+  scene.write(scene.app, 1, ["MSET other secret k 1"], { db: 3 });
+  const unit = { at: NOW, db: 3, id: "q", readsAll: false };
+  const reply = scene.history.execute("TIMELINE|BLAME", ["TIMELINE", "BLAME", "k"], unit);
+  Object.assign(unit, { db: 0, readsAll: true });
+  const text = JSON.stringify(await reply);
+  assert.match(text, /MSET/);
+  assert.doesNotMatch(text, /secret/);
+});
+
 test("a request whose code is still being loaded when the daemon stops is not run", async () => {
   const reply = scene.send("TIMELINE", "LOG", ...FROM);
   scene.history.stop();
