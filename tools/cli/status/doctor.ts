@@ -55,6 +55,21 @@ ${exitCodeHelp("a check failed")}`,
     .action(doctor);
 }
 
+/**
+ * Returns the finding to fix first: the first failure that is not only another daemon's view of a server that fails
+ * itself, otherwise the first failure or warning; undefined if there is none.
+ */
+export function firstToFix(findings: readonly Finding[]): Finding | undefined {
+  const failures = findings.filter(({ grade }) => grade === "FAIL");
+  const isView = ({ subject, text }: Finding) =>
+    failures.some((other) => other.subject !== subject && text.includes(other.subject));
+  return (
+    failures.find((failure) => !isView(failure)) ??
+    failures[0] ??
+    findings.find(({ grade }) => grade === "WARN")
+  );
+}
+
 const TONES = { OK: "plain", WARN: "warn", FAIL: "bad" } as const satisfies Record<Finding["grade"], Tone>;
 
 async function doctor(flags: ClientFlags): Promise<void> {
@@ -66,8 +81,7 @@ async function doctor(flags: ClientFlags): Promise<void> {
   };
   const settings = examineSettings(flags, add);
   const notes = settings !== null && examineKey(settings, add) ? await examineServers(settings, add) : [];
-  const worst =
-    findings.find(({ grade }) => grade === "FAIL") ?? findings.find(({ grade }) => grade === "WARN");
+  const worst = firstToFix(findings);
   const firstFix = worst === undefined ? null : `${worst.subject}: ${worst.fix}`;
   if (flags.json) printJson({ findings, firstFix, notes });
   else {
@@ -307,7 +321,7 @@ function examineOldClock(outcome: Outcome, localTime: number, add: Report): void
 }
 
 /** A line of doctor's report. `fix` says what to do about a WARN or FAIL. */
-interface Finding {
+export interface Finding {
   readonly grade: "OK" | "WARN" | "FAIL";
   readonly subject: string;
   readonly text: string;

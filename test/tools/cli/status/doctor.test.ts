@@ -1,0 +1,30 @@
+/** Tests which of several findings `dbsync doctor` recommends to fix first. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type Finding, firstToFix } from "../../../../tools/cli/status/doctor.js";
+
+const [ONE, TWO] = ["10.0.0.1:1111", "10.0.0.2:1111"];
+const fail = (subject: string, text: string): Finding => ({ grade: "FAIL", subject, text });
+
+test("a daemon that fails itself is fixed before a daemon that only reports this", () => {
+  const view = fail(ONE, `the clock of its member ${TWO} differs by 3600000 ms`);
+  const cause = fail(TWO, "its clock differs from the other daemons', so it accepts no writes");
+  const back = fail(TWO, `the clock of its member ${ONE} differs by -3600000 ms`);
+  assert.equal(firstToFix([view, back, cause]), cause);
+});
+
+test("a failure that names another server is fixed first if that server does not fail itself", () => {
+  const warning: Finding = { grade: "WARN", subject: ONE, text: "its clock is unknown" };
+  const failure = fail(ONE, `it cannot reach its member ${TWO}`);
+  assert.equal(firstToFix([warning, failure]), failure);
+  assert.equal(firstToFix([warning]), warning);
+  assert.equal(firstToFix([{ grade: "OK", subject: ONE, text: "live" }]), undefined);
+});
+
+test("if all failures name servers that fail, the first one is fixed first", () => {
+  const failures = [
+    fail(ONE, `it cannot reach its member ${TWO}`),
+    fail(TWO, `it cannot reach its member ${ONE}`),
+  ];
+  assert.equal(firstToFix(failures), failures[0]);
+});
