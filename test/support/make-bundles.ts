@@ -78,17 +78,29 @@ interface BundleOptions {
   readonly sourcemap?: "linked";
 }
 
-export async function joinFiles(
-  bundles: Bundles,
+/**
+ * The library has no file in common with the programs, although it is then twice in the package: a file for each set of
+ * programs that share code would take a user's program longer to load than its code.
+ */
+const LIBRARY = "client";
+
+/** Makes bundles, which share the files of common code, except those of the library. */
+export async function joinFiles(bundles: Bundles, outdir: string, options: BundleOptions): Promise<void> {
+  const isLibrary = ([name]: readonly [string, string]) => name === LIBRARY;
+  const entries = Object.entries(bundles)
+    .map(([name, file]) => [name, join(buildRoot, file)] as const)
+    .filter(([, file]) => existsSync(file));
+  for (const together of [entries.filter(isLibrary), entries.filter((entry) => !isLibrary(entry))])
+    await joinEntries(Object.fromEntries(together), outdir, options);
+}
+
+async function joinEntries(
+  entryPoints: Bundles,
   outdir: string,
   { plugins = [], sourcemap }: BundleOptions,
 ): Promise<void> {
   await build({
-    entryPoints: Object.fromEntries(
-      Object.entries(bundles)
-        .map(([name, file]) => [name, join(buildRoot, file)] as const)
-        .filter(([, file]) => existsSync(file)),
-    ),
+    entryPoints,
     outdir,
     ...(sourcemap && { sourcemap, sourcesContent: false }),
     bundle: true,
