@@ -197,7 +197,10 @@ function judgeOutcome(reports: Reports, final: boolean, isDecided: boolean): Ver
     }
   }
   const agreed = [...outcomes.values()].find(({ count }) => 2 * count > reports.length);
-  if (agreed !== undefined) return judgeAgreed(agreed, final || silent === 0);
+  if (agreed !== undefined) {
+    const isContradicted = [...outcomes.values()].some((one) => one !== agreed && one.complete !== null);
+    return judgeAgreed(agreed, isContradicted, final || silent === 0);
+  }
   if (!final && 2 * (highest + silent) > reports.length) return WAIT;
   // A daemon that is silent may still answer. The code must not depend on whether its answer or the failures arrive first.
   if (answered === 0 && (final || silent === 0)) return failure(reports);
@@ -205,12 +208,18 @@ function judgeOutcome(reports: Reports, final: boolean, isDecided: boolean): Ver
   return late > 0 ? LATE : { kind: "failed", code: "answers-differ" };
 }
 
-/** Judges an outcome on which a majority agrees. The reply of a daemon that is not catching up is preferred. */
-function judgeAgreed({ complete, first }: SameOutcome, final: boolean): Verdict {
+/**
+ * Judges an outcome on which a majority agrees. The members decide whether a unit is applied, but each daemon runs its
+ * commands itself, so the reply of a daemon that is not catching up is preferred.
+ * @param isContradicted  whether a daemon that is not catching up reports another outcome
+ */
+function judgeAgreed({ complete, first }: SameOutcome, isContradicted: boolean, final: boolean): Verdict {
   const report = complete ?? first;
-  if (!report.ok) return { kind: "failed", code: "reply" };
-  const isUnmet = hasFailedCondition(report.flags);
-  return complete === null && !isUnmet && !final ? WAIT : { kind: "value", answer: report };
+  if (complete === null && !hasFailedCondition(report.flags ?? "")) {
+    if (!final) return WAIT;
+    if (isContradicted) return { kind: "failed", code: "answers-differ" };
+  }
+  return report.ok ? { kind: "value", answer: report } : { kind: "failed", code: "reply" };
 }
 
 /** Returns the outcome of a unit with conditions. Its replies may differ if the daemons have different data. */

@@ -230,7 +230,14 @@ export const acknowledgedMutants: readonly Mutant[] = [
   {
     name: "conditions: the reply of a daemon that is catching up does not wait for another one",
     file: POLICY,
-    find: "complete === null && !isUnmet && !final",
+    find: "if (!final)\n            return WAIT;\n        if (isContradicted)",
+    replace: "if (isContradicted)",
+    test: "test/client/shared/policy.test.js",
+  },
+  {
+    name: "conditions: the reply of daemons that are catching up counts although a complete one contradicts it",
+    file: POLICY,
+    find: "one !== agreed && one.complete !== null",
     replace: "false",
     test: "test/client/shared/policy.test.js",
   },
