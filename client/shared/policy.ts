@@ -165,7 +165,7 @@ function judgeMajority(reports: Reports, final: boolean): Verdict {
 /** The reports of one outcome. */
 interface SameOutcome {
   count: number;
-  /** One of a daemon that is not catching up, or null. */
+  /** The last one of a daemon that is not catching up, or null. */
   complete: Report | null;
   readonly first: Report;
 }

@@ -156,8 +156,8 @@ def _majority(reports: Reports, final: bool) -> Verdict:
 
 def _outcome(reports: Reports, final: bool) -> Verdict:
     """Decides about a unit with conditions. Fails as soon as no outcome can reach a majority."""
-    counts: dict[str, int] = {}
-    silent = answered = late = 0
+    groups: dict[str, list[Report]] = {}
+    silent = answered = late = behind = 0
     for report in reports:
         if report is None:
             silent += 1
@@ -165,22 +165,24 @@ def _outcome(reports: Reports, final: bool) -> Verdict:
         if isinstance(report, Failure) and report.stage != "reply":
             continue
         answered += 1
-        late += _is_late(report)
-        if _is_late(report) or "catching-up" in report.flags:
-            continue
-        if isinstance(report, Failure):
-            outcome = f"failed: {report.detail}"
+        if _is_late(report):
+            late += 1
+        elif "catching-up" in report.flags:
+            behind += 1
+        elif isinstance(report, Failure):
+            groups.setdefault(f"failed: {report.detail}", []).append(report)
         else:
-            outcome = "unmet" if "unmet" in report.flags else "applied"
-        counts[outcome] = counts.get(outcome, 0) + 1
-        if 2 * counts[outcome] > len(reports):
-            return Verdict("value", report) if isinstance(report, Answer) else Verdict("failed", code="reply")
-    if not final and 2 * (max(counts.values(), default=0) + silent) > len(reports):
+            groups.setdefault("unmet" if "unmet" in report.flags else "applied", []).append(report)
+    for group in groups.values():
+        if 2 * len(group) > len(reports):
+            chosen = group[-1]
+            return Verdict("value", chosen) if isinstance(chosen, Answer) else Verdict("failed", code="reply")
+    if not final and 2 * (max(map(len, groups.values()), default=0) + silent) > len(reports):
         return WAIT
     # A daemon that is silent may still answer. The code must not depend on whether its answer or the failures arrive first.
     if answered == 0 and (final or silent == 0):
         return _failure(reports)
-    if 2 * answered <= len(reports):
+    if 2 * (answered - behind) <= len(reports):
         return Verdict("failed", code="too-few-answers")
     return Verdict("failed", code="late-answers" if late else "answers-differ")
 
