@@ -35,6 +35,8 @@ export function stateClass({ state }: DashboardFrame): "good" | "warn" | "bad" {
 
 export const isAway = ({ connection }: FrameMember): boolean => connection !== "connected";
 
+const isQuiet = ({ lastHeard }: FrameMember): boolean => lastHeard !== null && lastHeard >= SILENT_MAX_MS;
+
 export function showMembers(frame: DashboardFrame, isSilent: boolean): void {
   const { timeline } = frame;
   const members = timeline?.members ?? [];
@@ -51,8 +53,12 @@ export function showMembers(frame: DashboardFrame, isSilent: boolean): void {
 
 /** Describes the sums of this daemon and of the members that report theirs, and names the members that do not. */
 function totalsText(own: ClientTotals, members: readonly FrameMember[]): string {
-  const reports = members.filter((member) => !isAway(member) && member.clientAnswers !== null);
-  const missing = members.filter((member) => !reports.includes(member)).map(({ address }) => address);
+  const reports = members.filter(
+    (member) => !isAway(member) && !isQuiet(member) && member.clientAnswers !== null,
+  );
+  const missing = members
+    .filter((member) => !reports.includes(member))
+    .map(({ address }) => address || "a member of unknown address");
   const all = [own, ...reports];
   const sum = (figure: keyof ClientTotals, unit: string) =>
     countOf(
@@ -112,10 +118,9 @@ function memberRow(member: FrameMember): Cell[] {
 }
 
 function stateCell(member: FrameMember): Cell {
-  const { state, lastHeard } = member;
+  const { state } = member;
   if (isAway(member)) return { text: "disconnected", className: "bad" };
-  if (lastHeard !== null && lastHeard >= SILENT_MAX_MS)
-    return { text: `silent, was ${state ?? "unknown"}`, className: "warn" };
+  if (isQuiet(member)) return { text: `silent, was ${state ?? "unknown"}`, className: "warn" };
   return { text: state ?? "–", className: state === "live" ? "good" : "warn" };
 }
 

@@ -314,6 +314,14 @@ test("the totals are those of the cluster, and name the members that do not repo
   );
   await send(tab, frameOf({ members: [other, memberOf("db3:1111", { connection: "waiting" })] }));
   assert.match(String(await tab.run(textOf("totals"))), /^2 of 3 daemons together, without db3:1111: since/);
+  await send(tab, frameOf({ members: [other, memberOf("", { connection: "waiting" })] }));
+  assert.match(String(await tab.run(textOf("totals"))), /without a member of unknown address: since/);
+  await send(tab, frameOf({ members: [other, memberOf("db3:1111", { lastHeard: 60_000 })] }));
+  assert.match(
+    String(await tab.run(textOf("totals"))),
+    /^2 of 3 daemons together, without db3:1111: since/,
+    "silent",
+  );
   await send(tab, frameOf({ members: [] }));
   assert.equal(await tab.run(`document.getElementById("totals").checkVisibility()`), false);
 });
