@@ -39,16 +39,19 @@ export function writeCompileCache(): void {
 
 /**
  * Returns the folder for compiled code, which exists then: `dbsync` in the user's folder for caches (XDG), or systemd's
- * folder for the service. Returns null if another user owns it or its parent, or may write it.
+ * folder for the service. Returns null if another user owns it, the folder for caches or the home folder, or may write
+ * one of them.
  */
 export function cacheFolder(variables: NodeJS.ProcessEnv): string | null {
   const { CACHE_DIRECTORY, XDG_CACHE_HOME } = variables;
   try {
-    const parent = CACHE_DIRECTORY || XDG_CACHE_HOME || homedir();
-    if (!isOwn(parent)) return null;
-    const folder = CACHE_DIRECTORY || join(XDG_CACHE_HOME || join(parent, ".cache"), NAME);
+    if (CACHE_DIRECTORY) return isOwn(CACHE_DIRECTORY) ? CACHE_DIRECTORY : null;
+    const home = homedir();
+    if (!isOwn(XDG_CACHE_HOME || home)) return null;
+    const caches = XDG_CACHE_HOME || join(home, ".cache");
+    const folder = join(caches, NAME);
     mkdirSync(folder, { recursive: true, mode: FOLDER_MODE });
-    return isOwn(folder) ? folder : null;
+    return isOwn(caches) && isOwn(folder) ? folder : null;
   } catch {
     // The cache only saves time.
     return null;

@@ -38,6 +38,23 @@ test("a folder that another user can change is not used, because V8 executes wha
   assert.equal(cacheFolder(variables), null, "sudo with the home folder of another user");
 });
 
+test("the home folder and its folder for caches are checked, too", () => {
+  using scratch = new ScratchFolder();
+  const { HOME } = process.env;
+  process.env["HOME"] = scratch.path;
+  try {
+    const caches = join(scratch.path, ".cache");
+    assert.equal(cacheFolder({}), join(caches, "dbsync"));
+    chmodSync(caches, 0o777);
+    assert.equal(cacheFolder({}), null, "others could replace the folder");
+    chmodSync(caches, 0o700);
+    chmodSync(scratch.path, 0o777);
+    assert.equal(cacheFolder({}), null, "others could replace the folder for caches");
+  } finally {
+    process.env["HOME"] = HOME;
+  }
+});
+
 test("without a folder there is no cache", () => {
   using scratch = new ScratchFolder();
   const file = scratch.file("file", "");
