@@ -25,6 +25,13 @@ import { webMutants } from "./web-table.js";
 
 export const mutants: readonly Mutant[] = [
   {
+    name: "a new daemon reports that units dated before 1970 are final",
+    file: "daemon/cluster/history/replica-figures.js",
+    find: "stablePoint > 1 ? stablePoint : 0",
+    replace: "stablePoint",
+    test: "test/daemon/cluster/replica/replica.test.js",
+  },
+  {
     name: "a daemon is ready although its state refuses writes",
     file: "daemon/program/state-log.js",
     find: 'DAEMON_STATES[state].isHealthy || state === "loading-documents"',

@@ -63,7 +63,7 @@ export function figuresOf(sources: FigureSources): ReplicaFigures {
     joining: node.lists?.isJoining ?? false,
     skewed: peering.isSkewed,
     newest: newest.at,
-    stable: peering.stablePoint,
+    stable: finalBefore(peering.stablePoint),
     started: startedAt,
     ringEntries: ring.count,
     ringSum: hexOf(ring.sum),
@@ -86,6 +86,9 @@ export function figuresOf(sources: FigureSources): ReplicaFigures {
     members: peering.members.map((member) => memberReport(member, membership, timeline)),
   };
 }
+
+/** Returns the date before which everything is final; 0 if it precedes all dates, as until the first agreement. */
+const finalBefore = (stablePoint: number): number => (stablePoint > 1 ? stablePoint : 0);
 
 const availableSemantics = ({ settings, timeline: { ring } }: NodeState): number =>
   settings.rootKey.length === 0 ? ring.semantics : ring.known.last;

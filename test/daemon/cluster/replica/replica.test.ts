@@ -92,3 +92,21 @@ test("with --fsync never, a daemon has no members, because it would send them en
     await replica.stop();
   }
 });
+
+test("the figures of a new daemon contain no final date before 1971", async () => {
+  using folder = makeFolder();
+  const replica = await openOn(folder.path);
+  await replica.start();
+  try {
+    const dates = new Set<number>();
+    await until("a date is final", () => {
+      const stable = replica.figures?.stable ?? 0;
+      if (stable !== 0) dates.add(stable);
+      return dates.size > 0;
+    });
+    const [first = 0] = dates;
+    assert.ok(first > 1e12, String(first));
+  } finally {
+    await replica.stop();
+  }
+});
