@@ -3,8 +3,9 @@
  * nothing, so a failed import changes no state.
  */
 
-import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
 import { error, type Reply } from "../../../protocol/reply.js";
+import { notLoaded } from "../../store/arguments/command-errors.js";
 import type { Unit } from "../../store/keyspace/unit.js";
 import type { Recorder } from "../replica/recorder.js";
 import type { NodeState } from "../replica/replica-context.js";
@@ -79,8 +80,7 @@ export class TimelineCommands {
       const { TimelineAnswers } = await this.#load();
       this.#answers ??= new TimelineAnswers(this);
     } catch (problem) {
-      const reason = (problem as Error).message.replaceAll(/[\r\n]+/g, " ");
-      return error(bytesOfText(`ERR the code of TIMELINE's commands cannot be loaded: ${reason}`));
+      return notLoaded("TIMELINE's commands", problem).reply;
     }
     if (this.#isStopped) return error("ERR the daemon stops");
     return await this.#answers.execute(name, argv, { db, id, readsAll });

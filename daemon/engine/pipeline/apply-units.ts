@@ -30,7 +30,7 @@ export interface UnitListener {
 /** Answers administrators' requests about the daemon itself, which are not recorded. */
 export interface DaemonInspector {
   /** @returns null if the command is meant for the databases */
-  answer(argv: readonly ByteString[], signer: KeyRecord, ring: KeyRing): Reply | null;
+  answer(argv: readonly ByteString[], signer: KeyRecord, ring: KeyRing): Reply | Promise<Reply> | null;
 }
 
 /**

@@ -3,10 +3,7 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type InfoFields, type InfoValues, infoText, stateFields } from "../../engine/info/info-text.js";
 import { version } from "../../net/process/version.js";
-import type { InspectedDaemon } from "./inspected-daemon.js";
-
-/** The section that only the daemon has; a Redis of -d answers all other sections. */
-export const OWN_SECTION = "dbsync";
+import { type InspectedDaemon, OWN_SECTION } from "./inspected-daemon.js";
 
 const MS_PER_SECOND = 1000;
 const MICROSECONDS = 1e6;

@@ -11,6 +11,9 @@ import type { CountedFamily, CountedKeys } from "./counted-keys.js";
 import type { Health } from "./health.js";
 import type { Metrics } from "./metrics.js";
 
+/** The section of INFO that only the daemon has; a Redis of -d answers all other sections. */
+export const OWN_SECTION = "dbsync";
+
 /** A connection of a listener. Times are in milliseconds of `uptime`. */
 export interface InspectedClient {
   /** Address and port. */

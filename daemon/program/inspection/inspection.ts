@@ -9,21 +9,20 @@ import { type ErrorReply, error, integer, OK, type Reply, verbatim } from "../..
 import type { DaemonInspector } from "../../engine/pipeline/apply-units.js";
 import { slowLogReply } from "../../engine/slow-log/slow-log.js";
 import { isOwnMemory } from "../../options/settings.js";
-import { CommandFailure } from "../../store/arguments/command-errors.js";
+import { CommandFailure, notLoaded } from "../../store/arguments/command-errors.js";
 import { commandTable } from "../../store/command-table.js";
 import type { KeyRecord, KeyRing } from "../../store/key-ring.js";
 import { configValues } from "./config-values.js";
-import { daemonInfo, OWN_SECTION } from "./daemon-info.js";
-import type { InspectedDaemon } from "./inspected-daemon.js";
+import { type InspectedDaemon, OWN_SECTION } from "./inspected-daemon.js";
 
-type Handler = (argv: readonly ByteString[], daemon: InspectedDaemon) => Reply;
+type Handler = (argv: readonly ByteString[], daemon: InspectedDaemon) => Reply | Promise<Reply>;
 
 /** The names and the lengths of the commands, for a fast check of every received command. */
 const NAMES = /^(?:info|config|client|slowlog)$/i;
 const LENGTHS: ReadonlySet<number> = new Set([4, 6, 7]);
 
 const HANDLERS: ReadonlyMap<string, Handler> = new Map<string, Handler>([
-  ["INFO", (argv, daemon) => verbatim(daemonInfo(argv.slice(1), daemon))],
+  ["INFO", async (argv, daemon) => verbatim((await loadInfo()).daemonInfo(argv.slice(1), daemon))],
   ["CONFIG|GET", (argv, { settings }) => configValues(argv.slice(2), settings())],
   ["CLIENT|LIST", (_, daemon) => verbatim(clientList(daemon))],
   ["SLOWLOG|GET", (argv, { slowLog }) => slowLogReply(argv, slowLog)],
@@ -36,6 +35,15 @@ const HANDLERS: ReadonlyMap<string, Handler> = new Map<string, Handler>([
     },
   ],
 ]);
+
+/** Loads the code of INFO with the first such command. It changes nothing, so a failed import is an error answer. */
+async function loadInfo(): Promise<typeof import("./daemon-info.js")> {
+  try {
+    return await import("./daemon-info.js");
+  } catch (problem) {
+    throw notLoaded("INFO", problem);
+  }
+}
 
 /** The command that a key must be permitted to run. Redis's rules can restrict it to administrators, unlike INFO. */
 const FOR_ADMINISTRATORS = ["CONFIG", "GET", "*"];
@@ -50,7 +58,7 @@ export class Inspection implements DaemonInspector {
     this.#daemon = daemon;
   }
 
-  answer(argv: readonly ByteString[], signer: KeyRecord, ring: KeyRing): Reply | null {
+  answer(argv: readonly ByteString[], signer: KeyRecord, ring: KeyRing): Reply | Promise<Reply> | null {
     const [name = ""] = argv;
     if (!LENGTHS.has(name.length) || !NAMES.test(name) || !this.#isForDaemon(argv)) return null;
     const command = commandTable.resolve(argv);
@@ -59,10 +67,10 @@ export class Inspection implements DaemonInspector {
     if (handler === undefined) return null;
     if (ring.judge(signer, [FOR_ADMINISTRATORS], { conditions: null }) !== null) return DENIED;
     try {
-      return handler(argv, this.#daemon);
+      const reply = handler(argv, this.#daemon);
+      return reply instanceof Promise ? reply.catch(replyOf) : reply;
     } catch (failure) {
-      if (failure instanceof CommandFailure) return failure.reply;
-      throw failure;
+      return replyOf(failure);
     }
   }
 
@@ -70,6 +78,12 @@ export class Inspection implements DaemonInspector {
   #isForDaemon([, section = ""]: readonly ByteString[]): boolean {
     return isOwnMemory(this.#daemon.settings()) || section.toLowerCase() === OWN_SECTION;
   }
+}
+
+/** Returns the reply of a failed command. @throws unknown  any other problem */
+function replyOf(failure: unknown): Reply {
+  if (failure instanceof CommandFailure) return failure.reply;
+  throw failure;
 }
 
 /** Returns a line for each client of all listeners, in the order of their connections. */

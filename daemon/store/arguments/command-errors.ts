@@ -44,6 +44,11 @@ export const invalidExpire = (name: string) =>
   new CommandFailure(`ERR invalid expire time in '${name}' command`);
 export const custom = (text: ByteString) => new CommandFailure(text);
 
+/** The failure of a command that changes nothing and whose code cannot be imported, for example after an upgrade. */
+export function notLoaded(commands: string, problem: unknown): CommandFailure {
+  return custom(bytesOfText(`ERR the code of ${commands} cannot be loaded: ${(problem as Error).message}`));
+}
+
 /** Maximum number of bytes of a name, and of all arguments together, that an error repeats. */
 const ECHO_BYTES_MAX = 128;
 
