@@ -19,7 +19,7 @@ import { type Answer, hasFailedCondition, isCatchingUp, isLate, type Report } fr
  */
 export type Policy = "first" | "majority" | "all" | "all-equal" | number;
 
-/** The policy of a call. `usual`: the caller named none, so it is `first`, or `outcome` for a unit with conditions. */
+/** The policy of a call. `usual`: the caller named none, so `ruleFor` chooses the rule. */
 export type CallPolicy = Policy | "usual";
 
 /**
