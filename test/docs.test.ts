@@ -185,6 +185,10 @@ node -e 'fetch(process.argv[1]).then(async (page) => console.log(page.status, /<
 kill "$started"; wait "$started" || true
 `;
 
+/** Returns what `npm start` printed without the ports, the times, and the mark of the first answer. */
+const unmeasured = (output: string): string =>
+  output.replace(/(127\.0\.0\.1):\d+/g, "$1").replace(/ +[\d.]+ ms(?: .*)?$/gm, "");
+
 test("the first two command lines of README.md work in a fresh copy", { skip: skipUnlessFull }, async () => {
   const lines = blocks(readDocument("README.md"), "sh").slice(0, 2);
   assert.deepEqual(lines, ["npm install && npm start\n", "npm install && npm test\n"]);
@@ -198,6 +202,12 @@ test("the first two command lines of README.md work in a fresh copy", { skip: sk
   assert.match(
     start.output,
     /INCR visits\n.*2.*\n.*2.*\n.*failed: connect[\s\S]*GET greeting\n(.*bonjour.*\n){3}/,
+  );
+  const [, shown = ""] = /^```\n( {2}INCR [\s\S]*?)^```$/m.exec(readDocument("README.md")) ?? [];
+  assert.match(shown, /is stopped/);
+  assert.ok(
+    unmeasured(start.output).includes(unmeasured(shown)),
+    `${start.output}\ndoes not contain\n${shown}`,
   );
   // From here on, the dependencies of the copy are installed.
   const page = await runScript(DASHBOARD_OF_START, copy);
