@@ -25,6 +25,13 @@ import { webMutants } from "./web-table.js";
 
 export const mutants: readonly Mutant[] = [
   {
+    name: "the first list of a cluster with data changes the meaning of its commands",
+    file: "tools/cli/members/first-semantics.js",
+    find: "entries > 0",
+    replace: "false",
+    test: "test/system/first-semantics.test.js",
+  },
+  {
     name: "a new daemon reports that units dated before 1970 are final",
     file: "daemon/cluster/history/replica-figures.js",
     find: "stablePoint > 1 ? stablePoint : 0",

@@ -92,6 +92,7 @@ export const FULL_ONLY: readonly string[] = [
   "system/decoding-deadline.test",
   "system/english-sql.test",
   "system/false-snapshots.test",
+  "system/first-semantics.test",
   "system/folder-format.test",
   "system/handshakes-and-future-dates.test",
   "system/help-defaults.test",

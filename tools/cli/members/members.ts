@@ -24,6 +24,7 @@ import {
   type Failure,
 } from "./daemon-key-authorization.js";
 import { daemonNamed, type IdentifiedDaemon, idsFromHellos, type NamePreference } from "./find-daemon.js";
+import { type SemanticsReport, semanticsReport, versionsToSet } from "./first-semantics.js";
 import { printMembers } from "./member-report.js";
 import { type MemberView, newestListsOf, rawId, viewsOf } from "./member-views.js";
 import { type Change, hexIds, nextMembers, shown } from "./next-member-list.js";
@@ -56,6 +57,8 @@ interface Session {
   readonly send: (command: readonly string[], next: MemberList) => Promise<Outcome[]>;
   /** Requests the current views of all daemons. */
   readonly query: () => Promise<readonly MemberView[]>;
+  /** Requests the semantics versions of all daemons. @returns the reports of those that answered */
+  readonly querySemantics: () => Promise<readonly SemanticsReport[]>;
 }
 
 export function addMembers(program: Command): void {
@@ -74,6 +77,7 @@ a new list is signed only if the signature of the previous list is correct, and 
 daemons report that list as the newest. If another administrator signed it, specify that public key (--root-key).
 You may repeat a command: if the list already contains the change, nothing is signed. add and replace also authorize the
 key of the new daemon, and retry for ${AUTHORIZE_WAIT_MS / 1000} s; if that fails, they print a warning and exit with 0.
+With the first list of a cluster without data, add also sets the newest semantics version that all daemons support.
 
 Examples:
   dbsync members add db1:1111 db2:1111 db3:1111 -k root-private.pem
@@ -175,7 +179,7 @@ function addChange(
  */
 async function makeChange(
   flags: MembersFlags,
-  { views, newestLists, identifiedByHello, send, query }: Session,
+  { views, newestLists, identifiedByHello, send, query, querySemantics }: Session,
   { add, evict, ...kind }: Request,
 ): Promise<void> {
   const listed = newestLists.flatMap(({ list }) => hexIds(list.members));
@@ -198,7 +202,27 @@ async function makeChange(
     next: attempts(),
     send: async (command) => failureOf(await send(command, list)),
   }).finally(() => progress[Symbol.dispose]());
+  if (list.number === 1 && !isUnchanged)
+    await setNewestSemantics(await querySemantics(), list, async (command) =>
+      failureOf(await send(command, list)),
+    );
   reportListChange(flags, { isUnchanged, outcomes, authorized }, { list, hash: listHash(text, sha256) });
+}
+
+/** Sets the newest semantics version of a cluster that has no data yet. */
+async function setNewestSemantics(
+  reports: readonly SemanticsReport[],
+  { members }: MemberList,
+  send: (command: readonly string[]) => Promise<Failure | null>,
+): Promise<void> {
+  for (const version of versionsToSet(reports, members.length)) {
+    const failure = await send(["CLUSTER", "SEMANTICS", String(version)]);
+    if (failure === null) continue;
+    printNotice(
+      `warning: the semantics version was not set to ${version}: ${failure.problem}. dbsync doctor shows the command`,
+    );
+    return;
+  }
 }
 
 type Failed = Extract<Outcome, { status: "failed" }>;
@@ -290,6 +314,10 @@ function administer(flags: MembersFlags, act: (session: Session) => Promise<void
       const views = viewsOf(answers, verifies);
       const newestLists = newestListsOf(views);
       const query = async () => viewsOf(await queryEach(settings, key, COMMAND), verifies);
+      const querySemantics = async () =>
+        (await queryEach(settings, key, ["TIMELINE", "STATUS"])).flatMap(({ error, reply }) =>
+          error === null ? [semanticsReport(reply)] : [],
+        );
       const identifiedByHello = await idsFromHellos(settings, answers, views[0].cluster);
       const send = async (command: readonly string[], next: MemberList) => {
         const receivers = firstReceivers(views, newestLists, next);
@@ -298,7 +326,7 @@ function administer(flags: MembersFlags, act: (session: Session) => Promise<void
         );
         return (await openFrom({ ...settings, servers }).client.sendAll(command)).outcomes;
       };
-      await act({ answers, views, newestLists, identifiedByHello, send, query });
+      await act({ answers, views, newestLists, identifiedByHello, send, query, querySemantics });
     },
     HINTS,
   );
