@@ -218,7 +218,19 @@ describe("the composition", () => {
       await until("healthy", async () => (await run(process.execPath, command.slice(1))).code === 0);
     }
     const servers = [...ports.values()].map((port) => `127.0.0.1:${port}`).join(",");
-    const args = ["send", "-s", servers, "-k", machine.at("private.pem"), "--all", "SET", "a", "b"];
+    const args = [
+      "send",
+      "-s",
+      servers,
+      "-k",
+      machine.at("private.pem"),
+      "--timeout",
+      "20000",
+      "--all",
+      "SET",
+      "a",
+      "b",
+    ];
     const { stdout, stderr } = await run(process.execPath, [programPaths.dbsync, ...args]);
     assert.equal(stdout.match(/ OK$/gm)?.length, services.length, stdout + stderr);
   });
