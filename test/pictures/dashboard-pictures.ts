@@ -33,8 +33,8 @@ export async function dashboardPictures(): Promise<Record<string, Buffer>> {
   const administrator = await tab.picture(WIDE, { height: 1300 });
   await tab.run("scrollTo(0, 0)");
   await tab.until(`document.getElementById("problems").hidden`);
-  await tab.appear({ width: PHONE, height: 1600, isDark: true });
-  const phone = await shot(tab, PHONE, { height: 1600, isDark: true });
+  await tab.appear({ width: PHONE, height: 1340, isDark: true });
+  const phone = await shot(tab, PHONE, { height: 1340, isDark: true });
   cluster.daemons[2]?.kill("SIGKILL");
   await tab.until(`/1 problem|2 problems/.test(document.title)`);
   await tab.until(`/reports:/.test(document.getElementById("problems").textContent)`);

@@ -19,7 +19,7 @@ export async function watchedPictures(): Promise<Record<string, Buffer | string>
   await using chromium = await startChromium();
   const { tab } = chromium;
   await tab.command("Emulation.setScrollbarsHidden", { hidden: true });
-  await tab.appear({ width: 1040, height: 860, isDark: false });
+  await tab.appear({ width: 1040, height: 1080, isDark: false });
   await tab.open(cluster.urls[0] as string);
   await writeFor(cluster, BUSY_MS - WATCH_MS);
   const servers = cluster.ports.map((port) => `127.0.0.1:${port}`).join(",");
@@ -35,9 +35,9 @@ export async function watchedPictures(): Promise<Record<string, Buffer | string>
   await writeFor(cluster, WATCH_MS);
   const pictures: Record<string, Buffer> = {};
   for (const theme of ["light", "dark"]) {
-    await tab.appear({ width: 1040, height: 860, isDark: theme === "dark" });
+    await tab.appear({ width: 1040, height: 1080, isDark: theme === "dark" });
     await writeFor(cluster, 2000);
-    const picture = await tab.picture(1040, { height: 860, isDark: theme === "dark" });
+    const picture = await tab.picture(1040, { height: 1080, isDark: theme === "dark" });
     pictures[`dashboard-${theme}.png`] = inFewColours(picture);
   }
   cluster.daemons[2]?.kill("SIGKILL");
