@@ -61,9 +61,17 @@ test("the first list of a cluster with data keeps the semantics version of its c
 
 test("the versions to set are those that all daemons support, one after the other", () => {
   const report = (available: number, entries = 0): SemanticsReport => ({ semantics: 1, available, entries });
-  assert.deepEqual(versionsToSet([report(3), report(3)], 2), [2, 3]);
-  assert.deepEqual(versionsToSet([report(3), report(2)], 2), [2]);
-  assert.deepEqual(versionsToSet([report(1), report(3)], 2), []);
-  assert.deepEqual(versionsToSet([report(3)], 2), [], "a daemon did not answer");
-  assert.deepEqual(versionsToSet([report(3), report(3, 1)], 2), [], "a daemon has data");
+  const versions = (...reports: SemanticsReport[]) =>
+    versionsToSet(new Map(reports.map((each, index) => [`${index}`, each])), ["0", "1"]);
+  assert.deepEqual(versions(report(3), report(3)), [2, 3]);
+  assert.deepEqual(versions(report(3), report(2)), [2]);
+  assert.deepEqual(versions(report(1), report(3)), []);
+  assert.deepEqual(versions(report(3)), [], "a daemon did not answer");
+  assert.deepEqual(versions(report(3), report(3, 1)), [], "a daemon has data");
+  assert.deepEqual(versions(report(2), report(2), report(3, 1)), [2], "another daemon is no member");
+  const another = new Map([
+    ["0", report(2)],
+    ["2", report(2)],
+  ]);
+  assert.deepEqual(versionsToSet(another, ["0", "1"]), [], "another daemon answered in place of a member");
 });

@@ -26,17 +26,21 @@ export function semanticsReport(reply: ReplyValue): SemanticsReport {
 }
 
 /**
- * Returns the versions to set, in order. There are none if a daemon has data, or does not report.
- * @param members  the number of daemons in the cluster
+ * Returns the versions to set, in order. There are none if a member has data, or does not report.
+ * @param reports  by the ids of the daemons
+ * @param members  the ids of the members
  */
-export function versionsToSet(reports: readonly SemanticsReport[], members: number): readonly number[] {
-  if (reports.length < members) return [];
+export function versionsToSet(
+  reports: ReadonlyMap<string, SemanticsReport>,
+  members: readonly string[],
+): readonly number[] {
   let current = 0;
   let newest = Number.POSITIVE_INFINITY;
-  for (const { semantics, available, entries } of reports) {
-    if (entries > 0) return [];
-    current = Math.max(current, semantics);
-    newest = Math.min(newest, available);
+  for (const id of members) {
+    const report = reports.get(id);
+    if (report === undefined || report.entries > 0) return [];
+    current = Math.max(current, report.semantics);
+    newest = Math.min(newest, report.available);
   }
   return Array.from({ length: Math.max(0, newest - current) }, (_, index) => current + 1 + index);
 }

@@ -57,8 +57,8 @@ interface Session {
   readonly send: (command: readonly string[], next: MemberList) => Promise<Outcome[]>;
   /** Requests the current views of all daemons. */
   readonly query: () => Promise<readonly MemberView[]>;
-  /** Requests the semantics versions of all daemons. @returns the reports of those that answered */
-  readonly querySemantics: () => Promise<readonly SemanticsReport[]>;
+  /** Requests the semantics versions of all daemons. @returns the reports of those that answered, by their ids */
+  readonly querySemantics: () => Promise<ReadonlyMap<string, SemanticsReport>>;
 }
 
 export function addMembers(program: Command): void {
@@ -211,11 +211,11 @@ async function makeChange(
 
 /** Sets the newest semantics version of a cluster that has no data yet. */
 async function setNewestSemantics(
-  reports: readonly SemanticsReport[],
+  reports: ReadonlyMap<string, SemanticsReport>,
   { members }: MemberList,
   send: (command: readonly string[]) => Promise<Failure | null>,
 ): Promise<void> {
-  for (const version of versionsToSet(reports, members.length)) {
+  for (const version of versionsToSet(reports, hexIds(members))) {
     const failure = await send(["CLUSTER", "SEMANTICS", String(version)]);
     if (failure === null) continue;
     printNotice(
@@ -314,11 +314,16 @@ function administer(flags: MembersFlags, act: (session: Session) => Promise<void
       const views = viewsOf(answers, verifies);
       const newestLists = newestListsOf(views);
       const query = async () => viewsOf(await queryEach(settings, key, COMMAND), verifies);
-      const querySemantics = async () =>
-        (await queryEach(settings, key, ["TIMELINE", "STATUS"])).flatMap(({ error, reply }) =>
-          error === null ? [semanticsReport(reply)] : [],
-        );
       const identifiedByHello = await idsFromHellos(settings, answers, views[0].cluster);
+      const idAt = new Map([...views, ...identifiedByHello].map(({ address, id }) => [address, id]));
+      const querySemantics = async () => {
+        const answers = await queryEach(settings, key, ["TIMELINE", "STATUS"]);
+        return new Map(
+          answers.flatMap(({ address, error, reply }) =>
+            error === null ? [[idAt.get(address) ?? "", semanticsReport(reply)]] : [],
+          ),
+        );
+      };
       const send = async (command: readonly string[], next: MemberList) => {
         const receivers = firstReceivers(views, newestLists, next);
         const servers = settings.servers.filter(({ text }) =>
