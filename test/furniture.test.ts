@@ -110,4 +110,8 @@ test("the README quotes the figures that bench/RESULTS.md shows", () => {
   const [, thousands] =
     /With 64 calls in flight, the client makes (\d+),000 calls per/.exec(read("README.md")) ?? [];
   assert.equal(Number(thousands), Math.round((cells("dbsyncSend, 64 in")[1] ?? Number.NaN) / 1000));
+  const [, cpu] =
+    /needs ([\d.]+) s of CPU time until it has answered its first call/.exec(read("README.md")) ?? [];
+  const [, start] = /^\| dbsyncd --data, until .*\n\| {2}\| 24 \| [\d.]+ \| ([\d.]+) \|/m.exec(results) ?? [];
+  assert.equal(Number(cpu), Number(Number(start).toFixed(1)));
 });
