@@ -1,9 +1,10 @@
 /**
- * Tests that a decision survives when daemons are killed right after its answer: a majority has the votes on its disks,
- * although no daemon may have the decision there.
+ * Tests decisions while daemons are killed. A decision survives when they are killed right after its answer: a majority
+ * has the votes on its disks, although no daemon may have the decision there. Without a majority, units are refused.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { DbsyncError } from "../../client/public-api.js";
 import { amount } from "../support/amount.js";
 import { Trio } from "../support/trio.js";
 
@@ -38,4 +39,27 @@ test("an acknowledged lock is kept when two or all daemons are killed right afte
       return (await trio.statuses()).every(({ state }) => state === "live");
     });
   }
+});
+
+test("with two of three members down, a lock is refused and not applied, until one returns", async () => {
+  await using trio = await Trio.start();
+  await trio.list();
+  await trio.untilNoneIsLate();
+  await using client = trio.client();
+  const acquire = (key: string) => client.call(["SET", key, "me", "NX"]);
+  assert.equal(await acquire("first"), "OK");
+  await Promise.all([1, 2].map((index) => trio.end(index, "SIGKILL")));
+  await trio.until("the remaining member refuses", async () => {
+    const failure = await acquire("second").then(
+      (answer) => assert.fail(`answered ${answer}`),
+      (problem: unknown) => problem,
+    );
+    assert.ok(failure instanceof DbsyncError);
+    return (
+      failure.effect === "not-applied" && /cannot-decide: .*not connected to a majority/.test(failure.message)
+    );
+  });
+  await trio.start(1);
+  await trio.until("two members decide", async () => (await acquire("third").catch(() => null)) === "OK");
+  assert.equal(await client.call(["GET", "second"], { policy: "majority" }), null);
 });

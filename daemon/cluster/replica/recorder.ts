@@ -239,10 +239,10 @@ export class Recorder extends RecordingBase {
   async #decide(taken: AcceptedEnvelope): Promise<EnvelopeAnswer> {
     const { id, message } = taken;
     const { decisions } = this.#node.peering;
-    if (!decisions.isPossible)
-      return notApplied(id, refused("cannot-decide", "it is not a voting member yet"));
-    if (!decisions.admits(id, message.body.length))
-      return notApplied(id, refused("cannot-decide", "too many units wait for a decision"));
+    const obstacle = decisions.isPossible
+      ? decisions.obstacle(id, message.body.length)
+      : "it is not a voting member yet";
+    if (obstacle !== null) return notApplied(id, refused("cannot-decide", obstacle));
     const [body, signature] = [Buffer.from(message.body), Buffer.from(message.signature)];
     const answer = this.memberAnswers.wait(taken);
     decisions.submit(id, body, signature);

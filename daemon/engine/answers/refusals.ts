@@ -129,7 +129,7 @@ export const REFUSALS = {
   },
   "cannot-decide": {
     sentence:
-      "The daemon cannot take part in a decision on this envelope: it knows no list of members, does not vote yet, or too many units wait for a decision.",
+      "The daemon cannot take part in a decision on this envelope: it knows no list of members, does not vote yet, is not connected to a majority of the members, or too many units wait for a decision.",
     wire: never("send it to the members of the list, or try again later"),
   },
   undecided: {

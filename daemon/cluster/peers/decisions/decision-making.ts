@@ -94,12 +94,13 @@ export class DecisionMaking {
   }
 
   /**
-   * Whether a unit waits here or can wait here, or a proposal of it is known.
+   * Returns why a unit cannot wait here for a decision; null if it can, or waits here, or a proposal of it is known.
    * @param id  the id of the envelope
    * @param bytes  the length of its body
    */
-  admits(id: ByteString, bytes: number): boolean {
-    return this.#voting?.admits(id, bytes) ?? false;
+  obstacle(id: ByteString, bytes: number): string | null {
+    const voting = this.#voting;
+    return voting === null ? "it is not a voting member yet" : voting.obstacle(id, bytes);
   }
 
   /** Passes a client's unit to the members. @param id  the id of the envelope */

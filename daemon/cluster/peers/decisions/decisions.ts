@@ -30,7 +30,7 @@ import type {
 } from "./decision-types.js";
 import { Keeper, nextAttempt } from "./keeper.js";
 import { Recovery } from "./recovery.js";
-import { VoteCount } from "./vote-count.js";
+import { isMajority, VoteCount } from "./vote-count.js";
 import { Voter } from "./voter.js";
 
 /** Milliseconds without a decision after which a member with a waiting unit becomes the keeper; the maximum. */
@@ -164,14 +164,22 @@ export class Decisions {
   }
 
   /**
-   * Whether a unit waits here or can wait here, or a proposal of it is known. If not, the members can decide it only if
-   * another one has received it.
+   * Returns why a unit cannot wait here for a decision, so that the members can decide it only if another one has
+   * received it. Null if it can, or waits here, or a proposal of it is known.
    * @param id  the id of the envelope
    * @param bytes  the length of its body
    */
-  admits(id: ByteString, bytes: number): boolean {
-    if (this.#units.has(id) || this.#hasRoom(bytes)) return true;
-    return this.#voter.open?.proposal.unit === id || this.#votes.hasProposalOf(id);
+  obstacle(id: ByteString, bytes: number): string | null {
+    if (this.#units.has(id) || this.#voter.open?.proposal.unit === id) return null;
+    if (this.#votes.hasProposalOf(id)) return null;
+    if (!this.#hasRoom(bytes)) return "too many units wait for a decision";
+    return this.#isMajorityConnected ? null : "it is not connected to a majority of the members";
+  }
+
+  get #isMajorityConnected(): boolean {
+    const { own, isConnected } = this.#ports;
+    const list = this.#lists()?.current;
+    return list !== undefined && isMajority(list, { has: (id) => id === own.id || isConnected(id) });
   }
 
   #hasRoom(bytes: number): boolean {

@@ -82,8 +82,8 @@ const quietPeers = () => ({
   decisions: {
     isPossible: false,
     isFull: false,
-    admits() {
-      return !this.isFull;
+    obstacle() {
+      return this.isFull ? "too many units wait for a decision" : null;
     },
     submitted: [] as string[],
     submit(id: string) {

@@ -187,6 +187,18 @@ test("no unit is decided with two of three members down, and a waiting one is wh
   assert.ok(world.decidedUnits.get(cas.id)?.isApplied);
 });
 
+test("a member without a majority admits no unit, except those that may still be decided", async () => {
+  const { world, members } = worldOf(seed(), 3);
+  const [a, b, c] = members as [Member, Member, Member];
+  const other = world.casOf(a, "y");
+  c.stop();
+  assert.equal(a.decisions?.obstacle(other.id, 1), null, "two of three are a majority");
+  const waiting = world.submit(a, [a], "x");
+  b.stop();
+  assert.equal(a.decisions.obstacle(other.id, 1), "it is not connected to a majority of the members");
+  assert.equal(a.decisions.obstacle(waiting.id, 1), null, "it is decided when another member returns");
+});
+
 test("two lists that are signed in parallel, and keep one half each, both decide", async () => {
   const { world, members } = worldOf(seed(), 2);
   const [a, b] = members as [Member, Member];
@@ -212,15 +224,15 @@ test("a full member admits no further unit, except those that are known there", 
   a.objectsTo.add(proposed.id);
   b.decisions?.submit(world.unitOf(proposed));
   const refused = world.casOf(b, "y");
-  assert.ok(a.decisions?.admits(refused.id, 1));
+  assert.equal(a.decisions?.obstacle(refused.id, 1), null);
   await runFor(world, 500, () => {});
   b.stop();
   const waiting = world.submit(a, [a], "x");
   for (let count = 1; count < 4096; count++) world.submit(a, [a], "x");
   assert.equal(a.decisions?.waiting, 4096);
-  assert.ok(a.decisions.admits(waiting.id, 1));
-  assert.ok(a.decisions.admits(proposed.id, 1), "it may still be decided");
-  assert.ok(!a.decisions.admits(refused.id, 1));
+  assert.equal(a.decisions.obstacle(waiting.id, 1), null);
+  assert.equal(a.decisions.obstacle(proposed.id, 1), null, "it may still be decided");
+  assert.equal(a.decisions.obstacle(refused.id, 1), "too many units wait for a decision");
   a.decisions.submit(world.unitOf(refused));
   assert.equal(a.decisions.waiting, 4096);
 });
