@@ -23,7 +23,7 @@ import { bytesOfHex, HASH_BYTES, hexOf } from "../../../protocol/version-2/envel
 import { hashOf } from "../../engine/trust/identity.js";
 import { CommandFailure, custom, echoed } from "../../store/arguments/command-errors.js";
 import { commandTable } from "../../store/command-table.js";
-import { PAST_COMMAND_AT } from "../../store/commands/timeline.js";
+import { PAST_COMMAND_AT, type TimelineCommandName } from "../../store/commands/timeline.js";
 import { DATABASES_DEFAULT } from "../../store/database.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import type { Unit } from "../../store/keyspace/unit.js";
@@ -45,10 +45,6 @@ import { shownCommands } from "./unit-report.js";
 type QueryUnit = Pick<Unit, "db" | "id" | "readsAll">;
 
 type Handler = (argv: readonly ByteString[], unit: QueryUnit) => Reply | Promise<Reply>;
-
-/** The names of the subcommands in the table of commands. */
-export type TimelineCommandName =
-  `TIMELINE|${"BLAME" | "DEADLETTERS" | "GET" | "LOG" | "OUTCOME" | "REPAIR" | "STATUS"}`;
 
 /** What the answers are about. */
 interface AnswerSources {

@@ -6,22 +6,13 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { error, type Reply } from "../../../protocol/reply.js";
 import { notLoaded } from "../../store/arguments/command-errors.js";
+import { TIMELINE_COMMANDS, type TimelineCommandName } from "../../store/commands/timeline.js";
 import type { Unit } from "../../store/keyspace/unit.js";
 import type { Recorder } from "../replica/recorder.js";
 import type { NodeState } from "../replica/replica-context.js";
 import type { FoldMirror } from "./fold-mirror.js";
 import { figuresOf, type ReplicaFigures } from "./replica-figures.js";
-import type { TimelineAnswers, TimelineCommandName } from "./timeline-answers.js";
-
-const NAMES: readonly string[] = [
-  "TIMELINE|BLAME",
-  "TIMELINE|DEADLETTERS",
-  "TIMELINE|GET",
-  "TIMELINE|LOG",
-  "TIMELINE|OUTCOME",
-  "TIMELINE|REPAIR",
-  "TIMELINE|STATUS",
-] satisfies TimelineCommandName[];
+import type { TimelineAnswers } from "./timeline-answers.js";
 
 type Code = Pick<typeof import("./timeline-answers.js"), "TimelineAnswers">;
 
@@ -94,5 +85,5 @@ export class TimelineCommands {
 }
 
 function isTimelineCommand(name: string): name is TimelineCommandName {
-  return NAMES.includes(name);
+  return (TIMELINE_COMMANDS as readonly string[]).includes(name);
 }

@@ -16,6 +16,18 @@ import {
 } from "../rows/command-row.js";
 import { allDbs, type KeySpec, none, read, touchesOf } from "../rows/key-spec.js";
 
+/** The names of the subcommands in the table of commands. */
+export const TIMELINE_COMMANDS = [
+  "TIMELINE|BLAME",
+  "TIMELINE|DEADLETTERS",
+  "TIMELINE|GET",
+  "TIMELINE|LOG",
+  "TIMELINE|OUTCOME",
+  "TIMELINE|REPAIR",
+  "TIMELINE|STATUS",
+] as const;
+export type TimelineCommandName = (typeof TIMELINE_COMMANDS)[number];
+
 /** Index of the command in TIMELINE GET. */
 export const PAST_COMMAND_AT = 3;
 
@@ -109,7 +121,7 @@ export const timeline = (find: CommandTable["find"]): readonly Command[] => {
   });
 };
 
-function rowsOf(rows: Readonly<Record<string, TimelineRow>>): Readonly<Record<string, Row>> {
+function rowsOf(rows: Readonly<Record<TimelineCommandName, TimelineRow>>): Readonly<Record<string, Row>> {
   return Object.fromEntries(
     Object.entries(rows).map(([name, { flags = [], ...row }]) => [
       name,
