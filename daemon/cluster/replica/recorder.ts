@@ -239,9 +239,7 @@ export class Recorder extends RecordingBase {
   async #decide(taken: AcceptedEnvelope): Promise<EnvelopeAnswer> {
     const { id, message } = taken;
     const { decisions } = this.#node.peering;
-    const obstacle = decisions.isPossible
-      ? decisions.obstacle(id, message.body.length)
-      : "it is not a voting member yet";
+    const obstacle = decisions.obstacle(id, message.body.length);
     if (obstacle !== null) return notApplied(id, refused("cannot-decide", obstacle));
     const [body, signature] = [Buffer.from(message.body), Buffer.from(message.signature)];
     const answer = this.memberAnswers.wait(taken);

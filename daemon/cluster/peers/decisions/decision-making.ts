@@ -99,7 +99,7 @@ export class DecisionMaking {
    * @param bytes  the length of its body
    */
   obstacle(id: ByteString, bytes: number): string | null {
-    const voting = this.#voting;
+    const voting = this.isPossible ? this.#voting : null;
     return voting === null ? "it is not a voting member yet" : voting.obstacle(id, bytes);
   }
 

@@ -83,6 +83,7 @@ const quietPeers = () => ({
     isPossible: false,
     isFull: false,
     obstacle() {
+      if (!this.isPossible) return "it is not a voting member yet";
       return this.isFull ? "too many units wait for a decision" : null;
     },
     submitted: [] as string[],
