@@ -4,19 +4,27 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { DbsyncError } from "../../client/public-api.js";
+import { type Client, DbsyncError } from "../../client/public-api.js";
 import { amount } from "../support/amount.js";
 import { Trio } from "../support/trio.js";
 
 const ROUNDS = amount(3, 12);
 const majority = { policy: "majority" } as const;
 
+/** Waits until the members decide: they begin a moment after they know the list. */
+async function untilDecides(trio: Trio, client: Client): Promise<void> {
+  await trio.until("the members decide", async () => {
+    const answer = await client.call(["SET", "probe", "x", "NX"], majority).catch(() => undefined);
+    return answer !== undefined;
+  });
+}
+
 test("an acknowledged lock is kept when two or all daemons are killed right after the answer", async () => {
   await using trio = await Trio.start();
   await trio.list();
   await trio.untilNoneIsLate();
   await using client = trio.client();
-  await client.call(["SET", "first", "x", "NX"], majority);
+  await untilDecides(trio, client);
   for (let round = 0; round < ROUNDS; round++) {
     const lock = `lock:${round}`;
     const survivor = round % 3;
@@ -47,6 +55,7 @@ test("with two of three members down, a lock is refused and not applied, until o
   await trio.untilNoneIsLate();
   await using client = trio.client();
   const acquire = (key: string) => client.call(["SET", key, "me", "NX"]);
+  await untilDecides(trio, client);
   assert.equal(await acquire("first"), "OK");
   await Promise.all([1, 2].map((index) => trio.end(index, "SIGKILL")));
   await trio.until("the remaining member refuses", async () => {
