@@ -65,32 +65,3 @@ export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 }
-
-/**
- * Starts calls at random times (Poisson) with a given mean rate, without waiting for earlier ones. The latency of a
- * call counts from its planned start.
- */
-export async function measureOpen(
-  { perSecond, seconds }: { perSecond: number; seconds: number },
-  call: () => Promise<unknown>,
-): Promise<Figures> {
-  const latencies: number[] = [];
-  const pending: Promise<void>[] = [];
-  const start = performance.now();
-  const end = start + seconds * 1000;
-  let arrival = start;
-  const due = () => {
-    const now = performance.now();
-    while (arrival < now && arrival < end) {
-      const arrivedAt = arrival;
-      pending.push(call().then(() => void latencies.push((performance.now() - arrivedAt) * 1000)));
-      arrival += (-Math.log(1 - Math.random()) / perSecond) * 1000;
-    }
-  };
-  while (performance.now() < end) {
-    due();
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-  await Promise.all(pending);
-  return figuresOf(latencies, (performance.now() - start) / 1000);
-}

@@ -9,17 +9,12 @@ import { buildRoot } from "../test/support/repository.js";
 
 const BENCHMARKS = [
   "fanout",
-  "envelopes",
   "hot-path",
   "catch-up",
   "full-load",
   "resp",
-  "channels",
   "documents",
-  "sql",
-  "proxy",
   "memory",
-  "path-length",
   "lone-call",
   "decisions",
   "pipelines",
