@@ -8,6 +8,9 @@ import { withSourceLines } from "./source-lines.js";
 /** The number of files in the list of the longest files. */
 const LISTED = 10;
 
+/** The maximum length, in characters, of the part of a failed process's stderr that is printed again. */
+const OUTPUT_LENGTH_MAX = 4_000;
+
 /** A test that failed. */
 interface Failure {
   /** The names of the test and the tests that contain it, the outermost first. */
@@ -24,7 +27,12 @@ interface TestEvent {
   readonly todo?: string | boolean;
   readonly details: {
     readonly duration_ms: number;
-    readonly error?: { readonly failureType?: string; readonly cause?: unknown };
+    readonly error?: {
+      readonly failureType?: string;
+      readonly cause?: unknown;
+      readonly exitCode?: number | null;
+      readonly signal?: string | null;
+    };
   };
 }
 
@@ -35,6 +43,10 @@ export class TestReport {
   readonly #tests = new Map<string, number>();
   /** The duration of each process in milliseconds, by the file that it runs. Several short files share a process. */
   readonly #processes = new Map<string, number>();
+  /** The end of what each process has written to stderr, by the file that it runs. */
+  readonly #stderr = new Map<string, string>();
+  /** The runner's texts about errors after the end of a test, which name the test. */
+  readonly #strayErrors: string[] = [];
   /** The tests that contain the current one, by file and nesting. */
   readonly #parents = new Map<string, string[]>();
   readonly #print: (text: string) => void;
@@ -60,8 +72,14 @@ export class TestReport {
       .on("test:pass", (event) => this.#end(event as TestEvent))
       .on("test:fail", (event) => this.#end(event as TestEvent))
       .on("test:stdout", ({ message }) => this.#print(message))
-      .on("test:stderr", ({ message }) => this.#print(withSourceLines(message)))
-      .on("test:diagnostic", ({ message, nesting }) => this.#print(`${"  ".repeat(nesting)}ℹ ${message}\n`));
+      .on("test:stderr", ({ message, file }) => {
+        this.#stderr.set(file, `${this.#stderr.get(file) ?? ""}${message}`.slice(-OUTPUT_LENGTH_MAX));
+        this.#print(withSourceLines(message));
+      })
+      .on("test:diagnostic", ({ message, nesting }) => {
+        if (message.startsWith("Error: ")) this.#strayErrors.push(message);
+        this.#print(`${"  ".repeat(nesting)}ℹ ${message}\n`);
+      });
   }
 
   #start({
@@ -92,18 +110,23 @@ export class TestReport {
     if (error === undefined || event.todo !== undefined || error.failureType === "subtestsFailed") return;
     if (/timeout|timed out/i.test(String(error.cause))) this.hasHung = true;
     const names = isFile ? [] : [...(this.#parents.get(file) ?? []).slice(0, nesting), name];
-    this.#failures.set(file, [...(this.#failures.get(file) ?? []), { names, error: error.cause ?? error }]);
+    const failure = isFile ? endOf(error) : (error.cause ?? error);
+    this.#failures.set(file, [...(this.#failures.get(file) ?? []), { names, error: failure }]);
   }
 
   /** Returns the text of all failures, each with its file. */
   failures(): string {
     const texts = [...this.#failures].flatMap(([file, failures]) =>
       failures.map(({ names, error }) => {
-        const text = typeof error === "string" ? error : inspect(error, { depth: 5 });
+        const text =
+          typeof error === "string"
+            ? `${error}\n${names.length === 0 ? (this.#stderr.get(file) ?? "") : ""}`
+            : inspect(error, { depth: 5 });
         return `\n✖ ${sourcePath(file)}${names.map((name) => ` > ${name}`).join("")}\n${indented(withSourceLines(text))}\n`;
       }),
     );
-    return texts.length === 0 ? "" : `\nThe failures:\n${texts.join("")}`;
+    const stray = this.#strayErrors.map((message) => `\n✖ ${withSourceLines(message)}\n`);
+    return texts.length === 0 ? "" : `\nThe failures:\n${[...texts, ...stray].join("")}`;
   }
 
   /** Returns a line for each failed file, with the names of its failed tests. */
@@ -126,6 +149,11 @@ export class TestReport {
       .map(([file, ms]) => `${(ms / 1000).toFixed(1).padStart(8)} s ${sourcePath(file)}`);
     return `The longest files:\n${lines.join("\n")}\n`;
   }
+}
+
+/** Describes how the process of a file has ended that failed without a failed test. */
+function endOf({ cause, exitCode, signal }: NonNullable<TestEvent["details"]["error"]>): string {
+  return `${String(cause)} (${signal ? `ended by ${signal}` : `exit code ${exitCode}`})`;
 }
 
 function markOf({ details, skip }: TestEvent): string {
