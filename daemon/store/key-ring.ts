@@ -6,12 +6,11 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { type ErrorReply, error, type Reply } from "../../protocol/reply.js";
 import type { Condition, Envelope } from "../../protocol/version-2/envelope.js";
 import { CommandFailure, custom, echoed } from "./arguments/command-errors.js";
+import { commandTable, findCommand } from "./command-table.js";
 import { type KeyRequest, type KeyUnit, keyHandlers, type Ring } from "./commands/key-ring-commands.js";
 import { commandOfPast } from "./commands/timeline.js";
 import { isKeyCommand } from "./key-command.js";
-import { daemonRecord, isAdministrator, isEqual, isSame, RIGHTS } from "./key-records.js";
 import type { Unit } from "./keyspace/unit.js";
-import { NamedPublicKeys } from "./named-public-keys.js";
 import { Acl } from "./rights/acl.js";
 import { type KeyRecord, type Role, type Validity, validity } from "./rights/key-record.js";
 import { readSpki, spkiOfText } from "./rights/spki.js";
@@ -301,4 +300,106 @@ function denialOf(acl: Acl, argv: readonly ByteString[], table: CommandIndex): E
   else if (table.isForeign(argv)) denial = acl.foreignDenial(argv[0] as ByteString);
   else return command.reply;
   return denial === null ? null : error(`NOPERM this key may not ${denial}`);
+}
+
+/**
+ * Public keys that units have named, permitted or not. Members verify signatures with them: an entry that one member
+ * has accepted must be acceptable to all members, but whether a key is in the ring depends on which entries a member
+ * has received so far.
+ */
+class NamedPublicKeys {
+  readonly #hash: (bytes: ByteString) => ByteString;
+  /** The SubjectPublicKeyInfo of each key, by its id. */
+  readonly #keys: Map<ByteString, ByteString>;
+
+  constructor(hash: (bytes: ByteString) => ByteString, from: NamedPublicKeys | null = null) {
+    this.#hash = hash;
+    this.#keys = new Map(from === null ? [] : from.#keys);
+  }
+
+  /** Records the keys that a unit would add. */
+  addOf(unit: readonly (readonly ByteString[])[]): void {
+    for (const argv of unit) {
+      const command = commandTable.resolve(argv);
+      if (command instanceof CommandFailure || command.publicKeyAt === undefined) continue;
+      try {
+        this.add(spkiOfText(argv[command.publicKeyAt] as ByteString));
+      } catch (failure) {
+        if (!(failure instanceof CommandFailure)) throw failure;
+      }
+    }
+  }
+
+  /** @throws CommandFailure if the key cannot be used */
+  add(spki: ByteString): void {
+    readSpki(spki);
+    this.#keys.set(this.#hash(spki), spki);
+  }
+
+  /** Returns the SubjectPublicKeyInfo of a key, or undefined if no unit has named the key. */
+  find(id: ByteString): ByteString | undefined {
+    return this.#keys.get(id);
+  }
+
+  /** Returns all named keys. */
+  all(): Iterable<ByteString> {
+    return this.#keys.values();
+  }
+}
+
+/** The rules of the keys with which a daemon is started. */
+const RIGHTS: Readonly<Record<Role, readonly ByteString[]>> = {
+  application: ["+@all", "-@admin", "~*"],
+  root: ["+@all", "~*"],
+  daemon: ["+@all", "-@admin", "~*"],
+};
+
+/** The commands that a key must be permitted to run in order to administer other keys. */
+const ADMINISTRATION = ["KEY|ADD", "KEY|RULES", "KEY|REVOKE"];
+
+/** Creates the record of a daemon's key that is not in the ring yet. */
+function daemonRecord(id: ByteString, spki: ByteString, at: number, table: CommandIndex): KeyRecord {
+  const acl = new Acl(RIGHTS.daemon, table);
+  return {
+    id,
+    spki,
+    ...readSpki(spki),
+    role: "daemon",
+    label: "",
+    acl,
+    rules: acl.rules,
+    rate: 0,
+    version: 0,
+    notBefore: null,
+    notAfter: null,
+    revokedAt: null,
+    addedAt: at,
+    addedBy: id,
+  };
+}
+
+/** Whether a key may administer other keys, without a time limit, until it is revoked. */
+function isAdministrator({ acl, revokedAt, notBefore, notAfter }: KeyRecord): boolean {
+  if (revokedAt !== null || notBefore !== null || notAfter !== null) return false;
+  return ADMINISTRATION.every((name) => {
+    const command = findCommand(name);
+    return command !== undefined && acl.denial(command, name.split("|")) === null;
+  });
+}
+
+/** Whether the record has what the request asks for. */
+function isSame(record: KeyRecord, request: Omit<KeyRequest, "text">): boolean {
+  const { role, label, notBefore, notAfter, rate } = request;
+  return (
+    (record.role === "daemon") === (role === "daemon") &&
+    record.label === label &&
+    record.notBefore === notBefore &&
+    record.notAfter === notAfter &&
+    record.rate === rate &&
+    isEqual(record.rules, request.rules ?? [])
+  );
+}
+
+function isEqual(a: readonly ByteString[], b: readonly ByteString[]): boolean {
+  return a.length === b.length && a.every((rule, i) => rule === b[i]);
 }

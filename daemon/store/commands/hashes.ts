@@ -8,23 +8,34 @@ import {
   bulkOrNil,
   EMPTY_ARRAY,
   integer,
+  NIL,
   OK,
   ONE,
+  pairs,
   type Reply,
   ZERO,
 } from "../../../protocol/reply.js";
-import { wrongArity } from "../arguments/command-errors.js";
+import {
+  custom,
+  nanOrInfinity,
+  notFloat,
+  overflow,
+  syntaxError,
+  wrongArity,
+} from "../arguments/command-errors.js";
+import { addIntegers, INT64_MAX, integerArgument, parseInteger } from "../arguments/number-arguments.js";
 import { countPage, scanCursor, scanOptions, scanReply } from "../arguments/scan-arguments.js";
+import { addFloats } from "../arithmetic/long-double.js";
 import { event, ifCounted } from "../events/event-rules.js";
 import { isCompact } from "../keyspace/encoding-name.js";
 import type { Data } from "../keyspace/mutators.js";
+import { seededChoice } from "../keyspace/seeded-choice.js";
 import type { Unit } from "../keyspace/unit.js";
 import { family } from "../rows/command-row.js";
 import { inspect, read, update, write } from "../rows/key-spec.js";
 import { Hash } from "../values/hash.js";
 import { visitPage } from "../values/tables/scan-page.js";
-import { hincrby, hincrbyfloat } from "./hash-increments.js";
-import { hrandfield } from "./random-fields.js";
+import { chosenIndexes, signedCount } from "./random-count.js";
 
 export const hashes = family("hash", {
   HDEL: {
@@ -293,4 +304,71 @@ function hsetnx(data: Data, argv: readonly ByteString[]): Reply {
   if (valueAt(data, argv) !== undefined) return ZERO;
   data.hashPut(data.getOrPut(Hash, argv[1]!), argv[2]!, argv[3]!);
   return ONE;
+}
+
+/** `HINCRBY key field increment` */
+function hincrby(data: Data, argv: readonly ByteString[]): Reply {
+  const [, key, field] = argv as [string, ByteString, ByteString];
+  const by = integerArgument(argv[3]!);
+  const old = parseInteger(data.getAs(Hash, key)?.value.get(field) ?? "0");
+  if (old === undefined) throw custom("ERR hash value is not an integer");
+  const sum = addIntegers(old, by);
+  if (sum === undefined) throw overflow();
+  data.hashPut(data.getOrPut(Hash, key), field, String(sum));
+  return integer(sum);
+}
+
+/**
+ * `HINCRBYFLOAT key field increment`. As in Redis 7, the increment is checked first, then the type of the key, then the
+ * value of the field.
+ */
+function hincrbyfloat(data: Data, argv: readonly ByteString[]): Reply {
+  const [, key, field, by] = argv as [string, ByteString, ByteString, ByteString];
+  checkIncrement(by);
+  const sum = addFloats(data.getAs(Hash, key)?.value.get(field) ?? "0", by);
+  if (sum === "not-a-float") throw custom("ERR hash value is not a float");
+  if (sum === "infinite") throw nanOrInfinity();
+  data.hashPut(data.getOrPut(Hash, key), field, sum);
+  return bulk(sum);
+}
+
+function checkIncrement(by: ByteString): void {
+  const sum = addFloats("0", by);
+  if (sum === "not-a-float") throw notFloat();
+  if (sum === "infinite") throw custom("ERR value is NaN or Infinity");
+}
+
+/** Maximum count with WITHVALUES: twice as many items must fit in 64 bits. */
+const COUNT_WITH_VALUES_MAX = INT64_MAX / 2n;
+
+/**
+ * `HRANDFIELD key [count [WITHVALUES]]`. The choice follows from the unit's seed, so every daemon returns the same
+ * fields, although daemons need not agree on the reply of a reading command.
+ */
+function hrandfield(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
+  const choose = seededChoice(unit);
+  if (argv.length > 2) return randomFields(data, argv, choose);
+  const hash = data.getAs(Hash, argv[1]!)?.value;
+  return hash === undefined ? NIL : bulk(hash.fields[choose(hash.size)]!);
+}
+
+function randomFields(data: Data, argv: readonly ByteString[], choose: (n: number) => number): Reply {
+  const count = signedCount(argv[2]!);
+  const withValues = argv.length > 3;
+  if (withValues && (argv.length > 4 || argv[3]!.toUpperCase() !== "WITHVALUES")) throw syntaxError();
+  if (withValues && isTooLarge(BigInt(argv[2]!))) throw custom("ERR value is out of range");
+  const hash = data.getAs(Hash, argv[1]!)?.value;
+  if (hash === undefined) return EMPTY_ARRAY;
+  const indexes = chosenIndexes(data, choose, hash.size, count);
+  const { fields, values } = hash;
+  const items: Reply[] = [];
+  for (const index of indexes) {
+    items.push(bulk(fields[index]!));
+    if (withValues) items.push(bulk(values[index]!));
+  }
+  return withValues ? pairs(items) : array(items);
+}
+
+function isTooLarge(count: bigint): boolean {
+  return count > COUNT_WITH_VALUES_MAX || count < -COUNT_WITH_VALUES_MAX;
 }

@@ -11,6 +11,7 @@ import {
   EMPTY_ARRAY,
   integer,
   NIL,
+  NIL_ARRAY,
   type Reply,
   ZERO,
 } from "../../../../protocol/reply.js";
@@ -23,22 +24,39 @@ import {
   scanReply,
   VISITED_STEPS,
 } from "../../arguments/scan-arguments.js";
-import { event, ifChanged, ifCounted, scoreEvents, sortedSetPopEvents } from "../../events/event-rules.js";
+import {
+  event,
+  ifChanged,
+  ifCounted,
+  popEvent,
+  scoreEvents,
+  sortedSetPopEvents,
+} from "../../events/event-rules.js";
 import { isCompact } from "../../keyspace/encoding-name.js";
 import type { Data } from "../../keyspace/mutators.js";
 import { seededChoice } from "../../keyspace/seeded-choice.js";
 import type { Unit } from "../../keyspace/unit.js";
-import { family } from "../../rows/command-row.js";
-import { COUNTED_KEYS_SEARCH } from "../../rows/key-searches.js";
+import { type Flag, family } from "../../rows/command-row.js";
+import { COUNTED_KEYS_SEARCH, COUNTED_SECOND_SEARCH } from "../../rows/key-searches.js";
 import { counted, inspect, read, update, write } from "../../rows/key-spec.js";
 import { addsAlways } from "../../rows/recorded-call.js";
 import { SortedSet } from "../../values/sorted-set.js";
 import { visitPage } from "../../values/tables/scan-page.js";
+import { multiplePop } from "../multiple-pop.js";
 import { chosenIndexes, signedCount } from "../random-count.js";
-import { blockingSortedSets } from "./blocking-sorted-sets.js";
+import { timeoutArgument } from "../timeout-arguments.js";
+import { waitsForCounted, waitsForSeveral } from "../wait-rules.js";
 import { zadd } from "./sorted-set-add.js";
 import { sortedSetAlgebra } from "./sorted-set-algebra.js";
-import { popPeek, zmpop, zpop } from "./sorted-set-pops.js";
+import {
+  type PopEnd,
+  popEndArgument,
+  popFirstSet,
+  popPeek,
+  popReply,
+  zmpop,
+  zpop,
+} from "./sorted-set-pops.js";
 import { sortedSetRanges } from "./sorted-set-ranges.js";
 import { pairsReply } from "./sorted-set-results.js";
 
@@ -46,6 +64,9 @@ import { pairsReply } from "./sorted-set-results.js";
  * Half of the range of 64-bit integers. Up to this number, Redis stores the integer scores of a small set as integers.
  */
 const INTEGER_TEXT_MAX = 2 ** 62;
+
+/** Flags of commands that wait for a member. Like those on lists, they do not wait here. */
+const WAITS: readonly Flag[] = ["write", "noscript", "fast", "blocking"];
 
 export const sortedSets = family("sortedset", {
   ZADD: {
@@ -211,7 +232,52 @@ export const sortedSets = family("sortedset", {
     reply: "double",
     run: (data, argv) => doubleOrNil(data.getAs(SortedSet, argv[1]!)?.value.get(argv[2]!)),
   },
-  ...blockingSortedSets,
+  BZMPOP: {
+    arity: -5,
+    flags: ["write", "blocking", "movablekeys"],
+    keys: counted(update, 2),
+    since: "7.0.0",
+    complexity: "O(K+M*log(N)), K: keys, M: members removed, N: members",
+    categories: ["blocking"],
+    summary: "Like ZMPOP, but waits for a member.",
+    events: sortedSetPopEvents(2),
+    keyFlags: ["RW access delete"],
+    keySearches: COUNTED_SECOND_SEARCH,
+    reply: "popped",
+    waitsFor: waitsForCounted("zset"),
+    isClaim: true,
+    run: bzmpop,
+  },
+  BZPOPMAX: {
+    arity: -3,
+    flags: WAITS,
+    keys: [update(1, -2)],
+    since: "5.0.0",
+    complexity: "O(log(N)), N: members",
+    categories: ["blocking"],
+    summary: "Waits for a member in any of several sorted sets and removes the highest.",
+    events: popEvent("z", "zpopmax"),
+    keyFlags: ["RW access delete"],
+    reply: "one-popped",
+    waitsFor: waitsForSeveral("zset"),
+    isClaim: true,
+    run: (data, argv, unit) => blockingPop(data, argv, "max", unit),
+  },
+  BZPOPMIN: {
+    arity: -3,
+    flags: WAITS,
+    keys: [update(1, -2)],
+    since: "5.0.0",
+    complexity: "O(log(N)), N: members",
+    categories: ["blocking"],
+    summary: "Waits for a member in any of several sorted sets and removes the lowest.",
+    events: popEvent("z", "zpopmin"),
+    keyFlags: ["RW access delete"],
+    reply: "one-popped",
+    waitsFor: waitsForSeveral("zset"),
+    isClaim: true,
+    run: (data, argv, unit) => blockingPop(data, argv, "min", unit),
+  },
   ...sortedSetRanges,
   ...sortedSetAlgebra,
 });
@@ -289,4 +355,20 @@ function scoreText(score: number): ByteString {
 
 function doubleOrNil(score: number | undefined): Reply {
   return score === undefined ? NIL : double(score);
+}
+
+/** `BZMPOP timeout numkeys key [key …] MIN|MAX [COUNT count]` */
+function bzmpop(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
+  const request = multiplePop(argv, 2, popEndArgument);
+  timeoutArgument(argv[1]!);
+  return popReply(popFirstSet(data, request, unit));
+}
+
+/** `BZPOPMIN key [key …] timeout`, `BZPOPMAX key [key …] timeout` */
+function blockingPop(data: Data, argv: readonly ByteString[], end: PopEnd, unit: Unit): Reply {
+  timeoutArgument(argv.at(-1)!);
+  const popped = popFirstSet(data, { keys: argv.slice(1, -1), end, count: 1 }, unit);
+  if (popped === null) return NIL_ARRAY;
+  const [member, score] = popped.items[0]!;
+  return array([bulk(popped.key), bulk(member), double(score)]);
 }
