@@ -1,6 +1,7 @@
 /** The problems of a daemon outside its timeline, with remedies: sentences for dbsync doctor and the dashboard. */
 import { DAEMON_STATES, rowOfState } from "../daemon-states.js";
 import type { StateName } from "../state-names.js";
+import { mebibytes } from "./amount-texts.js";
 import { type Problem, problemsOf, type Rule, type Rules } from "./problem.js";
 
 /** The number of stream messages that a daemon may be behind before this is a problem. The alert has the same limit. */
@@ -96,5 +97,3 @@ export const ORDER_RULES = {
     alarm: "DbsyncDiskLow",
   },
 } as const satisfies Rules<DiagnosedOrder>;
-
-export const mebibytes = (bytes: number): number => Math.floor(bytes / 1024 ** 2);

@@ -2,7 +2,8 @@
 
 import { DAEMON_STATES, rowOfState } from "../daemon-states.js";
 import { dateText } from "../version-2/envelope.js";
-import { LOW_DISK, mebibytes } from "./daemon-problems.js";
+import { mebibytes } from "./amount-texts.js";
+import { LOW_DISK } from "./daemon-problems.js";
 import { type Problem, problemsBy, problemsOf, type Rule, type Rules } from "./problem.js";
 import type { MemberReport, TimelineReport } from "./timeline-figures.js";
 

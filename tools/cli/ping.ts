@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import { describeOutcome } from "../../client/shared/described-outcomes.js";
 import type { Outcome } from "../../client/shared/errors.js";
+import { tripText } from "../../protocol/figures/amount-texts.js";
 import { addClientOptions, type ClientFlags, openFrom, readSettings } from "./shared/client-options.js";
 import { EXIT, exitCodeHelp } from "./shared/exit-codes.js";
 import { JSON_FLAG, printJson, printLine } from "./shared/output.js";
@@ -38,7 +39,7 @@ async function ping(flags: ClientFlags): Promise<void> {
 
 function lineOf(outcome: Outcome): string {
   const { address, ms } = outcome;
-  if (outcome.status === "ok") return `${address}: ok, ${ms.toFixed(1)} ms, version ${outcome.version}`;
+  if (outcome.status === "ok") return `${address}: ok, ${tripText(ms)}, version ${outcome.version}`;
   if (!isDenied(outcome)) return describeOutcome(outcome);
-  return `${address}: ok, ${ms.toFixed(1)} ms; the daemon accepts the key, but its rules do not permit PING`;
+  return `${address}: ok, ${tripText(ms)}; the daemon accepts the key, but its rules do not permit PING`;
 }

@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import { realEnvironment } from "../../client/shared/client-environment.js";
 import { DbsyncError } from "../../client/shared/errors.js";
+import { countText } from "../../protocol/figures/amount-texts.js";
 import { addClientOptions, type ClientFlags, readSettings } from "../cli/shared/client-options.js";
 import { exitCodeHelp } from "../cli/shared/exit-codes.js";
 import { fieldsOf, JSON_FLAG, printJson, printLine } from "../cli/shared/output.js";
@@ -119,7 +120,7 @@ function printReport(daemon: string, { redis, keys, different, first }: MirrorSt
     different === 0
       ? "none differed"
       : `${different} differed and ${different === 1 ? "is" : "are"} repaired`;
-  printLine(`${daemon}: ${redis}: ${keys.toLocaleString("en")} keys compared, ${found}`);
+  printLine(`${daemon}: ${redis}: ${countText(keys)} keys compared, ${found}`);
   for (const key of first) printLine(`  ${JSON.stringify(key)}`);
   if (different > first.length) printLine("  …");
 }

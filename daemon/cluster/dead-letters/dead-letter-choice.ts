@@ -1,5 +1,5 @@
 /** Finds the dead letters that an operator names, and checks whether they may be written again or removed. */
-import { hexOf } from "../../../protocol/version-2/envelope.js";
+import { dateText, hexOf } from "../../../protocol/version-2/envelope.js";
 import type { DeadLetter } from "./dead-letter-folder.js";
 
 const DIGITS_MIN = 4;
@@ -37,7 +37,7 @@ export function selected(deadLetters: readonly DeadLetter[], ids: readonly strin
 
 /** Returns why a dead letter may not be written again without confirmation, or null if it may. */
 export function reasonNotToWrite({ state, reason, since }: DeadLetter): string | null {
-  const when = since === null ? "" : ` at ${new Date(since).toISOString()}`;
+  const when = since === null ? "" : ` at ${dateText(since)}`;
   if (state === "written") return `it was written again${when}`;
   if (state === "begun") return `writing it again was begun${when}, and may have succeeded`;
   return reason === "possible" ? "the state may contain it: check that first" : null;

@@ -11,6 +11,7 @@ import {
   type CertificatePair,
   loadCertificatePair,
 } from "../../../keys/certificate-pair.js";
+import { dateText } from "../../../protocol/version-2/envelope.js";
 import type { Environment } from "../../net/process/clock-and-randomness.js";
 import { LogThrottle } from "../../net/process/log-throttle.js";
 import type { Service } from "../../net/process/service.js";
@@ -116,7 +117,7 @@ export class TlsCertificate implements Service {
   #logCertificate(): void {
     const { fingerprint, names, notAfter, warnings } = this.#pair;
     for (const warning of warnings) this.#log.warn(warning);
-    const until = new Date(notAfter).toISOString();
+    const until = dateText(notAfter);
     this.#log.info({ fingerprint: `sha256:${fingerprint}`, names, until }, "TLS with this certificate");
     this.#warnOfEnd();
   }
@@ -125,8 +126,8 @@ export class TlsCertificate implements Service {
     const now = this.#environment.clock();
     const { notBefore, notAfter } = this.#pair;
     if (notBefore <= now && now < notAfter - SOON_MS) return;
-    const begins = `is not valid before ${new Date(notBefore).toISOString()}`;
-    const ends = `${now < notAfter ? "expires" : "expired"} at ${new Date(notAfter).toISOString()}`;
+    const begins = `is not valid before ${dateText(notBefore)}`;
+    const ends = `${now < notAfter ? "expires" : "expired"} at ${dateText(notAfter)}`;
     this.#throttle.warn(
       "dates",
       {},

@@ -2,6 +2,8 @@
  * A chart of one or two figures of the last hour, with axes and a readout of the value that the pointer or the arrow
  * keys select.
  */
+
+import { countOf } from "../../../protocol/figures/amount-texts.js";
 import {
   type DashboardHistory,
   SAMPLE_EVERY_MS,
@@ -10,7 +12,6 @@ import {
   type SampleName,
 } from "../../../protocol/json/dashboard-frame.js";
 import { newElement, newSvg, setText } from "./elements.js";
-import { countOf } from "./number-texts.js";
 
 type Row = readonly (number | null)[];
 

@@ -1,4 +1,12 @@
 /** The page of --admin: shows the frames that the daemon sends each second. */
+
+import {
+  bytesText,
+  millisecondsText,
+  rateText,
+  shortCountText,
+  spanText,
+} from "../../../protocol/figures/amount-texts.js";
 import type {
   DashboardFrame,
   DashboardHistory,
@@ -7,7 +15,6 @@ import type {
 import { Chart, SampleHistory } from "./chart.js";
 import { byId, setText } from "./elements.js";
 import { isAway, showListeners, showMembers, showMemoryAndDisk, stateClass } from "./frame-tables.js";
-import { bytesText, millisecondsText, rateText, shortCountText, spanText } from "./number-texts.js";
 import { showProblems } from "./problems.js";
 import { prepareSigning, showSignIn } from "./sign-in.js";
 import { TimelineStrip } from "./timeline-strip.js";

@@ -1,17 +1,17 @@
 /** Shows the contents of a frame in the tables and lists of the page. */
 import { rowOfState } from "../../../protocol/daemon-states.js";
-import type { ClientTotals } from "../../../protocol/figures/client-totals.js";
-import type { DashboardFrame, FrameMember } from "../../../protocol/json/dashboard-frame.js";
-import { byId, type Cell, fillList, fillTable, setText } from "./elements.js";
 import {
   bytesText,
   countOf,
   countText,
   differenceText,
   millisecondsText,
-  namesText,
   spanText,
-} from "./number-texts.js";
+} from "../../../protocol/figures/amount-texts.js";
+import type { ClientTotals } from "../../../protocol/figures/client-totals.js";
+import type { DashboardFrame, FrameMember } from "../../../protocol/json/dashboard-frame.js";
+import { byId, type Cell, fillList, fillTable, setText } from "./elements.js";
+import { namesText } from "./problems.js";
 
 /**
  * Maximum difference between two clocks in milliseconds. If two daemons' clocks differ by more, one of the daemons may
@@ -103,7 +103,7 @@ function memberRow(member: FrameMember): Cell[] {
     // While clients write, entries are in flight, which is no state of the member: the column Lag shows them.
     { text: !disconnected && equal === true ? "yes" : "–" },
     {
-      text: differenceText(disconnected ? null : skew),
+      text: disconnected || skew === null ? "–" : differenceText(skew),
       className: skew !== null && Math.abs(skew) > SKEW_MAX_MS ? "number bad" : NUMBER,
     },
     {

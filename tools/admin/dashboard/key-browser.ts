@@ -1,6 +1,7 @@
 /** Shows keys, values and the histories of keys. Loads one page at a time, so that no request keeps the daemon busy. */
+
+import { bytesText, countOf, countText, spanText } from "../../../protocol/figures/amount-texts.js";
 import { byId, type Cell, fillTable, setText } from "./elements.js";
-import { bytesText, countOf, countText, spanText } from "./number-texts.js";
 import {
   commandsText,
   dateOf,

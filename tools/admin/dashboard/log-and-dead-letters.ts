@@ -1,7 +1,7 @@
 /** Shows the log, the dead letters and the signing keys of the daemon. */
 
+import { countText } from "../../../protocol/figures/amount-texts.js";
 import { byId, type Cell, fillTable, setText } from "./elements.js";
-import { countText } from "./number-texts.js";
 import {
   commandsText,
   dateOf,

@@ -1,8 +1,8 @@
 /** Shows problems at the top of the page and in its title and icon, in the same words as `dbsync doctor`. */
+import { spanText } from "../../../protocol/figures/amount-texts.js";
 import type { Severity } from "../../../protocol/figures/problem.js";
 import type { DashboardFrame } from "../../../protocol/json/dashboard-frame.js";
 import { byId, newElement, setText } from "./elements.js";
-import { namesText, spanText } from "./number-texts.js";
 
 /** A problem, and the daemons that it concerns. */
 interface ShownProblem {
@@ -16,6 +16,13 @@ interface ShownProblem {
 type Health = "good" | "busy" | "warn" | "bad";
 
 const OWN = "This daemon";
+const NAMES_MAX = 3;
+
+/** Lists the first three names, and the number of the remaining ones. */
+export function namesText(names: readonly string[]): string {
+  const more = names.length - NAMES_MAX;
+  return `${names.slice(0, NAMES_MAX).join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
+}
 
 /** Shows the problems. @param silentMs  milliseconds since the last frame, or null if frames are arriving */
 export function showProblems(frame: DashboardFrame | null, silentMs: number | null): void {

@@ -1,6 +1,7 @@
 /** Shows what the daemon does for its clients: slow commands, and connections with their last commands. */
+
+import { bytesText, countText, millisecondsText, spanText } from "../../../protocol/figures/amount-texts.js";
 import { byId, type Cell, fillTable, setText } from "./elements.js";
-import { bytesText, countText, millisecondsText, spanText } from "./number-texts.js";
 import { itemsOf, reasonText, shown, textOf } from "./replies.js";
 import type { SigningClient } from "./signing-client.js";
 

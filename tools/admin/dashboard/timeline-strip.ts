@@ -2,6 +2,8 @@
  * The timeline of the last minute: the number of recorded entries by date. Late entries appear at their dates and are
  * marked. Entries in the shaded area are final.
  */
+
+import { countText, spanText } from "../../../protocol/figures/amount-texts.js";
 import {
   ARRIVAL_BIN_MS,
   ARRIVALS_AHEAD_MS,
@@ -10,7 +12,6 @@ import {
   type FrameTimeline,
 } from "../../../protocol/json/dashboard-frame.js";
 import { newSvg, setText } from "./elements.js";
-import { countText, spanText } from "./number-texts.js";
 
 const HEIGHT = 144;
 /** Pixels above the columns, for names, and below them, for times. */

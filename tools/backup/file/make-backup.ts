@@ -9,6 +9,7 @@ import { copiedMarks } from "../../../daemon/timeline/entries/storage.js";
 import { viewParts } from "../../../daemon/timeline/entries/stored-value.js";
 import type { SnapshotSource } from "../../../daemon/timeline/snapshots/snapshot-files.js";
 import { storedSnapshots } from "../../../daemon/timeline/snapshots/snapshot-schedule.js";
+import { dateText } from "../../../protocol/version-2/envelope.js";
 import { FrameReader, type FrameWriter, type Hash, isDamage } from "./backup-frames.js";
 import { type BackupEnd, EntryItems, entriesOf, writeEnd, writeSnapshotPiece } from "./backup-items.js";
 
@@ -171,9 +172,7 @@ function* writtenOrderKeys(path: string, hash: Hash): Generator<Buffer> {
 function requireIntact(orderKey: Buffer, value: Buffer, hash: Hash): void {
   const found = readOrderKey(orderKey);
   if (viewParts(found, value, hash) === null)
-    throw new NoBackup(
-      `an entry of ${new Date(found.at).toISOString()} is damaged: dbsync log verify shows all of them`,
-    );
+    throw new NoBackup(`an entry of ${dateText(found.at)} is damaged: dbsync log verify shows all of them`);
 }
 
 const marksOf = (view: FolderView): BackupEnd["marks"] =>

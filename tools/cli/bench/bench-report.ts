@@ -1,6 +1,7 @@
 /** The output of `dbsync bench`: figures, a histogram and errors. */
 
 import { formatHeadedTable, formatTable } from "../../../daemon/net/terminal/text-table.js";
+import { countText } from "../../../protocol/figures/amount-texts.js";
 import type { LatencyHistogram } from "./latency-histogram.js";
 import type { LoadResult } from "./load.js";
 
@@ -48,10 +49,10 @@ export function formatFigures(figures: BenchFigures, latencies: LatencyHistogram
   const rows = [
     [
       "throughput",
-      `${grouped(throughput)} a second (${grouped(calls - failed)} answered in ${seconds.toFixed(1)} s)`,
+      `${countText(throughput)} a second (${countText(calls - failed)} answered in ${seconds.toFixed(1)} s)`,
     ],
     ["latency", latencies.count === 0 ? "no answer" : `${times.join(", ")} (ms)`],
-    ["failed", failed === 0 ? "none" : `${grouped(failed)} of ${grouped(calls)}`],
+    ["failed", failed === 0 ? "none" : `${countText(failed)} of ${countText(calls)}`],
   ];
   return formatTable(rows) + formatHistogram(latencies) + formatErrors(figures.errors);
 }
@@ -67,9 +68,9 @@ export interface BenchRow extends BenchFigures {
 export function formatRows(rows: readonly BenchRow[]): string {
   const first = rows[0]?.throughput ?? 0;
   const cells = rows.map(({ servers, backends, throughput, latency, failed }) => [
-    ...[servers, backends, grouped(throughput), first === 0 ? "-" : (throughput / first).toFixed(2)],
+    ...[servers, backends, countText(throughput), first === 0 ? "-" : (throughput / first).toFixed(2)],
     ...[latency.p50, latency.p99].map((ms) => (ms === null ? "-" : formatMs(ms))),
-    failed === 0 ? "none" : grouped(failed),
+    failed === 0 ? "none" : countText(failed),
   ]);
   const head = ["DAEMONS", "BACKENDS", "A SECOND", "RATIO", "P50 ms", "P99 ms", "FAILED"];
   return formatHeadedTable([head, ...cells]);
@@ -92,7 +93,7 @@ function formatErrors(errors: BenchFigures["errors"]): string {
     const text = example.replaceAll(/\s*\n\s*/g, " ");
     return [
       `  ${reason}`,
-      grouped(count),
+      countText(count),
       text.length > EXAMPLE_CHARS ? `${text.slice(0, EXAMPLE_CHARS)}…` : text,
     ];
   });
@@ -104,10 +105,6 @@ function formatErrors(errors: BenchFigures["errors"]): string {
 function formatMs(ms: number): string {
   if (ms >= 100) return ms.toFixed(0);
   return ms >= 10 ? ms.toFixed(1) : ms >= 0.1 ? ms.toFixed(2) : ms.toFixed(3);
-}
-
-function grouped(number: number): string {
-  return number.toLocaleString("en-GB", { maximumFractionDigits: 0 });
 }
 
 /** Rounds to a microsecond. */

@@ -2,7 +2,7 @@
 import type { ReplyValue } from "../../../client/shared/reply-value.js";
 import type { ServerAddress } from "../../../client/shared/server-url.js";
 import { printLine } from "../shared/output.js";
-import { showProgress } from "../shared/progress.js";
+import { elapsedText, showProgress } from "../shared/progress.js";
 import type { SendToAll } from "../shared/send-to-all.js";
 import { documentsOf, type SourceEntry } from "./imported-documents.js";
 import { JsonServerClient } from "./json-server-client.js";
@@ -45,9 +45,8 @@ export async function copyFromJsonServer(
       `${messageOf(problem)}\nThe import is incomplete. Imported completely: ${counted(documents, "document")}.`,
     );
   }
-  const seconds = ((performance.now() - started) / 1000).toFixed(1);
   printLine(
-    `${counted(documents, "document")} with ${counted(writer.entries, "entry", "entries")} in ${seconds} s`,
+    `${counted(documents, "document")} with ${counted(writer.entries, "entry", "entries")} in ${elapsedText(started)}`,
   );
 }
 

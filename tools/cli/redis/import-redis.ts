@@ -4,7 +4,7 @@ import { shown } from "../../../daemon/net/terminal/escaped-text.js";
 import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
 import { inParallel } from "../shared/in-parallel.js";
 import { printLine } from "../shared/output.js";
-import { progressOf, showProgress } from "../shared/progress.js";
+import { elapsedText, progressOf, showProgress } from "../shared/progress.js";
 import type { SendToAll } from "../shared/send-to-all.js";
 import { type CopyOutcome, KeyCopier } from "./key-copier.js";
 import { bulksOf, bytesIn, RedisSource } from "./redis-source.js";
@@ -50,8 +50,7 @@ export async function importRedis(address: RedisAddress, send: SendToAll, replac
         `The import is incomplete: ${keys(done())} of ${all} were copied. Run it again with --replace, which overwrites existing keys.`,
     );
   }
-  const seconds = ((performance.now() - started) / 1000).toFixed(1);
-  printLine(`${keys(done())} in ${seconds} s`);
+  printLine(`${keys(done())} in ${elapsedText(started)}`);
   if (counts.pieces > 0)
     printLine(
       `${keys(counts.pieces)} copied by the commands of their types (${shown(copier.refused ?? LONG)})`,

@@ -9,7 +9,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import type { BufferQuery } from "../shared/first-answering-daemon.js";
 import { inParallel } from "../shared/in-parallel.js";
 import { printLine } from "../shared/output.js";
-import { showProgress } from "../shared/progress.js";
+import { elapsedText, showProgress } from "../shared/progress.js";
 import type { SendToAll } from "../shared/send-to-all.js";
 import {
   type CopyCounts,
@@ -149,11 +149,11 @@ class Replica {
   async #copyAll(source: RedisSource, copier: KeyCopier): Promise<void> {
     const started = performance.now();
     const changed = await this.#compare(source, copier);
-    const seconds = ((performance.now() - started) / 1000).toFixed(1);
+    const time = elapsedText(started);
     printLine(
       this.#hasCopied
         ? `compared all keys: ${keys(changed)} had changed or been deleted`
-        : `${keys(this.#marks.size)} in ${seconds} s; now following changes. Ctrl-C cuts over`,
+        : `${keys(this.#marks.size)} in ${time}; now following changes. Ctrl-C cuts over`,
     );
     this.#hasCopied = true;
     this.#writtenAt = performance.now();

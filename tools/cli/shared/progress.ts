@@ -4,6 +4,7 @@
  */
 import { shown as shownText } from "../../../daemon/net/terminal/escaped-text.js";
 import { clip, terminalColumns } from "../../../daemon/net/terminal/text-table.js";
+import { countText } from "../../../protocol/figures/amount-texts.js";
 
 const EVERY_MS = 500;
 const CLEAR_LINE = "\r\x1b[K";
@@ -70,7 +71,7 @@ export function countEntries(): EntryProgress {
     show: (count) => {
       if (!isTTY || performance.now() < next) return;
       next = performance.now() + EVERY_MS;
-      process.stderr.write(`${CLEAR_LINE}${shown(count)} entries …`);
+      process.stderr.write(`${CLEAR_LINE}${countText(count)} entries …`);
     },
     [Symbol.dispose]: () => {
       if (isTTY) process.stderr.write(CLEAR_LINE);
@@ -86,7 +87,9 @@ export function progressOf(done: number, all: number, what: string, since: numbe
   const seconds = (performance.now() - since) / SECOND_MS;
   const rate = seconds > 0 ? done / seconds : 0;
   const left = rate > 0 && all > done ? `, ${Math.ceil((all - done) / rate)} s left` : "";
-  return `${shown(done)} of ${shown(Math.max(done, all))} ${what}, ${shown(Math.round(rate))} a second${left}`;
+  return `${countText(done)} of ${countText(Math.max(done, all))} ${what}, ${countText(rate)} a second${left}`;
 }
 
-const shown = (count: number) => count.toLocaleString("en");
+/** Formats the time since a start, such as `1.2 s`. @param since  the start, from `performance.now()` */
+export const elapsedText = (since: number): string =>
+  `${((performance.now() - since) / SECOND_MS).toFixed(1)} s`;

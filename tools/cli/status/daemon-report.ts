@@ -1,7 +1,14 @@
 /** Formats tables of daemons' reports. */
 import type { Stage } from "../../../client/shared/errors.js";
 import { fitted, formatHeadedTable } from "../../../daemon/net/terminal/text-table.js";
-import { bytesText, type Column, countText, rowsOf, spanText } from "../shared/report-column.js";
+import {
+  bytesCell,
+  countCell,
+  differenceCell,
+  spanCell,
+  tripText,
+} from "../../../protocol/figures/amount-texts.js";
+import { type Column, cellOf, rowsOf } from "../shared/report-column.js";
 import type { DaemonFigures, OrderFigures } from "./daemon-figures.js";
 
 /** Number of hexadecimal digits of an id in a sentence. */
@@ -61,13 +68,12 @@ export const DAEMON_COLUMNS: readonly Column<ShownDaemon>[] = [
   {
     head: "CLOCK",
     about: "the difference of its clock from this machine's",
-    cell: ({ clockDifference }) =>
-      clockDifference === null ? "-" : `${clockDifference < 0 ? "" : "+"}${clockDifference.toFixed(0)} ms`,
+    cell: ({ clockDifference }) => cellOf(clockDifference, differenceCell),
   },
   {
     head: "TRIP",
     about: "round-trip time of a request, the fastest of three",
-    cell: ({ roundTrip }) => (roundTrip === null ? "-" : `${roundTrip.toFixed(1)} ms`),
+    cell: ({ roundTrip }) => cellOf(roundTrip, tripText),
   },
 ];
 
@@ -79,31 +85,31 @@ interface ShownFigures {
 export const FIGURE_COLUMNS: readonly Column<ShownFigures>[] = [
   { head: "FIGURES OF", about: "the daemon", cell: ({ address }) => address },
   { head: "SOFTWARE", about: "the version of its program", cell: ({ figures }) => figures.software },
-  { head: "UPTIME", about: "time since its start", cell: ({ figures }) => spanText(figures.uptime) },
+  { head: "UPTIME", about: "time since its start", cell: ({ figures }) => spanCell(figures.uptime * 1000) },
   {
     head: "KEYS",
     about: "keys in all its databases; -: unknown, stored in the backend",
-    cell: ({ figures: { keys } }) => (keys === null ? "-" : countText(keys)),
+    cell: ({ figures: { keys } }) => cellOf(keys, countCell),
   },
   {
     head: "MEMORY",
     about: "memory of its process",
-    cell: ({ figures }) => bytesText(figures.memory.resident),
+    cell: ({ figures }) => bytesCell(figures.memory.resident),
   },
   {
     head: "CLIENTS",
     about: "connections of all its listeners, including this one",
-    cell: ({ figures }) => countText(figures.clients),
+    cell: ({ figures }) => countCell(figures.clients),
   },
   {
     head: "ANSWERED",
     about: "commands answered since the start",
-    cell: ({ figures }) => countText(figures.commands),
+    cell: ({ figures }) => countCell(figures.commands),
   },
   {
     head: "REFUSED",
     about: "requests that it did not answer since the start; its log has the reasons",
-    cell: ({ figures }) => countText(figures.refusals),
+    cell: ({ figures }) => countCell(figures.refusals),
   },
 ];
 
@@ -122,17 +128,17 @@ export const ORDER_COLUMNS: readonly Column<ShownOrder>[] = [
   {
     head: "APPLIED",
     about: "number of the stream's last message that it has applied",
-    cell: ({ order }) => countText(order.applied),
+    cell: ({ order }) => countCell(order.applied),
   },
   {
     head: "BEHIND",
     about: "messages that it has not applied yet",
-    cell: ({ order }) => countText(order.behind),
+    cell: ({ order }) => countCell(order.behind),
   },
   {
     head: "WAITING",
     about: "envelopes that it has sent to the stream and not received from it yet",
-    cell: ({ order }) => countText(order.waiting),
+    cell: ({ order }) => countCell(order.waiting),
   },
 ];
 

@@ -21,6 +21,7 @@ import type { Address } from "../../../client/shared/server-list.js";
 import type { Tone } from "../../../daemon/net/terminal/colours.js";
 import { KEY_BITS } from "../../../keys/generate-keys.js";
 import { bytesOf } from "../../../protocol/byte-string.js";
+import { tripText } from "../../../protocol/figures/amount-texts.js";
 import { HASH_BYTES } from "../../../protocol/version-2/envelope.js";
 import { addClientOptions, type ClientFlags, defaultsFor, readSettings } from "../shared/client-options.js";
 import { EXIT, exitCodeHelp, exitCodeOf } from "../shared/exit-codes.js";
@@ -152,8 +153,8 @@ function signingTime(signer: EnvelopeSigner, bits: number): string {
   const bytes = Buffer.alloc(HASH_BYTES);
   const startedAt = performance.now();
   for (let i = 0; i < SIGNATURES; i++) signer.sign(bytes, bytesOf(bytes));
-  const ms = ((performance.now() - startedAt) / SIGNATURES).toFixed(1);
-  return `; RSA with ${bits} bits: a single call waits ${ms} ms for its signature (docs/keys.md names a faster type)`;
+  const time = tripText((performance.now() - startedAt) / SIGNATURES);
+  return `; RSA with ${bits} bits: a single call waits ${time} for its signature (docs/keys.md names a faster type)`;
 }
 
 /** Time that a daemon may take to start or catch up before `dbsync doctor` reports it, in milliseconds. */
@@ -225,12 +226,12 @@ function examinePing(outcome: Outcome, isSigned: boolean, add: Report): void {
     add({
       grade: "OK",
       subject,
-      text: `${accepted} (version ${outcome.version}), ${outcome.ms.toFixed(1)} ms`,
+      text: `${accepted} (version ${outcome.version}), ${tripText(outcome.ms)}`,
     });
     return;
   }
   if (isDenied(outcome)) {
-    const text = `knows the key and accepts the signature (version 2), ${outcome.ms.toFixed(1)} ms; the key's rules do not permit PING`;
+    const text = `knows the key and accepts the signature (version 2), ${tripText(outcome.ms)}; the key's rules do not permit PING`;
     add({ grade: "OK", subject, text });
     return;
   }

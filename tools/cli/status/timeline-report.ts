@@ -1,7 +1,8 @@
 /** Formats tables of timelines and members. */
 import { fitted, formatHeadedTable } from "../../../daemon/net/terminal/text-table.js";
+import { bytesCell, countCell, spanCell } from "../../../protocol/figures/amount-texts.js";
 import { dateText } from "../../../protocol/version-2/envelope.js";
-import { bytesText, type Column, countText, rowsOf, spanText } from "../shared/report-column.js";
+import { type Column, cellOf, rowsOf } from "../shared/report-column.js";
 import type { MemberStatus, TimelineStatus } from "./read-timeline-status.js";
 
 /** Number of shown hexadecimal digits of a fingerprint. */
@@ -31,7 +32,7 @@ export const timelineColumns = (now: number, hasLists: boolean): readonly Column
   {
     head: "ENTRIES",
     about: "envelopes that it has recorded",
-    cell: ({ timeline }) => countText(timeline.entries),
+    cell: ({ timeline }) => countCell(timeline.entries),
   },
   {
     head: "HELD",
@@ -42,22 +43,22 @@ export const timelineColumns = (now: number, hasLists: boolean): readonly Column
   {
     head: "TAIL",
     about: "commands whose position in the order may still change",
-    cell: ({ timeline }) => countText(timeline.tailUnits),
+    cell: ({ timeline }) => countCell(timeline.tailUnits),
   },
   {
     head: "REDONE",
     about: "commands that were applied again because earlier ones arrived late",
-    cell: ({ timeline }) => countText(timeline.redone),
+    cell: ({ timeline }) => countCell(timeline.redone),
   },
   {
     head: "WAIT",
     about: "envelopes that are recorded but not applied yet",
-    cell: ({ timeline }) => countText(timeline.waiting),
+    cell: ({ timeline }) => countCell(timeline.waiting),
   },
   {
     head: "DISK",
     about: "size of the entries on the disk; (m): in memory, lost when the process ends",
-    cell: ({ timeline }) => `${bytesText(timeline.bytes)}${timeline.durable ? "" : " (m)"}`,
+    cell: ({ timeline }) => `${bytesCell(timeline.bytes)}${timeline.durable ? "" : " (m)"}`,
   },
   {
     head: "NEWEST",
@@ -165,17 +166,17 @@ export const MEMBER_COLUMNS: readonly Column<ShownMember>[] = [
   {
     head: "CLOCK",
     about: "the difference of the member's clock from the daemon's",
-    cell: ({ member: { skew } }) => milliseconds(skew),
+    cell: ({ member: { skew } }) => cellOf(skew, inMilliseconds),
   },
   {
     head: "TRIP",
     about: "round-trip time to the member",
-    cell: ({ member: { roundTrip } }) => milliseconds(roundTrip),
+    cell: ({ member: { roundTrip } }) => cellOf(roundTrip, inMilliseconds),
   },
   {
     head: "LAG",
     about: "envelopes in flight between the two",
-    cell: ({ member: { lag, behind } }) => countText(lag + behind),
+    cell: ({ member: { lag, behind } }) => countCell(lag + behind),
   },
   {
     head: "SAME",
@@ -196,11 +197,11 @@ export function formatTimelines(shown: readonly ShownTimeline[], now: number, co
   return `\n${table}\n${formatHeadedTable(rows, toneOf)}`;
 }
 
-const milliseconds = (value: number | null): string => (value === null ? "-" : `${value} ms`);
+const inMilliseconds = (time: number): string => `${time} ms`;
 
 /** Formats the age of a date, such as `12 s`; `-` if the date is unknown. */
 function age(at: number, now: number): string {
   if (at === 0) return "-";
   const seconds = Math.round((now - at) / 1000);
-  return seconds < 0 ? `in ${-seconds} s` : spanText(seconds);
+  return seconds < 0 ? `in ${-seconds} s` : spanCell(seconds * 1000);
 }

@@ -2,7 +2,8 @@
 import type { Tone } from "../../../daemon/net/terminal/colours.js";
 import { shown as shownText } from "../../../daemon/net/terminal/escaped-text.js";
 import { clip, fitted, tableLines, wrapped } from "../../../daemon/net/terminal/text-table.js";
-import { bytesText, countText, millisecondsText, spanText } from "../shared/report-column.js";
+import { bytesCell, countCell, millisecondsCell, spanCell } from "../../../protocol/figures/amount-texts.js";
+import { cellOf } from "../shared/report-column.js";
 import { stateOf } from "./daemon-report.js";
 import type { DaemonStatus } from "./read-status.js";
 import { readyText, sentencesOf, timelinesOf } from "./status-text.js";
@@ -76,12 +77,12 @@ function daemonLines(daemons: readonly DaemonStatus[], rates: Rates, columns: nu
   const rows = daemons.map((daemon) => [
     daemon.address,
     stateOf(daemon),
-    milliseconds(daemon.clockDifference),
-    count(daemon.timeline?.entries),
-    count(daemon.timeline === null ? undefined : rates.of(daemon.address).at(-1)),
-    count(daemon.timeline?.waiting),
-    daemon.figures === null ? "-" : bytesText(daemon.figures.memory.resident),
-    count(daemon.figures?.refusals),
+    cellOf(daemon.clockDifference, millisecondsCell),
+    cellOf(daemon.timeline?.entries, countCell),
+    cellOf(daemon.timeline && rates.of(daemon.address).at(-1), countCell),
+    cellOf(daemon.timeline?.waiting, countCell),
+    cellOf(daemon.figures?.memory.resident, bytesCell),
+    cellOf(daemon.figures?.refusals, countCell),
   ]);
   const isHealthy = (row: number) => daemons[row]?.state === "live" && !daemons[row].hasNoDatabase;
   return headedLines([head, ...rows], columns, (row) => (isHealthy(row) ? "plain" : "bad"));
@@ -93,8 +94,8 @@ function timelineLines({ daemons, rates, now, columns }: WatchView): StyledLine[
     address,
     ago(timeline.newest, now),
     ago(timeline.stable, now),
-    count(timeline.tailUnits),
-    count(timeline.redone),
+    countCell(timeline.tailUnits),
+    countCell(timeline.redone),
     bars(rates.of(address)),
   ]);
   return rows.length === 0 ? [] : headedLines([head, ...rows], columns, () => "plain");
@@ -108,9 +109,9 @@ function memberLines(daemons: readonly DaemonStatus[], columns: number): StyledL
     address,
     member.address,
     isAway(index) ? "away" : state,
-    isAway(index) ? "-" : count(member.lag + member.behind),
-    isAway(index) ? "-" : milliseconds(member.skew),
-    member.lastHeard === null ? "-" : spanText(member.lastHeard / MS_PER_SECOND),
+    isAway(index) ? "-" : countCell(member.lag + member.behind),
+    isAway(index) ? "-" : cellOf(member.skew, millisecondsCell),
+    cellOf(member.lastHeard, spanCell),
     same,
   ]);
   if (rows.length === 0) return [];
@@ -142,14 +143,6 @@ export function bars(values: readonly number[]): string {
   return values.map((value) => BARS[Math.round((value / max) * (BARS.length - 1))]).join("");
 }
 
-function count(value: number | undefined): string {
-  return value === undefined ? "-" : countText(value);
-}
-
-function milliseconds(value: number | null): string {
-  return value === null ? "-" : millisecondsText(value);
-}
-
 function ago(at: number, now: number): string {
-  return at === 0 ? "-" : spanText((now - at) / MS_PER_SECOND);
+  return at === 0 ? "-" : spanCell(now - at);
 }

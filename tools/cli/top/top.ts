@@ -10,10 +10,11 @@ import {
   terminalColumns,
   wrapped,
 } from "../../../daemon/net/terminal/text-table.js";
+import { bytesCell, countCell, spanCell } from "../../../protocol/figures/amount-texts.js";
 import { addClientOptions, type ClientFlags, readCount, readSettings } from "../shared/client-options.js";
 import { exitCodeHelp } from "../shared/exit-codes.js";
 import { JSON_FLAG, printJson } from "../shared/output.js";
-import { bytesText, type Column, countText, rowsOf, spanText } from "../shared/report-column.js";
+import { type Column, cellOf, rowsOf } from "../shared/report-column.js";
 import { columnLines } from "../status/column-explanations.js";
 import { stateOf } from "../status/daemon-report.js";
 import { type DaemonStatus, readFullStatus } from "../status/read-status.js";
@@ -138,13 +139,13 @@ interface TopRow {
 const figureCell =
   (cell: (figures: NonNullable<DaemonStatus["figures"]>) => string) =>
   ({ daemon: { figures } }: TopRow): string =>
-    figures === null ? "-" : cell(figures);
+    cellOf(figures, cell);
 
 /** Formats an activity; `-` before the second update. */
 const activityCell =
   (cell: (activity: Activity) => string) =>
   ({ activity }: TopRow): string =>
-    activity === null ? "-" : cell(activity);
+    cellOf(activity, cell);
 
 export const TOP_COLUMNS: readonly Column<TopRow>[] = [
   { head: "ADDRESS", about: "address as in the list of servers", cell: ({ daemon }) => daemon.address },
@@ -156,7 +157,7 @@ export const TOP_COLUMNS: readonly Column<TopRow>[] = [
   {
     head: "OPS/S",
     about: "commands that it answered per second, including those of this program",
-    cell: activityCell(({ commands }) => countText(commands)),
+    cell: activityCell(({ commands }) => countCell(commands)),
   },
   {
     head: "P50/P99 MS",
@@ -168,33 +169,37 @@ export const TOP_COLUMNS: readonly Column<TopRow>[] = [
   {
     head: "KEYS",
     about: "keys in all its databases; -: unknown, stored in the backend",
-    cell: figureCell(({ keys }) => (keys === null ? "-" : countText(keys))),
+    cell: figureCell(({ keys }) => cellOf(keys, countCell)),
   },
   {
     head: "MEMORY",
     about: "memory of its process",
-    cell: figureCell(({ memory }) => bytesText(memory.resident)),
+    cell: figureCell(({ memory }) => bytesCell(memory.resident)),
   },
   {
     head: "CONNS",
     about: "connections of all its listeners, including this one",
-    cell: figureCell(({ clients }) => countText(clients)),
+    cell: figureCell(({ clients }) => countCell(clients)),
   },
   { head: "VERSION", about: "version of its program", cell: figureCell(({ software }) => software) },
 ];
 
 export const ACTIVITY_COLUMNS: readonly Column<TopRow>[] = [
   { head: "DAEMON", about: "its address", cell: ({ daemon }) => daemon.address },
-  { head: "UPTIME", about: "time since its start", cell: figureCell(({ uptime }) => spanText(uptime)) },
+  {
+    head: "UPTIME",
+    about: "time since its start",
+    cell: figureCell(({ uptime }) => spanCell(uptime * MS_PER_SECOND)),
+  },
   {
     head: "ERRORS/S",
     about: "answers per second that were errors",
-    cell: activityCell(({ errors }) => countText(errors)),
+    cell: activityCell(({ errors }) => countCell(errors)),
   },
   {
     head: "REFUSED/S",
     about: "requests per second that it did not answer; its log has the reasons",
-    cell: activityCell(({ refusals }) => countText(refusals)),
+    cell: activityCell(({ refusals }) => countCell(refusals)),
   },
   { head: "RECENT OPS/S", about: "a bar for each update, the latest last", cell: ({ rates }) => bars(rates) },
 ];
