@@ -8,7 +8,6 @@
  * it begins, so that successive commits check everything in turns.
  */
 import { spawnSync } from "node:child_process";
-import { createHash } from "node:crypto";
 import {
   cpSync,
   existsSync,
@@ -24,6 +23,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { testFiles } from "../support/chosen-files.js";
+import { inTurns } from "../support/in-turns.js";
 import { BUNDLES } from "../support/make-bundles.js";
 import { buildRoot, ownFiles, repositoryRoot } from "../support/repository.js";
 import { forgetSettings } from "../support/test-environment.js";
@@ -64,7 +64,7 @@ const copy = mkdtempSync(join(tmpdir(), "dbsync-core-"));
 try {
   copyTree();
   if (positionals.length === 0) without("faces/ and tools/", planRemoval([]), runCoreTests);
-  for (const name of inTurns(positionals.length > 0 ? positionals : [...LISTED.keys()])) {
+  for (const name of inTurns(positionals.length > 0 ? positionals : [...LISTED.keys()], limit)) {
     if (elapsed() > limit) omitted.push(`the removal of ${name}`);
     else without(name, planRemoval([LISTED.get(name) as string]), runSmokeTest);
   }
@@ -140,7 +140,7 @@ function runCoreTests({ dependents }: Removal): void {
   const root = join(copy, "dist/test");
   const removed = new Set(dependents.map((file) => file.replace(/^test\//, "").replace(/\.ts$/, ".js")));
   const all = testFiles(root).filter((file) => CORE_TESTS.test(file) && !removed.has(file));
-  const files = inTurns(all);
+  const files = inTurns(all, limit);
   let ran = 0;
   // One batch runs even on a slow machine.
   while (ran < files.length && (ran === 0 || elapsed() < limit * CORE_SHARE)) {
@@ -161,14 +161,4 @@ function runSmokeTest({ folders, options }: Removal): void {
 
 function run(args: readonly string[]): boolean {
   return spawnSync(process.execPath, args, { stdio: "inherit", cwd: copy }).status === 0;
-}
-
-/** Returns the items, beginning with one that the contents of the tree determine. */
-function inTurns<Item>(items: readonly Item[]): Item[] {
-  if (limit === Number.POSITIVE_INFINITY) return [...items];
-  const hash = createHash("sha256");
-  for (const file of ownFiles().filter((one) => /^(daemon|faces)\/.*\.ts$/.test(one)))
-    hash.update(readFileSync(join(repositoryRoot, file)));
-  const first = hash.digest().readUInt32BE(0) % Math.max(1, items.length);
-  return [...items.slice(first), ...items.slice(0, first)];
 }

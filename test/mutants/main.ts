@@ -2,6 +2,9 @@
  * `npm run mutants`: breaks one rule at a time, and checks that the simulation or a test detects it. `npm run mutants
  * -- dedupe order` tries the mutants whose names contain one of the words. `npm run mutants -- --tested` is for use
  * after a full run of the tests. It assumes that the tests pass, and does not run them without a mutant.
+ *
+ * With --seconds, it begins no mutant after about that time; the contents of the tree determine where it begins, so that
+ * successive commits try all mutants in turns.
  */
 import { type ChildProcess, fork, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -11,6 +14,7 @@ import { dirname, join } from "node:path";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { inTurns } from "../support/in-turns.js";
 import { buildRoot } from "../support/repository.js";
 import { forgetSettings } from "../support/test-environment.js";
 import { problemsOf } from "./killers.js";
@@ -51,9 +55,10 @@ interface Detection {
 }
 
 const { values, positionals } = parseArgs({
-  options: { tested: { type: "boolean", default: false } },
+  options: { tested: { type: "boolean", default: false }, seconds: { type: "string" } },
   allowPositionals: true,
 });
+const limit = Number(values.seconds ?? Number.POSITIVE_INFINITY) * 1000;
 
 const suspect = join(dirname(fileURLToPath(import.meta.url)), "suspect.js");
 
@@ -237,10 +242,12 @@ async function main(words: readonly string[]): Promise<void> {
   const stale = chosen.map(staleness).filter((text) => text !== null);
   for (const text of stale) console.error(text);
   // The last mutants in the table start servers and take the longest time, so they run first.
-  const queue = chosen.filter((mutant) => staleness(mutant) === null).reverse();
+  const queue = inTurns(chosen.filter((mutant) => staleness(mutant) === null).reverse(), limit);
   let alive = stale.length;
+  const begunAt = performance.now();
   const work = async () => {
-    for (let mutant = queue.shift(); mutant !== undefined; mutant = queue.shift()) {
+    while (queue.length > 0 && performance.now() - begunAt < limit) {
+      const mutant = queue.shift() as Mutant;
       const startedAt = performance.now();
       const detection = await tryMutant(mutant);
       if (detection === null || UNFIT.test(detection.problem)) alive++;
@@ -251,7 +258,9 @@ async function main(words: readonly string[]): Promise<void> {
     }
   };
   await Promise.all(Array.from({ length: LANES }, work));
-  console.log(`${chosen.length - alive} of ${chosen.length} mutants were detected`);
+  const omitted = queue.length === 0 ? "" : `; ${queue.length} were not tried in this run`;
+  const tried = chosen.length - queue.length;
+  console.log(`${tried - alive} of ${tried} mutants were detected${omitted}`);
   if (alive > 0 || unsound.size > 0 || chosen.length === 0) process.exitCode = 1;
 }
 
