@@ -1,9 +1,10 @@
 /**
- * The table of the daemon's limits. Options, help and the configuration file are generated from the rows that have a
- * flag.
+ * The limits of the core. Options, help and the configuration file are generated from the rows that have a flag. A limit
+ * that only a face reads is in its options.ts.
  */
 import { UNIT_STEPS_DEFAULT } from "../store/keyspace/effort-budget.js";
 import type { LimitRow } from "./limit-text.js";
+import type { FaceLimits } from "./option-row.js";
 import { TIMELINE_LIMITS } from "./timeline-rows.js";
 
 const KIB = 1024;
@@ -92,91 +93,6 @@ export const LIMITS = {
     summary: "time without a complete request after which a connection is closed",
     reason: "php-dbsync's 3 s is shorter than the pauses of ordinary clients",
   },
-  maxHeldBytes: {
-    flag: null,
-    unit: "bytes",
-    fallback: MIB,
-    min: KIB,
-    max: 511 * MIB,
-    summary:
-      "RESP: bytes of a connection's answers to reads that may wait for the disk; above it, its next command runs when they are sent",
-    reason: "such answers wait for about a millisecond; the memory of a pipeline of long reads stays small",
-  },
-  maxBulkBytes: {
-    flag: null,
-    unit: "bytes",
-    fallback: 511 * MIB,
-    min: MIB,
-    max: 511 * MIB,
-    summary: "RESP: maximum length of an argument (Redis's proto-max-bulk-len)",
-    reason: "Redis has 512 MiB, which is slightly more than the maximum length of a string in V8",
-  },
-  maxQueryBytes: {
-    flag: "max-query-bytes",
-    unit: "bytes",
-    fallback: KIB * MIB,
-    min: MIB,
-    max: 1024 * KIB * MIB,
-    summary:
-      "RESP: bytes of an incomplete command, or of commands after one that waits (Redis's client-query-buffer-limit)",
-    reason: "as in Redis; --max-buffered-bytes, for all clients together, is usually lower",
-  },
-  jsonReplicaTimeout: {
-    flag: "json-replica-timeout",
-    unit: "time",
-    fallback: 3 * SECOND,
-    min: 1,
-    max: HOUR,
-    summary: "time that a write waits for a server of --json-replica that does not answer",
-    reason: "the original waits a minute for each write; writes that a server missed are sent later",
-  },
-  respIdleTimeout: {
-    flag: "resp-idle-timeout",
-    unit: "time",
-    fallback: 0,
-    min: 0,
-    max: 24 * HOUR,
-    summary:
-      "RESP and JSON: time without a command after which a connection is closed; 0: never (Redis's timeout)",
-    reason: "pools of Redis clients keep connections for hours and do not expect them to be closed",
-  },
-  mongoCursors: {
-    flag: "mongo-cursors",
-    unit: "count",
-    fallback: 1000,
-    min: 0,
-    max: 1_000_000,
-    summary:
-      "MongoDB: maximum number of open cursors; above it, the least recently used cursor of the user with the most cursors is closed",
-    reason: "a client has one or two at a time; each needs about 300 bytes in addition to its documents",
-  },
-  mongoCursorBytes: {
-    flag: "mongo-cursor-bytes",
-    unit: "bytes",
-    fallback: 256 * MIB,
-    min: 0,
-    max: 511 * MIB,
-    summary: "MongoDB: total bytes of the documents of all cursors; a longer answer is refused",
-    reason: "cursors keep copies of the documents that they found",
-  },
-  mongoCursorTimeout: {
-    flag: "mongo-cursor-timeout",
-    unit: "time",
-    fallback: 10 * MINUTE,
-    min: 50,
-    max: 24 * HOUR,
-    summary: "MongoDB: time after which an unused cursor is closed (MongoDB's cursorTimeoutMillis)",
-    reason: "as in MongoDB",
-  },
-  wsPing: {
-    flag: "ws-ping",
-    unit: "time",
-    fallback: 20 * SECOND,
-    min: SECOND,
-    max: HOUR,
-    summary: "WebSocket: interval of pings; a client that does not answer them counts as idle",
-    reason: "proxies close connections that are silent for a minute; several pings fit into --idle-timeout",
-  },
   slowlogTime: {
     flag: "slowlog-log-slower-than",
     unit: "time",
@@ -194,15 +110,6 @@ export const LIMITS = {
     max: 1_000_000,
     summary: "number of commands that SLOWLOG stores; 0: none",
     reason: "as in Redis; each needs at most 4 KiB",
-  },
-  latencyTime: {
-    flag: null,
-    unit: "time",
-    fallback: 0,
-    min: 0,
-    max: HOUR,
-    summary: "RESP: minimum time of commands that LATENCY samples; 0: none",
-    reason: "as in Redis",
   },
   maxmemory: {
     flag: "maxmemory",
@@ -270,46 +177,11 @@ export const LIMITS = {
     reason:
       "during such a command the daemon serves no other client, and every daemon repeats it at each start",
   },
-  luaTimeLimit: {
-    flag: "lua-time-limit",
-    unit: "time",
-    fallback: 5 * SECOND,
-    min: 10,
-    max: HOUR,
-    summary: "time after which a script of a Redis client is stopped with an error",
-    reason:
-      "the daemon serves no other client while a script runs; earlier writes of the script remain, as after any error",
-  },
-  luaMemory: {
-    flag: "lua-memory",
-    unit: "bytes",
-    fallback: 64 * MIB,
-    min: 32 * MIB,
-    max: 1024 * MIB,
-    summary: "maximum memory of a script of a Redis client; a script that needs more fails",
-    reason: "Lua itself needs 16 MiB; further memory is released after the script",
-  },
-  maxMemcachedItemBytes: {
-    flag: "max-memcached-item-bytes",
-    unit: "bytes",
-    fallback: MIB,
-    min: KIB,
-    max: 256 * MIB,
-    summary: "length from which items of memcached clients are too large; --max-request-bytes also applies",
-    reason: "the default of memcached (-I)",
-  },
 } as const satisfies Record<string, LimitRow>;
 
-export type LimitName = keyof typeof LIMITS;
-
-export function isLimitName(name: string): name is LimitName {
-  return Object.hasOwn(LIMITS, name);
-}
-
-/** The names of the limits that have an option. */
-export type OptionalLimitName = {
-  [Name in LimitName]: (typeof LIMITS)[Name]["flag"] extends string ? Name : never;
-}[LimitName];
+type CoreLimits = { readonly [Name in keyof typeof LIMITS]: number };
 
 /** The values of all limits, in bytes, milliseconds or counts, depending on the unit of the row. */
-export type Limits = { readonly [Name in LimitName]: number };
+export interface Limits extends CoreLimits, FaceLimits {}
+
+export type LimitName = keyof Limits;

@@ -36,6 +36,13 @@ export interface FaceSettings {
   readonly order: OrderAddress | null;
 }
 
+/** The values of the limits of faces. The file options.ts of each face adds its own. */
+// biome-ignore lint/suspicious/noEmptyInterface: a build without faces has none
+export interface FaceLimits {}
+
+/** The values of limits, by the names of their rows. */
+export type LimitsOf<Rows> = { readonly [Name in keyof Rows]: number };
+
 /** The addresses of the listeners for users, by the names of their settings. The file options.ts of each face adds its own. */
 // biome-ignore lint/suspicious/noEmptyInterface: a build without such faces has none
 export interface UserListeners {}

@@ -1,17 +1,17 @@
 /**
  * The table of all options of the daemon that have a value. The command line, the help, the environment, the
  * configuration file, `Settings`, the output of --check-config and reloads are derived from it. The rows of limits are
- * shorter, in limits.ts.
+ * shorter, in limits.ts and in the files options.ts of faces.
  */
 
 import * as faces from "../faces.js";
 import { LOG_FORMATS, LOG_LEVELS } from "../net/process/log-settings.js";
 import { COMMON } from "./common-rows.js";
 import { EVICTION_POLICIES } from "./eviction-policy.js";
-import { formatLimit } from "./limit-text.js";
-import { LIMITS, type LimitName, type OptionalLimitName } from "./limits.js";
+import { formatLimit, type LimitRow } from "./limit-text.js";
+import { LIMITS, type LimitName } from "./limits.js";
 import { type FaceSettings, type OptionRow, row, type UserListeners } from "./option-row.js";
-import { CLUSTER, TIMELINE } from "./timeline-rows.js";
+import { CLUSTER, TIMELINE, TIMELINE_LIMITS } from "./timeline-rows.js";
 import { choice, limit, path, toggle } from "./value-forms.js";
 
 const TLS = {
@@ -77,43 +77,35 @@ const LOG = {
   }),
 } as const;
 
-/** The limits that have an option, as rows of options. */
-const LIMIT_ROWS = Object.fromEntries(
-  Object.entries(LIMITS).flatMap(([name, one]: [string, (typeof LIMITS)[LimitName]]) => {
-    if (one.flag === null) return [];
-    const other = one.fallback + (one.fallback < one.max ? 1 : -1);
-    const made = row({
-      flags: `--${one.flag} <${one.unit === "count" ? "number" : one.unit}>`,
-      help: one.summary,
-      form: limit(one),
-      fallback: one.fallback,
-      reload: "restart" in one ? "restart" : "immediately",
-      example: formatLimit(one, other),
-    });
-    return [[name, made]];
-  }),
-) as Readonly<Record<OptionalLimitName, OptionRow<number>>>;
-
 type Rows = Readonly<Record<string, OptionRow>>;
+type LimitRows = Readonly<Record<string, LimitRow>>;
 
 const CORE = {
   ...COMMON,
   ...TIMELINE,
   ...CLUSTER,
   ...TLS,
-  ...LIMIT_ROWS,
+  ...optionsOf(LIMITS),
   ...MEMORY,
   ...LOG,
 } as const;
 
-const LIST: readonly { readonly options?: Rows }[] = Object.values(faces);
+const LIST: readonly { readonly options?: Rows; readonly limits?: LimitRows }[] = Object.values(faces);
+
+/** The limits of the core, and of the faces that this build contains. */
+export const ALL_LIMITS = Object.assign({}, LIMITS, ...LIST.map(({ limits }) => limits)) as Readonly<
+  Record<LimitName, LimitRow>
+>;
 
 /** The rows of the core, and of the faces and tools that this build contains. */
 const ALL = new Map<string, OptionRow>(
-  [CORE, ...LIST.map(({ options = {} }) => options)].flatMap((rows) => Object.entries<OptionRow>(rows)),
+  [CORE, ...LIST.flatMap(({ options = {}, limits = {} }) => [options, optionsOf(limits)])].flatMap((rows) =>
+    Object.entries<OptionRow>(rows),
+  ),
 );
 
-/** The section of rows that `PLACES` does not name. */
+/** The sections of limits, and of other rows, that `PLACES` does not name. */
+const LIMITS_SECTION = "Limits:";
 const OTHERS = "Clients without signatures:";
 
 /**
@@ -141,14 +133,24 @@ const PLACES: readonly (readonly [heading: string | null, names: readonly string
   ["Signing for other daemons:", ["key", "policy", "cluster", "ca"]],
   ["Cluster:", Object.keys(CLUSTER)],
   ["TLS:", Object.keys(TLS)],
-  ["Limits:", [...Object.keys(LIMIT_ROWS), ...Object.keys(MEMORY)]],
+  [
+    LIMITS_SECTION,
+    [
+      ...["maxRequestBytes", "maxOutputBytes", "maxBufferedBytes", "maxUnprovenBytes", "maxConnections"],
+      ...["maxRelayBytes", "idleTimeout", "maxQueryBytes", "jsonReplicaTimeout", "respIdleTimeout"],
+      ...["mongoCursors", "mongoCursorBytes", "mongoCursorTimeout", "wsPing", "slowlogTime", "slowlogLength"],
+      ...["maxmemory", "workMemory", "workWait", "backendTimeout", "maxRemembered", "maxRememberedBytes"],
+      ...Object.keys(TIMELINE_LIMITS),
+      ...["maxUnitSteps", "luaTimeLimit", "luaMemory", "maxMemcachedItemBytes", ...Object.keys(MEMORY)],
+    ],
+  ],
   ["Health and metrics:", ["admin", "adminHosts"]],
   ["Log:", Object.keys(LOG)],
 ];
 
 /** The sections in the order of the help. --help shows only the section without a heading. */
 export const SECTIONS: readonly { readonly heading: string | null; readonly rows: Rows }[] = PLACES.map(
-  ([heading, names]) => ({ heading, rows: rowsOf(heading === OTHERS ? [...names, ...unplaced()] : names) }),
+  ([heading, names]) => ({ heading, rows: rowsOf([...names, ...unplaced(heading)]) }),
 ).filter(({ rows }) => Object.keys(rows).length > 0);
 
 export type OptionName = keyof typeof CORE | keyof FaceSettings | keyof UserListeners;
@@ -185,7 +187,38 @@ function rowsOf(names: readonly string[]): Rows {
   );
 }
 
-function unplaced(): string[] {
+/** Returns the names of the rows that `PLACES` does not name, and that belong to the section with this heading. */
+function unplaced(heading: string | null): string[] {
+  if (heading !== LIMITS_SECTION && heading !== OTHERS) return [];
   const placed = new Set(PLACES.flatMap(([, names]) => names));
-  return [...ALL.keys()].filter((name) => !placed.has(name));
+  return [...ALL.keys()].filter(
+    (name) => !placed.has(name) && isLimitName(name) === (heading === LIMITS_SECTION),
+  );
 }
+
+export function isLimitName(name: string): name is LimitName {
+  return Object.hasOwn(ALL_LIMITS, name);
+}
+
+/** Returns the limits that have an option, as rows of options. */
+function optionsOf<Table extends LimitRows>(limits: Table) {
+  return Object.fromEntries(
+    Object.entries(limits).flatMap(([name, one]) => {
+      if (one.flag === null) return [];
+      const other = one.fallback + (one.fallback < one.max ? 1 : -1);
+      const made = row({
+        flags: `--${one.flag} <${one.unit === "count" ? "number" : one.unit}>`,
+        help: one.summary,
+        form: limit(one),
+        fallback: one.fallback,
+        reload: one.restart === true ? "restart" : "immediately",
+        example: formatLimit(one, other),
+      });
+      return [[name, made]];
+    }),
+  ) as LimitOptions<Table>;
+}
+
+type LimitOptions<Table extends LimitRows> = {
+  readonly [Name in keyof Table as Table[Name]["flag"] extends string ? Name : never]: OptionRow<number>;
+};

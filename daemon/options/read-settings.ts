@@ -12,6 +12,7 @@ import { formatLimit } from "./limit-text.js";
 import { LIMITS, type LimitName, type Limits } from "./limits.js";
 import { attributeOf } from "./option-row.js";
 import {
+  ALL_LIMITS,
   OPTION_NAMES,
   OPTIONS,
   type OptionName,
@@ -81,7 +82,7 @@ export function settingsOf(program: Command): Settings {
 function withLimits(values: OptionValues): Omit<OptionValues, LimitName> & { readonly limits: Limits } {
   const chosen: Readonly<Record<string, unknown>> = { ...values };
   const limits = Object.fromEntries(
-    Object.entries(LIMITS).map(([name, { fallback }]) => [name, chosen[name] ?? fallback]),
+    Object.entries(ALL_LIMITS).map(([name, { fallback }]) => [name, chosen[name] ?? fallback]),
   ) as Record<LimitName, number>;
   const others = Object.entries(values).filter(([name]) => !(name in limits));
   return { ...(Object.fromEntries(others) as Omit<OptionValues, LimitName>), limits };

@@ -1,8 +1,7 @@
 /** Determines from the table of options which changes SIGHUP applies immediately, and which need a restart. */
 import { isDeepStrictEqual } from "node:util";
-import { isLimitName } from "./limits.js";
 import { nameOf } from "./option-row.js";
-import { OPTION_NAMES, OPTIONS, type OptionName } from "./option-table.js";
+import { isLimitName, OPTION_NAMES, OPTIONS, type OptionName } from "./option-table.js";
 import { hasTimeline, type Settings } from "./settings.js";
 
 /** Returns the names of options that have changed and need a restart. */

@@ -14,6 +14,7 @@ import type { ProtocolGroup } from "../net/connections/foreign-client.js";
 import type { Service } from "../net/process/service.js";
 import { StartError } from "../net/process/start-error.js";
 import type { BackendSpecification } from "../options/database-list.js";
+import type { LimitRow } from "../options/limit-text.js";
 import type { OptionRow } from "../options/option-row.js";
 import type { UserListenerName } from "../options/option-table.js";
 import type { Settings } from "../options/settings.js";
@@ -59,6 +60,8 @@ export interface OpenedFace {
 export interface Face {
   /** The rows of its options, by the names of their settings. Its file options.ts adds the settings to the type. */
   readonly options?: Readonly<Record<string, OptionRow>>;
+  /** The rows of its limits, by their names. Its file options.ts adds these to the type. */
+  readonly limits?: Readonly<Record<string, LimitRow>>;
   /**
    * Checks combinations of its options, whether they are set or not.
    * @param userListeners  the names of the listeners for users

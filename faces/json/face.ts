@@ -1,10 +1,11 @@
 /** The face of clients that send JSON documents (--json). */
 import { registerValueKind } from "../../daemon/store/values/value-kinds.js";
 import type { UserFace } from "../users/user-face.js";
-import { checkJsonOptions, JSON_OPTIONS } from "./options.js";
+import { checkJsonOptions, JSON_LIMITS, JSON_OPTIONS } from "./options.js";
 
 export const json: UserFace = {
   options: JSON_OPTIONS,
+  limits: JSON_LIMITS,
   checkOptions: checkJsonOptions,
   speaks: {
     ports: { json: "JSON documents (--json)" },

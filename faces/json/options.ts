@@ -1,10 +1,14 @@
-/** The options of --json. */
+/** The options of --json, and its limit. */
 import { formatHost, type HostAndPort } from "../../daemon/net/process/host-and-port.js";
 import { fail } from "../../daemon/net/process/start-error.js";
-import { row, type ValuesOf } from "../../daemon/options/option-row.js";
+import type { LimitRow } from "../../daemon/options/limit-text.js";
+import { type LimitsOf, row, type ValuesOf } from "../../daemon/options/option-row.js";
 import { parsePeer } from "../../daemon/options/peer-address.js";
 import { hasTimeline, isSidecar, type Settings } from "../../daemon/options/settings.js";
 import { list, listenAddressOr } from "../../daemon/options/value-forms.js";
+
+const SECOND = 1000;
+const HOUR = 60 * 60 * SECOND;
 
 /** The port of the original JSON server. */
 const JSON_PORT = "8888";
@@ -32,7 +36,20 @@ export const JSON_OPTIONS = {
   }),
 } as const;
 
+export const JSON_LIMITS = {
+  jsonReplicaTimeout: {
+    flag: "json-replica-timeout",
+    unit: "time",
+    fallback: 3 * SECOND,
+    min: 1,
+    max: HOUR,
+    summary: "time that a write waits for a server of --json-replica that does not answer",
+    reason: "the original waits a minute for each write; writes that a server missed are sent later",
+  },
+} as const satisfies Record<string, LimitRow>;
+
 declare module "../../daemon/options/option-row.js" {
+  interface FaceLimits extends LimitsOf<typeof JSON_LIMITS> {}
   interface FaceSettings extends ValuesOf<typeof JSON_OPTIONS> {}
   interface UserListeners extends Pick<ValuesOf<typeof JSON_OPTIONS>, "json"> {}
 }

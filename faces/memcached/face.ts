@@ -1,6 +1,6 @@
 /** The face of memcached clients (--memcached). */
 import type { UserFace } from "../users/user-face.js";
-import { MEMCACHED_OPTIONS } from "./options.js";
+import { MEMCACHED_LIMITS, MEMCACHED_OPTIONS } from "./options.js";
 
 /** Matches memcached commands. No SQL statement has this form. */
 const MEMCACHED =
@@ -11,6 +11,7 @@ const MEMCACHED_AND_RESP = /^get /;
 
 export const memcached: UserFace = {
   options: MEMCACHED_OPTIONS,
+  limits: MEMCACHED_LIMITS,
   speaks: {
     ports: { memcached: "memcached clients (--memcached)" },
     protocols: [

@@ -1,6 +1,10 @@
-/** The option of --memcached. */
-import { row, type ValuesOf } from "../../daemon/options/option-row.js";
+/** The option of --memcached, and its limit. */
+import type { LimitRow } from "../../daemon/options/limit-text.js";
+import { type LimitsOf, row, type ValuesOf } from "../../daemon/options/option-row.js";
 import { listenAddress } from "../../daemon/options/value-forms.js";
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
 
 export const MEMCACHED_OPTIONS = {
   memcached: row({
@@ -14,7 +18,20 @@ export const MEMCACHED_OPTIONS = {
   }),
 } as const;
 
+export const MEMCACHED_LIMITS = {
+  maxMemcachedItemBytes: {
+    flag: "max-memcached-item-bytes",
+    unit: "bytes",
+    fallback: MIB,
+    min: KIB,
+    max: 256 * MIB,
+    summary: "length from which items of memcached clients are too large; --max-request-bytes also applies",
+    reason: "the default of memcached (-I)",
+  },
+} as const satisfies Record<string, LimitRow>;
+
 declare module "../../daemon/options/option-row.js" {
+  interface FaceLimits extends LimitsOf<typeof MEMCACHED_LIMITS> {}
   interface FaceSettings extends ValuesOf<typeof MEMCACHED_OPTIONS> {}
   interface UserListeners extends Pick<ValuesOf<typeof MEMCACHED_OPTIONS>, "memcached"> {}
 }

@@ -2,7 +2,7 @@
 import { registerValueKind } from "../../daemon/store/values/value-kinds.js";
 import type { UserFace } from "../users/user-face.js";
 import { messageBytes, refusedAnswer } from "./bytes/mongo-answers.js";
-import { MONGO_OPTIONS } from "./options.js";
+import { MONGO_LIMITS, MONGO_OPTIONS } from "./options.js";
 
 /**
  * The layout of a MongoDB message header: length, two ids, and the kind. Source: MongoDB's wire protocol, "Standard
@@ -20,6 +20,7 @@ const MONGO_KINDS: readonly number[] = [MONGO_QUERY, 2012, 2013];
 
 export const mongo: UserFace = {
   options: MONGO_OPTIONS,
+  limits: MONGO_LIMITS,
   speaks: {
     ports: { mongo: "MongoDB's drivers (--mongo)" },
     protocols: [

@@ -1,13 +1,14 @@
 /** The face of Redis clients (--resp). */
 import { registerValueKind } from "../../daemon/store/values/value-kinds.js";
 import type { UserFace } from "../users/user-face.js";
-import { checkRedisOptions, REDIS_OPTIONS } from "./options.js";
+import { checkRedisOptions, REDIS_LIMITS, REDIS_OPTIONS } from "./options.js";
 
 /** Matches the arrays of Redis clients, and the lines that people type to test a Redis server. */
 const RESP = /^(?:\*[1-9]\d{0,6}\r\n\$\d{1,9}\r\n|(?:ping|info|hello \d|auth \S+)(?: \S+)?\r?\n)/i;
 
 export const redis: UserFace = {
   options: REDIS_OPTIONS,
+  limits: REDIS_LIMITS,
   checkOptions: checkRedisOptions,
   speaks: {
     ports: { resp: "Redis clients (--resp)" },

@@ -1,9 +1,15 @@
-/** The options of --resp. */
+/** The options and limits of --resp. */
 import { fail } from "../../daemon/net/process/start-error.js";
 import { NO_EVENTS, parseEventFlags } from "../../daemon/options/event-flags.js";
-import { row, type ValuesOf } from "../../daemon/options/option-row.js";
+import type { LimitRow } from "../../daemon/options/limit-text.js";
+import { type LimitsOf, row, type ValuesOf } from "../../daemon/options/option-row.js";
 import type { Settings } from "../../daemon/options/settings.js";
 import { choice, listenAddress, text } from "../../daemon/options/value-forms.js";
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const SECOND = 1000;
+const HOUR = 60 * 60 * SECOND;
 
 export const REDIS_OPTIONS = {
   /** The address for Redis clients, or null if there is none. */
@@ -39,7 +45,68 @@ export const REDIS_OPTIONS = {
   }),
 } as const;
 
+export const REDIS_LIMITS = {
+  maxHeldBytes: {
+    flag: null,
+    unit: "bytes",
+    fallback: MIB,
+    min: KIB,
+    max: 511 * MIB,
+    summary:
+      "RESP: bytes of a connection's answers to reads that may wait for the disk; above it, its next command runs when they are sent",
+    reason: "such answers wait for about a millisecond; the memory of a pipeline of long reads stays small",
+  },
+  maxBulkBytes: {
+    flag: null,
+    unit: "bytes",
+    fallback: 511 * MIB,
+    min: MIB,
+    max: 511 * MIB,
+    summary: "RESP: maximum length of an argument (Redis's proto-max-bulk-len)",
+    reason: "Redis has 512 MiB, which is slightly more than the maximum length of a string in V8",
+  },
+  maxQueryBytes: {
+    flag: "max-query-bytes",
+    unit: "bytes",
+    fallback: KIB * MIB,
+    min: MIB,
+    max: 1024 * KIB * MIB,
+    summary:
+      "RESP: bytes of an incomplete command, or of commands after one that waits (Redis's client-query-buffer-limit)",
+    reason: "as in Redis; --max-buffered-bytes, for all clients together, is usually lower",
+  },
+  latencyTime: {
+    flag: null,
+    unit: "time",
+    fallback: 0,
+    min: 0,
+    max: HOUR,
+    summary: "RESP: minimum time of commands that LATENCY samples; 0: none",
+    reason: "as in Redis",
+  },
+  luaTimeLimit: {
+    flag: "lua-time-limit",
+    unit: "time",
+    fallback: 5 * SECOND,
+    min: 10,
+    max: HOUR,
+    summary: "time after which a script of a Redis client is stopped with an error",
+    reason:
+      "the daemon serves no other client while a script runs; earlier writes of the script remain, as after any error",
+  },
+  luaMemory: {
+    flag: "lua-memory",
+    unit: "bytes",
+    fallback: 64 * MIB,
+    min: 32 * MIB,
+    max: 1024 * MIB,
+    summary: "maximum memory of a script of a Redis client; a script that needs more fails",
+    reason: "Lua itself needs 16 MiB; further memory is released after the script",
+  },
+} as const satisfies Record<string, LimitRow>;
+
 declare module "../../daemon/options/option-row.js" {
+  interface FaceLimits extends LimitsOf<typeof REDIS_LIMITS> {}
   interface FaceSettings extends ValuesOf<typeof REDIS_OPTIONS> {}
   interface UserListeners extends Pick<ValuesOf<typeof REDIS_OPTIONS>, "resp"> {}
 }

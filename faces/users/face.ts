@@ -1,10 +1,11 @@
 /** The users of all listeners whose clients have names and passwords. */
 import type { Settings } from "../../daemon/options/settings.js";
 import type { Face } from "../../daemon/program/face.js";
-import { checkUserOptions, USER_OPTIONS } from "./options.js";
+import { checkUserOptions, USER_LIMITS, USER_OPTIONS } from "./options.js";
 
 export const users: Face = {
   options: USER_OPTIONS,
+  limits: USER_LIMITS,
   checkOptions: checkUserOptions,
   async checkFiles(settings) {
     if (!(await hasListener(settings))) return;

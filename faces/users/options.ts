@@ -1,8 +1,17 @@
-/** The options of users with names and passwords. */
+/** The options of users with names and passwords, and the limit of their connections. */
 import { fail } from "../../daemon/net/process/start-error.js";
-import { flagsOf, row, type UserListeners, type ValuesOf } from "../../daemon/options/option-row.js";
+import type { LimitRow } from "../../daemon/options/limit-text.js";
+import {
+  flagsOf,
+  type LimitsOf,
+  row,
+  type UserListeners,
+  type ValuesOf,
+} from "../../daemon/options/option-row.js";
 import type { Settings } from "../../daemon/options/settings.js";
 import { path, toggle } from "../../daemon/options/value-forms.js";
+
+const HOUR = 60 * 60 * 1000;
 
 export const USER_OPTIONS = {
   /** The file of the users of these listeners, or null for one user with all permissions. */
@@ -27,7 +36,21 @@ export const USER_OPTIONS = {
   }),
 } as const;
 
+export const USER_LIMITS = {
+  respIdleTimeout: {
+    flag: "resp-idle-timeout",
+    unit: "time",
+    fallback: 0,
+    min: 0,
+    max: 24 * HOUR,
+    summary:
+      "RESP and JSON: time without a command after which a connection is closed; 0: never (Redis's timeout)",
+    reason: "pools of Redis clients keep connections for hours and do not expect them to be closed",
+  },
+} as const satisfies Record<string, LimitRow>;
+
 declare module "../../daemon/options/option-row.js" {
+  interface FaceLimits extends LimitsOf<typeof USER_LIMITS> {}
   interface FaceSettings extends ValuesOf<typeof USER_OPTIONS> {}
 }
 

@@ -1,10 +1,11 @@
 /** The face of browsers (--ws). */
 import { loadWith } from "../../daemon/net/process/optional-package.js";
 import type { Face } from "../../daemon/program/face.js";
-import { checkWebOptions, WEB_OPTIONS } from "./options.js";
+import { checkWebOptions, WEB_LIMITS, WEB_OPTIONS } from "./options.js";
 
 export const web: Face = {
   options: WEB_OPTIONS,
+  limits: WEB_LIMITS,
   checkOptions: checkWebOptions,
   speaks: { ports: { ws: "WebSocket (--ws)" }, protocols: [] },
   async open(core, service) {

@@ -1,10 +1,14 @@
-/** The options of --ws, the listener for browsers. */
+/** The options of --ws, the listener for browsers, and its limit. */
 import { isLoopback } from "../../daemon/net/process/host-and-port.js";
 import { fail } from "../../daemon/net/process/start-error.js";
-import { row, type ValuesOf } from "../../daemon/options/option-row.js";
+import type { LimitRow } from "../../daemon/options/limit-text.js";
+import { type LimitsOf, row, type ValuesOf } from "../../daemon/options/option-row.js";
 import { refuseOpen } from "../../daemon/options/reachable-addresses.js";
 import { isSigned, type Settings } from "../../daemon/options/settings.js";
 import { list, listenAddress } from "../../daemon/options/value-forms.js";
+
+const SECOND = 1000;
+const HOUR = 60 * 60 * SECOND;
 
 const ORIGINS_MAX = 256;
 
@@ -32,7 +36,20 @@ export const WEB_OPTIONS = {
   }),
 } as const;
 
+export const WEB_LIMITS = {
+  wsPing: {
+    flag: "ws-ping",
+    unit: "time",
+    fallback: 20 * SECOND,
+    min: SECOND,
+    max: HOUR,
+    summary: "WebSocket: interval of pings; a client that does not answer them counts as idle",
+    reason: "proxies close connections that are silent for a minute; several pings fit into --idle-timeout",
+  },
+} as const satisfies Record<string, LimitRow>;
+
 declare module "../../daemon/options/option-row.js" {
+  interface FaceLimits extends LimitsOf<typeof WEB_LIMITS> {}
   interface FaceSettings extends ValuesOf<typeof WEB_OPTIONS> {}
 }
 

@@ -2,7 +2,9 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as faces from "../../daemon/faces.js";
+import type { LimitRow } from "../../daemon/options/limit-text.js";
 import { nameOf, type OptionRow } from "../../daemon/options/option-row.js";
+import type { Face } from "../../daemon/program/face.js";
 import { importsOf, startedBy, texts } from "../rooms/imports.js";
 import { repositoryRoot } from "../support/repository.js";
 
@@ -26,7 +28,7 @@ const FOLDERS: readonly string[] = [
   ...new Set([...texts.keys()].flatMap((file) => /^(?:faces|tools)\/[\w-]+(?=\/)/.exec(file)?.[0] ?? [])),
 ];
 
-const FACE_ENTRIES = Object.entries<{ readonly options?: Readonly<Record<string, OptionRow>> }>(faces);
+const FACE_ENTRIES = Object.entries<Pick<Face, "options" | "limits">>(faces);
 
 export interface Removal {
   /** The removed folders: the requested ones, and the faces and tools that import them. */
@@ -38,7 +40,7 @@ export interface Removal {
    * an option of theirs.
    */
   readonly dependents: readonly string[];
-  /** The long names of the removed options. */
+  /** The long names of the removed options and limits. */
   readonly options: readonly string[];
   /** The text of the list without the removed faces and tools. */
   readonly list: string;
@@ -82,14 +84,19 @@ const dependenciesOf = (file: string): string[] => [...importsOf(file), ...start
 
 type Listed = readonly (readonly [name: string, folder: string])[];
 
-/** Returns the long names of the options of faces. */
-const optionsOf = (removed: Listed): string[] => rowsOf(removed).map(nameOf);
+/** Returns the long names of the options and limits of faces. */
+function optionsOf(removed: Listed): string[] {
+  const limits = entriesOf(removed).flatMap(({ limits = {} }) => Object.values<LimitRow>(limits));
+  return [...rowsOf(removed).map(nameOf), ...limits.flatMap(({ flag }) => flag ?? [])];
+}
 
 function rowsOf(removed: Listed): OptionRow[] {
+  return entriesOf(removed).flatMap(({ options = {} }) => Object.values<OptionRow>(options));
+}
+
+function entriesOf(removed: Listed): Pick<Face, "options" | "limits">[] {
   const names = removed.map(([name]) => name);
-  return FACE_ENTRIES.filter(([name]) => names.includes(name)).flatMap(([, { options = {} }]) =>
-    Object.values<OptionRow>(options),
-  );
+  return FACE_ENTRIES.filter(([name]) => names.includes(name)).map(([, entry]) => entry);
 }
 
 /** Returns the folders, and those that import them, directly or indirectly. */

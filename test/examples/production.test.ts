@@ -8,9 +8,8 @@ import { copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promi
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { isLimitName } from "../../daemon/options/limits.js";
 import { nameOf } from "../../daemon/options/option-row.js";
-import { OPTION_NAMES, OPTIONS } from "../../daemon/options/option-table.js";
+import { isLimitName, OPTION_NAMES, OPTIONS } from "../../daemon/options/option-table.js";
 import { readCommandLine } from "../../daemon/program/command-line.js";
 import { writeClusterSecret } from "../../keys/cluster-secret-file.js";
 import { neededBy } from "../daemon/options/examples.js";

@@ -6,9 +6,8 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { REFUSALS, type Refusal } from "../../daemon/engine/answers/refusals.js";
 import { formatLimit } from "../../daemon/options/limit-text.js";
-import { LIMITS } from "../../daemon/options/limits.js";
 import { nameOf, type OptionRow } from "../../daemon/options/option-row.js";
-import { OPTIONS } from "../../daemon/options/option-table.js";
+import { ALL_LIMITS, isLimitName, OPTION_NAMES, OPTIONS } from "../../daemon/options/option-table.js";
 import { commands, findCommand } from "../../daemon/store/command-table.js";
 import { connectionMistake } from "../../daemon/store/connection-mistake.js";
 import { isKeyCommand } from "../../daemon/store/key-command.js";
@@ -50,11 +49,10 @@ const PARTS: readonly Part[] = [
     lines: () => [
       "| option | default | meaning |",
       "|---|---|---|",
-      ...Object.values(LIMITS).flatMap((row) =>
-        row.flag === null
-          ? []
-          : [`| \`--${row.flag}\` | ${formatLimit(row, row.fallback)} | ${row.summary} |`],
-      ),
+      ...(OPTION_NAMES as readonly string[]).filter(isLimitName).map((name) => {
+        const row = ALL_LIMITS[name];
+        return `| \`--${row.flag}\` | ${formatLimit(row, row.fallback)} | ${row.summary} |`;
+      }),
     ],
   },
   { file: "docs/metrics.md", lines: stateRows },

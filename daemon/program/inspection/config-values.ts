@@ -5,9 +5,8 @@
 
 import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
 import { bulk, map, type Reply } from "../../../protocol/reply.js";
-import { isLimitName } from "../../options/limits.js";
 import { nameOf, type OptionRow } from "../../options/option-row.js";
-import { OPTION_NAMES, OPTIONS, type OptionName } from "../../options/option-table.js";
+import { isLimitName, OPTION_NAMES, OPTIONS, type OptionName } from "../../options/option-table.js";
 import type { Settings } from "../../options/settings.js";
 import { globMatches } from "../../store/patterns/glob.js";
 

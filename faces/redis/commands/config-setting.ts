@@ -1,6 +1,7 @@
 /** A setting of CONFIG GET and CONFIG SET, and the kinds of settings. Error texts: redis-server 7.0, config.c. */
 
-import { LIMITS, type LimitName } from "../../../daemon/options/limits.js";
+import type { LimitName } from "../../../daemon/options/limits.js";
+import { ALL_LIMITS } from "../../../daemon/options/option-table.js";
 import { parseInteger } from "../../../daemon/store/arguments/number-arguments.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { RespSession } from "../session/resp-session.js";
@@ -64,7 +65,7 @@ export function parseNumber(
 }
 
 export function limit({ limit: name, scale, isMemory = undefined, mayBeNegative }: LimitSetting): Setting {
-  const { min, max } = LIMITS[name];
+  const { min, max } = ALL_LIMITS[name];
   const bounds = {
     min: mayBeNegative === true ? -1 : Math.ceil(min / scale),
     max: Math.floor(max / scale),

@@ -14,6 +14,7 @@ import {
   parseRetention,
 } from "../../../daemon/options/limit-text.js";
 import { LIMITS } from "../../../daemon/options/limits.js";
+import { ALL_LIMITS } from "../../../daemon/options/option-table.js";
 
 test("sizes and times are parsed with their units, and their formatted texts have the same values", () => {
   const { maxRequestBytes, idleTimeout, maxConnections } = LIMITS;
@@ -25,7 +26,7 @@ test("sizes and times are parsed with their units, and their formatted texts hav
   assert.equal(formatLimit(idleTimeout, 90_000), "90s");
   assert.equal(formatLimit(idleTimeout, 1500), "1500ms");
   assert.equal(formatLimit(maxConnections, 10_000), "10000");
-  for (const row of Object.values(LIMITS)) {
+  for (const row of Object.values(ALL_LIMITS)) {
     for (const value of [row.min, row.fallback, row.max])
       assert.equal(parseLimit(row, formatLimit(row, value)), value);
   }
@@ -58,7 +59,7 @@ test("a limit that is invalid or out of bounds is refused with the expected form
 });
 
 test("each default is within its bounds and has a reason", () => {
-  for (const { min, fallback, max, reason } of Object.values(LIMITS)) {
+  for (const { min, fallback, max, reason } of Object.values(ALL_LIMITS)) {
     assert.ok(min <= fallback && fallback <= max);
     assert.notEqual(reason, "");
   }

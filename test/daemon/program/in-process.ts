@@ -14,13 +14,14 @@ import { DbsyncListener } from "../../../daemon/listener/dbsync-dialect.js";
 import type { DbsyncService } from "../../../daemon/listener/dbsync-server.js";
 import { type Environment, realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
 import { DATE_WINDOW_DEFAULT, type DateWindow } from "../../../daemon/options/date-window.js";
-import { LIMITS, type LimitName, type Limits } from "../../../daemon/options/limits.js";
+import type { LimitName, Limits } from "../../../daemon/options/limits.js";
+import { ALL_LIMITS } from "../../../daemon/options/option-table.js";
 import type { LogLine } from "../../support/daemon-process.js";
 import { keepLog } from "../../support/log-lines.js";
 import { UNBOUNDED } from "../../support/unbounded-memory.js";
 
 export const defaultLimits: Limits = Object.fromEntries(
-  Object.entries(LIMITS).map(([name, row]) => [name, row.fallback]),
+  Object.entries(ALL_LIMITS).map(([name, row]) => [name, row.fallback]),
 ) as Record<LimitName, number>;
 
 export interface InProcessOptions {
