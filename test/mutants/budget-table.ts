@@ -358,7 +358,7 @@ export const budgetMutants: readonly Mutant[] = [
   },
   {
     name: "budgets: functions of long texts do not yield",
-    file: "faces/sql/store/commands/scalar-functions.js",
+    file: "faces/sql/store/commands/compiled-expressions.js",
     find: "evaluation.effort.work(value.length / BYTES_PER_STEP);",
     replace: ";",
     test: "test/faces/sql/store/commands/long-texts.test.js",

@@ -259,7 +259,7 @@ export const sqlMutants: readonly Mutant[] = [
   },
   {
     name: "SQL: a branch of case applies if its condition is unknown",
-    file: "faces/sql/store/commands/conversions.js",
+    file: "faces/sql/store/commands/compiled-expressions.js",
     find: "holds === true",
     replace: "holds !== false",
     test: "test/faces/sql/store/commands/sqlite.test.js",
@@ -308,7 +308,7 @@ export const sqlMutants: readonly Mutant[] = [
   },
   {
     name: "SQL: an unauthenticated client may send statements of any length",
-    file: "faces/sql/sql-dialect.js",
+    file: "faces/sql/sql-listener.js",
     find: "this.needsLogin ? LOGIN_BYTES_MAX : maxBytes",
     replace: "maxBytes",
     test: LISTENER,
@@ -406,14 +406,14 @@ export const sqlMutants: readonly Mutant[] = [
   },
   {
     name: "SQL: a half is rounded to the even number",
-    file: "faces/sql/store/commands/scalar-functions.js",
+    file: "faces/sql/store/commands/compiled-expressions.js",
     find: "Math.trunc(size + 0.5)",
     replace: "(size % 2 === 0.5 ? Math.trunc(size) : Math.trunc(size + 0.5))",
     test: SQLITE,
   },
   {
     name: "SQL: a number just below a half is rounded down",
-    file: "faces/sql/store/commands/scalar-functions.js",
+    file: "faces/sql/store/commands/compiled-expressions.js",
     find: "(isNear ? NEAR : 0n)",
     replace: "0n",
     test: STATEMENTS,

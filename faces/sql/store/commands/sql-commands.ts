@@ -5,20 +5,33 @@
 
 import { custom } from "../../../../daemon/store/arguments/command-errors.js";
 import { eachChangeEvent } from "../../../../daemon/store/events/event-rules.js";
+import type { EffortBudget } from "../../../../daemon/store/keyspace/effort-budget.js";
 import type { Data } from "../../../../daemon/store/keyspace/mutators.js";
 import type { Unit } from "../../../../daemon/store/keyspace/unit.js";
 import { family } from "../../../../daemon/store/rows/command-row.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
-import { integer, OK, type Reply } from "../../../../protocol/reply.js";
+import {
+  array,
+  bulk,
+  bulkOrNil,
+  integer,
+  NIL,
+  OK,
+  type Reply,
+  relation,
+  writtenDouble,
+} from "../../../../protocol/reply.js";
+import { StepReply } from "../../../../protocol/step-reply.js";
+import { finish, STEP_ITEMS } from "../../../../protocol/steps.js";
 import { mistakeFailure } from "../grammar/error-messages.js";
 import { formOf, parse } from "../grammar/parse.js";
 import { SqlMistake } from "../grammar/syntax-error.js";
 import type { Statement } from "../grammar/syntax-tree.js";
+import type { Scalar } from "../values/cell.js";
 import { checkName } from "./catalogue.js";
-import { type Evaluation, failure } from "./evaluation-context.js";
+import { type Evaluation, failure, ROW_BYTES } from "./evaluation-context.js";
 import { answered, answering } from "./execute-query.js";
 import type { Relation } from "./relation.js";
-import { relationInSteps, relationReply } from "./relation-reply.js";
 import { insert, remove, update } from "./row-changes.js";
 import {
   checkDatabase,
@@ -157,4 +170,57 @@ function carriedOut(statement: Statement, evaluation: Evaluation): Reply {
       drop(statement.what, statement.name, evaluation);
       return OK;
   }
+}
+
+/** Approximate memory of the reply of a cell. */
+const CELL_REPLY_BYTES = 64;
+
+/**
+ * Returns the name of a relation, its columns with their origins, and its rows.
+ * @param effort  counts the memory of the reply
+ */
+function relationReply(result: Relation, effort: EffortBudget): Reply {
+  return relation(finish(replyItems(result, effort)));
+}
+
+/**
+ * Returns a reply that finds the relation in steps, each of which may throw a CommandFailure.
+ * @param effort  counts the memory of the reply
+ */
+function relationInSteps(work: Generator<void, Relation>, effort: EffortBudget): Reply {
+  return new RelationInSteps("map", foundItems(work, effort));
+}
+
+class RelationInSteps extends StepReply<"map"> {
+  readonly isRelation = true;
+}
+
+function* foundItems(
+  work: Generator<void, Relation>,
+  effort: EffortBudget,
+): Generator<void, readonly Reply[]> {
+  return yield* replyItems(yield* work, effort);
+}
+
+function* replyItems(
+  { name, columns, rows }: Relation,
+  effort: EffortBudget,
+): Generator<void, readonly Reply[]> {
+  effort.hold(rows.length * (ROW_BYTES + columns.length * CELL_REPLY_BYTES));
+  const rowReplies: Reply[] = [];
+  for (const row of rows) if (rowReplies.push(array(row.map(cellReply))) % STEP_ITEMS === 0) yield;
+  return [
+    ...[bulk("name"), bulk(name), bulk("columns")],
+    array(columns.map((column) => array([bulk(column.name), bulkOrNil(column.origin ?? undefined)]))),
+    ...[bulk("rows"), array(rowReplies)],
+  ];
+}
+
+const YES: Reply = { kind: "resp3", written: "#t\r\n", plain: { kind: "integer", value: 1 } };
+const NO: Reply = { kind: "resp3", written: "#f\r\n", plain: { kind: "integer", value: 0 } };
+
+function cellReply(cell: Scalar): Reply {
+  if (typeof cell === "string") return bulk(cell);
+  if (typeof cell === "number") return writtenDouble(cell, Object.is(cell, -0) ? "-0" : String(cell));
+  return cell === null ? NIL : cell ? YES : NO;
 }
