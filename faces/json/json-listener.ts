@@ -1,18 +1,28 @@
 /** The JSON listener, for clients of php-dbsync's replicated in-memory database. */
 
 import type { JsonReplicaFigures } from "../../daemon/listener/json-replica-figures.js";
+import { type Answer, type Closing, closing } from "../../daemon/net/connections/dialect.js";
+import { isTextByte } from "../../daemon/net/connections/first-byte.js";
+import { type ForeignClient, foreignClient } from "../../daemon/net/connections/foreign-client.js";
 import type { Limits } from "../../daemon/options/limits.js";
-import { UserListener, type UserListenerParts } from "../users/user-listener.js";
+import { SessionDialect } from "../users/session-dialect.js";
+import { UserListener, type UserListenerParts, type UserSocketHost } from "../users/user-listener.js";
 import { RefusedRequests } from "./actions/forwarded-writes.js";
-import { JSON_LISTENER, JsonDialect } from "./json-dialect.js";
+import { JsonLineParser } from "./bytes/json-lines.js";
+import { JsonSession } from "./json-session.js";
 import { PieceOutput } from "./long-answer-output.js";
-import { ANSWER_END, failure } from "./messages/json-answers.js";
+import { ANSWER_END, ERROR_HEAD, failure, type Text, withinLimit } from "./messages/json-answers.js";
 import { DocumentStore } from "./replicas/document-store.js";
 import { ReplicaServer } from "./replicas/replica-server.js";
 import { JsonReplicas, replicaLimitsOf } from "./replicas/replicas.js";
 
 const FORWARDED_REFUSED =
   'a request with "replicate":false was refused: if another server forwarded it, the two servers now differ';
+const JSON_LISTENER = "json";
+const TOO_LONG = "The line is longer than this server accepts (--max-request-bytes).";
+/** The maximum length of a line before a login, in bytes. A login is much shorter. */
+const LOGIN_LINE_BYTES_MAX = 256 * 1024;
+const LOGIN_TOO_LONG = "The line is longer than this server accepts before a login.";
 
 export class JsonListener extends UserListener<Buffer> {
   readonly #replicas: JsonReplicas | null;
@@ -57,5 +67,76 @@ export class JsonListener extends UserListener<Buffer> {
     this.#replicas?.stopFetching();
     await super.stop();
     this.#replicas?.stop();
+  }
+}
+
+/**
+ * The dialect of --json. Each line is a request, which the session executes; answers are returned in the same order. As
+ * with the original, clients may be silent for any length of time between lines, but not within a line.
+ */
+class JsonDialect extends SessionDialect<Buffer, Text> {
+  readonly listener = JSON_LISTENER;
+  protected readonly parser: JsonLineParser;
+  readonly #host: UserSocketHost;
+  readonly #output: PieceOutput;
+  readonly #maxRequestBytes: number;
+  readonly #session: JsonSession;
+
+  /** @param replicas  original servers that receive the writes, or null if there are none */
+  constructor(
+    host: UserSocketHost,
+    replicas: JsonReplicas | null,
+    refused: RefusedRequests,
+    output: PieceOutput,
+  ) {
+    const session = new JsonSession(host, replicas, refused);
+    super(host, session);
+    this.#host = host;
+    this.#output = output;
+    this.#session = session;
+    this.#maxRequestBytes = host.limits.maxRequestBytes;
+    this.parser = new JsonLineParser(this.#maxRequestBytes);
+  }
+
+  override foreignClient(chunk: Buffer): ForeignClient | null {
+    return foreignClient(chunk, "json");
+  }
+
+  /** Accepts NUL as well, because the original removes it from the beginning of a line. */
+  override isFirstByte(byte: number): boolean {
+    return isTextByte(byte) || byte === 0;
+  }
+
+  override get heldBytes(): number {
+    return this.parser.heldBytes;
+  }
+
+  override push(chunk: Buffer): boolean {
+    const maxBytes = this.#maxRequestBytes;
+    this.parser.maxBytes = this.needsLogin ? Math.min(LOGIN_LINE_BYTES_MAX, maxBytes) : maxBytes;
+    return super.push(chunk);
+  }
+
+  bytesOf({ length }: Buffer): number {
+    return length;
+  }
+
+  problem(): Closing | null {
+    if (!this.parser.isTooLong) return null;
+    const answer = failure(this.needsLogin ? LOGIN_TOO_LONG : TOO_LONG) + ANSWER_END;
+    return closing("malformed", "a line above --max-request-bytes", answer);
+  }
+
+  override disconnected(): void {
+    this.#session.leave();
+  }
+
+  protected written(joined: Text): Answer {
+    const answer = withinLimit(joined, this.#host.limits.maxOutputBytes);
+    return typeof answer === "string" ? answer + ANSWER_END : this.#output.long([...answer, ANSWER_END]);
+  }
+
+  protected isError(answer: string): boolean {
+    return answer.startsWith(ERROR_HEAD);
   }
 }

@@ -13,15 +13,16 @@ import type { Unit } from "../../../../daemon/store/keyspace/unit.js";
 import { family } from "../../../../daemon/store/rows/command-row.js";
 import { currentDb, read, update, write } from "../../../../daemon/store/rows/key-spec.js";
 import { type ByteString, bytesOfText } from "../../../../protocol/byte-string.js";
-import { array, bulk, bulks, integer, OK, type Reply } from "../../../../protocol/reply.js";
+import { array, bulk, bulks, integer, OK, ONE, type Reply, ZERO } from "../../../../protocol/reply.js";
 import { StepReply, withItemsFound } from "../../../../protocol/step-reply.js";
 import { STEP_ITEMS, sortedInSteps } from "../../../../protocol/steps.js";
+import { setIndexed } from "../keyspace/document-mutators.js";
 import { Document } from "../values/document.js";
 import { deleteEntries, deletesLimited, empty } from "./document-deletions.js";
 import { documentOf, namesOf, noEntry } from "./document-entries.js";
-import { createIndex, dropIndex, listIndexes } from "./document-index-commands.js";
 import { insert, insertWithKeys } from "./document-inserts.js";
 import { addMember, dropMember } from "./document-members.js";
+import { fieldArgument } from "./document-options.js";
 import { count, get } from "./document-reads.js";
 import { firstPresent, presentEntries } from "./document-selection.js";
 import { updateDocument, updatesLimited } from "./document-updates.js";
@@ -319,3 +320,38 @@ function* documentsIn(
 
 const compareAge = (a: Aged, b: Aged) => compare(a.born, b.born) || compare(a.key, b.key);
 const compare = (a: string, b: string) => (a < b ? -1 : Number(a > b));
+
+/** Maximum number of indexes of one document: every write maintains each of them. */
+const INDEXES_MAX = 16;
+
+/** `DOC.INDEX CREATE document name`. A read builds the index when it first uses it. @returns whether the index is new */
+function createIndex(data: Data, argv: readonly ByteString[]): Reply {
+  const field = fieldArgument(argv[3]!);
+  const entry = documentOf(data, argv[2]!);
+  const { indexed } = entry.value;
+  if (indexed.includes(field)) return ZERO;
+  if (indexed.length >= INDEXES_MAX)
+    throw custom(
+      `ERR A document has at most ${INDEXES_MAX} indexes: drop one that is not needed (DOC.INDEX LIST)`,
+    );
+  setIndexed(data, entry, [...indexed, field]);
+  return ONE;
+}
+
+/** `DOC.INDEX DROP document name`. @returns whether the index existed */
+function dropIndex(data: Data, argv: readonly ByteString[]): Reply {
+  const entry = documentOf(data, argv[2]!);
+  const { indexed } = entry.value;
+  if (!indexed.includes(argv[3]!)) return ZERO;
+  setIndexed(
+    data,
+    entry,
+    indexed.filter((field) => field !== argv[3]),
+  );
+  return ONE;
+}
+
+/** `DOC.INDEX LIST document` */
+function listIndexes(data: Data, argv: readonly ByteString[]): Reply {
+  return bulks(documentOf(data, argv[2]!).value.indexed);
+}
