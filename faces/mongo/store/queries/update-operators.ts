@@ -1,5 +1,6 @@
 /** The operators of updates, which define the new values of fields. Source: MongoDB's manual, "Update Operators". */
 import type { ByteString } from "../../../../protocol/byte-string.js";
+import { finish } from "../../../../protocol/steps.js";
 import {
   Binary,
   type Bson,
@@ -14,17 +15,29 @@ import {
   WrittenDouble,
 } from "../values/bson.js";
 import { type BsonNumber, bigOf, isInteger, isNumber, productOf, sumOf } from "../values/bson-numbers.js";
-import { compareBson } from "../values/bson-order.js";
+import { compareBson, keyOf } from "../values/bson-order.js";
 import { typeOf } from "../values/bson-type.js";
 import { Decimal, decimalOf } from "../values/decimal.js";
 import { type FieldPath, isArrayIndex } from "../values/index-keys.js";
-import { type ArrayChange, addedToSet, popped, pulled, pulledAll, pushed } from "./array-operators.js";
+import { elementTest } from "./bson-filter.js";
+import { integerIn } from "./command-fields.js";
 import { pathTo } from "./document-paths.js";
+import { sortingOf } from "./document-sorting.js";
 import type { Scope } from "./expressions.js";
-import { badValue, failedToParse, MongoFailure, produce, typeMismatch, type Work } from "./mongo-failure.js";
+import {
+  badValue,
+  ELEMENTS_PER_UNIT,
+  failedToParse,
+  MongoFailure,
+  produce,
+  spend,
+  typeMismatch,
+  type Work,
+} from "./mongo-failure.js";
 import { unknownName } from "./mongodb-names.js";
 import { isPositional, type PositionalElements } from "./positional-elements.js";
 import type { Change } from "./update-paths.js";
+import { compareCounted } from "./value-size.js";
 
 export interface UpdateContext extends Scope {
   /** Whether the update inserts the document. */
@@ -280,4 +293,100 @@ export function comparePaths(a: FieldPath, b: FieldPath): number {
     return x < y ? -1 : 1;
   }
   return a.length - b.length;
+}
+
+/** Applies $push, $addToSet, $pull or $pop to an array. Source: MongoDB's manual, "Array Update Operators". */
+type ArrayChange = (array: readonly Bson[]) => readonly Bson[];
+
+const MODIFIERS = ["$each", "$position", "$sort", "$slice"];
+
+function eachOf(operand: Bson, known: readonly string[], wrong = badValue): BsonDocument | null {
+  if (!isDocument(operand) || !operand.has("$each")) return null;
+  for (const name of operand.keys())
+    if (!known.includes(name)) throw badValue(`Unrecognized clause: ${name}`);
+  if (!isArray(operand.get("$each"))) throw wrong("The argument to $each must be an array");
+  return operand;
+}
+
+function pushed(operand: Bson, work: Work): ArrayChange {
+  const modified = eachOf(operand, MODIFIERS);
+  if (modified === null) return (array) => [...array, operand];
+  const added = modified.get("$each") as readonly Bson[];
+  const [position, order, slice] = ["$position", "$sort", "$slice"].map((name) => modified.get(name));
+  const index = position === undefined ? null : integerIn(position, "$position");
+  const sort = order === undefined ? null : elementSort(order, work);
+  const limit = slice === undefined ? null : integerIn(slice, "$slice");
+  return (array) => {
+    countExtended(array, added, work);
+    const at = index === null ? array.length : indexIn(array.length, index);
+    let result: readonly Bson[] = [...array.slice(0, at), ...added, ...array.slice(at)];
+    if (sort !== null) {
+      spend(work, result.length / SORTED_ELEMENTS_PER_UNIT);
+      result = sort(result);
+    }
+    if (limit === null) return result;
+    return limit < 0 ? result.slice(limit) : result.slice(0, limit);
+  };
+}
+
+/** Counts a new array of all these elements before it is created. @throws CommandFailure @throws BudgetExceeded */
+function countExtended(array: readonly Bson[], added: readonly Bson[], work: Work): void {
+  const length = array.length + added.length;
+  spend(work, length / ELEMENTS_PER_UNIT);
+  produce(work, length);
+}
+
+/** Number of elements whose sorting costs as much as checking one document. */
+const SORTED_ELEMENTS_PER_UNIT = 4;
+
+const indexIn = (length: number, index: number): number =>
+  index < 0 ? Math.max(0, length + index) : Math.min(index, length);
+
+function elementSort(order: Bson, work: Work): ArrayChange {
+  if (isNumber(order)) {
+    const direction = integerIn(order, "$sort");
+    if (direction !== 1 && direction !== -1) throw badValue("The $sort element value must be either 1 or -1");
+    return (array) => [...array].sort((a, b) => compareCounted(a, b, work) * direction);
+  }
+  if (!isDocument(order) || order.size === 0) throw badValue("$sort takes 1, -1 or a document of fields");
+  const sorting = sortingOf(order, work);
+  const none: BsonDocument = new Map();
+  return (array) => finish(sorting.sorted(array, (one) => (isDocument(one) ? one : none)));
+}
+
+function addedToSet(operand: Bson, work: Work): ArrayChange {
+  const modified = eachOf(operand, ["$each"], typeMismatch);
+  const added = modified === null ? [operand] : (modified.get("$each") as readonly Bson[]);
+  return (array) => {
+    countExtended(array, added, work);
+    const present = new Set(array.map(keyOf));
+    const result = [...array];
+    for (const one of added) {
+      const key = keyOf(one);
+      if (present.has(key)) continue;
+      present.add(key);
+      result.push(one);
+    }
+    return result;
+  };
+}
+
+function pulled(operand: Bson, work: Work): ArrayChange {
+  const { isMeant, tests } = elementTest(operand, work);
+  return (array) => {
+    spend(work, (array.length * (1 + tests)) / ELEMENTS_PER_UNIT);
+    return array.filter((one) => !isMeant(one));
+  };
+}
+
+function pulledAll(operand: Bson): ArrayChange {
+  if (!isArray(operand)) throw badValue("$pullAll requires an array argument");
+  const keys = new Set(operand.map(keyOf));
+  return (array) => array.filter((one) => !keys.has(keyOf(one)));
+}
+
+function popped(operand: Bson): ArrayChange {
+  const side = isNumber(operand) ? integerIn(operand, "$pop") : 0;
+  if (side !== 1 && side !== -1) throw failedToParse("$pop expects 1 or -1");
+  return (array) => (side === 1 ? array.slice(0, -1) : array.slice(1));
 }
