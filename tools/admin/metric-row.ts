@@ -1,104 +1,62 @@
 /** Functions that create the rows of the daemon's metrics. */
 
-import type { ReplicaFigures } from "../../daemon/cluster/history/replica-figures.js";
-import type { MessageFigures } from "../../daemon/cluster/peers/shared/cluster-state.js";
-import type { JsonReplicaFigures, JsonReplicaServer } from "../../daemon/listener/json-replica-figures.js";
 import type { Histogram } from "../../daemon/net/process/histogram.js";
 import type { Sources } from "../../daemon/program/inspection/inspected-daemon.js";
-import type { ListenerCounts, Metrics } from "../../daemon/program/inspection/metrics.js";
-import type { MemberReport } from "../../protocol/figures/timeline-figures.js";
+import type { Figure, FigureTable } from "../../protocol/figures/figure.js";
 import type { HistogramMetric, Sample, ValueMetric } from "./http/metric.js";
 
-export type ValueRow = ValueMetric<Sources>;
-export type HistogramRow = HistogramMetric<Sources>;
-export type MetricRow = ValueRow | HistogramRow;
+type ValueRow = ValueMetric<Sources>;
+export type MetricRow = ValueRow | HistogramMetric<Sources>;
 
-type ValueType = ValueRow["type"];
+const MILLISECONDS = 1000;
 
-export function histogram(help: string, read: (metrics: Metrics) => Histogram): HistogramRow {
-  return {
-    type: "histogram",
-    labels: [],
-    help,
-    read: ({ metrics }) => [{ labels: {}, value: read(metrics) }],
-  };
-}
+/** Returns the samples of the values in a list, with a label for each. */
+export const labelled = <Value>(
+  label: string,
+  values: readonly Value[],
+  nameOf: (value: Value) => string,
+): readonly Sample<Value>[] => values.map((value) => ({ labels: { [label]: nameOf(value) }, value }));
 
-/** Returns a metric with a single number, absent on a daemon without a timeline. */
-function ofTimeline(type: ValueType, help: string, read: (figures: ReplicaFigures) => number): ValueRow {
-  const samples = (figures: ReplicaFigures) => [{ labels: {}, value: read(figures) }];
-  return { type, labels: [], help, read: ({ replica }) => samplesOf(replica(), samples) };
-}
-
-/** Returns a metric of the messages on channels that members send each other. */
-export const ofMessages = (figure: keyof MessageFigures, help: string): ValueRow =>
-  ofTimeline("counter", help, ({ messages }) => messages[figure]);
-
-/** Returns a metric with a sample for each member with a known value, except the daemon itself. */
-export function perMember(
-  type: ValueType,
+export const histogram = (
   help: string,
-  read: (member: MemberReport) => number | null,
-): ValueRow {
-  const samples = ({ members }: ReplicaFigures) =>
-    members.flatMap((member) => {
-      const value = member.connection === "self" ? null : read(member);
-      return value === null ? [] : [{ labels: { member: member.address || (member.id ?? "") }, value }];
-    });
-  return { type, labels: ["member"], help, read: ({ replica }) => samplesOf(replica(), samples) };
-}
+  read: (sources: Sources) => readonly Sample<Histogram>[],
+): HistogramMetric<Sources> => ({ type: "histogram", labels: [], help, read });
 
-export function samplesOf(
-  figures: ReplicaFigures | null,
-  read: (figures: ReplicaFigures) => readonly Sample<number>[],
-): readonly Sample<number>[] {
-  return figures === null ? [] : read(figures);
-}
-
-export function perJsonReplica(
-  type: ValueType,
-  help: string,
-  read: (figures: JsonReplicaServer) => number,
-): ValueRow {
-  return {
-    type,
-    labels: ["replica"],
-    help,
-    read: ({ jsonReplicas }) =>
-      (jsonReplicas()?.servers ?? []).map((figures) => ({
-        labels: { replica: figures.replica },
-        value: read(figures),
-      })),
-  };
-}
-
-/** Returns a metric with a single number, absent without --json-replica. */
-export function ofJsonReplicas(
-  type: ValueType,
-  help: string,
-  read: (figures: JsonReplicaFigures) => number,
-): ValueRow {
-  const samples = ({ jsonReplicas }: Sources) => {
-    const figures = jsonReplicas();
-    return figures === null ? [] : [{ labels: {}, value: read(figures) }];
-  };
-  return { type, labels: [], help, read: samples };
-}
-
-/** Returns a metric with samples for each listener. @param labels  names of the labels in addition to the listener */
-export function perListener(
-  type: ValueType,
+/**
+ * Returns the metrics of a table's figures, by name; figures that name the same metric share a row.
+ * @param labels    the names of the labels
+ * @param subjects  returns the values of the table's figures
+ */
+export function figureMetrics<Values extends object>(
+  table: FigureTable,
   labels: readonly string[],
-  help: string,
-  read: (counts: ListenerCounts, listener: string) => readonly Sample<number>[],
-): ValueRow {
-  return {
-    type,
-    labels: ["listener", ...labels],
-    help,
-    read: ({ metrics }) =>
-      [...metrics.listeners].flatMap(([listener, counts]) =>
-        read(counts, listener).map(({ labels, value }) => ({ labels: { listener, ...labels }, value })),
-      ),
-  };
+  subjects: (sources: Sources) => readonly Sample<Values>[],
+): Readonly<Record<string, ValueRow>> {
+  const metrics: Record<string, ValueRow> = {};
+  for (const [name, row] of Object.entries(table)) {
+    const { metric } = row;
+    if (metric === undefined) continue;
+    const { type, help = row.help, labels: own = {} } = metric;
+    const before = metrics[metric.name];
+    const samples = (sources: Sources): Sample<number>[] =>
+      subjects(sources).flatMap(({ labels, value: values }) => {
+        const value = sampleOf(row, (values as Readonly<Record<string, unknown>>)[name]);
+        return value === null ? [] : [{ labels: { ...labels, ...own }, value }];
+      });
+    metrics[metric.name] = {
+      type,
+      help,
+      labels: [...labels, ...Object.keys(own)],
+      read: (sources) => [...(before?.read(sources) ?? []), ...samples(sources)],
+    };
+  }
+  return metrics;
+}
+
+/** Returns a value as a number, or null if it is unknown. */
+function sampleOf({ kind, metric }: Figure, value: unknown): number | null {
+  if (Array.isArray(value)) return value.length;
+  if (kind === "text-or-nil" || kind === "map") return Number(value !== null);
+  if (value === null) return null;
+  return metric?.isSeconds ? Number(value) / MILLISECONDS : Number(value);
 }

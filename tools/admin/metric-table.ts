@@ -1,21 +1,44 @@
 /** The table of all metrics of /metrics. `npm run tables` also writes it into docs/metrics.md. */
 import { performance } from "node:perf_hooks";
+import { MESSAGE_FIGURES } from "../../daemon/cluster/peers/shared/cluster-state.js";
 import { REFUSALS, type RefusalCode } from "../../daemon/engine/answers/refusals.js";
+import type { Sources } from "../../daemon/program/inspection/inspected-daemon.js";
+import { ORDER_FIGURES } from "../../protocol/figures/order-figures.js";
+import { MEMBER_FIGURES, MIRROR_FIGURES, TIMELINE_FIGURES } from "../../protocol/figures/timeline-figures.js";
 import { STATE_NAMES } from "../../protocol/state-names.js";
-import { MEMBER_METRICS, MIRROR_METRICS, TIMELINE_METRICS } from "./figure-metrics.js";
-import { single } from "./http/metric.js";
-import { KEY_METRICS } from "./key-metrics.js";
-import {
-  histogram,
-  type MetricRow,
-  ofJsonReplicas,
-  ofMessages,
-  perJsonReplica,
-  perListener,
-  perMember,
-} from "./metric-row.js";
-import { MIRROR_STATES } from "./mirror-metrics.js";
-import { ORDER_METRICS } from "./order-metrics.js";
+import { metricsOf, only, single } from "./http/metric.js";
+import { figureMetrics, histogram, labelled, type MetricRow } from "./metric-row.js";
+
+/** The parts that several metrics describe. A part that the daemon does not have, such as --order, has no samples. */
+const ofKeys = metricsOf([], ({ keys }: Sources) => only(keys()));
+const ofWorkingMemory = metricsOf([], ({ workingMemory }: Sources) => only(workingMemory()));
+const mirror = ({ replica }: Sources) => only(replica()?.mirror ?? null);
+const ofMirror = metricsOf([], mirror);
+const order = ({ order }: Sources) => only(order());
+const ofJsonReplicas = metricsOf([], ({ jsonReplicas }: Sources) => only(jsonReplicas()));
+const perJsonReplica = metricsOf(["replica"], ({ jsonReplicas }: Sources) =>
+  labelled("replica", jsonReplicas()?.servers ?? [], ({ replica }) => replica),
+);
+const perListener = metricsOf(["listener"], ({ metrics }: Sources) =>
+  [...metrics.listeners].map(([listener, value]) => ({ labels: { listener }, value })),
+);
+const perBackend = metricsOf(["backend"], ({ metrics }: Sources) =>
+  [...metrics.backends].map(([backend, value]) => ({ labels: { backend }, value })),
+);
+const perDatabase = metricsOf(["db"], ({ keys }: Sources) =>
+  labelled("db", keys()?.keyCounts ?? [], ({ db }) => String(db)),
+);
+/** For each family of commands that clients of --resp have called. */
+const perFamily = metricsOf(["family"], ({ families }: Sources) =>
+  labelled("family", families() ?? [], ({ family }) => family),
+);
+/** The members, except the daemon itself. */
+const members = ({ replica }: Sources) =>
+  labelled(
+    "member",
+    replica()?.members.filter(({ connection }) => connection !== "self") ?? [],
+    ({ address, id }) => address || (id ?? ""),
+  );
 
 /** Reasons that version 1 shares with version 2: problems with bytes, signatures and databases. */
 const BOTH_VERSIONS: ReadonlySet<string> = new Set<RefusalCode>([
@@ -63,83 +86,77 @@ const MICROSECONDS = 1e6;
 const MILLISECONDS = 1000;
 
 export const METRICS: Readonly<Record<string, MetricRow>> = {
-  dbsyncd_units_total: perListener(
-    "counter",
-    ["outcome"],
-    "Units answered, by listener and outcome (ok, error). A unit is a command, or all commands of an envelope with multi.",
-    ({ ok, errors }) => [
-      { labels: { outcome: "ok" }, value: ok },
-      { labels: { outcome: "error" }, value: errors },
-    ],
-  ),
-  dbsyncd_refusals_total: perListener(
-    "counter",
-    ["reason"],
-    "Refused requests and refused connections, by listener and reason.",
-    ({ refusals }, listener) =>
-      (Object.entries(refusals) as [RefusalCode, number][])
-        .filter(([reason, value]) => value > 0 || canRefuse(listener, reason))
-        .map(([reason, value]) => ({ labels: { reason }, value })),
-  ),
-  dbsyncd_connections: perListener("gauge", [], "Open connections.", ({ connections }) => [
-    { labels: {}, value: connections },
-  ]),
+  dbsyncd_units_total: {
+    type: "counter",
+    labels: ["listener", "outcome"],
+    help: "Units answered, by listener and outcome (ok, error). A unit is a command, or all commands of an envelope with multi.",
+    read: ({ metrics }) =>
+      [...metrics.listeners].flatMap(([listener, { ok, errors }]) => [
+        { labels: { listener, outcome: "ok" }, value: ok },
+        { labels: { listener, outcome: "error" }, value: errors },
+      ]),
+  },
+  dbsyncd_refusals_total: {
+    type: "counter",
+    labels: ["listener", "reason"],
+    help: "Refused requests and refused connections, by listener and reason.",
+    read: ({ metrics }) =>
+      [...metrics.listeners].flatMap(([listener, { refusals }]) =>
+        (Object.entries(refusals) as [RefusalCode, number][])
+          .filter(([reason, value]) => value > 0 || canRefuse(listener, reason))
+          .map(([reason, value]) => ({ labels: { listener, reason }, value })),
+      ),
+  },
+  dbsyncd_connections: perListener("gauge", "Open connections.", ({ connections }) => connections),
   dbsyncd_connections_opened_total: perListener(
     "counter",
-    [],
     "Connections that were opened.",
-    ({ connected }) => [{ labels: {}, value: connected }],
+    ({ connected }) => connected,
   ),
   dbsyncd_buffered_bytes: single(
     "gauge",
     "Bytes of unfinished requests and unread answers; limited by --max-buffered-bytes.",
     ({ bufferedBytes }) => bufferedBytes(),
   ),
-  dbsyncd_verify_seconds: histogram("Time to check a signature.", ({ verify }) => verify),
-  dbsyncd_answer_seconds: histogram("Time from an envelope to its answer.", ({ answers }) => answers),
+  dbsyncd_verify_seconds: histogram("Time to check a signature.", ({ metrics }) => only(metrics.verify)),
+  dbsyncd_answer_seconds: histogram("Time from an envelope to its answer.", ({ metrics }) =>
+    only(metrics.answers),
+  ),
   dbsyncd_envelope_skew_seconds: histogram(
     "Date of an envelope minus the time of its arrival by the daemon's clock; negative for past dates.",
-    ({ skew }) => skew,
+    ({ metrics }) => only(metrics.skew),
   ),
-  dbsyncd_backend_up: {
-    type: "gauge",
-    labels: ["backend"],
-    help: "1 while the database can be reached, otherwise 0.",
-    read: ({ health }) =>
-      health().backends.map(({ name, up }) => ({ labels: { backend: name }, value: Number(up) })),
-  },
+  dbsyncd_backend_up: metricsOf(["backend"], ({ health }: Sources) =>
+    labelled("backend", health().backends, ({ name }) => name),
+  )("gauge", "1 while the database can be reached, otherwise 0.", ({ up }) => Number(up)),
   dbsyncd_backend_seconds: {
-    type: "histogram",
+    ...histogram(
+      "Time that a database took to answer; not measured for databases in memory.",
+      ({ metrics }) =>
+        [...metrics.backends].map(([backend, { latency }]) => ({ labels: { backend }, value: latency })),
+    ),
     labels: ["backend"],
-    help: "Time that a database took to answer; not measured for databases in memory.",
-    read: ({ metrics }) =>
-      [...metrics.backends].map(([backend, { latency }]) => ({ labels: { backend }, value: latency })),
   },
-  dbsyncd_backend_failures_total: {
-    type: "counter",
-    labels: ["backend"],
-    help: "Commands that a database did not answer because it was not reachable, the connection was lost, or it was too slow.",
-    read: ({ metrics }) =>
-      [...metrics.backends].map(([backend, { failures }]) => ({ labels: { backend }, value: failures })),
-  },
-  dbsyncd_working_memory_bytes: {
-    type: "gauge",
-    labels: [],
-    help: "Bytes that SQL queries, MDB reads and LCS hold for intermediate results, by the daemon's account.",
-    read: ({ workingMemory }) => [{ labels: {}, value: workingMemory().used }],
-  },
-  dbsyncd_working_memory_limit_bytes: {
-    type: "gauge",
-    labels: [],
-    help: "Maximum of dbsyncd_working_memory_bytes (--work-memory).",
-    read: ({ workingMemory }) => [{ labels: {}, value: workingMemory().limit }],
-  },
-  dbsyncd_waiting_queries: {
-    type: "gauge",
-    labels: [],
-    help: "Queries that wait for a share of --work-memory.",
-    read: ({ workingMemory }) => [{ labels: {}, value: workingMemory().waiting }],
-  },
+  dbsyncd_backend_failures_total: perBackend(
+    "counter",
+    "Commands that a database did not answer because it was not reachable, the connection was lost, or it was too slow.",
+    ({ failures }) => failures,
+  ),
+  dbsyncd_working_memory_bytes: ofWorkingMemory(
+    "gauge",
+    "Bytes that SQL queries, MDB reads and LCS hold for intermediate results, by the daemon's account.",
+    ({ used }) => used,
+  ),
+  dbsyncd_working_memory_limit_bytes: ofWorkingMemory(
+    "gauge",
+    "Maximum of dbsyncd_working_memory_bytes (--work-memory).",
+    ({ limit }) => limit,
+  ),
+  dbsyncd_waiting_queries: ofWorkingMemory(
+    "gauge",
+    "Queries that wait for a share of --work-memory.",
+    ({ waiting }) => waiting,
+  ),
   dbsyncd_state: {
     type: "gauge",
     labels: ["state"],
@@ -149,37 +166,78 @@ export const METRICS: Readonly<Record<string, MetricRow>> = {
       return STATE_NAMES.map((state) => ({ labels: { state }, value: Number(state === now) }));
     },
   },
-  ...KEY_METRICS,
-  ...TIMELINE_METRICS,
-  dbsyncd_messages_given_total: ofMessages(
-    "sent",
-    "Envelopes of messages (PUBLISH) that were sent to a member, each counted once for each member.",
+  dbsyncd_keys: perDatabase("gauge", "Keys that have not expired, by database.", ({ keys }) => keys),
+  dbsyncd_expiring_keys: perDatabase(
+    "gauge",
+    "Keys that will expire, by database.",
+    ({ expiring }) => expiring,
   ),
-  dbsyncd_messages_dropped_total: ofMessages(
-    "dropped",
-    "Envelopes of messages that were not sent to a member, because more than --max-relay-bytes waited for it, or because they could not be signed.",
+  dbsyncd_expired_keys_total: ofKeys("counter", "Keys that have expired.", ({ expiredKeys }) => expiredKeys),
+  dbsyncd_key_lookups_total: {
+    type: "counter",
+    labels: ["outcome"],
+    help: "Lookups of keys by reading commands, by outcome (hit, miss).",
+    read: ({ keys }) =>
+      only(keys()).flatMap(({ value: { changes } }) => [
+        { labels: { outcome: "hit" }, value: changes.lookups.hits },
+        { labels: { outcome: "miss" }, value: changes.lookups.misses },
+      ]),
+  },
+  dbsyncd_resp_commands_total: perFamily(
+    "counter",
+    "Commands of --resp, by family (string, hash, list, …).",
+    ({ calls }) => calls,
   ),
-  dbsyncd_messages_heard_total: ofMessages(
-    "delivered",
-    "Envelopes of messages from members that were delivered to subscribers of this daemon.",
+  dbsyncd_resp_failed_commands_total: perFamily(
+    "counter",
+    "Commands of --resp that returned an error, by family.",
+    ({ failed }) => failed,
   ),
-  dbsyncd_messages_missed_total: ofMessages(
-    "missed",
-    "Envelopes of messages that members did not send, or that arrived faster than this daemon could check them.",
+  dbsyncd_resp_command_seconds_total: perFamily(
+    "counter",
+    "Total running time of commands of --resp, by family.",
+    ({ seconds }) => seconds,
   ),
-  dbsyncd_messages_refused_total: ofMessages(
-    "refused",
-    "Envelopes of messages from members that had no valid signature, were too old or were not permitted.",
-  ),
-  dbsyncd_member_connected: perMember(
+  ...figureMetrics(TIMELINE_FIGURES, [], ({ replica }) => only(replica())),
+  ...figureMetrics(MESSAGE_FIGURES, [], ({ replica }) => only(replica()?.messages ?? null)),
+  dbsyncd_member_connected: metricsOf(["member"], members)(
     "gauge",
     "1 while the member is connected, otherwise 0.",
     ({ connection }) => Number(connection === "connected"),
   ),
-  ...MEMBER_METRICS,
-  ...MIRROR_STATES,
-  ...MIRROR_METRICS,
-  ...ORDER_METRICS,
+  ...figureMetrics(MEMBER_FIGURES, ["member"], members),
+  dbsyncd_mirror_connected: ofMirror(
+    "gauge",
+    "1 while the mirror can be written, otherwise 0.",
+    ({ state, trouble }) => Number(state !== "connecting" && state !== "refused" && trouble === null),
+  ),
+  dbsyncd_mirror_level: ofMirror(
+    "gauge",
+    "1 while the mirror has all data of the daemon, as far as the daemon knows, otherwise 0.",
+    ({ state }) => Number(state === "level"),
+  ),
+  dbsyncd_mirror_comparing: ofMirror(
+    "gauge",
+    "1 during a comparison of the complete mirror, otherwise 0.",
+    ({ comparing }) => Number(comparing !== 0),
+  ),
+  ...figureMetrics(MIRROR_FIGURES, [], mirror),
+  dbsyncd_order_connected: metricsOf([], order)(
+    "gauge",
+    "1 while the stream of --order can be read and written, otherwise 0; writes are then refused.",
+    ({ trouble }) => Number(trouble === null),
+  ),
+  ...figureMetrics(ORDER_FIGURES, [], order),
+  dbsyncd_order_publishes_total: {
+    type: "counter",
+    labels: ["outcome"],
+    help: "Attempts to add an envelope to the stream, by outcome (stored; repeated: the stream already had it; refused; unknown: tried again).",
+    read: ({ order }) =>
+      Object.entries(order()?.published ?? {}).map(([outcome, value]) => ({ labels: { outcome }, value })),
+  },
+  dbsyncd_order_publish_seconds: histogram("Time until the stream acknowledges an envelope.", ({ order }) =>
+    only(order()?.publishing ?? null),
+  ),
   dbsyncd_json_replica_ready: ofJsonReplicas(
     "gauge",
     "1 once the servers of --json-replica have sent their documents, otherwise 0; until then JSON clients are refused.",

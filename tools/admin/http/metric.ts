@@ -20,14 +20,37 @@ export interface ValueMetric<Sources> extends Metric<Sources, number> {
   readonly type: "counter" | "gauge";
 }
 
+/**
+ * Returns a function that creates metrics with a sample for each of several subjects, such as listeners.
+ * @param labels    the names of the labels
+ * @param subjects  returns the subjects, with the labels of their samples
+ */
+export const metricsOf =
+  <Sources, Subject>(
+    labels: readonly string[],
+    subjects: (sources: Sources) => readonly Sample<Subject>[],
+  ): ((
+    type: ValueMetric<Sources>["type"],
+    help: string,
+    read: (subject: Subject) => number,
+  ) => ValueMetric<Sources>) =>
+  (type, help, read) => ({
+    type,
+    labels,
+    help,
+    read: (sources) => subjects(sources).map(({ labels, value }) => ({ labels, value: read(value) })),
+  });
+
+/** Returns the only sample of a metric without labels, or none if the value is absent. */
+export const only = <Value>(value: Value | null): readonly Sample<Value>[] =>
+  value === null ? [] : [{ labels: {}, value }];
+
 /** Returns a metric that consists of a single number, without labels. */
-export function single<Sources>(
+export const single = <Sources>(
   type: ValueMetric<Sources>["type"],
   help: string,
   read: (sources: Sources) => number,
-): ValueMetric<Sources> {
-  return { type, labels: [], help, read: (sources) => [{ labels: {}, value: read(sources) }] };
-}
+): ValueMetric<Sources> => metricsOf<Sources, Sources>([], only)(type, help, read);
 
 export interface HistogramMetric<Sources> extends Metric<Sources, Histogram> {
   readonly type: "histogram";
