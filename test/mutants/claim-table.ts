@@ -33,7 +33,7 @@ export const claimMutants: readonly Mutant[] = [
   },
   {
     name: "claims: an entry is refused at its final position because its recorded id is taken",
-    file: "faces/redis/store/commands/streams/stream-add.js",
+    file: "faces/redis/store/commands/streams/streams.js",
     find: "reply.bytes}+",
     replace: "reply.bytes}",
     test: CHOICES,
@@ -82,7 +82,7 @@ export const claimMutants: readonly Mutant[] = [
   },
   {
     name: "claims: a stream that XGROUP CREATE creates has no expiry",
-    file: "faces/redis/store/commands/streams/group-management.js",
+    file: "faces/redis/store/commands/streams/consumer-groups.js",
     find: 'word.toUpperCase() === "MKSTREAM"',
     replace: "false",
     test: CHOICES,

@@ -183,7 +183,7 @@ export const scriptMutants: readonly Mutant[] = [
   },
   {
     name: "scripts: a stream entry has the id of the fold instead of the one that the script received",
-    file: "faces/redis/store/commands/streams/stream-add.js",
+    file: "faces/redis/store/commands/streams/streams.js",
     find: 'reply.kind !== "bulk"',
     replace: "true",
     test: RECORDED,

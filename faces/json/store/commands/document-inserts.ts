@@ -2,7 +2,7 @@
  * DOC.INSERT. Entries without keys are numbered. On a daemon without a timeline, or with COUNT (which the JSON listener
  * records), the number is one above the highest. Otherwise a late entry of the timeline may change the position of the
  * unit, so the number is derived from the unit itself and is permanent. Source: docs/consistency.md "Ids of a
- * document's entries"; stream-add.ts uses the same method.
+ * document's entries"; XADD uses the same method.
  */
 
 import { custom, wrongArity } from "../../../../daemon/store/arguments/command-errors.js";

@@ -3,7 +3,6 @@
 import { parseDouble } from "../../../../daemon/store/arguments/number-arguments.js";
 import { STRING_BYTES_MAX } from "../../../../daemon/store/values/value.js";
 import { type ByteString, bytesOf } from "../../../../protocol/byte-string.js";
-import { decompressLzf } from "./lzf.js";
 import { MalformedRdb } from "./malformed-rdb.js";
 
 /** The first bytes of lengths in wider forms. */
@@ -147,4 +146,49 @@ export class RdbReader {
     this.#at = end;
     return view;
   }
+}
+
+/** A control byte of LZF below this value is the number of literal bytes minus one; any other begins a back reference. */
+const LZF_LITERAL_MAX = 32;
+/** A back reference with this length in its control byte has another length byte. */
+const BACK_LENGTH_LONG = 7;
+/**
+ * The maximum number of bytes to which a compressed byte can expand: the three bytes of a long back reference encode
+ * up to 7 + 255 + 2 bytes.
+ */
+const LZF_EXPANSION_MAX = (BACK_LENGTH_LONG + 255 + 2) / 3;
+
+/**
+ * Decompresses LZF, with which Redis compresses long strings. Source: the format of liblzf 3.6.
+ * @param size the length of the result
+ * @throws MalformedRdb if the result has another size, or a back reference points before the beginning
+ */
+function decompressLzf(input: Uint8Array, size: number): Buffer {
+  // Checked before memory is allocated, because the sender states the size.
+  if (size > input.length * LZF_EXPANSION_MAX)
+    throw new MalformedRdb("a compressed string is too short for its size");
+  const output = Buffer.alloc(size);
+  let from = 0;
+  let to = 0;
+  while (from < input.length) {
+    const control = input[from++] as number;
+    if (control < LZF_LITERAL_MAX) {
+      const end = from + control + 1;
+      if (end > input.length || to + control + 1 > size)
+        throw new MalformedRdb("a compressed string is truncated");
+      output.set(input.subarray(from, end), to);
+      to += control + 1;
+      from = end;
+      continue;
+    }
+    let length = (control >> 5) + 2;
+    if (length === BACK_LENGTH_LONG + 2) length += input[from++] ?? 0;
+    const back = ((control & 0x1f) << 8) + (input[from++] ?? 0) + 1;
+    if (from > input.length || back > to || to + length > size)
+      throw new MalformedRdb("a compressed string refers to bytes before its beginning");
+    // Copied byte by byte, because a back reference may overlap its own output.
+    for (const end = to + length; to < end; to++) output[to] = output[to - back] as number;
+  }
+  if (to !== size) throw new MalformedRdb("a compressed string has a different size than stated");
+  return output;
 }

@@ -1,6 +1,6 @@
 /** XACK, XCLAIM and XAUTOCLAIM. Behaviour and error texts are those of Redis 7; test/conformance checks them. */
 
-import { custom, syntaxError } from "../../../../../daemon/store/arguments/command-errors.js";
+import { custom, echoed, syntaxError } from "../../../../../daemon/store/arguments/command-errors.js";
 import { parseInteger } from "../../../../../daemon/store/arguments/number-arguments.js";
 import { SORTED_MEMBER_STEPS } from "../../../../../daemon/store/keyspace/effort-budget.js";
 import type { Data } from "../../../../../daemon/store/keyspace/mutators.js";
@@ -9,10 +9,14 @@ import type { ByteString } from "../../../../../protocol/byte-string.js";
 import { array, bulk, integer, type Reply, ZERO } from "../../../../../protocol/reply.js";
 import type { Choice } from "../../../../../protocol/version-2/envelope.js";
 import { markGroup, seenConsumer, setPending } from "../../keyspace/group-mutators.js";
-import { nextDeliveryCount, type Pending, sharedPending } from "../../values/streams/consumer-group.js";
+import {
+  DELIVERIES_MAX,
+  nextDeliveryCount,
+  type Pending,
+  sharedPending,
+} from "../../values/streams/consumer-group.js";
 import type { StreamEntry } from "../../values/streams/stream-entry.js";
 import { STREAM_ID_MAX, type StreamId, streamIdText } from "../../values/streams/stream-id.js";
-import { type ClaimOptions, claimOptions } from "./claim-options.js";
 import { type GroupOfStream, groupArgument, groupIfAny, minIdleArgument } from "./group-arguments.js";
 import { idArgument, idIfAny, startArgument } from "./stream-arguments.js";
 import { entryReply } from "./stream-reads.js";
@@ -251,3 +255,84 @@ function deliveriesOf({ deliveries, justId }: ClaimOptions, before: number): num
 
 const claimedReply = (entry: StreamEntry, justId: boolean): Reply =>
   justId ? bulk(streamIdText(entry.id)) : entryReply(entry);
+
+interface ClaimOptions {
+  readonly ids: readonly StreamId[];
+  /** Whether to claim even entries that are not pending for any consumer. */
+  readonly force: boolean;
+  /** Whether only ids are returned, and the claim does not count as a delivery. */
+  readonly justId: boolean;
+  /** The time of the delivery, in milliseconds since 1970. */
+  readonly deliveredAt: number;
+  /** The number of deliveries; null means one more than before. */
+  readonly deliveries: number | null;
+  /** The group's new last id; 0 if none was specified. */
+  readonly lastId: StreamId;
+}
+
+/**
+ * Reads the arguments of XCLAIM after the minimum idle time: ids, then options.
+ * @param at the unit's date @throws CommandFailure
+ */
+function claimOptions(argv: readonly ByteString[], at: number): ClaimOptions {
+  const ids: StreamId[] = [];
+  let next = 5;
+  for (; next < argv.length; next++) {
+    const id = idIfAny(argv[next]!);
+    if (id === undefined) break;
+    ids.push(id);
+  }
+  const reader = new OptionReader(argv, next);
+  reader.read(at);
+  const { force, justId, lastId } = reader;
+  // A negative time, or a time after the unit's date, means the unit's date.
+  const isValidTime = reader.deliveredAt >= 0 && reader.deliveredAt <= at;
+  return {
+    ids,
+    force,
+    justId,
+    lastId,
+    deliveredAt: isValidTime ? reader.deliveredAt : at,
+    deliveries: reader.deliveries < 0 ? null : Math.min(reader.deliveries, DELIVERIES_MAX),
+  };
+}
+
+class OptionReader {
+  force = false;
+  justId = false;
+  lastId: StreamId = 0n;
+  deliveredAt = -1;
+  deliveries = -1;
+  readonly #argv: readonly ByteString[];
+  #index: number;
+
+  constructor(argv: readonly ByteString[], index: number) {
+    this.#argv = argv;
+    this.#index = index;
+  }
+
+  read(at: number): void {
+    while (this.#index < this.#argv.length) {
+      const argument = this.#argv[this.#index++]!;
+      const word = argument.toUpperCase();
+      const hasMore = this.#index < this.#argv.length;
+      if (word === "FORCE") this.force = true;
+      else if (word === "JUSTID") this.justId = true;
+      else if (word === "IDLE" && hasMore) this.deliveredAt = at - this.#number(word);
+      else if (word === "TIME" && hasMore) this.deliveredAt = this.#number(word);
+      else if (word === "RETRYCOUNT" && hasMore) this.deliveries = this.#number(word);
+      else if (word === "LASTID" && hasMore) this.lastId = idArgument(this.#next());
+      else throw custom(`ERR Unrecognized XCLAIM option '${echoed(argument, Number.POSITIVE_INFINITY)}'`);
+    }
+  }
+
+  #number(option: string): number {
+    const value = parseInteger(this.#next());
+    if (value === undefined) throw custom(`ERR Invalid ${option} option argument for XCLAIM`);
+    return Number(value);
+  }
+
+  #next(): ByteString {
+    return this.#argv[this.#index++]!;
+  }
+}
