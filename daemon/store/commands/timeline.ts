@@ -84,13 +84,6 @@ export const timeline = (find: CommandTable["find"]): readonly Command[] => {
         complexity: "O(N), N: dead letters",
         summary: "Lists the dead letters of this daemon: TIMELINE DEADLETTERS [FROM ms] [LIMIT n].",
       },
-      "TIMELINE|OUTCOME": {
-        arity: -4,
-        keys: none,
-        complexity: "O(N), N: order keys",
-        summary:
-          "Returns the outcome of writes of an evicted daemon: TIMELINE OUTCOME daemon order-key [order-key ...].",
-      },
       "TIMELINE|GET": {
         arity: -4,
         keys: pastKeys,
@@ -104,6 +97,13 @@ export const timeline = (find: CommandTable["find"]): readonly Command[] => {
         complexity: "O(N), N: entries recorded since the last snapshot before FROM",
         summary:
           "Returns the recorded entries and their outcomes: TIMELINE LOG [FROM ms] [TO ms] [KEY key] [SIGNER id] [LIMIT n].",
+      },
+      "TIMELINE|OUTCOME": {
+        arity: -4,
+        keys: none,
+        complexity: "O(N), N: order keys",
+        summary:
+          "Returns the outcome of writes of an evicted daemon: TIMELINE OUTCOME daemon order-key [order-key ...].",
       },
       "TIMELINE|REPAIR": {
         arity: -2,
