@@ -1,13 +1,14 @@
 /** Determines the task of the program from the command line, the environment and the configuration file. */
 import { type Command, CommanderError } from "commander";
+import { pino } from "pino";
 import { version } from "../net/process/version.js";
 import { breakHelp } from "../net/terminal/help-text.js";
 import { attributeOf, environmentNameOf, nameOf } from "../options/option-row.js";
 import { OPTION_NAMES, OPTIONS, type OptionName } from "../options/option-table.js";
 import { type Actions, applyNamedFile, optionTable, parseArguments } from "../options/parse-options.js";
 import { settingsOf, valuesOf } from "../options/read-settings.js";
-import type { OptionValues, Settings } from "../options/settings.js";
-import { checkAllFiles } from "./check-files.js";
+import { type OptionValues, type Settings, tlsFilesOf } from "../options/settings.js";
+import { FACES } from "./installed-faces.js";
 
 export type Task =
   | { readonly kind: "run"; readonly settings: Settings }
@@ -66,4 +67,25 @@ function describe(program: Command, values: OptionValues): string {
 /** Whether --compat determines the value of an option that was not set. */
 function isImplied(name: OptionName, { compat, allowUnsigned }: OptionValues): boolean {
   return compat !== null && (name === "database" || (name === "allowUnsigned" && allowUnsigned));
+}
+
+/**
+ * Checks the files that the daemon would read at its start, for --check-config.
+ * @throws StartError  a file cannot be used; the message says what to do
+ */
+async function checkAllFiles(settings: Settings): Promise<void> {
+  if (settings.signKey.length > 0 || settings.rootKey.length > 0) {
+    const { loadSigners } = await import("../engine/trust/load-signers.js");
+    loadSigners(settings, pino({ level: "silent" }));
+  }
+  if (settings.clusterSecret !== null) {
+    const { loadClusterSecret } = await import("../engine/trust/cluster-secret.js");
+    loadClusterSecret(settings, pino({ level: "silent" }));
+  }
+  const tls = tlsFilesOf(settings);
+  if (tls !== null) {
+    const { readPair } = await import("../engine/trust/tls-certificate.js");
+    readPair(tls);
+  }
+  for (const { checkFiles } of FACES) await checkFiles?.(settings);
 }

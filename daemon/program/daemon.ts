@@ -4,15 +4,14 @@
  */
 import { isIPv6 } from "node:net";
 import type { Logger } from "pino";
-import type { DaemonCondition } from "../../protocol/daemon-states.js";
+import { DAEMON_STATES, type DaemonCondition } from "../../protocol/daemon-states.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { Service } from "../net/process/service.js";
 import { StartError } from "../net/process/start-error.js";
 import { version } from "../net/process/version.js";
 import { reloaded, restartNames } from "../options/reload.js";
 import { hasKeys, isSigned, type Settings, tlsFilesOf } from "../options/settings.js";
-import { Components } from "./components.js";
-import { conditionOf, type Phase } from "./condition.js";
+import { Components, type Figures } from "./components.js";
 import type { DaemonOptions } from "./core.js";
 import type { ListenerAddress } from "./face.js";
 import type { Health } from "./inspection/health.js";
@@ -151,3 +150,27 @@ function firstStep(settings: Settings, { address, port, isClosed }: Port): strin
 
 const isAny = (address: string) => address === "0.0.0.0" || address === "::";
 const hostOf = (address: string) => (isIPv6(address) ? `[${address}]` : address);
+
+type Phase = "starting" | "running" | "stopping";
+
+/**
+ * Returns the daemon's state, which follows from its phase and from the states of its components. The first reason that
+ * applies determines it: a write receives the same refusal.
+ */
+function conditionOf(
+  phase: Phase,
+  {
+    backends,
+    recordingCondition,
+    documentsPending,
+  }: Pick<Figures, "backends" | "recordingCondition" | "documentsPending">,
+): DaemonCondition {
+  if (phase !== "running") return { state: phase, reason: "" };
+  const down = backends().find(({ up }) => !up);
+  if (down !== undefined) return { state: "database-down", reason: down.name };
+  const recording = recordingCondition();
+  const pending = documentsPending();
+  return pending !== null && DAEMON_STATES[recording.state].refusal === null
+    ? { state: "loading-documents", reason: pending }
+    : recording;
+}

@@ -19,6 +19,8 @@ import type { Signers } from "../engine/trust/signers.js";
 import { INSTALLED_FAMILIES } from "../installed-families.js";
 import { DbsyncListener } from "../listener/dbsync-dialect.js";
 import { type DbsyncService, EventSources, type WatchedDatabase } from "../listener/dbsync-server.js";
+import type { BackendSpecification } from "../options/database-list.js";
+import { USAGE_KIND_DEFAULT, usageKindOf } from "../options/eviction-policy.js";
 import { bindAddressOf } from "../options/reachable-addresses.js";
 import {
   hasTimeline,
@@ -38,7 +40,6 @@ import type { BackendHealth } from "./inspection/health.js";
 import { Inspection } from "./inspection/inspection.js";
 import type { Metrics } from "./inspection/metrics.js";
 import { FACES } from "./installed-faces.js";
-import { makeBackend } from "./make-backend.js";
 import { StateLog } from "./state-log.js";
 
 export interface Wired {
@@ -369,3 +370,31 @@ const healthOf = ({ name, up, server }: Backend): BackendHealth => ({
   up,
   ...(server === undefined ? {} : { server }),
 });
+
+/**
+ * Creates the backend that -d names, and loads only its modules.
+ * @param metrics  count the answers of databases that outlive the daemon, or null to count none
+ */
+async function makeBackend(
+  specification: BackendSpecification,
+  options: DaemonOptions,
+  metrics: Metrics | null,
+): Promise<MadeBackend> {
+  if (specification.kind === "memory") return await makeMemory(options);
+  const made = await firstOf(FACES, ({ makeBackend }) => makeBackend?.(specification, options));
+  if (made === null) throw missingFace(`-d ${specification.kind}`);
+  if (metrics === null || made.outliving === null) return made;
+  const { TimedBackend } = await import("./timed-backend.js");
+  return { ...made, backend: new TimedBackend(made.backend, metrics, options.environment) };
+}
+
+async function makeMemory({ settings, environment }: DaemonOptions): Promise<MadeBackend> {
+  const { MemoryBackend } = await import("../engine/backends/memory-backend.js");
+  // A daemon without keys need not reach the same state as other daemons. Expired keys are therefore removed
+  // immediately, whatever the dates of envelopes are.
+  const past = isSigned(settings) ? settings.window.past : 0;
+  const usage = usageKindOf(settings.maxmemoryPolicy) ?? USAGE_KIND_DEFAULT;
+  const backend = new MemoryBackend(environment, past, usage);
+  backend.database.unitStepsMax = settings.limits.maxUnitSteps;
+  return { backend, outliving: null };
+}

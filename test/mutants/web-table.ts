@@ -256,7 +256,7 @@ export const webMutants: readonly Mutant[] = [
   },
   {
     name: "state: a database that is down does not affect the daemon's state",
-    file: "daemon/program/condition.js",
+    file: "daemon/program/daemon.js",
     find: "if (down !== undefined)",
     replace: "if (false)",
     test: "test/daemon/program/states.test.js",

@@ -4,15 +4,26 @@
  * the fold. Source: docs/protocol-v2.md "The daemon itself".
  */
 
-import type { ByteString } from "../../../protocol/byte-string.js";
-import { type ErrorReply, error, integer, OK, type Reply, verbatim } from "../../../protocol/reply.js";
+import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
+import {
+  bulk,
+  type ErrorReply,
+  error,
+  integer,
+  map,
+  OK,
+  type Reply,
+  verbatim,
+} from "../../../protocol/reply.js";
 import type { DaemonInspector } from "../../engine/pipeline/apply-units.js";
 import { slowLogReply } from "../../engine/slow-log/slow-log.js";
-import { isOwnMemory } from "../../options/settings.js";
+import { nameOf, type OptionRow } from "../../options/option-row.js";
+import { isLimitName, OPTION_NAMES, OPTIONS, type OptionName } from "../../options/option-table.js";
+import { isOwnMemory, type Settings } from "../../options/settings.js";
 import { CommandFailure, notLoaded } from "../../store/arguments/command-errors.js";
 import { commandTable } from "../../store/command-table.js";
 import type { KeyRecord, KeyRing } from "../../store/key-ring.js";
-import { configValues } from "./config-values.js";
+import { globMatches } from "../../store/patterns/glob.js";
 import { type InspectedDaemon, OWN_SECTION } from "./inspected-daemon.js";
 
 type Handler = (argv: readonly ByteString[], daemon: InspectedDaemon) => Reply | Promise<Reply>;
@@ -103,3 +114,29 @@ function clientList({ listeners, uptime }: InspectedDaemon): ByteString {
 
 /** Replaces characters of a label that would end its field, such as spaces. */
 const inLine = (name: string): string => name.replace(/[^\x21-\x7e]/g, "_");
+
+/**
+ * Returns the current values of the daemon's options by their long names, as --check-config prints them; an option that is not set is empty, and passwords of databases are left out.
+ * @param patterns  glob patterns of the names
+ */
+function configValues(patterns: readonly ByteString[], settings: Settings): Reply {
+  const wanted = patterns.map((pattern) => pattern.toLowerCase());
+  return map(
+    OPTION_NAMES.flatMap((option) => {
+      const { [option]: row } = OPTIONS;
+      const name = nameOf(row);
+      if (!wanted.some((pattern) => globMatches(pattern, name))) return [];
+      return [bulk(name), bulk(bytesOfText(shownValue(row, settingOf(settings, option))))];
+    }),
+  );
+}
+
+function settingOf(settings: Settings, name: OptionName): unknown {
+  return isLimitName(name) ? settings.limits[name] : settings[name];
+}
+
+function shownValue({ form }: OptionRow, value: unknown): string {
+  if (value === null) return "";
+  const shown = form.show(value);
+  return typeof shown === "object" ? shown.join(",") : String(shown);
+}
