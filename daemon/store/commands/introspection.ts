@@ -5,8 +5,8 @@ import { custom, syntaxError } from "../arguments/command-errors.js";
 import type { EffortBudget } from "../keyspace/effort-budget.js";
 import { globMatches } from "../patterns/glob.js";
 import { type Command, type CommandTable, categoriesOf, family, type Row } from "../rows/command-row.js";
-import { type KeyHint, type KeyUse, keyHints, keyUses } from "../rows/key-hints.js";
-import { none } from "../rows/key-spec.js";
+import { at, type FoundKeys, type KeySearch, type KeysBegin, range } from "../rows/key-searches.js";
+import { type KeyRange, none, permissionFor, type Touch, touchesOf } from "../rows/key-spec.js";
 import { HELP_SUMMARY, helpLines } from "../rows/listener-rows.js";
 
 /** @param table the table that will contain these rows; it is incomplete when this function is called */
@@ -267,4 +267,64 @@ function commandCalled(
   const container = `${name.toUpperCase()}|`;
   const hasSubcommands = table.all().some((command) => command.name.startsWith(container));
   return table.find(hasSubcommands && subcommand !== undefined ? `${name}|${subcommand}` : name);
+}
+
+interface KeyHint {
+  readonly flags: readonly string[];
+  readonly begin: KeysBegin;
+  readonly found: FoundKeys;
+}
+
+/**
+ * Returns a hint for each group of keys in a command's row: how they are used, in Redis's words, and how their indexes
+ * are found. Most of it follows from the row; rows list the exceptions. Source: redis-server 7.0,
+ * test/conformance/command-table.test.ts.
+ */
+function keyHints({ keys, keyFlags, keySearches }: Command): readonly KeyHint[] {
+  const ranges = typeof keys === "function" ? [] : keys;
+  const searches = keySearches ?? ranges.map(searchOf);
+  return searches.map(([begin, found], i) => ({
+    flags: keyFlags?.[i]?.split(" ") ?? derived(ranges[i]),
+    begin,
+    found,
+  }));
+}
+
+function searchOf({ first, last, step }: KeyRange): KeySearch {
+  return [at(first), range(last < 0 ? last : last - first, step)];
+}
+
+/** A key that a call names, and how it is used. */
+interface KeyUse {
+  readonly key: ByteString;
+  readonly flags: readonly string[];
+}
+
+/**
+ * Returns the keys of a call in the order of the row. Flags that depend on the arguments follow from the permission.
+ * @param argv the arguments of the call
+ */
+function keyUses({ keys, keyFlags }: Command, argv: readonly ByteString[]): readonly KeyUse[] {
+  const varies = keyFlags?.[0]?.includes("variable_flags") ?? false;
+  if (typeof keys !== "function")
+    return keys.flatMap((group, i) => usesOf(touchesOf([group], argv), keyFlags?.[i]));
+  return usesOf(touchesOf(keys, argv), varies || keyFlags?.length !== 1 ? undefined : keyFlags[0]);
+}
+
+/** @param flags the flags of all keys; undefined if they follow from the permissions */
+function usesOf(touches: readonly Touch[], flags: string | undefined): readonly KeyUse[] {
+  return touches.flatMap((touch) =>
+    touch.key === null ? [] : [{ key: touch.key, flags: flags?.split(" ") ?? derived(touch) }],
+  );
+}
+
+/**
+ * Returns the flags that follow from the permission: `access` if a key's data are returned, `update` if they may be
+ * changed.
+ */
+function derived(use: KeyRange | Touch | undefined): readonly string[] {
+  if (use === undefined) return [];
+  const answers = permissionFor({ db: null, key: null, ...use }).includes("R");
+  if (use.access === "read") return answers ? ["RO", "access"] : ["RO"];
+  return answers ? ["RW", "access", "update"] : ["OW", "update"];
 }
