@@ -1,33 +1,31 @@
-/** Lists, finds and removes dead letters in a daemon's data folder, and marks those that `dbsync` writes again. */
+/** Lists, selects, finds and removes dead letters in a daemon's data folder, and marks those that `dbsync` writes again. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import {
-  checkRemovable,
-  checkWritable,
-  reasonNotToWrite,
-  selected,
-  shortId,
-} from "../../../daemon/cluster/dead-letters/dead-letter-choice.js";
-import {
   type DeadLetter,
   DeadLetterFolder,
+  DeadLettersNotWritten,
+  deadLettersFolder,
   type UnreadDeadLetters,
 } from "../../../daemon/cluster/dead-letters/dead-letter-folder.js";
 import {
-  type FoundOutcomes,
-  findDeadLetters as findIn,
-} from "../../../daemon/cluster/dead-letters/evicted-dead-letters.js";
+  DeadLetterStore,
+  DeadLettersNotStored,
+} from "../../../daemon/cluster/dead-letters/dead-letter-store.js";
 import { noTimeline, ownerOf } from "../../../daemon/engine/trust/data-folder.js";
 import { StartError } from "../../../daemon/net/process/start-error.js";
-import type { Entry } from "../../../daemon/timeline/entries/entry.js";
+import type { DeadLetterWriter } from "../../../daemon/timeline/dead-letters.js";
+import { openFolderView } from "../../../daemon/timeline/disk/folder-view.js";
+import { type Entry, ORDER_KEY_BYTES, readOrderKey } from "../../../daemon/timeline/entries/entry.js";
 import type { EntryOutcome } from "../../../daemon/timeline/members/rules.js";
+import { writingFailure } from "../../../keys/write-failures.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { hexOf } from "../../../protocol/version-2/envelope.js";
+import { dateText, hexOf } from "../../../protocol/version-2/envelope.js";
 import type { FolderFlags } from "../shared/folder-options.js";
 import { withFolderErrors } from "./folder-failures.js";
 import { folderPath } from "./folder-settings.js";
 
-export type { EntryOutcome, FoundOutcomes };
+export type { EntryOutcome };
 
 /** The maximum numbers of arguments of a command, and of bytes of an argument, that a list shows. */
 const MAX_BRIEF_ARGUMENTS = 3;
@@ -241,3 +239,178 @@ function deadLetterEnvelope({ envelope }: Entry, isBrief: boolean): DeadLetterEn
 }
 
 const bytes = (text: ByteString): Buffer => Buffer.from(text, "latin1");
+
+const DIGITS_MIN = 4;
+const NAMED_MAX = 10;
+
+/** Thrown if the dead letters that an operator names cannot be chosen. The message is a sentence for the operator. */
+class NotSelected extends Error {
+  override readonly name = "NotSelected";
+}
+
+/**
+ * @param ids  the dead letters' ids in hexadecimal, or their first digits
+ * @throws NotSelected  an id matches no dead letter, or several
+ */
+function selected(deadLetters: readonly DeadLetter[], ids: readonly string[]): DeadLetter[] {
+  const found = new Set<DeadLetter>();
+  for (const text of ids) {
+    const digits = text.toLowerCase();
+    if (!/^[\da-f]+$/.test(digits) || digits.length < DIGITS_MIN)
+      throw new NotSelected(
+        `${JSON.stringify(text)} is not an id: enter at least its first ${DIGITS_MIN} hexadecimal digits.`,
+      );
+    const matching = deadLetters.filter(({ orderKey }) => hexOf(orderKey.id).startsWith(digits));
+    const [only] = matching;
+    if (only === undefined)
+      throw new NotSelected(
+        `No dead letter's id begins with ${digits}: dbsync dead-letters list shows them.`,
+      );
+    if (matching.length > 1)
+      throw new NotSelected(`${matching.length} dead letters' ids begin with ${digits}: enter more digits.`);
+    found.add(only);
+  }
+  return deadLetters.filter((deadLetter) => found.has(deadLetter));
+}
+
+/** Returns why a dead letter may not be written again without confirmation, or null if it may. */
+function reasonNotToWrite({ state, reason, since }: DeadLetter): string | null {
+  const when = since === null ? "" : ` at ${dateText(since)}`;
+  if (state === "written") return `it was written again${when}`;
+  if (state === "begun") return `writing it again was begun${when}, and may have succeeded`;
+  return reason === "possible" ? "the state may contain it: check that first" : null;
+}
+
+/**
+ * Checks that all given dead letters may be written again.
+ * @throws NotSelected  at least one dead letter may not be written again
+ */
+function checkWritable(deadLetters: readonly DeadLetter[], isAnyway: boolean): void {
+  const undecided = deadLetters.filter(({ state }) => state === "undecided");
+  if (undecided.length > 0)
+    throw new NotSelected(
+      `${namesOf(undecided)}: the daemon was stopped while it adopted a snapshot, and may still have it. Start the daemon first.`,
+    );
+  const doubtful = isAnyway ? [] : deadLetters.filter((deadLetter) => reasonNotToWrite(deadLetter) !== null);
+  if (doubtful.length === 0) return;
+  const lines = doubtful
+    .slice(0, NAMED_MAX)
+    .map((deadLetter) => `  ${shortId(deadLetter)}: ${reasonNotToWrite(deadLetter)}`);
+  const more = doubtful.length > NAMED_MAX ? [`  and ${doubtful.length - NAMED_MAX} more`] : [];
+  throw new NotSelected(
+    [
+      "Nothing was written, because it could take effect twice:",
+      ...lines,
+      ...more,
+      "--anyway writes them.",
+    ].join("\n"),
+  );
+}
+
+/** Checks that the dead letters may be removed. @throws NotSelected  the entry of one may still be in the timeline */
+function checkRemovable(deadLetters: readonly DeadLetter[]): void {
+  const undecided = deadLetters.filter(({ state }) => state === "undecided");
+  if (undecided.length > 0)
+    throw new NotSelected(
+      `${namesOf(undecided)} cannot be removed now: the next start of the daemon decides about it.`,
+    );
+}
+
+const SHORT_DIGITS = 12;
+
+const shortId = ({ orderKey }: DeadLetter): string => hexOf(orderKey.id).slice(0, SHORT_DIGITS);
+
+function namesOf(deadLetters: readonly DeadLetter[]): string {
+  const more = deadLetters.length > NAMED_MAX ? ` and ${deadLetters.length - NAMED_MAX} more` : "";
+  return deadLetters.slice(0, NAMED_MAX).map(shortId).join(", ") + more;
+}
+
+/**
+ * The limits of one request to the members: the number of envelopes that TIMELINE OUTCOME accepts, and the total bytes of
+ * these envelopes.
+ */
+const ORDER_KEYS_MAX = 1000;
+const BYTES_MAX = 4 * 1024 * 1024;
+
+export interface FoundOutcomes {
+  /** The number of new dead letters. */
+  readonly kept: number;
+  /** The number of unreadable pages in the folder. The entries on these pages are unknown. */
+  readonly unread: number;
+  readonly counts: Readonly<Record<EntryOutcome, number>>;
+}
+
+type Stored = readonly [orderKey: Buffer, value: Buffer];
+
+/**
+ * Finds the envelopes in the data folder of a removed daemon that no member has, and stores them in that folder as dead
+ * letters. The timeline in the folder is not changed. Source: daemon/timeline/members/rules.ts.
+ * @param data  the data folder
+ * @param ask  receives order keys in hexadecimal, and returns an outcome for each, in order
+ * @throws Error  the folder cannot be read, or the dead letters cannot be stored; after an error, no dead letter is
+ * stored
+ */
+async function findIn(
+  data: string,
+  ask: (orderKeys: readonly string[]) => Promise<readonly EntryOutcome[]>,
+): Promise<FoundOutcomes> {
+  const known = knownIn(data);
+  let unread = 0;
+  const damaged = () => void unread++;
+  const view = await openFolderView(join(data, "timeline"), damaged);
+  const writer = new DeadLetterStore(data, Number.POSITIVE_INFINITY).open(Date.now());
+  const counts: Record<EntryOutcome, number> = { held: 0, undecided: 0, "dead-letter": 0, forgotten: 0 };
+  try {
+    for (const batch of batchesOf(view.entries(null), known)) {
+      const outcomes = await ask(batch.map(([orderKey]) => orderKey.toString("hex")));
+      for (const [index, [orderKey, value]] of batch.entries()) {
+        const outcome = outcomes[index] ?? "undecided";
+        counts[outcome]++;
+        if (outcome === "dead-letter") writer.store(orderKey, value, "evicted");
+      }
+    }
+    return { kept: await settled(writer), unread, counts };
+  } catch (problem) {
+    writer.discard();
+    const reason = problem instanceof DeadLettersNotStored ? writingFailure(problem) : null;
+    throw reason === null
+      ? problem
+      : new DeadLettersNotWritten(deadLettersFolder(data), reason, "No dead letter was written");
+  } finally {
+    view.close();
+  }
+}
+
+/**
+ * Completes the file of dead letters, and makes it valid immediately. A daemon that adopts a snapshot must first record
+ * that it has dropped the entries, but this program drops no entries.
+ */
+async function settled(writer: DeadLetterWriter): Promise<number> {
+  await writer.commit();
+  writer.settle();
+  return writer.figures.stored;
+}
+
+const knownIn = (data: string): ReadonlySet<ByteString> =>
+  new Set(
+    new DeadLetterFolder(data)
+      .list()
+      .deadLetters.filter(({ state }) => state !== "undecided")
+      .map(({ orderKey }) => orderKey.id),
+  );
+
+function* batchesOf(entries: Iterable<Stored>, known: ReadonlySet<ByteString>): Generator<Stored[]> {
+  let batch: Stored[] = [];
+  let bytes = 0;
+  for (const [orderKey, value] of entries) {
+    if (orderKey.length !== ORDER_KEY_BYTES || known.has(readOrderKey(orderKey).id)) continue;
+    // The buffers are views of pages that will be overwritten by the next read.
+    batch.push([Buffer.from(orderKey), Buffer.from(value)]);
+    bytes += value.length;
+    if (batch.length < ORDER_KEYS_MAX && bytes < BYTES_MAX) continue;
+    yield batch;
+    batch = [];
+    bytes = 0;
+  }
+  if (batch.length > 0) yield batch;
+}
