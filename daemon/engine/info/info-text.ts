@@ -5,6 +5,8 @@
 import { availableParallelism, release, totalmem, type } from "node:os";
 import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
 import { acceptsWrites, DAEMON_STATES, type DaemonCondition } from "../../../protocol/daemon-states.js";
+import type { Figures } from "../../../protocol/figures/figure.js";
+import { infoFields, STATE_FIGURES } from "../../../protocol/figures/info-figures.js";
 import { REDIS_VERSION } from "../../../protocol/resp/redis-version.js";
 import { version } from "../../net/process/version.js";
 import { formatFsync } from "../../options/fsync.js";
@@ -239,18 +241,16 @@ function replicationFields(values: InfoValues): InfoFields {
     connected_slaves: 0,
     master_failover_state: "no-failover",
     master_repl_offset: 0,
-    ...stateFields(values),
+    ...infoFields(STATE_FIGURES, stateFigures(values)),
   };
 }
 
-/** Returns the daemon's state, the refusal that writes receive, and its number of connected members. */
-export function stateFields({ condition: { state, reason }, members }: InfoValues): InfoFields {
-  return {
-    dbsync_state: state,
-    dbsync_writes: DAEMON_STATES[state].refusal ?? "accepted",
-    ...(reason === "" ? {} : { dbsync_reason: reason }),
-    ...(members === null ? {} : { dbsync_members: members }),
-  };
+export function stateFigures({
+  condition: { state, reason },
+  members,
+}: InfoValues): Figures<typeof STATE_FIGURES> {
+  const writes = DAEMON_STATES[state].refusal ?? "accepted";
+  return { state, writes, reason: reason === "" ? null : reason, members };
 }
 
 function cpuFields(): InfoFields {

@@ -1,7 +1,13 @@
 /** INFO in signed envelopes. dbsync status and dbsync top read its section dbsync. */
 
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { type InfoFields, type InfoValues, infoText, stateFields } from "../../engine/info/info-text.js";
+import {
+  INFO_FIGURES,
+  type InfoFigures,
+  infoFields,
+  pairsText,
+} from "../../../protocol/figures/info-figures.js";
+import { type InfoFields, type InfoValues, infoText, stateFigures } from "../../engine/info/info-text.js";
 import { version } from "../../net/process/version.js";
 import { type InspectedDaemon, OWN_SECTION } from "./inspected-daemon.js";
 
@@ -51,50 +57,55 @@ function valuesOf(daemon: InspectedDaemon): InfoValues {
 /** Returns all fields that dbsync status and dbsync top need, so that they request only one section. */
 function ownFields(daemon: InspectedDaemon, values: InfoValues): InfoFields {
   const { metrics } = daemon;
-  const { keys, memory } = values;
-  const backendFields = daemon
-    .health()
-    .backends.map(({ name, up }, index) => [`backend${index}`, `up=${Number(up)},name=${name}`]);
+  const { clients, commands, errors, keys, memory } = values;
+  const backends = daemon.health().backends;
   return {
-    dbsync_version: version,
-    node_version: process.versions.node,
-    ...stateFields(values),
-    uptime_in_seconds: Math.floor(values.uptime / MS_PER_SECOND),
-    connected_clients: values.clients,
-    total_commands_processed: values.commands,
-    total_error_replies: values.errors,
-    dbsync_refusals: sum(refusalsOf(daemon).values()),
-    ...(keys === null ? {} : { dbsync_keys: sum(keys.keyCounts.map((counts) => counts.keys)) }),
-    used_memory: memory.used,
-    used_memory_rss: process.memoryUsage.rss(),
-    maxmemory: memory.limit,
-    ...orderFields(daemon),
-    dbsync_answered: sum(metrics.answers.counts),
-    dbsync_answered_usec: Math.round(metrics.answers.sum * MICROSECONDS),
-    dbsync_answered_usec_buckets: buckets(daemon),
-    ...Object.fromEntries(backendFields),
+    ...infoFields(INFO_FIGURES, {
+      software: version,
+      node: process.versions.node,
+      ...stateFigures(values),
+      uptime: Math.floor(values.uptime / MS_PER_SECOND),
+      ...{ clients, commands, errors },
+      refusals: metrics.totals.clientRefusals,
+      keys: keys === null ? null : sum(keys.keyCounts.map((counts) => counts.keys)),
+      used: memory.used,
+      resident: process.memoryUsage.rss(),
+      limit: memory.limit,
+      ...orderFigures(daemon),
+      answers: sum(metrics.answers.counts),
+      answerTime: Math.round(metrics.answers.sum * MICROSECONDS),
+      times: times(daemon),
+    }),
+    ...Object.fromEntries(
+      backends.map(({ name, up }, index) => [`backend${index}`, `up=${Number(up)},name=${name}`]),
+    ),
   };
 }
 
 /** Returns the figures of the stream; `unknown` counts messages that may or may not be in the stream. */
-function orderFields({ order }: InspectedDaemon): InfoFields {
+function orderFigures({ order }: InspectedDaemon): Pick<InfoFigures, "order" | "orderTrouble" | "lowDisk"> {
   const figures = order();
-  if (figures === null) return {};
+  if (figures === null) return { order: null, orderTrouble: null, lowDisk: null };
   const { applied, behind, waiting, connections, published, trouble, lowDisk } = figures;
   const { stored, repeated, refused, unknown } = published;
   const counts = { applied, behind, waiting, connections, stored, repeated, refused, unknown };
-  const pairs = Object.entries(counts).map(([name, count]) => `${name}=${count}`);
   return {
-    dbsync_order: pairs.join(","),
-    ...(trouble === null ? {} : { dbsync_order_trouble: trouble }),
-    ...(lowDisk === null ? {} : { dbsync_disk_low: `free=${lowDisk.free},size=${lowDisk.size}` }),
+    order: pairsText(Object.entries(counts)),
+    orderTrouble: trouble,
+    lowDisk:
+      lowDisk === null
+        ? null
+        : pairsText([
+            ["free", lowDisk.free],
+            ["size", lowDisk.size],
+          ]),
   };
 }
 
-/** Formats the number of answers by maximum microseconds, such as `50=12,100=3,…,more=0`. */
-function buckets({ metrics: { answers } }: InspectedDaemon): string {
-  const ends = [...answers.bounds.map((bound) => Math.round(bound * MICROSECONDS)), "more"];
-  return ends.map((end, index) => `${end}=${answers.counts[index] ?? 0}`).join(",");
+/** Returns the number of answers by maximum microseconds. */
+function times({ metrics: { answers } }: InspectedDaemon): string {
+  const ends = [...answers.bounds.map((bound) => String(Math.round(bound * MICROSECONDS))), "more"];
+  return pairsText(ends.map((end, index) => [end, answers.counts[index] ?? 0]));
 }
 
 /** Returns the number of requests without an answer, in total and by the code of the refusal. */

@@ -3,25 +3,18 @@ import type { Settings } from "../../../client/settings/client-settings.js";
 import { loadSigningKey, type SigningKey } from "../../../client/settings/signing-key.js";
 import { DbsyncError } from "../../../client/shared/errors.js";
 import type { ReplyValue } from "../../../client/shared/reply-value.js";
+import type { Figures } from "../../../protocol/figures/figure.js";
+import { INFO_FIGURES, type InfoFigures, pairsOf } from "../../../protocol/figures/info-figures.js";
+import type { ORDER_FIGURES } from "../../../protocol/figures/order-figures.js";
 import { queryEach } from "../keys/fetch-key-rings.js";
-import { FOR_ADMINISTRATORS } from "./read-timeline-status.js";
+import { FOR_ADMINISTRATORS, figureValue } from "./read-timeline-status.js";
 
-/** A daemon's current figures, and its counts since the start. Times are in seconds, sizes in bytes. */
-export interface DaemonFigures {
-  /** The version of the daemon's program. */
-  readonly software: string;
-  readonly uptime: number;
-  /** Number of connections. */
-  readonly clients: number;
-  /** Number of answered commands, and how many of the answers were errors. */
-  readonly commands: number;
-  readonly errors: number;
-  /** Number of requests that were not answered. */
-  readonly refusals: number;
-  /** Number of keys in all databases, or null if they are in a Redis or on other daemons. */
-  readonly keys: number | null;
+type SameFigures = "software" | "uptime" | "clients" | "commands" | "errors" | "refusals" | "keys";
+
+/** A daemon's current figures, and its counts since the start. */
+export interface DaemonFigures extends Pick<InfoFigures, SameFigures> {
   /** Memory in bytes. `limit` is 0 if there is no limit. */
-  readonly memory: { readonly used: number; readonly resident: number; readonly limit: number };
+  readonly memory: Pick<InfoFigures, "used" | "resident" | "limit">;
   readonly backends: readonly { readonly name: string; readonly up: boolean }[];
   /** Figures of the stream that orders the daemon's writes, or null if there is no stream. */
   readonly order: OrderFigures | null;
@@ -32,19 +25,8 @@ export interface DaemonFigures {
   readonly times: readonly (readonly [max: number, count: number])[];
 }
 
-export interface OrderFigures {
-  /**
-   * The number of the last applied message, the count of messages that are still to be applied, and the count of
-   * envelopes whose messages have not come back from the stream yet.
-   */
-  readonly applied: number;
-  readonly behind: number;
-  readonly waiting: number;
-  /** The reason why the daemon cannot read or write the stream, or null if it can. */
-  readonly trouble: string | null;
-  /** The free and the total bytes of the disk with the data folder if that disk is nearly full; otherwise null. */
-  readonly lowDisk: { readonly free: number; readonly size: number } | null;
-}
+type ShownOfOrder = "applied" | "behind" | "waiting" | "trouble" | "lowDisk";
+export type OrderFigures = Pick<Figures<typeof ORDER_FIGURES>, ShownOfOrder>;
 
 export interface FiguresAnswer {
   readonly figures: DaemonFigures | null;
@@ -113,61 +95,39 @@ export function figuresOf(reply: ReplyValue): DaemonFigures | null {
         return [line.slice(0, at), line.slice(at + 1)];
       }),
   );
-  const software = fields.get("dbsync_version");
-  if (software === undefined) return null;
-  const count = (name: string) => Number(fields.get(name) ?? 0);
-  const keys = fields.get("dbsync_keys");
+  const values = Object.entries(INFO_FIGURES).map(([name, row]) => [
+    name,
+    figureValue(row, fields.get(row.field)),
+  ]);
+  const figures = Object.fromEntries(values) as InfoFigures;
+  const { software, uptime, clients, commands, errors, refusals, keys, used, resident, limit } = figures;
+  if (software === "") return null;
   return {
-    software,
-    uptime: count("uptime_in_seconds"),
-    clients: count("connected_clients"),
-    commands: count("total_commands_processed"),
-    errors: count("total_error_replies"),
-    refusals: count("dbsync_refusals"),
-    keys: keys === undefined ? null : Number(keys),
-    memory: {
-      used: count("used_memory"),
-      resident: count("used_memory_rss"),
-      limit: count("maxmemory"),
-    },
+    ...{ software, uptime, clients, commands, errors, refusals, keys },
+    memory: { used, resident, limit },
     backends: [...fields].flatMap(([name, value]) => {
       const [, up, backend = ""] = /^up=([01]),name=(.*)$/.exec(value) ?? [];
       return up === undefined || !/^backend\d+$/.test(name) ? [] : [{ name: backend, up: up === "1" }];
     }),
-    order: orderOf(fields),
-    times: timesOf(fields.get("dbsync_answered_usec_buckets") ?? ""),
+    order: orderOf(figures),
+    times: pairsOf(figures.times).flatMap(([end, count]): [number, number][] => {
+      const max = end === "more" ? Number.POSITIVE_INFINITY : Number(end);
+      return Number.isNaN(max) ? [] : [[max, count]];
+    }),
   };
 }
 
-/** Parses the figures of a stream, such as `applied=12,behind=0,…`; returns null if there is no stream. */
-function orderOf(fields: ReadonlyMap<string, string>): OrderFigures | null {
-  const text = fields.get("dbsync_order");
-  if (text === undefined) return null;
-  const count = countsOf(text);
-  const low = fields.get("dbsync_disk_low");
-  const bytes = low === undefined ? null : countsOf(low);
+/** Returns the figures of a stream, or null if there is no stream. */
+function orderOf({ order, orderTrouble: trouble, lowDisk: low }: InfoFigures): OrderFigures | null {
+  if (order === null) return null;
+  const counts = new Map(pairsOf(order));
+  const count = (name: ShownOfOrder) => counts.get(name) ?? 0;
+  const bytes = new Map(low === null ? [] : pairsOf(low));
   return {
     applied: count("applied"),
     behind: count("behind"),
     waiting: count("waiting"),
-    trouble: fields.get("dbsync_order_trouble") ?? null,
-    lowDisk: bytes === null ? null : { free: bytes("free"), size: bytes("size") },
+    trouble,
+    lowDisk: low === null ? null : { free: bytes.get("free") ?? 0, size: bytes.get("size") ?? 0 },
   };
-}
-
-/**
- * Parses counts such as `applied=12,behind=0`.
- * @returns a function that returns the count of a name, or 0 if the name is absent
- */
-function countsOf(text: string): (name: string) => number {
-  const counts = new Map(text.split(",").map((pair) => pair.split("=") as [string, string]));
-  return (name) => Number(counts.get(name) ?? 0);
-}
-
-/** Parses counts by duration, such as `50=12,100=3,more=0`. */
-function timesOf(text: string): DaemonFigures["times"] {
-  return text.split(",").flatMap((part): [number, number][] => {
-    const [, end = "", count = ""] = /^(\d+|more)=(\d+)$/.exec(part) ?? [];
-    return count === "" ? [] : [[end === "more" ? Number.POSITIVE_INFINITY : Number(end), Number(count)]];
-  });
 }

@@ -8,6 +8,7 @@ import {
   spanCell,
   tripText,
 } from "../../../protocol/figures/amount-texts.js";
+import { INFO_FIGURES } from "../../../protocol/figures/info-figures.js";
 import { type Column, cellOf, rowsOf } from "../shared/report-column.js";
 import type { DaemonFigures, OrderFigures } from "./daemon-figures.js";
 
@@ -84,31 +85,31 @@ interface ShownFigures {
 
 export const FIGURE_COLUMNS: readonly Column<ShownFigures>[] = [
   { head: "FIGURES OF", about: "the daemon", cell: ({ address }) => address },
-  { head: "SOFTWARE", about: "the version of its program", cell: ({ figures }) => figures.software },
-  { head: "UPTIME", about: "time since its start", cell: ({ figures }) => spanCell(figures.uptime * 1000) },
+  { head: "SOFTWARE", about: INFO_FIGURES.software.help, cell: ({ figures }) => figures.software },
+  { head: "UPTIME", about: INFO_FIGURES.uptime.help, cell: ({ figures }) => spanCell(figures.uptime * 1000) },
   {
     head: "KEYS",
-    about: "keys in all its databases; -: unknown, stored in the backend",
+    about: INFO_FIGURES.keys.help,
     cell: ({ figures: { keys } }) => cellOf(keys, countCell),
   },
   {
     head: "MEMORY",
-    about: "memory of its process",
+    about: INFO_FIGURES.resident.help,
     cell: ({ figures }) => bytesCell(figures.memory.resident),
   },
   {
     head: "CLIENTS",
-    about: "connections of all its listeners, including this one",
+    about: INFO_FIGURES.clients.help,
     cell: ({ figures }) => countCell(figures.clients),
   },
   {
     head: "ANSWERED",
-    about: "commands answered since the start",
+    about: INFO_FIGURES.commands.help,
     cell: ({ figures }) => countCell(figures.commands),
   },
   {
     head: "REFUSED",
-    about: "requests that it did not answer since the start; its log has the reasons",
+    about: INFO_FIGURES.refusals.help,
     cell: ({ figures }) => countCell(figures.refusals),
   },
 ];

@@ -144,7 +144,8 @@ export function readFigures<Table extends FigureTable>(table: Table, reply: Repl
   return Object.fromEntries(values) as Figures<Table>;
 }
 
-function figureValue(row: Figure, value: ReplyValue | undefined): unknown {
+/** Returns the value of a figure in a reply or in INFO, or its default if the figure is missing. */
+export function figureValue(row: Figure, value: ReplyValue | undefined): unknown {
   const isPresent = value !== null && value !== undefined;
   switch (row.kind) {
     case "list":

@@ -11,6 +11,7 @@ import {
   wrapped,
 } from "../../../daemon/net/terminal/text-table.js";
 import { bytesCell, countCell, spanCell } from "../../../protocol/figures/amount-texts.js";
+import { INFO_FIGURES } from "../../../protocol/figures/info-figures.js";
 import { addClientOptions, type ClientFlags, readCount, readSettings } from "../shared/client-options.js";
 import { exitCodeHelp } from "../shared/exit-codes.js";
 import { JSON_FLAG, printJson } from "../shared/output.js";
@@ -168,17 +169,17 @@ export const TOP_COLUMNS: readonly Column<TopRow>[] = [
   },
   {
     head: "KEYS",
-    about: "keys in all its databases; -: unknown, stored in the backend",
+    about: INFO_FIGURES.keys.help,
     cell: figureCell(({ keys }) => cellOf(keys, countCell)),
   },
   {
     head: "MEMORY",
-    about: "memory of its process",
+    about: INFO_FIGURES.resident.help,
     cell: figureCell(({ memory }) => bytesCell(memory.resident)),
   },
   {
     head: "CONNS",
-    about: "connections of all its listeners, including this one",
+    about: INFO_FIGURES.clients.help,
     cell: figureCell(({ clients }) => countCell(clients)),
   },
   { head: "VERSION", about: "version of its program", cell: figureCell(({ software }) => software) },
@@ -188,7 +189,7 @@ export const ACTIVITY_COLUMNS: readonly Column<TopRow>[] = [
   { head: "DAEMON", about: "its address", cell: ({ daemon }) => daemon.address },
   {
     head: "UPTIME",
-    about: "time since its start",
+    about: INFO_FIGURES.uptime.help,
     cell: figureCell(({ uptime }) => spanCell(uptime * MS_PER_SECOND)),
   },
   {
