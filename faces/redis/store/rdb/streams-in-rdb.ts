@@ -5,7 +5,7 @@
  */
 
 import { parseInteger } from "../../../../daemon/store/arguments/number-arguments.js";
-import type { ByteString } from "../../../../protocol/byte-string.js";
+import { type ByteString, bytesOf } from "../../../../protocol/byte-string.js";
 import {
   Consumer,
   ConsumerGroup,
@@ -21,7 +21,6 @@ import { ListpackWriter, readListpack } from "./listpack.js";
 import { MalformedRdb } from "./malformed-rdb.js";
 import type { RdbReader } from "./rdb-reader.js";
 import type { RdbWriter } from "./rdb-writer.js";
-import { bytesOfId, ID_BYTES, idOfBytes, readId, writeId } from "./stream-ids-in-rdb.js";
 
 /** Redis's default of `stream-node-max-entries`. */
 const NODE_ENTRIES_MAX = 100;
@@ -202,3 +201,27 @@ const readTime = (reader: RdbReader): number =>
   Math.min(Math.max(0, Number(reader.readInt64())), Number.MAX_SAFE_INTEGER);
 
 const entriesReadOf = (count: bigint): bigint | null => (count === UNKNOWN ? null : BigInt.asIntN(64, count));
+
+/** Length of an id in bytes that sort like ids. */
+const ID_BYTES = 16;
+
+/** Reads the id of an entry as two numbers. */
+function readId(reader: RdbReader): StreamId {
+  const ms = reader.readBigLength();
+  return streamId(ms, reader.readBigLength());
+}
+
+function writeId(writer: RdbWriter, id: StreamId): void {
+  writer.bigLength(msOf(id));
+  writer.bigLength(seqOf(id));
+}
+
+/** @throws MalformedRdb if the bytes are not an id */
+function idOfBytes(bytes: Buffer): StreamId {
+  if (bytes.length !== ID_BYTES) throw new MalformedRdb("the id of an entry has a wrong length");
+  return BigInt(`0x${bytes.toString("hex")}`);
+}
+
+function bytesOfId(id: StreamId): ByteString {
+  return bytesOf(Buffer.from(id.toString(16).padStart(2 * ID_BYTES, "0"), "hex"));
+}
