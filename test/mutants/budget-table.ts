@@ -204,7 +204,7 @@ export const budgetMutants: readonly Mutant[] = [
   },
   {
     name: "budgets: entries that receive another member are not counted",
-    file: "faces/json/store/commands/document-members.js",
+    file: "faces/json/store/commands/documents.js",
     find: "data.effort.work(REWRITTEN_STEPS + text.length / REWRITTEN_BYTES_PER_STEP);",
     replace: "",
     test: PAGE,

@@ -12,20 +12,38 @@ import type { Data } from "../../../../daemon/store/keyspace/mutators.js";
 import type { Unit } from "../../../../daemon/store/keyspace/unit.js";
 import { family } from "../../../../daemon/store/rows/command-row.js";
 import { currentDb, read, update, write } from "../../../../daemon/store/rows/key-spec.js";
-import { type ByteString, bytesOfText } from "../../../../protocol/byte-string.js";
+import { type ByteString, bytesOfText, textOfBytes } from "../../../../protocol/byte-string.js";
+import {
+  isContainer,
+  type JsonContainer,
+  JsonObject,
+  type JsonValue,
+  memberNames,
+  memberOf,
+  memberValues,
+} from "../../../../protocol/json/json-value.js";
 import { array, bulk, bulks, integer, OK, ONE, type Reply, ZERO } from "../../../../protocol/reply.js";
 import { StepReply, withItemsFound } from "../../../../protocol/step-reply.js";
 import { STEP_ITEMS, sortedInSteps } from "../../../../protocol/steps.js";
-import { setIndexed } from "../keyspace/document-mutators.js";
+import { setEntry, setIndexed } from "../keyspace/document-mutators.js";
 import { Document } from "../values/document.js";
 import { deleteEntries, deletesLimited, empty } from "./document-deletions.js";
-import { documentOf, namesOf, noEntry } from "./document-entries.js";
+import {
+  documentOf,
+  documentToChange,
+  jsonArgument,
+  namesOf,
+  noEntry,
+  notMembers,
+  textOfEntry,
+  valueOfEntry,
+} from "./document-entries.js";
 import { insert, insertWithKeys } from "./document-inserts.js";
-import { addMember, dropMember } from "./document-members.js";
 import { fieldArgument } from "./document-options.js";
 import { count, get } from "./document-reads.js";
 import { firstPresent, presentEntries } from "./document-selection.js";
 import { updateDocument, updatesLimited } from "./document-updates.js";
+import { checkDepth } from "./entry-operators.js";
 
 /**
  * Maximum number of keys in a database for which all documents are read in one step. With more keys, the documents are
@@ -354,4 +372,72 @@ function dropIndex(data: Data, argv: readonly ByteString[]): Reply {
 /** `DOC.INDEX LIST document` */
 function listIndexes(data: Data, argv: readonly ByteString[]): Reply {
   return bulks(documentOf(data, argv[2]!).value.indexed);
+}
+
+/**
+ * `DOC.MEMBER ADD document name value`: adds a member to all entries of an existing document; entries that have it keep
+ * their values. Source: docs/json-documents.md "Members added later".
+ * @returns the number of entries to which the member was added
+ */
+function addMember(data: Data, argv: readonly ByteString[]): Reply {
+  const name = nameArgument(argv[3]!);
+  const value = jsonArgument(argv[4]!);
+  checkDepth(value, argv[3]!);
+  return rewriteEntries(data, argv[2]!, (entry) => {
+    if (memberOf(entry, name) !== undefined) return null;
+    const copy = copied(entry);
+    copy.set(name, value);
+    return copy;
+  });
+}
+
+/** `DOC.MEMBER DROP document name`. @returns the number of entries that had the member */
+function dropMember(data: Data, argv: readonly ByteString[]): Reply {
+  const name = nameArgument(argv[3]!);
+  return rewriteEntries(data, argv[2]!, (entry) =>
+    memberOf(entry, name) === undefined ? null : copied(entry, name),
+  );
+}
+
+/** Cost in steps of each entry that is read and rewritten. */
+const REWRITTEN_STEPS = 60;
+/** Number of bytes of a rewritten entry that cost one more step. */
+const REWRITTEN_BYTES_PER_STEP = 8;
+
+/**
+ * Changes all entries that have to change, or none if there is an error.
+ * @param change returns null if the entry does not change
+ * @returns the number of changed entries
+ */
+function rewriteEntries(
+  data: Data,
+  document: ByteString,
+  change: (entry: JsonContainer) => JsonObject | null,
+): Reply {
+  const entry = documentToChange(data, document);
+  const changed: (readonly [key: ByteString, text: ByteString])[] = [];
+  for (const [key, text] of entry.value.entries()) {
+    data.effort.work(REWRITTEN_STEPS + text.length / REWRITTEN_BYTES_PER_STEP);
+    const value = valueOfEntry(text);
+    if (!isContainer(value)) throw notMembers();
+    const other = change(value);
+    if (other !== null) changed.push([key, textOfEntry(other)]);
+  }
+  for (const [key, text] of changed) setEntry(data, entry, key, text);
+  return integer(changed.length);
+}
+
+function copied(entry: JsonContainer, without?: string): JsonObject {
+  const copy = new JsonObject();
+  const values = memberValues(entry);
+  for (const [at, name] of memberNames(entry).entries())
+    if (name !== without) copy.set(name, values[at] as JsonValue);
+  return copy;
+}
+
+/** @throws CommandFailure */
+function nameArgument(bytes: ByteString): string {
+  const name = textOfBytes(bytes);
+  if (bytesOfText(name) !== bytes) throw custom("ERR not UTF-8");
+  return name;
 }
