@@ -245,14 +245,14 @@ export const sqlMutants: readonly Mutant[] = [
   },
   {
     name: "SQL: a column with its table's name differs from the same column in a group expression",
-    file: "faces/sql/store/grammar/expression-numbers.js",
+    file: "faces/sql/store/commands/row-grouping.js",
     find: 'return ["column", this.#columnOf(expression)];',
     replace: 'return ["column", expression.origin, expression.name];',
     test: SQLITE,
   },
   {
     name: "SQL: all ? in a group are the same expression",
-    file: "faces/sql/store/grammar/expression-numbers.js",
+    file: "faces/sql/store/commands/row-grouping.js",
     find: 'return ["value", this.#parameters[expression.number] ?? null];',
     replace: 'return ["?"];',
     test: STATEMENTS,
