@@ -10,7 +10,6 @@ import type { Limits } from "./limits.js";
 import { idOf, type Message, orderOf, pseudoOf, type RoomEvent, roomNamed, textOf } from "./message.js";
 import type { Listener, Rooms } from "./rooms.js";
 import { publicIdOf, type Session, type Sessions } from "./sessions.js";
-import { TokenBucket } from "./token-bucket.js";
 
 export interface SeatParts {
   readonly socket: WebSocket;
@@ -297,5 +296,30 @@ export class Seat implements Listener {
         if (await sessions.end(session, hasLeft)) await this.#announce(session, "left");
       })
       .catch((problem: Error) => log(`a user who left is still listed for some seconds: ${problem.message}`));
+  }
+}
+
+/** Limits a rate: permits a burst of N events, and then N events in each period. */
+class TokenBucket {
+  readonly #max: number;
+  readonly #ms: number;
+  #left: number;
+  #at = performance.now();
+
+  /** @param ms  the milliseconds after which the complete burst is available again */
+  constructor(max: number, ms: number) {
+    this.#max = max;
+    this.#ms = ms;
+    this.#left = max;
+  }
+
+  /** Takes a token. @returns 0 if one was available, otherwise the milliseconds until the next one */
+  take(): number {
+    const now = performance.now();
+    this.#left = Math.min(this.#max, this.#left + ((now - this.#at) * this.#max) / this.#ms);
+    this.#at = now;
+    if (this.#left < 1) return Math.ceil(((1 - this.#left) * this.#ms) / this.#max);
+    this.#left--;
+    return 0;
   }
 }
