@@ -206,7 +206,7 @@ export const collectionMutants: readonly Mutant[] = [
   },
   {
     name: "collections: a dropped index shows expired documents again",
-    file: "faces/mongo/store/commands/collection-indexes.js",
+    file: "faces/mongo/store/commands/collection-definitions.js",
     find: "removeExpired(data, entry, unit.at, Number.POSITIVE_INFINITY);",
     replace: ";",
     test: DETAILS,

@@ -6,8 +6,16 @@ import { eachChangeEvent } from "../../../../daemon/store/events/event-rules.js"
 import { family } from "../../../../daemon/store/rows/command-row.js";
 import { aggregate } from "./aggregation-pipeline.js";
 import { deletesOne, updatesOne } from "./claimed-documents.js";
-import { create, drop, dropDatabase, listCollections, listDatabases } from "./collection-definitions.js";
-import { createIndexes, dropIndexes, listIndexes } from "./collection-indexes.js";
+import {
+  create,
+  createIndexes,
+  drop,
+  dropDatabase,
+  dropIndexes,
+  listCollections,
+  listDatabases,
+  listIndexes,
+} from "./collection-definitions.js";
 import {
   aggregated,
   inserted,
