@@ -1,6 +1,6 @@
-/** The interface of a listener for changes of keys. A listener is not part of the state and does not affect it. */
+/** The interface of a listener for changes of keys, and the events of keys. A listener is not part of the state and does not affect it. */
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { CommandResult } from "./events/command-effects.js";
+import { CommandEffects, type CommandResult, type ReportEvent } from "./events/command-effects.js";
 import type { UndoRecord } from "./keyspace/undo.js";
 import type { Command } from "./rows/command-row.js";
 
@@ -30,4 +30,15 @@ export interface ChangeListener {
   releaseEvents(isDone: boolean): void;
   /** Called after another state has replaced this one. It is not known which keys differ. */
   replaced(): void;
+}
+
+/**
+ * Reports the events of a command, in the form and the order of Redis's keyspace notifications. Source: redis-server
+ * 7.0, notify.c; test/faces/redis/notices.test.ts.
+ */
+export function reportEvents(executed: ExecutedCommand, report: ReportEvent): void {
+  // OBJECT inspects keys, and Redis reports no event for a missing one.
+  if (!executed.command.name.startsWith("OBJECT|"))
+    for (const key of executed.missed) report("m", "keymiss", executed.unit.db, key);
+  if (executed.reply.kind !== "error") executed.command.events?.(new CommandEffects(executed, report));
 }

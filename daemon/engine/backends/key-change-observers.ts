@@ -3,12 +3,16 @@
  * keys. Without observers the database has no listener, so changes cost nothing.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import type { ChangeListener, ExecutedCommand, RemovalCause } from "../../store/change-listener.js";
+import {
+  type ChangeListener,
+  type ExecutedCommand,
+  type RemovalCause,
+  reportEvents,
+} from "../../store/change-listener.js";
 import type { Database } from "../../store/database.js";
 import type { ReportEvent } from "../../store/events/command-effects.js";
 import { visitChanges } from "../../store/events/key-changes.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
-import { reportEvents } from "../../store/report-events.js";
 
 /**
  * An observer of changed keys. It is notified in the middle of a change: a read at that time sees a state that no
