@@ -9,7 +9,7 @@ import { test } from "node:test";
 import { type Entry, Keyspace } from "../../daemon/store/keyspace/keyspace.js";
 import { makeFolder, type RunningReplica, startReplica } from "../daemon/program/replicas.js";
 import { skipUnlessFull } from "../support/amount.js";
-import { knowsSecret } from "../support/cluster-secret.js";
+import { peerArgs } from "../support/cluster-secret.js";
 import { EnvelopeClient, makeKeyPair } from "../support/envelope-client.js";
 import { freePort } from "../support/free-port.js";
 import { until } from "../support/until.js";
@@ -33,12 +33,9 @@ test("all daemons report a value that differs on one daemon, until that daemon i
   using folder = makeFolder();
   const ports = await Promise.all([freePort(), freePort(), freePort()]);
   const start = (port: number) => {
-    const peers = ports
-      .filter((other) => other !== port)
-      .flatMap((other) => ["--peer", `127.0.0.1:${other}`]);
-    const keys = ["-s", app.file, "--root-key", root.file, ...knowsSecret];
+    const keys = ["-s", app.file, "--root-key", root.file];
     const data = ["--data", join(folder.path, String(port))];
-    return startReplica({ args: [...keys, ...data, "-p", String(port), ...peers] });
+    return startReplica({ args: [...keys, ...data, ...peerArgs(ports, ports.indexOf(port))] });
   };
   const running = new Map<number, RunningReplica>();
   try {

@@ -9,14 +9,11 @@ import type { Report } from "../../client/shared/outcome.js";
 import { judge } from "../../client/shared/policy.js";
 import { replyValues } from "../../client/shared/reply-conversion.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import { type RunningReplica, startReplica } from "../daemon/program/replicas.js";
+import { type RunningReplica, startReplicas } from "../daemon/program/replicas.js";
 import { amount } from "../support/amount.js";
-import { knowsSecret } from "../support/cluster-secret.js";
 import { type AcceptedResult, EnvelopeClient, makeKeyPair } from "../support/envelope-client.js";
-import { freePort } from "../support/free-port.js";
 import { pause } from "../support/pause.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
-import { until } from "../support/until.js";
 
 const DAEMONS = 3;
 const ROUNDS = amount(4, 50);
@@ -89,17 +86,8 @@ test(`none of ten thousand races for a lock has two winners (seed ${seed})`, asy
     for (const each of open.toReversed())
       await (Symbol.asyncDispose in each ? each[Symbol.asyncDispose]() : each[Symbol.dispose]());
   });
-  const ports = await Promise.all(Array.from({ length: DAEMONS }, () => freePort()));
-  const replicas = await Promise.all(
-    ports.map((port) => {
-      const peers = ports
-        .filter((other) => other !== port)
-        .flatMap((other) => ["--peer", `127.0.0.1:${other}`]);
-      return startReplica({ args: ["-s", app.file, "-p", String(port), ...peers, ...knowsSecret] });
-    }),
-  );
-  open.push(...replicas);
-  await until("all daemons are live", () => replicas.every(({ daemon }) => daemon.health.state === "live"));
+  const replicas = await startReplicas(DAEMONS, ["-s", app.file]);
+  open.push(replicas);
   const clients = await Promise.all(
     [0, 1].map(() => Promise.all(replicas.map((replica) => Voter.open(replica)))),
   );

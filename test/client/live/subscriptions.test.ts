@@ -7,8 +7,12 @@ import {
   createClient,
   type DbsyncError,
 } from "../../../client/public-api.js";
-import { type RunningReplica, startReplica } from "../../daemon/program/replicas.js";
-import { knowsSecret } from "../../support/cluster-secret.js";
+import {
+  type Replicas,
+  type RunningReplica,
+  startReplica,
+  startReplicas,
+} from "../../daemon/program/replicas.js";
 import { EnvelopeClient, makeKeyPair } from "../../support/envelope-client.js";
 import { freePort, refusingAddress } from "../../support/free-port.js";
 import { until } from "../../support/until.js";
@@ -17,19 +21,9 @@ const app = makeKeyPair();
 const limited = makeKeyPair();
 const root = makeKeyPair();
 
-let replicas: readonly RunningReplica[] = [];
+let replicas: Replicas;
 before(async () => {
-  const ports = await Promise.all([freePort(), freePort(), freePort()]);
-  replicas = await Promise.all(
-    ports.map((port) => {
-      const peers = ports
-        .filter((other) => other !== port)
-        .flatMap((other) => ["--peer", `127.0.0.1:${other}`]);
-      const keys = ["-s", app.file, "--root-key", root.file];
-      return startReplica({ args: [...keys, "-p", String(port), ...peers, ...knowsSecret] });
-    }),
-  );
-  await until("all daemons are live", () => replicas.every(({ daemon }) => daemon.health.state === "live"));
+  replicas = await startReplicas(3, ["-s", app.file, "--root-key", root.file]);
   await until("all daemons are connected", async () => {
     for (const { port } of replicas) {
       using client = await EnvelopeClient.open(port, app);
@@ -38,9 +32,7 @@ before(async () => {
     return true;
   });
 });
-after(async () => {
-  await Promise.all(replicas.map(({ daemon }) => daemon.stop()));
-});
+after(async () => await replicas[Symbol.asyncDispose]());
 
 const serverOf = ({ port }: RunningReplica) => `127.0.0.1:${port}`;
 const clientOf = (servers: readonly RunningReplica[], key = app): Client =>
@@ -61,7 +53,7 @@ async function nextPastMembers(iterator: AsyncIterator<ChannelEvent>): Promise<C
 }
 
 test("a client receives all messages from one daemon, and reports a gap before it uses another", async () => {
-  const [first, second] = replicas as [RunningReplica, RunningReplica];
+  const [first, second] = [...replicas] as [RunningReplica, RunningReplica];
   await using client = clientOf([first, second]);
   await using speaker = clientOf([second]);
   const news = client.subscribe("news");
@@ -120,7 +112,7 @@ async function untilText(iterator: AsyncIterator<ChannelEvent>, text: string): P
 }
 
 test("a key can subscribe to the channels that its rules permit, until the rules change", async () => {
-  const [, second] = replicas as [RunningReplica, RunningReplica];
+  const [, second] = [...replicas] as [RunningReplica, RunningReplica];
   await using administrator = clientOf([second], root);
   const spki = limited.pem.replace(/-----[^-]+-----|\n/g, "");
   const id = await administrator.call(["KEY", "ADD", spki, "RULES", "+subscribe +publish &own"]);
@@ -140,7 +132,7 @@ test("a key can subscribe to the channels that its rules permit, until the rules
 });
 
 test("bytes arrive unchanged if the caller asks for Buffers", async () => {
-  const [, , third] = replicas as [RunningReplica, RunningReplica, RunningReplica];
+  const [, , third] = [...replicas] as [RunningReplica, RunningReplica, RunningReplica];
   await using client = clientOf([third]);
   const shard = client.subscribe({ shard: "s" }, { buffers: true });
   assert.equal((await nextPastMembers(shard)).type, "open");
@@ -150,7 +142,7 @@ test("bytes arrive unchanged if the caller asks for Buffers", async () => {
 });
 
 test("a client without a key receives an error if the daemon needs one, and closing a client ends its iterators", async () => {
-  const [, , third] = replicas as [RunningReplica, RunningReplica, RunningReplica];
+  const [, , third] = [...replicas] as [RunningReplica, RunningReplica, RunningReplica];
   await using unsigned = createClient({ servers: serverOf(third), key: false });
   await assert.rejects(
     unsigned.subscribe("news").next(),

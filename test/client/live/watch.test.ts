@@ -2,30 +2,18 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { type Client, createClient, type DbsyncError, type WatchEvent } from "../../../client/public-api.js";
-import { type RunningReplica, startReplica } from "../../daemon/program/replicas.js";
-import { knowsSecret } from "../../support/cluster-secret.js";
+import { type Replicas, type RunningReplica, startReplicas } from "../../daemon/program/replicas.js";
 import { EnvelopeClient, makeKeyPair } from "../../support/envelope-client.js";
-import { freePort } from "../../support/free-port.js";
-import { until } from "../../support/until.js";
 
 const app = makeKeyPair();
 const root = makeKeyPair();
 const limited = makeKeyPair();
 
-let replicas: readonly RunningReplica[] = [];
+let replicas: Replicas;
 before(async () => {
-  const ports = await Promise.all([freePort(), freePort()]);
-  replicas = await Promise.all(
-    ports.map((port, place) => {
-      const args = ["-s", app.file, "--root-key", root.file, "-p", String(port), ...knowsSecret];
-      return startReplica({ args: [...args, "--peer", `127.0.0.1:${ports[1 - place]}`] });
-    }),
-  );
-  await until("both daemons are live", () => replicas.every(({ daemon }) => daemon.health.state === "live"));
+  replicas = await startReplicas(2, ["-s", app.file, "--root-key", root.file]);
 });
-after(async () => {
-  await Promise.all(replicas.map(({ daemon }) => daemon.stop()));
-});
+after(async () => await replicas[Symbol.asyncDispose]());
 
 const here = () => replicas[0] as RunningReplica;
 const there = () => replicas[1] as RunningReplica;

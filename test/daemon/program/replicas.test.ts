@@ -9,46 +9,20 @@ import { signCommand } from "../../../keys/sign.js";
 import { bulk, integer, NIL, OK } from "../../../protocol/reply.js";
 import { FakeServer } from "../../client/fake-server.js";
 import { HandClock } from "../../client/hand-clock.js";
-import { knowsSecret } from "../../support/cluster-secret.js";
 import { EnvelopeClient, makeKeyPair } from "../../support/envelope-client.js";
 import { freePort } from "../../support/free-port.js";
 import { RawClient } from "../../support/raw-client.js";
 import { until } from "../../support/until.js";
-import { makeFolder, type RunningReplica, settingsFrom, startReplica } from "./replicas.js";
+import { makeFolder, type RunningReplica, settingsFrom, startReplica, startReplicas } from "./replicas.js";
 
 const app = makeKeyPair("rsa");
 const root = makeKeyPair();
 
-/** Starts daemons on loopback that are all peers of each other. @param count  the number of daemons */
-async function startReplicas(
-  count: number,
-  args: (index: number) => readonly string[] = () => [],
-): Promise<AsyncDisposable & { readonly replicas: readonly RunningReplica[] }> {
-  const ports = await Promise.all(Array.from({ length: count }, () => freePort()));
-  const replicas = await Promise.all(
-    ports.map((port, index) => {
-      const peers = ports
-        .filter((other) => other !== port)
-        .flatMap((other) => ["--peer", `127.0.0.1:${other}`]);
-      return startReplica({
-        args: ["-s", app.file, "-p", String(port), ...peers, ...knowsSecret, ...args(index)],
-      });
-    }),
-  );
-  await until("all daemons are live", () => replicas.every(({ daemon }) => daemon.health.state === "live"));
-  return {
-    replicas,
-    async [Symbol.asyncDispose]() {
-      await Promise.all(replicas.map(({ daemon }) => daemon.stop()));
-    },
-  };
-}
-
 const portsOf = (replicas: readonly RunningReplica[]) => replicas.map(({ port }) => port);
 
 test("a write to one daemon can be read on the other daemons, where `after` waits for it", async () => {
-  await using cluster = await startReplicas(3);
-  const [first = 0, second = 0, third = 0] = portsOf(cluster.replicas);
+  await using cluster = await startReplicas(3, ["-s", app.file]);
+  const [first = 0, second = 0, third = 0] = portsOf(cluster);
   using writer = await EnvelopeClient.open(first, app);
   using reader = await EnvelopeClient.open(second, app);
   await until("the daemons are connected", async () => (await reader.hello()).members === 2);
@@ -64,8 +38,8 @@ test("a write to one daemon can be read on the other daemons, where `after` wait
 });
 
 test("if a member's copy of an envelope arrives before the client's, the client receives the fold's answer", async () => {
-  await using cluster = await startReplicas(2);
-  const [first = 0, second = 0] = portsOf(cluster.replicas);
+  await using cluster = await startReplicas(2, ["-s", app.file]);
+  const [first = 0, second = 0] = portsOf(cluster);
   using one = await EnvelopeClient.open(first, app);
   using other = await EnvelopeClient.open(second, app);
   await until("the daemons are connected", async () => (await other.hello()).members === 1);
@@ -87,8 +61,8 @@ function clientOf(ports: readonly number[]): Client {
 
 test("an answer waits until N daemons have the write, unless the cluster has fewer daemons", async () => {
   const unreachable = `127.0.0.1:${await freePort()}`;
-  await using cluster = await startReplicas(2, () => ["--peer", unreachable]);
-  await using client = clientOf([cluster.replicas[0]?.port ?? 0]);
+  await using cluster = await startReplicas(2, ["-s", app.file, "--peer", unreachable]);
+  await using client = clientOf([cluster[0]?.port ?? 0]);
   assert.equal(await client.send("SET k v", { replicated: 2 }), "OK");
   assert.equal(await client.call("INCR n", { replicated: 1 }), 1);
   await assert.rejects(client.send("GET k", { replicated: 2 }), /cannot-wait/);
@@ -104,8 +78,10 @@ test("an answer waits until N daemons have the write, unless the cluster has few
 });
 
 test("an answer waits until the order up to the write is final", async () => {
-  await using cluster = await startReplicas(2, () => ["--window", "1s,500ms", "--tail-seconds", "5s"]);
-  await using client = clientOf([cluster.replicas[0]?.port ?? 0]);
+  await using cluster = await startReplicas(2, [
+    ...["-s", app.file, "--window", "1s,500ms", "--tail-seconds", "5s"],
+  ]);
+  await using client = clientOf([cluster[0]?.port ?? 0]);
   assert.equal(await client.send("SET k v", { stable: true, timeout: 60_000 }), "OK");
 });
 
@@ -118,8 +94,7 @@ test("a daemon without a timeline refuses to wait", async () => {
 });
 
 test("an unmet condition on a live daemon with peers ends a call immediately", async () => {
-  await using pair = await startReplicas(2);
-  const { replicas } = pair;
+  await using replicas = await startReplicas(2, ["-s", app.file]);
   const [port = 0] = portsOf(replicas);
   await using silent = await FakeServer.start("hang");
   await until("the daemons are connected", async () => {
@@ -143,8 +118,11 @@ function version1(line: string): string {
 }
 
 test("a daemon with peers refuses version 1, or records its writes and sends them to peers", async () => {
-  await using cluster = await startReplicas(2, (index) => (index === 0 ? ["--v1", "gateway"] : []));
-  const [first = 0, second = 0] = portsOf(cluster.replicas);
+  await using cluster = await startReplicas(2, (index) => [
+    ...["-s", app.file],
+    ...(index === 0 ? ["--v1", "gateway"] : []),
+  ]);
+  const [first = 0, second = 0] = portsOf(cluster);
   await using php = createClient({ servers: `127.0.0.1:${first}`, key: app.privateKey });
   assert.equal(await php.send("SET k v"), "OK");
   using raw = await RawClient.open(second);
@@ -183,8 +161,8 @@ test("with administrators, a gateway's writes are refused until one authorizes i
 });
 
 test("a daemon without connected peers reports this with each answer, and still accepts writes", async () => {
-  await using cluster = await startReplicas(3);
-  const [alone, ...others] = cluster.replicas;
+  await using cluster = await startReplicas(3, ["-s", app.file]);
+  const [alone, ...others] = cluster;
   assert.ok(alone !== undefined);
   for (const { daemon } of others) await daemon.stop();
   await until("the daemon is isolated", () => alone.daemon.health.state === "isolated");

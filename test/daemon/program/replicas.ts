@@ -6,9 +6,11 @@ import { type Environment, realEnvironment } from "../../../daemon/net/process/c
 import { optionTable, parseArguments } from "../../../daemon/options/parse-options.js";
 import { settingsOf } from "../../../daemon/options/read-settings.js";
 import { Daemon } from "../../../daemon/program/daemon.js";
+import { peerArgs } from "../../support/cluster-secret.js";
 import type { LogLine } from "../../support/daemon-process.js";
 import { freePort } from "../../support/free-port.js";
 import { keepLog } from "../../support/log-lines.js";
+import { until } from "../../support/until.js";
 
 export interface RunningReplica extends AsyncDisposable {
   readonly daemon: Daemon;
@@ -36,6 +38,30 @@ export async function startReplica({
     log: lines,
     [Symbol.asyncDispose]: () => daemon.stop(),
   };
+}
+
+/** Daemons that are peers of each other. Disposal stops all of them. */
+export type Replicas = readonly RunningReplica[] & AsyncDisposable;
+
+/**
+ * Starts daemons that are peers of each other, and waits until they are live.
+ * @param args  further options of each daemon, or of the daemon with an index
+ */
+export async function startReplicas(
+  count: number,
+  args: readonly string[] | ((index: number) => readonly string[]),
+): Promise<Replicas> {
+  const ports = await Promise.all(Array.from({ length: count }, () => freePort()));
+  const argsOf = typeof args === "function" ? args : () => args;
+  const replicas = await Promise.all(
+    ports.map((_, index) => startReplica({ args: [...peerArgs(ports, index), ...argsOf(index)] })),
+  );
+  await until("all daemons are live", () => replicas.every(({ daemon }) => daemon.health.state === "live"));
+  return Object.assign(replicas, {
+    async [Symbol.asyncDispose]() {
+      await Promise.all(replicas.map(({ daemon }) => daemon.stop()));
+    },
+  });
 }
 
 export function settingsFrom(args: readonly string[]) {

@@ -6,8 +6,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { JsonServerClient, readJsonUrl } from "../../../tools/cli/json/json-server-client.js";
 import { testJsonServer } from "../../../tools/cli/json/json-test.js";
-import { makeFolder, type RunningReplica, startReplica } from "../../daemon/program/replicas.js";
-import { knowsSecret } from "../../support/cluster-secret.js";
+import {
+  makeFolder,
+  type RunningReplica,
+  startReplica,
+  startReplicas,
+} from "../../daemon/program/replicas.js";
+import { peerArgs } from "../../support/cluster-secret.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { freePort } from "../../support/free-port.js";
 import { ask } from "../../support/json-lines.js";
@@ -85,20 +90,19 @@ test("a peer that joins later continues the ids, and so does the first daemon", 
   using one = makeFolder();
   using two = makeFolder();
   const ports = [await freePort(), await freePort()];
-  const alone = ["--data", one.path, "--json", "0", "-p", String(ports[0])];
+  const own = ["--data", one.path, "--json", "0"];
   const send = async (replica: RunningReplica, request: object) => {
     using client = await RawClient.open(portOf(replica));
     return await ask(client, { document: "d", ...request });
   };
   {
-    await using first = await startReplica({ args: alone });
+    await using first = await startReplica({ args: [...own, "-p", String(ports[0])] });
     await send(first, { action: "create" });
     await send(first, { action: "insert", data: [{ n: 0 }, { n: 1 }] });
   }
-  const knows = (index: number) => ["--peer", `127.0.0.1:${ports[1 - index]}`, ...knowsSecret];
-  await using first = await startReplica({ args: [...alone, ...knows(0)] });
+  await using first = await startReplica({ args: [...own, ...peerArgs(ports, 0)] });
   await using second = await startReplica({
-    args: ["--data", two.path, "--json", "0", "-p", String(ports[1]), ...knows(1)],
+    args: ["--data", two.path, "--json", "0", ...peerArgs(ports, 1)],
   });
   await until("both are live", () => [first, second].every(({ daemon }) => daemon.health.state === "live"));
   for (const [at, replica] of [first, second, first].entries()) {
@@ -123,18 +127,7 @@ test("a peer that joins later continues the ids, and so does the first daemon", 
 });
 
 test("three peers pass the original's test client, and number the inserts of clients of all three", async () => {
-  const ports = [await freePort(), await freePort(), await freePort()];
-  const start = (port: number) => {
-    const peers = ports
-      .filter((other) => other !== port)
-      .flatMap((other) => ["--peer", `127.0.0.1:${other}`]);
-    return startReplica({ args: ["-p", String(port), ...peers, ...knowsSecret, "--json", "0"] });
-  };
-  await using first = await start(ports[0] as number);
-  await using second = await start(ports[1] as number);
-  await using third = await start(ports[2] as number);
-  const all = [first, second, third];
-  await until("all daemons are live", () => all.every(({ daemon }) => daemon.health.state === "live"));
+  await using all = await startReplicas(3, ["--json", "0"]);
   for (const replica of all) {
     using server = await JsonServerClient.open(
       readJsonUrl(`json://127.0.0.1:${portOf(replica)}`),
@@ -175,19 +168,7 @@ test("three peers pass the original's test client, and number the inserts of cli
 test("replicated is true once a peer has the write, and false if there is no peer or the client requests no wait", async () => {
   const ports = [await freePort(), await freePort()];
   const start = (index: number) =>
-    startReplica({
-      args: [
-        "-s",
-        app.file,
-        "-p",
-        String(ports[index]),
-        "--peer",
-        `127.0.0.1:${ports[1 - index]}`,
-        ...knowsSecret,
-        "--json",
-        "0",
-      ],
-    });
+    startReplica({ args: ["-s", app.file, ...peerArgs(ports, index), "--json", "0"] });
   await using first = await start(0);
   using client = await RawClient.open(portOf(first));
   {

@@ -1,7 +1,12 @@
 /** Tests Redis clients of daemons with --data and --peer: writes are recorded, and reach the other daemon. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { makeFolder, type RunningReplica, startReplica } from "../../daemon/program/replicas.js";
+import {
+  makeFolder,
+  type RunningReplica,
+  startReplica,
+  startReplicas,
+} from "../../daemon/program/replicas.js";
 import { knowsSecret } from "../../support/cluster-secret.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { freePort } from "../../support/free-port.js";
@@ -13,27 +18,6 @@ const app = makeKeyPair();
 
 const respPort = ({ daemon }: RunningReplica) => daemon.addressOf("resp")?.port ?? 0;
 const lines = (...commands: readonly string[]) => commands.map((command) => `${command}\r\n`).join("");
-
-/** Starts two peer daemons that soon consider an order final. */
-async function startPair(): Promise<AsyncDisposable & { readonly ports: readonly [number, number] }> {
-  const ports = [await freePort(), await freePort()];
-  const replicas = await Promise.all(
-    ports.map((port, index) => {
-      const peer = `127.0.0.1:${ports[1 - index]}`;
-      const window = ["--window", "1s,500ms", "--tail-seconds", "5s"];
-      return startReplica({
-        args: ["-s", app.file, "-p", String(port), "--peer", peer, ...knowsSecret, "--resp", "0", ...window],
-      });
-    }),
-  );
-  await until("both daemons are live", () => replicas.every(({ daemon }) => daemon.health.state === "live"));
-  return {
-    ports: [respPort(replicas[0] as RunningReplica), respPort(replicas[1] as RunningReplica)],
-    async [Symbol.asyncDispose]() {
-      await Promise.all(replicas.map(({ daemon }) => daemon.stop()));
-    },
-  };
-}
 
 test("writes exist after a restart, and a pipeline reads its own writes", async () => {
   using folder = makeFolder();
@@ -150,8 +134,11 @@ test("a daemon whose data is incomplete answers reads, and gives the reason why 
 });
 
 test("a peer returns the daemon's write, and the daemon sends a stable answer", async () => {
-  await using pair = await startPair();
-  const [one, other] = pair.ports;
+  await using pair = await startReplicas(2, [
+    // The daemons soon consider an order final.
+    ...["-s", app.file, "--resp", "0", "--window", "1s,500ms", "--tail-seconds", "5s"],
+  ]);
+  const [one, other] = pair.map(respPort) as [number, number];
   assert.equal(await exchange(one, lines("SET k v")), "+OK\r\n");
   using reader = await RedisConnection.open(other);
   await until("the other daemon has the write", async () => {

@@ -7,56 +7,33 @@ import { createClient } from "../../../../client/public-api.js";
 import { readClusterSecret } from "../../../../keys/cluster-secret-file.js";
 import { writeEntries } from "../../../../protocol/members/packed-entries.js";
 import { integer } from "../../../../protocol/reply.js";
-import { knowsSecret, secretFile } from "../../../support/cluster-secret.js";
+import { secretFile } from "../../../support/cluster-secret.js";
 import {
   EnvelopeClient,
   makeKeyPair,
   type SignedEnvelope,
   signCommands,
 } from "../../../support/envelope-client.js";
-import { freePort } from "../../../support/free-port.js";
 import { RawClient } from "../../../support/raw-client.js";
 import { RedisConnection } from "../../../support/redis-connection.js";
 import { until } from "../../../support/until.js";
 import { FalseMember } from "../../program/false-member.js";
-import { type RunningReplica, startReplica } from "../../program/replicas.js";
+import { type Replicas, type RunningReplica, startReplicas } from "../../program/replicas.js";
 
 const app = makeKeyPair("rsa");
 const limited = makeKeyPair();
 const NAMES = ["one", "two", "three"] as const;
 
-let replicas: readonly RunningReplica[] = [];
+let replicas: Replicas;
 before(async () => {
-  const ports = await Promise.all(NAMES.map(() => freePort()));
-  replicas = await Promise.all(
-    ports.map((port) => {
-      const peers = ports
-        .filter((other) => other !== port)
-        .flatMap((other) => ["--peer", `127.0.0.1:${other}`]);
-      const args = [
-        "-s",
-        app.file,
-        "-p",
-        String(port),
-        ...peers,
-        ...knowsSecret,
-        "--resp",
-        "0",
-        "--v1",
-        "gateway",
-      ];
-      return startReplica({ args });
-    }),
-  );
+  replicas = await startReplicas(NAMES.length, ["-s", app.file, "--resp", "0", "--v1", "gateway"]);
   await until("each daemon is connected to the others", async () => {
     const counts = await Promise.all(replicas.map(async ({ port }) => (await helloOf(port)).members));
     return counts.every((members) => members === 2);
   });
   await untilConnected();
 });
-after(async () => {
-  await Promise.all(replicas.map(({ daemon }) => daemon.stop()));
-});
+after(async () => await replicas[Symbol.asyncDispose]());
 
 const at = (index: number) => replicas[index] as RunningReplica;
 const respPort = ({ daemon }: RunningReplica) => daemon.addressOf("resp")?.port ?? 0;
