@@ -9,13 +9,6 @@ import {
   parseInteger,
 } from "../../../../../daemon/store/arguments/number-arguments.js";
 import {
-  BLOCK_BYTES,
-  newWords,
-  WORD_BYTES,
-  wordsFrom,
-  wordsIn,
-} from "../../../../../daemon/store/arguments/string-as-words.js";
-import {
   bitfieldEvents,
   event,
   ifChanged,
@@ -33,7 +26,20 @@ import { read, type Touch, update, write } from "../../../../../daemon/store/row
 import { type ByteString, bytesOf } from "../../../../../protocol/byte-string.js";
 import { array, integer, NIL, type Reply, ZERO } from "../../../../../protocol/reply.js";
 import { bitOffset, bytesUpTo } from "./bit-offset.js";
-import { type Bit, bitAt, bytesWithField, byteWith, countOnes, findBit, readField } from "./bits.js";
+import {
+  type Bit,
+  BLOCK_BYTES,
+  bitAt,
+  bytesWithField,
+  byteWith,
+  countOnes,
+  findBit,
+  newWords,
+  readField,
+  WORD_BYTES,
+  wordsFrom,
+  wordsIn,
+} from "./bits.js";
 
 export const bitmaps = family("bitmap", {
   BITCOUNT: {

@@ -3,12 +3,6 @@
  * Source: redis-server 7.0, test/conformance.
  */
 
-import {
-  BLOCK_BYTES,
-  WORD_BYTES,
-  wordsFrom,
-  wordsIn,
-} from "../../../../../daemon/store/arguments/string-as-words.js";
 import type { ByteString } from "../../../../../protocol/byte-string.js";
 
 export type Bit = 0 | 1;
@@ -148,4 +142,39 @@ export function bytesWithField(bytes: ByteString, index: number, bits: number, v
     result += String.fromCharCode(Number((changed >> BigInt(shift)) & 0xffn));
   }
   return result;
+}
+
+export const WORD_BYTES = 4;
+/**
+ * Number of bytes of a block: a multiple of the word size, small enough that the block and the result fit into the
+ * processor's first-level cache.
+ */
+export const BLOCK_BYTES = 16 * 1024;
+
+const block = Buffer.from(new ArrayBuffer(BLOCK_BYTES));
+const words = new Int32Array(block.buffer);
+
+/**
+ * Returns the 32-bit words that begin at the given byte, in the machine's byte order; the words after the end of the
+ * string are 0. Reading a long string byte by byte takes ten times as long.
+ * @param bytes the number of bytes, at most a block
+ * @returns the same array on every call; only the requested words of it are valid
+ */
+export function wordsFrom(string: ByteString, start: number, bytes: number): Int32Array {
+  const end = Math.min(string.length, start + bytes);
+  const written = end > start ? block.write(string.substring(start, end), "latin1") : 0;
+  block.fill(0, written, wordsIn(bytes) * WORD_BYTES);
+  return words;
+}
+
+/** Returns the number of words for the given number of bytes; the last word may be incomplete. */
+export const wordsIn = (bytes: number): number => Math.ceil(bytes / WORD_BYTES);
+
+/**
+ * Returns a new buffer for a string, and the same memory as words, filled with zeros.
+ * @param bytes the string's length; the buffer may be slightly longer
+ */
+export function newWords(bytes: number): { readonly buffer: Buffer; readonly words: Int32Array } {
+  const memory = new ArrayBuffer(wordsIn(bytes) * WORD_BYTES);
+  return { buffer: Buffer.from(memory), words: new Int32Array(memory) };
 }

@@ -1,9 +1,9 @@
 /** Tests bits of long strings. The code reads words; the reference reads byte by byte. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { BLOCK_BYTES } from "../../../../../../daemon/store/arguments/string-as-words.js";
 import {
   type Bit,
+  BLOCK_BYTES,
   bitAt,
   countOnes,
   findBit,
