@@ -451,7 +451,7 @@ const indexed: Readonly<Record<string, string>> = {
   "tools/proxy/routing/placement-key.ts KINDS": "a word of a pattern",
   "daemon/store/commands/introspection.ts GROUPS": "a family of commands",
   "faces/redis/store/commands/sort.ts OPERANDS": "upper case",
-  "daemon/store/patterns/pattern.ts CONTROLS": "one character",
+  "faces/mongo/store/queries/pattern.ts CONTROLS": "one character",
   "faces/sql/store/grammar/expression-grammar.ts COMPARISONS": "a sign",
   "faces/sql/store/grammar/lexer.ts ESCAPES": "one character",
   "faces/sql/store/grammar/lexer.ts PAIRS": "one character",

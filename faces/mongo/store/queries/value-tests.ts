@@ -3,8 +3,6 @@
  * "Comparison/Sort Order".
  */
 
-import { compilePattern, PatternFault } from "../../../../daemon/store/patterns/pattern.js";
-import { PatternExceeded, type PatternProgram } from "../../../../daemon/store/patterns/pattern-program.js";
 import { type ByteString, textOfBytes } from "../../../../protocol/byte-string.js";
 import { type Bson, Extreme, isArray, isDocument, Regex } from "../values/bson.js";
 import { doubleOf, integerOf, isNumber } from "../values/bson-numbers.js";
@@ -14,6 +12,8 @@ import { Decimal } from "../values/decimal.js";
 import { integerIn } from "./command-fields.js";
 import type { ValueTest } from "./document-paths.js";
 import { badValue, MongoFailure, notImplemented, spend, type Work } from "./mongo-failure.js";
+import { compilePattern, PatternFault } from "./pattern.js";
+import { PatternExceeded, type PatternProgram } from "./pattern-program.js";
 import { compareCounted, isLarge, keyCounted } from "./value-size.js";
 
 const isNothing = (value: Bson | undefined): boolean => value === undefined || value === null;

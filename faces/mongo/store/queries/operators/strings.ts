@@ -3,7 +3,6 @@
  * "String Expression Operators".
  */
 
-import { indexOfPart, occurrences } from "../../../../../daemon/store/patterns/text-search.js";
 import { type ByteString, textOfBytes } from "../../../../../protocol/byte-string.js";
 import { STEP_ITEMS } from "../../../../../protocol/steps.js";
 import { type Bson, DOCUMENT_BYTES_MAX, Int32, Regex } from "../../values/bson.js";
@@ -11,6 +10,7 @@ import { doubleOf, isNumber } from "../../values/bson-numbers.js";
 import { compiled, type Operator, type Scope } from "../expressions.js";
 import { long, valuesIn } from "../long-evaluation.js";
 import { MongoFailure } from "../mongo-failure.js";
+import { indexOfPart, occurrences } from "../text-search.js";
 import { checkCount } from "../value-size.js";
 import { isFound, programOf } from "../value-tests.js";
 import { textOf } from "./conversions.js";

@@ -2,7 +2,7 @@
  * Searches for a part of a text in linear time. V8's `indexOf` takes time proportional to the product of both lengths
  * for texts that repeat themselves.
  */
-import type { ByteString } from "../../../protocol/byte-string.js";
+import type { ByteString } from "../../../../protocol/byte-string.js";
 
 /** Maximum product of two lengths for which V8's search is used. */
 const PRODUCT_MAX = 1 << 20;

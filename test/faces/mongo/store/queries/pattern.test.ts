@@ -5,9 +5,9 @@ import {
   compilePattern,
   PATTERN_STEPS_MAX,
   PatternFault,
-} from "../../../../daemon/store/patterns/pattern.js";
-import { PatternExceeded, PatternProgram } from "../../../../daemon/store/patterns/pattern-program.js";
-import { SeededRandom, seedOfRun } from "../../../support/seeded-random.js";
+} from "../../../../../faces/mongo/store/queries/pattern.js";
+import { PatternExceeded, PatternProgram } from "../../../../../faces/mongo/store/queries/pattern-program.js";
+import { SeededRandom, seedOfRun } from "../../../../support/seeded-random.js";
 
 const seed = seedOfRun();
 const RUNS = 4000;
