@@ -15,16 +15,20 @@ interface DaemonStateRow {
   readonly isHealthy: boolean;
   /** Whether the daemon has all data that its peers have acknowledged, as far as it knows. */
   readonly isComplete: boolean;
-  /** The sentence of dbsync status and doctor, with the remedy, or null if nothing is wrong. */
+  /** The sentence of dbsync status and doctor, with the remedy and the alarm, or null if nothing is wrong. */
   readonly problem: {
     readonly severity: "problem" | "progress" | "note";
-    readonly text: string;
+    readonly says: string;
     readonly fix: string;
+    readonly alarm: string | null;
   } | null;
 }
 
-const problem = (text: string, fix: string) => ({ severity: "problem", text, fix }) as const;
-const progress = (text: string, fix: string) => ({ severity: "progress", text, fix }) as const;
+const NOT_LIVE = "DbsyncNotLive";
+const problem = (says: string, fix: string, alarm = NOT_LIVE) =>
+  ({ severity: "problem", says, fix, alarm }) as const;
+const progress = (says: string, fix: string) =>
+  ({ severity: "progress", says, fix, alarm: NOT_LIVE }) as const;
 
 export const DAEMON_STATES = {
   starting: {
@@ -76,6 +80,7 @@ export const DAEMON_STATES = {
     problem: problem(
       "it cannot use the stream of its --order, so it accepts no writes",
       "check its NATS servers and the daemon's log",
+      "DbsyncOrderAway",
     ),
   },
   "clock-off": {
@@ -86,6 +91,7 @@ export const DAEMON_STATES = {
     problem: problem(
       "its clock differs from the other daemons', so it accepts no writes",
       "set its clock by NTP",
+      "DbsyncClockSkewed",
     ),
   },
   unauthorized: {
@@ -96,7 +102,8 @@ export const DAEMON_STATES = {
     isComplete: true,
     problem: {
       severity: "note",
-      text: "it refuses writes from clients that do not sign (Redis, SQL, JSON, MongoDB, version 1): its key is not authorized",
+      alarm: null,
+      says: "it refuses writes from clients that do not sign (Redis, SQL, JSON, MongoDB, version 1): its key is not authorized",
       fix: "authorize it as administrator, with the command in its log",
     },
   },
@@ -108,6 +115,7 @@ export const DAEMON_STATES = {
     problem: problem(
       "its disk has failed, so it accepts no writes",
       "free space on the disk or repair it, then start the daemon again",
+      "DbsyncDiskFailed",
     ),
   },
   "database-down": {
@@ -115,7 +123,11 @@ export const DAEMON_STATES = {
     refusal: "database-down",
     isHealthy: false,
     isComplete: false,
-    problem: problem("its database is down", "start it, or correct -d there; the daemon's log says why"),
+    problem: problem(
+      "its database is down",
+      "start it, or correct -d there; the daemon's log says why",
+      "DbsyncBackendDown",
+    ),
   },
   outdated: {
     meaning: "its release does not know the cluster's semantics version, or lacks the code of a command",

@@ -2,13 +2,13 @@
 import { DAEMON_STATES, rowOfState } from "../daemon-states.js";
 import type { StateName } from "../state-names.js";
 import { mebibytes } from "./amount-texts.js";
-import { type Problem, problemsOf, type Rule, type Rules } from "./problem.js";
+import { type Problem, problemsBy, problemsOf, type Rule, type Rules } from "./problem.js";
 
 /** The number of stream messages that a daemon may be behind before this is a problem. The alert has the same limit. */
 const BEHIND_MAX = 10_000;
 
 /** The sentence about a daemon that is catching up. */
-export const INCOMPLETE = DAEMON_STATES["catching-up"].problem.text;
+export const INCOMPLETE = DAEMON_STATES["catching-up"].problem.says;
 
 /** The sentence about a disk that is nearly full. */
 export const LOW_DISK = "its disk is nearly full: … of … MiB are free";
@@ -26,20 +26,24 @@ export const DATABASE_DOWN: Rule<string> = {
 export const databaseProblems = (name: string): Problem[] =>
   problemsOf(DATABASE_DOWN, name).map((found) => ({ ...found, text: found.text.replace("  ", " ") }));
 
+/** The rule of each state that is a problem. Its subject is the state in the daemon's hello. */
+export const STATE_RULES = {
+  ...(Object.fromEntries(
+    Object.entries(DAEMON_STATES).flatMap(([name, { problem }]) =>
+      problem === null ? [] : [[`state ${name}`, { ...problem, when: (state: string) => state === name }]],
+    ),
+  ) as Readonly<Record<`state ${Exclude<StateName, "live">}`, Rule<string>>>),
+  unknownState: {
+    when: (state) => rowOfState(state) === null && [[state]],
+    says: "it reports the unknown state …",
+    fix: "update this program to the daemon's version",
+    severity: "problem",
+    alarm: null,
+  },
+} as const satisfies Rules<string>;
+
 /** Returns the problem that follows from a daemon's state, or none. @param state  the state in the daemon's hello */
-export function stateProblems(state: string): Problem[] {
-  const row = rowOfState(state);
-  if (row === null)
-    return [
-      {
-        text: `it reports the unknown state ${state}`,
-        fix: "update this program to the daemon's version",
-        severity: "problem",
-        isOfMember: false,
-      },
-    ];
-  return row.problem === null ? [] : [{ ...row.problem, isOfMember: false }];
-}
+export const stateProblems = (state: string): Problem[] => problemsBy(STATE_RULES, state);
 
 /** The states whose problem the diagnosis of the daemon's timeline reports too, with the reason. */
 const DIAGNOSED_STATES: ReadonlySet<string> = new Set<StateName>([

@@ -192,7 +192,7 @@ const OF_DAEMON = {
   },
   clockSkewed: {
     when: ({ skewed }) => skewed,
-    says: DAEMON_STATES["clock-off"].problem.text,
+    says: DAEMON_STATES["clock-off"].problem.says,
     fix: DAEMON_STATES["clock-off"].problem.fix,
     severity: "problem",
     alarm: "DbsyncClockSkewed",

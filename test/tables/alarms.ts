@@ -4,10 +4,10 @@
  * `dbsync status` finds problems (protocol/figures/timeline-problems.ts and daemon-problems.ts). Each rule names its alarm.
  */
 import { posix } from "node:path";
-import { DAEMON_STATES } from "../../protocol/daemon-states.js";
-import { DATABASE_DOWN, INCOMPLETE, ORDER_RULES } from "../../protocol/figures/daemon-problems.js";
+import { DATABASE_DOWN, ORDER_RULES, STATE_RULES } from "../../protocol/figures/daemon-problems.js";
 import type { Rule } from "../../protocol/figures/problem.js";
 import { TIMELINE_RULES } from "../../protocol/figures/timeline-problems.js";
+import { GREETING_RULES } from "../../tools/cli/status/read-status.js";
 
 interface Finding {
   /**
@@ -33,7 +33,13 @@ interface AlarmRow {
 }
 
 /** The rules by which `dbsync status` finds problems. */
-export const RULES = { ...TIMELINE_RULES, ...ORDER_RULES, databaseDown: DATABASE_DOWN } as const;
+export const RULES = {
+  ...TIMELINE_RULES,
+  ...ORDER_RULES,
+  databaseDown: DATABASE_DOWN,
+  ...STATE_RULES,
+  ...GREETING_RULES,
+} as const;
 
 const ALARM_ROWS: Readonly<Record<string, AlarmRow>> = {
   DbsyncDown: {
@@ -210,21 +216,27 @@ function ofRules(...names: readonly (keyof typeof RULES)[]): Omit<FindingRow, "p
 /** The problems with instructions of their own, which are not those of an alarm. */
 export const FINDINGS: readonly FindingRow[] = [
   {
-    ...ofRules("stuck"),
-    says: [INCOMPLETE, RULES.stuck.says],
+    ...ofRules("state catching-up", "stuck"),
     page: "Read its log, which shows the progress and what it waits for. Start the members that are down",
   },
   {
-    alarm: "DbsyncNotLive",
-    says: [DAEMON_STATES.isolated.problem.text],
+    ...ofRules("state isolated"),
     page: "Check the network between them, and read the lines about its members",
   },
   {
-    ...ofRules("revoked"),
+    ...ofRules("state starting", "state stopping"),
+    page: "Wait. If this continues, read its log",
+  },
+  {
+    ...ofRules("state loading-documents"),
+    page: "Start the server of `json-replica` that the daemon's log names",
+  },
+  {
+    ...ofRules("revoked", "state revoked"),
     page: "Start it with an empty folder, or stop it and remove it from the lists",
   },
   {
-    ...ofRules("unlisted"),
+    ...ofRules("unlisted", "state not-listed"),
     page: "Run `dbsync members list`, and read [Members by list](#members-by-list)",
   },
   {
@@ -232,7 +244,7 @@ export const FINDINGS: readonly FindingRow[] = [
     page: "Wait, or start the members that are down",
   },
   {
-    ...ofRules("standstill"),
+    ...ofRules("standstill", "state outdated"),
     page: "[Upgrade](#upgrades) it",
   },
   {
@@ -294,6 +306,34 @@ export const FINDINGS: readonly FindingRow[] = [
   {
     ...ofRules("mirrorCompared", "mirrorForeign"),
     page: "Read [A Redis as a mirror](#a-redis-as-a-mirror)",
+  },
+  {
+    ...ofRules("unknownState"),
+    page: "Update dbsync on the machine where you run it",
+  },
+  {
+    ...ofRules("onlyVersion1"),
+    page: "Update that daemon, or allow version 1: [Troubleshooting](troubleshooting.md)",
+  },
+  {
+    ...ofRules("noKeys"),
+    page: "Start it with `sign-key`, or send commands unsigned",
+  },
+  {
+    ...ofRules("foreignCluster"),
+    page: "Start all daemons with the same `sign-key`, `root-key` and `cluster-name`, or correct the list of servers",
+  },
+  {
+    ...ofRules("clockDiffers"),
+    page: "Run `chronyc tracking` on both machines",
+  },
+  {
+    ...ofRules("sameDaemon"),
+    page: "List it only once",
+  },
+  {
+    ...ofRules("sentVersion1"),
+    page: "Remove version 1 from the option `versions` and from the list of servers",
   },
 ];
 

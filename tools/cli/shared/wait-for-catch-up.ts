@@ -64,7 +64,7 @@ function statesText(
 ): string {
   const named = servers.flatMap(({ text }, index) => {
     const state = states[index] ?? "";
-    return isNamed(state) ? [`${text}: ${rowOfState(state)?.problem?.text ?? state}`] : [];
+    return isNamed(state) ? [`${text}: ${rowOfState(state)?.problem?.says ?? state}`] : [];
   });
   return named.join("; ");
 }

@@ -13,7 +13,7 @@ import {
   type PreciseReports,
   stateProblems,
 } from "../../../protocol/figures/daemon-problems.js";
-import { type Problem, problemsBy, type Severity } from "../../../protocol/figures/problem.js";
+import { type Problem, problemsBy, type Rules, type Severity } from "../../../protocol/figures/problem.js";
 import {
   type Diagnosis,
   diagnose,
@@ -34,7 +34,6 @@ import { type MemberStatus, readTimelines, type TimelineStatus } from "./read-ti
 export const MAX_CLOCK_DIFFERENCE_MS = 2_000;
 
 export const CLOCK_CURE = "set both clocks by NTP";
-const CLUSTER_CURE = "start all daemons with the same -s, --root-key and --cluster-name";
 
 /** Sends a hello to all daemons, and queries their figures. */
 export async function readWorkStatus(settings: Settings): Promise<DaemonStatus[]> {
@@ -144,32 +143,31 @@ export async function readStatus(settings: Settings): Promise<DaemonStatus[]> {
   const expected = cluster === "" ? mostFrequent(clusters) : cluster;
   const ids = greetings.map((greeting) => (greeting.kind === "hello" ? greeting.hello.daemon : ""));
   return greetings.map((greeting, index) => {
-    const address = servers[index]?.text ?? "";
+    const server = servers[index];
     const found = clusterIdOf(greeting);
     const clusterDiffers = found !== null && found !== expected;
     const other =
       cluster === ""
         ? "but most daemons belong to another one"
         : `not to ${short(cluster)}, as the option cluster requires`;
-    const foreign = clusterDiffers
-      ? problem(`it belongs to the cluster ${short(found)}, ${other}`, CLUSTER_CURE)
-      : null;
-    const needs2 = needsVersion2(settings, servers[index]);
-    const problems = problemsOf(greeting, { foreign, needs2, isSigned: settings.key !== null });
     const twin = ids.findIndex((id, other) => id !== "" && id === ids[index] && other !== index);
-    const remarks =
-      twin < 0 ? [] : [remark(`it is the same daemon as ${servers[twin]?.text}`, "list it only once (-s)")];
-    if (acceptsSigned(greeting) && isSentVersion1(settings, servers[index]))
-      remarks.push(
-        remark(
-          "it speaks version 2, but commands are sent to it as version 1",
-          "remove version 1 from the option versions and from the list of servers",
-        ),
-      );
-    const ok = isHealthy(problems);
-    const progress = progressOf(greeting);
+    const findings = findingsOf({
+      greeting,
+      foreign: clusterDiffers ? [short(found), other] : null,
+      needs2: needsVersion2(settings, server),
+      isSigned: settings.key !== null,
+      isSentVersion1: isSentVersion1(settings, server),
+      twin: servers[twin]?.text ?? null,
+    });
     const defaults = { timeline: null, timelineNote: null, figures: null, hasNoDatabase: false };
-    return { address, ok, ...factsOf(greeting), ...defaults, clusterDiffers, problems, remarks, progress };
+    return {
+      address: server?.text ?? "",
+      ok: isHealthy(findings.problems),
+      ...factsOf(greeting),
+      ...defaults,
+      clusterDiffers,
+      ...findings,
+    };
   });
 }
 
@@ -205,43 +203,97 @@ function clusterIdOf(greeting: Greeting): string | null {
   return hexOf(greeting.hello.cluster);
 }
 
-/** Returns the problems that follow from a greeting, or from its failure. */
-export function problemsOf(
-  greeting: Greeting,
-  { foreign, needs2, isSigned }: { foreign: Problem | null; needs2: boolean; isSigned: boolean },
-): Problem[] {
-  if (greeting.kind === "failed") {
-    const { stage, detail } = greeting;
-    const { meaning, cure } = STAGES[stage];
-    // The detail of a TLS error contains more precise advice.
-    if (stage === "tls" && detail !== "") return [problem(`tls: ${meaning}`, detail)];
-    return [problem(`${stage}: ${meaning}${detail === "" ? "" : ` (${detail})`}`, cure)];
-  }
-  const problems: Problem[] = [];
-  if (greeting.kind === "closed") {
-    if (needs2) problems.push(problem(STAGES.version.meaning, `update it; ${STAGES.version.cure}`));
-    return problems;
-  }
-  if (needs2 && isSigned && !acceptsSigned(greeting))
-    problems.push(
-      problem(
-        "it has no keys, and accepts no signed commands",
-        "start it with -s public.pem, or send commands unsigned",
-      ),
-    );
-  const { hello, clockDifference } = greeting;
-  const ofState = hello.state === "" ? [] : stateProblems(hello.state);
-  for (const found of ofState) if (found.severity === "problem") problems.push(found);
-  if (foreign !== null) problems.push(foreign);
-  if (Math.abs(clockDifference) > MAX_CLOCK_DIFFERENCE_MS)
-    problems.push(problem(describeClock(clockDifference), CLOCK_CURE));
-  return problems;
+/** A daemon's greeting, with what it is compared with. */
+export interface GreetingCase {
+  readonly greeting: Greeting;
+  /** The daemon's cluster, and how it differs from the expected one, or null if it does not. */
+  readonly foreign: readonly [cluster: string, difference: string] | null;
+  /** Whether this client sends commands to the server only as version 2, signed, or as version 1 although signed. */
+  readonly needs2: boolean;
+  readonly isSigned: boolean;
+  readonly isSentVersion1: boolean;
+  /** Another address of the same daemon, or null. */
+  readonly twin: string | null;
 }
 
-/** Returns the states in a greeting that are only temporary. */
-export function progressOf(greeting: Greeting): Problem[] {
-  if (greeting.kind !== "hello" || greeting.hello.state === "") return [];
-  return stateProblems(greeting.hello.state).filter(({ severity }) => severity === "progress");
+/** The problems that follow from a daemon's greeting, apart from those of its state. */
+export const GREETING_RULES = {
+  onlyVersion1: {
+    when: ({ greeting, needs2 }) => greeting.kind === "closed" && needs2,
+    says: STAGES.version.meaning,
+    fix: `update it; ${STAGES.version.cure}`,
+    severity: "problem",
+    alarm: null,
+  },
+  noKeys: {
+    when: ({ greeting, needs2, isSigned }) =>
+      greeting.kind === "hello" && needs2 && isSigned && !acceptsSigned(greeting),
+    says: "it has no keys, and accepts no signed commands",
+    fix: "start it with -s public.pem, or send commands unsigned",
+    severity: "problem",
+    alarm: null,
+  },
+  foreignCluster: {
+    when: ({ foreign }) => foreign !== null && [foreign],
+    says: "it belongs to the cluster …, …",
+    fix: "start all daemons with the same -s, --root-key and --cluster-name",
+    severity: "problem",
+    alarm: null,
+  },
+  clockDiffers: {
+    when: ({ greeting }) =>
+      greeting.kind === "hello" &&
+      Math.abs(greeting.clockDifference) > MAX_CLOCK_DIFFERENCE_MS && [[clockText(greeting.clockDifference)]],
+    says: "its clock is … this machine's",
+    fix: CLOCK_CURE,
+    severity: "problem",
+    alarm: null,
+  },
+  sameDaemon: {
+    when: ({ twin }) => twin !== null && [[twin]],
+    says: "it is the same daemon as …",
+    fix: "list it only once (-s)",
+    severity: "remark",
+    alarm: null,
+  },
+  sentVersion1: {
+    when: ({ greeting, isSentVersion1 }) => acceptsSigned(greeting) && isSentVersion1,
+    says: "it speaks version 2, but commands are sent to it as version 1",
+    fix: "remove version 1 from the option versions and from the list of servers",
+    severity: "remark",
+    alarm: null,
+  },
+} as const satisfies Rules<GreetingCase>;
+
+/** Returns the problems that follow from a greeting, or from its failure. */
+export function findingsOf(subject: GreetingCase): Pick<DaemonStatus, "problems" | "remarks" | "progress"> {
+  const { greeting } = subject;
+  const state = greeting.kind === "hello" ? greeting.hello.state : "";
+  const ofState = state === "" ? [] : stateProblems(state);
+  const { onlyVersion1, noKeys, foreignCluster, clockDiffers, sameDaemon, sentVersion1 } = GREETING_RULES;
+  const problems =
+    greeting.kind === "failed"
+      ? [failure(greeting)]
+      : [
+          ...problemsBy({ onlyVersion1, noKeys }, subject),
+          ...ofState.filter(({ severity }) => severity === "problem"),
+          ...problemsBy({ foreignCluster, clockDiffers }, subject),
+        ];
+  const remarks = problemsBy({ sameDaemon, sentVersion1 }, subject);
+  return { problems, remarks, progress: ofState.filter(({ severity }) => severity === "progress") };
+}
+
+function failure({ stage, detail }: Extract<Greeting, { kind: "failed" }>): Problem {
+  const { meaning, cure } = STAGES[stage];
+  const problem = (text: string, fix: string): Problem => ({
+    text,
+    fix,
+    severity: "problem",
+    isOfMember: false,
+  });
+  // The detail of a TLS error contains more precise advice.
+  if (stage === "tls" && detail !== "") return problem(`tls: ${meaning}`, detail);
+  return problem(`${stage}: ${meaning}${detail === "" ? "" : ` (${detail})`}`, cure);
 }
 
 /** Whether this client sends commands to the server only as version 2. */
@@ -259,19 +311,14 @@ function isSentVersion1({ key, versions }: Settings, server: Address | undefined
   return key !== null && (server?.versions ?? versions) === "1";
 }
 
-function problem(text: string, fix: string): Problem {
-  return { text, fix, severity: "problem", isOfMember: false };
-}
-
-function remark(text: string, fix: string): Problem {
-  return { ...problem(text, fix), severity: "remark" };
-}
-
 /** Describes a difference of clocks, such as `its clock is 3 ms behind this machine's`. */
-export function describeClock(difference: number): string {
+export const describeClock = (difference: number): string =>
+  GREETING_RULES.clockDiffers.says.replace("…", clockText(difference));
+
+function clockText(difference: number): string {
   const size = Math.abs(difference);
   const shown = size < 10_000 ? `${size.toFixed(0)} ms` : `${(size / 1000).toFixed(0)} s`;
-  return `its clock is ${shown} ${difference < 0 ? "behind" : "ahead of"} this machine's`;
+  return `${shown} ${difference < 0 ? "behind" : "ahead of"}`;
 }
 
 /** Returns the most frequent value, or null if no value is more frequent than all others. */
