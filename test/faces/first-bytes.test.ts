@@ -140,15 +140,14 @@ test("a client on the wrong port receives one line in its protocol, which names 
   await using all = await startDaemon([
     ...["resp", "memcached", "json", "mongo", "sql", "admin"].flatMap((name) => [`--${name}`, "0"]),
   ]);
-  const served = async (msg: string) => (await all.logged((line) => line.msg === msg))["port"] as number;
   const ports = {
-    dbsync: await served("listening"),
-    http: await served("serving /healthz and /metrics"),
-    mongo: await served("serving MongoDB clients"),
-    resp: await served("serving Redis clients"),
-    memcached: await served("serving memcached clients"),
-    json: await served("serving JSON clients"),
-    sql: await served("serving SQL clients"),
+    dbsync: all.port,
+    http: await all.portOf("/healthz and /metrics"),
+    mongo: await all.portOf("MongoDB clients"),
+    resp: await all.portOf("Redis clients"),
+    memcached: await all.portOf("memcached clients"),
+    json: await all.portOf("JSON clients"),
+    sql: await all.portOf("SQL clients"),
   };
   for (const [here, port] of Object.entries(ports))
     for (const speaker of PROTOCOLS) {
@@ -180,14 +179,13 @@ const beginningOf = (speaker: Speaker): string | Buffer =>
 
 test("real clients on the wrong port report the option that serves them", async () => {
   await using all = await startDaemon(["resp", "json", "mongo", "sql"].flatMap((name) => [`--${name}`, "0"]));
-  const served = async (msg: string) => (await all.logged((line) => line.msg === msg))["port"] as number;
-  const ports = [all.port, await served("serving Redis clients"), await served("serving JSON clients")];
-  for (const port of [...ports, await served("serving SQL clients")]) {
+  const ports = [all.port, await all.portOf("Redis clients"), await all.portOf("JSON clients")];
+  for (const port of [...ports, await all.portOf("SQL clients")]) {
     const client = new MongoClient(`mongodb://127.0.0.1:${port}`, { serverSelectionTimeoutMS: 1_500 });
     await assert.rejects(client.connect(), /--mongo serves MongoDB's drivers/, `${port}`);
     await client.close();
   }
-  for (const port of [...ports.slice(1), await served("serving MongoDB clients")]) {
+  for (const port of [...ports.slice(1), await all.portOf("MongoDB clients")]) {
     const settings = { servers: `127.0.0.1:${port}`, versions: "2", timeout: 5_000 } as const;
     await assert.rejects(
       dbsyncSend("PING", settings),
@@ -195,7 +193,7 @@ test("real clients on the wrong port report the option that serves them", async 
       `${port}`,
     );
   }
-  for (const port of [...ports, await served("serving MongoDB clients")]) {
+  for (const port of [...ports, await all.portOf("MongoDB clients")]) {
     const { code, stderr } = await runDbsync(["sql", `127.0.0.1:${port}`], { input: "show tables;" });
     assert.notEqual(code, 0);
     assert.match(stderr, /--sql serves SQL/, `${port}`);
@@ -207,14 +205,13 @@ test("dbsync ping prints one line for a wrong port, with advice that depends on 
   await using redis = await startRedis();
   const website = createServer();
   website.on("request", (_, response) => response.end("welcome"));
-  const served = async (msg: string) => (await all.logged((line) => line.msg === msg))["port"] as number;
   const cases = [
     [
-      await served("serving Redis clients"),
+      await all.portOf("Redis clients"),
       /serves Redis clients \(--resp\), .*; specify the daemon's --port instead, /,
     ],
     [
-      await served("serving /healthz and /metrics"),
+      await all.portOf("/healthz and /metrics"),
       /serves HTTP \(--admin\), .*; specify the daemon's --port instead, /,
     ],
     [
@@ -245,10 +242,10 @@ test("a PostgreSQL client that requests TLS receives a refusal and then the erro
     ...["-s", join(repositoryRoot, "test", "vectors", "php-dbsync", "test-rsa2048-public.pem"), "--ws", "0"],
     ...["--sql", "0", "--admin", "0"],
   ]);
-  const lines = ["serving WebSocket clients", "serving SQL clients", "serving /healthz and /metrics"];
+  const listeners = ["WebSocket clients", "SQL clients", "/healthz and /metrics"] as const;
   // The ports of a daemon in its own process, and of the listeners in the test process.
   const ports = [all.port, portOf("resp"), portOf("memcached")];
-  for (const msg of lines) ports.push((await all.logged((line) => line.msg === msg))["port"] as number);
+  for (const served of listeners) ports.push(await all.portOf(served));
   for (const port of ports) {
     const socket = connect({ host: "127.0.0.1", port });
     socket.write(TLS_REQUEST);
@@ -265,7 +262,7 @@ test("a PostgreSQL client that requests TLS receives a refusal and then the erro
 
 test("psql at a wrong port prints the reason", { skip: skipUnlessFull || skipWithout("psql") }, async () => {
   await using all = await startDaemon(["--resp", "0"]);
-  const resp = (await all.logged((line) => line.msg === "serving Redis clients"))["port"] as number;
+  const resp = await all.portOf("Redis clients");
   for (const port of [all.port, resp])
     for (const mode of ["disable", "prefer"]) {
       const place = `host=127.0.0.1 port=${port} user=ada dbname=test sslmode=${mode}`;

@@ -9,7 +9,7 @@ import { deflateRawSync } from "node:zlib";
 import type { UserListenerName } from "../../daemon/options/option-table.js";
 import { OPTIONS } from "../../daemon/options/option-table.js";
 import { amount } from "../support/amount.js";
-import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
+import { type DaemonProcess, type Served, startDaemon } from "../support/daemon-process.js";
 import { makeKeyPair } from "../support/envelope-client.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 import { openClient, pair } from "./web/scene.js";
@@ -111,7 +111,7 @@ function send(port: number, name: keyof typeof INPUTS_OF, random: SeededRandom):
 
 async function portOf(daemon: DaemonProcess, name: keyof typeof INPUTS_OF): Promise<number> {
   const clients = name === "ws" ? "WebSocket" : OPTIONS[name].clients;
-  return (await daemon.logged(({ msg }) => msg === `serving ${clients} clients`))["port"] as number;
+  return await daemon.portOf(`${clients} clients` as Served);
 }
 
 for (const name of Object.keys(INPUTS_OF) as (keyof typeof INPUTS_OF)[])

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { ActiveCluster } from "../support/active-cluster.js";
 import { skipUnlessFull } from "../support/amount.js";
-import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
+import { type Served, startDaemon } from "../support/daemon-process.js";
 import { makeKeyPair } from "../support/envelope-client.js";
 import { NatsServer } from "../support/nats-server.js";
 import { repositoryRoot } from "../support/repository.js";
@@ -47,20 +47,11 @@ test("with --order, the same holds, and a plain SET NX has one owner", {
   const start = () => startDaemon([...order, "--resp", "0", "--mongo", "0"]);
   const daemons = await Promise.all(Array.from({ length: COUNT }, start));
   try {
-    const ports = async (msg: string) =>
-      await Promise.all(daemons.map(async (daemon) => (await portOf(daemon, msg)) as number));
-    const figures = await figuresOf([
-      ...(await ports("serving Redis clients")),
-      ...(await ports("serving MongoDB clients")),
-    ]);
+    const ports = (served: Served) => Promise.all(daemons.map((daemon) => daemon.portOf(served)));
+    const figures = await figuresOf([...(await ports("Redis clients")), ...(await ports("MongoDB clients"))]);
     t.diagnostic(`with --order: ${JSON.stringify(figures)}`);
     assert.equal(figures["SET NX"]?.twoOwners, 0);
   } finally {
     await Promise.all(daemons.map((daemon) => daemon[Symbol.asyncDispose]()));
   }
 });
-
-async function portOf(daemon: DaemonProcess, message: string): Promise<unknown> {
-  const { port } = await daemon.logged(({ msg }) => msg === message);
-  return port;
-}

@@ -115,8 +115,8 @@ test("the daemon accepts the toml blocks of docs/setup.md", async () => {
 
 test("the answer of /healthz in docs/metrics.md is real", async () => {
   await using daemon = await startDaemon(["--admin", "0"]);
-  const { port } = await daemon.logged(({ msg }) => msg === "serving /healthz and /metrics");
-  const answer = await (await fetch(`http://127.0.0.1:${String(port)}/healthz`)).text();
+  const port = await daemon.portOf("/healthz and /metrics");
+  const answer = await (await fetch(`http://127.0.0.1:${port}/healthz`)).text();
   assert.deepEqual(
     blocksOf("json", "docs/metrics.md").map(({ text }) => text.trim()),
     [answer.trim()],

@@ -22,7 +22,7 @@ const skip = skipWithout("python3-websockets");
 const pair = makeKeyPair();
 
 async function serverOf(daemon: DaemonProcess): Promise<string> {
-  const { port } = await daemon.logged(({ msg }) => msg === "serving WebSocket clients");
+  const port = await daemon.portOf("WebSocket clients");
   return `ws://127.0.0.1:${port}`;
 }
 

@@ -20,6 +20,11 @@ export interface Ended {
   readonly stderr: string;
 }
 
+/** What a listener serves, as the daemon logs it. */
+export type Served =
+  | `${"JSON" | "memcached" | "MongoDB" | "Redis" | "SQL" | "WebSocket"} clients`
+  | "/healthz and /metrics";
+
 export interface DaemonProcess extends AsyncDisposable {
   /** The address that clients connect to. */
   readonly address: string;
@@ -31,6 +36,8 @@ export interface DaemonProcess extends AsyncDisposable {
   kill(signal: NodeJS.Signals): void;
   /** Waits for the first log line that matches, including earlier lines. Rejects if the process ends without one. */
   logged(matches: (line: LogLine) => boolean): Promise<LogLine>;
+  /** Returns the port of a listener, once the daemon has logged it. */
+  portOf(served: Served): Promise<number>;
   /** Closes the reading end of the daemon's log, so later lines are lost. */
   closeLog(): void;
   /** Waits for the end of the process. @returns how it ended */
@@ -140,6 +147,10 @@ class RunningDaemon implements DaemonProcess {
       this.#watchers.add(check);
       check();
     });
+  }
+
+  async portOf(served: Served): Promise<number> {
+    return (await this.logged(({ msg }) => msg === `serving ${served}`))["port"] as number;
   }
 
   async ended(): Promise<Ended> {

@@ -5,8 +5,7 @@ import { join } from "node:path";
 import type { Trio } from "./trio.js";
 
 export async function respPort(trio: Trio, index: number): Promise<number> {
-  const line = await trio.daemon(index).logged(({ msg }) => msg === "serving Redis clients");
-  return line["port"] as number;
+  return await trio.daemon(index).portOf("Redis clients");
 }
 
 /** Authorizes the keys of the daemons, with which they sign for Redis clients. */

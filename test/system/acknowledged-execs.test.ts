@@ -122,8 +122,8 @@ for (const [name, fault] of some(Object.entries(FAULTS)))
     await using sidecar = await startDaemon([
       ...["-d", `dbsync:${trio.servers}`, "--key", key, "--resp", "0"],
     ]);
-    const { port } = await sidecar.logged(({ msg }) => msg === "serving Redis clients");
-    const open = () => new Redis({ port: port as number, maxRetriesPerRequest: null }).on("error", () => {});
+    const port = await sidecar.portOf("Redis clients");
+    const open = () => new Redis({ port, maxRetriesPerRequest: null }).on("error", () => {});
     const clients = Array.from({ length: COUNTERS + WRITERS }, open);
     t.after(() => {
       for (const client of clients) client.disconnect();

@@ -63,11 +63,12 @@ test("a daemon with a full disk refuses and reports writes, serves reads and pee
   assert.match(JSON.stringify(line), /reason/);
   assert.equal(await client.send("GET k"), "v", "the daemon serves reads");
   assert.notEqual((await trio.status(0)).failure, null);
-  const health = await fetch(`http://127.0.0.1:${await adminPort(trio.daemon(0))}/healthz`);
+  const health = await fetch(
+    `http://127.0.0.1:${await trio.daemon(0).portOf("/healthz and /metrics")}/healthz`,
+  );
   assert.equal(health.status, 503);
   // The ready check of a Redis client sends this command.
-  const served = await trio.daemon(0).logged(({ msg }) => msg === "serving Redis clients");
-  const info = await exchange(Number(served["port"]), lines("INFO persistence"));
+  const info = await exchange(await trio.daemon(0).portOf("Redis clients"), lines("INFO persistence"));
   assert.match(info, /^loading:0\r$/m, "it reads");
   assert.match(info, /^aof_last_write_status:err\r$/m, "INFO reports the failed writes");
   await using others = trio.client([1, 2]);
@@ -98,9 +99,4 @@ async function fill(write: (key: string) => Promise<void>): Promise<DbsyncError>
     }
   }
   throw new Error("no write failed");
-}
-
-async function adminPort(daemon: DaemonProcess): Promise<number> {
-  const line = await daemon.logged(({ msg }) => msg === "serving /healthz and /metrics");
-  return Number(line["port"]);
 }

@@ -91,8 +91,8 @@ async function startContenders(
   const contenders: Contender[] = [];
   for (let number = 0; number < SIDECARS; number++) {
     const sidecar = await startDaemon(["-d", `dbsync:${trio.servers}`, "--key", key, "--resp", "0"]);
-    const { port } = await sidecar.logged(({ msg }) => msg === "serving Redis clients");
-    const redis = new Redis({ port: port as number, maxRetriesPerRequest: null }).on("error", () => {});
+    const port = await sidecar.portOf("Redis clients");
+    const redis = new Redis({ port, maxRetriesPerRequest: null }).on("error", () => {});
     t.after(async () => {
       redis.disconnect();
       await sidecar[Symbol.asyncDispose]();

@@ -22,7 +22,7 @@ function ask(port: number, path: string, host: string): Promise<{ status: number
 
 test("/metrics and / reject a request with an unknown host name", { timeout: 300_000 }, async () => {
   await using daemon = await startDaemon(["--admin", "0"]);
-  const port = Number((await daemon.logged(({ msg }) => msg === "serving /healthz and /metrics"))["port"]);
+  const port = await daemon.portOf("/healthz and /metrics");
   for (const path of ["/metrics", "/"]) {
     for (const host of [
       "rebound.example",

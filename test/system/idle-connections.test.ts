@@ -73,9 +73,9 @@ describe("unauthenticated connections", { concurrency: true }, () => {
   ] as const) {
     test(`do not prevent /healthz from answering (${ADMIN_IDLE} connections: ${state})`, LIMIT, async () => {
       await using daemon = await startDaemon(["--admin", "0"]);
-      const { port } = await daemon.logged(({ msg }) => msg === "serving /healthz and /metrics");
-      using _idle = await idle(Number(port), ADMIN_IDLE, text);
-      for (let i = 0; i < 5; i++) assert.equal(await statusOf(Number(port), "/healthz"), 200);
+      const port = await daemon.portOf("/healthz and /metrics");
+      using _idle = await idle(port, ADMIN_IDLE, text);
+      for (let i = 0; i < 5; i++) assert.equal(await statusOf(port, "/healthz"), 200);
     });
   }
 });

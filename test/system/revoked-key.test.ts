@@ -26,11 +26,6 @@ async function authorizeThird(trio: Trio): Promise<string> {
   return hexOf(id);
 }
 
-async function portOf(trio: Trio, msg: string): Promise<number> {
-  const line = await trio.daemon(2).logged((one) => one.msg === msg);
-  return Number(line["port"]);
-}
-
 /** Checks that the daemon refuses writes in each protocol, and that each status report states the reason. */
 async function assertRefuses(trio: Trio): Promise<void> {
   await using client = trio.client([2]);
@@ -40,11 +35,11 @@ async function assertRefuses(trio: Trio): Promise<void> {
       (problem) => /daemon-revoked/.test(String(problem)),
     );
   await trio.until("it refuses", refuses);
-  const resp = await portOf(trio, "serving Redis clients");
+  const resp = await trio.daemon(2).portOf("Redis clients");
   assert.match(await exchange(resp, lines("SET k 3")), /^-.*own key was revoked/);
   assert.match(await exchange(resp, lines("GET k")), /^\$1\r\n1/, "the daemon serves reads");
   const health = await fetch(
-    `http://127.0.0.1:${await portOf(trio, "serving /healthz and /metrics")}/healthz`,
+    `http://127.0.0.1:${await trio.daemon(2).portOf("/healthz and /metrics")}/healthz`,
   );
   assert.equal(health.status, 503);
   assert.match(await health.text(), /revoked/);

@@ -103,7 +103,7 @@ async function assertRefuses(trio: Trio, root: ReturnType<Trio["client"]>): Prom
   await assert.rejects(client.call("GET n"), /semantics-unknown: semantics version 2/);
   await assert.rejects(client.send("SET other 1"), /semantics-unknown/);
   await assert.rejects(root.call("TIMELINE LOG"), /semantics-unknown/);
-  const { port } = await trio.daemon(2).logged(({ msg }) => msg === "serving /healthz and /metrics");
+  const port = await trio.daemon(2).portOf("/healthz and /metrics");
   const health = await fetch(`http://127.0.0.1:${port}/healthz`);
   assert.deepEqual([health.status, /outdated/.test(await health.text())], [503, true]);
   const line = await trio

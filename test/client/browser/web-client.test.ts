@@ -166,7 +166,7 @@ test("the bytes of waiting calls are limited", async () => {
 
 test("a page receives channel messages, and changes of a key", async () => {
   await using daemon = await startDaemon(["-s", keyFile, "--ws", "0"]);
-  const { port } = await daemon.logged(({ msg }) => msg === "serving WebSocket clients");
+  const port = await daemon.portOf("WebSocket clients");
   using client = clientOf({ servers: [`ws://127.0.0.1:${port}`] });
   const messages = client.subscribe("news");
   assert.equal((await messages.next()).value?.type, "open");

@@ -29,11 +29,7 @@ test("a client whose daemon hangs reports a gap and listens to the next daemon, 
   await using first = await startDaemon(args);
   await using second = await startDaemon(args);
   const daemons = [first, second];
-  const ws = await Promise.all(
-    daemons.map(async (daemon) =>
-      Number((await daemon.logged(({ msg }) => msg === "serving WebSocket clients"))["port"]),
-    ),
-  );
+  const ws = await Promise.all(daemons.map((daemon) => daemon.portOf("WebSocket clients")));
   const clients = KINDS.map((kind) => ({
     both: clientOf(kind, daemons, ws),
     alone: clientOf(kind, [first], ws.slice(0, 1)),

@@ -36,7 +36,7 @@ const FIND_MS = 5000;
 /** Opens a history on a daemon with the mongodb driver. */
 async function openMongo(): Promise<OpenHistory> {
   const daemon = await startDaemon(["--mongo", "0"]);
-  const { port } = await daemon.logged(({ msg }) => msg === "serving MongoDB clients");
+  const port = await daemon.portOf("MongoDB clients");
   // No process listens on the first of the two ports.
   const urls = [`mongodb://${await refusingAddress()}/`, `mongodb://127.0.0.1:${port}/`];
   const history = await MongoHistory.open(urls, FIND_MS);

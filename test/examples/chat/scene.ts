@@ -12,7 +12,7 @@ import type { Limits } from "../../../examples/chat/limits.js";
 import { PROTOCOL, type ServerFrame } from "../../../examples/chat/page-frames.js";
 import { ChatServer } from "../../../examples/chat/server.js";
 import { settingsOf } from "../../../examples/chat/settings.js";
-import { startDaemon } from "../../support/daemon-process.js";
+import { type Served, startDaemon } from "../../support/daemon-process.js";
 import { freePort } from "../../support/free-port.js";
 import { buildRoot } from "../../support/repository.js";
 import { authorizeDaemons } from "../../support/resp-trio.js";
@@ -23,8 +23,8 @@ const HOST = "127.0.0.1";
 /** Starts a daemon in memory that serves Redis clients. */
 export async function startStore(): Promise<AsyncDisposable & { readonly port: number }> {
   const daemon = await startDaemon(["--resp", "0"]);
-  const { port } = await daemon.logged(({ msg }) => msg === "serving Redis clients");
-  return { port: port as number, [Symbol.asyncDispose]: () => daemon[Symbol.asyncDispose]() };
+  const port = await daemon.portOf("Redis clients");
+  return { port, [Symbol.asyncDispose]: () => daemon[Symbol.asyncDispose]() };
 }
 
 export interface ServerOptions {
@@ -129,14 +129,10 @@ export interface Daemons extends AsyncDisposable {
 export async function startDaemons(): Promise<Daemons> {
   const trio = await Trio.start(["--resp", "0", "--mongo", "0"]);
   await authorizeDaemons(trio);
-  const portsOf = (text: string) =>
-    Promise.all(
-      [...trio.ports.keys()].map(
-        async (index) => (await trio.daemon(index).logged(({ msg }) => msg === text))["port"],
-      ),
-    );
-  const redis = (await portsOf("serving Redis clients")).map((port) => `${HOST}:${port}`);
-  const mongo = (await portsOf("serving MongoDB clients")).map((port) => `mongodb://${HOST}:${port}/`);
+  const portsOf = (served: Served) =>
+    Promise.all([...trio.ports.keys()].map((index) => trio.daemon(index).portOf(served)));
+  const redis = (await portsOf("Redis clients")).map((port) => `${HOST}:${port}`);
+  const mongo = (await portsOf("MongoDB clients")).map((port) => `mongodb://${HOST}:${port}/`);
   return {
     settingsFrom(index) {
       const turned = (places: readonly string[]) => [...places.slice(index), ...places.slice(0, index)];

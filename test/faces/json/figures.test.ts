@@ -13,10 +13,6 @@ import { until } from "../../support/until.js";
 import { Original } from "./original.js";
 import { startJson } from "./scene.js";
 
-async function portOf(daemon: DaemonProcess, message: string): Promise<number> {
-  return (await daemon.logged(({ msg }) => msg === message))["port"] as number;
-}
-
 interface Figures {
   readonly info: string;
   readonly metrics: string;
@@ -26,10 +22,10 @@ interface Figures {
 
 /** Returns the lines of INFO about the servers, their metrics, and /healthz. */
 async function readFigures(daemon: DaemonProcess): Promise<Figures> {
-  using redis = await RedisConnection.open(await portOf(daemon, "serving Redis clients"));
+  using redis = await RedisConnection.open(await daemon.portOf("Redis clients"));
   const reply = await redis.call("INFO", "replication");
   const lines = reply.kind === "bulk" ? reply.bytes.split("\r\n") : [];
-  const admin = `http://127.0.0.1:${await portOf(daemon, "serving /healthz and /metrics")}`;
+  const admin = `http://127.0.0.1:${await daemon.portOf("/healthz and /metrics")}`;
   const health = await fetch(`${admin}/healthz`);
   return {
     info: lines.filter((line) => line.startsWith("json_")).join("\n"),

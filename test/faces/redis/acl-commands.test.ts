@@ -167,8 +167,7 @@ test("ACL SAVE writes an equivalent file, and ACL LOAD reads it", async () => {
   const file = join(folder.path, "users.acl");
   writeFileSync(file, "user default on nopass ~* +@all\n");
   await using daemon = await startDaemon(["--resp", "0", "--acl-file", file]);
-  const served = await daemon.logged(({ msg }) => msg === "serving Redis clients");
-  const port = served["port"] as number;
+  const port = await daemon.portOf("Redis clients");
   assert.match(
     await answers(port, lines("ACL SETUSER ann on >pw ~a* %R~b -@all +get +echo (+set ~c)", "ACL SAVE")),
     /^\+OK\r\n\+OK\r\n/,

@@ -14,8 +14,8 @@ const cliHasTls = /--tls\b/.test(String(spawnSync("redis-cli", ["--help"]).outpu
 async function startWithTls(folder: string) {
   const { certificate, key, pem } = await writeCertificate(folder);
   const daemon = await startDaemon(["--resp", "0", "--tls-cert", certificate, "--tls-key", key]);
-  const { port } = await daemon.logged(({ msg }) => msg === "serving Redis clients");
-  return { daemon, port: port as number, certificate, pem };
+  const port = await daemon.portOf("Redis clients");
+  return { daemon, port, certificate, pem };
 }
 
 test("node-redis works over TLS, and trusts the certificate only if configured to", async () => {

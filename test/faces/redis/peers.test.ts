@@ -26,8 +26,8 @@ async function startPair(): Promise<AsyncDisposable & { readonly one: Served; re
       ...["-s", app.file, "-p", String(ports[index]), "--peer", peer, ...knowsSecret, "--resp", "0"],
       ...["--data", folders[index]?.path ?? ""],
     ]);
-    const { port } = await daemon.logged(({ msg }) => msg === "serving Redis clients");
-    return { daemon, port: port as number };
+    const port = await daemon.portOf("Redis clients");
+    return { daemon, port };
   };
   const [one, other] = await Promise.all([start(0), start(1)]);
   for (const { port } of [one, other]) {
@@ -95,8 +95,8 @@ test("WAIT on a daemon without peers returns immediately", async () => {
   using folder = makeFolder();
   for (const args of [[], ["-s", makeKeyPair().file, "--data", folder.path]]) {
     await using daemon = await startDaemon(["--resp", "0", ...args]);
-    const { port } = await daemon.logged(({ msg }) => msg === "serving Redis clients");
-    using client = await RedisConnection.open(port as number);
+    const port = await daemon.portOf("Redis clients");
+    using client = await RedisConnection.open(port);
     for (const argv of [
       ["SET", "k", "v"],
       ["WAIT", "1", "0"],

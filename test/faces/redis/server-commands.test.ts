@@ -302,8 +302,7 @@ test("INFO counts expired keys, whether they were dropped or written again", asy
 
 test("DBSIZE soon stops counting expired keys if no earlier-dated writes can arrive", async () => {
   await using daemon = await startDaemon(["--resp", "0"]);
-  const served = await daemon.logged(({ msg }) => msg === "serving Redis clients");
-  using client = await RedisConnection.open(served["port"] as number);
+  using client = await RedisConnection.open(await daemon.portOf("Redis clients"));
   for (let i = 0; i < 2000; i++) client.queue(["SET", `k${i}`, "v", "PX", "1"]);
   await client.flush();
   await until("the keys are dropped", async () => {

@@ -52,8 +52,8 @@ async function startSubjects(): Promise<Subjects> {
     "with a data folder": await start("-s", makeKeyPair().file, "--data", join(folder.path, "data")),
   };
   const ports = Object.entries(daemons).map(async ([kind, daemon]) => {
-    const { port } = await daemon.logged(({ msg }) => msg === "serving Redis clients");
-    return [kind, port as number] as const;
+    const port = await daemon.portOf("Redis clients");
+    return [kind, port] as const;
   });
   return {
     redis: redis.port,

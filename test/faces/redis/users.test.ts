@@ -116,8 +116,7 @@ test("SIGHUP reads users again: permissions change immediately, and removed user
   const path = join(folder.path, "users.acl");
   writeFileSync(path, "user default off\nuser ann on >a ~* +@all\nuser bob on >b ~* +@all\n");
   await using daemon = await startDaemon(["--resp", "0", "--acl-file", path]);
-  const served = await daemon.logged(({ msg }) => msg === "serving Redis clients");
-  const port = served["port"] as number;
+  const port = await daemon.portOf("Redis clients");
   using ann = await RawClient.open(port);
   using bob = await RawClient.open(port);
   ann.send(lines("AUTH ann a", "SET k 1"));
@@ -144,13 +143,13 @@ test("neither SIGHUP nor a command opens a listener to other machines that a sta
   const path = join(folder.path, "users.acl");
   writeFileSync(path, "user default off\nuser ann on >a ~* +@all\n");
   await using daemon = await startDaemon(["--resp", "0.0.0.0:0", "--acl-file", path]);
-  const served = await daemon.logged(({ msg }) => msg === "serving Redis clients");
+  const port = await daemon.portOf("Redis clients");
   writeFileSync(path, "user ann on >b ~* +@all\n");
   daemon.kill("SIGHUP");
   await daemon.logged(({ msg }) =>
     /The old configuration stays in effect: .*can be reached from other machines/.test(msg),
   );
-  using client = await RawClient.open(served["port"] as number);
+  using client = await RawClient.open(port);
   const opening = ["ACL LOAD", "ACL SETUSER default on nopass", 'CONFIG SET requirepass ""'];
   client.send(
     lines("GET k", "AUTH ann a", "ACL SETUSER default on >p", ...opening, "ACL SETUSER default off", "QUIT"),
@@ -160,7 +159,7 @@ test("neither SIGHUP nor a command opens a listener to other machines that a sta
   for (const refusal of replies.slice(3, 6))
     assert.match(refusal, /^-ERR .*--resp 0\.0\.0\.0 can be reached from other machines/);
   assert.deepEqual(replies.slice(6), ["+OK", "+OK", ""]);
-  using other = await RawClient.open(served["port"] as number);
+  using other = await RawClient.open(port);
   other.send(lines("GET k", "QUIT"));
   assert.equal(await other.rest(), "-NOAUTH Authentication required.\r\n+OK\r\n");
 });
@@ -196,7 +195,7 @@ test("an emptied file does not permit access without a password: SIGHUP and ACL 
   const path = join(folder.path, "users.acl");
   writeFileSync(path, "user default off\nuser ann on >a ~* +@all\n", { mode: 0o600 });
   await using daemon = await startDaemon(["--resp", "0", "--acl-file", path]);
-  const { port } = await daemon.logged(({ msg }) => msg === "serving Redis clients");
+  const port = await daemon.portOf("Redis clients");
   for (const emptied of ["", "# nobody\n", "user ann on >a ~* +@all\n"]) {
     writeFileSync(path, emptied);
     const before = daemon.log.length;
@@ -206,16 +205,13 @@ test("an emptied file does not permit access without a password: SIGHUP and ACL 
         daemon.log.indexOf(line) >= before &&
         /The old configuration stays in effect: .*no longer names user default/.test(line.msg),
     );
-    assert.match(
-      await exchange(port as number, lines("GET k", "AUTH ann a", "ACL LOAD", "QUIT")),
-      REFUSED_LOAD,
-    );
+    assert.match(await exchange(port, lines("GET k", "AUTH ann a", "ACL LOAD", "QUIT")), REFUSED_LOAD);
   }
   writeFileSync(path, "user default on nopass ~* +@all\n");
   daemon.kill("SIGHUP");
   await daemon.logged(({ msg }) => msg === "configuration and keys read again");
   assert.equal(
-    await exchange(port as number, lines("GET k", "QUIT")),
+    await exchange(port, lines("GET k", "QUIT")),
     "$-1\r\n+OK\r\n",
     "the rule is explicit, so it is intended",
   );

@@ -10,21 +10,17 @@ import { startDaemon } from "../../support/daemon-process.js";
 import { EnvelopeClient } from "../../support/envelope-client.js";
 import { MessageLine, openClient, pair } from "./scene.js";
 
-const SERVING = "serving WebSocket clients";
-
 test("the writes of a page are recorded and signed like all other writes", async () => {
   using folder = makeFolder();
   const args = ["-s", pair.file, "--data", folder.path, "--ws", "0"];
-  const portOf = async (daemon: Awaited<ReturnType<typeof startDaemon>>) =>
-    Number((await daemon.logged(({ msg }) => msg === SERVING))["port"]);
   {
     await using daemon = await startDaemon(args);
-    using page = await openClient(await portOf(daemon));
+    using page = await openClient(await daemon.portOf("WebSocket clients"));
     assert.deepEqual(await page.replies([["INCR", "n"]]), [{ kind: "integer", value: 1 }]);
     await daemon.stop();
   }
   await using again = await startDaemon(args);
-  using page = await openClient(await portOf(again));
+  using page = await openClient(await again.portOf("WebSocket clients"));
   assert.deepEqual(await page.replies([["INCR", "n"]]), [{ kind: "integer", value: 2 }]);
 });
 
@@ -33,7 +29,7 @@ test("with a certificate the listener uses TLS, as the other port does", async (
   const { certificate, key, pem } = await writeCertificate(folder.path);
   const tls = ["--tls-cert", certificate, "--tls-key", key];
   await using daemon = await startDaemon(["-s", pair.file, "--ws", "0", ...tls]);
-  const { port } = await daemon.logged(({ msg }) => msg === SERVING);
+  const port = await daemon.portOf("WebSocket clients");
   const plain = new WebSocket(`ws://localhost:${port}/`);
   await once(plain, "error");
   const socket = new WebSocket(`wss://localhost:${port}/`, { ca: pem, origin: "https://localhost:8080" });
@@ -49,7 +45,7 @@ test("even over TLS, a client that reads no answers is served no further, but ot
   const { certificate, key, pem } = await writeCertificate(folder.path);
   const tls = ["--tls-cert", certificate, "--tls-key", key];
   await using daemon = await startDaemon(["-s", pair.file, "--ws", "0", ...tls, "--idle-timeout", "5s"]);
-  const { port } = await daemon.logged(({ msg }) => msg === SERVING);
+  const port = await daemon.portOf("WebSocket clients");
   const open = async () => {
     const socket = new WebSocket(`wss://localhost:${port}/`, { ca: pem });
     await once(socket, "open");

@@ -5,20 +5,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { knowsSecret } from "../../support/cluster-secret.js";
-import { type DaemonProcess, runDaemon, startDaemon } from "../../support/daemon-process.js";
+import { runDaemon, startDaemon } from "../../support/daemon-process.js";
 import { EnvelopeClient, makeKeyPair } from "../../support/envelope-client.js";
 import { freePort, refusingAddress } from "../../support/free-port.js";
 import { RawClient } from "../../support/raw-client.js";
 import { RedisConnection } from "../../support/redis-connection.js";
 
-async function adminPort(daemon: DaemonProcess): Promise<number> {
-  const line = await daemon.logged(({ msg }) => msg === "serving /healthz and /metrics");
-  return line["port"] as number;
-}
-
 test("The daemon counts the commands and connections of its clients", async () => {
   await using daemon = await startDaemon(["--admin", "0"]);
-  const url = `http://127.0.0.1:${await adminPort(daemon)}`;
+  const url = `http://127.0.0.1:${await daemon.portOf("/healthz and /metrics")}`;
   using client = await RawClient.open(daemon.port);
   assert.equal(await client.ask("SET k v"), "OK");
   assert.equal(await client.ask("GET k"), "v");
@@ -41,7 +36,7 @@ test("The daemon counts the commands and connections of its clients", async () =
 test("The daemon measures envelopes: their units, dates, and the time to check signatures", async () => {
   const pair = makeKeyPair();
   await using daemon = await startDaemon(["--admin", "0", "-s", pair.file]);
-  const url = `http://127.0.0.1:${await adminPort(daemon)}`;
+  const url = `http://127.0.0.1:${await daemon.portOf("/healthz and /metrics")}`;
   using client = await EnvelopeClient.open(daemon.port, pair);
   await client.replies([
     ["SET", "k", "v"],
@@ -67,7 +62,7 @@ test("The daemon measures envelopes: their units, dates, and the time to check s
 test("An unreachable database appears in /healthz and /metrics", async () => {
   const unreachable = await refusingAddress();
   await using daemon = await startDaemon(["--admin", "0", "-d", `redis:${unreachable}`]);
-  const url = `http://127.0.0.1:${await adminPort(daemon)}`;
+  const url = `http://127.0.0.1:${await daemon.portOf("/healthz and /metrics")}`;
   using client = await RawClient.open(daemon.port);
   client.command("GET k");
   await client.rest();
@@ -107,7 +102,7 @@ test("Only a daemon with a timeline reports the timeline and its members", async
     unreachable,
     ...knowsSecret,
   ]);
-  const url = `http://127.0.0.1:${await adminPort(daemon)}`;
+  const url = `http://127.0.0.1:${await daemon.portOf("/healthz and /metrics")}`;
   const text = await (await fetch(`${url}/metrics`)).text();
   for (const line of [
     'dbsyncd_timeline_entries{set="data"} 0',
@@ -120,7 +115,9 @@ test("Only a daemon with a timeline reports the timeline and its members", async
     assert.ok(text.includes(`\n${line}\n`), `${line} is not in\n${text}`);
   }
   await using plain = await startDaemon(["--admin", "0"]);
-  const other = await (await fetch(`http://127.0.0.1:${await adminPort(plain)}/metrics`)).text();
+  const other = await (
+    await fetch(`http://127.0.0.1:${await plain.portOf("/healthz and /metrics")}/metrics`)
+  ).text();
   assert.doesNotMatch(other, /\ndbsyncd_(timeline|member)_\w+[ {]/);
 });
 
@@ -129,7 +126,7 @@ test("The daemon reports keys, lookups, expired keys, and commands by family", a
   for (const args of [[], ["--data", join(folder, "data")]]) {
     const resp = await freePort();
     await using daemon = await startDaemon(["--admin", "0", "--resp", String(resp), ...args]);
-    const url = `http://127.0.0.1:${await adminPort(daemon)}`;
+    const url = `http://127.0.0.1:${await daemon.portOf("/healthz and /metrics")}`;
     using client = await RedisConnection.open(resp);
     await client.call("SET", "k", "v");
     await client.call("SET", "stays", "v", "PX", "4000000");

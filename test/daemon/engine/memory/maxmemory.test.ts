@@ -40,8 +40,7 @@ const OOM = "OOM command not allowed when used memory > 'maxmemory'.";
 const pair = makeKeyPair();
 
 async function respOf(daemon: DaemonProcess): Promise<RedisConnection> {
-  const line = await daemon.logged(({ msg }) => msg === "serving Redis clients");
-  return await RedisConnection.open(line["port"] as number);
+  return await RedisConnection.open(await daemon.portOf("Redis clients"));
 }
 
 const isOom = (reply: Reply) => reply.kind === "error" && reply.text === OOM;

@@ -67,9 +67,7 @@ test("at --max-connections, every listener closes only unauthenticated clients",
   writeFileSync(users, "user default off\nuser ann on >pw ~* +@all\n", { mode: 0o600 });
   const args = ["--resp", "0", "--json", "0", "--acl-file", users, "--max-connections", "4"];
   await using daemon = await startDaemon(["-s", pair.file, ...args]);
-  const portOf = async (clients: string) =>
-    Number((await daemon.logged(({ msg }) => msg === `serving ${clients} clients`))["port"]);
-  const [resp, json] = [await portOf("Redis"), await portOf("JSON")];
+  const [resp, json] = [await daemon.portOf("Redis clients"), await daemon.portOf("JSON clients")];
   const login = { resp: "AUTH ann pw\r\n", json: '{"action":"auth","user":"ann","password":"pw"}\n' };
   /** Logs in and waits for the answer. */
   const enter = async (port: number, bytes: string, answer: RegExp) => {

@@ -23,7 +23,7 @@ import {
 import { Arrivals, Samples, TimesSince } from "../../../../tools/admin/dashboard-frames.js";
 import { EventStream } from "../../../../tools/admin/http/event-stream.js";
 import { makeFolder } from "../../../daemon/program/replicas.js";
-import { type DaemonProcess, startDaemon } from "../../../support/daemon-process.js";
+import { startDaemon } from "../../../support/daemon-process.js";
 import { EnvelopeClient, makeKeyPair } from "../../../support/envelope-client.js";
 import { listenAtFreePort } from "../../../support/free-port.js";
 import { browserFolder } from "../../../support/make-browser-module.js";
@@ -32,11 +32,6 @@ import { RawClient } from "../../../support/raw-client.js";
 import { until } from "../../../support/until.js";
 
 const GZIPPED_MAX = 20 * 1024;
-
-async function adminPort(daemon: DaemonProcess): Promise<number> {
-  const line = await daemon.logged(({ msg }) => msg === "serving /healthz and /metrics");
-  return line["port"] as number;
-}
 
 /** Yields the frames that a page receives until the connection ends. */
 async function* framesFrom(port: number): AsyncGenerator<DashboardFrame> {
@@ -107,7 +102,7 @@ test("a frame contains counts, states and dates, but no names of keys, values or
   const pair = makeKeyPair();
   using folder = makeFolder();
   await using daemon = await startDaemon(["--admin", "0", "-s", pair.file, "--data", folder.path]);
-  const port = await adminPort(daemon);
+  const port = await daemon.portOf("/healthz and /metrics");
   using client = await EnvelopeClient.open(daemon.port, pair);
   await client.replies([["SET", "secret-name", "secret-value"]]);
   const frames = framesFrom(port);
@@ -135,9 +130,9 @@ test("a frame contains counts, states and dates, but no names of keys, values or
 
 test("the page has few permissions, and other sites cannot receive events", async () => {
   await using daemon = await startDaemon(["--admin", "0", "--ws", "0", "-s", makeKeyPair().file]);
-  const port = await adminPort(daemon);
+  const port = await daemon.portOf("/healthz and /metrics");
   const url = `http://127.0.0.1:${port}`;
-  const ws = (await daemon.logged(({ msg }) => msg === "serving WebSocket clients"))["port"];
+  const ws = await daemon.portOf("WebSocket clients");
   const types: Record<string, RegExp> = {
     "/": /^text\/html/,
     "/dashboard.css": /^text\/css/,
@@ -179,7 +174,7 @@ test("the page has few permissions, and other sites cannot receive events", asyn
 
 test("listeners that do not read delay no client, and the daemon disconnects the oldest", async () => {
   await using daemon = await startDaemon(["--admin", "0"]);
-  const port = await adminPort(daemon);
+  const port = await daemon.portOf("/healthz and /metrics");
   const ask = async (): Promise<Socket> => {
     const socket = connect({ port, host: "127.0.0.1" });
     socket.on("error", () => {}).pause();
@@ -230,7 +225,7 @@ test("a newly opened page receives earlier data, even if no page was open before
   const pair = makeKeyPair();
   using folder = makeFolder();
   await using daemon = await startDaemon(["--admin", "0", "-s", pair.file, "--data", folder.path]);
-  const url = `http://127.0.0.1:${await adminPort(daemon)}/history`;
+  const url = `http://127.0.0.1:${await daemon.portOf("/healthz and /metrics")}/history`;
   using client = await EnvelopeClient.open(daemon.port, pair);
   for (let i = 0; i < 50; i++) await client.replies([["SET", "secret-name", "secret-value"]]);
   const historyOf = async () => (await (await fetch(url)).json()) as DashboardHistory;

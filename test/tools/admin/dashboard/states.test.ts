@@ -15,8 +15,7 @@ import { frameOf, memberOf, SAMPLE, STUB } from "./frames.js";
 const textOf = (id: string) => `document.getElementById(${JSON.stringify(id)}).innerText`;
 
 async function pageOf(daemon: DaemonProcess): Promise<string> {
-  const line = await daemon.logged(({ msg }) => msg === "serving /healthz and /metrics");
-  return `http://localhost:${line["port"]}/`;
+  return `http://localhost:${await daemon.portOf("/healthz and /metrics")}/`;
 }
 
 /** Opens a page that receives frames from the test. */

@@ -68,9 +68,9 @@ test("a server that executes a slow statement is not down while it answers heart
 
 test("a daemon that is stopped by SIGSTOP delays writers for less than --reply-timeout", async () => {
   await using daemon = await startDaemon(["--sql", "0"]);
-  const { port } = await daemon.logged(({ msg }) => msg === "serving SQL clients");
+  const port = await daemon.portOf("SQL clients");
   const upstream = { ...LIMITS, heartbeatTimeout: 1_000 };
-  await using scene = await startBalancer([{ id: "m1", port: Number(port) }], { upstream });
+  await using scene = await startBalancer([{ id: "m1", port }], { upstream });
   using client = await scene.client();
   assert.match(await client.told("create database d;"), /d/);
   daemon.kill("SIGSTOP");
