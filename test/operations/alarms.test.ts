@@ -11,6 +11,7 @@ import { MIRROR_FIGURES } from "../../protocol/figures/timeline-figures.js";
 import { diagnose, FOREIGN_KEY, stuckCatchingUp } from "../../protocol/figures/timeline-problems.js";
 import { STATE_NAMES } from "../../protocol/state-names.js";
 import { KNOWS_SIGNED } from "../../protocol/version-2/messages-v2.js";
+import { readFigures } from "../../tools/cli/shared/read-figures.js";
 import type { DaemonFigures, OrderFigures } from "../../tools/cli/status/daemon-figures.js";
 import {
   type DaemonStatus,
@@ -18,11 +19,7 @@ import {
   type GreetingCase,
   withFigures,
 } from "../../tools/cli/status/read-status.js";
-import {
-  type MemberStatus,
-  readFigures,
-  type TimelineStatus,
-} from "../../tools/cli/status/read-timeline-status.js";
+import type { MemberStatus, TimelineStatus } from "../../tools/cli/status/read-timeline-status.js";
 import { ALARMS, FINDINGS, RULES, sentencesOf } from "../tables/alarms.js";
 import { MEMBER, NOW, WELL } from "../tools/cli/status/well-timeline.js";
 

@@ -3,10 +3,12 @@ import type { Command } from "commander";
 import { realEnvironment } from "../../client/shared/client-environment.js";
 import { DbsyncError } from "../../client/shared/errors.js";
 import { countText } from "../../protocol/figures/amount-texts.js";
+import { MIRROR_FIGURES, type MirrorReport } from "../../protocol/figures/timeline-figures.js";
 import { addClientOptions, type ClientFlags, readSettings } from "../cli/shared/client-options.js";
 import { exitCodeHelp } from "../cli/shared/exit-codes.js";
 import { fieldsOf, JSON_FLAG, printJson, printLine } from "../cli/shared/output.js";
 import { progressOf, showProgress } from "../cli/shared/progress.js";
+import { readFigures } from "../cli/shared/read-figures.js";
 import { type HistoryQuery, queryHistory } from "./history-queries.js";
 
 interface RepairFlags extends ClientFlags {
@@ -17,16 +19,10 @@ const POLL_MS = 200;
 /** Time after which a mirror or a daemon counts as unreachable, in milliseconds. */
 const TIMEOUT_MS = 10_000;
 
-/** The mirror as TIMELINE STATUS reports it. */
-interface MirrorStatus {
-  readonly redis: string;
-  readonly state: string;
-  readonly trouble: string | null;
-  /** Number of keys that the running comparison has checked. */
-  readonly checked: number;
-  readonly total: number;
-  /** Number of the last completed comparison; the next fields are its result. */
-  readonly compared: number;
+type SameFigures = "redis" | "state" | "trouble" | "checked" | "total" | "compared";
+
+/** The mirror as TIMELINE STATUS reports it, with the result of the last completed comparison. */
+interface MirrorStatus extends Pick<MirrorReport, SameFigures> {
   readonly keys: number;
   readonly different: number;
   readonly first: readonly string[];
@@ -98,21 +94,10 @@ async function repaired(query: HistoryQuery, takeOver: boolean, timeout: number)
 
 async function mirrorOf(query: HistoryQuery): Promise<MirrorStatus> {
   const { reply } = await query(["TIMELINE", "STATUS"]);
-  const { mirror } = fieldsOf(reply);
-  const fields = mirror == null ? {} : fieldsOf(mirror);
-  const count = (name: string) => Number(fields[name] ?? 0);
-  const first = fields["compared-first"];
-  return {
-    redis: String(fields["redis"] ?? ""),
-    state: String(fields["state"] ?? ""),
-    trouble: fields["trouble"] == null ? null : String(fields["trouble"]),
-    checked: count("checked"),
-    total: count("total"),
-    compared: count("compared"),
-    keys: count("compared-keys"),
-    different: count("compared-different"),
-    first: Array.isArray(first) ? first.map(String) : [],
-  };
+  const report = readFigures(MIRROR_FIGURES, fieldsOf(reply)["mirror"] ?? null);
+  const { redis, state, trouble, checked, total, compared } = report;
+  const { comparedKeys: keys, comparedDifferent: different, comparedFirst: first } = report;
+  return { redis, state, trouble, checked, total, compared, keys, different, first };
 }
 
 function printReport(daemon: string, { redis, keys, different, first }: MirrorStatus): void {

@@ -3,8 +3,8 @@
  * before the cluster has data, so the version changes no command that was recorded.
  */
 import type { ReplyValue } from "../../../client/shared/reply-value.js";
-import { wireName } from "../../../protocol/figures/figure.js";
-import { fieldsOf } from "../shared/output.js";
+import { TIMELINE_FIGURES } from "../../../protocol/figures/timeline-figures.js";
+import { readFigures } from "../shared/read-figures.js";
 
 /** What one daemon reports of the semantics and its entries. */
 export interface SemanticsReport {
@@ -16,13 +16,8 @@ export interface SemanticsReport {
 
 /** Reads the answer to TIMELINE STATUS. */
 export function semanticsReport(reply: ReplyValue): SemanticsReport {
-  const fields = fieldsOf(reply);
-  const number = (name: string) => Number(fields[wireName(name)]);
-  return {
-    semantics: number("semantics"),
-    available: number("availableSemantics"),
-    entries: number("dataEntries"),
-  };
+  const { semantics, availableSemantics, dataEntries } = readFigures(TIMELINE_FIGURES, reply);
+  return { semantics, available: availableSemantics, entries: dataEntries };
 }
 
 /**

@@ -7,7 +7,8 @@ import type { Figures } from "../../../protocol/figures/figure.js";
 import { INFO_FIGURES, type InfoFigures, pairsOf } from "../../../protocol/figures/info-figures.js";
 import type { ORDER_FIGURES } from "../../../protocol/figures/order-figures.js";
 import { queryEach } from "../keys/fetch-key-rings.js";
-import { FOR_ADMINISTRATORS, figureValue } from "./read-timeline-status.js";
+import { figureValue } from "../shared/read-figures.js";
+import { FOR_ADMINISTRATORS } from "./read-timeline-status.js";
 
 type SameFigures = "software" | "uptime" | "clients" | "commands" | "errors" | "refusals" | "keys";
 

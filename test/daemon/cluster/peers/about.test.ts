@@ -6,7 +6,7 @@ import { TIMELINE_FIGURES } from "../../../../protocol/figures/timeline-figures.
 import { FrameParser } from "../../../../protocol/frame.js";
 import type { MemberAbout } from "../../../../protocol/members/about-message.js";
 import { readMemberMessage, writeMemberMessage } from "../../../../protocol/members/member-messages.js";
-import { readFigures } from "../../../../tools/cli/status/read-timeline-status.js";
+import { readFigures } from "../../../../tools/cli/shared/read-figures.js";
 import { World } from "./support.js";
 
 const ABOUT: MemberAbout = {
