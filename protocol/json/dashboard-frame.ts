@@ -100,11 +100,13 @@ export interface FrameRefusal {
   readonly count: number;
 }
 
-type ShownFigures =
-  | ("durable" | "skewed" | "ringEntries" | "dataEntries" | "bytes" | "tailUnits" | "tailBytes")
-  | ("redone" | "waiting" | "quarantined" | "published" | "newest" | "stable");
+/** The figures of the timeline that the page receives. */
+export const FRAME_FIGURES = [
+  ...(["durable", "skewed", "ringEntries", "dataEntries", "bytes", "tailUnits", "tailBytes"] as const),
+  ...(["redone", "waiting", "quarantined", "published", "newest", "stable"] as const),
+] as const satisfies readonly (keyof TimelineReport)[];
 
-export interface FrameTimeline extends Pick<TimelineReport, ShownFigures> {
+export interface FrameTimeline extends Pick<TimelineReport, (typeof FRAME_FIGURES)[number]> {
   /** The bins that have changed since the previous frame. */
   readonly arrivals: readonly Arrival[];
   /** The number of envelopes since the start whose dates are outside these ranges. */
@@ -119,22 +121,13 @@ export interface FrameTimeline extends Pick<TimelineReport, ShownFigures> {
  */
 export type Arrival = readonly [bin: number, clients: number, members: number, late: number];
 
-type ShownOfMember =
-  | (
-      | "address"
-      | "connection"
-      | "state"
-      | "skew"
-      | "roundTrip"
-      | "lastHeard"
-      | "lag"
-      | "behind"
-      | "equal"
-      | "refusals"
-    )
+/** The figures of a member that the page receives: not its id, nor why it is not connected, which may contain more. */
+export const MEMBER_FRAME_FIGURES = [
+  ...(["address", "connection", "state", "skew", "roundTrip", "lastHeard"] as const),
+  ...(["lag", "behind", "equal", "refusals"] as const),
   // Figures that the member reports about itself.
-  | ("software" | "pagePort" | "pageLocal" | "diskFree" | "diskSize" | "problems")
-  | keyof ClientTotals;
+  ...(["software", "pagePort", "pageLocal", "diskFree", "diskSize"] as const),
+  ...(["clientAnswers", "clientRefusals", "clientConnections", "problems"] as const),
+] as const satisfies readonly (keyof MemberReport)[];
 
-/** A member without its id and without the reason for a missing connection, which may contain more than its address. */
-export type FrameMember = Pick<MemberReport, ShownOfMember>;
+export type FrameMember = Pick<MemberReport, (typeof MEMBER_FRAME_FIGURES)[number]>;

@@ -26,10 +26,11 @@ import {
   ARRIVALS_PAST_MS,
   type Arrival,
   type DashboardFrame,
+  FRAME_FIGURES,
   type FrameListener,
-  type FrameMember,
   type FrameRefusal,
   type FrameTimeline,
+  MEMBER_FRAME_FIGURES,
   SAMPLE_EVERY_MS,
   SAMPLE_SERIES,
   SAMPLES_MAX,
@@ -223,22 +224,10 @@ export class Frames implements EventSource {
 
   #timeline(figures: ReplicaFigures): FrameTimeline {
     return {
-      durable: figures.durable,
-      skewed: figures.skewed,
-      ringEntries: figures.ringEntries,
-      dataEntries: figures.dataEntries,
-      bytes: figures.bytes,
-      tailUnits: figures.tailUnits,
-      tailBytes: figures.tailBytes,
-      redone: figures.redone,
-      waiting: figures.waiting,
-      quarantined: figures.quarantined,
-      published: figures.published,
-      newest: figures.newest,
-      stable: figures.stable,
+      ...picked(figures, FRAME_FIGURES),
       arrivals: this.#arrivals.takeChanged(),
       outsideWindow: this.#arrivals.outsideWindow,
-      members: othersOf(figures).map(shownMember),
+      members: othersOf(figures).map((member) => picked(member, MEMBER_FRAME_FIGURES)),
     };
   }
 }
@@ -352,28 +341,11 @@ export class ClusterSums {
   }
 }
 
-function shownMember(member: MemberReport): FrameMember {
-  return {
-    address: member.address,
-    connection: member.connection,
-    state: member.state,
-    skew: member.skew,
-    roundTrip: member.roundTrip,
-    lastHeard: member.lastHeard,
-    lag: member.lag,
-    behind: member.behind,
-    equal: member.equal,
-    refusals: member.refusals,
-    software: member.software,
-    pagePort: member.pagePort,
-    pageLocal: member.pageLocal,
-    diskFree: member.diskFree,
-    diskSize: member.diskSize,
-    clientAnswers: member.clientAnswers,
-    clientRefusals: member.clientRefusals,
-    clientConnections: member.clientConnections,
-    problems: member.problems,
-  };
+function picked<Report, Name extends keyof Report>(
+  report: Report,
+  names: readonly Name[],
+): Pick<Report, Name> {
+  return Object.fromEntries(names.map((name) => [name, report[name]])) as Pick<Report, Name>;
 }
 
 /** The number of times, and the milliseconds that 50 % (`p50`) and 99 % (`p99`) of them do not exceed. */
