@@ -23,67 +23,41 @@ function getOrCreate<T>(key: string, make: () => T): T {
 const bulk = (value: string | undefined): string =>
   value === undefined ? "$-1\r\n" : `$${value.length}\r\n${value}\r\n`;
 
-const HANDLERS: ReadonlyMap<string, Handler> = new Map<string, Handler>([
-  [
-    "SET",
-    (argv) => {
+const HANDLERS: ReadonlyMap<string, Handler> = new Map<string, Handler>(
+  Object.entries({
+    SET: (argv) => {
       keys.set(argv[1] as string, argv[2]);
       return "+OK\r\n";
     },
-  ],
-  ["GET", (argv) => bulk(keys.get(argv[1] as string) as string | undefined)],
-  [
-    "INCR",
-    (argv) => {
+    GET: (argv) => bulk(keys.get(argv[1] as string) as string | undefined),
+    INCR: (argv) => {
       const sum = Number(keys.get(argv[1] as string) ?? 0) + 1;
       keys.set(argv[1] as string, String(sum));
       return `:${sum}\r\n`;
     },
-  ],
-  [
-    "LPUSH",
-    (argv) => {
+    LPUSH: (argv) => {
       const list = getOrCreate<string[]>(argv[1] as string, () => []);
       for (let i = 2; i < argv.length; i++) list.push(argv[i] as string);
       return `:${list.length}\r\n`;
     },
-  ],
-  [
-    "HSET",
-    (argv) => {
+    HSET: (argv) => {
       const hash = getOrCreate(argv[1] as string, () => new Map<string, string>());
       const { size } = hash;
       for (let i = 2; i < argv.length; i += 2) hash.set(argv[i] as string, argv[i + 1] as string);
       return `:${hash.size - size}\r\n`;
     },
-  ],
-  [
-    "SADD",
-    (argv) => {
+    SADD: (argv) => {
       const set = getOrCreate(argv[1] as string, () => new Set<string>());
       const { size } = set;
       for (let i = 2; i < argv.length; i++) set.add(argv[i] as string);
       return `:${set.size - size}\r\n`;
     },
-  ],
-  [
-    // The members are not sorted, so the comparison shows the cost of sorting in the daemon.
-    "ZADD",
-    (argv) => {
-      const zset = getOrCreate(argv[1] as string, () => new Map<string, number>());
-      const { size } = zset;
-      for (let i = 2; i < argv.length; i += 2) zset.set(argv[i + 1] as string, Number(argv[i]));
-      return `:${zset.size - size}\r\n`;
-    },
-  ],
-  [
-    "FLUSHALL",
-    () => {
+    FLUSHALL: () => {
       keys = new Map();
       return "+OK\r\n";
     },
-  ],
-]);
+  } satisfies Record<string, Handler>),
+);
 
 class Connection {
   readonly #socket: Socket;

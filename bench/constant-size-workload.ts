@@ -6,19 +6,14 @@ import type { SeededRandom } from "../test/support/seeded-random.js";
 
 export type Argv = readonly string[];
 
-export interface WorkloadSize {
-  /** The number of keys, at least 100. The keys of live sessions are additional. */
-  readonly keys: number;
-  /** The maximum lifetime of a session. Names of sessions are never reused. */
-  readonly sessionSeconds: number;
-}
-
-/** The number of keys of each kind, 100,000 in total. */
-const KEYS = { text: 40_000, count: 20_000, hash: 20_000, set: 8_000, list: 6_000, ranks: 4_000, log: 2_000 };
+/** The number of keys of each kind. The keys of live sessions are additional. */
+const KEYS = { text: 8_000, count: 4_000, hash: 4_000, set: 1_600, list: 1_200, ranks: 800, log: 400 };
+export const KEYS_TOTAL = Object.values(KEYS).reduce((sum, keys) => sum + keys);
+/** The maximum lifetime of a session. Names of sessions are never reused. */
+const SESSION_SECONDS = 60;
 /** The number of elements of a list or sorted set, of members of a set and of entries of a stream. */
 const ELEMENTS = 20;
 const FIELDS = 12;
-const KEYS_TOTAL = 100_000;
 const LONG = "x".repeat(1024);
 
 interface Choice {
@@ -26,7 +21,6 @@ interface Choice {
   readonly key: (kind: keyof typeof KEYS) => string;
   readonly number: number;
   readonly name: string;
-  readonly sessionSeconds: number;
 }
 
 type Make = (choice: Choice) => readonly Argv[];
@@ -41,8 +35,8 @@ const MAKES: readonly Make[] = [
   ({ key }) => [["APPEND", key("text"), "more"]],
   ({ key }) => [["DEL", key("text")]],
   ({ key, below }) => [["EXPIRE", key("text"), String(60 + below(600))]],
-  ({ below, name, number, sessionSeconds }) => [
-    ["SET", `session:${name}:${number}`, LONG.slice(0, 64), "EX", String(1 + below(sessionSeconds))],
+  ({ below, name, number }) => [
+    ["SET", `session:${name}:${number}`, LONG.slice(0, 64), "EX", String(1 + below(SESSION_SECONDS))],
   ],
   ({ key }) => [["INCR", key("count")]],
   ({ key, below }) => [["INCRBY", key("count"), String(below(100))]],
@@ -67,26 +61,21 @@ const listTrimmed = (key: string, number: number): readonly Argv[] => [
 
 export class ConstantSizeWorkload {
   readonly #random: SeededRandom;
-  readonly #size: WorkloadSize;
   readonly #name: string;
   #number = 0;
 
   /** Creates a workload. @param name  the prefix of its session names, different for each concurrent workload */
-  constructor(random: SeededRandom, size: WorkloadSize, name = "") {
+  constructor(random: SeededRandom, name: string) {
     this.#random = random;
-    this.#size = size;
     this.#name = name;
   }
 
   next(count: number): Argv[] {
     const commands: Argv[] = [];
     const below = (limit: number) => this.#random.below(limit);
-    const share = this.#size.keys / KEYS_TOTAL;
-    const key = (kind: keyof typeof KEYS) => `${kind}:${below(Math.ceil(KEYS[kind] * share))}`;
-    const { sessionSeconds } = this.#size;
+    const key = (kind: keyof typeof KEYS) => `${kind}:${below(KEYS[kind])}`;
     while (commands.length < count) {
-      const number = ++this.#number;
-      const made = this.#random.oneOf(MAKES)({ below, key, name: this.#name, number, sessionSeconds });
+      const made = this.#random.oneOf(MAKES)({ below, key, name: this.#name, number: ++this.#number });
       if (commands.length + made.length <= count) commands.push(...made);
     }
     return commands;

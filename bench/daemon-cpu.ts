@@ -1,5 +1,5 @@
 /** Reads the CPU time of a process, and measures plain signature checks for comparison. */
-import { constants, generateKeyPairSync, type KeyObject, sign, verify } from "node:crypto";
+import { generateKeyPairSync, type KeyObject, sign, verify } from "node:crypto";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,42 +11,42 @@ export interface KeyPair {
   readonly publicKey: KeyObject;
   readonly privateKey: KeyObject;
   readonly privateFile: string;
+  /** The folder with the public key, for a daemon's option -s. */
+  readonly publicFolder: string;
 }
 
-/** Creates RSA-2048 key pairs. `publicFolder` contains the public keys, for a daemon's option -s. */
-export function makeKeys(count: number): {
-  readonly keys: readonly KeyPair[];
-  readonly publicFolder: string;
-} {
+export type KeyType = "rsa" | "ed25519";
+
+/** Creates a key pair. RSA keys have 2048 bits. */
+export function makeKey(type: KeyType = "rsa"): KeyPair {
   const folder = mkdtempSync(join(tmpdir(), "dbsync-bench-"));
-  const publicFolder = join(folder, "public");
+  const [publicFolder, privateFile] = [join(folder, "public"), join(folder, "key.pem")];
+  const { publicKey, privateKey } =
+    type === "rsa" ? generateKeyPairSync("rsa", { modulusLength: 2048 }) : generateKeyPairSync("ed25519");
   mkdirSync(publicFolder);
-  const keys = Array.from({ length: count }, (_, i) => {
-    const { publicKey, privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
-    const privateFile = join(folder, `${i}-key.pem`);
-    writeFileSync(join(publicFolder, `${i}.pem`), publicKey.export({ type: "spki", format: "pem" }));
-    writeFileSync(privateFile, privateKey.export({ type: "pkcs8", format: "pem" }), { mode: 0o600 });
-    return { publicKey, privateKey, privateFile };
-  });
-  return { keys, publicFolder };
+  writeFileSync(join(publicFolder, `${type}.pem`), publicKey.export({ type: "spki", format: "pem" }));
+  writeFileSync(privateFile, privateKey.export({ type: "pkcs8", format: "pem" }), { mode: 0o600 });
+  return { publicKey, privateKey, privateFile, publicFolder };
 }
 
 /** Returns the CPU seconds that a process has used so far, including all threads and kernel time. */
 export const cpuSeconds = (pid: number): number => secondsIn(`/proc/${pid}/stat`);
 
-export const mainThreadSeconds = (pid: number): number => secondsIn(`/proc/${pid}/task/${pid}/stat`);
-
 /**
  * Returns the CPU time that the existing threads of a process have used, in microseconds. The kernel counts it in
  * nanoseconds, so it is precise enough for intervals of a few hundred milliseconds.
  */
-export function cpuMicros(pid: number): number {
-  const folder = `/proc/${pid}/task`;
-  const nanoseconds = readdirSync(folder).map((task) =>
-    Number(readFileSync(`${folder}/${task}/schedstat`, "utf8").split(" ")[0]),
-  );
-  return nanoseconds.reduce((sum, one) => sum + one, 0) / 1000;
-}
+export const cpuMicros = (pid: number): number =>
+  readdirSync(`/proc/${pid}/task`).reduce((sum, thread) => sum + threadMicros(pid, thread), 0);
+
+/** Returns the CPU time of several servers in microseconds. */
+export const cpuOf = (servers: readonly { readonly pid: number }[]): number =>
+  servers.reduce((sum, { pid }) => sum + cpuMicros(pid), 0);
+
+export const mainThreadMicros = (pid: number): number => threadMicros(pid, String(pid));
+
+const threadMicros = (pid: number, thread: string): number =>
+  Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, "utf8").split(" ")[0]) / 1000;
 
 function secondsIn(file: string): number {
   const fields = readFileSync(file, "utf8").split(") ")[1]?.split(" ") ?? [];
@@ -59,11 +59,11 @@ function secondsIn(file: string): number {
  */
 export function verifySeconds({ publicKey, privateKey }: KeyPair): number {
   const bytes = Buffer.alloc(300, "x");
-  const padding = constants.RSA_PKCS1_PADDING;
-  const signature = sign("sha256", bytes, { key: privateKey, padding });
+  const hash = publicKey.asymmetricKeyType === "rsa" ? "sha256" : null;
+  const signature = sign(hash, bytes, privateKey);
   const rounds = 5000;
   const start = process.cpuUsage();
-  for (let i = 0; i < rounds; i++) verify("sha256", bytes, { key: publicKey, padding }, signature);
+  for (let i = 0; i < rounds; i++) verify(hash, bytes, publicKey, signature);
   const { user, system } = process.cpuUsage(start);
   return (user + system) / 1e6 / rounds;
 }

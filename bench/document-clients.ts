@@ -5,7 +5,7 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { RedisConnection } from "../test/support/redis-connection.js";
-import { type Figures, measureOver } from "./measure.js";
+import { type Figures, type Load, measureOver } from "./measure.js";
 
 const END = "\n\r";
 const CR = 0x0d;
@@ -67,11 +67,10 @@ export class JsonClient implements Disposable {
 /** Measures clients that repeat a call for a number of seconds, each over its own connection. */
 async function load<Client extends Disposable>(
   open: () => Promise<Client>,
-  { callers, seconds }: { callers: number; seconds: number },
+  { callers, seconds }: Load,
   call: (client: Client, turn: number) => Promise<unknown>,
 ): Promise<Figures> {
-  const clients: Client[] = [];
-  await Promise.all(Array.from({ length: callers }, () => open().then((client) => clients.push(client))));
+  const clients = await Promise.all(Array.from({ length: callers }, open));
   let turn = 0;
   try {
     return await measureOver(clients, seconds, (client) => call(client, turn++));
@@ -80,34 +79,23 @@ async function load<Client extends Disposable>(
   }
 }
 
-export interface DocumentLoad {
-  readonly callers: number;
-  readonly seconds: number;
-}
-
-export function loadJson(
-  port: number,
-  amount: DocumentLoad,
-  request: (turn: number) => unknown,
-): Promise<Figures> {
-  return load(
+export const loadJson = (port: number, amount: Load, request: (turn: number) => unknown): Promise<Figures> =>
+  load(
     () => JsonClient.open(port),
     amount,
     (client, turn) => client.request(request(turn)),
   );
-}
 
-export function loadRedis(
+export const loadRedis = (
   port: number,
-  amount: DocumentLoad,
+  amount: Load,
   command: (turn: number) => readonly string[],
-): Promise<Figures> {
-  return load(
+): Promise<Figures> =>
+  load(
     () => RedisConnection.open(port),
     amount,
     (client, turn) => client.call(...command(turn)),
   );
-}
 
 export const DOCUMENT = "people";
 const GROUP_SIZE = 10;
@@ -141,12 +129,7 @@ export async function fillDocument(port: number, document: string, count: number
 }
 
 /** Returns a query for one group, a different group for each `turn`. */
-export function queryOf(document: string, turn: number, count: number): unknown {
-  return { action: "get", document, query: { group: groupOf(turn, count) } };
+export function queryOf(document: string, turn: number, count: number, member = "query"): unknown {
+  const group = (turn * 7919) % Math.ceil(count / GROUP_SIZE);
+  return { action: "get", document, [member]: { group } };
 }
-
-export function whereOf(document: string, turn: number, count: number): unknown {
-  return { action: "get", document, where: { group: groupOf(turn, count) } };
-}
-
-const groupOf = (turn: number, count: number) => (turn * 7919) % Math.ceil(count / GROUP_SIZE);

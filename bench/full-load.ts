@@ -5,22 +5,20 @@
  */
 import { loadavg } from "node:os";
 import { SeededRandom } from "../test/support/seeded-random.js";
-import { type Argv, ConstantSizeWorkload, KINDS } from "./constant-size-workload.js";
-import { machine, report, table } from "./report.js";
-import { stopAll, Workspace } from "./timeline-daemons.js";
+import { type Argv, ConstantSizeWorkload, KEYS_TOTAL, KINDS } from "./constant-size-workload.js";
+import { inEnglish, isSmoke, machine, met, report, table } from "./report.js";
+import { Workspace } from "./timeline-daemons.js";
 import { diskUse, growthOf, inGroups, meanOf, memoryUse } from "./usage.js";
 
-const smoke = process.argv.includes("--smoke");
-const SECONDS = smoke ? 2 : 600;
-const SAMPLE_SECONDS = smoke ? 0.2 : 10;
-const LEVEL_SECONDS = smoke ? 1 : 240;
+const SECONDS = isSmoke ? 2 : 600;
+const SAMPLE_SECONDS = isSmoke ? 0.2 : 10;
+const LEVEL_SECONDS = isSmoke ? 1 : 240;
 const CLIENTS = 4;
 /** The number of concurrent callers per client. Each caller has two commands in flight. */
 const CALLERS = 32;
-const KEYS = 20_000;
 const ROWS = 10;
 const LIMITS = [
-  ...["--retain", "1m", "--snapshot-entries", smoke ? "1000" : "2000"],
+  ...["--retain", "1m", "--snapshot-entries", isSmoke ? "1000" : "2000"],
   ...["--tail-seconds", "20", "--window", "5s,5s"],
 ];
 const GOAL = 1.05;
@@ -35,25 +33,21 @@ interface Sample {
   readonly resident: number;
 }
 
-const workspace = new Workspace();
+using workspace = new Workspace();
 
 const sumOf = <Name extends string>(uses: readonly Readonly<Record<Name, number>>[], name: Name): number =>
   uses.reduce((sum, use) => sum + use[name], 0);
 
 async function loaded(count: number): Promise<Sample[]> {
   const folders = Array.from({ length: count }, () => workspace.newFolder());
-  const servers = await workspace.cluster(folders, { options: LIMITS });
+  await using servers = await workspace.cluster(folders, { options: () => LIMITS });
   const samples: Sample[] = [];
   const startedAt = performance.now();
   const seconds = () => (performance.now() - startedAt) / 1000;
   let commands = 0;
   const clients = Array.from({ length: CLIENTS }, () => workspace.client(servers));
   const caller = async (client: (typeof clients)[number], seed: number) => {
-    const workload = new ConstantSizeWorkload(
-      new SeededRandom(seed),
-      { keys: KEYS, sessionSeconds: 60 },
-      `${seed}`,
-    );
+    const workload = new ConstantSizeWorkload(new SeededRandom(seed), `${seed}`);
     while (seconds() < SECONDS) {
       await Promise.all(workload.next(2).map((argv: Argv) => client.call(argv)));
       commands += 2;
@@ -64,7 +58,7 @@ async function loaded(count: number): Promise<Sample[]> {
   );
   const sampling = setInterval(() => {
     const uses = folders.map(diskUse);
-    const memory = servers.map(({ process: { pid } }) => memoryUse(pid as number));
+    const memory = servers.map(({ pid }) => memoryUse(pid));
     samples.push({
       seconds: seconds(),
       commands,
@@ -79,12 +73,10 @@ async function loaded(count: number): Promise<Sample[]> {
   await Promise.all(callers);
   clearInterval(sampling);
   for (const client of clients) await client[Symbol.asyncDispose]();
-  await stopAll(servers);
   return samples;
 }
 
-const judged = (growth: number) =>
-  `${growth.toFixed(3)} (goal: at most ${GOAL}, ${growth <= GOAL ? "met" : "missed"})`;
+const judged = (growth: number) => `${growth.toFixed(3)} (goal: at most ${GOAL}, ${met(growth <= GOAL)})`;
 
 function textOf(samples: readonly Sample[], what: string): string {
   const level = samples.filter(({ seconds }) => seconds >= LEVEL_SECONDS);
@@ -92,7 +84,7 @@ function textOf(samples: readonly Sample[], what: string): string {
     const { seconds, commands } = some.at(-1) as Sample;
     return [
       `${Math.round(seconds)}`,
-      commands.toLocaleString("en"),
+      inEnglish(commands),
       ...[meanOf(some.map(({ disk }) => disk)), meanOf(some.map(({ tree }) => tree))],
       ...[meanOf(some.map(({ snapshots }) => snapshots)), meanOf(some.map(({ own }) => own))],
       meanOf(some.map(({ resident }) => resident)),
@@ -114,12 +106,10 @@ report(
   "full-load",
   `## Ten minutes at full load
 
-${machine()} \`npm run bench -- full-load\`. Load average over five minutes: ${loadavg()[1]?.toFixed(0)}. Each of the ${CLIENTS} clients has ${CALLERS} callers, which
-send two commands at a time (${KINDS} kinds of writes, ${KEYS.toLocaleString("en")} keys, and sessions that expire within a minute), signed with RSA-2048. The daemons run with \`--fsync always ${LIMITS.join(" ")}\`. Each row shows means of the samples since the previous row.
+${machine("full-load")} Load average over five minutes: ${loadavg()[1]?.toFixed(0)}. Each of the ${CLIENTS} clients has ${CALLERS} callers, which
+send two commands at a time (${KINDS} kinds of writes, ${inEnglish(KEYS_TOTAL)} keys, and sessions that expire within a minute), signed with RSA-2048. The daemons run with \`--fsync always ${LIMITS.join(" ")}\`. Each row shows means of the samples since the previous row.
 
 ${textOf(one, "One daemon")}
 
 ${textOf(three, "Three daemons, in total")}`,
-  smoke,
 );
-workspace[Symbol.dispose]();

@@ -1,12 +1,12 @@
 /** Measures and summarizes latencies, in microseconds. */
+import { setTimeout } from "node:timers/promises";
 
-export interface Figures {
+export type Figures = {
   readonly perSecond: number;
   readonly p50: number;
   readonly p99: number;
   readonly p999: number;
-  readonly max: number;
-}
+};
 
 export interface Load {
   /** The number of calls that are in flight at any time. */
@@ -57,11 +57,54 @@ export function figuresOf(latencies: number[], seconds: number): Figures {
     p50: at(0.5),
     p99: at(0.99),
     p999: at(0.999),
-    max: latencies.at(-1) ?? 0,
   };
 }
 
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+}
+
+/** Returns the median of each figure. */
+export function medians<Run extends Readonly<Record<string, number>>>(runs: readonly Run[]): Run {
+  const names = Object.keys(runs[0] ?? {});
+  return Object.fromEntries(
+    names.map((name) => [name, median(runs.map((run) => run[name] ?? Number.NaN))]),
+  ) as Run;
+}
+
+/**
+ * Measures subjects in turn, so that other work on the machine affects all of them equally.
+ * @param warmUps  the number of rounds that do not count
+ * @returns the runs of each subject
+ */
+export async function alternate<Subject, Run>(
+  subjects: readonly Subject[],
+  { rounds, warmUps = 0 }: { readonly rounds: number; readonly warmUps?: number },
+  run: (subject: Subject) => Run | Promise<Run>,
+): Promise<Run[][]> {
+  const runs = subjects.map((): Run[] => []);
+  for (let round = -warmUps; round < rounds; round++)
+    for (const [i, subject] of subjects.entries()) {
+      const figures = await run(subject);
+      if (round >= 0) runs[i]?.push(figures);
+    }
+  return runs;
+}
+
+/** Makes calls at a rate, unless the previous call is unanswered. @returns the number of calls */
+export async function paced(
+  call: () => Promise<unknown>,
+  { perSecond, seconds }: { readonly perSecond: number; readonly seconds: number },
+): Promise<number> {
+  const startedAt = performance.now();
+  let calls = 0;
+  for (let slot = 1; slot <= seconds * perSecond; slot++) {
+    const wait = startedAt + (slot * 1000) / perSecond - performance.now();
+    if (wait < 0) continue;
+    await setTimeout(wait);
+    await call();
+    calls++;
+  }
+  return calls;
 }

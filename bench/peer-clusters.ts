@@ -15,10 +15,10 @@ import { NatsServer } from "../test/support/nats-server.js";
 import { RedisConnection } from "../test/support/redis-connection.js";
 import { startRedis } from "../test/support/redis-server.js";
 import { scratchFolder } from "../test/support/scratch-folder.js";
-import { type Durability, type PrivateKey, stopAll, type Workspace } from "./timeline-daemons.js";
+import { until } from "../test/support/until.js";
+import type { Durability, PrivateKey, Workspace } from "./timeline-daemons.js";
 
 export const SERVERS = 3;
-const POLL_MS = 50;
 const START_MS = 20_000;
 /** Milliseconds until a request to NATS is repeated. NATS does not answer before a leader has been elected. */
 const REQUEST_MS = 1000;
@@ -36,18 +36,11 @@ export interface Cluster extends AsyncDisposable {
  * Repeats a check of a starting cluster until it returns a value.
  * @throws Error after START_MS; the cause is the last failure
  */
-async function until<T>(check: () => Promise<T | undefined>): Promise<T> {
-  let cause: unknown;
-  for (const end = performance.now() + START_MS; performance.now() < end; ) {
-    try {
-      const value = await check();
-      if (value !== undefined) return value;
-    } catch (failure) {
-      cause = failure;
-    }
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-  }
-  throw new Error("the cluster has not started", { cause });
+async function started<T>(check: () => Promise<T | undefined>): Promise<T> {
+  let value: T | undefined;
+  const holds = async () => (value = await check()) !== undefined;
+  await until("the cluster has started", holds, { ms: START_MS, mayFail: true });
+  return value as T;
 }
 
 async function killed(child: ChildProcess): Promise<void> {
@@ -77,7 +70,7 @@ export async function startEtcd(): Promise<Cluster> {
     child.once("exit", () => process.off("exit", killChild));
     return child;
   });
-  const leader = await until(async () => {
+  const leader = await started(async () => {
     for (const { client } of members) {
       const answer = await fetch(`${client}/v3/maintenance/status`, { method: "POST", body: "{}" });
       const { header, leader } = (await answer.json()) as { header: { member_id: string }; leader?: string };
@@ -138,7 +131,7 @@ export async function startNats(sync: "default" | "always"): Promise<Cluster> {
   const servers = await NatsServer.startCluster(SERVERS, sync === "always" ? ["-c", syncingNats] : []);
   const [first] = servers as readonly [NatsServer];
   const manager = await connectNats({ port: first.port });
-  const leader = await until(async () => {
+  const leader = await started(async () => {
     const { streams } = await jetstreamManager(manager, { timeout: REQUEST_MS });
     const { cluster } = await streams.add({
       name: "KV_bench",
@@ -191,7 +184,7 @@ export async function startRedisReplicas(connections: number): Promise<Cluster> 
     const isDone = stored?.kind === "status" && acknowledged?.kind === "integer";
     if (!isDone || acknowledged.value < wait) throw new Error("redis-server: no replica has acknowledged");
   };
-  await until(async () => {
+  await started(async () => {
     await set("started", "", SERVERS - 1);
     return true;
   });
@@ -213,11 +206,11 @@ export async function startDaemons(
   const servers = await workspace.start(durability);
   const client = workspace.client(servers, key);
   return {
-    pids: servers.map(({ process: { pid } }) => pid as number),
+    pids: servers.map(({ pid }) => pid),
     put: (key, value) => client.send(["SET", key, value], { policy }),
     async [Symbol.asyncDispose]() {
       await client[Symbol.asyncDispose]();
-      await stopAll(servers);
+      await servers[Symbol.asyncDispose]();
     },
   };
 }

@@ -1,11 +1,13 @@
 /** Starts the servers of a benchmark: daemons and minimal servers, each in a separate process. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
+import { freePort } from "../test/support/free-port.js";
 import { programPaths } from "../test/support/programs.js";
 import { buildRoot } from "../test/support/repository.js";
 
 export interface Server extends AsyncDisposable {
   readonly port: number;
+  readonly pid: number;
   readonly process: ChildProcess;
   /** Milliseconds from the start of the process until it reports that it is listening. */
   readonly startMs: number;
@@ -16,6 +18,27 @@ export function startDaemon(args: readonly string[], nodeArgs: readonly string[]
   return startProgram([...nodeArgs, program, "-p", "0", "--log-format", "json", ...args]);
 }
 
+/** Servers that are stopped together. */
+export type Servers = readonly Server[] & AsyncDisposable;
+
+export async function startTogether(starts: readonly Promise<Server>[]): Promise<Servers> {
+  const servers = await Promise.all(starts);
+  const stop = async () => void (await Promise.all(servers.map((server) => server[Symbol.asyncDispose]())));
+  return Object.assign(servers, { [Symbol.asyncDispose]: stop });
+}
+
+/** A daemon with a further listener, and its port. */
+export type FaceServer = Server & { readonly facePort: number };
+
+export async function startFace(
+  face: "resp" | "json",
+  args: readonly string[] = [],
+  nodeArgs: readonly string[] = [],
+): Promise<FaceServer> {
+  const facePort = await freePort();
+  return { ...(await startDaemon([`--${face}`, String(facePort), ...args], nodeArgs)), facePort };
+}
+
 /**
  * Starts the minimal server of echo-server.ts.
  * @param answer  the answer to each chunk; default: that of echo-server.ts
@@ -24,9 +47,7 @@ export function startEcho(...answer: readonly string[]): Promise<Server> {
   return startProgram([join(buildRoot, "bench/echo-server.js"), ...answer]);
 }
 
-export function startBareLoop(): Promise<Server> {
-  return startProgram([join(buildRoot, "bench/bare-loop.js")]);
-}
+export const startBareLoop = (): Promise<Server> => startProgram([join(buildRoot, "bench/bare-loop.js")]);
 
 /** Starts a program that prints a line of JSON with "listening" and its port when it is ready. */
 export function startProgram(args: readonly string[], node = process.execPath): Promise<Server> {
@@ -48,6 +69,7 @@ export function startProgram(args: readonly string[], node = process.execPath): 
 function server(child: ChildProcess, port: number, startMs: number): Server {
   return {
     port,
+    pid: child.pid as number,
     process: child,
     startMs,
     [Symbol.asyncDispose]: () =>

@@ -4,7 +4,8 @@
  * not matter.
  */
 import { execFileSync } from "node:child_process";
-import { setTimeout as sleep } from "node:timers/promises";
+import { textOf } from "../test/support/redis-connection.js";
+import { until } from "../test/support/until.js";
 import { cpuSeconds } from "./daemon-cpu.js";
 
 /** The measured server: its port, and the process whose CPU time is measured. */
@@ -21,11 +22,11 @@ export interface Setting {
   readonly keys: number;
 }
 
-export interface Measured {
+export type Measured = {
   readonly perSecond: number;
   /** Microseconds of the server's CPU time per request. */
   readonly cpu: number;
-}
+};
 
 /** The commands by column name. `-t` selects one of redis-benchmark's predefined tests. */
 const COMMANDS = {
@@ -43,7 +44,6 @@ const COMMANDS = {
 export type CommandName = keyof typeof COMMANDS;
 export const COMMAND_NAMES = Object.keys(COMMANDS) as readonly CommandName[];
 
-const POLL_MS = 50;
 const FIRST_REQUESTS = 5_000;
 /** The maximum number of times that a run that was too short is repeated with more requests. */
 const TRIES = 4;
@@ -83,9 +83,7 @@ export function flush({ port }: Target): void {
 
 /** Waits until a daemon with peers accepts writes, which it does once it knows the status of its peers. */
 export async function waitUntilWritable({ port }: Target): Promise<void> {
-  const set = () =>
-    execFileSync("redis-cli", ["-p", String(port), "set", "key", "value"], { encoding: "utf8" });
-  while (set().trim() !== "OK") await sleep(POLL_MS);
+  await until("the daemon accepts writes", async () => (await textOf(port, "SET", "key", "value")) === "OK");
 }
 
 /** Runs redis-benchmark. @returns the requests per second, infinite for a run of less than a millisecond */

@@ -1,9 +1,12 @@
 /** Prints the results of a benchmark as Markdown, and writes them to its section of bench/RESULTS.md. */
 import { readFileSync, writeFileSync } from "node:fs";
-import { cpus } from "node:os";
+import { cpus, loadavg } from "node:os";
 import { join } from "node:path";
 import { repositoryRoot } from "../test/support/repository.js";
 import type { Figures } from "./measure.js";
+
+/** Whether this run is short, and does not change RESULTS.md. */
+export const isSmoke = process.argv.includes("--smoke");
 
 const FILE = join(repositoryRoot, "bench/RESULTS.md");
 
@@ -21,16 +24,29 @@ export function figureCells({ perSecond, p50, p99, p999 }: Figures): number[] {
 
 export const FIGURE_HEAD = ["per second", "p50 µs", "p99 µs", "p99.9 µs"];
 
-/** Returns a description of the machine. Figures are comparable within one run only. */
-export function machine(): string {
+/** The load average over one minute before the run. */
+export const loadBefore = loadavg()[0] ?? 0;
+
+/** Returns a description of the machine, and the command of the benchmark. Figures are comparable within one run only. */
+export function machine(command = ""): string {
   const processors = cpus();
-  return `Node ${process.version}, ${processors.length} × ${processors[0]?.model.trim()}, ${new Date().toISOString().slice(0, 10)}.`;
+  const hardware = `${processors.length} × ${processors[0]?.model.trim()}`;
+  const name = command === "" ? "" : ` \`npm run bench -- ${command}\`.`;
+  return `Node ${process.version}, ${hardware}, ${new Date().toISOString().slice(0, 10)}.${name} Load average before the run: ${loadBefore.toFixed(1)}.`;
 }
 
-/** Prints a section. Except in a smoke run, it also replaces the section of this name in RESULTS.md. */
-export function report(name: string, text: string, smoke: boolean): void {
+/** Returns whether a goal is met, as a word. */
+export const met = (isMet: boolean): string => (isMet ? "met" : "missed");
+
+export const inEnglish = (value: number): string => Math.round(value).toLocaleString("en");
+
+/**
+ * Prints a section. Except in a smoke run, it also replaces the section of this name in RESULTS.md.
+ * @param isPrinted  whether the section is only printed
+ */
+export function report(name: string, text: string, isPrinted = isSmoke): void {
   console.log(`\n${text}\n`);
-  if (smoke) return;
+  if (isPrinted) return;
   const begin = `<!-- ${name} -->`;
   const end = `<!-- end of ${name} -->`;
   const section = `${begin}\n${text}\n${end}`;

@@ -4,12 +4,12 @@
  * peers with a daemon in memory that has no peers. Each command runs for 2 s on each server. `--rounds N` prints
  * medians of N rounds. `--smoke` measures only one setting and takes a few seconds.
  */
-import { cpus, loadavg } from "node:os";
-import { knowsSecret } from "../test/support/cluster-secret.js";
+import { cpus } from "node:os";
+import { parseArgs } from "node:util";
 import { freePort } from "../test/support/free-port.js";
 import { startRedis } from "../test/support/redis-server.js";
-import { median } from "./measure.js";
-import { type Server, startBareLoop, startDaemon } from "./processes.js";
+import { alternate, medians } from "./measure.js";
+import { startBareLoop, startFace } from "./processes.js";
 import {
   COMMAND_NAMES,
   type CommandName,
@@ -20,19 +20,19 @@ import {
   type Target,
   waitUntilWritable,
 } from "./redis-benchmark.js";
-import { machine, report, table } from "./report.js";
-import { stopAll, Workspace } from "./timeline-daemons.js";
+import { isSmoke, loadBefore, machine, met, report, table } from "./report.js";
+import { Workspace } from "./timeline-daemons.js";
 
-const smoke = process.argv.includes("--smoke");
-const ROUNDS = roundsOption() ?? (smoke ? 1 : 3);
-const SECONDS = smoke ? 0 : 2;
+const { values } = parseArgs({ options: { rounds: { type: "string" }, smoke: { type: "boolean" } } });
+const ROUNDS = Number(values.rounds ?? (isSmoke ? 1 : 3));
+const SECONDS = isSmoke ? 0 : 2;
 
 interface Scenario extends Setting {
   readonly commands: readonly CommandName[];
 }
 
 const usual = { clients: 50, bytes: 3, commands: COMMAND_NAMES };
-const SCENARIOS: readonly Scenario[] = smoke
+const SCENARIOS: readonly Scenario[] = isSmoke
   ? [{ ...usual, pipeline: 16, keys: 1 }]
   : [
       { ...usual, pipeline: 1, keys: 100_000 },
@@ -41,41 +41,42 @@ const SCENARIOS: readonly Scenario[] = smoke
       { ...usual, pipeline: 16, keys: 1_000_000 },
       { clients: 50, pipeline: 1, keys: 1, bytes: 65_536, commands: ["SET", "GET"] },
     ];
-const RECORDED_SCENARIOS = SCENARIOS.filter(({ keys, bytes }) => smoke || (keys === 100_000 && bytes === 3));
+const RECORDED_SCENARIOS = SCENARIOS.filter(
+  ({ keys, bytes }) => isSmoke || (keys === 100_000 && bytes === 3),
+);
 
 /** The name of the minimal server. Its cost is a lower bound for any Node server. It does not sort its sorted sets. */
 const BARE_LOOP = "bare loop";
-const RELATIVE_TO_LOOP = `dbsyncd ÷ ${BARE_LOOP}`;
 const BARE: readonly CommandName[] = ["SET", "GET", "INCR", "LPUSH", "HSET", "SADD"];
 const GOALS = { cpu: 1.25, pipelined: 0.6, single: 0.95, recorded: 0.5 } as const;
-
-/** The load average over one minute. While other programs are running, the rates are meaningless. */
-const LOAD = loadavg()[0] ?? 0;
+/** A load average above which the rates are meaningless, because other programs are running. */
 const BUSY_LOAD = 1;
 
-/** The results of each command, one per round. */
-type Runs = Map<CommandName, Measured[]>;
+/** The medians of each command on one server. */
+type Results = ReadonlyMap<CommandName, Measured>;
 
-/** Measures all servers in a scenario. For each command, it measures one server after the other. */
-function measureAll(targets: readonly Target[], scenario: Scenario, bare?: Target): Runs[] {
+/** Measures all servers in a scenario, each command on one server after the other. */
+async function measureAll(targets: readonly Target[], scenario: Scenario, bare?: Target): Promise<Results[]> {
   const all = bare === undefined ? targets : [...targets, bare];
-  const runs = all.map((): Runs => new Map());
-  for (let round = 0; round < ROUNDS; round++) {
-    for (const name of scenario.commands) {
-      for (const [i, target] of all.entries()) {
-        if (target === bare && !BARE.includes(name)) continue;
-        const known = runs[i]?.get(name) ?? [];
-        runs[i]?.set(name, [...known, measureCommand(target, scenario, name, SECONDS)]);
-      }
-    }
-    for (const target of all) flush(target);
-  }
-  return runs;
+  const subjects = scenario.commands.flatMap((name) =>
+    all.filter((target) => target !== bare || BARE.includes(name)).map((target) => ({ name, target })),
+  );
+  const last = subjects.at(-1);
+  const runs = await alternate(subjects, { rounds: ROUNDS }, (subject) => {
+    const measured = measureCommand(subject.target, scenario, subject.name, SECONDS);
+    if (subject === last) for (const target of all) flush(target);
+    return measured;
+  });
+  const middle = runs.map(medians);
+  return all.map((target) => {
+    const entries = subjects.map((subject, i) => ({ ...subject, measured: middle[i] as Measured }));
+    return new Map(
+      entries.filter((entry) => entry.target === target).map(({ name, measured }) => [name, measured]),
+    );
+  });
 }
 
-const medianOf = (runs: Runs | undefined, name: CommandName, what: keyof Measured): number =>
-  median((runs?.get(name) ?? []).map((run) => run[what]));
-
+/** Returns the geometric mean of the known values. */
 const mean = (values: readonly number[]): number => {
   const known = values.filter((value) => Number.isFinite(value) && value > 0);
   return Math.exp(known.reduce((sum, value) => sum + Math.log(value), 0) / known.length);
@@ -83,137 +84,101 @@ const mean = (values: readonly number[]): number => {
 
 const formatted = (value: number): string => (Number.isFinite(value) ? value.toFixed(2) : "–");
 
-const nameOf = ({ clients, pipeline, bytes, keys }: Setting): string =>
-  `-c ${clients} -P ${pipeline} -r ${keys.toLocaleString("en")}, ${bytes} B`;
+const of = (results: Results | undefined, what: keyof Measured): number[] =>
+  COMMAND_NAMES.map((name) => results?.get(name)?.[what] ?? Number.NaN);
 
-function rateVerdict(isMet: boolean): string {
-  if (LOAD > BUSY_LOAD) return "not judged: busy";
-  return isMet ? "met" : "missed";
+/** The rows of both tables for one scenario. */
+class Rows {
+  readonly rates: string[][] = [];
+  readonly cpu: string[][] = [];
+
+  #name({ clients, pipeline, bytes, keys }: Setting): string {
+    return `-c ${clients} -P ${pipeline} -r ${keys.toLocaleString("en")}, ${bytes} B`;
+  }
+
+  /** Adds a row with the rates of the second server, relative to those of the first. */
+  addRate(
+    scenario: Scenario,
+    side: string,
+    [first, second]: readonly (Results | undefined)[],
+    goal?: number,
+  ) {
+    const others = of(first, "perSecond");
+    const ratios = of(second, "perSecond").map((rate, i) => rate / (others[i] as number));
+    const verdict = loadBefore > BUSY_LOAD ? "not judged: busy" : met(mean(ratios) >= (goal ?? 0));
+    const cell = goal === undefined ? "" : `≥ ${goal} (${verdict})`;
+    this.rates.push([this.#name(scenario), side, formatted(mean(ratios)), cell, ...ratios.map(formatted)]);
+  }
+
+  /** Adds a row with the CPU times of a server. */
+  addCost(scenario: Scenario, side: string, results: Results | undefined) {
+    this.cpu.push([this.#name(scenario), side, "", "", ...of(results, "cpu").map(formatted)]);
+  }
+
+  /** Adds a row with the CPU times of the second server as multiples of those of the first. */
+  addMultiple(scenario: Scenario, side: string, [first, second]: readonly (Results | undefined)[]) {
+    const others = of(first, "cpu");
+    const ratios = of(second, "cpu").map((cost, i) => cost / (others[i] as number));
+    const highest = Math.max(...ratios.filter(Number.isFinite));
+    const verdict = side.endsWith(BARE_LOOP) ? `≤ ${GOALS.cpu} (${met(highest <= GOALS.cpu)})` : "";
+    this.cpu.push([this.#name(scenario), side, formatted(mean(ratios)), verdict, ...ratios.map(formatted)]);
+  }
 }
 
-interface RateRow {
-  readonly scenario: Scenario;
-  readonly side: string;
-  readonly goal: number | null;
-}
-
-/** Returns a row with the rates of the second server, relative to those of the first. */
-function rateRow(
-  { scenario, side, goal }: RateRow,
-  [first, second]: readonly (Runs | undefined)[],
-): string[] {
-  const ratios = COMMAND_NAMES.map(
-    (name) => medianOf(second, name, "perSecond") / medianOf(first, name, "perSecond"),
-  );
-  const all = mean(ratios);
-  const verdict = goal === null ? "" : `≥ ${goal} (${rateVerdict(all >= goal)})`;
-  return [nameOf(scenario), side, formatted(all), verdict, ...ratios.map(formatted)];
-}
-
-const costsOf = (runs: Runs | undefined): number[] =>
-  COMMAND_NAMES.map((name) => medianOf(runs, name, "cpu"));
-
-const costRow = (scenario: Scenario, side: string, costs: readonly number[]): string[] => [
-  ...[nameOf(scenario), side, "", ""],
-  ...costs.map(formatted),
-];
-
-/** Returns a row with the CPU times of a server, as multiples of another server's. */
-function multipleRow(scenario: Scenario, side: string, costs: readonly number[], others: readonly number[]) {
-  const ratios = costs.map((cost, i) => cost / (others[i] as number));
-  const highest = Math.max(...ratios.filter(Number.isFinite));
-  const verdict = side.endsWith(BARE_LOOP)
-    ? `≤ ${GOALS.cpu} (${highest <= GOALS.cpu ? "met" : "missed"})`
-    : "";
-  return [...[nameOf(scenario), side, formatted(mean(ratios)), verdict], ...ratios.map(formatted)];
-}
-
-const targetOf = ({ process: { pid } }: Server, port: number): Target => ({ port, pid: pid as number });
-
-interface Tables {
-  readonly rates: string[][];
-  readonly cpu: string[][];
-}
-
-async function alone(): Promise<Tables> {
-  const port = await freePort();
+async function alone(): Promise<Rows> {
   await using redis = await startRedis();
-  await using daemon = await startDaemon(["--resp", String(port)]);
+  await using daemon = await startFace("resp");
   await using bare = await startBareLoop();
-  const rates: string[][] = [];
-  const cpu: string[][] = [];
+  const rows = new Rows();
   for (const scenario of SCENARIOS) {
     const goal = scenario.pipeline > 1 ? GOALS.pipelined : GOALS.single;
-    const runs = measureAll([redis, targetOf(daemon, port)], scenario, targetOf(bare, bare.port));
-    const [first, second, third] = runs;
-    rates.push(
-      rateRow({ scenario, side: "dbsyncd", goal }, [first, second]),
-      rateRow({ scenario, side: BARE_LOOP, goal: null }, [first, third]),
-      rateRow({ scenario, side: RELATIVE_TO_LOOP, goal: null }, [third, second]),
-    );
-    const [theirs, ours, loops] = runs.map(costsOf) as [number[], number[], number[]];
-    cpu.push(
-      costRow(scenario, "redis-server", theirs),
-      costRow(scenario, "dbsyncd", ours),
-      costRow(scenario, BARE_LOOP, loops),
-      multipleRow(scenario, RELATIVE_TO_LOOP, ours, loops),
-    );
+    const ours = { port: daemon.facePort, pid: daemon.pid };
+    const [first, second, third] = await measureAll([redis, ours], scenario, bare);
+    rows.addRate(scenario, "dbsyncd", [first, second], goal);
+    rows.addRate(scenario, BARE_LOOP, [first, third]);
+    rows.addRate(scenario, `dbsyncd ÷ ${BARE_LOOP}`, [third, second]);
+    rows.addCost(scenario, "redis-server", first);
+    rows.addCost(scenario, "dbsyncd", second);
+    rows.addCost(scenario, BARE_LOOP, third);
+    rows.addMultiple(scenario, `dbsyncd ÷ ${BARE_LOOP}`, [third, second]);
   }
-  return { rates, cpu };
+  return rows;
 }
 
 /** Measures one of three daemons with a timeline on disk, and a daemon without a timeline. */
-async function recorded(): Promise<Tables> {
+async function recorded(): Promise<Rows> {
   using workspace = new Workspace();
-  const [plainPort, port] = [await freePort(), await freePort()];
-  await using plain = await startDaemon(["--resp", String(plainPort)]);
-  const ports = [await freePort(), await freePort(), await freePort()];
-  const servers = await Promise.all(
-    ports.map((own, index) =>
-      startDaemon([
-        // Without a root key the daemons authorize their own keys.
-        ...["-s", workspace.publicFolder, "--data", workspace.newFolder(), "--fsync", "interval=100"],
-        ...ports.filter((other) => other !== own).flatMap((peer) => ["--peer", `127.0.0.1:${peer}`]),
-        ...knowsSecret,
-        ...["-p", String(own), ...(index === 0 ? ["--resp", String(port)] : [])],
-      ]),
-    ),
-  );
-  try {
-    const target = targetOf(servers[0] as Server, port);
-    await waitUntilWritable(target);
-    const rates: string[][] = [];
-    const cpu: string[][] = [];
-    for (const scenario of RECORDED_SCENARIOS) {
-      const runs = measureAll([targetOf(plain, plainPort), target], scenario);
-      rates.push(rateRow({ scenario, side: "with ÷ without", goal: GOALS.recorded }, runs));
-      const [without, withTimeline] = runs.map(costsOf) as [number[], number[]];
-      cpu.push(costRow(scenario, "without", without), costRow(scenario, "with", withTimeline));
-      cpu.push(multipleRow(scenario, "with ÷ without", withTimeline, without));
-    }
-    return { rates, cpu };
-  } finally {
-    await stopAll(servers);
+  const port = await freePort();
+  await using plain = await startFace("resp");
+  const folders = [workspace.newFolder(), workspace.newFolder(), workspace.newFolder()];
+  await using servers = await workspace.cluster(folders, {
+    fsync: "interval=100",
+    hasRoot: false,
+    options: (i) => (i === 0 ? ["--resp", String(port)] : []),
+  });
+  const target = { port, pid: servers[0]?.pid as number };
+  await waitUntilWritable(target);
+  const rows = new Rows();
+  for (const scenario of RECORDED_SCENARIOS) {
+    const runs = await measureAll([{ port: plain.facePort, pid: plain.pid }, target], scenario);
+    rows.addRate(scenario, "with ÷ without", runs, GOALS.recorded);
+    rows.addCost(scenario, "without", runs[0]);
+    rows.addCost(scenario, "with", runs[1]);
+    rows.addMultiple(scenario, "with ÷ without", runs);
   }
-}
-
-function roundsOption(): number | null {
-  const at = process.argv.indexOf("--rounds");
-  return at < 0 ? null : Number(process.argv[at + 1]);
+  return rows;
 }
 
 const RATE_HEAD = ["", "", "geometric mean", "goal", ...COMMAND_NAMES];
 const COST_HEAD = ["", "CPU µs per command", "geometric mean", "goal", ...COMMAND_NAMES];
+const inMemory = await alone();
+const withTimeline = await recorded();
+report(
+  "resp",
+  `## Redis clients
 
-async function main(): Promise<void> {
-  const inMemory = await alone();
-  const withTimeline = await recorded();
-  report(
-    "resp",
-    `## Redis clients
-
-${machine()} redis-benchmark with redis-server 7.0 and \`dbsyncd --resp\` in turn, at least ${SECONDS} s per command and server, medians of
-${ROUNDS} round${ROUNDS > 1 ? "s" : ""}. Load average before the run: ${LOAD.toFixed(1)}, on ${cpus().length} cores. A load above ${BUSY_LOAD} means that other programs used the cores: the rates are then unreliable and not judged;
+${machine("resp")} redis-benchmark with redis-server 7.0 and \`dbsyncd --resp\` in turn, at least ${SECONDS} s per command and server, medians of
+${ROUNDS} round${ROUNDS > 1 ? "s" : ""}, on ${cpus().length} cores. A load above ${BUSY_LOAD} means that other programs used the cores: the rates are then unreliable and not judged;
 CPU per command (of the server, including the kernel) is less affected. The bare loop (bench/bare-loop.ts) is a Node server with only a parser and a Map.
 The goal relative to the bare loop applies to each command, not to the mean. The means relative to it include only the commands that it implements.
 
@@ -228,8 +193,4 @@ With \`--data\` (fsync every 100 ms) and two peers, requests per second, relativ
 ${table(RATE_HEAD, withTimeline.rates)}
 
 ${table(COST_HEAD, withTimeline.cpu)}`,
-    smoke,
-  );
-}
-
-await main();
+);

@@ -26,17 +26,11 @@ const NAMED = ["peers"];
 const args = process.argv.slice(2);
 const words = args.filter((word) => !word.startsWith("-"));
 const options = args.filter((word) => word.startsWith("-"));
-const unknown = options.find((option) => option !== "--smoke");
-if (unknown !== undefined) {
-  console.error(`Unknown option ${unknown}: run.js [--smoke] [${[...BENCHMARKS, ...NAMED].join("|")}]...`);
-  process.exit(2);
-}
-const isNamed = (name: string) => words.some((word) => name.includes(word));
-const chosen = words.length === 0 ? BENCHMARKS : [...BENCHMARKS, ...NAMED].filter(isNamed);
-if (chosen.length === 0) {
-  console.error(
-    `No benchmark matches ${words.join(", ")}. The benchmarks are ${[...BENCHMARKS, ...NAMED].join(", ")}.`,
-  );
+const all = [...BENCHMARKS, ...NAMED];
+const chosen =
+  words.length === 0 ? BENCHMARKS : all.filter((name) => words.some((word) => name.includes(word)));
+if (chosen.length === 0 || options.some((option) => option !== "--smoke")) {
+  console.error(`Unknown: ${args.join(" ")}. Use run.js [--smoke] [${all.join("|")}]...`);
   process.exit(2);
 }
 

@@ -6,45 +6,41 @@
  */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { loadavg, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { type Client, createClient } from "../client/public-api.js";
+import { createClient } from "../client/public-api.js";
 import { buildRoot } from "../test/support/repository.js";
-import { cpuMicros, makeKeys } from "./daemon-cpu.js";
-import { measure, median } from "./measure.js";
+import { cpuMicros, makeKey } from "./daemon-cpu.js";
+import { alternate, measure, medians } from "./measure.js";
 import { type Server, startProgram } from "./processes.js";
-import { machine, report, table } from "./report.js";
+import { isSmoke, machine, report, table } from "./report.js";
 
 const { values: given } = parseArgs({
   options: {
-    smoke: { type: "boolean", default: false },
+    smoke: { type: "boolean" },
     /** Makes only calls to this build, and prints their figures. */
     calls: { type: "string" },
     build: { type: "string", multiple: true, default: [buildRoot] },
     node: { type: "string", multiple: true, default: [process.execPath] },
   },
 });
-const ROUNDS = given.smoke ? 1 : 15;
-const LAST_SECOND = given.smoke ? 3 : 10;
-const CALL_ROUNDS = given.smoke ? 1 : 3;
+const ROUNDS = isSmoke ? 1 : 15;
+const LAST_SECOND = isSmoke ? 3 : 10;
+const CALL_ROUNDS = isSmoke ? 1 : 3;
 const CALLERS = 64;
 const GOAL = 0.8;
 
 const folder = mkdtempSync(join(tmpdir(), "dbsync-bench-"));
-const {
-  keys: [key],
-  publicFolder,
-} = makeKeys(1);
-const privateFile = key?.privateFile ?? "";
+const { publicFolder, privateFile } = makeKey();
 let count = 0;
 
 /** Seconds until the end of a start, and of CPU time that it took. */
-interface Start {
+type Start = {
   readonly wall: number;
   readonly cpu: number;
-}
+};
 
 /** A build that runs with a version of Node. */
 interface Subject {
@@ -57,16 +53,13 @@ function startDaemon({ node, build }: Subject): Promise<Server> {
   return startProgram([join(build, "bundles/dbsyncd.js"), ...args], node);
 }
 
-const clientOf = ({ port }: Server): Client =>
-  createClient({ servers: [`127.0.0.1:${port}`], key: privateFile });
-
 async function daemonStart(subject: Subject): Promise<Start> {
   const before = performance.now();
   await using server = await startDaemon(subject);
-  await using client = clientOf(server);
+  await using client = createClient({ servers: [`127.0.0.1:${server.port}`], key: privateFile });
   await client.call("SET key value");
   const wall = (performance.now() - before) / 1000;
-  return { wall, cpu: cpuMicros(server.process.pid as number) / 1e6 };
+  return { wall, cpu: cpuMicros(server.pid) / 1e6 };
 }
 
 /** Runs a program until it ends. The shell measures it, because Node reports only its own CPU time. */
@@ -80,27 +73,25 @@ function programStart(node: string, args: readonly string[]): Start {
 
 const STARTS: Readonly<Record<string, (subject: Subject, server: Server) => Start | Promise<Start>>> = {
   "dbsyncd --data, until it has answered a SET": daemonStart,
-  "dbsync send": ({ node, build }, { port }) =>
-    programStart(node, [
-      join(build, "bundles/dbsync.js"),
-      ...["send", "-s", `127.0.0.1:${port}`, "-k", privateFile, "SET", "key", "value"],
-    ]),
+  "dbsync send": ({ node, build }, { port }) => {
+    const args = ["send", "-s", `127.0.0.1:${port}`, "-k", privateFile, "SET", "key", "value"];
+    return programStart(node, [join(build, "bundles/dbsync.js"), ...args]);
+  },
   "program with dbsyncSend": ({ node, build }, { port }) => {
     const file = join(folder, "three-lines.mjs");
+    const library = JSON.stringify(join(build, "bundles/client.js"));
     const options = JSON.stringify({ servers: `127.0.0.1:${port}`, key: privateFile });
-    writeFileSync(
-      file,
-      `import { dbsyncSend } from ${JSON.stringify(join(build, "bundles/client.js"))};\n\nawait dbsyncSend("SET key value", ${options});\n`,
-    );
+    const call = `await dbsyncSend("SET key value", ${options});`;
+    writeFileSync(file, `import { dbsyncSend } from ${library};\n\n${call}\n`);
     return programStart(node, [file]);
   },
 };
 
 /** The rate of the first two seconds divided by that of the last, and the same of the calls per CPU second. */
-interface Ratios {
+type Ratios = {
   readonly rate: number;
   readonly perCpu: number;
-}
+};
 
 /** A second of calls: how many, and the CPU seconds of the client and the daemon. */
 interface Second {
@@ -109,7 +100,7 @@ interface Second {
 }
 
 function firstSeconds({ node, build }: Subject): Ratios {
-  const args = [fileURLToPath(import.meta.url), "--calls", build, ...(given.smoke ? ["--smoke"] : [])];
+  const args = [fileURLToPath(import.meta.url), "--calls", build, ...(isSmoke ? ["--smoke"] : [])];
   const { stdout } = spawnSync(node, args, { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] });
   const seconds = JSON.parse(stdout) as Second[];
   const last = seconds.at(-1) as Second;
@@ -129,13 +120,13 @@ async function makeCalls(build: string): Promise<void> {
   await using client = create({ servers: [`127.0.0.1:${server.port}`], key: privateFile });
   const cpu = () => {
     const { user, system } = process.cpuUsage();
-    return (user + system + cpuMicros(server.process.pid as number)) / 1e6;
+    return (user + system + cpuMicros(server.pid)) / 1e6;
   };
   let n = 0;
   const seconds: Second[] = [];
   for (let second = 0; second < LAST_SECOND; second++) {
     const before = cpu();
-    const load = { callers: CALLERS, seconds: given.smoke ? 0.2 : 1 };
+    const load = { callers: CALLERS, seconds: isSmoke ? 0.2 : 1 };
     const { perSecond } = await measure(load, () => client.call(["SET", `key:${n++ % 1000}`, "value"]));
     seconds.push({ calls: Math.round(perSecond * load.seconds), cpu: cpu() - before });
   }
@@ -151,32 +142,24 @@ if (given.calls !== undefined) {
 const subjects = given.node.flatMap((node) =>
   given.build.map((build): Subject => ({ node, build: resolve(build) })),
 );
-const [load = 0] = loadavg();
-const rows: (readonly (string | number)[])[] = [];
+const rows: (readonly string[])[] = [];
 try {
   await using server = await startDaemon({ node: process.execPath, build: buildRoot });
   for (const [name, start] of Object.entries(STARTS)) {
-    const starts = subjects.map((): Start[] => []);
-    for (let round = 0; round < ROUNDS; round++)
-      for (const [i, subject] of subjects.entries()) starts[i]?.push(await start(subject, server));
-    for (const [i, { node, build }] of subjects.entries()) {
-      const middle = (part: keyof Start) => median((starts[i] ?? []).map(({ [part]: value }) => value));
-      rows.push([name, ...nameOf(node, build), middle("wall").toFixed(3), middle("cpu").toFixed(3)]);
-    }
+    const starts = await alternate(subjects, { rounds: ROUNDS }, (subject) => start(subject, server));
+    for (const [i, { wall, cpu }] of starts.map(medians).entries())
+      rows.push([name, ...nameOf(subjects[i] as Subject), wall.toFixed(3), cpu.toFixed(3)]);
   }
-  const ratios = subjects.map((): Ratios[] => []);
-  for (let round = 0; round < CALL_ROUNDS; round++)
-    for (const [i, subject] of subjects.entries()) ratios[i]?.push(firstSeconds(subject));
-  const ratioRows = subjects.map(({ node, build }, i) => {
-    const middle = (part: keyof Ratios) => median((ratios[i] ?? []).map(({ [part]: value }) => value));
-    return [...nameOf(node, build), middle("rate").toFixed(2), middle("perCpu").toFixed(2)];
-  });
-  report("start", textOf(ratioRows), given.smoke || subjects.length > 1);
+  const ratios = await alternate(subjects, { rounds: CALL_ROUNDS }, firstSeconds);
+  const ratioRows = ratios
+    .map(medians)
+    .map(({ rate, perCpu }, i) => [...nameOf(subjects[i] as Subject), rate.toFixed(2), perCpu.toFixed(2)]);
+  report("start", textOf(ratioRows), isSmoke || subjects.length > 1);
 } finally {
   rmSync(folder, { recursive: true });
 }
 
-function nameOf(node: string, build: string): readonly string[] {
+function nameOf({ node, build }: Subject): readonly string[] {
   if (subjects.length === 1) return [];
   return [build, spawnSync(node, ["--version"], { encoding: "utf8" }).stdout.trim()];
 }
@@ -185,7 +168,7 @@ function textOf(ratioRows: readonly (readonly string[])[]): string {
   const head = subjects.length === 1 ? [] : ["build", "Node"];
   return `## Starts, and the first seconds
 
-${machine()} \`npm run bench -- start\`, load ${load.toFixed(1)} before it. Medians of ${ROUNDS} runs, in seconds; the CPU time includes all threads and the kernel.
+${machine("start")} Medians of ${ROUNDS} runs, in seconds; the CPU time includes all threads and the kernel.
 
 ${table(["", ...head, "wall", "CPU"], rows)}
 

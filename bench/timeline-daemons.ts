@@ -1,6 +1,5 @@
 /** Starts daemons for benchmarks of the timeline: clusters of peers, or daemons with prepared folders. */
-import type { KeyObject } from "node:crypto";
-import { mkdtempSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Client, createClient, type ReplyValue } from "../client/public-api.js";
@@ -8,37 +7,43 @@ import { writeMemberList } from "../protocol/members/member-list.js";
 import { bytesOfHex, HASH_BYTES } from "../protocol/version-2/envelope.js";
 import { knowsSecret } from "../test/support/cluster-secret.js";
 import { freePort } from "../test/support/free-port.js";
-import { type KeyPair, makeKeys } from "./daemon-cpu.js";
-import { type Server, startDaemon } from "./processes.js";
+import { until } from "../test/support/until.js";
+import { type KeyPair, makeKey } from "./daemon-cpu.js";
+import { type Server, type Servers, startDaemon, startTogether } from "./processes.js";
 
 /** How daemons store their timelines; `plain`: they have no timeline. */
 export type Durability = "plain" | "memory" | "interval" | "always";
 
 /** The private key of a client. */
-export interface PrivateKey {
-  readonly privateKey: KeyObject;
+export type PrivateKey = Pick<KeyPair, "privateKey">;
+
+export interface ClusterOptions {
+  readonly fsync?: string;
+  /** Whether the daemons have the key of an administrator. Otherwise they authorize their own keys. */
+  readonly hasRoot?: boolean;
+  /** Returns further arguments of the daemon with this number. */
+  readonly options?: (i: number) => readonly string[];
 }
 
 const DAEMONS = 3;
-const POLL_MS = 20;
 
 /** The keys and folders of a benchmark. */
 export class Workspace implements Disposable {
   readonly folder = mkdtempSync(join(tmpdir(), "dbsync-bench-"));
   readonly publicFolder: string;
-  readonly #keys: readonly KeyPair[];
-  readonly #root = makeKeys(1);
+  /** The application's RSA key. */
+  readonly key: KeyPair;
+  readonly #root = makeKey();
   #folders = 0;
 
-  /** Creates keys. @param keys  the number of application keys */
-  constructor(keys = 1) {
-    const { keys: made, publicFolder } = makeKeys(keys);
-    this.#keys = made;
-    this.publicFolder = publicFolder;
+  constructor() {
+    this.key = makeKey();
+    this.publicFolder = this.key.publicFolder;
   }
 
-  get key(): KeyPair {
-    return this.#keys[0] as KeyPair;
+  /** Lets daemons that start later accept another key. */
+  accept({ publicFolder }: KeyPair): void {
+    cpSync(publicFolder, this.publicFolder, { recursive: true });
   }
 
   get rootFolder(): string {
@@ -50,58 +55,54 @@ export class Workspace implements Disposable {
   }
 
   /** Returns the arguments of a daemon with a timeline. */
-  args(data: string | null, peers: readonly number[] = [], fsync = "always"): string[] {
+  args(data: string | null, peers: readonly number[] = [], fsync = "always", hasRoot = true): string[] {
     return [
-      ...["-s", this.publicFolder, "--root-key", this.rootFolder],
+      ...["-s", this.publicFolder, ...(hasRoot ? ["--root-key", this.rootFolder] : [])],
       ...(data === null ? [] : ["--data", data, "--fsync", fsync]),
       ...peers.flatMap((port) => ["--peer", `127.0.0.1:${port}`]),
       ...(peers.length > 0 ? knowsSecret : []),
     ];
   }
 
-  /** Starts three daemons. */
-  async start(durability: Durability): Promise<Server[]> {
+  /** Starts three daemons, which are peers of each other unless they have no timeline. */
+  start(durability: Durability): Promise<Servers> {
+    const daemons = Array.from({ length: DAEMONS });
+    if (durability === "plain") return startTogether(daemons.map(() => startDaemon(this.args(null))));
     const fsync = durability === "interval" ? "interval=100" : "always";
-    const folders = Array.from({ length: DAEMONS }, () =>
-      durability === "plain" || durability === "memory" ? null : this.newFolder(),
+    return this.cluster(
+      daemons.map(() => (durability === "memory" ? null : this.newFolder())),
+      { fsync },
     );
-    if (durability === "plain") return Promise.all(folders.map(() => startDaemon(this.args(null))));
-    return this.cluster(folders, { fsync });
   }
 
   /**
-   * Starts daemons that are peers of each other, and waits until all are live.
+   * Starts daemons that are peers of each other. If they have a root key, waits until all are live.
    * @param folders  the data folder of each daemon, or null to store everything in memory
    */
   async cluster(
     folders: readonly (string | null)[],
-    { fsync = "always", options = [] }: { fsync?: string; options?: readonly string[] } = {},
-  ): Promise<Server[]> {
+    { fsync = "always", options = () => [], hasRoot = true }: ClusterOptions = {},
+  ): Promise<Servers> {
     const ports = await Promise.all(folders.map(() => freePort()));
-    const servers = await Promise.all(
-      ports.map((port, i) => {
-        const peers = ports.filter((other) => other !== port);
-        const args = this.args(folders[i] as string | null, peers, fsync);
-        return startDaemon([...args, ...options, "-p", String(port)]);
+    const servers = await startTogether(
+      folders.map((folder, i) => {
+        const peers = ports.filter((_, other) => other !== i);
+        const args = this.args(folder, peers, fsync, hasRoot);
+        return startDaemon([...args, ...options(i), "-p", String(ports[i])]);
       }),
     );
-    for (const server of servers) await this.until(server, ({ state }) => state === "live");
+    if (hasRoot) for (const server of servers) await this.until(server, ({ state }) => state === "live");
     return servers;
   }
 
   /**
    * Starts two daemons that are peers of each other. Both need --peer, because a daemon without it admits no member.
-   * @param options  further arguments for both
    */
-  async pair(
-    senderData: string,
-    receiverData: string,
-    options: readonly string[] = [],
-  ): Promise<{ sender: Server; receiver: Server }> {
+  async pair(senderData: string, receiverData: string): Promise<[sender: Server, receiver: Server]> {
     const port = await freePort();
-    const sender = await startDaemon([...this.args(senderData, [port]), ...options]);
-    const args = [...this.args(receiverData, [sender.port]), ...options];
-    return { sender, receiver: await startDaemon([...args, "-p", String(port)]) };
+    const sender = await startDaemon(this.args(senderData, [port]));
+    const args = this.args(receiverData, [sender.port]);
+    return [sender, await startDaemon([...args, "-p", String(port)])];
   }
 
   /** Signs the first member list, which names all daemons, and waits until all of them use it. */
@@ -110,14 +111,17 @@ export class Workspace implements Disposable {
     const ids = reports.map((report) => bytesOfHex(String(report.get("id")), HASH_BYTES) ?? "");
     const cluster = bytesOfHex(String(reports[0]?.get("cluster")), HASH_BYTES) ?? "";
     const list = writeMemberList({ cluster, number: 1, parents: [], members: ids, removed: [] });
-    await using client = this.client(servers, this.#root.keys[0]);
+    await using client = this.client(servers, this.#root);
     await client.call(["CLUSTER", "MEMBERS", list], { policy: "all" });
     for (const server of servers)
-      while (Number((await this.#membership(server)).get("reporting")) !== 1) await pause();
+      await until("the daemon uses the list", async () => {
+        const reported = await this.#membership(server);
+        return Number(reported.get("reporting")) === 1;
+      });
   }
 
   async #membership(server: Server): Promise<ReadonlyMap<string, ReplyValue>> {
-    await using client = this.client([server], this.#root.keys[0]);
+    await using client = this.client([server], this.#root);
     return fieldsOf(await client.call(["CLUSTER", "MEMBERS"]));
   }
 
@@ -130,15 +134,14 @@ export class Workspace implements Disposable {
     });
   }
 
-  /** Polls a daemon's status until `holds` returns true. @returns the milliseconds until then */
-  async until(server: Server, holds: (status: TimelineStatus) => boolean): Promise<number> {
-    await using client = this.client([server], this.#root.keys[0]);
-    const startedAt = performance.now();
-    for (;;) {
-      const status = statusOf(await client.call(["TIMELINE", "STATUS"]));
-      if (holds(status)) return performance.now() - startedAt;
-      await pause();
-    }
+  /** Polls a daemon's status until `holds` returns true. */
+  async until(server: Server, holds: (status: TimelineStatus) => boolean): Promise<void> {
+    await using client = this.client([server], this.#root);
+    await until("the daemon has the status", async () => {
+      const fields = fieldsOf(await client.call(["TIMELINE", "STATUS"]));
+      const [entries, waiting] = ["data-entries", "waiting"].map((name) => Number(fields.get(name)));
+      return holds({ state: String(fields.get("state")), entries: entries ?? 0, waiting: waiting ?? 0 });
+    });
   }
 
   [Symbol.dispose](): void {
@@ -152,25 +155,9 @@ export interface TimelineStatus {
   readonly waiting: number;
 }
 
-const pause = () => new Promise((resolve) => setTimeout(resolve, POLL_MS));
-
 function fieldsOf(reply: ReplyValue): ReadonlyMap<string, ReplyValue> {
   const fields = new Map<string, ReplyValue>();
   const flat = Array.isArray(reply) ? reply : [];
   for (let i = 0; i + 1 < flat.length; i += 2) fields.set(String(flat[i]), flat[i + 1] as ReplyValue);
   return fields;
-}
-
-function statusOf(reply: ReplyValue): TimelineStatus {
-  const fields = fieldsOf(reply);
-  const number = (name: string) => Number(fields.get(name));
-  return {
-    state: String(fields.get("state")),
-    entries: number("data-entries"),
-    waiting: number("waiting"),
-  };
-}
-
-export async function stopAll(servers: readonly Server[]): Promise<void> {
-  await Promise.all(servers.map((server) => server[Symbol.asyncDispose]()));
 }

@@ -8,7 +8,6 @@ import { pino } from "pino";
 import { hashOf } from "../daemon/engine/trust/identity.js";
 import { loadSigners } from "../daemon/engine/trust/load-signers.js";
 import type { Signers } from "../daemon/engine/trust/signers.js";
-import type { KeyRing } from "../daemon/store/key-ring.js";
 import { DiskStorage } from "../daemon/timeline/disk/disk-storage.js";
 import { type Entry, writeOrderKey } from "../daemon/timeline/entries/entry.js";
 import { writeValue } from "../daemon/timeline/entries/stored-value.js";
@@ -44,9 +43,6 @@ function signersOf({ publicFolder, rootFolder }: Workspace): Signers {
   return loadSigners(keys, pino({ level: "silent" }));
 }
 
-/** Returns the initial key ring of a workspace's daemons. */
-export const ringOf = (workspace: Workspace): KeyRing => signersOf(workspace).ring;
-
 /** Yields entries in the form in which a client would have sent them. */
 export async function* signedEntries(workspace: Workspace, plan: DataPlan): AsyncGenerator<SignedEntry> {
   const { ring, cluster } = signersOf(workspace);
@@ -75,21 +71,14 @@ async function signed(
   return { id: hashOf(bytes), body, signature, at, seq };
 }
 
-/** Writes each entry into one or more folders. @param into  returns the indices of the folders for an entry */
-export async function writeFolders(
-  folders: readonly string[],
-  entries: AsyncIterable<SignedEntry> | Iterable<SignedEntry>,
-  into: (entry: SignedEntry, number: number) => readonly number[] = () => folders.map((_, i) => i),
-): Promise<void> {
-  const storages = folders.map((folder) => {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
-    return new DiskStorage(folder, "never", console);
-  });
+/** Writes entries into a data folder. */
+export async function writeFolder(folder: string, entries: AsyncIterable<SignedEntry>): Promise<void> {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const storage = new DiskStorage(folder, "never", console);
   let number = 0;
   for await (const entry of entries) {
-    const value = writeValue(entry.body, entry.signature);
-    for (const i of into(entry, number)) storages[i]?.put([[writeOrderKey(entry), value]]);
-    if (++number % BATCH === 0) await Promise.all(storages.map((storage) => storage.flushed()));
+    storage.put([[writeOrderKey(entry), writeValue(entry.body, entry.signature)]]);
+    if (++number % BATCH === 0) await storage.flushed();
   }
-  await Promise.all(storages.map((storage) => storage.close()));
+  await storage.close();
 }

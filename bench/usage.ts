@@ -7,19 +7,16 @@ const BLOCK_BYTES = 512;
 
 export interface DiskUse {
   readonly tree: number;
-  /** The two files of the write-ahead log. */
-  readonly log: number;
   readonly snapshots: number;
   readonly total: number;
 }
 
 export function diskUse(folder: string): DiskUse {
-  const use = { tree: 0, log: 0, snapshots: 0, total: 0 };
+  const use = { tree: 0, snapshots: 0, total: 0 };
   for (const name of readdirSync(folder, { recursive: true, encoding: "utf8" })) {
     const size = blocksOf(join(folder, name)) / MIB;
     use.total += size;
     if (name.endsWith("data.mdb")) use.tree += size;
-    else if (/log-[12]$/.test(name)) use.log += size;
     else if (name.includes(".snapshot")) use.snapshots += size;
   }
   return use;
