@@ -10,13 +10,6 @@ export type MetricRow = ValueRow | HistogramMetric<Sources>;
 
 const MILLISECONDS = 1000;
 
-/** Returns the samples of the values in a list, with a label for each. */
-export const labelled = <Value>(
-  label: string,
-  values: readonly Value[],
-  nameOf: (value: Value) => string,
-): readonly Sample<Value>[] => values.map((value) => ({ labels: { [label]: nameOf(value) }, value }));
-
 export const histogram = (
   help: string,
   read: (sources: Sources) => readonly Sample<Histogram>[],

@@ -6,8 +6,8 @@ import type { Sources } from "../../daemon/program/inspection/inspected-daemon.j
 import { ORDER_FIGURES } from "../../protocol/figures/order-figures.js";
 import { MEMBER_FIGURES, MIRROR_FIGURES, TIMELINE_FIGURES } from "../../protocol/figures/timeline-figures.js";
 import { STATE_NAMES } from "../../protocol/state-names.js";
-import { metricsOf, only, single } from "./http/metric.js";
-import { figureMetrics, histogram, labelled, type MetricRow } from "./metric-row.js";
+import { labelled, metricsOf, only, single } from "./http/metric.js";
+import { figureMetrics, histogram, type MetricRow } from "./metric-row.js";
 
 /** The parts that several metrics describe. A part that the daemon does not have, such as --order, has no samples. */
 const ofKeys = metricsOf([], ({ keys }: Sources) => only(keys()));

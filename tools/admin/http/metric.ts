@@ -45,6 +45,13 @@ export const metricsOf =
 export const only = <Value>(value: Value | null): readonly Sample<Value>[] =>
   value === null ? [] : [{ labels: {}, value }];
 
+/** Returns the samples of the values in a list, with a label for each. */
+export const labelled = <Value>(
+  label: string,
+  values: readonly Value[],
+  nameOf: (value: Value) => string,
+): readonly Sample<Value>[] => values.map((value) => ({ labels: { [label]: nameOf(value) }, value }));
+
 /** Returns a metric that consists of a single number, without labels. */
 export const single = <Sources>(
   type: ValueMetric<Sources>["type"],

@@ -1,6 +1,5 @@
 /** Reads the figures that daemons report to administrators (INFO dbsync), and whether their databases answer. */
 import type { Settings } from "../../../client/settings/client-settings.js";
-import { loadSigningKey, type SigningKey } from "../../../client/settings/signing-key.js";
 import { DbsyncError } from "../../../client/shared/errors.js";
 import type { ReplyValue } from "../../../client/shared/reply-value.js";
 import type { Figures } from "../../../protocol/figures/figure.js";
@@ -8,7 +7,7 @@ import { INFO_FIGURES, type InfoFigures, pairsOf } from "../../../protocol/figur
 import type { ORDER_FIGURES } from "../../../protocol/figures/order-figures.js";
 import { queryEach } from "../keys/fetch-key-rings.js";
 import { figureValue } from "../shared/read-figures.js";
-import { FOR_ADMINISTRATORS } from "./read-timeline-status.js";
+import { FOR_ADMINISTRATORS, keyOf } from "./read-timeline-status.js";
 
 type SameFigures = "software" | "uptime" | "clients" | "commands" | "errors" | "refusals" | "keys";
 
@@ -70,15 +69,6 @@ export async function readFigures(
   );
   let next = 0;
   return isQueried.map((isThisQueried) => (isThisQueried ? (figures[next++] ?? NOTHING) : NOTHING));
-}
-
-/** Returns the key, the reason why the key cannot be used, or null if no key is configured. */
-function keyOf(settings: Settings): SigningKey | string | null {
-  try {
-    return settings.key === null ? null : loadSigningKey(settings);
-  } catch (error) {
-    return (error as Error).message;
-  }
 }
 
 function isDatabaseDown(error: Error | null): boolean {

@@ -59,7 +59,7 @@ export async function readTimelines(
 ): Promise<readonly TimelineAnswer[]> {
   const servers = settings.servers.filter((_, index) => (ids[index] ?? null) !== null);
   if (servers.length === 0) return ids.map(() => NOTHING);
-  const key = keyOf(settings);
+  const key = keyOf(settings) ?? FOR_ADMINISTRATORS;
   if (typeof key === "string")
     return ids.map((id) => (id === null ? NOTHING : { timeline: null, note: key }));
   const query = (command: readonly string[]) => queryEach({ ...settings, servers }, key, command);
@@ -77,11 +77,10 @@ export async function readTimelines(
   });
 }
 
-/** Returns the key, or the reason why it cannot be used. */
-function keyOf(settings: Settings): SigningKey | string {
-  if (settings.key === null) return FOR_ADMINISTRATORS;
+/** Returns the key, the reason why the key cannot be used, or null if no key is configured. */
+export function keyOf(settings: Settings): SigningKey | string | null {
   try {
-    return loadSigningKey(settings);
+    return settings.key === null ? null : loadSigningKey(settings);
   } catch (error) {
     return (error as Error).message;
   }

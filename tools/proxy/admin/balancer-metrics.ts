@@ -1,5 +1,5 @@
 /** The metrics of a balancer. `npm run tables` writes them into docs/proxy.md. */
-import { type Metrics, type Sample, single, type ValueMetric } from "../../admin/http/metric.js";
+import { labelled, type Metrics, metricsOf, type Sample, single } from "../../admin/http/metric.js";
 import type { BalancedServer } from "../balancer/balanced-server.js";
 import type { StatementCounts } from "../balancer/balancer-session.js";
 import type { ClientCounts } from "./client-counts.js";
@@ -11,18 +11,13 @@ export interface BalancerSources {
   readonly bufferedBytes: () => number;
 }
 
-type Row = ValueMetric<BalancerSources>;
-
 const one = single<BalancerSources>;
 
-const perServer = (type: Row["type"], help: string, read: (server: BalancedServer) => number): Row => ({
-  type,
-  help,
-  labels: ["server"],
-  read: ({ servers }) => servers.map((server) => ({ labels: { server: server.id }, value: read(server) })),
-});
+const perServer = metricsOf(["server"], ({ servers }: BalancerSources) =>
+  labelled("server", servers, ({ id }) => id),
+);
 
-const labelled = (label: string, entries: Iterable<readonly [string, number]>): Sample<number>[] =>
+const counted = (label: string, entries: Iterable<readonly [string, number]>): Sample<number>[] =>
   [...entries].map(([name, value]) => ({ labels: { [label]: name }, value }));
 
 export const BALANCER_METRICS = {
@@ -30,7 +25,7 @@ export const BALANCER_METRICS = {
     type: "counter",
     labels: ["kind"],
     help: "Statements from clients, by kind (read, write, use, connection).",
-    read: ({ counts }) => labelled("kind", Object.entries(counts.statements)),
+    read: ({ counts }) => counted("kind", Object.entries(counts.statements)),
   },
   dbsync_proxy_errors_total: one(
     "counter",
@@ -67,7 +62,7 @@ export const BALANCER_METRICS = {
     type: "counter",
     labels: ["reason"],
     help: "Clients that were rejected or disconnected, by reason.",
-    read: ({ clients }) => labelled("reason", clients.refusals),
+    read: ({ clients }) => counted("reason", clients.refusals),
   },
   dbsync_proxy_buffered_bytes: one(
     "gauge",
