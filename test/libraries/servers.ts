@@ -1,68 +1,29 @@
 /** The servers that the libraries use. Each listens for Redis or MongoDB clients on one port. */
 
-import { makeFolder } from "../daemon/program/replicas.js";
-import { knowsSecret } from "../support/cluster-secret.js";
-import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
-import { makeKeyPair } from "../support/envelope-client.js";
-import { freePort } from "../support/free-port.js";
-import { RedisConnection } from "../support/redis-connection.js";
+import { startDaemon } from "../support/daemon-process.js";
 import { startRedis } from "../support/redis-server.js";
-import { letIn } from "../support/signed-by-root.js";
-import { until } from "../support/until.js";
+import { authorizeDaemons } from "../support/resp-trio.js";
+import { Trio } from "../support/trio.js";
+
+type LibraryClients = "Redis clients" | "MongoDB clients";
 
 export interface Served extends AsyncDisposable {
   readonly port: number;
 }
 
-const served = async (daemon: DaemonProcess, clients: "Redis" | "MongoDB"): Promise<number> => {
-  const { port } = await daemon.logged(({ msg }) => msg === `serving ${clients} clients`);
-  return port as number;
-};
-
-const startAlone = (flag: string, clients: "Redis" | "MongoDB") => async (): Promise<Served> => {
+const startAlone = (flag: string, served: LibraryClients) => async (): Promise<Served> => {
   const daemon = await startDaemon([flag, "0"]);
-  return { port: await served(daemon, clients), [Symbol.asyncDispose]: () => daemon[Symbol.asyncDispose]() };
+  return { port: await daemon.portOf(served), [Symbol.asyncDispose]: () => daemon[Symbol.asyncDispose]() };
 };
 
 /** Starts three connected daemons with data folders. @returns the first */
-async function startOneOfThree(clients: "Redis" | "MongoDB"): Promise<Served> {
-  const [app, root] = [makeKeyPair(), makeKeyPair()];
-  const ports = [await freePort(), await freePort(), await freePort()];
-  const folders = ports.map(makeFolder);
-  const daemons = await Promise.all(
-    ports.map((own, number) =>
-      startDaemon([
-        ...[
-          "-s",
-          app.file,
-          "--root-key",
-          root.file,
-          "-p",
-          String(own),
-          "--data",
-          folders[number]?.path ?? "",
-          ...knowsSecret,
-        ],
-        ...ports.filter((other) => other !== own).flatMap((peer) => ["--peer", `127.0.0.1:${peer}`]),
-        // A busy machine may stop a daemon for seconds.
-        ...["--standstill", "1m", "--resp", "0", "--mongo", "0"],
-      ]),
-    ),
-  );
-  const first = daemons[0] as DaemonProcess;
-  const port = await served(first, clients);
-  using client = await RedisConnection.open(await served(first, "Redis"));
-  await until("the first daemon has caught up", async () => {
-    const info = await client.call("INFO", "replication");
-    return info.kind === "bulk" && info.bytes.includes("dbsync_state:unauthorized");
-  });
-  await letIn(first, root.privateKey);
+async function startOneOfThree(served: LibraryClients): Promise<Served> {
+  // A busy machine may stop a daemon for seconds.
+  const trio = await Trio.start(["--standstill", "1m", "--resp", "0", "--mongo", "0"]);
+  await authorizeDaemons(trio);
   return {
-    port,
-    async [Symbol.asyncDispose]() {
-      await Promise.all(daemons.map((daemon) => daemon[Symbol.asyncDispose]()));
-      for (const folder of folders) folder[Symbol.dispose]();
-    },
+    port: await trio.daemon(0).portOf(served),
+    [Symbol.asyncDispose]: () => trio[Symbol.asyncDispose](),
   };
 }
 
@@ -72,11 +33,11 @@ async function startOneOfThree(clients: "Redis" | "MongoDB"): Promise<Served> {
  */
 export const SERVERS: readonly { readonly name: string; readonly start: () => Promise<Served> }[] = [
   { name: "redis-server", start: startRedis },
-  { name: "a daemon in memory", start: startAlone("--resp", "Redis") },
-  { name: "one of three daemons that record", start: () => startOneOfThree("Redis") },
+  { name: "a daemon in memory", start: startAlone("--resp", "Redis clients") },
+  { name: "one of three daemons that record", start: () => startOneOfThree("Redis clients") },
 ];
 
 export const DOCUMENT_SERVERS: typeof SERVERS = [
-  { name: "a daemon in memory", start: startAlone("--mongo", "MongoDB") },
-  { name: "one of three daemons that record", start: () => startOneOfThree("MongoDB") },
+  { name: "a daemon in memory", start: startAlone("--mongo", "MongoDB clients") },
+  { name: "one of three daemons that record", start: () => startOneOfThree("MongoDB clients") },
 ];

@@ -6,13 +6,12 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { test } from "node:test";
-import { knowsSecret } from "../support/cluster-secret.js";
-import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { freePort } from "../support/free-port.js";
 import { within } from "../support/pause.js";
 import { programPaths } from "../support/programs.js";
-import { ScratchFolder } from "../support/scratch-folder.js";
+import { authorizeDaemons } from "../support/resp-trio.js";
 import { SqlLineClient } from "../support/sql-line-client.js";
+import { Trio } from "../support/trio.js";
 import { until } from "../support/until.js";
 
 const REPLY_TIMEOUT_MS = 90_000;
@@ -25,17 +24,10 @@ const ANSWERED_MS = 30_000;
 test("a balancer does not make clients wait for a hung write server until --reply-timeout", {
   timeout: 300_000,
 }, async () => {
-  using folder = new ScratchFolder();
-  const ports = [await freePort(), await freePort()] as const;
   const sql = [await freePort(), await freePort()] as const;
   const listen = await freePort();
-  const start = (index: 0 | 1): Promise<DaemonProcess> =>
-    startDaemon([
-      ...["-p", String(ports[index]), "--sql", String(sql[index]), "--data", `${folder.path}/${index}`],
-      ...["--peer", `127.0.0.1:${ports[index === 0 ? 1 : 0]}`, ...knowsSecret],
-    ]);
-  await using first = await start(0);
-  await using _second = await start(1);
+  await using pair = await Trio.start((index) => ["--sql", String(sql[index])], 2);
+  await authorizeDaemons(pair);
   const args = [...sql.map((port) => `127.0.0.1:${port}`), "--listen", String(listen)];
   const options = ["--single-primary", "--reply-timeout", String(REPLY_TIMEOUT_MS)];
   const proxy = spawn(process.execPath, [programPaths["dbsync-proxy"], "balance", ...args, ...options], {
@@ -59,7 +51,7 @@ test("a balancer does not make clients wait for a hung write server until --repl
     );
     await writer.ask("insert into t values (1)");
 
-    first.kill("SIGSTOP");
+    pair.daemon(0).kill("SIGSTOP");
     const waiting = writer.ask("insert into t values (2)");
     assert.notEqual(await within(ANSWERED_MS, waiting), null, `no answer for ${ANSWERED_MS} ms`);
     using other = await SqlLineClient.open(listen);
@@ -67,7 +59,7 @@ test("a balancer does not make clients wait for a hung write server until --repl
     const next = await within(ANSWERED_MS, other.ask("insert into t values (3)"));
     assert.match(next ?? "", /RESULT_MESSAGE/, "the next write goes to the other server");
   } finally {
-    first.kill("SIGCONT");
+    pair.daemon(0).kill("SIGCONT");
     proxy.kill("SIGKILL");
     await once(proxy, "exit");
   }

@@ -4,29 +4,20 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createClient } from "../../../client/dbsync-send.js";
-import { makeFolder } from "../../daemon/program/replicas.js";
 import { amount } from "../../support/amount.js";
-import { knowsSecret } from "../../support/cluster-secret.js";
-import { type DaemonProcess, startDaemon } from "../../support/daemon-process.js";
-import { makeKeyPair } from "../../support/envelope-client.js";
-import { freePort } from "../../support/free-port.js";
 import { ask } from "../../support/json-lines.js";
 import { RawClient } from "../../support/raw-client.js";
 import { RedisConnection } from "../../support/redis-connection.js";
+import { authorizeDaemons, respPort } from "../../support/resp-trio.js";
+import { Trio } from "../../support/trio.js";
 import { until } from "../../support/until.js";
 
-const app = makeKeyPair();
 const WRITES = amount(12, 40);
 /** The number of writes that are sent to one of the daemons before the test kills it. */
 const WRITES_BEFORE_KILL = 10;
 
-async function portOf(daemon: DaemonProcess, clients: "JSON" | "Redis"): Promise<number> {
-  return (await daemon.logged(({ msg }) => msg === `serving ${clients} clients`))["port"] as number;
-}
-
-async function readAll(daemon: DaemonProcess): Promise<string> {
-  using client = await RawClient.open(await portOf(daemon, "JSON"));
+async function readState(trio: Trio, index: number): Promise<string> {
+  using client = await RawClient.open(await trio.daemon(index).portOf("JSON clients"));
   return await ask(client, { action: "getall" });
 }
 
@@ -36,13 +27,14 @@ async function readAll(daemon: DaemonProcess): Promise<string> {
  * @throws Error  the daemon was killed
  */
 async function write(
-  daemon: DaemonProcess,
+  trio: Trio,
+  index: number,
   writer: string,
   acknowledged: (entry: string) => void,
 ): Promise<void> {
-  using json = await RawClient.open(await portOf(daemon, "JSON"));
-  using redis = await RedisConnection.open(await portOf(daemon, "Redis"));
-  await using signed = createClient({ servers: `127.0.0.1:${daemon.port}`, key: app.privateKey });
+  using json = await RawClient.open(await trio.daemon(index).portOf("JSON clients"));
+  using redis = await RedisConnection.open(await respPort(trio, index));
+  await using signed = trio.client([index]);
   for (let n = 0; n < WRITES; n++) {
     const entry = `{"by":"${writer}","n":${n}}`;
     const insertion = { action: "insert", document: "d", data: [{ by: writer, n }], replicate: false };
@@ -59,53 +51,36 @@ async function write(
 }
 
 test("documents are equal on three daemons after concurrent writes by all protocols, and after one daemon was killed", async () => {
-  using one = makeFolder();
-  using two = makeFolder();
-  using three = makeFolder();
-  const paths = [one, two, three].map(({ path }) => path);
-  const ports = [await freePort(), await freePort(), await freePort()];
-  const start = (index: number) => {
-    const peers = ports.filter((_, at) => at !== index).flatMap((port) => ["--peer", `127.0.0.1:${port}`]);
-    const data = ["-p", String(ports[index]), "--data", paths[index] as string, "--fsync", "always"];
-    return startDaemon(["-s", app.file, ...data, ...peers, ...knowsSecret, "--json", "0", "--resp", "0"]);
-  };
-  const daemons = await Promise.all([0, 1, 2].map(start));
-  const daemon = (index: number) => daemons[index] as DaemonProcess;
-  try {
-    const document = { create: { action: "create", document: "d" }, entry: { k: { by: "", n: 0 } } };
-    using first = await RawClient.open(await portOf(daemon(0), "JSON"));
-    await until("writes succeed", async () => /success/.test(await ask(first, document.create)));
-    const insertion = { action: "insert", document: "d", data: document.entry, "auto-increment": false };
-    await ask(first, insertion);
-    await until("all daemons have the document", async () =>
-      (await Promise.all(daemons.map(readAll))).every((all) => /"k":/.test(all)),
-    );
-    // A daemon that is not live yet refuses signed writes.
-    for (const one of daemons) {
-      await using client = createClient({ servers: `127.0.0.1:${one.port}`, key: app.privateKey });
-      await until("signed writes are accepted", () => client.send("SET ready 1").then(Boolean, () => false));
-    }
-    const acknowledged: string[] = [];
-    const ofKilled: string[] = [];
-    const note = (entry: string) => void acknowledged.push(entry);
-    const writing = [0, 1].map((index) => write(daemon(index), `w${index}`, note));
-    const cut = assert.rejects(
-      write(daemon(2), "w2", (entry) => {
-        if (ofKilled.push(entry) === WRITES_BEFORE_KILL) daemon(2).kill("SIGKILL");
-      }),
-    );
-    await Promise.all([...writing, cut, daemon(2).ended()]);
-    await write(daemon(0), "late", note);
-    daemons[2] = await start(2);
-    await until("all daemons are equal", async () => {
-      const states = await Promise.all(daemons.map(readAll));
-      return states.every((state) => state === states[0]);
-    });
-    const state = await readAll(daemon(2));
-    const entries = new Set(Array.from(state.matchAll(/"\d+":(\{[^}]*\})/g), ([, entry]) => entry));
-    assert.ok(ofKilled.length < WRITES, `${ofKilled.length} writes of the daemon that was killed`);
-    for (const entry of [...acknowledged, ...ofKilled]) assert.ok(entries.has(entry), entry);
-  } finally {
-    await Promise.all(daemons.map((one) => one[Symbol.asyncDispose]()));
-  }
+  await using trio = await Trio.start(["--json", "0", "--resp", "0"]);
+  await authorizeDaemons(trio);
+  const readAll = () => Promise.all([0, 1, 2].map((index) => readState(trio, index)));
+  const document = { create: { action: "create", document: "d" }, entry: { k: { by: "", n: 0 } } };
+  using first = await RawClient.open(await trio.daemon(0).portOf("JSON clients"));
+  await until("writes succeed", async () => /success/.test(await ask(first, document.create)));
+  const insertion = { action: "insert", document: "d", data: document.entry, "auto-increment": false };
+  await ask(first, insertion);
+  await until("all daemons have the document", async () =>
+    (await readAll()).every((all) => /"k":/.test(all)),
+  );
+  const acknowledged: string[] = [];
+  const ofKilled: string[] = [];
+  const killed = trio.daemon(2);
+  const note = (entry: string) => void acknowledged.push(entry);
+  const writing = [0, 1].map((index) => write(trio, index, `w${index}`, note));
+  const cut = assert.rejects(
+    write(trio, 2, "w2", (entry) => {
+      if (ofKilled.push(entry) === WRITES_BEFORE_KILL) void trio.end(2, "SIGKILL");
+    }),
+  );
+  await Promise.all([...writing, cut, killed.ended()]);
+  await write(trio, 0, "late", note);
+  await trio.start(2);
+  await until("all daemons are equal", async () => {
+    const states = await readAll();
+    return states.every((state) => state === states[0]);
+  });
+  const state = await readState(trio, 2);
+  const entries = new Set(Array.from(state.matchAll(/"\d+":(\{[^}]*\})/g), ([, entry]) => entry));
+  assert.ok(ofKilled.length < WRITES, `${ofKilled.length} writes of the daemon that was killed`);
+  for (const entry of [...acknowledged, ...ofKilled]) assert.ok(entries.has(entry), entry);
 });

@@ -5,22 +5,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BSON, type Collection, type Document, MongoClient, MongoServerError } from "mongodb";
-import { makeFolder } from "../../daemon/program/replicas.js";
-import { knowsSecret } from "../../support/cluster-secret.js";
-import { type DaemonProcess, startDaemon } from "../../support/daemon-process.js";
-import { makeKeyPair } from "../../support/envelope-client.js";
-import { freePort } from "../../support/free-port.js";
 import { until } from "../../support/until.js";
+import { startThreeDaemons } from "./three-daemons.js";
 
-const app = makeKeyPair();
 const ROUNDS = 25;
 /** The number of rounds that are written to one of the daemons before the test kills it. */
 const ROUNDS_BEFORE_KILL = 4;
-
-async function clientFor(daemon: DaemonProcess): Promise<MongoClient> {
-  const { port } = await daemon.logged(({ msg }) => msg === "serving MongoDB clients");
-  return new MongoClient(`mongodb://127.0.0.1:${port}`, { serverSelectionTimeoutMS: 2000 });
-}
 
 const itemsOf = (client: MongoClient): Collection<Document> => client.db("shop").collection("items");
 
@@ -58,18 +48,11 @@ async function write(client: MongoClient, writer: number, acknowledged: (id: str
 }
 
 test("documents and indexes are equal on three daemons after concurrent writes, and after one daemon was killed", async () => {
-  using one = makeFolder();
-  using two = makeFolder();
-  using three = makeFolder();
-  const paths = [one, two, three].map(({ path }) => path);
-  const ports = [await freePort(), await freePort(), await freePort()];
-  const start = (index: number) => {
-    const peers = ports.filter((_, at) => at !== index).flatMap((port) => ["--peer", `127.0.0.1:${port}`]);
-    const data = ["-p", String(ports[index]), "--data", paths[index] as string];
-    return startDaemon(["-s", app.file, ...data, ...peers, ...knowsSecret, "--mongo", "0"]);
-  };
-  const daemons = await Promise.all([0, 1, 2].map(start));
-  const clients = await Promise.all(daemons.map(clientFor));
+  await using three = await startThreeDaemons();
+  const { trio, mongoPorts } = three;
+  const clientOf = (index: number) =>
+    new MongoClient(`mongodb://127.0.0.1:${mongoPorts[index]}`, { serverSelectionTimeoutMS: 2000 });
+  const clients = [0, 1, 2].map(clientOf);
   const client = (index: number) => clients[index] as MongoClient;
   try {
     const makeIndex = () => itemsOf(client(0)).createIndex({ mail: 1 }, { unique: true, sparse: true });
@@ -92,24 +75,25 @@ test("documents and indexes are equal on three daemons after concurrent writes, 
     );
     const acknowledged: string[] = [];
     const ofKilled: string[] = [];
+    const killed = trio.daemon(2);
     const writing = [0, 1].map((index) => write(client(index), index, (id) => void acknowledged.push(id)));
     const cut = write(client(2), 2, (id) => {
       ofKilled.push(id);
-      if (ofKilled.length === ROUNDS_BEFORE_KILL) (daemons[2] as DaemonProcess).kill("SIGKILL");
+      if (ofKilled.length === ROUNDS_BEFORE_KILL) void trio.end(2, "SIGKILL");
     });
     await assert.rejects(cut);
     await Promise.all(writing);
-    await (daemons[2] as DaemonProcess).ended();
+    await killed.ended();
     await client(2).close();
-    daemons[2] = await start(2);
-    clients[2] = await clientFor(daemons[2]);
+    await trio.start(2);
+    clients[2] = clientOf(2);
     let states: string[] = [];
     await until("all three daemons are equal", async () => {
       states = await Promise.all(clients.map((one) => stateBy(one).catch(() => String(Math.random()))));
       // On a busy machine the driver may find no server in time, and then stays closed.
       if (states[2]?.startsWith("0.")) {
         await client(2).close();
-        clients[2] = await clientFor(daemons[2] as DaemonProcess);
+        clients[2] = clientOf(2);
       }
       return (
         states.every((state) => state === states[0]) && ofKilled.every((id) => states[0]?.includes(`"${id}"`))
@@ -126,6 +110,5 @@ test("documents and indexes are equal on three daemons after concurrent writes, 
     assert.equal(await itemsOf(client(2)).countDocuments({ by: "all" }), 1);
   } finally {
     await Promise.all(clients.map((one) => one.close()));
-    await Promise.all(daemons.map((one) => one[Symbol.asyncDispose]()));
   }
 });
