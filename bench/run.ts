@@ -21,7 +21,7 @@ const BENCHMARKS = [
   "start",
 ];
 /** Benchmarks that run only if they are named. */
-const NAMED = ["peers"];
+const NAMED = ["peers", "scale"];
 
 const args = process.argv.slice(2);
 const words = args.filter((word) => !word.startsWith("-"));

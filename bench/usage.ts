@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, type Stats, statSync } from "node:fs";
 import { join } from "node:path";
 
-const MIB = 2 ** 20;
+export const MIB = 2 ** 20;
 const BLOCK_BYTES = 512;
 
 export interface DiskUse {
@@ -42,6 +42,10 @@ export function memoryUse(pid: number): MemoryUse {
   const field = (name: string) => Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(status)?.[1]) / 1024;
   return { own: field("RssAnon"), resident: field("VmRSS") };
 }
+
+/** Returns the bytes that a process has written, to sockets and files. */
+export const bytesWritten = (pid: number): number =>
+  Number(/wchar: (\d+)/.exec(readFileSync(`/proc/${pid}/io`, "utf8"))?.[1]);
 
 /**
  * Returns the maximum of the second half divided by the maximum of the first half.

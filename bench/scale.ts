@@ -1,0 +1,200 @@
+/**
+ * Measures how the cost of daemons grows: one daemon with many clients, several members in memory, and many keys. It
+ * prints CPU times and bytes, which other programs on the machine disturb little. `--clients 5000`, `--members 3,7,15`
+ * and `--keys 1000000,10000000` choose the sizes; an empty value skips a part. `--smoke` is short and does not change
+ * RESULTS.md.
+ */
+import { readdirSync } from "node:fs";
+import { setTimeout } from "node:timers/promises";
+import { parseArgs } from "node:util";
+import { EnvelopeClient, makeKeyPair } from "../test/support/envelope-client.js";
+import { RedisConnection } from "../test/support/redis-connection.js";
+import { cpuMicros, cpuOf, mainThreadMicros, makeKey, verifySeconds } from "./daemon-cpu.js";
+import { probeOf, startProbed } from "./probed-daemon.js";
+import type { FaceServer } from "./processes.js";
+import { measureRedis, stringCommand } from "./redis-memory.js";
+import { inEnglish, isSmoke, machine, report, table } from "./report.js";
+import { Workspace } from "./timeline-daemons.js";
+import { signedEntries, writeFolder } from "./timeline-data.js";
+import { bytesWritten, MIB, meanOf, memoryUse } from "./usage.js";
+
+const { values: given } = parseArgs({
+  options: {
+    smoke: { type: "boolean" },
+    clients: { type: "string", default: isSmoke ? "20" : "5000" },
+    members: { type: "string", default: isSmoke ? "3" : "3,7,15" },
+    keys: { type: "string", default: isSmoke ? "20000" : "1000000,10000000" },
+  },
+});
+
+const SECONDS = isSmoke ? 1 : 10;
+/** The calls of each client without pauses. */
+const BUSY_CALLS = isSmoke ? 5 : 300;
+const WRITES = isSmoke ? 20 : 600;
+const COMMANDS_PER_ENVELOPE = 500;
+const SNAPSHOT_ENTRIES = 1000;
+const KEY_OPTIONS = `--snapshot-entries ${SNAPSHOT_ENTRIES} --tail-seconds 5 --window 2s,2s`.split(" ");
+const VALUE = "x".repeat(16);
+
+/** Makes the next call of a connected client. */
+type Call = () => Promise<unknown>;
+type Row = readonly (string | number)[];
+
+/** Connects a client that has signed its envelopes in advance, so that signing does not limit the rate. */
+async function signedClient(port: number, pair: ReturnType<typeof makeKeyPair>, calls: number) {
+  const client = await EnvelopeClient.open(port, pair);
+  const frames = Array.from({ length: calls }, () => client.sign([["SET", "key", VALUE]]).frame);
+  return async () => {
+    const answer = await client.exchange(frames.pop() ?? "");
+    if (answer.kind !== "result") throw new Error(answer.sentence);
+  };
+}
+
+/** Makes the calls of each client: one a second, or without pauses. @returns the calls per second of all clients */
+async function callAll(clients: readonly Call[], calls: number, isBusy: boolean): Promise<number> {
+  const start = performance.now();
+  const callTimes = async (call: Call, i: number) => {
+    for (let n = 0; n < calls; n++) {
+      const wait = (n + i / clients.length) * 1000 - (performance.now() - start);
+      if (!isBusy && wait > 0) await setTimeout(wait);
+      await call();
+    }
+  };
+  await Promise.all(clients.map(callTimes));
+  return (clients.length * calls * 1000) / (performance.now() - start);
+}
+
+async function clientsRow(count: number, kind: "ed25519" | "rsa" | "Redis", isBusy = false): Promise<Row> {
+  const calls = isBusy ? BUSY_CALLS : SECONDS;
+  // V8 optimizes code that has run some thousand times.
+  const warmUp = isBusy ? calls : 1;
+  const pair = makeKeyPair(kind === "Redis" ? "ed25519" : kind);
+  await using daemon = await startProbed("-s", pair.file, "--window", "10m,10m");
+  const before = await probeOf(daemon);
+  const clients: Call[] = [];
+  const open = async (): Promise<Call> => {
+    if (kind !== "Redis") return await signedClient(daemon.port, pair, warmUp + calls);
+    const connection = await RedisConnection.open(daemon.facePort);
+    return () => connection.call("SET", "key", VALUE);
+  };
+  for (let i = 0; i < count; i++) clients.push(await open());
+  await callAll(clients, warmUp, true);
+  const [connected, cpu] = [await probeOf(daemon), cpuMicros(daemon.pid)];
+  const rate = await callAll(clients, calls, isBusy);
+  const perCall = (cpuMicros(daemon.pid) - cpu) / (count * calls);
+  const kib = (what: "used" | "resident") => (connected[what] - before[what]) / count / 1024;
+  const name = `${inEnglish(count)} clients, ${kind}, ${isBusy ? "without pauses" : "one call a second each"}`;
+  return [name, inEnglish(rate), perCall, kib("used"), kib("resident")];
+}
+
+async function membersRow(count: number): Promise<Row> {
+  await using servers = await workspace.cluster(Array.from({ length: count }, () => null));
+  await using client = workspace.client(servers);
+  const write = async () => {
+    for (let n = 0; n < WRITES; n++) await client.call(["SET", "key", VALUE]);
+    return WRITES;
+  };
+  await write();
+  /** Returns a member's CPU microseconds and written bytes, per second, and the calls per second. */
+  const during = async (work: () => Promise<number>) => {
+    const bytesOf = () => meanOf(servers.map(({ pid }) => bytesWritten(pid)));
+    const used = () => [cpuOf(servers) / count, bytesOf(), performance.now() / 1000];
+    const [before, calls] = [used(), await work()];
+    const [cpu = 0, bytes = 0, seconds = 0] = used().map((after, i) => after - (before[i] ?? 0));
+    return { cpu: cpu / seconds, bytes: bytes / seconds, calls: calls / seconds };
+  };
+  const busy = await during(write);
+  const idle = await during(() => setTimeout(SECONDS * 1000, 0));
+  const perWrite = (what: "cpu" | "bytes") => inEnglish((busy[what] - idle[what]) / busy.calls);
+  const resident = meanOf(servers.map(({ pid }) => memoryUse(pid).resident));
+  return [`${count}`, perWrite("cpu"), perWrite("bytes"), idle.cpu / 1000, inEnglish(idle.bytes), resident];
+}
+
+/**
+ * Waits for the daemon's next snapshot, and sends a PING every millisecond.
+ * @returns the greatest CPU time of its main thread between two answers, in ms, and its greatest resident memory
+ */
+async function snapshotCost({ pid, facePort }: FaceServer, folder: string) {
+  using connection = await RedisConnection.open(facePort);
+  let [longest, resident, last, found] = [0, 0, mainThreadMicros(pid), 0];
+  // The daemon notes that a snapshot is valid within a second after it is made.
+  for (let i = 0; found < 10; i++) {
+    await setTimeout(1);
+    await connection.call("PING");
+    const now = mainThreadMicros(pid);
+    longest = Math.max(longest, (now - last) / 1000);
+    last = now;
+    if (i % 100 !== 0) continue;
+    resident = Math.max(resident, memoryUse(pid).resident * MIB);
+    if (readdirSync(folder, { recursive: true }).some((name) => String(name).endsWith(".snapshot"))) found++;
+  }
+  return { longest, resident };
+}
+
+async function keysRow(count: number): Promise<Row> {
+  const [redis, folder] = [await measureRedis(stringCommand, count), workspace.newFolder()];
+  const envelopes = count / COMMANDS_PER_ENVELOPE;
+  const dates = { from: Date.now() - 600_000, every: 1000 / envelopes };
+  const plan = { ...dates, envelopes, size: COMMANDS_PER_ENVELOPE, command: stringCommand };
+  await writeFolder(folder, signedEntries(workspace, plan));
+  const started = async (data: string, makesSnapshot: boolean) => {
+    await using daemon = await startProbed(...workspace.args(data, [], "never"), ...KEY_OPTIONS);
+    const found = { cpu: cpuMicros(daemon.pid) / 1e6, ...(await probeOf(daemon)) };
+    if (!makesSnapshot) return { ...found, snapshot: { longest: 0, resident: 0 } };
+    await using client = workspace.client([daemon]);
+    const snapshot = snapshotCost(daemon, folder);
+    for (let n = 0; n <= SNAPSHOT_ENTRIES; n++) await client.call(["SET", "more", `${n}`]);
+    return { ...found, snapshot: await snapshot };
+  };
+  const empty = await started(workspace.newFolder(), false);
+  const first = await started(folder, true);
+  const second = await started(folder, false);
+  const residents = [first.resident, first.snapshot.resident].map((bytes) => bytes - empty.resident);
+  const perKey = [redis.used, first.used - empty.used, ...residents].map((bytes) => bytes / count);
+  return [inEnglish(count), ...perKey, first.snapshot.longest, first.cpu, second.cpu];
+}
+
+/** Measures a part with each of the chosen sizes. */
+async function reportPart(
+  part: "clients" | "members" | "keys",
+  [text, head]: readonly [string, string],
+  rows: (size: number) => Promise<Row[]>,
+): Promise<void> {
+  const all: Row[] = [];
+  for (const size of given[part].split(",").filter(Boolean)) all.push(...(await rows(Number(size))));
+  const name = `## Many ${part}\n\n${machine("scale")} CPU times include all threads and the kernel.`;
+  if (all.length > 0) report(`scale-${part}`, `${name} ${text}\n\n${table(head.split("; "), all)}`);
+}
+
+using workspace = new Workspace();
+const [rsa, ed25519] = [makeKey("rsa"), makeKey("ed25519")].map((key) => inEnglish(verifySeconds(key) * 1e6));
+await reportPart(
+  "clients",
+  [
+    `One daemon in memory; each envelope has one SET. The check of a signature in a loop: RSA-2048 ${rsa} µs, Ed25519 ${ed25519} µs.`,
+    "; calls a second; CPU µs per call; KiB per client, live objects; resident",
+  ],
+  async (count) => [
+    await clientsRow(count, "ed25519"),
+    await clientsRow(count, "rsa"),
+    await clientsRow(count, "Redis"),
+    await clientsRow(64, "ed25519", true),
+    await clientsRow(64, "rsa", true),
+  ],
+);
+await reportPart(
+  "members",
+  [
+    `Daemons in memory that are peers of each other. One client sends signed SETs (RSA-2048) to all of them, one after the other. What idle members use is subtracted. The bytes include the answer to the client.`,
+    "members; CPU µs per write and member; bytes that a member sends per write; idle: CPU ms a second and member; bytes a second and member; resident MiB",
+  ],
+  async (count) => [await membersRow(count)],
+);
+await reportPart(
+  "keys",
+  [
+    `A daemon with \`--data\`, started with signed envelopes of ${COMMANDS_PER_ENVELOPE} SETs (keys of 16 bytes, values of 14), and redis-server with the same keys. The pause is the greatest CPU time of the main thread between two answers to a client that sends a PING every millisecond while a thread makes a snapshot.`,
+    "keys; bytes per key: redis-server; dbsyncd, live objects; resident; resident during a snapshot; longest pause, CPU ms; start without a snapshot, CPU s; start with it, CPU s",
+  ],
+  async (count) => [await keysRow(count)],
+);
