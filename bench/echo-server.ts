@@ -2,15 +2,18 @@
  * A minimal server that answers each chunk with 20 bytes, or with its argument. It shows the cost of one loopback
  * round trip. With `--check public.pem --signed N` it first checks the signature at the beginning of each chunk, over
  * the next N bytes. With `--append FILE` it first appends each chunk to a file opened with O_DSYNC. With `--size N`
- * each request has N bytes, and chunks may begin and end within one.
+ * each request has N bytes, and chunks may begin and end within one. With `--redis PORT` it first sends a SET to the
+ * Redis at this port, and answers after Redis.
  */
 import { createPublicKey, verify } from "node:crypto";
 import { constants, openSync, readFileSync, writeSync } from "node:fs";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { parseArgs } from "node:util";
 
 const RSA_SIGNATURE_BYTES = 256;
 const ED25519_SIGNATURE_BYTES = 64;
+const LINE_FEED = 0x0a;
+const SET_COMMAND = "*3\r\n$3\r\nSET\r\n$10\r\nkey:000000\r\n$20\r\nxxxxxxxxxxxxxxxxxxxx\r\n";
 const { O_APPEND, O_CREAT, O_DSYNC, O_WRONLY } = constants;
 
 const { values, positionals } = parseArgs({
@@ -19,6 +22,7 @@ const { values, positionals } = parseArgs({
     signed: { type: "string" },
     append: { type: "string" },
     size: { type: "string" },
+    redis: { type: "string" },
   },
   allowPositionals: true,
 });
@@ -27,6 +31,13 @@ const isRight = values.check === undefined ? () => true : checkOf(values.check, 
 const size = values.size === undefined ? null : Number(values.size);
 const file =
   values.append === undefined ? null : openSync(values.append, O_APPEND | O_CREAT | O_DSYNC | O_WRONLY);
+
+/** The callbacks of the requests that Redis has not answered, in order. */
+const waiting: (() => void)[] = [];
+const redis = values.redis === undefined ? null : connect(Number(values.redis), "127.0.0.1").setNoDelay();
+redis?.on("data", (chunk) => {
+  for (const byte of chunk) if (byte === LINE_FEED) waiting.shift()?.();
+});
 
 function checkOf(file: string, length: number): (chunk: Buffer) => boolean {
   const key = createPublicKey(readFileSync(file));
@@ -40,7 +51,9 @@ const server = createServer({ noDelay: true }, (socket) => {
   const answer = (request: Buffer): void => {
     if (!isRight(request)) return void socket.destroy();
     if (file !== null) writeSync(file, request);
-    socket.write(reply);
+    if (redis === null) return void socket.write(reply);
+    waiting.push(() => socket.write(reply));
+    redis.write(SET_COMMAND);
   };
   let rest: Buffer = Buffer.alloc(0);
   socket.on("data", (chunk) => {

@@ -5,14 +5,17 @@
 import { sign } from "node:crypto";
 import { Redis } from "ioredis";
 import { startRedis } from "../test/support/redis-server.js";
-import { type Figures, measure } from "./measure.js";
-import { startEcho } from "./processes.js";
+import { alternate, type Figures, measure, median } from "./measure.js";
+import { type Server, startEcho, startTogether } from "./processes.js";
 import { FIGURE_HEAD, figureCells, isSmoke, machine, met, report, table } from "./report.js";
 import { roundTrip } from "./round-trip.js";
 import { Workspace } from "./timeline-daemons.js";
 
 const SECONDS = isSmoke ? 0.3 : 4;
 const CALLERS = [1, 16, 64];
+const STOP_PAIRS = isSmoke ? 1 : 5;
+/** A tenth of the deadline of a call, in microseconds. No call may take longer while a daemon hangs. */
+const SLOWEST_MAX = 300_000;
 const VALUE = "x".repeat(20);
 /** About the length of a signed SET. */
 const REQUEST = Buffer.alloc(300, "x");
@@ -24,7 +27,7 @@ const nextKey = (): string => `key:${++counter}`;
 
 using workspace = new Workspace();
 await using daemons = await workspace.start("plain");
-const redises = await Promise.all(daemons.map(() => startRedis()));
+await using redises = await startTogether(daemons.map(() => startRedis()));
 await using client = workspace.client(daemons);
 const connections = redises.map(
   ({ port }) => new Redis({ port, host: "127.0.0.1", enableAutoPipelining: true }),
@@ -44,7 +47,7 @@ const signature = await alone(SECONDS / 2, () => {
   return undefined;
 });
 await using echo = await startEcho();
-using bare = roundTrip([echo.port], REQUEST, ECHO_BYTES);
+using bare = roundTrip([echo.port], () => REQUEST, ECHO_BYTES);
 const trip = await alone(SECONDS / 2, () => bare.call());
 const rows = [];
 let sequential = Number.NaN;
@@ -58,7 +61,6 @@ for (const callers of CALLERS) {
   );
 }
 for (const connection of connections) connection.disconnect();
-await Promise.all(redises.map((redis) => redis.stop()));
 const goal = 1.5 * signature.p50 + trip.p50;
 report(
   "fanout",
@@ -79,4 +81,43 @@ ${table(
 Sequential p50 is ${(sequential / signature.p50).toFixed(2)} × one signature, and ${(sequential / (signature.p50 + trip.p50)).toFixed(2)} × one signature and one round trip
 together. Goal: at most 1.5 × one signature + one round trip = ${goal.toFixed(0)} µs; measured: ${sequential.toFixed(0)} µs
 (${met(sequential <= goal)}).`,
+);
+
+/** Measures in turn with all daemons running and with one of them stopped by SIGSTOP. */
+const victim = daemons.at(-1) as Server;
+const [healthy = [], stopped = []] = await alternate(
+  [false, true],
+  { rounds: STOP_PAIRS },
+  async (isStopped) => {
+    victim.process.kill(isStopped ? "SIGSTOP" : "SIGCONT");
+    const figures = await alone(SECONDS, set);
+    victim.process.kill("SIGCONT");
+    await client.sendAll("PING");
+    return figures;
+  },
+);
+const cells = (runs: readonly Figures[]) => [
+  median(runs.map(({ p50 }) => p50)),
+  median(runs.map(({ p99 }) => p99)),
+  Math.max(...runs.map(({ max }) => max)),
+];
+const [, p99 = 0] = cells(healthy);
+const [, stoppedP99 = 0, slowest = 0] = cells(stopped);
+const p99Goal = Math.max(1.1 * p99, p99 + 300);
+report(
+  "one-daemon-stopped",
+  `## One of three daemons stopped (SIGSTOP)
+
+${machine("fanout")} Medians of ${STOP_PAIRS} alternating pairs of runs with sequential calls.
+
+${table(
+  ["", "p50 µs", "p99 µs", "slowest call µs"],
+  [
+    ["all running", ...cells(healthy)],
+    ["one stopped", ...cells(stopped)],
+  ],
+)}
+
+Goal: p99 at most ${p99Goal.toFixed(0)} µs (${met(stoppedP99 <= p99Goal)}), no call above a tenth of its deadline, 300,000 µs
+(${met(slowest <= SLOWEST_MAX)}).`,
 );

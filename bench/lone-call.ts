@@ -66,7 +66,7 @@ function add(name: string, baseline: string | null, server: Server, call: Call):
 }
 
 function bareCall(ports: readonly number[], bytes: Buffer, answerBytes = RESULT_BYTES): Call {
-  const trip = roundTrip(ports, bytes, answerBytes);
+  const trip = roundTrip(ports, () => bytes, answerBytes);
   closed.push(() => trip[Symbol.dispose]());
   return trip.call;
 }

@@ -6,6 +6,7 @@ export type Figures = {
   readonly p50: number;
   readonly p99: number;
   readonly p999: number;
+  readonly max: number;
 };
 
 export interface Load {
@@ -57,6 +58,7 @@ export function figuresOf(latencies: number[], seconds: number): Figures {
     p50: at(0.5),
     p99: at(0.99),
     p999: at(0.999),
+    max: latencies.at(-1) ?? 0,
   };
 }
 

@@ -19,9 +19,12 @@ export function startDaemon(args: readonly string[], nodeArgs: readonly string[]
 }
 
 /** Servers that are stopped together. */
-export type Servers = readonly Server[] & AsyncDisposable;
+export type Together<Each> = readonly Each[] & AsyncDisposable;
+export type Servers = Together<Server>;
 
-export async function startTogether(starts: readonly Promise<Server>[]): Promise<Servers> {
+export async function startTogether<Each extends AsyncDisposable>(
+  starts: readonly Promise<Each>[],
+): Promise<Together<Each>> {
   const servers = await Promise.all(starts);
   const stop = async () => void (await Promise.all(servers.map((server) => server[Symbol.asyncDispose]())));
   return Object.assign(servers, { [Symbol.asyncDispose]: stop });

@@ -42,11 +42,11 @@ export const inEnglish = (value: number): string => Math.round(value).toLocaleSt
 
 /**
  * Prints a section. Except in a smoke run, it also replaces the section of this name in RESULTS.md.
- * @param isPrinted  whether the section is only printed
+ * @param isOnlyPrinted  whether RESULTS.md does not change
  */
-export function report(name: string, text: string, isPrinted = isSmoke): void {
+export function report(name: string, text: string, isOnlyPrinted = isSmoke): void {
   console.log(`\n${text}\n`);
-  if (isPrinted) return;
+  if (isOnlyPrinted) return;
   const begin = `<!-- ${name} -->`;
   const end = `<!-- end of ${name} -->`;
   const section = `${begin}\n${text}\n${end}`;

@@ -6,8 +6,12 @@ export interface RoundTrip extends Disposable {
   call(): Promise<void>;
 }
 
-/** Connects to servers. @param answerBytes  the length of each answer */
-export function roundTrip(ports: readonly number[], bytes: Buffer, answerBytes: number): RoundTrip {
+/**
+ * Connects to servers.
+ * @param request  returns the bytes of the next call
+ * @param answerBytes  the length of each answer
+ */
+export function roundTrip(ports: readonly number[], request: () => Buffer, answerBytes: number): RoundTrip {
   let calls = 0;
   let answered: () => void = () => {};
   const sockets = ports.map((port) => {
@@ -23,6 +27,7 @@ export function roundTrip(ports: readonly number[], bytes: Buffer, answerBytes: 
       new Promise((resolve) => {
         calls++;
         answered = resolve;
+        const bytes = request();
         for (const socket of sockets) socket.write(bytes);
       }),
     [Symbol.dispose]: () => {

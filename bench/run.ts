@@ -1,6 +1,6 @@
 /**
  * `npm run bench` runs the benchmarks one after the other. `npm run bench -- documents resp` runs those whose names
- * contain one of the words. Benchmarks that require additional programs run only if they are named. `--smoke` makes
+ * contain one of the words. Benchmarks that need additional programs or many minutes run only if they are named. `--smoke` makes
  * them short and does not change RESULTS.md.
  */
 import { spawnSync } from "node:child_process";
@@ -18,6 +18,10 @@ const BENCHMARKS = [
   "lone-call",
   "decisions",
   "pipelines",
+  "channels",
+  "sql",
+  "proxy",
+  "version-1",
   "start",
 ];
 /** Benchmarks that run only if they are named. */

@@ -33,6 +33,7 @@ const BUSY_CALLS = isSmoke ? 5 : 300;
 const WRITES = isSmoke ? 20 : 600;
 const COMMANDS_PER_ENVELOPE = 500;
 const SNAPSHOT_ENTRIES = 1000;
+const SNAPSHOT_MS_MAX = 600_000;
 const KEY_OPTIONS = `--snapshot-entries ${SNAPSHOT_ENTRIES} --tail-seconds 5 --window 2s,2s`.split(" ");
 const VALUE = "x".repeat(16);
 
@@ -117,8 +118,10 @@ async function membersRow(count: number): Promise<Row> {
 async function snapshotCost({ pid, facePort }: FaceServer, folder: string) {
   using connection = await RedisConnection.open(facePort);
   let [longest, resident, last, found] = [0, 0, mainThreadMicros(pid), 0];
+  const deadline = performance.now() + SNAPSHOT_MS_MAX;
   // The daemon notes that a snapshot is valid within a second after it is made.
   for (let i = 0; found < 10; i++) {
+    if (performance.now() > deadline) throw new Error(`no snapshot within ${SNAPSHOT_MS_MAX / 1000} s`);
     await setTimeout(1);
     await connection.call("PING");
     const now = mainThreadMicros(pid);

@@ -1,0 +1,71 @@
+/**
+ * Measures version 1 of the protocol with three daemons, each before a Redis, alongside three bare proxies. As in PHP's
+ * driver, each daemon has one connection, and each call is signed once. `--smoke` is short and does not change
+ * RESULTS.md.
+ */
+import { frameOf } from "../client/settings/signing-key.js";
+import { signCommand } from "../keys/sign.js";
+import { startRedis } from "../test/support/redis-server.js";
+import { alternate, measure, medians } from "./measure.js";
+import { startDaemon, startEcho, startTogether } from "./processes.js";
+import { isSmoke, machine, report, table } from "./report.js";
+import { roundTrip } from "./round-trip.js";
+import { Workspace } from "./timeline-daemons.js";
+
+const SECONDS = isSmoke ? 0.3 : 2;
+const ROUNDS = isSmoke ? 1 : 5;
+const SERVERS = [0, 1, 2];
+const VALUE = "x".repeat(20);
+/** About the length of an unsigned SET. */
+const REQUEST = Buffer.alloc(60, "x");
+const ECHO_BYTES = 20;
+/** The length of the answer OK. */
+const OK_BYTES = Buffer.byteLength("ds:11:redis:3:OK\0");
+/**
+ * The original's calls per second: C driver, three daemons, each before a Redis; medians of three runs with two other
+ * cores. Source: the measurements of php-dbsync 0.1.0.
+ */
+const ORIGINAL = { unsigned: "3380", signed: "1377" };
+
+let counter = 0;
+const command = () => `SET key:${++counter} ${VALUE}`;
+
+using workspace = new Workspace();
+await using redises = await startTogether(SERVERS.map(() => startRedis()));
+const backends = redises.map(({ port }) => ["-d", `redis:127.0.0.1:${port}`]);
+await using unsigned = await startTogether(backends.map((args) => startDaemon(args)));
+await using signed = await startTogether(
+  backends.map((args) => startDaemon([...args, "-s", workspace.publicFolder])),
+);
+await using proxies = await startTogether(redises.map(({ port }) => startEcho("--redis", String(port))));
+const sign = (text: Buffer) => signCommand(text, workspace.key.privateKey);
+const portsOf = (servers: readonly { readonly port: number }[]) => servers.map(({ port }) => port);
+using bareTrip = roundTrip(portsOf(proxies), () => REQUEST, ECHO_BYTES);
+using plainTrip = roundTrip(portsOf(unsigned), () => frameOf(command(), null), OK_BYTES);
+using signedTrip = roundTrip(portsOf(signed), () => frameOf(command(), sign), OK_BYTES);
+const subjects = [
+  { name: "three bare proxies, each before a Redis", trip: bareTrip, original: "" },
+  { name: "unsigned", trip: plainTrip, original: ORIGINAL.unsigned },
+  { name: "signed, RSA-2048", trip: signedTrip, original: ORIGINAL.signed },
+];
+const runs = await alternate(subjects, { rounds: ROUNDS, warmUps: 2 }, ({ trip }) =>
+  measure({ callers: 1, seconds: SECONDS }, () => trip.call()),
+);
+const [bare, ...others] = runs.map((all) => medians(all));
+const rows = [bare, ...others].map((figures, i) => [
+  subjects[i]?.name ?? "",
+  Math.round(figures?.perSecond ?? Number.NaN),
+  figures?.p50 ?? Number.NaN,
+  ((figures?.perSecond ?? Number.NaN) / (bare?.perSecond ?? Number.NaN)).toFixed(2),
+  subjects[i]?.original ?? "",
+]);
+report(
+  "version-1",
+  `## Version 1 before Redis
+
+${machine("version-1")} Sequential SETs to three daemons, each with \`-d redis:\`, medians of ${ROUNDS} alternating rounds of ${SECONDS} s. A bare proxy is a
+Node program that reads a request, sends a SET to its Redis, and answers after Redis; a call writes to all three servers and waits for the first answer. The
+original (a C program) cannot run here; the last column was recorded on another idle machine with two cores.
+
+${table(["", "per second", "p50 µs", "÷ bare proxies", "original, recorded"], rows)}`,
+);
