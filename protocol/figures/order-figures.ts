@@ -1,8 +1,8 @@
-/** The figures of the stream that orders a daemon's writes (--order). INFO, /metrics and dbsync status use this table. */
+/** The figures of the stream that orders a daemon's writes (--order). /metrics uses this table, and so do the types of INFO and of dbsync status. */
 import type { FigureTable } from "./figure.js";
 
 /** The space of a file system, in bytes. */
-export const DISK_FIGURES = {
+const DISK_FIGURES = {
   free: { kind: "number", help: "the free bytes" },
   size: { kind: "number", help: "the size in bytes" },
 } as const satisfies FigureTable;

@@ -1,8 +1,8 @@
 /** The table of all metrics of /metrics. `npm run tables` also writes it into docs/metrics.md. */
 import { performance } from "node:perf_hooks";
-import { MESSAGE_FIGURES } from "../../daemon/cluster/peers/shared/cluster-state.js";
 import { REFUSALS, type RefusalCode } from "../../daemon/engine/answers/refusals.js";
 import type { Sources } from "../../daemon/program/inspection/inspected-daemon.js";
+import { MESSAGE_FIGURES } from "../../protocol/figures/message-figures.js";
 import { ORDER_FIGURES } from "../../protocol/figures/order-figures.js";
 import { MEMBER_FIGURES, MIRROR_FIGURES, TIMELINE_FIGURES } from "../../protocol/figures/timeline-figures.js";
 import { STATE_NAMES } from "../../protocol/state-names.js";

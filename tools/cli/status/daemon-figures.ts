@@ -45,7 +45,7 @@ const NOTHING: FiguresAnswer = { figures: null, missing: null, note: null };
  * @param isQueried  for each server, whether to query it
  * @returns an answer for each server
  */
-export async function readFigures(
+export async function readDaemonFigures(
   settings: Settings,
   isQueried: readonly boolean[],
 ): Promise<readonly FiguresAnswer[]> {

@@ -23,7 +23,7 @@ import {
 import { hexOf } from "../../../protocol/version-2/envelope.js";
 import { KNOWS_SIGNED } from "../../../protocol/version-2/messages-v2.js";
 import { showProgressText } from "../shared/progress.js";
-import { type FiguresAnswer, type OrderFigures, readFigures } from "./daemon-figures.js";
+import { type FiguresAnswer, type OrderFigures, readDaemonFigures } from "./daemon-figures.js";
 import { type ShownDaemon, short } from "./daemon-report.js";
 import { type MemberStatus, readTimelines, type TimelineStatus } from "./read-timeline-status.js";
 
@@ -38,7 +38,7 @@ export const CLOCK_CURE = "set both clocks by NTP";
 /** Sends a hello to all daemons, and queries their figures. */
 export async function readWorkStatus(settings: Settings): Promise<DaemonStatus[]> {
   const daemons = await readStatus(settings);
-  const figures = await readFigures(
+  const figures = await readDaemonFigures(
     settings,
     daemons.map((daemon) => canBeQueried(settings, daemon)),
   );

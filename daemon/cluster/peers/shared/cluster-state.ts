@@ -1,7 +1,7 @@
 /** The record that Peering and its components share, and the status of each member. */
 
 import type { ByteString } from "../../../../protocol/byte-string.js";
-import type { FigureTable } from "../../../../protocol/figures/figure.js";
+import type { MESSAGE_FIGURES } from "../../../../protocol/figures/message-figures.js";
 import type { MemberAbout } from "../../../../protocol/members/about-message.js";
 import type { OwnMessage, StatusMessage } from "../../../../protocol/members/member-messages.js";
 import type { PackedEntry } from "../../../../protocol/members/packed-entries.js";
@@ -275,38 +275,6 @@ export interface MemberStatus {
   /** Milliseconds since that report arrived. */
   readonly aboutAge: number | null;
 }
-
-/**
- * The counts of messages between members since the daemon started. A message is counted once for each member that
- * receives it.
- */
-export const MESSAGE_FIGURES = {
-  sent: {
-    kind: "number",
-    help: "Envelopes of messages (PUBLISH) that were sent to a member, each counted once for each member.",
-    metric: { name: "dbsyncd_messages_given_total", type: "counter" },
-  },
-  dropped: {
-    kind: "number",
-    help: "Envelopes of messages that were not sent to a member, because more than --max-relay-bytes waited for it, or because they could not be signed.",
-    metric: { name: "dbsyncd_messages_dropped_total", type: "counter" },
-  },
-  delivered: {
-    kind: "number",
-    help: "Envelopes of messages from members that were delivered to subscribers of this daemon.",
-    metric: { name: "dbsyncd_messages_heard_total", type: "counter" },
-  },
-  missed: {
-    kind: "number",
-    help: "Envelopes of messages that members did not send, or that arrived faster than this daemon could check them.",
-    metric: { name: "dbsyncd_messages_missed_total", type: "counter" },
-  },
-  refused: {
-    kind: "number",
-    help: "Envelopes of messages from members that had no valid signature, were too old or were not permitted.",
-    metric: { name: "dbsyncd_messages_refused_total", type: "counter" },
-  },
-} as const satisfies FigureTable;
 
 export type MessageFigures = Record<keyof typeof MESSAGE_FIGURES, number>;
 
