@@ -23,7 +23,7 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { testFiles } from "../support/chosen-files.js";
-import { inTurns } from "../support/in-turns.js";
+import { inTurns, millisecondsOf } from "../support/in-turns.js";
 import { BUNDLES } from "../support/make-bundles.js";
 import { buildRoot, ownFiles, repositoryRoot } from "../support/repository.js";
 import { forgetSettings } from "../support/test-environment.js";
@@ -47,7 +47,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
 });
 const startedAt = performance.now();
-const limit = Number(values.seconds ?? Number.POSITIVE_INFINITY) * 1000;
+const limit = millisecondsOf(values.seconds);
 const elapsed = () => performance.now() - startedAt;
 const failures: string[] = [];
 const omitted: string[] = [];

@@ -14,7 +14,7 @@ import { dirname, join } from "node:path";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { inTurns } from "../support/in-turns.js";
+import { inTurns, millisecondsOf } from "../support/in-turns.js";
 import { buildRoot } from "../support/repository.js";
 import { forgetSettings } from "../support/test-environment.js";
 import { problemsOf } from "./killers.js";
@@ -58,7 +58,7 @@ const { values, positionals } = parseArgs({
   options: { tested: { type: "boolean", default: false }, seconds: { type: "string" } },
   allowPositionals: true,
 });
-const limit = Number(values.seconds ?? Number.POSITIVE_INFINITY) * 1000;
+const limit = millisecondsOf(values.seconds);
 
 const suspect = join(dirname(fileURLToPath(import.meta.url)), "suspect.js");
 
@@ -261,7 +261,7 @@ async function main(words: readonly string[]): Promise<void> {
   const omitted = queue.length === 0 ? "" : `; ${queue.length} were not tried in this run`;
   const tried = chosen.length - queue.length;
   console.log(`${tried - alive} of ${tried} mutants were detected${omitted}`);
-  if (alive > 0 || unsound.size > 0 || chosen.length === 0) process.exitCode = 1;
+  if (alive > 0 || unsound.size > 0 || tried === 0) process.exitCode = 1;
 }
 
 process.once("exit", () => {

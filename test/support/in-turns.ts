@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { ownFiles, repositoryRoot } from "./repository.js";
 
 /** Matches the files whose contents determine the beginning. */
-const HASHED = /^(daemon|faces)\/.*\.ts$/;
+const HASHED = /^(client|keys|protocol|daemon|faces|tools|test)\/.*\.ts$/;
 
 /**
  * Returns the items, beginning with one that the contents of the tree determine.
@@ -18,4 +18,15 @@ export function inTurns<Item>(items: readonly Item[], limit: number): Item[] {
     hash.update(readFileSync(join(repositoryRoot, file)));
   const first = hash.digest().readUInt32BE(0) % Math.max(1, items.length);
   return [...items.slice(first), ...items.slice(0, first)];
+}
+
+/**
+ * Reads the value of `--seconds`.
+ * @returns milliseconds; infinite without the option
+ * @throws Error if the value is not a positive number
+ */
+export function millisecondsOf(seconds: string | undefined): number {
+  const limit = seconds === undefined ? Number.POSITIVE_INFINITY : Number(seconds) * 1000;
+  if (!(limit > 0)) throw new Error(`--seconds ${seconds}: not a positive number`);
+  return limit;
 }

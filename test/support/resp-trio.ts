@@ -1,4 +1,4 @@
-/** Prepares three daemons for Redis clients. */
+/** Prepares the daemons of a Trio for clients without signatures, such as Redis clients. */
 import { createPublicKey } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -8,7 +8,7 @@ export async function respPort(trio: Trio, index: number): Promise<number> {
   return await trio.daemon(index).portOf("Redis clients");
 }
 
-/** Authorizes the keys of the daemons, with which they sign for Redis clients. */
+/** Authorizes the keys of the daemons, with which they sign for clients without signatures. */
 export async function authorizeDaemons(trio: Trio): Promise<void> {
   await using root = trio.client([0], { key: trio.root.privateKey });
   for (const index of trio.ports.keys()) {

@@ -153,7 +153,9 @@ export class TestReport {
 
 /** Describes how the process of a file has ended that failed without a failed test. */
 function endOf({ cause, exitCode, signal }: NonNullable<TestEvent["details"]["error"]>): string {
-  return `${String(cause)} (${signal ? `ended by ${signal}` : `exit code ${exitCode}`})`;
+  const text = typeof cause === "string" ? cause : inspect(cause, { depth: 5 });
+  if (signal) return `${text} (ended by ${signal})`;
+  return typeof exitCode === "number" ? `${text} (exit code ${exitCode})` : text;
 }
 
 function markOf({ details, skip }: TestEvent): string {

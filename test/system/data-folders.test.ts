@@ -62,7 +62,12 @@ test("a daemon with a full disk refuses and reports writes, serves reads and pee
   const line = await trio.daemon(0).logged(({ level, msg }) => level === "error" && /data folder/.test(msg));
   assert.match(JSON.stringify(line), /reason/);
   // Reads are refused until the state no longer includes the writes that the disk does not have.
-  await trio.until("the daemon serves reads", async () => (await client.send("GET k")) === "v");
+  let read: string | null | undefined;
+  await trio.until("the daemon serves reads", async () => {
+    read = await client.send("GET k");
+    return true;
+  });
+  assert.equal(read, "v");
   assert.notEqual((await trio.status(0)).failure, null);
   const health = await fetch(
     `http://127.0.0.1:${await trio.daemon(0).portOf("/healthz and /metrics")}/healthz`,

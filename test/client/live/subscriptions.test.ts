@@ -32,7 +32,7 @@ before(async () => {
     return true;
   });
 });
-after(async () => await replicas[Symbol.asyncDispose]());
+after(async () => await replicas?.[Symbol.asyncDispose]());
 
 const serverOf = ({ port }: RunningReplica) => `127.0.0.1:${port}`;
 const clientOf = (servers: readonly RunningReplica[], key = app): Client =>

@@ -13,7 +13,7 @@ let replicas: Replicas;
 before(async () => {
   replicas = await startReplicas(2, ["-s", app.file, "--root-key", root.file]);
 });
-after(async () => await replicas[Symbol.asyncDispose]());
+after(async () => await replicas?.[Symbol.asyncDispose]());
 
 const here = () => replicas[0] as RunningReplica;
 const there = () => replicas[1] as RunningReplica;

@@ -53,15 +53,21 @@ export async function startReplicas(
 ): Promise<Replicas> {
   const ports = await Promise.all(Array.from({ length: count }, () => freePort()));
   const argsOf = typeof args === "function" ? args : () => args;
-  const replicas = await Promise.all(
-    ports.map((_, index) => startReplica({ args: [...peerArgs(ports, index), ...argsOf(index)] })),
+  const starts = ports.map((_, index) =>
+    startReplica({ args: [...peerArgs(ports, index), ...argsOf(index)] }),
   );
-  await until("all daemons are live", () => replicas.every(({ daemon }) => daemon.health.state === "live"));
-  return Object.assign(replicas, {
-    async [Symbol.asyncDispose]() {
-      await Promise.all(replicas.map(({ daemon }) => daemon.stop()));
-    },
-  });
+  const stop = async () => {
+    for (const start of await Promise.allSettled(starts))
+      if (start.status === "fulfilled") await start.value[Symbol.asyncDispose]();
+  };
+  try {
+    const replicas = await Promise.all(starts);
+    await until("all daemons are live", () => replicas.every(({ daemon }) => daemon.health.state === "live"));
+    return Object.assign(replicas, { [Symbol.asyncDispose]: stop });
+  } catch (problem) {
+    await stop();
+    throw problem;
+  }
 }
 
 export function settingsFrom(args: readonly string[]) {

@@ -14,6 +14,11 @@ import { until } from "../../support/until.js";
 async function startPair(): Promise<Trio> {
   const pair = await Trio.start(["--resp", "0"], 2);
   await authorizeDaemons(pair);
+  for (const index of pair.ports.keys()) {
+    using client = await RedisConnection.open(await respPort(pair, index));
+    const ready = await client.call("INFO", "persistence");
+    assert.match(ready.kind === "bulk" ? ready.bytes : "", /\r\nloading:0\r\n/);
+  }
   return pair;
 }
 

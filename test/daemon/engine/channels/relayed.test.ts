@@ -33,7 +33,7 @@ before(async () => {
   });
   await untilConnected();
 });
-after(async () => await replicas[Symbol.asyncDispose]());
+after(async () => await replicas?.[Symbol.asyncDispose]());
 
 const at = (index: number) => replicas[index] as RunningReplica;
 const respPort = ({ daemon }: RunningReplica) => daemon.addressOf("resp")?.port ?? 0;
