@@ -1,6 +1,7 @@
 /**
  * Measures how fast an empty daemon catches up, and how fast a daemon reads its own timeline when it starts. `--smoke`
- * is short and does not change RESULTS.md. `--full` writes a million envelopes of one command instead of 200,000; signing them takes minutes.
+ * is short and does not change RESULTS.md. `--full` writes a million envelopes of one command instead of 200,000; signing
+ * them takes minutes.
  */
 import { cpuMicros, mainThreadMicros, verifySeconds } from "./daemon-cpu.js";
 import { startDaemon } from "./processes.js";

@@ -1,4 +1,7 @@
-/** The interface of a listener for changes of keys, and the events of keys. A listener is not part of the state and does not affect it. */
+/**
+ * The interface of a listener for changes of keys, and the events of keys. A listener is not part of the state and does
+ * not affect it.
+ */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { CommandEffects, type CommandResult, type ReportEvent } from "./events/command-effects.js";
 import type { UndoRecord } from "./keyspace/undo.js";

@@ -6,30 +6,30 @@ import { MESSAGE_FIGURES } from "../../protocol/figures/message-figures.js";
 import { ORDER_FIGURES } from "../../protocol/figures/order-figures.js";
 import { MEMBER_FIGURES, MIRROR_FIGURES, TIMELINE_FIGURES } from "../../protocol/figures/timeline-figures.js";
 import { STATE_NAMES } from "../../protocol/state-names.js";
-import { labelled, metricsOf, only, single } from "./http/metric.js";
+import { labelled, metricMaker, only, single } from "./http/metric.js";
 import { figureMetrics, histogram, type MetricRow } from "./metric-row.js";
 
 /** The parts that several metrics describe. A part that the daemon does not have, such as --order, has no samples. */
-const ofKeys = metricsOf([], ({ keys }: Sources) => only(keys()));
-const ofWorkingMemory = metricsOf([], ({ workingMemory }: Sources) => only(workingMemory()));
+const ofKeys = metricMaker([], ({ keys }: Sources) => only(keys()));
+const ofWorkingMemory = metricMaker([], ({ workingMemory }: Sources) => only(workingMemory()));
 const mirror = ({ replica }: Sources) => only(replica()?.mirror ?? null);
-const ofMirror = metricsOf([], mirror);
+const ofMirror = metricMaker([], mirror);
 const order = ({ order }: Sources) => only(order());
-const ofJsonReplicas = metricsOf([], ({ jsonReplicas }: Sources) => only(jsonReplicas()));
-const perJsonReplica = metricsOf(["replica"], ({ jsonReplicas }: Sources) =>
+const ofJsonReplicas = metricMaker([], ({ jsonReplicas }: Sources) => only(jsonReplicas()));
+const perJsonReplica = metricMaker(["replica"], ({ jsonReplicas }: Sources) =>
   labelled("replica", jsonReplicas()?.servers ?? [], ({ replica }) => replica),
 );
-const perListener = metricsOf(["listener"], ({ metrics }: Sources) =>
+const perListener = metricMaker(["listener"], ({ metrics }: Sources) =>
   [...metrics.listeners].map(([listener, value]) => ({ labels: { listener }, value })),
 );
-const perBackend = metricsOf(["backend"], ({ metrics }: Sources) =>
+const perBackend = metricMaker(["backend"], ({ metrics }: Sources) =>
   [...metrics.backends].map(([backend, value]) => ({ labels: { backend }, value })),
 );
-const perDatabase = metricsOf(["db"], ({ keys }: Sources) =>
+const perDatabase = metricMaker(["db"], ({ keys }: Sources) =>
   labelled("db", keys()?.keyCounts ?? [], ({ db }) => String(db)),
 );
 /** For each family of commands that clients of --resp have called. */
-const perFamily = metricsOf(["family"], ({ families }: Sources) =>
+const perFamily = metricMaker(["family"], ({ families }: Sources) =>
   labelled("family", families() ?? [], ({ family }) => family),
 );
 /** The members, except the daemon itself. */
@@ -126,7 +126,7 @@ export const METRICS: Readonly<Record<string, MetricRow>> = {
     "Date of an envelope minus the time of its arrival by the daemon's clock; negative for past dates.",
     ({ metrics }) => only(metrics.skew),
   ),
-  dbsyncd_backend_up: metricsOf(["backend"], ({ health }: Sources) =>
+  dbsyncd_backend_up: metricMaker(["backend"], ({ health }: Sources) =>
     labelled("backend", health().backends, ({ name }) => name),
   )("gauge", "1 while the database can be reached, otherwise 0.", ({ up }) => Number(up)),
   dbsyncd_backend_seconds: {
@@ -200,7 +200,7 @@ export const METRICS: Readonly<Record<string, MetricRow>> = {
   ),
   ...figureMetrics(TIMELINE_FIGURES, [], ({ replica }) => only(replica())),
   ...figureMetrics(MESSAGE_FIGURES, [], ({ replica }) => only(replica()?.messages ?? null)),
-  dbsyncd_member_connected: metricsOf(["member"], members)(
+  dbsyncd_member_connected: metricMaker(["member"], members)(
     "gauge",
     "1 while the member is connected, otherwise 0.",
     ({ connection }) => Number(connection === "connected"),
@@ -222,7 +222,7 @@ export const METRICS: Readonly<Record<string, MetricRow>> = {
     ({ comparing }) => Number(comparing !== 0),
   ),
   ...figureMetrics(MIRROR_FIGURES, [], mirror),
-  dbsyncd_order_connected: metricsOf([], order)(
+  dbsyncd_order_connected: metricMaker([], order)(
     "gauge",
     "1 while the stream of --order can be read and written, otherwise 0; writes are then refused.",
     ({ trouble }) => Number(trouble === null),

@@ -116,7 +116,8 @@ function clientList({ listeners, uptime }: InspectedDaemon): ByteString {
 const inLine = (name: string): string => name.replace(/[^\x21-\x7e]/g, "_");
 
 /**
- * Returns the current values of the daemon's options by their long names, as --check-config prints them; an option that is not set is empty, and passwords of databases are left out.
+ * Returns the current values of the daemon's options by their long names, as --check-config prints them. An option that
+ * is not set is empty, and passwords of databases are left out.
  * @param patterns  glob patterns of the names
  */
 function configValues(patterns: readonly ByteString[], settings: Settings): Reply {

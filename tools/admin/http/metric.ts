@@ -25,7 +25,7 @@ export interface ValueMetric<Sources> extends Metric<Sources, number> {
  * @param labels    the names of the labels
  * @param subjects  returns the subjects, with the labels of their samples
  */
-export const metricsOf =
+export const metricMaker =
   <Sources, Subject>(
     labels: readonly string[],
     subjects: (sources: Sources) => readonly Sample<Subject>[],
@@ -57,7 +57,7 @@ export const single = <Sources>(
   type: ValueMetric<Sources>["type"],
   help: string,
   read: (sources: Sources) => number,
-): ValueMetric<Sources> => metricsOf<Sources, Sources>([], only)(type, help, read);
+): ValueMetric<Sources> => metricMaker<Sources, Sources>([], only)(type, help, read);
 
 export interface HistogramMetric<Sources> extends Metric<Sources, Histogram> {
   readonly type: "histogram";

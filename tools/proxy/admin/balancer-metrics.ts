@@ -1,5 +1,5 @@
 /** The metrics of a balancer. `npm run tables` writes them into docs/proxy.md. */
-import { labelled, type Metrics, metricsOf, type Sample, single } from "../../admin/http/metric.js";
+import { labelled, type Metrics, metricMaker, type Sample, single } from "../../admin/http/metric.js";
 import type { BalancedServer } from "../balancer/balanced-server.js";
 import type { StatementCounts } from "../balancer/balancer-session.js";
 import type { ClientCounts } from "./client-counts.js";
@@ -13,7 +13,7 @@ export interface BalancerSources {
 
 const one = single<BalancerSources>;
 
-const perServer = metricsOf(["server"], ({ servers }: BalancerSources) =>
+const perServer = metricMaker(["server"], ({ servers }: BalancerSources) =>
   labelled("server", servers, ({ id }) => id),
 );
 

@@ -331,7 +331,10 @@ const OF_ONE: ReadonlyMap<string, OfOne> = new Map<string, OfOne>(
   }),
 );
 
-/** Compiles a call of a scalar function. The grammar has checked the number of arguments. @param compile  compiles an argument */
+/**
+ * Compiles a call of a scalar function. The grammar has checked the number of arguments.
+ * @param compile  compiles an argument
+ */
 function scalarCall(
   { name, arguments: operands }: Call,
   compile: (expression: Expression) => Compiled,

@@ -240,7 +240,8 @@ const ID_BYTES = 4;
 
 /**
  * XADD. On a daemon with a timeline, a late entry may change the position of the unit. The ids that the store chooses
- * are therefore derived from the unit itself, so a client can rely on an id that it has received. Source: docs/consistency.md.
+ * are therefore derived from the unit itself, so a client can rely on an id that it has received. Source:
+ * docs/consistency.md.
  */
 function xadd(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   const { trimming, makesStream, requestedId, next } = trimOptions(argv, true);
