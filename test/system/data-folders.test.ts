@@ -45,6 +45,7 @@ test("a second daemon refuses to start on the same folder, even while the first 
   trio.daemon(0).kill("SIGCONT");
   await using client = trio.client();
   assert.equal(await client.send("SET k v"), "OK");
+  await trio.until("the daemon continues", async () => (await trio.status(0)).state === "live");
 });
 
 test("a daemon with a full disk refuses and reports writes, serves reads and peers, and recovers when space is free", {
