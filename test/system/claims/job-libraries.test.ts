@@ -111,7 +111,7 @@ for (const [path, library] of LIBRARIES.entries()) {
     const { cluster } = rounds;
     const ports = DAEMONS.map((daemon) => (isMongo ? cluster.mongoPort(daemon) : cluster.respPort(daemon)));
     await using workers = await LibraryWorkers.start(program, join(folder, file), ports);
-    const figures = await rounds.run(libraryPlay(name, workers), path, roundsOf(200));
+    const figures = await rounds.run(libraryPlay(name, workers), path, roundsOf(100));
     const rest = await completed(rounds, workers, figures);
     figures.unanswered = rounds.kills * lossesOfKill;
     t.diagnostic(`${described(name, figures)}; ${rest}`);
