@@ -1,6 +1,6 @@
 /**
  * Measures how the cost of daemons grows: one daemon with many clients, several members in memory, and many keys. It
- * prints CPU times and bytes, which other programs on the machine disturb little. `--clients 5000`, `--members 3,7,15`
+ * prints CPU times and bytes. Run it on an idle machine: under load, the CPU time per write of members varies. `--clients 5000`, `--members 3,7,15`
  * and `--keys 1000000,10000000` choose the sizes; an empty value skips a part. `--smoke` is short and does not change
  * RESULTS.md.
  */
@@ -119,7 +119,7 @@ async function snapshotCost({ pid, facePort }: FaceServer, folder: string) {
   using connection = await RedisConnection.open(facePort);
   let [longest, resident, last, found] = [0, 0, mainThreadMicros(pid), 0];
   const deadline = performance.now() + SNAPSHOT_MS_MAX;
-  // The daemon notes that a snapshot is valid within a second after it is made.
+  // A snapshot counts once its file was found in ten checks: the daemon marks it as valid within a second.
   for (let i = 0; found < 10; i++) {
     if (performance.now() > deadline) throw new Error(`no snapshot within ${SNAPSHOT_MS_MAX / 1000} s`);
     await setTimeout(1);

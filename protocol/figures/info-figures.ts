@@ -1,6 +1,6 @@
 /**
- * The figures of a daemon in INFO dbsync, which dbsync status and dbsync top show. Times are in seconds, sizes in bytes,
- * and counts are those since the start.
+ * The figures of a daemon in INFO dbsync, which dbsync status and dbsync top show. Times are in seconds unless the name
+ * of the field contains usec; sizes are in bytes.
  */
 import type { Figures, PlainFigure } from "./figure.js";
 
@@ -30,11 +30,11 @@ export const INFO_FIGURES = {
     help: "connections of all its listeners, including this one",
   },
   commands: { field: "total_commands_processed", kind: "number", help: "commands answered since the start" },
-  errors: { field: "total_error_replies", kind: "number", help: "answers that were errors" },
+  errors: { field: "total_error_replies", kind: "number", help: "answers since the start that were errors" },
   refusals: {
     field: "dbsync_refusals",
     kind: "number",
-    help: "requests that it did not answer since the start; its log has the reasons",
+    help: "refused requests and refused connections since the start; its log has the reasons",
   },
   keys: {
     field: "dbsync_keys",
@@ -64,7 +64,7 @@ export const INFO_FIGURES = {
   times: {
     field: "dbsync_answered_usec_buckets",
     kind: "text",
-    help: "answers by maximum duration in microseconds, as pairs; `more`: longer than all others",
+    help: "answers by maximum duration in microseconds, as pairs; `more`: longer than the last maximum",
   },
 } as const satisfies InfoTable;
 

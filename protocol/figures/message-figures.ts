@@ -9,7 +9,7 @@ export const MESSAGE_FIGURES = {
   sent: {
     kind: "number",
     help: "Envelopes of messages (PUBLISH) that were sent to a member, each counted once for each member.",
-    metric: { name: "dbsyncd_messages_given_total", type: "counter" },
+    metric: { name: "dbsyncd_messages_sent_total", type: "counter" },
   },
   dropped: {
     kind: "number",
@@ -19,7 +19,7 @@ export const MESSAGE_FIGURES = {
   delivered: {
     kind: "number",
     help: "Envelopes of messages from members that were delivered to subscribers of this daemon.",
-    metric: { name: "dbsyncd_messages_heard_total", type: "counter" },
+    metric: { name: "dbsyncd_messages_delivered_total", type: "counter" },
   },
   missed: {
     kind: "number",

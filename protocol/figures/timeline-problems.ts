@@ -99,10 +99,10 @@ export function diagnose(
 }
 
 const SEE_LOG = "its log shows its progress";
-const LISTS_CURE =
+const LISTS_FIX =
   "start a member that knows this list (dbsync members list); if its signer's key was revoked, sign it again: dbsync members sign";
-const KEYS_CURE = "check that all daemons have the same keys: dbsync keys list";
-const FINAL_CURE =
+const KEYS_FIX = "check that all daemons have the same keys: dbsync keys list";
+const FINAL_FIX =
   "check which daemon is down or out of date (dbsync members list); remove one that will not return: dbsync members evict";
 const PROMISES = "it may have lost promises for decisions, and does not vote until … answered";
 
@@ -222,7 +222,7 @@ const OF_DAEMON = {
       stable > 0 &&
       now - stable > STABLE_BEHIND_MAX_MS && [[secondsBetween(stable, now)]],
     says: "only units older than … s are final",
-    fix: FINAL_CURE,
+    fix: FINAL_FIX,
     severity: "problem",
     alarm: "DbsyncNothingFinal",
   },
@@ -233,7 +233,7 @@ const OF_DAEMON = {
       started !== null &&
       now - started > STABLE_BEHIND_MAX_MS && [[secondsBetween(started, now)]],
     says: "no unit has become final since it was started … s ago",
-    fix: FINAL_CURE,
+    fix: FINAL_FIX,
     severity: "problem",
     alarm: "DbsyncNothingFinal",
   },
@@ -417,21 +417,21 @@ const OF_DATA = {
   unknownKeysDropped: {
     when: ({ dropped }) => dropped > 0 && [[dropped]],
     says: "… envelopes of members were dropped because their signer's key did not arrive",
-    fix: KEYS_CURE,
+    fix: KEYS_FIX,
     severity: "problem",
     alarm: null,
   },
   unknownKeys: {
     when: ({ dropped, quarantined }) => dropped <= 0 && quarantined > 0 && [[quarantined]],
     says: "… envelopes are waiting for their signer's key",
-    fix: KEYS_CURE,
+    fix: KEYS_FIX,
     severity: "progress",
     alarm: null,
   },
   unknownListsDropped: {
     when: ({ decisionsDropped: count }) => count > 0 && [[count]],
     says: "… decisions of members were dropped because the member list that made them did not arrive",
-    fix: LISTS_CURE,
+    fix: LISTS_FIX,
     severity: "problem",
     alarm: null,
   },
@@ -439,7 +439,7 @@ const OF_DATA = {
     when: ({ decisionsDropped, decisionsQuarantined: count }) =>
       decisionsDropped <= 0 && count > 0 && [[count]],
     says: "… decisions are waiting for the member list that made them",
-    fix: LISTS_CURE,
+    fix: LISTS_FIX,
     severity: "progress",
     alarm: null,
   },
@@ -529,7 +529,10 @@ const isExcluded = ({ trouble }: MemberReport): boolean =>
 const storedFrom = ({ prunedTo }: MemberReport): string =>
   `it stores those since ${dateText((prunedTo ?? 0) + 1)}`;
 
-/** Whether a connection may be missing only because the member has just been started. */
+/**
+ * Whether a connection may be missing only because the member has just been started: neither daemon has given a reason.
+ * The sentences of the reasons (CLOSE_REASONS, roster.ts) begin with It, Its, No or The.
+ */
 const isUnanswered = (trouble: string | null): boolean =>
   trouble === null || !/^(it|its|no|the) /i.test(trouble);
 
@@ -571,7 +574,7 @@ function remedyFor({ address, id, trouble: reported }: MemberReport): string {
   // If a pin is wrong, the daemon's real id is not known.
   const known = trouble.startsWith("Its id is not the one") ? null : id;
   const pin = `pin it with the id that it prints when it starts (--peer ${address}#ed25519:${known ?? "…"}), or authorize it with CLUSTER ADD`;
-  if (/^Its key (belongs to no|is none)/.test(trouble))
+  if (trouble.startsWith("Its key belongs to no"))
     return `start both with the same --cluster-secret; or ${pin}`;
   if (/^Its id is not the one/.test(trouble)) return pin;
   if (trouble.startsWith("No address of --peer leads to it"))

@@ -4,8 +4,8 @@
  * and tool of daemon/faces.ts (or only those named) with those that import it, compiles the rest, starts a daemon
  * and sends it commands.
  *
- * With --seconds, it stops after about that time, and prints what it omitted; the contents of the tree determine where
- * it begins, so that successive commits check everything in turns.
+ * With --seconds, it stops after about that time, and prints what it omitted; a hash of the tree determines where it
+ * begins, so that different commits check different parts.
  */
 import { spawnSync } from "node:child_process";
 import {
@@ -23,9 +23,9 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { testFiles } from "../support/chosen-files.js";
-import { inTurns, millisecondsOf } from "../support/in-turns.js";
 import { BUNDLES } from "../support/make-bundles.js";
 import { buildRoot, ownFiles, repositoryRoot } from "../support/repository.js";
+import { rotatedByTree, secondsOption } from "../support/rotated-by-tree.js";
 import { forgetSettings } from "../support/test-environment.js";
 import { FACE_LIST, LISTED, planRemoval, type Removal } from "./removal.js";
 
@@ -47,7 +47,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
 });
 const startedAt = performance.now();
-const limit = millisecondsOf(values.seconds);
+const limit = secondsOption(values.seconds);
 const elapsed = () => performance.now() - startedAt;
 const failures: string[] = [];
 const omitted: string[] = [];
@@ -64,7 +64,7 @@ const copy = mkdtempSync(join(tmpdir(), "dbsync-core-"));
 try {
   copyTree();
   if (positionals.length === 0) without("faces/ and tools/", planRemoval([]), runCoreTests);
-  for (const name of inTurns(positionals.length > 0 ? positionals : [...LISTED.keys()], limit)) {
+  for (const name of rotatedByTree(positionals.length > 0 ? positionals : [...LISTED.keys()], limit)) {
     if (elapsed() > limit) omitted.push(`the removal of ${name}`);
     else without(name, planRemoval([LISTED.get(name) as string]), runSmokeTest);
   }
@@ -140,7 +140,7 @@ function runCoreTests({ dependents }: Removal): void {
   const root = join(copy, "dist/test");
   const removed = new Set(dependents.map((file) => file.replace(/^test\//, "").replace(/\.ts$/, ".js")));
   const all = testFiles(root).filter((file) => CORE_TESTS.test(file) && !removed.has(file));
-  const files = inTurns(all, limit);
+  const files = rotatedByTree(all, limit);
   let ran = 0;
   // One batch runs even on a slow machine.
   while (ran < files.length && (ran === 0 || elapsed() < limit * CORE_SHARE)) {

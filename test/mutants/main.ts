@@ -3,8 +3,8 @@
  * -- dedupe order` tries the mutants whose names contain one of the words. `npm run mutants -- --tested` is for use
  * after a full run of the tests. It assumes that the tests pass, and does not run them without a mutant.
  *
- * With --seconds, it begins no mutant after about that time; the contents of the tree determine where it begins, so that
- * successive commits try all mutants in turns.
+ * With --seconds, it begins no mutant after about that time; a hash of the tree determines where it begins, so that
+ * different commits try different mutants.
  */
 import { type ChildProcess, fork, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -14,8 +14,8 @@ import { dirname, join } from "node:path";
 import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { inTurns, millisecondsOf } from "../support/in-turns.js";
 import { buildRoot } from "../support/repository.js";
+import { rotatedByTree, secondsOption } from "../support/rotated-by-tree.js";
 import { forgetSettings } from "../support/test-environment.js";
 import { problemsOf } from "./killers.js";
 import type { Mutant } from "./mutant.js";
@@ -58,7 +58,7 @@ const { values, positionals } = parseArgs({
   options: { tested: { type: "boolean", default: false }, seconds: { type: "string" } },
   allowPositionals: true,
 });
-const limit = millisecondsOf(values.seconds);
+const limit = secondsOption(values.seconds);
 
 const suspect = join(dirname(fileURLToPath(import.meta.url)), "suspect.js");
 
@@ -242,7 +242,7 @@ async function main(words: readonly string[]): Promise<void> {
   const stale = chosen.map(staleness).filter((text) => text !== null);
   for (const text of stale) console.error(text);
   // The last mutants in the table start servers and take the longest time, so they run first.
-  const queue = inTurns(chosen.filter((mutant) => staleness(mutant) === null).reverse(), limit);
+  const queue = rotatedByTree(chosen.filter((mutant) => staleness(mutant) === null).reverse(), limit);
   let alive = stale.length;
   const begunAt = performance.now();
   const work = async () => {

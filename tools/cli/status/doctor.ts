@@ -29,7 +29,7 @@ import { JSON_FLAG, printJson, printSentence } from "../shared/output.js";
 import { isDenied } from "../shared/ping-result.js";
 import { short } from "./daemon-report.js";
 import {
-  CLOCK_CURE,
+  CLOCK_FIX,
   type DaemonStatus,
   describeClock,
   MAX_CLOCK_DIFFERENCE_MS,
@@ -318,7 +318,7 @@ function examineOldClock(outcome: Outcome, localTime: number, add: Report): void
   const difference = Number(time[1]) * 1000 + Number(time[2]) / 1000 - localTime;
   const text = describeClock(difference);
   if (Math.abs(difference) <= MAX_CLOCK_DIFFERENCE_MS) add({ grade: "OK", subject, text });
-  else add({ grade: "FAIL", subject, text, fix: CLOCK_CURE });
+  else add({ grade: "FAIL", subject, text, fix: CLOCK_FIX });
 }
 
 /** A line of doctor's report. `fix` says what to do about a WARN or FAIL. */

@@ -33,7 +33,7 @@ import { type MemberStatus, readTimelines, type TimelineStatus } from "./read-ti
  */
 export const MAX_CLOCK_DIFFERENCE_MS = 2_000;
 
-export const CLOCK_CURE = "set both clocks by NTP";
+export const CLOCK_FIX = "set both clocks by NTP";
 
 /** Sends a hello to all daemons, and queries their figures. */
 export async function readWorkStatus(settings: Settings): Promise<DaemonStatus[]> {
@@ -245,7 +245,7 @@ export const GREETING_RULES = {
       greeting.kind === "hello" &&
       Math.abs(greeting.clockDifference) > MAX_CLOCK_DIFFERENCE_MS && [[clockText(greeting.clockDifference)]],
     says: "its clock is … this machine's",
-    fix: CLOCK_CURE,
+    fix: CLOCK_FIX,
     severity: "problem",
     alarm: null,
   },

@@ -295,7 +295,7 @@ function georadius(
 ): Reply {
   const draft = draftFor(data, argv[1]!);
   const areaAt = byMember ? 3 : 4;
-  // If the key is absent, position and area are not checked.
+  // If the key is absent, GEORADIUSBYMEMBER checks neither the member nor the radius.
   if (!byMember) draft.centre = positionArgument(argv[2]!, argv[3]!);
   else if (draft.value !== undefined) draft.centre = positionOfMember(draft.value, argv[2]!);
   if (!byMember || draft.value !== undefined) draft.area = circleArguments(argv[areaAt]!, argv[areaAt + 1]!);

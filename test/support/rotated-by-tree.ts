@@ -1,17 +1,17 @@
-/** Chooses where a run begins that has no time for everything, so that the runs of successive commits check it all. */
+/** Rotates a list by a hash of the source files, so that runs with a time limit check different items at different commits. */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { ownFiles, repositoryRoot } from "./repository.js";
 
-/** Matches the files whose contents determine the beginning. */
+/** Matches the files whose contents are hashed. */
 const HASHED = /^(client|keys|protocol|daemon|faces|tools|test)\/.*\.ts$/;
 
 /**
- * Returns the items, beginning with one that the contents of the tree determine.
- * @param limit  the time for all items in milliseconds. If it is infinite, the order does not change
+ * Returns the items, beginning with one that the hash determines.
+ * @param limit  the time for all items in milliseconds. If it is infinite, the list is not rotated
  */
-export function inTurns<Item>(items: readonly Item[], limit: number): Item[] {
+export function rotatedByTree<Item>(items: readonly Item[], limit: number): Item[] {
   if (limit === Number.POSITIVE_INFINITY) return [...items];
   const hash = createHash("sha256");
   for (const file of ownFiles().filter((one) => HASHED.test(one)))
@@ -25,7 +25,7 @@ export function inTurns<Item>(items: readonly Item[], limit: number): Item[] {
  * @returns milliseconds; infinite without the option
  * @throws Error if the value is not a positive number
  */
-export function millisecondsOf(seconds: string | undefined): number {
+export function secondsOption(seconds: string | undefined): number {
   const limit = seconds === undefined ? Number.POSITIVE_INFINITY : Number(seconds) * 1000;
   if (!(limit > 0)) throw new Error(`--seconds ${seconds}: not a positive number`);
   return limit;
