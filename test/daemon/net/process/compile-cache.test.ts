@@ -64,7 +64,9 @@ test("without a folder there is no cache", () => {
 
 test("the programs keep compiled code if Node supports it", async () => {
   const isSupported = "enableCompileCache" in module;
-  for (const program of [programPaths.dbsync, programPaths.dbsyncd]) {
+  const programs = [programPaths.dbsyncd, programPaths.dbsync];
+  // The core has no dbsync.
+  for (const program of programs.filter((path, i) => i === 0 || existsSync(path))) {
     using scratch = new ScratchFolder();
     const env = { ...process.env, XDG_CACHE_HOME: scratch.path };
     const { code, stderr } = await run(process.execPath, [program, "--version"], { env });
