@@ -32,6 +32,13 @@ export const mutants: readonly Mutant[] = [
     test: "test/system/first-semantics.test.js",
   },
   {
+    name: "a member list sets semantics versions although a daemon reports none",
+    file: "tools/cli/members/first-semantics.js",
+    find: "report.semantics === 0",
+    replace: "false",
+    test: "test/system/first-semantics.test.js",
+  },
+  {
     name: "a new daemon reports that units dated before 1970 are final",
     file: "daemon/cluster/history/replica-figures.js",
     find: "stablePoint > 1 ? stablePoint : 0",

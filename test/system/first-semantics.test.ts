@@ -68,6 +68,8 @@ test("the versions to set are those that all daemons support, one after the othe
   assert.deepEqual(versions(report(1), report(3)), []);
   assert.deepEqual(versions(report(3)), [], "a daemon did not answer");
   assert.deepEqual(versions(report(3), report(3, 1)), [], "a daemon has data");
+  const unknown = { ...report(3), semantics: semanticsReport([]).semantics };
+  assert.deepEqual(versions(unknown, unknown), [], "no daemon reports its version");
   assert.deepEqual(versions(report(2), report(2), report(3, 1)), [2], "another daemon is no member");
   const another = new Map([
     ["0", report(2)],

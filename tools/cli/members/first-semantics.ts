@@ -8,6 +8,7 @@ import { readFigures } from "../shared/read-figures.js";
 
 /** What one daemon reports of the semantics and its entries. */
 export interface SemanticsReport {
+  /** The version in use, from 1 on; 0 if the daemon does not report it. */
   readonly semantics: number;
   readonly available: number;
   /** The number of entries with data. */
@@ -33,7 +34,7 @@ export function versionsToSet(
   let newest = Number.POSITIVE_INFINITY;
   for (const id of members) {
     const report = reports.get(id);
-    if (report === undefined || report.entries > 0) return [];
+    if (report === undefined || report.semantics === 0 || report.entries > 0) return [];
     current = Math.max(current, report.semantics);
     newest = Math.min(newest, report.available);
   }
