@@ -1,15 +1,12 @@
 /** The value of --window: the dates of envelopes that a daemon accepts from clients, relative to its clock. */
 
-import type { LimitRow } from "./limit-text.js";
-import { formatLimit, parseLimit } from "./limit-text.js";
+import { formatLimit, type LimitRow, parseLimit, SECOND } from "./limit-text.js";
 
 /** A window in milliseconds before and after the daemon's clock. */
 export interface DateWindow {
   readonly past: number;
   readonly future: number;
 }
-
-const SECOND = 1000;
 
 export const DATE_WINDOW_DEFAULT: DateWindow = { past: 30 * SECOND, future: 5 * SECOND };
 

@@ -1,10 +1,11 @@
 /** Parses and formats limits and retention times. */
 
-const KIB = 1024;
-const MIB = 1024 * KIB;
-const SECOND = 1000;
-const MINUTE = 60 * SECOND;
-const HOUR = 60 * MINUTE;
+/** Units of limits, in bytes and milliseconds. */
+export const KIB = 1024;
+export const MIB = 1024 * KIB;
+export const SECOND = 1000;
+export const MINUTE = 60 * SECOND;
+export const HOUR = 60 * MINUTE;
 
 /** The unit of a limit; `time` is stored in milliseconds. */
 export type LimitUnit = "bytes" | "time" | "count";

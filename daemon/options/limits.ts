@@ -3,15 +3,9 @@
  * that only a face reads is in its options.ts.
  */
 import { UNIT_STEPS_DEFAULT } from "../store/keyspace/effort-budget.js";
-import type { LimitRow } from "./limit-text.js";
+import { HOUR, KIB, type LimitRow, MIB, MINUTE, SECOND } from "./limit-text.js";
 import type { FaceLimits } from "./option-row.js";
 import { TIMELINE_LIMITS } from "./timeline-rows.js";
-
-const KIB = 1024;
-const MIB = 1024 * KIB;
-const SECOND = 1000;
-const MINUTE = 60 * SECOND;
-const HOUR = 60 * MINUTE;
 
 export const LIMITS = {
   maxRequestBytes: {

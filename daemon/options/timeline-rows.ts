@@ -2,18 +2,22 @@
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import { DATE_WINDOW_DEFAULT, formatDateWindow, parseDateWindow } from "./date-window.js";
 import { type Fsync, formatFsync, parseFsync } from "./fsync.js";
-import { formatRetention, type LimitRow, parseRetention } from "./limit-text.js";
+import {
+  formatRetention,
+  HOUR,
+  KIB,
+  type LimitRow,
+  MIB,
+  MINUTE,
+  parseRetention,
+  SECOND,
+} from "./limit-text.js";
 import { row } from "./option-row.js";
 import { formatPeer, type PeerAddress, parseMemberId, parsePeer } from "./peer-address.js";
 import { choice, list, path, paths, plain, text } from "./value-forms.js";
 
 const PEERS_MAX = 64;
 const CLUSTER_NAME_CHARS = 128;
-const KIB = 1024;
-const MIB = 1024 * KIB;
-const SECOND = 1000;
-const MINUTE = 60 * SECOND;
-const HOUR = 60 * MINUTE;
 
 /**
  * What happens to writes of version 1. `off`: version 1 is refused; `local`: the daemon only applies them; `gateway`:

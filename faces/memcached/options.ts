@@ -1,10 +1,7 @@
 /** The option of --memcached, and its limit. */
-import type { LimitRow } from "../../daemon/options/limit-text.js";
+import { KIB, type LimitRow, MIB } from "../../daemon/options/limit-text.js";
 import { type LimitsOf, row, type ValuesOf } from "../../daemon/options/option-row.js";
 import { listenAddress } from "../../daemon/options/value-forms.js";
-
-const KIB = 1024;
-const MIB = 1024 * KIB;
 
 export const MEMCACHED_OPTIONS = {
   memcached: row({

@@ -1,11 +1,7 @@
 /** The option of --mongo, and its limits. */
-import type { LimitRow } from "../../daemon/options/limit-text.js";
+import { HOUR, type LimitRow, MIB, MINUTE } from "../../daemon/options/limit-text.js";
 import { type LimitsOf, row, type ValuesOf } from "../../daemon/options/option-row.js";
 import { listenAddressOr } from "../../daemon/options/value-forms.js";
-
-const MIB = 1024 * 1024;
-const MINUTE = 60 * 1000;
-const HOUR = 60 * MINUTE;
 
 /** The port of MongoDB. */
 const MONGO_PORT = "27017";

@@ -1,15 +1,10 @@
 /** The options and limits of --resp. */
 import { fail } from "../../daemon/net/process/start-error.js";
 import { NO_EVENTS, parseEventFlags } from "../../daemon/options/event-flags.js";
-import type { LimitRow } from "../../daemon/options/limit-text.js";
+import { HOUR, KIB, type LimitRow, MIB, SECOND } from "../../daemon/options/limit-text.js";
 import { type LimitsOf, row, type ValuesOf } from "../../daemon/options/option-row.js";
 import type { Settings } from "../../daemon/options/settings.js";
 import { choice, listenAddress, text } from "../../daemon/options/value-forms.js";
-
-const KIB = 1024;
-const MIB = 1024 * KIB;
-const SECOND = 1000;
-const HOUR = 60 * 60 * SECOND;
 
 export const REDIS_OPTIONS = {
   /** The address for Redis clients, or null if there is none. */

@@ -1,6 +1,6 @@
 /** The options of users with names and passwords, and the limit of their connections. */
 import { fail } from "../../daemon/net/process/start-error.js";
-import type { LimitRow } from "../../daemon/options/limit-text.js";
+import { HOUR, type LimitRow } from "../../daemon/options/limit-text.js";
 import {
   flagsOf,
   type LimitsOf,
@@ -10,8 +10,6 @@ import {
 } from "../../daemon/options/option-row.js";
 import type { Settings } from "../../daemon/options/settings.js";
 import { path, toggle } from "../../daemon/options/value-forms.js";
-
-const HOUR = 60 * 60 * 1000;
 
 export const USER_OPTIONS = {
   /** The file of the users of these listeners, or null for one user with all permissions. */

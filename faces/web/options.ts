@@ -1,14 +1,11 @@
 /** The options of --ws, the listener for browsers, and its limit. */
 import { isLoopback } from "../../daemon/net/process/host-and-port.js";
 import { fail } from "../../daemon/net/process/start-error.js";
-import type { LimitRow } from "../../daemon/options/limit-text.js";
+import { HOUR, type LimitRow, SECOND } from "../../daemon/options/limit-text.js";
 import { type LimitsOf, row, type ValuesOf } from "../../daemon/options/option-row.js";
 import { refuseOpen } from "../../daemon/options/reachable-addresses.js";
 import { isSigned, type Settings } from "../../daemon/options/settings.js";
 import { list, listenAddress } from "../../daemon/options/value-forms.js";
-
-const SECOND = 1000;
-const HOUR = 60 * 60 * SECOND;
 
 const ORIGINS_MAX = 256;
 
