@@ -4,12 +4,11 @@
  * seconds and does not change RESULTS.md.
  */
 import { connect, type Socket } from "node:net";
-import { loadavg } from "node:os";
 import { freePort } from "../test/support/free-port.js";
 import { startRedis } from "../test/support/redis-server.js";
-import { median } from "./measure.js";
+import { alternate, median } from "./measure.js";
 import { startDaemon } from "./processes.js";
-import { isSmoke, machine, report, table } from "./report.js";
+import { inEnglish, isSmoke, loadBefore, machine, met, report, table } from "./report.js";
 import { memoryUse } from "./usage.js";
 
 const ROUNDS = isSmoke ? 1 : 5;
@@ -20,8 +19,7 @@ const DELIVERIES = isSmoke ? 20_000 : 2_000_000;
 /** The number of PUBLISH commands that are sent before the program waits for replies. */
 const PIPELINE = 16;
 const GOAL = 0.8;
-/** The load average over one minute. If other programs are running, the rates are meaningless. */
-const LOAD = loadavg()[0] ?? 0;
+/** The load average above which the rates are meaningless, because other programs are running. */
 const BUSY_LOAD = 1;
 const CHANNEL = "channel";
 const TEXT = "x".repeat(32);
@@ -108,21 +106,23 @@ async function figures(): Promise<string> {
   await using daemon = await startDaemon(["--resp", String(port), "--max-connections", "15000"]);
   const rows: string[][] = [];
   for (const count of SUBSCRIBERS) {
-    const [theirs, ours]: [number[], number[]] = [[], []];
-    for (let round = 0; round < ROUNDS; round++) {
-      theirs.push(await measureAt(redis.port, count));
-      ours.push(await measureAt(port, count));
-    }
-    const ratio = median(ours) / median(theirs);
-    const verdict = LOAD > BUSY_LOAD ? "not judged: busy" : ratio >= GOAL ? "met" : "missed";
-    const rates = [theirs, ours].map((all) => Math.round(median(all)).toLocaleString("en"));
-    rows.push([count.toLocaleString("en"), ...rates, ratio.toFixed(2), `≥ ${GOAL} (${verdict})`]);
+    const runs = await alternate([redis.port, port], { rounds: ROUNDS }, (each) => measureAt(each, count));
+    const [theirs = Number.NaN, ours = Number.NaN] = runs.map(median);
+    const ratio = ours / theirs;
+    const verdict = loadBefore > BUSY_LOAD ? "not judged: busy" : met(ratio >= GOAL);
+    rows.push([
+      inEnglish(count),
+      inEnglish(theirs),
+      inEnglish(ours),
+      ratio.toFixed(2),
+      `≥ ${GOAL} (${verdict})`,
+    ]);
   }
   const [redisKib, ourKib] = [
     await memoryAt(redis.port, redis.pid),
     await memoryAt(port, daemon.process.pid as number),
   ];
-  const idleText = `${IDLE_SUBSCRIBERS.toLocaleString("en")} subscribers, each with its own connection and channel`;
+  const idleText = `${inEnglish(IDLE_SUBSCRIBERS)} subscribers, each with its own connection and channel`;
   return `## Channels (bench/channels.ts)
 
 ${machine()} Messages of ${TEXT.length} bytes per second that reach subscribers. One client sends ${PIPELINE} PUBLISH commands at a time; medians of ${ROUNDS} rounds. The

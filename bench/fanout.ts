@@ -83,7 +83,7 @@ together. Goal: at most 1.5 × one signature + one round trip = ${goal.toFixed(0
 (${met(sequential <= goal)}).`,
 );
 
-/** Measures in turn with all daemons running and with one of them stopped by SIGSTOP. */
+// Measure in turn with all daemons running and with one of them stopped by SIGSTOP.
 const victim = daemons.at(-1) as Server;
 const [healthy = [], stopped = []] = await alternate(
   [false, true],

@@ -5,9 +5,9 @@
  * small tables.
  */
 import { freePort } from "../test/support/free-port.js";
-import { type Figures, measureOver, median } from "./measure.js";
+import { type Figures, measureOver, median, medians } from "./measure.js";
 import { startDaemon } from "./processes.js";
-import { isSmoke, machine, report, table } from "./report.js";
+import { inEnglish, isSmoke, machine, met, report, table } from "./report.js";
 import { makeDatabase, SqlClient } from "./sql-client.js";
 
 const ROUNDS = isSmoke ? 1 : 3;
@@ -109,8 +109,6 @@ async function joinTimes(client: SqlClient): Promise<number> {
   return median(times);
 }
 
-const verdict = (isMet: boolean) => (isMet ? "met" : "missed");
-
 const port = await freePort();
 await using _ = await startDaemon(["--sql", String(port)]);
 await makeDatabase(port);
@@ -120,12 +118,12 @@ const rows: (string | number)[][] = [];
 for (const each of CASES) {
   const rounds: Figures[] = [];
   for (let round = 0; round < ROUNDS; round++) rounds.push(await load(port, each));
-  const perSecond = median(rounds.map((figures) => figures.perSecond * each.together));
+  const perSecond = medians(rounds).perSecond * each.together;
   rows.push([
     `${each.name}, ${each.clients} client${each.clients === 1 ? "" : "s"}${each.together === 1 ? "" : `, ${each.together} statements per packet`}`,
     ...each.recorded,
     Math.round(perSecond),
-    each.goal === null ? "–" : `≥ ${each.goal.toLocaleString("en")} (${verdict(perSecond >= each.goal)})`,
+    each.goal === null ? "–" : `≥ ${inEnglish(each.goal)} (${met(perSecond >= each.goal)})`,
   ]);
 }
 const join = await joinTimes(client);
@@ -136,5 +134,5 @@ answer immediately. The client and the daemon share ${machine()}
 
 ${table(["statement", "original", "acknowledged immediately", "here", "goal"], rows)}
 
-Counting a join of two tables with ${JOINED.toLocaleString("en")} rows each, by equal columns: ${join.toFixed(0)} ms (≤ ${JOIN_GOAL_MS}: ${verdict(join <= JOIN_GOAL_MS)}).`;
+Counting a join of two tables with ${inEnglish(JOINED)} rows each, by equal columns: ${join.toFixed(0)} ms (≤ ${JOIN_GOAL_MS}: ${met(join <= JOIN_GOAL_MS)}).`;
 report("sql", text);

@@ -51,12 +51,12 @@ const subjects = [
 const runs = await alternate(subjects, { rounds: ROUNDS, warmUps: 2 }, ({ trip }) =>
   measure({ callers: 1, seconds: SECONDS }, () => trip.call()),
 );
-const [bare, ...others] = runs.map((all) => medians(all));
-const rows = [bare, ...others].map((figures, i) => [
+const figures = runs.map(medians);
+const rows = figures.map(({ perSecond, p50 }, i) => [
   subjects[i]?.name ?? "",
-  Math.round(figures?.perSecond ?? Number.NaN),
-  figures?.p50 ?? Number.NaN,
-  ((figures?.perSecond ?? Number.NaN) / (bare?.perSecond ?? Number.NaN)).toFixed(2),
+  Math.round(perSecond),
+  p50,
+  (perSecond / (figures[0]?.perSecond ?? Number.NaN)).toFixed(2),
   subjects[i]?.original ?? "",
 ]);
 report(
