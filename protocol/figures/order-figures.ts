@@ -1,4 +1,7 @@
-/** The figures of the stream that orders a daemon's writes (--order). /metrics uses this table, and so do the types of INFO and of dbsync status. */
+/**
+ * The figures of the stream that orders a daemon's writes (--order). /metrics uses this table, and so do the types of
+ * INFO and of dbsync status.
+ */
 import type { FigureTable } from "./figure.js";
 
 /** The space of a file system, in bytes. */

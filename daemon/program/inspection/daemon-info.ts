@@ -110,11 +110,8 @@ function times({ metrics: { answers } }: InspectedDaemon): string {
 
 /** Returns the number of requests without an answer, in total and by the code of the refusal. */
 function refusalFields(daemon: InspectedDaemon): InfoFields {
-  const refusals = refusalsOf(daemon);
-  return {
-    dbsync_refusals: sum(refusals.values()),
-    ...Object.fromEntries([...refusals].map(([code, count]) => [`refused_${code}`, count])),
-  };
+  const byCode = [...refusalsOf(daemon)].map(([code, count]) => [`refused_${code}`, count]);
+  return { dbsync_refusals: daemon.metrics.totals.clientRefusals, ...Object.fromEntries(byCode) };
 }
 
 /** Returns the refusals of all listeners by code, without the codes that have not occurred. */
