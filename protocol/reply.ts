@@ -18,7 +18,7 @@ export type Reply =
   | { readonly kind: "set"; readonly items: readonly Reply[] }
   /**
    * `items` contains names and values, alternating. RESP2 sends it as a flat array or, with `inPairs`, as an array of
-   * pairs. `isRelation`: numbers among its values must be distinguishable from texts (version-2/result-reply.ts).
+   * pairs. `isRelation`: numbers among its values must be distinguishable from texts (docs/protocol-v2.md "Units").
    */
   | {
       readonly kind: "map";
@@ -84,7 +84,7 @@ export const verbatim = (bytes: ByteString): ValueReply => ({ kind: "verbatim", 
 export const relation = (items: readonly Reply[]): ValueReply => ({ kind: "map", items, isRelation: true });
 /** Returns a map that RESP2 sends as an array of name-value pairs. */
 export const mapInPairs = (items: readonly Reply[]): ValueReply => ({ kind: "map", items, inPairs: true });
-/** Returns an array of a few bulk strings. For many, see lazy-bulk-reply.ts. */
+/** Returns an array of a few bulk strings. For many, see lazy-replies.ts. */
 export const bulks = (items: readonly ByteString[]): ValueReply => ({
   kind: "array",
   items: items.map(bulk),

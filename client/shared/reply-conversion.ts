@@ -1,7 +1,7 @@
 /** Converts replies to JavaScript values, the results of `call` and `multi`. */
 import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
 import type { PlainReply, PlainValue } from "../../protocol/reply.js";
-import { plainText } from "../../protocol/reply-as-text.js";
+import { plainText } from "../../protocol/version-1/response-v1.js";
 import { failureText, type LabelledCall, replyLabel } from "./command-labels.js";
 import { DbsyncError } from "./errors.js";
 import { type Answer, type Form, valueText } from "./outcome.js";

@@ -2,8 +2,7 @@
 import { Socket } from "node:net";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { MalformedFrame } from "../../protocol/errors.js";
-import { writeFrame } from "../../protocol/frame.js";
-import { FrameQueue } from "../../protocol/frame-queue.js";
+import { FrameQueue, writeFrame } from "../../protocol/frame.js";
 import { hexOf, NO_KEY, signerOf } from "../../protocol/version-2/envelope.js";
 import { firstCommandName } from "../../protocol/version-2/envelope-head.js";
 import {

@@ -3,8 +3,8 @@
  * number are part of the unit; it uses no clock, no randomness and no IO.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
+import { withItemsFound } from "../../protocol/lazy-replies.js";
 import { array, type Reply } from "../../protocol/reply.js";
-import { withItemsFound } from "../../protocol/step-reply.js";
 import type { Condition } from "../../protocol/version-2/envelope.js";
 import { CommandFailure } from "./arguments/command-errors.js";
 import type { ChangeListener } from "./change-listener.js";

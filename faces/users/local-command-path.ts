@@ -14,8 +14,8 @@ import type { LocalUnits } from "../../daemon/engine/backends/local-units.js";
 import type { MemoryBackend } from "../../daemon/engine/backends/memory-backend.js";
 import type { Command } from "../../daemon/store/rows/command-row.js";
 import type { ByteString } from "../../protocol/byte-string.js";
+import { withItemsFound } from "../../protocol/lazy-replies.js";
 import { array, type ErrorReply, NIL_ARRAY, type Reply } from "../../protocol/reply.js";
-import { withItemsFound } from "../../protocol/step-reply.js";
 import type { Condition } from "../../protocol/version-2/envelope.js";
 
 export class LocalPath implements CommandPath {

@@ -4,7 +4,7 @@
  * is null if it is unknown or absent.
  */
 
-import type { ClientTotals } from "../figures/client-totals.js";
+import type { ClientTotals } from "../figures/figure.js";
 import type { Problem } from "../figures/problem.js";
 import type { MemberReport, TimelineReport } from "../figures/timeline-figures.js";
 

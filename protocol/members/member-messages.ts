@@ -4,24 +4,23 @@
  * bulk string.
  * Source: docs/protocol-v2.md "Members".
  */
-import type { ByteString } from "../byte-string.js";
+import { type ByteString, bytesOf } from "../byte-string.js";
+import type { ClientTotals } from "../figures/figure.js";
 import { RespReader } from "../resp/resp-reader.js";
 import { HASH_BYTES } from "../version-2/envelope.js";
 import { type DaemonState, type Hello, readDaemonMessage } from "../version-2/messages-v2.js";
-import { type AboutMessage, aboutElements, readAbout } from "./about-message.js";
 import { type CutVote, readCutVotes, VOTES_MAX, writeCutVotes } from "./cut-votes.js";
-import { type ListMessage, readListEnvelope, readListMessage } from "./list-message.js";
-import { readFixed, readFlag, readNumber, readShort } from "./member-elements.js";
-import { readTotals, type Totals, totalElements } from "./member-totals.js";
-import { type PackedOrderKey, readOrderKeys, writeOrderKeys } from "./packed-entries.js";
 import {
-  readKeys,
-  readSums,
-  type StateKeys,
-  type StateSumsMessage,
-  writeKeys,
-  writeSums,
-} from "./state-messages.js";
+  readFixed,
+  readFlag,
+  readNumber,
+  readShort,
+  readTotals,
+  type Totals,
+  totalElements,
+} from "./member-elements.js";
+import { type PackedOrderKey, readOrderKeys, writeOrderKeys } from "./packed-entries.js";
+import { type ListMessage, readListEnvelope, readListMessage } from "./signed-list.js";
 
 export interface StatusMessage extends Totals {
   readonly kind: "status";
@@ -348,4 +347,159 @@ export type ExchangeMessage = Exclude<OwnMessage, { kind: "challenge" | "proof" 
 export function isExchange(message: MemberMessage): message is ExchangeMessage {
   const { kind } = message;
   return kind !== "hello" && kind !== "challenge" && kind !== "proof" && kind !== "bye";
+}
+
+/**
+ * The message in which a member describes itself, except for its timeline. The contents are unverified claims, limited
+ * in length, and printable ASCII.
+ * Source: docs/protocol-v2.md "Members".
+ */
+export interface MemberAbout extends ClientTotals {
+  /** The program's version. */
+  readonly software: string;
+  /** The dashboard's port (--admin), and whether it listens on loopback; 0: there is none. */
+  readonly pagePort: number;
+  readonly isPageLocal: boolean;
+  /** The bytes of the data folder's file system; size 0: there is no folder, or the size is unknown. */
+  readonly diskFree: number;
+  readonly diskSize: number;
+  /** The problems that the member reports about itself, one sentence each. */
+  readonly problems: readonly string[];
+}
+
+interface AboutMessage extends MemberAbout {
+  readonly kind: "about";
+}
+
+const SOFTWARE_CHARS_MAX = 32;
+const PROBLEMS_MAX = 8;
+const PROBLEM_CHARS_MAX = 300;
+const PROBLEMS_CHARS_MAX = PROBLEMS_MAX * (PROBLEM_CHARS_MAX + 1);
+const PORT_MAX = 65_535;
+/** Matches everything except printable ASCII. */
+const OTHER = /[^\x20-\x7e]/g;
+
+/** Returns the elements after the message's name. */
+function aboutElements(about: MemberAbout): string[] {
+  const { software, pagePort, isPageLocal, diskFree, diskSize, problems } = about;
+  const { clientAnswers, clientRefusals, clientConnections } = about;
+  const lines = problems.slice(0, PROBLEMS_MAX).map((line) => shown(line, PROBLEM_CHARS_MAX));
+  const local = isPageLocal ? "1" : "0";
+  return [
+    shown(software, SOFTWARE_CHARS_MAX),
+    String(pagePort),
+    local,
+    String(diskFree),
+    String(diskSize),
+    ...[clientAnswers, clientRefusals, clientConnections].map(String),
+    lines.join("\n"),
+  ];
+}
+
+/** Reads the elements after the name. @throws MalformedFrame */
+function readAbout(reader: RespReader): AboutMessage {
+  const software = shown(readShort(reader, SOFTWARE_CHARS_MAX), SOFTWARE_CHARS_MAX);
+  const pagePort = readNumber(reader);
+  if (pagePort > PORT_MAX) throw reader.malformed("expected a port");
+  const isPageLocal = readFlag(reader);
+  const [diskFree, diskSize] = [readNumber(reader), readNumber(reader)];
+  const totals = {
+    clientAnswers: readNumber(reader),
+    clientRefusals: readNumber(reader),
+    clientConnections: readNumber(reader),
+  };
+  const text = readShort(reader, PROBLEMS_CHARS_MAX);
+  const lines = text === "" ? [] : text.split("\n", PROBLEMS_MAX);
+  const problems = lines.map((line) => shown(line, PROBLEM_CHARS_MAX));
+  return { kind: "about", software, pagePort, isPageLocal, diskFree, diskSize, ...totals, problems };
+}
+
+const shown = (text: string, max: number): string => text.slice(0, max).replace(OTHER, "?");
+
+/** Sums over the sender's keys at the date `at`, without keys that have changed since then. */
+export interface StateSumsMessage {
+  readonly kind: "state-sums";
+  readonly at: number;
+  /** The sums cover 1/shares of the keyspace. */
+  readonly shares: number;
+  /** One sum per bucket; 2³² − 1: keys in this bucket have changed since then. */
+  readonly sums: Uint32Array;
+}
+
+/** Digests of individual keys at the date `at`, without keys that have changed since then. */
+interface StateKeys {
+  readonly at: number;
+  readonly salt: number;
+  readonly keys: readonly PackedKeyDigest[];
+}
+
+interface PackedKeyDigest {
+  readonly db: number;
+  readonly key: ByteString;
+  /** The digest, or null if the sender does not have the key. */
+  readonly digest: { readonly high: number; readonly low: number } | null;
+}
+
+/** The maximum numbers of buckets and keys in one message, and the maximum length of a key in it. */
+const BUCKETS_MAX = 65_536;
+export const KEYS_MAX = 128;
+export const KEY_BYTES_MAX = 4096;
+const SUM_BYTES = 4;
+/** The length of the fields before a key: db (2) ‖ flag (1) ‖ digest (8) ‖ length of the key (2). */
+const HEAD_BYTES = 13;
+
+/**
+ * The messages with which members compare their states: sums over all keys, and digests of individual keys. Source:
+ * docs/protocol-v2.md "Members".
+ */
+function writeSums(sums: Uint32Array): Buffer {
+  const bytes = Buffer.allocUnsafe(sums.length * SUM_BYTES);
+  for (const [bucket, sum] of sums.entries()) bytes.writeUInt32BE(sum, bucket * SUM_BYTES);
+  return bytes;
+}
+
+/** Unpacks sums. @throws MalformedFrame */
+function readSums(reader: RespReader): Omit<StateSumsMessage, "kind"> {
+  const [at, shares] = [readNumber(reader), readNumber(reader)];
+  const bytes = reader.readBulkView();
+  const buckets = bytes.length / SUM_BYTES;
+  if (!isPowerOfTwo(buckets) || buckets > BUCKETS_MAX) throw reader.malformed("expected sums of buckets");
+  const sums = Uint32Array.from({ length: buckets }, (_, bucket) => bytes.readUInt32BE(bucket * SUM_BYTES));
+  return { at, shares, sums };
+}
+
+const isPowerOfTwo = (count: number) => Number.isInteger(count) && count > 0 && (count & (count - 1)) === 0;
+
+function writeKeys(keys: readonly PackedKeyDigest[]): Buffer {
+  return Buffer.concat(
+    keys.map(({ db, key, digest }) => {
+      const bytes = Buffer.alloc(HEAD_BYTES + key.length);
+      bytes.writeUInt16BE(db, 0);
+      bytes.writeUInt8(digest === null ? 0 : 1, 2);
+      bytes.writeUInt32BE(digest?.high ?? 0, 3);
+      bytes.writeUInt32BE(digest?.low ?? 0, 7);
+      bytes.writeUInt16BE(key.length, 11);
+      bytes.write(key, HEAD_BYTES, "latin1");
+      return bytes;
+    }),
+  );
+}
+
+/** Unpacks digests of keys. @throws MalformedFrame */
+function readKeys(reader: RespReader): PackedKeyDigest[] {
+  const bytes = reader.readBulkView();
+  const keys: PackedKeyDigest[] = [];
+  for (let from = 0; from < bytes.length; ) {
+    const length = bytes.length - from < HEAD_BYTES ? KEY_BYTES_MAX + 1 : bytes.readUInt16BE(from + 11);
+    const end = from + HEAD_BYTES + length;
+    if (length > KEY_BYTES_MAX || end > bytes.length || keys.length === KEYS_MAX)
+      throw reader.malformed("expected digests of keys");
+    const digest =
+      bytes[from + 2] === 0
+        ? null
+        : { high: bytes.readUInt32BE(from + 3), low: bytes.readUInt32BE(from + 7) };
+    keys.push({ db: bytes.readUInt16BE(from), key: bytesOf(bytes, from + HEAD_BYTES, end), digest });
+    from = end;
+  }
+  return keys;
 }

@@ -5,8 +5,7 @@
 import { type ByteString, bytesOf } from "../byte-string.js";
 import { MalformedFrame } from "../errors.js";
 import { writeFrame } from "../frame.js";
-import type { PlainReply, Reply, ValueReply } from "../reply.js";
-import { plainText } from "../reply-as-text.js";
+import type { PlainReply, PlainValue, Reply, ValueReply } from "../reply.js";
 import { formatDouble } from "../resp/double-text.js";
 
 /** The name of a chunk. PHP code parses it, so the memory backend uses the same name. */
@@ -82,5 +81,33 @@ function plainReply(reply: Reply): PlainReply {
       return { kind: "bulk", bytes: reply.text ?? formatDouble(reply.value) };
     default:
       return reply;
+  }
+}
+
+/**
+ * Converts a reply to one text: the elements of a list are joined by line feeds, a nil element is an empty line, and
+ * nested lists are flattened. Returns null for nil and an empty list.
+ * @param reply  not an error, which a text cannot represent
+ */
+export function plainText(reply: PlainValue): ByteString | null {
+  if (reply.kind === "nil" || reply.kind === "nil-array") return null;
+  if (reply.kind !== "array") return line(reply);
+  return reply.items.length === 0 ? null : lines(reply.items).join("\n");
+}
+
+const lines = (items: readonly PlainReply[]): ByteString[] =>
+  items.flatMap((item) => (item.kind === "array" ? lines(item.items) : line(item)));
+
+function line(reply: Exclude<PlainReply, { kind: "array" }>): ByteString {
+  switch (reply.kind) {
+    case "bulk":
+      return reply.bytes;
+    case "integer":
+      return String(reply.value);
+    case "nil":
+    case "nil-array":
+      return "";
+    default:
+      return reply.text;
   }
 }

@@ -4,8 +4,7 @@
  * Source: docs/protocol-v2.md "Envelope"; test/vectors/v2.
  */
 import { type ByteString, bytesOf } from "../byte-string.js";
-import { RespReader } from "../resp/resp-reader.js";
-import { ShortStrings } from "../resp/short-strings.js";
+import { RespReader, ShortStrings } from "../resp/resp-reader.js";
 
 /** The first element of a body. */
 export const MAGIC = "dbsync2";

@@ -179,14 +179,14 @@ export const webMutants: readonly Mutant[] = [
   },
   {
     name: "admin: problems show keys to every visitor",
-    file: "protocol/figures/public-problems.js",
+    file: "protocol/figures/timeline-problems.js",
     find: "({ ...difference, key: HIDDEN_KEY })",
     replace: "difference",
     test: "test/daemon/cluster/peers/about.test.js",
   },
   {
     name: "members: a report may contain any characters",
-    file: "protocol/members/about-message.js",
+    file: "protocol/members/member-messages.js",
     find: '.replace(OTHER, "?")',
     replace: "",
     test: "test/daemon/cluster/peers/about.test.js",

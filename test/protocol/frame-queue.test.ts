@@ -1,8 +1,7 @@
 /** Tests the queue of received frames, and the memory that it counts. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { writeFrame } from "../../protocol/frame.js";
-import { FrameQueue } from "../../protocol/frame-queue.js";
+import { FrameQueue, writeFrame } from "../../protocol/frame.js";
 
 const latin1 = (text: string) => Buffer.from(text, "latin1");
 

@@ -15,9 +15,8 @@ import {
   type Reply,
   status,
 } from "../../protocol/reply.js";
-import { RespReader } from "../../protocol/resp/resp-reader.js";
+import { RespReader, ShortStrings } from "../../protocol/resp/resp-reader.js";
 import { writeCommand, writeReply } from "../../protocol/resp/resp-writer.js";
-import { ShortStrings } from "../../protocol/resp/short-strings.js";
 import { seed } from "../support/seed.js";
 
 const latin1 = (text: string) => Buffer.from(text, "latin1");

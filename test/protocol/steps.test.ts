@@ -1,8 +1,8 @@
 /** Tests that work in steps has the same result as in one step. DBSYNC_SEED replays a run. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { replyOfSteps, StepReply, withItemsFound } from "../../protocol/lazy-replies.js";
 import { bulk, integer } from "../../protocol/reply.js";
-import { replyOfSteps, StepReply, withItemsFound } from "../../protocol/step-reply.js";
 import { finish, STEP_ITEMS, sortedInSteps } from "../../protocol/steps.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 

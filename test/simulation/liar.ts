@@ -11,6 +11,7 @@ import {
   readDecisionMessage,
   writeDecisionMessage,
 } from "../../protocol/members/decision-messages.js";
+import type { Total, Totals } from "../../protocol/members/member-elements.js";
 import {
   type MemberMessage,
   type OwnMessage,
@@ -19,7 +20,6 @@ import {
   type StatusMessage,
   writeMemberMessage,
 } from "../../protocol/members/member-messages.js";
-import type { Total, Totals } from "../../protocol/members/member-totals.js";
 import { packedBytes, readEntries, writeEntries } from "../../protocol/members/packed-entries.js";
 import { randomBytes, signatureOf } from "./cast.js";
 import { DecisionLiar } from "./decision-liar.js";

@@ -10,16 +10,16 @@ import type { Histogram } from "../../daemon/net/process/histogram.js";
 import { isHealthy } from "../../daemon/program/inspection/health.js";
 import type { Sources } from "../../daemon/program/inspection/inspected-daemon.js";
 import type { KeyRing } from "../../daemon/store/key-ring.js";
-import type { ClientTotals } from "../../protocol/figures/client-totals.js";
 import {
   databaseProblems,
   isDescribedElsewhere,
   ORDER_RULES,
   stateProblems,
 } from "../../protocol/figures/daemon-problems.js";
+import type { ClientTotals } from "../../protocol/figures/figure.js";
 import { type Problem, problemsBy } from "../../protocol/figures/problem.js";
-import { publicProblems } from "../../protocol/figures/public-problems.js";
 import type { MemberReport } from "../../protocol/figures/timeline-figures.js";
+import { publicProblems } from "../../protocol/figures/timeline-problems.js";
 import {
   ARRIVAL_BIN_MS,
   ARRIVALS_AHEAD_MS,

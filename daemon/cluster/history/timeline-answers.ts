@@ -5,8 +5,7 @@
  */
 
 import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
-import type { Figures } from "../../../protocol/figures/figure.js";
-import { figuresReply } from "../../../protocol/figures/figures-reply.js";
+import { type Figures, figuresReply } from "../../../protocol/figures/figure.js";
 import { TIMELINE_FIGURES, UPTO_FIGURES } from "../../../protocol/figures/timeline-figures.js";
 import {
   array,

@@ -6,8 +6,11 @@
 
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { NO_PROMISES, writeStoredPromises } from "../../../protocol/members/decision-messages.js";
-import { takeList } from "../../../protocol/members/known-lists.js";
-import { type MembershipState, membershipStateOf } from "../../../protocol/members/list-succession.js";
+import {
+  type MembershipState,
+  membershipStateOf,
+  takeList,
+} from "../../../protocol/members/list-succession.js";
 import { readEntries, writeEntries } from "../../../protocol/members/packed-entries.js";
 import type { SignedList } from "../../../protocol/members/signed-list.js";
 import { dateText, hexOf } from "../../../protocol/version-2/envelope.js";

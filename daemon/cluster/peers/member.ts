@@ -2,9 +2,9 @@
 
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { stackOf } from "../../../protocol/errors.js";
-import type { MemberAbout } from "../../../protocol/members/about-message.js";
 import type {
   ExchangeMessage,
+  MemberAbout,
   PushMessage,
   StatusMessage,
 } from "../../../protocol/members/member-messages.js";

@@ -7,8 +7,8 @@
 
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { MalformedFrame } from "../../../protocol/errors.js";
-import type { ListMessage } from "../../../protocol/members/list-message.js";
 import type { ExchangeMessage, StatusMessage } from "../../../protocol/members/member-messages.js";
+import type { ListMessage } from "../../../protocol/members/signed-list.js";
 import type { DaemonState, Hello } from "../../../protocol/version-2/messages-v2.js";
 import { BackgroundWork } from "../../net/process/background-work.js";
 import { LogThrottle } from "../../net/process/log-throttle.js";

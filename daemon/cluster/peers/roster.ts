@@ -4,8 +4,8 @@
  */
 
 import type { ByteString } from "../../../protocol/byte-string.js";
-import type { ListMessage } from "../../../protocol/members/list-message.js";
 import type { ExchangeMessage } from "../../../protocol/members/member-messages.js";
+import type { ListMessage } from "../../../protocol/members/signed-list.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
 import type { Hello } from "../../../protocol/version-2/messages-v2.js";
 import type { LogThrottle } from "../../net/process/log-throttle.js";

@@ -4,8 +4,8 @@
  * then takes the same, at whatever position it applies the envelope. Source: docs/decisions/0066.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
+import { withItemsFound } from "../../../protocol/lazy-replies.js";
 import type { Reply } from "../../../protocol/reply.js";
-import { withItemsFound } from "../../../protocol/step-reply.js";
 import {
   type Choice,
   type Choices,

@@ -5,8 +5,8 @@
  */
 
 import type { ByteString } from "../../../protocol/byte-string.js";
+import { StepReply, withItemsFound } from "../../../protocol/lazy-replies.js";
 import { array, type ErrorReply, NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
-import { StepReply, withItemsFound } from "../../../protocol/step-reply.js";
 import type { Condition } from "../../../protocol/version-2/envelope.js";
 import { type Refused, refused, replyOf } from "../../engine/answers/request.js";
 import { type FlushingState, whenSafe } from "../../engine/answers/safe-answers.js";

@@ -1,7 +1,7 @@
 /** The settings and services of a daemon that records its writes, and the objects that such a daemon consists of. */
 
 import type { Logger } from "pino";
-import type { ClientTotals } from "../../../protocol/figures/client-totals.js";
+import type { ClientTotals } from "../../../protocol/figures/figure.js";
 import type { Identity } from "../../engine/trust/identity.js";
 import type { Signers } from "../../engine/trust/signers.js";
 import type { Environment } from "../../net/process/clock-and-randomness.js";

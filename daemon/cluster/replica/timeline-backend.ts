@@ -4,8 +4,8 @@
  */
 
 import type { ByteString } from "../../../protocol/byte-string.js";
+import { withItemsFound } from "../../../protocol/lazy-replies.js";
 import { error, type Reply } from "../../../protocol/reply.js";
-import { withItemsFound } from "../../../protocol/step-reply.js";
 import type { Condition } from "../../../protocol/version-2/envelope.js";
 import type { FlushingState } from "../../engine/answers/safe-answers.js";
 import type { Backend, Outcome } from "../../engine/backends/backend.js";

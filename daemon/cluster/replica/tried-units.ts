@@ -5,8 +5,8 @@
  */
 
 import type { ByteString } from "../../../protocol/byte-string.js";
+import { withItemsFound } from "../../../protocol/lazy-replies.js";
 import { type ErrorReply, error, type Reply } from "../../../protocol/reply.js";
-import { withItemsFound } from "../../../protocol/step-reply.js";
 import {
   type Choice,
   type Choices,

@@ -1,8 +1,9 @@
 /** Writes the replies of an envelope's units as the bytes of its result. Source: docs/protocol-v2.md "Units". */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { type ErrorReply, error, OK, type Reply } from "../../../protocol/reply.js";
+import { LazyBulkReply } from "../../../protocol/lazy-replies.js";
+import { array, type ErrorReply, error, OK, type Reply, status } from "../../../protocol/reply.js";
+import { formatDouble } from "../../../protocol/resp/double-text.js";
 import { writeBulk, writeReply } from "../../../protocol/resp/resp-writer.js";
-import { resultReply } from "../../../protocol/version-2/result-reply.js";
 import type { UnitAnswer } from "../../timeline/fold/fold.js";
 import type { Result } from "./request.js";
 
@@ -135,4 +136,23 @@ function replyWithin(reply: Reply, maxReplyBytes: number): ByteString {
     if (problem instanceof RangeError) return TOO_LONG;
     throw problem;
   }
+}
+
+/**
+ * Returns the reply to write in RESP2, where a number in a relation is a simple string, to distinguish it from a text,
+ * which is a bulk string.
+ */
+export function resultReply(reply: Reply): Reply {
+  if (reply.kind === "map") return reply.isRelation ? array(reply.items.map(withNumbers)) : reply;
+  // These are the replies of a transaction.
+  if (reply.kind === "array" && !(reply instanceof LazyBulkReply) && reply.items.some(isRelation))
+    return array(reply.items.map(resultReply));
+  return reply;
+}
+
+const isRelation = (reply: Reply): boolean => reply.kind === "map" && reply.isRelation === true;
+
+function withNumbers(reply: Reply): Reply {
+  if (reply.kind === "double") return status(reply.text ?? formatDouble(reply.value));
+  return reply.kind === "array" ? array(reply.items.map(withNumbers)) : reply;
 }

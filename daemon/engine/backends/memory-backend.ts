@@ -1,8 +1,8 @@
 /** The in-memory database as a backend. It replies in the same turn, except to long queries. */
 
 import type { ByteString } from "../../../protocol/byte-string.js";
+import { withItemsFound } from "../../../protocol/lazy-replies.js";
 import { type ErrorReply, error, type Reply } from "../../../protocol/reply.js";
-import { withItemsFound } from "../../../protocol/step-reply.js";
 import { BACKGROUND_TURN_MS, inTurns, type Steps } from "../../../protocol/steps.js";
 import type { Condition } from "../../../protocol/version-2/envelope.js";
 import type { Environment } from "../../net/process/clock-and-randomness.js";

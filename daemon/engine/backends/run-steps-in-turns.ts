@@ -3,8 +3,8 @@
  * clients.
  */
 import { CountReply, DocumentEntriesReply } from "../../../protocol/document-entries-reply.js";
+import { StepReply, withItemsFound } from "../../../protocol/lazy-replies.js";
 import type { Reply } from "../../../protocol/reply.js";
-import { StepReply, withItemsFound } from "../../../protocol/step-reply.js";
 import { inTurns } from "../../../protocol/steps.js";
 import { CommandFailure } from "../../store/arguments/command-errors.js";
 

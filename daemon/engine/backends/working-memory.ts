@@ -9,8 +9,8 @@
  */
 
 import type { ByteString } from "../../../protocol/byte-string.js";
+import { StepReply, withItemsFound } from "../../../protocol/lazy-replies.js";
 import { error, type Reply } from "../../../protocol/reply.js";
-import { StepReply, withItemsFound } from "../../../protocol/step-reply.js";
 import { inTurns } from "../../../protocol/steps.js";
 import type { Environment } from "../../net/process/clock-and-randomness.js";
 import { CommandFailure } from "../../store/arguments/command-errors.js";

@@ -5,7 +5,7 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { writeFrame } from "../../../protocol/frame.js";
-import { writePush } from "../../../protocol/resp/push-messages.js";
+import { writePush } from "../../../protocol/resp/resp-writer.js";
 import { writeEvent } from "../../../protocol/version-2/messages-v2.js";
 import { GlobSteps, globMatches } from "../../store/patterns/glob.js";
 

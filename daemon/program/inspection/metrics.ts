@@ -3,7 +3,7 @@
  * client requests metrics. Every command is counted here, so counting must not allocate memory.
  */
 
-import type { ClientTotals } from "../../../protocol/figures/client-totals.js";
+import type { ClientTotals } from "../../../protocol/figures/figure.js";
 import { REFUSALS, type RefusalCode } from "../../engine/answers/refusals.js";
 import type { Observer } from "../../engine/pipeline/pipeline-parts.js";
 import { Histogram } from "../../net/process/histogram.js";

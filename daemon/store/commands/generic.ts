@@ -1,7 +1,7 @@
 /** Commands on keys of any type. Behaviour and error texts are those of Redis 7; test/conformance checks them. */
 
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { bulksReply } from "../../../protocol/lazy-bulk-reply.js";
+import { bulksReply } from "../../../protocol/lazy-replies.js";
 import { bulk, integer, NIL, OK, ONE, type Reply, status, ZERO } from "../../../protocol/reply.js";
 import {
   custom,

@@ -1,7 +1,7 @@
 /** LCS. The behaviour is that of Redis 7; test/conformance checks it. */
 import type { ByteString } from "../../../protocol/byte-string.js";
+import { replyOfSteps } from "../../../protocol/lazy-replies.js";
 import { array, bulk, integer, map, type Reply } from "../../../protocol/reply.js";
-import { replyOfSteps } from "../../../protocol/step-reply.js";
 import { custom, syntaxError } from "../arguments/command-errors.js";
 import { indexArgument } from "../arguments/number-arguments.js";
 import type { EffortBudget } from "../keyspace/effort-budget.js";

@@ -4,7 +4,7 @@
  * Source: docs/decisions/0047-budgets-limit-the-output-of-a-unit.md.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { LazyBulkReply } from "../../../protocol/lazy-bulk-reply.js";
+import { LazyBulkReply } from "../../../protocol/lazy-replies.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { CommandFailure } from "../arguments/command-errors.js";
 import { type MemoryGrant, UNLIMITED_MEMORY } from "./memory-grant.js";

@@ -5,8 +5,8 @@
  */
 
 import type { ByteString } from "../../../protocol/byte-string.js";
+import { withItemsFound } from "../../../protocol/lazy-replies.js";
 import { array, type ErrorReply, error, NIL_ARRAY, OK, type Reply } from "../../../protocol/reply.js";
-import { withItemsFound } from "../../../protocol/step-reply.js";
 import { type Decided, type Envelope, needsDaemon } from "../../../protocol/version-2/envelope.js";
 import { CommandFailure, dbIndexOutOfRange } from "../../store/arguments/command-errors.js";
 import type { Database } from "../../store/database.js";

@@ -16,8 +16,8 @@ import {
   writePhpString,
 } from "../../../protocol/json/json-writer.js";
 import { phpNumeric } from "../../../protocol/json/php-number.js";
+import { StepReply } from "../../../protocol/lazy-replies.js";
 import type { Reply } from "../../../protocol/reply.js";
-import { StepReply } from "../../../protocol/step-reply.js";
 import { finish } from "../../../protocol/steps.js";
 import {
   bytesOf,

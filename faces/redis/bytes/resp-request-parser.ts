@@ -5,7 +5,7 @@
 import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
 import { ReceiveBuffer } from "../../../protocol/receive-buffer.js";
 import { splitLine } from "../../../protocol/resp/inline-command.js";
-import type { ShortStrings } from "../../../protocol/resp/short-strings.js";
+import type { ShortStrings } from "../../../protocol/resp/resp-reader.js";
 
 const NUL = 0;
 const LF = 0x0a;

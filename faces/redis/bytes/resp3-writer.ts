@@ -1,6 +1,6 @@
 /** Writes replies in RESP3, for connections that have sent HELLO 3. Source: redis-server 7.0. */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { LazyBulkReply } from "../../../protocol/lazy-bulk-reply.js";
+import { LazyBulkReply } from "../../../protocol/lazy-replies.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { formatDouble } from "../../../protocol/resp/double-text.js";
 import {

@@ -5,7 +5,7 @@ import { custom } from "../../../daemon/store/arguments/command-errors.js";
 import { globMatches } from "../../../daemon/store/patterns/glob.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, bulks, integer, type Reply } from "../../../protocol/reply.js";
-import { subscriptionReply } from "../../../protocol/resp/push-messages.js";
+import { subscriptionReply } from "../../../protocol/resp/resp-writer.js";
 import { answerBytes } from "../session/reply-bytes.js";
 import type { RespSession, SessionHandler } from "../session/resp-session.js";
 import { Subscriptions } from "../session/subscriptions.js";

@@ -8,8 +8,8 @@ import type { CommandSender, StepRunner, Writers } from "../../../daemon/engine/
 import { custom } from "../../../daemon/store/arguments/command-errors.js";
 import type { AclRefusal } from "../../../daemon/store/rights/acl.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
+import { withItemsFound } from "../../../protocol/lazy-replies.js";
 import { array, error, NIL, NIL_ARRAY, OK, type Reply } from "../../../protocol/reply.js";
-import { withItemsFound } from "../../../protocol/step-reply.js";
 import { type Condition, UNIT_COMMANDS_MAX } from "../../../protocol/version-2/envelope.js";
 import type { User } from "../../users/users.js";
 import { noteRefusal } from "../session/refused-commands.js";

@@ -1,6 +1,6 @@
 /** The connections of the RESP listener, for the CLIENT commands. */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { writeInvalidation, writeLostRedirection } from "../../../protocol/resp/push-messages.js";
+import { writeInvalidation, writeLostRedirection } from "../../../protocol/resp/resp-writer.js";
 
 /** The number of subscriptions of each kind. */
 export interface SubscriptionCounts {

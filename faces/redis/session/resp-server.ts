@@ -17,7 +17,7 @@ import type { Command } from "../../../daemon/store/rows/command-row.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { quotedArgument } from "../../../protocol/resp/inline-command.js";
-import { ShortStrings } from "../../../protocol/resp/short-strings.js";
+import { ShortStrings } from "../../../protocol/resp/resp-reader.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
 import type { DaemonInterface } from "../../users/daemon-interface.js";
 import type { UserSocketHost } from "../../users/user-listener.js";

@@ -1,6 +1,7 @@
 /** Tests that a sidecar's replies equal the store's for each command, with random arguments on random data. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { resultReply } from "../../../daemon/engine/answers/result-writer.js";
 import { findCommand } from "../../../daemon/store/command-table.js";
 import { Database } from "../../../daemon/store/database.js";
 import type { Command } from "../../../daemon/store/rows/command-row.js";
@@ -11,7 +12,6 @@ import { converterOf } from "../../../faces/sidecar/typed-replies.js";
 import { bulk } from "../../../protocol/reply.js";
 import { RespReader } from "../../../protocol/resp/resp-reader.js";
 import { writeReply } from "../../../protocol/resp/resp-writer.js";
-import { resultReply } from "../../../protocol/version-2/result-reply.js";
 import { randomCall } from "../../conformance/call.js";
 import { commandGrammars, families } from "../../conformance/families.js";
 import { Generator } from "../../conformance/grammar.js";

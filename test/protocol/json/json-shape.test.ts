@@ -1,8 +1,7 @@
 /** Tests that a text that matches a shape is parsed and written unchanged. DBSYNC_SEED replays a run. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { parseJson } from "../../../protocol/json/json-reader.js";
-import { shapeOf } from "../../../protocol/json/json-shape.js";
+import { parseJson, shapeOf } from "../../../protocol/json/json-reader.js";
 import { JsonObject } from "../../../protocol/json/json-value.js";
 import { writeJson } from "../../../protocol/json/json-writer.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";

@@ -1,7 +1,7 @@
 /** Tests the cache that returns the same string for equal short sequences of bytes. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ShortStrings } from "../../../protocol/resp/short-strings.js";
+import { ShortStrings } from "../../../protocol/resp/resp-reader.js";
 import { seed } from "../../support/seed.js";
 import { SeededRandom } from "../../support/seeded-random.js";
 

@@ -5,8 +5,7 @@
 
 import { listOf } from "../../../daemon/cluster/members/list-proof.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { takeList } from "../../../protocol/members/known-lists.js";
-import type { KnownList } from "../../../protocol/members/list-succession.js";
+import { type KnownList, takeList } from "../../../protocol/members/list-succession.js";
 import { readEntries } from "../../../protocol/members/packed-entries.js";
 import type { Host, World } from "../world.js";
 

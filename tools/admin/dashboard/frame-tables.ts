@@ -8,7 +8,7 @@ import {
   millisecondsText,
   spanText,
 } from "../../../protocol/figures/amount-texts.js";
-import type { ClientTotals } from "../../../protocol/figures/client-totals.js";
+import type { ClientTotals } from "../../../protocol/figures/figure.js";
 import type { DashboardFrame, FrameMember } from "../../../protocol/json/dashboard-frame.js";
 import { byId, type Cell, fillList, fillTable, setText } from "./elements.js";
 import { namesText } from "./problems.js";

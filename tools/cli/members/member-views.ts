@@ -3,7 +3,7 @@
 import { DbsyncError } from "../../../client/shared/errors.js";
 import type { ReplyValue } from "../../../client/shared/reply-value.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { takeList } from "../../../protocol/members/known-lists.js";
+import { takeList } from "../../../protocol/members/list-succession.js";
 import { bytesOfHex, HASH_BYTES } from "../../../protocol/version-2/envelope.js";
 import type { Answer } from "../keys/fetch-key-rings.js";
 import { fieldsOf } from "../shared/output.js";

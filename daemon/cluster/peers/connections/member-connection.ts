@@ -11,7 +11,6 @@
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { MalformedFrame, stackOf } from "../../../../protocol/errors.js";
 import { FrameParser, writeFrame } from "../../../../protocol/frame.js";
-import { LIST_BODY_BYTES_MAX, type ListMessage } from "../../../../protocol/members/list-message.js";
 import {
   type ExchangeMessage,
   isExchange,
@@ -21,6 +20,7 @@ import {
   readMemberMessage,
   writeMemberMessage,
 } from "../../../../protocol/members/member-messages.js";
+import { LIST_BODY_BYTES_MAX, type ListMessage } from "../../../../protocol/members/signed-list.js";
 import {
   type Hello,
   MEMBERS_PROTOCOL,

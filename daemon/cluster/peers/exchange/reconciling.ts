@@ -6,8 +6,8 @@
  */
 
 import { MalformedFrame } from "../../../../protocol/errors.js";
+import type { Totals } from "../../../../protocol/members/member-elements.js";
 import type { ExchangeMessage } from "../../../../protocol/members/member-messages.js";
-import type { Totals } from "../../../../protocol/members/member-totals.js";
 import { OtherProtocol } from "../../../../protocol/version-2/messages-v2.js";
 import type { Work } from "../../../net/process/background-work.js";
 import { type DigestSet, isSameDigest } from "../../../timeline/compare/digest-index.js";

@@ -4,7 +4,7 @@
  * count.
  */
 import type { ByteString } from "../../../../protocol/byte-string.js";
-import type { Totals } from "../../../../protocol/members/member-totals.js";
+import type { Totals } from "../../../../protocol/members/member-elements.js";
 import { isStable, type Report as RuledReport, stableCandidate } from "../../../timeline/members/rules.js";
 import type { ClusterState } from "../shared/cluster-state.js";
 import { isSameTotals, totalsUpTo } from "../shared/entry-totals.js";

@@ -6,8 +6,8 @@
  * docs/protocol-v2.md "Members", rule 8; docs/decisions/0016-a-snapshot-needs-a-majority.md.
  */
 import type { ByteString } from "../../../../protocol/byte-string.js";
+import type { Totals } from "../../../../protocol/members/member-elements.js";
 import type { StatusMessage } from "../../../../protocol/members/member-messages.js";
-import type { Totals } from "../../../../protocol/members/member-totals.js";
 import { dateText, hexOf } from "../../../../protocol/version-2/envelope.js";
 import type { ClusterState, ConnectedMember } from "../shared/cluster-state.js";
 import { electorateIn, majorityOf } from "../shared/electorate.js";

@@ -5,8 +5,8 @@
  * docs/decisions/0069-one-table-of-reports.md.
  */
 import type { ByteString } from "../../../../protocol/byte-string.js";
+import type { Totals } from "../../../../protocol/members/member-elements.js";
 import type { StatusMessage } from "../../../../protocol/members/member-messages.js";
-import type { Totals } from "../../../../protocol/members/member-totals.js";
 import { type ClusterState, membersWithStatus } from "../shared/cluster-state.js";
 import { isSameTotals, totalsOf, totalsUpTo } from "../shared/entry-totals.js";
 

@@ -2,8 +2,7 @@
 
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import type { MESSAGE_FIGURES } from "../../../../protocol/figures/message-figures.js";
-import type { MemberAbout } from "../../../../protocol/members/about-message.js";
-import type { OwnMessage, StatusMessage } from "../../../../protocol/members/member-messages.js";
+import type { MemberAbout, OwnMessage, StatusMessage } from "../../../../protocol/members/member-messages.js";
 import type { PackedEntry } from "../../../../protocol/members/packed-entries.js";
 import { hexOf } from "../../../../protocol/version-2/envelope.js";
 import type { DaemonState } from "../../../../protocol/version-2/messages-v2.js";

@@ -2,7 +2,7 @@
  * Represents a daemon's entries by counts and sums. After a daemon has pruned its entries, only their counts and sums
  * can still be compared.
  */
-import type { Totals } from "../../../../protocol/members/member-totals.js";
+import type { Totals } from "../../../../protocol/members/member-elements.js";
 import { type DigestIndex, isSameDigest, LEVEL_SECONDS } from "../../../timeline/compare/digest-index.js";
 
 const SECOND = 1000;

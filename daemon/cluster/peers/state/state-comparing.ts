@@ -5,12 +5,12 @@
  * docs/decisions/0043-members-compare-their-states.md.
  */
 import type { ByteString } from "../../../../protocol/byte-string.js";
-import type { OwnMessage } from "../../../../protocol/members/member-messages.js";
 import {
   KEY_BYTES_MAX,
   KEYS_MAX,
+  type OwnMessage,
   type StateSumsMessage,
-} from "../../../../protocol/members/state-messages.js";
+} from "../../../../protocol/members/member-messages.js";
 import { runTurn, type Steps } from "../../../../protocol/steps.js";
 import {
   type KeyDigest,

@@ -1,6 +1,6 @@
 /** The list commands that remove elements from an end: LPOP, RPOP and LMPOP; LMOVE and RPOPLPUSH, which move them. */
 import type { ByteString } from "../../../../protocol/byte-string.js";
-import { bulksReply } from "../../../../protocol/lazy-bulk-reply.js";
+import { bulksReply } from "../../../../protocol/lazy-replies.js";
 import { array, bulk, bulkOrNil, NIL, NIL_ARRAY, type Reply } from "../../../../protocol/reply.js";
 import type { Choice } from "../../../../protocol/version-2/envelope.js";
 import { mustBePositive, syntaxError, wrongArity } from "../../arguments/command-errors.js";

@@ -1,7 +1,7 @@
 /** Lists. Behaviour and error texts are those of Redis 7; test/conformance checks them. */
 
 import type { ByteString } from "../../../../protocol/byte-string.js";
-import { bulksReply } from "../../../../protocol/lazy-bulk-reply.js";
+import { bulksReply } from "../../../../protocol/lazy-replies.js";
 import {
   array,
   bulk,

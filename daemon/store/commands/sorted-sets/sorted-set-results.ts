@@ -1,6 +1,6 @@
 /** Returns, stores or removes the results of commands on sorted sets. */
 import type { ByteString } from "../../../../protocol/byte-string.js";
-import { bulksReply } from "../../../../protocol/lazy-bulk-reply.js";
+import { bulksReply } from "../../../../protocol/lazy-replies.js";
 import { array, bulk, double, integer, pairs, type Reply, ZERO } from "../../../../protocol/reply.js";
 import { BYTES_PER_STEP } from "../../keyspace/effort-budget.js";
 import type { Data, Typed } from "../../keyspace/mutators.js";

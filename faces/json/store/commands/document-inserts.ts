@@ -10,7 +10,7 @@ import type { Data } from "../../../../daemon/store/keyspace/mutators.js";
 import type { Unit } from "../../../../daemon/store/keyspace/unit.js";
 import { bytesIn } from "../../../../daemon/store/rows/recorded-call.js";
 import { type ByteString, isAscii } from "../../../../protocol/byte-string.js";
-import { type JsonShape, shapeOf } from "../../../../protocol/json/json-shape.js";
+import { type JsonShape, shapeOf } from "../../../../protocol/json/json-reader.js";
 import {
   isContainer,
   type JsonContainer,

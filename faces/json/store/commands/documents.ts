@@ -22,8 +22,8 @@ import {
   memberOf,
   memberValues,
 } from "../../../../protocol/json/json-value.js";
+import { StepReply, withItemsFound } from "../../../../protocol/lazy-replies.js";
 import { array, bulk, bulks, integer, OK, ONE, type Reply, ZERO } from "../../../../protocol/reply.js";
-import { StepReply, withItemsFound } from "../../../../protocol/step-reply.js";
 import { STEP_ITEMS, sortedInSteps } from "../../../../protocol/steps.js";
 import { setEntry, setIndexed } from "../keyspace/document-mutators.js";
 import { Document } from "../values/document.js";

@@ -2,8 +2,8 @@
 
 import type { Handler } from "../../../../daemon/store/rows/command-row.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
+import { replyOfSteps } from "../../../../protocol/lazy-replies.js";
 import { integer, type Reply } from "../../../../protocol/reply.js";
-import { replyOfSteps } from "../../../../protocol/step-reply.js";
 import { finish, STEP_ITEMS } from "../../../../protocol/steps.js";
 import { filterOf } from "../queries/bson-filter.js";
 import { countAt, documentAt, specOf, stringAt } from "../queries/command-fields.js";

@@ -4,7 +4,7 @@
  * nothing.
  */
 import type { ByteString } from "../../../../protocol/byte-string.js";
-import { ShortStrings } from "../../../../protocol/resp/short-strings.js";
+import { ShortStrings } from "../../../../protocol/resp/resp-reader.js";
 import { type LuaExports, REGISTRY, TYPE } from "./lua-exports.js";
 import { asWasmFunctions, type HostFunction, instantiated, type WasmModule } from "./web-assembly.js";
 

@@ -1,6 +1,6 @@
 /** Converts replies to Lua values. Source: redis-server 7.0, script_lua.c. */
 import type { ByteString } from "../../../../protocol/byte-string.js";
-import { LazyBulkReply } from "../../../../protocol/lazy-bulk-reply.js";
+import { LazyBulkReply } from "../../../../protocol/lazy-replies.js";
 import type { Reply } from "../../../../protocol/reply.js";
 import { formatDouble } from "../../../../protocol/resp/double-text.js";
 import type { LuaMachine } from "./lua-machine.js";

@@ -19,7 +19,7 @@ import { MemberSet } from "../../../../daemon/store/values/member-set.js";
 import { SortedSet } from "../../../../daemon/store/values/sorted-set.js";
 import { STRING_BYTES_MAX, type Value } from "../../../../daemon/store/values/value.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
-import { bulksReply } from "../../../../protocol/lazy-bulk-reply.js";
+import { bulksReply } from "../../../../protocol/lazy-replies.js";
 import { array, bulkOrNil, integer, type Reply } from "../../../../protocol/reply.js";
 
 export const sorting = family("list", {

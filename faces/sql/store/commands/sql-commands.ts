@@ -10,6 +10,7 @@ import type { Data } from "../../../../daemon/store/keyspace/mutators.js";
 import type { Unit } from "../../../../daemon/store/keyspace/unit.js";
 import { family } from "../../../../daemon/store/rows/command-row.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
+import { StepReply } from "../../../../protocol/lazy-replies.js";
 import {
   array,
   bulk,
@@ -21,7 +22,6 @@ import {
   relation,
   writtenDouble,
 } from "../../../../protocol/reply.js";
-import { StepReply } from "../../../../protocol/step-reply.js";
 import { finish, STEP_ITEMS } from "../../../../protocol/steps.js";
 import { mistakeFailure } from "../grammar/error-messages.js";
 import { formOf, parse } from "../grammar/parse.js";

@@ -1,11 +1,14 @@
 /** Tests members' reports about themselves: the reports are bounded and printable, and influence no decision. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { publicProblems } from "../../../../protocol/figures/public-problems.js";
 import { TIMELINE_FIGURES } from "../../../../protocol/figures/timeline-figures.js";
+import { publicProblems } from "../../../../protocol/figures/timeline-problems.js";
 import { FrameParser } from "../../../../protocol/frame.js";
-import type { MemberAbout } from "../../../../protocol/members/about-message.js";
-import { readMemberMessage, writeMemberMessage } from "../../../../protocol/members/member-messages.js";
+import {
+  type MemberAbout,
+  readMemberMessage,
+  writeMemberMessage,
+} from "../../../../protocol/members/member-messages.js";
 import { readFigures } from "../../../../tools/cli/shared/read-figures.js";
 import { World } from "./support.js";
 

@@ -5,8 +5,8 @@ import type { Outcome } from "../../../../daemon/engine/backends/backend.js";
 import { SHARES, WorkingMemory } from "../../../../daemon/engine/backends/working-memory.js";
 import { type Environment, realEnvironment } from "../../../../daemon/net/process/clock-and-randomness.js";
 import type { MemoryGrant } from "../../../../daemon/store/keyspace/memory-grant.js";
+import { replyOfSteps } from "../../../../protocol/lazy-replies.js";
 import { integer, type Reply } from "../../../../protocol/reply.js";
-import { replyOfSteps } from "../../../../protocol/step-reply.js";
 import { TURN_MS } from "../../../../protocol/steps.js";
 import { SeededRandom, seedOfRun } from "../../../support/seeded-random.js";
 

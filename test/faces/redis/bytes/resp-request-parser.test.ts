@@ -7,8 +7,8 @@ import { test } from "node:test";
 import { HeapGauge } from "../../../../daemon/engine/memory/memory-gauge.js";
 import { RespRequestParser } from "../../../../faces/redis/bytes/resp-request-parser.js";
 import { quotedArgument, splitLine } from "../../../../protocol/resp/inline-command.js";
+import { ShortStrings } from "../../../../protocol/resp/resp-reader.js";
 import { writeCommand } from "../../../../protocol/resp/resp-writer.js";
-import { ShortStrings } from "../../../../protocol/resp/short-strings.js";
 import { seed } from "../../../support/seed.js";
 import { SeededRandom } from "../../../support/seeded-random.js";
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { writeReply3 } from "../../../../faces/redis/bytes/resp3-writer.js";
-import { bulksReply, LazyBulkReply } from "../../../../protocol/lazy-bulk-reply.js";
+import { bulksReply, LazyBulkReply } from "../../../../protocol/lazy-replies.js";
 import {
   array,
   bulk,

@@ -9,8 +9,8 @@ import { ordering } from "../../../../../faces/mongo/store/commands/index-ranges
 import { writeBson } from "../../../../../faces/mongo/store/values/bson-writer.js";
 import { Collection } from "../../../../../faces/mongo/store/values/collection.js";
 import { readExtendedJson } from "../../../../../faces/mongo/store/values/extended-json.js";
+import { StepReply, withItemsFound } from "../../../../../protocol/lazy-replies.js";
 import type { Reply } from "../../../../../protocol/reply.js";
-import { StepReply, withItemsFound } from "../../../../../protocol/step-reply.js";
 import { STEP_ITEMS } from "../../../../../protocol/steps.js";
 import { SeededRandom, seedOfRun } from "../../../../support/seeded-random.js";
 import { MdbUnderTest, textOf } from "./mdb-under-test.js";

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { mock } from "node:test";
 import { Database } from "../../../../../daemon/store/database.js";
 import { EffortBudget } from "../../../../../daemon/store/keyspace/effort-budget.js";
+import { StepReply } from "../../../../../protocol/lazy-replies.js";
 import type { Reply } from "../../../../../protocol/reply.js";
-import { StepReply } from "../../../../../protocol/step-reply.js";
 import { unit } from "../../../../daemon/store/effort-state.js";
 import { textOf } from "../commands/mdb-under-test.js";
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { indexOfPart, occurrences } from "../../../../../faces/mongo/store/queries/text-search.js";
-import { withItemsFound } from "../../../../../protocol/step-reply.js";
+import { withItemsFound } from "../../../../../protocol/lazy-replies.js";
 import { SeededRandom, seedOfRun } from "../../../../support/seeded-random.js";
 import { MdbUnderTest, textOf } from "../commands/mdb-under-test.js";
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Database } from "../../../../../daemon/store/database.js";
-import { StepReply } from "../../../../../protocol/step-reply.js";
+import { StepReply } from "../../../../../protocol/lazy-replies.js";
 import { unit } from "../../../../daemon/store/effort-state.js";
 
 const ROWS = 200;

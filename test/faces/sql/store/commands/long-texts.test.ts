@@ -4,7 +4,7 @@ import { mock, test } from "node:test";
 import { Database } from "../../../../../daemon/store/database.js";
 import { EffortBudget, SLICE_STEPS } from "../../../../../daemon/store/keyspace/effort-budget.js";
 import { SCALAR_FUNCTIONS } from "../../../../../faces/sql/store/grammar/functions.js";
-import { StepReply } from "../../../../../protocol/step-reply.js";
+import { StepReply } from "../../../../../protocol/lazy-replies.js";
 import { unit } from "../../../../daemon/store/effort-state.js";
 import { amount, isFull } from "../../../../support/amount.js";
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { Database } from "../../../../../daemon/store/database.js";
 import { bytesOfText } from "../../../../../protocol/byte-string.js";
-import { StepReply } from "../../../../../protocol/step-reply.js";
+import { StepReply } from "../../../../../protocol/lazy-replies.js";
 import { amount } from "../../../../support/amount.js";
 import { SeededRandom, seedOfRun } from "../../../../support/seeded-random.js";
 import { outcomeOfReply } from "./transcript.js";

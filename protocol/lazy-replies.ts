@@ -1,10 +1,12 @@
-/**
- * A reply whose items are found in steps, because there may be very many. The listener runs the steps, or the first
- * access to the items runs all of them. If other commands run before that, the items include their changes.
- */
-import type { Reply } from "./reply.js";
+/** Replies with very many items, which are found in steps, or created only if they are read. */
+import type { ByteString } from "./byte-string.js";
+import { bulk, type Reply, type ValueReply } from "./reply.js";
 import { finish } from "./steps.js";
 
+/**
+ * A reply whose items are found in steps. The listener runs the steps, or the first access to the items runs all of
+ * them. If other commands run before that, the items include their changes.
+ */
 export class StepReply<Kind extends "array" | "map"> {
   readonly kind: Kind;
   readonly #work: Iterator<void, readonly Reply[]>;
@@ -65,4 +67,48 @@ export function withItemsFound(reply: Reply): Reply {
   if (!(reply instanceof StepReply)) return reply;
   const items = finish(reply.steps());
   return reply instanceof SteppedReply ? (items[0] as Reply) : reply;
+}
+
+/** The minimum number of strings for a lazy reply. */
+const MANY = 256;
+
+type BulksKind = "array" | "set" | "map";
+
+/**
+ * A reply of many bulk strings whose items are created only if they are read. A million objects would cost more than
+ * finding the strings, and writers need only the strings.
+ */
+export class LazyBulkReply<Kind extends BulksKind> {
+  readonly kind: Kind;
+  readonly values: readonly ByteString[];
+  #items: readonly Reply[] | null = null;
+
+  constructor(kind: Kind, values: readonly ByteString[]) {
+    this.kind = kind;
+    this.values = values;
+  }
+
+  get items(): readonly Reply[] {
+    this.#items ??= this.values.map(bulk);
+    return this.#items;
+  }
+}
+
+/**
+ * Returns a reply of bulk strings.
+ * @param values  many values are copied, because the reply may be written after they have changed
+ */
+export function bulksReply(kind: BulksKind, values: readonly ByteString[]): ValueReply {
+  return values.length < MANY ? { kind, items: values.map(bulk) } : many(kind, values.slice());
+}
+
+function many(kind: BulksKind, values: readonly ByteString[]): ValueReply {
+  switch (kind) {
+    case "array":
+      return new LazyBulkReply(kind, values);
+    case "set":
+      return new LazyBulkReply(kind, values);
+    case "map":
+      return new LazyBulkReply(kind, values);
+  }
 }
