@@ -5,7 +5,7 @@
  */
 import type { ClientSocket } from "../../daemon/net/connections/client-socket.js";
 import type { LongAnswer } from "../../daemon/net/connections/dialect.js";
-import { lengthOf } from "./messages/json-answers.js";
+import { joined, lengthOf, type Piece } from "./messages/json-answers.js";
 
 const BUFFER_BYTES = 64 * 1024;
 /** The number of bytes written in a turn, before other clients are served. */
@@ -15,7 +15,7 @@ export class PieceOutput {
   #buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
 
   /** Returns an answer that consists of these pieces. @param all  in ASCII */
-  long(all: readonly string[]): LongAnswer {
+  long(all: readonly Piece[]): LongAnswer {
     const pieces = new Pieces(all);
     return {
       kind: "long",
@@ -46,13 +46,15 @@ export class PieceOutput {
 
 /** The part of an answer that is still to be written. */
 export class Pieces {
-  readonly #pieces: readonly string[];
+  readonly #pieces: readonly Piece[];
   #next = 0;
+  /** The next piece, or null if it has not been joined yet. */
+  #piece: string | null = null;
   /** The number of characters of the next piece that have been written. */
   #at = 0;
   #left: number;
 
-  constructor(pieces: readonly string[]) {
+  constructor(pieces: readonly Piece[]) {
     this.#pieces = pieces;
     this.#left = lengthOf(pieces);
   }
@@ -70,7 +72,7 @@ export class Pieces {
   fill(buffer: Buffer): number {
     let end = 0;
     while (end < buffer.length && this.#next < this.#pieces.length) {
-      const piece = this.#pieces[this.#next] as string;
+      const piece = (this.#piece ??= joined(this.#pieces[this.#next] as Piece));
       const room = buffer.length - end;
       const remaining = piece.length - this.#at;
       const part =
@@ -79,6 +81,7 @@ export class Pieces {
       if (part.length === remaining) {
         this.#next++;
         this.#at = 0;
+        this.#piece = null;
       } else this.#at += part.length;
     }
     this.#left -= end;

@@ -3,7 +3,7 @@
  * the original receive: the output of json_encode for a value from json_decode. Source: PHP 8.2
  * (test/protocol/json/json-reader.test.ts compares with it); docs/json-documents.md.
  */
-import { type ByteString, textOfBytes } from "../byte-string.js";
+import { type ByteString, isAscii, textOfBytes } from "../byte-string.js";
 import { parseJson } from "./json-reader.js";
 import { isListLike, JsonNumber, JsonObject, type JsonValue } from "./json-value.js";
 import { formatPhpNumber, isPhpInteger, phpNumberOf } from "./php-number.js";
@@ -66,15 +66,20 @@ const escaped = (character: string) =>
  * objects, lists.
  */
 const NOT_PLAIN = /\\|\d[.eE]|\d{16}|-0|\{\}|\{"0":/;
-const TEXT = String.raw`"[^"\\/\x00-\x1f\x80-\uffff]*"`;
-const MEMBER = `${TEXT}:(?:${TEXT}|0|-?[1-9]\\d{0,14}|true|false|null)`;
+const TEXT = String.raw`"[^"\\]*(?:\\.[^"\\]*)*"`;
+/** The numbers that PHP writes identically: those of up to 15 digits whose last decimal is not 0. */
+const NUMBER = String.raw`(?:0|-?[1-9]\d{0,14}|-?(?:0|[1-9]\d{0,8})\.\d{0,3}[1-9])(?=[,}\]])`;
+const SCALAR = `${TEXT}|${NUMBER}|true|false|null`;
+const listOf = (value: string) => String.raw`\[(?:(?:${value}),?)*\]`;
+const objectOf = (value: string) => String.raw`\{(?!"0":)(?:${TEXT}:(?:${value}),?)+\}`;
+const INNER = `${SCALAR}|${listOf(SCALAR)}|${objectOf(SCALAR)}`;
+const ENTRY = objectOf(`${SCALAR}|${listOf(INNER)}|${objectOf(INNER)}`);
 /**
- * Matches objects of plain strings and small integers, or members that are such objects. PHP writes them identically.
- * Matching them is faster than a search with NOT_PLAIN.
+ * Matches entries in separate lines that PHP writes identically, except for the characters that it escapes: objects that
+ * contain scalars, lists and objects. It accepts misplaced commas, because the texts are well-formed. Matching them is
+ * faster than a search with NOT_PLAIN.
  */
-const PLAIN_OBJECT = String.raw`\{(?!"0":)${MEMBER}(?:,${MEMBER})*\}`;
-const PLAIN_ENTRY = `(?:${TEXT}:)?${PLAIN_OBJECT}`;
-const PLAIN_ENTRIES = new RegExp(`^${PLAIN_ENTRY}(?:,${PLAIN_ENTRY})*$`);
+const PLAIN_ENTRIES = new RegExp(`^(?:${ENTRY}\n?)*$`);
 /**
  * The maximum length of texts that are matched with PLAIN_ENTRIES, because the engine's memory for backtracking grows
  * with the length.
@@ -83,10 +88,19 @@ const TRIED_CHARS_MAX = 64 * 1024;
 
 /** Converts a text from `writeJson`, as UTF-8, to PHP's form. */
 export function phpFormOf(bytes: ByteString): string {
-  if (isPlain(bytes)) return bytes;
-  if (NOT_PLAIN.test(bytes)) return writePhpJson(parseJson(textOfBytes(bytes)));
-  return PLAIN_STRING.test(bytes) ? bytes : textOfBytes(bytes).replace(TO_ESCAPE, escaped);
+  return !arePlain(bytes) && NOT_PLAIN.test(bytes)
+    ? writePhpJson(parseJson(textOfBytes(bytes)))
+    : withEscapes(bytes);
 }
+
+/** Escapes the characters in UTF-8 text that PHP escapes and JavaScript does not. */
+function withEscapes(bytes: ByteString): string {
+  const text = bytes.includes("/") ? bytes.replace(/\//g, "\\/") : bytes;
+  return isAscii(text) ? text : text.replace(BEYOND_ASCII, escapedCharacters);
+}
+
+const BEYOND_ASCII = /[\x80-\xff]+/g;
+const escapedCharacters = (bytes: ByteString) => textOfBytes(bytes).replace(TO_ESCAPE, escaped);
 
 /** The overlap of windows in characters, because a match (such as 16 digits) may begin in one and end in the next. */
 const OVERLAP = 16;
@@ -108,7 +122,7 @@ export function* phpFormPieces(bytes: ByteString): Generator<void, readonly stri
   for (let from = 0; from < bytes.length; ) {
     const to = characterEnd(bytes, from + TRIED_CHARS_MAX);
     const piece = bytes.slice(from, to);
-    pieces.push(PLAIN_STRING.test(piece) ? piece : textOfBytes(piece).replace(TO_ESCAPE, escaped));
+    pieces.push(withEscapes(piece));
     from = to;
     yield;
   }
@@ -122,21 +136,21 @@ function characterEnd(bytes: ByteString, at: number): number {
   return end;
 }
 
-const isPlain = (bytes: ByteString) => bytes.length <= TRIED_CHARS_MAX && PLAIN_ENTRIES.test(bytes);
+const arePlain = (lines: ByteString) => lines.length <= TRIED_CHARS_MAX && PLAIN_ENTRIES.test(lines);
 
 /** The number of entries to write together. A larger number would not be faster. */
 export const ENTRIES_TOGETHER = 64;
 
 /**
- * Returns entries of a container in PHP's form, separated by commas.
+ * Returns entries of a container in PHP's form, each with its name. If none of them needs a change, these are the given
+ * texts: a caller that writes them much later keeps no second copy in memory.
  * @param names  the names of the entries, or null if they have none
  * @param texts  from `writeJson`, as UTF-8
  */
-export function writePhpEntries(names: readonly string[] | null, texts: readonly ByteString[]): string {
-  const written = names === null ? texts : texts.map((text, at) => `${names[at]}:${text}`);
-  const together = written.join(",");
-  if (isPlain(together)) return together;
-  return texts
-    .map((text, at) => (names === null ? phpFormOf(text) : `${names[at]}:${phpFormOf(text)}`))
-    .join(",");
+export function phpEntries(names: readonly string[] | null, texts: readonly ByteString[]): readonly string[] {
+  // No text contains a line feed.
+  const lines = texts.join("\n");
+  const written = arePlain(lines) ? withEscapes(lines) : null;
+  const entries = written === lines ? texts : (written?.split("\n") ?? texts.map(phpFormOf));
+  return names === null ? entries : entries.map((entry, at) => `${names[at]}:${entry}`);
 }

@@ -8,9 +8,9 @@ import {
 import {
   ENTRIES_TOGETHER,
   isLongText,
+  phpEntries,
   phpFormOf,
   phpFormPieces,
-  writePhpEntries,
   writePhpKey,
   writePhpMembers,
   writePhpString,
@@ -23,8 +23,10 @@ import {
   bytesOf,
   failure,
   itemsOf,
+  joined,
   lengthOf,
   type Member,
+  type Piece,
   sentenceOf,
   success,
 } from "../messages/json-answers.js";
@@ -81,21 +83,21 @@ export const isLong = (reply: DocumentEntriesReply) =>
 const areLong = (texts: readonly ByteString[]) => lengthOf(texts) > TOGETHER_CHARS_MAX;
 
 function writtenEntries(reply: DocumentEntriesReply): string {
-  return finish(entriesPieces(reply)).join("");
+  return finish(entriesPieces(reply)).map(joined).join("");
 }
 
 /** Writes entries in steps. Most texts are already in PHP's form, so many are written together. */
-export function* entriesPieces(reply: DocumentEntriesReply): Generator<void, readonly string[]> {
+export function* entriesPieces(reply: DocumentEntriesReply): Generator<void, readonly Piece[]> {
   const { keys, texts } = yield* reply.steps();
   const isList = keys === null || keys.every((key, index) => key === index || key === String(index));
-  const pieces: string[] = [isList ? "[" : "{"];
+  const pieces: Piece[] = [isList ? "[" : "{"];
   for (let from = 0; from < texts.length; from += ENTRIES_TOGETHER) {
     const to = from + ENTRIES_TOGETHER;
     const names = isList ? null : keys.slice(from, to).map(nameJson);
     const some = texts.slice(from, to);
     if (from > 0) pieces.push(",");
     if (areLong(some)) yield* longEntries(names, some, pieces);
-    else pieces.push(writePhpEntries(names, some));
+    else pieces.push(phpEntries(names, some));
     if (from % STEP_ENTRIES === 0) yield;
   }
   pieces.push(isList ? "]" : "}");
@@ -118,7 +120,7 @@ function* listPieces(texts: readonly ByteString[]): Generator<void, readonly str
 function* longEntries(
   names: readonly string[] | null,
   texts: readonly ByteString[],
-  pieces: string[],
+  pieces: Piece[],
 ): Generator<void, void> {
   for (const [at, text] of texts.entries()) {
     if (at > 0) pieces.push(",");
@@ -130,11 +132,11 @@ function* longEntries(
 }
 
 /** Writes all documents with their entries, in steps. @param reply  the reply to DOC.GETALL */
-export function* documentsPieces(reply: Reply): Generator<void, readonly string[]> {
+export function* documentsPieces(reply: Reply): Generator<void, readonly Piece[]> {
   const items = reply instanceof StepReply ? yield* reply.steps() : itemsOf(reply);
   let isList = true;
   for (let at = 0; at < items.length && isList; at += 2) isList = bytesOf(items[at]) === String(at / 2);
-  const pieces: string[] = [];
+  const pieces: Piece[] = [];
   // Small documents share a piece, so that the array of pieces stays short.
   let piece = isList ? "[" : "{";
   for (let at = 0; at < items.length; at += 2) {

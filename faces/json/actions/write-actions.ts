@@ -4,12 +4,7 @@
  */
 import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
 import { isContainer, memberNames, memberValues } from "../../../protocol/json/json-value.js";
-import {
-  phpFormOf,
-  writeJson,
-  writePhpEntries,
-  writePhpMembers,
-} from "../../../protocol/json/json-writer.js";
+import { phpEntries, phpFormOf, writeJson, writePhpMembers } from "../../../protocol/json/json-writer.js";
 import {
   bulksOf,
   bytesOf,
@@ -108,7 +103,9 @@ function insertFailure(client: DocumentClient, document: ByteString): Answer {
 
 /** @param names  the names of the entries, or null if the entries are numbered */
 function insertedJson(texts: readonly ByteString[], names: readonly string[] | null): string {
-  return names === null ? `[${writePhpEntries(null, texts)}]` : writePhpMembers(names, texts.map(phpFormOf));
+  return names === null
+    ? `[${phpEntries(null, texts).join(",")}]`
+    : writePhpMembers(names, texts.map(phpFormOf));
 }
 
 export function update(client: DocumentClient, request: JsonRequest): Answer {

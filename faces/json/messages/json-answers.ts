@@ -7,8 +7,10 @@ import { JSON_VALUES_MAX, type JsonFault } from "../../../protocol/json/json-rea
 import { writePhpString } from "../../../protocol/json/json-writer.js";
 import type { ErrorReply, Reply } from "../../../protocol/reply.js";
 
+/** A part of a long text, or several parts with commas between them, which are joined when they are written. */
+export type Piece = string | readonly string[];
 /** An ASCII text, or the pieces of a long one. Joining the pieces would take as long as finding the entries. */
-export type Text = string | readonly string[];
+export type Text = string | readonly Piece[];
 /** The name of a member, and its value as JSON. */
 export type Member = readonly [name: string, json: string];
 export type LongMember = readonly [name: string, json: Text];
@@ -30,8 +32,8 @@ export function success(...members: readonly Member[]): string {
 }
 
 /** Returns a successful answer whose values may be long. */
-export function longSuccess(members: readonly LongMember[]): readonly string[] {
-  const pieces = ['{"status":"success"'];
+export function longSuccess(members: readonly LongMember[]): readonly Piece[] {
+  const pieces: Piece[] = ['{"status":"success"'];
   for (const [name, json] of members) {
     pieces.push(`,"${name}":`);
     if (typeof json === "string") pieces.push(json);
@@ -45,9 +47,21 @@ export function longSuccess(members: readonly LongMember[]): readonly string[] {
 export function lengthOf(text: Text): number {
   if (typeof text === "string") return text.length;
   let length = 0;
-  for (const piece of text) length += piece.length;
+  for (const piece of text) {
+    if (typeof piece === "string") length += piece.length;
+    else length += joinedLength(piece);
+  }
   return length;
 }
+
+function joinedLength(parts: readonly string[]): number {
+  let length = Math.max(0, parts.length - 1);
+  for (let at = 0; at < parts.length; at++) length += (parts[at] as string).length;
+  return length;
+}
+
+/** Returns a piece as one string. */
+export const joined = (piece: Piece): string => (typeof piece === "string" ? piece : piece.join(","));
 
 /** Returns an answer that reports an error. @param members  additional members, before the message */
 export function failure(message: string, ...members: readonly Member[]): string {
