@@ -3,7 +3,6 @@
 import type { MemberLists } from "../../daemon/cluster/members/member-lists.js";
 import { boundLists } from "../../daemon/cluster/node/cluster-node.js";
 import { Peering } from "../../daemon/cluster/peers/peering.js";
-import { CLOSE_REASONS } from "../../daemon/cluster/peers/shared/close-reasons.js";
 import { PEERING_LIMITS } from "../../daemon/cluster/peers/shared/peering-limits.js";
 import { entryCheck, ringEntryCheck, unitCheck } from "../../daemon/cluster/replica/check-entry.js";
 import { refusalOfMember } from "../../daemon/engine/trust/membership-rule.js";
@@ -14,6 +13,7 @@ import type { Entry, OrderKey } from "../../daemon/timeline/entries/entry.js";
 import type { RefuseRingEntry } from "../../daemon/timeline/snapshots/ring-entries.js";
 import { Timeline } from "../../daemon/timeline/timeline.js";
 import type { ByteString } from "../../protocol/byte-string.js";
+import { CLOSE_REASONS } from "../../protocol/figures/close-reasons.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import { openAsideOf } from "./asides.js";
 import { isSignedBy, randomBytes, ringOf, sha256, shortId, signatureOf } from "./cast.js";

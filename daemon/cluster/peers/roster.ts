@@ -4,6 +4,7 @@
  */
 
 import type { ByteString } from "../../../protocol/byte-string.js";
+import { CLOSE_REASONS, type CloseCode, isMembershipCode } from "../../../protocol/figures/close-reasons.js";
 import type { ExchangeMessage } from "../../../protocol/members/member-messages.js";
 import type { ListMessage } from "../../../protocol/members/signed-list.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
@@ -16,7 +17,6 @@ import { type ConnectionHandlers, MemberConnection } from "./connections/member-
 import { Handshakes } from "./connections/unauthenticated-connections.js";
 import type { Member } from "./member.js";
 import { MemberBits, MemberSlots } from "./member-slots.js";
-import { CLOSE_REASONS, type CloseCode, isMembershipCode } from "./shared/close-reasons.js";
 import type { ClusterState, MemberStatus } from "./shared/cluster-state.js";
 import { allMembersIfConnected, type Electorate, electorateIn, electorateOf } from "./shared/electorate.js";
 import type { MemberSocket, MemberSocketHandlers } from "./shared/member-socket.js";

@@ -9,7 +9,7 @@ import type { MembershipState } from "../../../protocol/members/list-succession.
 import type { PeerAddress } from "../../options/peer-address.js";
 import type { KeyRing } from "../../store/key-ring.js";
 
-/** The reasons for rejecting a daemon; each is a code of daemon/cluster/peers/shared/close-reasons.ts. */
+/** The reasons for rejecting a daemon; each is a code of protocol/figures/close-reasons.ts. */
 export type NonMemberReason = "no-peers" | "not-a-member" | "revoked" | "left-out" | "not-listed";
 
 /**

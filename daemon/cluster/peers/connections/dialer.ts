@@ -5,9 +5,9 @@
  */
 
 import type { ByteString } from "../../../../protocol/byte-string.js";
+import type { CloseCode } from "../../../../protocol/figures/close-reasons.js";
 import { formatHost } from "../../../net/process/host-and-port.js";
 import type { PeerAddress } from "../../../options/peer-address.js";
-import type { CloseCode } from "../shared/close-reasons.js";
 import type { ClusterState, MemberStatus } from "../shared/cluster-state.js";
 import type { PeeringLimits } from "../shared/peering-limits.js";
 import type { MemberConnection } from "./member-connection.js";

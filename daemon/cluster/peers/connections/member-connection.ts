@@ -10,6 +10,11 @@
 
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { MalformedFrame, stackOf } from "../../../../protocol/errors.js";
+import {
+  CLOSE_REASONS,
+  type CloseCode,
+  isMembershipCode,
+} from "../../../../protocol/figures/close-reasons.js";
 import { FrameParser, writeFrame } from "../../../../protocol/frame.js";
 import {
   type ExchangeMessage,
@@ -32,7 +37,6 @@ import {
 } from "../../../../protocol/version-2/messages-v2.js";
 import { formatHost } from "../../../net/process/host-and-port.js";
 import type { PeerAddress } from "../../../options/peer-address.js";
-import { CLOSE_REASONS, type CloseCode, isMembershipCode } from "../shared/close-reasons.js";
 import type { ClusterState, MemberSecret } from "../shared/cluster-state.js";
 import type { Connect, MemberSocket, MemberSocketHandlers } from "../shared/member-socket.js";
 

@@ -1,6 +1,7 @@
 /** The record that Peering and its components share, and the status of each member. */
 
 import type { ByteString } from "../../../../protocol/byte-string.js";
+import type { CloseCode } from "../../../../protocol/figures/close-reasons.js";
 import type { MESSAGE_FIGURES } from "../../../../protocol/figures/message-figures.js";
 import type { MemberAbout, OwnMessage, StatusMessage } from "../../../../protocol/members/member-messages.js";
 import type { PackedEntry } from "../../../../protocol/members/packed-entries.js";
@@ -12,7 +13,6 @@ import type { PeerAddress } from "../../../options/peer-address.js";
 import type { Entry, OrderKey } from "../../../timeline/entries/entry.js";
 import type { Timeline } from "../../../timeline/timeline.js";
 import type { MemberLists } from "../../members/member-lists.js";
-import type { CloseCode } from "./close-reasons.js";
 import { allMembersIfConnected, type Electorate } from "./electorate.js";
 import type { Connect } from "./member-socket.js";
 import type { PeeringLimits } from "./peering-limits.js";

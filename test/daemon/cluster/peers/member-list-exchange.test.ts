@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { MemberLists } from "../../../../daemon/cluster/members/member-lists.js";
-import { CLOSE_REASONS } from "../../../../daemon/cluster/peers/shared/close-reasons.js";
+import { CLOSE_REASONS } from "../../../../protocol/figures/close-reasons.js";
 import { EPOCH, entryOf, keyOf } from "./entries.js";
 import { World } from "./support.js";
 

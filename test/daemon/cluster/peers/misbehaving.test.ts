@@ -6,7 +6,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { deflateRawSync } from "node:zlib";
 import { EntrySpreading } from "../../../../daemon/cluster/peers/exchange/entry-spreading.js";
-import { CLOSE_REASONS } from "../../../../daemon/cluster/peers/shared/close-reasons.js";
 import type { ClusterState } from "../../../../daemon/cluster/peers/shared/cluster-state.js";
 import type {
   MemberSocket,
@@ -15,6 +14,7 @@ import type {
 import { PEERING_LIMITS } from "../../../../daemon/cluster/peers/shared/peering-limits.js";
 import { ITEMS_MAX } from "../../../../daemon/timeline/compare/reconcile-message.js";
 import type { Timeline } from "../../../../daemon/timeline/timeline.js";
+import { CLOSE_REASONS } from "../../../../protocol/figures/close-reasons.js";
 import { FrameParser, writeFrame } from "../../../../protocol/frame.js";
 import {
   type MemberMessage,

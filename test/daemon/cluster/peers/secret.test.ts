@@ -5,13 +5,13 @@
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { test } from "node:test";
-import { CLOSE_REASONS } from "../../../../daemon/cluster/peers/shared/close-reasons.js";
 import type { ClusterState } from "../../../../daemon/cluster/peers/shared/cluster-state.js";
 import type {
   MemberSocket,
   MemberSocketHandlers,
 } from "../../../../daemon/cluster/peers/shared/member-socket.js";
 import { ClusterSecret } from "../../../../daemon/engine/trust/cluster-secret.js";
+import { CLOSE_REASONS } from "../../../../protocol/figures/close-reasons.js";
 import { FrameParser, writeFrame } from "../../../../protocol/frame.js";
 import {
   type MemberMessage,

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { createPublicKey } from "node:crypto";
 import { test } from "node:test";
 import { CLOSED } from "../../../../daemon/cluster/peers/connections/transport.js";
-import { CLOSE_REASONS } from "../../../../daemon/cluster/peers/shared/close-reasons.js";
+import { CLOSE_REASONS } from "../../../../protocol/figures/close-reasons.js";
 import { INCOMPLETE, stateProblems } from "../../../../protocol/figures/daemon-problems.js";
 import type { Severity } from "../../../../protocol/figures/problem.js";
 import {

@@ -1,8 +1,8 @@
 /** Tests which connections are accepted as members. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { CLOSE_REASONS, type CloseCode } from "../../../../../daemon/cluster/peers/shared/close-reasons.js";
 import type { Connect, MemberSocket } from "../../../../../daemon/cluster/peers/shared/member-socket.js";
+import { CLOSE_REASONS, type CloseCode } from "../../../../../protocol/figures/close-reasons.js";
 import { writeFrame } from "../../../../../protocol/frame.js";
 import { readMemberMessage, writeMemberMessage } from "../../../../../protocol/members/member-messages.js";
 import { writeCommand } from "../../../../../protocol/resp/resp-writer.js";

@@ -1,4 +1,4 @@
-import { MEMBERS_PROTOCOL } from "../../../../protocol/version-2/messages-v2.js";
+import { MEMBERS_PROTOCOL } from "../version-2/messages-v2.js";
 
 /** The reasons for closing a connection between daemons: a code, and a sentence for the logs of both. */
 export const CLOSE_REASONS = {
