@@ -17,6 +17,14 @@ export const MEMBER_FIGURES = {
     help: "`connected`, `connecting`, `waiting` (for the next attempt), or `self` if the address is this daemon's own",
   },
   trouble: { kind: "text-or-nil", help: "why it is not connected" },
+  closeCode: {
+    kind: "text-or-nil",
+    help: "the code of that reason, as in `bye`; nil: the connection failed, or the code is not known here",
+  },
+  closedBy: {
+    kind: "text-or-nil",
+    help: "`daemon` or `member`: which of the two closed the connection for that reason; nil: it failed",
+  },
   state: { kind: "text-or-nil", help: "its state, as in `hello`" },
   skewed: { kind: "flag", help: "whether it reports that its own clock is wrong" },
   connectedSince: { kind: "number-or-nil", help: "how long it has been connected" },

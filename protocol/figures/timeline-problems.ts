@@ -3,6 +3,7 @@
 import { DAEMON_STATES, rowOfState } from "../daemon-states.js";
 import { dateText } from "../version-2/envelope.js";
 import { mebibytes } from "./amount-texts.js";
+import type { CloseCode } from "./close-reasons.js";
 import { LOW_DISK } from "./daemon-problems.js";
 import { type Problem, problemsBy, problemsOf, type Rule, type Rules } from "./problem.js";
 import type { MemberReport, TimelineReport } from "./timeline-figures.js";
@@ -523,64 +524,79 @@ function awaitedVoters({ missingPromises, members }: DiagnosedTimeline): string[
 const isOther = ({ connection }: MemberReport): boolean => connection !== "self";
 
 /** Whether a member is not connected because a list excludes this daemon or the member. */
-const isExcluded = ({ trouble }: MemberReport): boolean =>
-  /^(it says: (left-out|not-listed)\b|The list of members )/.test(trouble ?? "");
+const isExcluded = ({ closeCode }: MemberReport): boolean =>
+  closeCode === "left-out" || closeCode === "not-listed";
 
 const storedFrom = ({ prunedTo }: MemberReport): string =>
   `it stores those since ${dateText((prunedTo ?? 0) + 1)}`;
 
 /**
- * Whether a connection may be missing only because the member has just been started: neither daemon has given a reason.
- * The sentences of the reasons (CLOSE_REASONS, roster.ts) begin with It, Its, No or The.
+ * Whether a connection may be missing only because the member has just been started: an address of it is known, and
+ * neither daemon has given a reason.
  */
-const isUnanswered = (trouble: string | null): boolean =>
-  trouble === null || !/^(it|its|no|the) /i.test(trouble);
+const isUnanswered = ({ address, closedBy }: MemberReport): boolean => address !== "" && closedBy === null;
 
 /**
  * Returns the state of the connection to a member.
  * `new`: it may be missing only because one of the two has just been started. `reported`: the line about the member
  * already reports that it is missing.
  */
-function linkOf({
-  listed,
-  connection,
-  availability,
-  trouble,
-  isStarting,
-  lastHeard,
-}: MemberCase): "not-listed" | "connected" | "reported" | "new" | "away" {
+function linkOf(member: MemberCase): "not-listed" | "connected" | "reported" | "new" | "away" {
+  const { listed, connection, availability, isStarting, lastHeard } = member;
   if (listed === false) return "not-listed";
   if (connection === "connected") return "connected";
-  if (availability === "away" && isUnanswered(trouble)) return "reported";
+  if (availability === "away" && isUnanswered(member)) return "reported";
   const isNew = isStarting && lastHeard === null;
-  return (isNew || availability === "busy") && isUnanswered(trouble) ? "new" : "away";
+  return (isNew || availability === "busy") && isUnanswered(member) ? "new" : "away";
 }
 
 const reasonOf = ({ trouble }: MemberReport): string =>
   trouble === null ? "" : ` (${trouble.replace(/\.$/, "")})`;
 
 /** Returns the remedy for a member that is not connected, by the reason that the daemon reports. */
-function remedyFor({ address, id, trouble: reported }: MemberReport): string {
-  const trouble = reported ?? "";
-  if (/^it says: other-secret\b/.test(trouble) || trouble.startsWith("It has another --cluster-secret"))
-    return "start both with the same --cluster-secret";
-  if (/^it says: no-peers\b/.test(trouble)) return "also name this daemon in --peer of that member";
-  if (/^it says: not-(a-member|pinned)\b/.test(trouble))
-    return "start both with the same --cluster-secret; or, on that member, pin this daemon with the --peer host:port#ed25519:… that it prints when it starts, or authorize it with CLUSTER ADD";
-  if (/^it says: (left-out|not-listed)\b/.test(trouble))
-    return "add it with dbsync members add (if it was removed, with a new data folder); or stop it";
-  if (/^The list of members (leaves it out|does not name it)\b/.test(trouble))
-    return "remove it from --peer; or start it with a new data folder if it was removed, and add it with dbsync members add";
-  // If a pin is wrong, the daemon's real id is not known.
-  const known = trouble.startsWith("Its id is not the one") ? null : id;
-  const pin = `pin it with the id that it prints when it starts (--peer ${address}#ed25519:${known ?? "…"}), or authorize it with CLUSTER ADD`;
-  if (trouble.startsWith("Its key belongs to no"))
-    return `start both with the same --cluster-secret; or ${pin}`;
-  if (/^Its id is not the one/.test(trouble)) return pin;
-  if (trouble.startsWith("No address of --peer leads to it"))
+function remedyFor(member: MemberReport): string {
+  const { address, id, closeCode, closedBy } = member;
+  if (address === "")
     return `start that daemon, and specify it in --peer; or remove it: dbsync members evict ${(id ?? "").slice(0, ID_DIGITS)}`;
+  const remedies = closedBy === "member" ? IF_MEMBER_CLOSED : IF_DAEMON_CLOSED;
+  const remedy = remedies.get(closeCode as CloseCode);
+  if (remedy !== undefined) return remedy(member);
   return `start the daemon at ${address}, or correct --peer (if that daemon was removed permanently, remove it from --peer)`;
 }
+
+type Remedy = (member: MemberReport) => string;
+
+const SAME_SECRET = "start both with the same --cluster-secret";
+
+const pinIt = (address: string, id: string | null): string =>
+  `pin it with the id that it prints when it starts (--peer ${address}#ed25519:${id ?? "…"}), or authorize it with CLUSTER ADD`;
+
+const pinThis = () =>
+  `${SAME_SECRET}; or, on that member, pin this daemon with the --peer host:port#ed25519:… that it prints when it starts, or authorize it with CLUSTER ADD`;
+
+const addThis = () =>
+  "add it with dbsync members add (if it was removed, with a new data folder); or stop it";
+
+const IF_MEMBER_CLOSED = new Map<CloseCode, Remedy>([
+  ["other-secret", () => SAME_SECRET],
+  ["no-peers", () => "also name this daemon in --peer of that member"],
+  ["not-a-member", pinThis],
+  ["not-pinned", pinThis],
+  ["left-out", addThis],
+  ["not-listed", addThis],
+]);
+
+const addIt = () =>
+  "remove it from --peer; or start it with a new data folder if it was removed, and add it with dbsync members add";
+
+const IF_DAEMON_CLOSED = new Map<CloseCode, Remedy>([
+  ["other-secret", () => SAME_SECRET],
+  ["left-out", addIt],
+  ["not-listed", addIt],
+  ["not-a-member", ({ address, id }) => `${SAME_SECRET}; or ${pinIt(address, id)}`],
+  // The daemon's real id is not known.
+  ["not-pinned", ({ address }) => pinIt(address, null)],
+]);
 
 const HIDDEN_KEY = "(dbsync doctor names it)";
 /** The id of a key or a daemon, complete or shortened. */

@@ -26,6 +26,7 @@ import {
   type ConnectedMember,
   factsOf,
   type MemberStatus,
+  NO_CLOSING,
 } from "./shared/cluster-state.js";
 import { totalsOf } from "./shared/entry-totals.js";
 
@@ -232,7 +233,7 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
       address,
       id,
       connection: "connected",
-      trouble: null,
+      ...NO_CLOSING,
       state: status?.state ?? null,
       skewed: status?.skewed ?? false,
       connectedSince: this.connectedSince,

@@ -17,7 +17,7 @@ import { type ConnectionHandlers, MemberConnection } from "./connections/member-
 import { Handshakes } from "./connections/unauthenticated-connections.js";
 import type { Member } from "./member.js";
 import { MemberBits, MemberSlots } from "./member-slots.js";
-import type { ClusterState, MemberStatus } from "./shared/cluster-state.js";
+import { type Closing, type ClusterState, type MemberStatus, NO_CLOSING } from "./shared/cluster-state.js";
 import { allMembersIfConnected, type Electorate, electorateIn, electorateOf } from "./shared/electorate.js";
 import type { MemberSocket, MemberSocketHandlers } from "./shared/member-socket.js";
 
@@ -239,7 +239,7 @@ export class Roster implements ConnectionHandlers {
     const member = this.#events.onJoined(connection, bit);
     this.#cluster.members.set(id, member);
     this.#lastSeen.delete(id);
-    if (dialer !== undefined) dialer.trouble = null;
+    if (dialer !== undefined) dialer.closing = NO_CLOSING;
     const address = dialer?.name ?? connection.name;
     this.#unconfirmed.add(connection);
     if (other === undefined) {
@@ -304,8 +304,8 @@ export class Roster implements ConnectionHandlers {
     const isSelf = connection.id === this.#cluster.identity.id;
     const isCertain = connection.isProven && (code !== "self" || isSelf);
     // A duplicate does not explain why the member cannot be reached once its other connection is lost as well.
-    const trouble = code === "duplicate" ? null : detail;
-    dialer?.lost(isCertain ? code : null, trouble, openFor, now);
+    const closing = code === "duplicate" ? NO_CLOSING : closingOf(connection, code, detail);
+    dialer?.lost(isCertain ? code : null, closing, openFor, now);
     return dialer?.name ?? connection.name;
   }
 
@@ -321,6 +321,11 @@ export class Roster implements ConnectionHandlers {
  */
 const subjectOf = ({ address }: { readonly address: PeerAddress | null }, name: string): string =>
   address === null ? name.replace(/:\d+$/, "") : name;
+
+function closingOf({ isClosedByOther }: MemberConnection, code: CloseCode | null, trouble: string): Closing {
+  const closedBy = isClosedByOther ? "member" : code === null ? null : "daemon";
+  return { trouble, closeCode: code, closedBy };
+}
 
 /**
  * Whether to keep the newer of two connections to a member. The connection that the daemon with the lower id has opened

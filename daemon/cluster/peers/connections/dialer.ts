@@ -8,7 +8,7 @@ import type { ByteString } from "../../../../protocol/byte-string.js";
 import type { CloseCode } from "../../../../protocol/figures/close-reasons.js";
 import { formatHost } from "../../../net/process/host-and-port.js";
 import type { PeerAddress } from "../../../options/peer-address.js";
-import type { ClusterState, MemberStatus } from "../shared/cluster-state.js";
+import { type Closing, type ClusterState, type MemberStatus, NO_CLOSING } from "../shared/cluster-state.js";
 import type { PeeringLimits } from "../shared/peering-limits.js";
 import type { MemberConnection } from "./member-connection.js";
 
@@ -34,7 +34,7 @@ export const NOT_CONNECTED: MemberStatus = {
   address: "",
   id: null,
   connection: "waiting",
-  trouble: null,
+  ...NO_CLOSING,
   lastHeard: null,
   state: null,
   skewed: false,
@@ -62,8 +62,7 @@ export class Dialer {
   id: ByteString | null;
   /** SubjectPublicKeyInfo of the key with the id `id`, or null if unknown. */
   spki: ByteString | null = null;
-  /** Why there is no connection, or null if there is one, or none was tried yet. */
-  trouble: string | null = null;
+  closing = NO_CLOSING;
   /** Whether the address is this daemon's own, as the handshake of a connection to it has shown. */
   isSelf = false;
   readonly #limits: PeeringLimits;
@@ -87,12 +86,12 @@ export class Dialer {
   /**
    * Records that the connection was lost, and schedules the next attempt.
    * @param code  the reason, or null if it is not certain: the report of an unauthenticated peer does not count
-   * @param detail  why there is no connection, or null if another connection to the member is the reason
+   * @param closing  the reason for reports
    * @param openFor  milliseconds for which it was open after both sides were authenticated, or 0 if it never was
    */
-  lost(code: CloseCode | null, detail: string | null, openFor: number, now: number): void {
+  lost(code: CloseCode | null, closing: Closing, openFor: number, now: number): void {
     this.connection = null;
-    this.trouble = detail;
+    this.closing = closing;
     this.isSelf = code === "self";
     if (this.isSelf || code === "left-out") {
       this.#nextAt = now + UNTRIED_MS;
@@ -115,9 +114,9 @@ export class Dialer {
 
   /** @param lastHeard  milliseconds since the member last sent something, or null if unknown */
   describe(lastHeard: number | null): MemberStatus {
-    const { name, id, trouble } = this;
+    const { name, id, closing } = this;
     const connection = this.isSelf ? "self" : this.connection === null ? "waiting" : "connecting";
-    return { ...NOT_CONNECTED, address: name, id, connection, trouble, lastHeard };
+    return { ...NOT_CONNECTED, ...closing, address: name, id, connection, lastHeard };
   }
 
   /** Records the id that the daemon at this address has proved. The member list need not name that daemon. */

@@ -82,9 +82,9 @@ export class MemberConnection implements MemberSocketHandlers {
    * the other side has proved that it has the key.
    */
   spki: ByteString = "";
-  /**
-   * The reason that the other side has sent for closing the connection, or null if it has sent none.
-   */
+  /** Whether the other side has closed the connection with a reason. */
+  isClosedByOther = false;
+  /** This reason, or null if there is none, or this version does not know it. */
   closeCode: CloseCode | null = null;
   #known: MemberSecret | null = null;
   /** When the last byte was received or, before the first byte, when the connection began; `uptime` milliseconds. */
@@ -373,6 +373,7 @@ export class MemberConnection implements MemberSocketHandlers {
     this.#state = "closed";
     this.#socket.close();
     const known = Object.hasOwn(CLOSE_REASONS, code) ? (code as CloseCode) : null;
+    this.isClosedByOther = true;
     this.closeCode = known;
     this.#handlers.lost(this, known, closeText(code, sentence));
   }

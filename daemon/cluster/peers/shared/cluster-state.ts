@@ -230,8 +230,20 @@ export function haveMembersConnected(cluster: ClusterState, now: number): boolea
   );
 }
 
+/** Why there is no connection to a member. All are null if there is one, or none was tried yet. */
+export interface Closing {
+  /** The reason as a sentence, or the system's code. */
+  readonly trouble: string | null;
+  /** The code of the reason; null if the connection failed, or the member gave a code that this version does not know. */
+  readonly closeCode: CloseCode | null;
+  /** Which side closed the connection with this reason, or null if the connection failed. */
+  readonly closedBy: "daemon" | "member" | null;
+}
+
+export const NO_CLOSING: Closing = { trouble: null, closeCode: null, closedBy: null };
+
 /** A member for `dbsync status` and metrics. Times are milliseconds, or null if unknown. */
-export interface MemberStatus {
+export interface MemberStatus extends Closing {
   /**
    * The member's address in --peer, or the address from which it connected. An empty string if the list names the
    * member, but no address of it is known.
@@ -241,8 +253,6 @@ export interface MemberStatus {
   readonly id: ByteString | null;
   /** The state of the connection; "self" means that the address is this daemon's own. */
   readonly connection: "connected" | "connecting" | "waiting" | "self";
-  /** Why there is no connection. */
-  readonly trouble: string | null;
   /** The state that the member reports. */
   readonly state: DaemonState | null;
   /** Whether the member reports that its own clock is off. */

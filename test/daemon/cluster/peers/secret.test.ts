@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { test } from "node:test";
-import type { ClusterState } from "../../../../daemon/cluster/peers/shared/cluster-state.js";
+import type { ClusterState, MemberStatus } from "../../../../daemon/cluster/peers/shared/cluster-state.js";
 import type {
   MemberSocket,
   MemberSocketHandlers,
@@ -44,10 +44,15 @@ test("two daemons that know the same secret admit each other, regardless of thei
 test("a daemon with another secret is refused, and both logs report the reason", () => {
   for (const other of [new ClusterSecret(Buffer.alloc(32, 2)), null]) {
     const world = new World();
-    const a = world.add("a", { parts: partsOf(new ClusterSecret(bytes)) });
+    const a = world.add("a", { peers: ["b"], parts: partsOf(new ClusterSecret(bytes)) });
     const b = world.add("b", { peers: ["a"], parts: { ...partsOf(other), refusal: () => null } });
     world.run(1000);
     assert.ok(!isConnected(a) && !isConnected(b));
+    for (const { peering } of [a, b]) {
+      const [{ closeCode, closedBy }] = peering.members as [MemberStatus];
+      assert.equal(closeCode, "other-secret");
+      assert.ok(closedBy === "daemon" || closedBy === "member");
+    }
     assert.ok(textsOf(a).includes(CLOSE_REASONS["other-secret"]));
     assert.ok(textsOf(b).includes(CLOSE_REASONS["other-secret"]));
   }

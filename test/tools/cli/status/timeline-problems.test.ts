@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { createPublicKey } from "node:crypto";
 import { test } from "node:test";
 import { CLOSED } from "../../../../daemon/cluster/peers/connections/transport.js";
-import { CLOSE_REASONS } from "../../../../protocol/figures/close-reasons.js";
+import { CLOSE_REASONS, type CloseCode } from "../../../../protocol/figures/close-reasons.js";
 import { INCOMPLETE, stateProblems } from "../../../../protocol/figures/daemon-problems.js";
 import type { Severity } from "../../../../protocol/figures/problem.js";
 import {
@@ -25,6 +25,14 @@ import { MEMBER, NOW, WELL } from "./well-timeline.js";
 
 const withMember = (member: Partial<MemberStatus>): Partial<TimelineStatus> => ({
   members: [{ ...MEMBER, ...member }],
+});
+
+/** Returns the report of a connection that one of the two daemons has closed. */
+const closedBy = (side: "daemon" | "member", code: CloseCode): Partial<MemberStatus> => ({
+  connection: "waiting",
+  trouble: side === "daemon" ? CLOSE_REASONS[code] : `it says: ${code}: …`,
+  closeCode: code,
+  closedBy: side,
 });
 
 test("a healthy timeline has no findings, and neither does a daemon's own address", () => {
@@ -126,38 +134,53 @@ const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
   ],
   [
     "a member that sent nothing for too long, without the full stop of the reason",
-    withMember({ connection: "waiting", trouble: CLOSE_REASONS.silent }),
+    withMember(closedBy("daemon", "silent")),
     /cannot reach its member 10\.0\.0\.2:1111 \(It was silent for too long\); start the daemon/,
   ],
   [
     "a member that was removed",
-    withMember({ connection: "waiting", trouble: CLOSE_REASONS["left-out"] }),
+    withMember(closedBy("daemon", "left-out")),
     /; remove it from --peer; or start it with a new data folder .* dbsync members add$/,
   ],
   [
     "a member that was not admitted",
-    withMember({ connection: "waiting", trouble: CLOSE_REASONS["not-a-member"] }),
+    withMember(closedBy("daemon", "not-a-member")),
     /; start both with the same --cluster-secret; or pin it .*\(--peer 10\.0\.0\.2:1111#ed25519:ab\), or authorize it with CLUSTER ADD/,
   ],
   [
     "a member with another pin",
-    withMember({ connection: "waiting", trouble: CLOSE_REASONS["not-pinned"], id: "ab" }),
+    withMember({ ...closedBy("daemon", "not-pinned"), id: "ab" }),
     /; pin it .*\(--peer 10\.0\.0\.2:1111#ed25519:…\)/,
   ],
   [
     "a member with another secret",
-    withMember({ connection: "waiting", trouble: CLOSE_REASONS["other-secret"] }),
+    withMember(closedBy("daemon", "other-secret")),
     /; start both with the same --cluster-secret$/,
   ],
   [
     "a member that admits no daemons",
-    withMember({ connection: "waiting", trouble: "it says: no-peers: …" }),
+    withMember(closedBy("member", "no-peers")),
     /; also name this daemon in --peer of that member$/,
   ],
   [
     "a member that has not admitted this daemon",
-    withMember({ connection: "waiting", trouble: "it says: not-a-member: …" }),
+    withMember(closedBy("member", "not-a-member")),
     /; start both with the same --cluster-secret; or, on that member, pin this daemon .*#ed25519/,
+  ],
+  [
+    "a member that leaves this daemon out",
+    withMember(closedBy("member", "left-out")),
+    /; add it with dbsync members add \(if it was removed, with a new data folder\); or stop it$/,
+  ],
+  [
+    "a member that reports an unknown code",
+    withMember({ ...closedBy("member", "silent"), closeCode: "constructor" }),
+    /; start the daemon at 10\.0\.0\.2:1111, or correct --peer/,
+  ],
+  [
+    "a listed member without an address",
+    withMember({ connection: "waiting", address: "", trouble: "No address of --peer leads to it." }),
+    /; start that daemon, and specify it in --peer; or remove it: dbsync members evict /,
   ],
   ["a member whose clock differs", withMember({ skew: -2500 }), /differs by -2500 ms; set both clocks/],
   [
@@ -287,7 +310,7 @@ test("a queried member's state is not reported again as a problem of other daemo
   assert.deepEqual(found(null, AWAY), [1, 0]);
   assert.deepEqual(found("busy", { state: "catching-up" }), [0, 0]);
   // The member itself has no problem, but refuses this daemon.
-  const refused = { connection: "waiting", trouble: CLOSE_REASONS["other-secret"] } as const;
+  const refused = closedBy("daemon", "other-secret");
   assert.deepEqual(found("away", refused), [1, 0]);
   assert.deepEqual(found("busy", refused), [1, 0]);
 });
