@@ -1,6 +1,7 @@
 /**
  * `npm test`: installs the missing requirements of the tests, then runs every test file. `npm test -- store system`
- * runs the files whose path below test/ contains one of the words.
+ * runs the files whose path below test/ contains one of the words. DBSYNC_FULL=1 runs everything in full; with a number
+ * in DBSYNC_PART too, only half of the files run in full, and the others as without DBSYNC_FULL.
  */
 import { spawn } from "node:child_process";
 import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
@@ -8,8 +9,8 @@ import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { amount, isFull } from "./support/amount.js";
 import { chosenFiles, testFiles } from "./support/chosen-files.js";
-import { isFullOnly } from "./support/full-files.js";
 import { installPackages, succeeds } from "./support/install-packages.js";
+import { isLong, plannedFiles } from "./support/planned-files.js";
 import { buildRoot, repositoryRoot } from "./support/repository.js";
 import { requirements } from "./support/requirements.js";
 import { forgetSettings } from "./support/test-environment.js";
@@ -21,44 +22,9 @@ const FILE_MS_MAX = 900_000;
 /** The number of parallel processes. It exceeds the number of processors, since many test files mostly wait. */
 const LANES = availableParallelism() + amount(3, 4);
 
-/** The beginnings of the paths of long files, the longest first, according to the list at the end of a run. */
-const LONG = [
-  "docs.test",
-  "site/",
-  "system/active-active",
-  "system/claims/job-libraries",
-  "faces/mongo/store/queries/long-expressions",
-  "libraries/",
-  "system/chaos",
-  "client/effects/",
-  "system/scans",
-  "faces/sql/store/commands/planned",
-  "daemon/program/working-memory",
-  "system/member-snapshots",
-  "system/lost-entries-alarm",
-  "operations/",
-  "conformance/differential",
-  "system/",
-  "daemon/program/replicas.test",
-  "daemon/program/false-members",
-  "client/unsigned.test",
-  "run.test",
-  "simulation/",
-  "faces/sidecar/",
-  "tools/cli/",
-  "examples/",
-  "faces/redis/users",
-  "daemon/engine/memory/",
-  "daemon/timeline/timeline.test",
-  "daemon/timeline/compare/reconcile",
-  "client/simulation",
-  "daemon/store/keyspace/undo",
-  "faces/redis/hostile",
-];
-
 const HOW_TO_RUN_MORE = `
 These were the usual tests. There are more:
-  DBSYNC_FULL=1 npm test               all cases of long tests, and the files of test/support/full-files.ts, as in .ci/run
+  DBSYNC_FULL=1 npm test               all cases of long tests, and the files of test/support/full-files.ts
   npm run explore [-- --minutes 30]    randomised tests with new seeds; prints how to repeat a failure
   npm run mutants                      breaks the rules one by one; a test must fail for each
   npm run chaos                        two daemons compared with two Redis servers, under the same faults
@@ -74,8 +40,12 @@ function main(words: readonly string[]): void {
   const folder = join(buildRoot, "test");
   const pathsOf = (paths: readonly string[]) => paths.map((path) => join(folder, path));
   const chosen = chosenFiles(testFiles(folder), words);
-  const files = isFull || words.length > 0 ? chosen : chosen.filter((file) => !isFullOnly(file));
-  if (files.length === 0) {
+  const { inFull, usual } = plannedFiles(chosen, {
+    isFull,
+    part: process.env["DBSYNC_PART"],
+    areNamed: words.length > 0,
+  });
+  if (inFull.length + usual.length === 0) {
     console.error(`No path of a test file below test/ contains ${words.join(" or ")}.`);
     process.exitCode = 2;
     return;
@@ -85,10 +55,19 @@ function main(words: readonly string[]): void {
   // Some tests run programs as another user, who has to reach their folders, but not to list them.
   chmodSync(scratch, 0o711);
   process.env["TMPDIR"] = scratch;
+  const shared = (files: readonly string[], name: string) =>
+    together(pathsOf(files.filter((file) => !isLong(file))), { folder: scratch, lanes: LANES, name });
+  const sharedInFull = shared(inFull, "together-full");
+  const longInFull = pathsOf(inFull.filter(isLong));
+  if (usual.length > 0) process.env["DBSYNC_FULL_FILES"] = [...longInFull, ...sharedInFull].join("\n");
   // Long files start first. Otherwise one of them would run alone at the end.
-  const long = new Set(LONG.flatMap((words) => files.filter((file) => file.startsWith(words))));
-  const short = together(pathsOf(files.filter((file) => !long.has(file))), { folder: scratch, lanes: LANES });
-  runFiles([...pathsOf([...long]), ...short], () => {
+  const paths = [
+    ...longInFull,
+    ...pathsOf(usual.filter(isLong)),
+    ...sharedInFull,
+    ...shared(usual, "together"),
+  ];
+  runFiles(paths, () => {
     reportLeftFiles(scratch);
     rmSync(scratch, { recursive: true });
     if (words.length === 0) console.log(HOW_TO_RUN_MORE);
@@ -96,7 +75,7 @@ function main(words: readonly string[]): void {
 }
 
 /** Matches the files in the temporary folder that are not from tests: programs of groups, and Node's cache for npm. */
-const NOT_LEFT = /^(together-\d+\.mjs|node-compile-cache)$/;
+const NOT_LEFT = /^(together(-full)?-\d+\.mjs|node-compile-cache)$/;
 
 /** Fails a successful run if its tests have left files in the temporary folder. Tests that fail may leave files. */
 function reportLeftFiles(scratch: string): void {

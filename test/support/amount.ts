@@ -1,7 +1,11 @@
 /** Settings that decide how much of a long test runs. */
 
-/** Whether the tests run in full, as in `.ci/run` and `npm run explore`. */
-export const isFull: boolean = Boolean(process.env["DBSYNC_FULL"]);
+/** The files that run in full, if only a part of them does (test/run.ts): paths of compiled files, one per line. */
+const filesInFull = process.env["DBSYNC_FULL_FILES"]?.split("\n");
+
+/** Whether this test file runs in full, as with DBSYNC_FULL=1 and in `npm run explore`; in `.ci/run`, half of the files do. */
+export const isFull: boolean =
+  Boolean(process.env["DBSYNC_FULL"]) && (filesInFull?.includes(process.argv[1] ?? "") ?? true);
 
 /**
  * Returns the amount (a count, a size or a duration) for this kind of run.

@@ -23,6 +23,8 @@ export interface Sharing {
   readonly folder: string;
   /** The number of parallel processes. */
   readonly lanes: number;
+  /** The beginning of the names of these programs. */
+  readonly name?: string;
 }
 
 /**
@@ -30,12 +32,12 @@ export interface Sharing {
  * -- WORD`) show that no file depends on another.
  * @param files  as absolute paths
  */
-export function together(files: readonly string[], { folder, lanes }: Sharing): string[] {
+export function together(files: readonly string[], { folder, lanes, name = "together" }: Sharing): string[] {
   const sharing = files.filter((file) => !ALONE.test(readFileSync(file, "utf8")));
   const count = Math.max(lanes, Math.ceil(sharing.length / FILES));
   if (sharing.length <= count) return [...files];
   const groups = Array.from({ length: count }, (_, number) => {
-    const group = join(folder, `together-${number + 1}.mjs`);
+    const group = join(folder, `${name}-${number + 1}.mjs`);
     // Adjacent files are similar, and often slow together, so they are distributed over the groups.
     const members = sharing.filter((_, i) => i % count === number);
     const imports = members.map((file) => `import "${pathToFileURL(file).href}";\n`);

@@ -1,0 +1,70 @@
+/** Decides which test files run, in which order, and which of them in full. */
+import { isFullOnly } from "./full-files.js";
+
+/** With DBSYNC_PART, one of this number of files runs in full. */
+const PARTS = 2;
+
+/** The beginnings of the paths of long files, the longest first, according to the list at the end of a run. */
+const LONG = [
+  "docs.test",
+  "site/",
+  "system/active-active",
+  "system/claims/job-libraries",
+  "faces/mongo/store/queries/long-expressions",
+  "libraries/",
+  "system/chaos",
+  "client/effects/",
+  "system/scans",
+  "faces/sql/store/commands/planned",
+  "daemon/program/working-memory",
+  "system/member-snapshots",
+  "system/lost-entries-alarm",
+  "operations/",
+  "conformance/differential",
+  "system/",
+  "daemon/program/replicas.test",
+  "daemon/program/false-members",
+  "client/unsigned.test",
+  "run.test",
+  "simulation/",
+  "faces/sidecar/",
+  "tools/cli/",
+  "examples/",
+  "faces/redis/users",
+  "daemon/engine/memory/",
+  "daemon/timeline/timeline.test",
+  "daemon/timeline/compare/reconcile",
+  "client/simulation",
+  "daemon/store/keyspace/undo",
+  "faces/redis/hostile",
+];
+
+/** Returns whether a file is among the long ones, which have their own process and start first. @param file  its path below test/ */
+export const isLong = (file: string): boolean => LONG.some((words) => file.startsWith(words));
+
+export interface Settings {
+  /** Whether DBSYNC_FULL is set. */
+  readonly isFull: boolean;
+  /** The number in DBSYNC_PART: with it, only one part of the files runs in full. */
+  readonly part: string | undefined;
+  /** Whether the developer has named the files, so that those of full runs are not omitted. */
+  readonly areNamed: boolean;
+}
+
+export interface PlannedFiles {
+  /** The files that run as DBSYNC_FULL says. Long files are first. */
+  readonly inFull: readonly string[];
+  /** The other files of a run with DBSYNC_PART, which run as without DBSYNC_FULL. */
+  readonly usual: readonly string[];
+}
+
+/** Returns the files that run, of those chosen. @param chosen  paths below test/ */
+export function plannedFiles(chosen: readonly string[], { isFull, part, areNamed }: Settings): PlannedFiles {
+  const long = LONG.flatMap((words) => chosen.filter((file) => file.startsWith(words)));
+  const inOrder = [...new Set([...long, ...chosen])];
+  const isUsual = (file: string) => areNamed || !isFullOnly(file);
+  if (!isFull || part === undefined) return { inFull: isFull ? inOrder : inOrder.filter(isUsual), usual: [] };
+  // Neighbours take about as long as each other, so both parts do.
+  const inFull = new Set(inOrder.filter((_, index) => (index + Number(part)) % PARTS === 0));
+  return { inFull: [...inFull], usual: inOrder.filter((file) => !inFull.has(file) && isUsual(file)) };
+}
