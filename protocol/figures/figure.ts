@@ -1,9 +1,7 @@
 /**
- * The figures that a daemon reports. A table defines their names and kinds; replies, which this file writes, metrics and
- * documents are derived from it.
+ * The figures that a daemon reports. A table defines their names and kinds; replies, metrics and documents are derived
+ * from it.
  */
-import { bytesOfText } from "../byte-string.js";
-import { array, bulk, integer, map, NIL, type Reply } from "../reply.js";
 
 /** The type of a figure's value, by its kind. Numbers are written as integers, and null as nil. */
 interface Values {
@@ -62,32 +60,6 @@ export type Figures<Table extends FigureTable> = { readonly [Name in keyof Table
 /** Returns the name of a figure in replies. */
 export const wireName = (name: string): string =>
   name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-
-/** Returns the figures as a map, in the table's order. */
-export function figuresReply<Table extends FigureTable>(table: Table, figures: Figures<Table>): Reply {
-  return map(
-    Object.entries(table).flatMap(([name, row]) => [bulk(wireName(name)), valueReply(row, figures[name])]),
-  );
-}
-
-function valueReply(row: Figure, value: unknown): Reply {
-  if (value === null) return NIL;
-  switch (row.kind) {
-    case "list":
-      return array((value as Figures<FigureTable>[]).map((each) => figuresReply(row.of, each)));
-    case "map":
-      return figuresReply(row.of, value as Figures<FigureTable>);
-    case "bytes-list":
-      return array((value as string[]).map(bulk));
-    case "bytes":
-      return bulk(value as string);
-    case "text":
-    case "text-or-nil":
-      return bulk(bytesOfText(value as string));
-    default:
-      return integer(Math.round(Number(value)));
-  }
-}
 
 /** What a daemon did for its clients: counts since its start, and the number of open connections. */
 export interface ClientTotals {

@@ -5,7 +5,7 @@
  */
 
 import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
-import { type Figures, figuresReply } from "../../../protocol/figures/figure.js";
+import { type Figure, type Figures, type FigureTable, wireName } from "../../../protocol/figures/figure.js";
 import { TIMELINE_FIGURES, UPTO_FIGURES } from "../../../protocol/figures/timeline-figures.js";
 import {
   array,
@@ -238,4 +238,30 @@ function deadLetterReply(deadLetter: DeadLetter, folder: DeadLetterFolder | null
       commands: entry === null ? NIL : shownCommands(readEntryBody(entry.body).commands),
     }),
   );
+}
+
+/** Returns the figures as a map, in the table's order. */
+function figuresReply<Table extends FigureTable>(table: Table, figures: Figures<Table>): Reply {
+  return map(
+    Object.entries(table).flatMap(([name, row]) => [bulk(wireName(name)), valueReply(row, figures[name])]),
+  );
+}
+
+function valueReply(row: Figure, value: unknown): Reply {
+  if (value === null) return NIL;
+  switch (row.kind) {
+    case "list":
+      return array((value as Figures<FigureTable>[]).map((each) => figuresReply(row.of, each)));
+    case "map":
+      return figuresReply(row.of, value as Figures<FigureTable>);
+    case "bytes-list":
+      return array((value as string[]).map(bulk));
+    case "bytes":
+      return bulk(value as string);
+    case "text":
+    case "text-or-nil":
+      return bulk(bytesOfText(value as string));
+    default:
+      return integer(Math.round(Number(value)));
+  }
 }
