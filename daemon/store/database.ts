@@ -7,7 +7,7 @@ import { withItemsFound } from "../../protocol/lazy-replies.js";
 import { array, type Reply } from "../../protocol/reply.js";
 import type { Condition } from "../../protocol/version-2/envelope.js";
 import { CommandFailure } from "./arguments/command-errors.js";
-import type { ChangeListener } from "./change-listener.js";
+import type { ChangeObserver } from "./change-observer.js";
 import { commandTable } from "./command-table.js";
 import { countUse, expiredWrites, lookUpKeys } from "./key-lookups.js";
 import {
@@ -46,8 +46,8 @@ export class Database {
   /** How recently or how often keys are used. */
   readonly usage: KeyUsage;
   #expired = 0;
-  /** Receives the changes that commands make to keys, or null if there is no listener. */
-  listener: ChangeListener | null = null;
+  /** Receives the changes that commands make to keys, or null if nothing observes them. */
+  observer: ChangeObserver | null = null;
   /**
    * Index of the current command's first undo record. The records before it include those of the expired keys that were
    * removed for the command.
@@ -250,7 +250,7 @@ export class Database {
   /** Undoes the changes in `records`, newest first. */
   undo(records: readonly UndoRecord[]): void {
     undo(this.#keyspaces, records);
-    this.listener?.redone(records);
+    this.observer?.redone(records);
   }
 
   /** Counters of the look-ups of keys for reading. */
@@ -258,59 +258,59 @@ export class Database {
     return this.#data.lookups;
   }
 
-  /** Takes over the listener and the counters from the database that this one replaces. */
+  /** Takes over the observer and the counters from the database that this one replaces. */
   inherit(other: Database): void {
-    this.listener = other.listener;
-    other.listener = null;
+    this.observer = other.observer;
+    other.observer = null;
     this.#data.lookups.add(other.lookups);
-    this.listener?.replaced();
+    this.observer?.replaced();
   }
 
   /** Runs a unit that may be refused, and reports its events afterwards. If the function throws, they are dropped. */
   reportingAfter<Result>(run: () => Result): Result {
-    const { listener } = this;
-    if (listener === null) return run();
-    listener.holdEvents();
+    const { observer } = this;
+    if (observer === null) return run();
+    observer.holdEvents();
     let isDone = false;
     try {
       const result = run();
       isDone = true;
       return result;
     } finally {
-      listener.releaseEvents(isDone);
+      observer.releaseEvents(isDone);
     }
   }
 
   /**
-   * Runs units and undoes them, without notifying the listener and without counting look-ups.
+   * Runs units and undoes them, without notifying the observer and without counting look-ups.
    * @param stepsMax maximum number of steps of all units together
    * @param run receives the array to which it adds the undo records
    * @throws BudgetExceeded if a command exceeds it
    */
   tryOut<Result>(stepsMax: number, run: (records: UndoRecord[]) => Result): Result {
-    const { listener } = this;
+    const { observer } = this;
     const expired = this.#expired;
     const { hits, misses } = this.lookups;
     const records: UndoRecord[] = [];
-    this.listener = null;
+    this.observer = null;
     try {
       return this.withBudget(stepsMax, () => run(records));
     } finally {
       this.undo(records);
-      this.listener = listener;
+      this.observer = observer;
       this.#expired = expired;
       Object.assign(this.lookups, { hits, misses });
     }
   }
 
   /**
-   * Notifies the listener of keys that have expired, so subscribers learn of them although no command removed them.
+   * Notifies the observer of keys that have expired, so subscribers learn of them although no command removed them.
    * @param at milliseconds since 1970; an earlier time than in the latest call has no effect
    */
   reportExpired(at: number): void {
-    if (this.listener === null) return;
+    if (this.observer === null) return;
     for (const [db, keyspace] of this.#keyspaces.entries())
-      for (const key of keyspace.takeExpired(at)) this.listener.removed(db, key, "expired");
+      for (const key of keyspace.takeExpired(at)) this.observer.removed(db, key, "expired");
   }
 
   /**
@@ -332,7 +332,7 @@ export class Database {
    */
   drop(db: number, key: ByteString): void {
     this.#keyspaces[db]?.delete(key);
-    this.listener?.removed(db, key, "evicted");
+    this.observer?.removed(db, key, "evicted");
   }
 
   /** Runs a command as `execute` does, after the caller has resolved it for these arguments. */
@@ -403,7 +403,7 @@ export class Database {
   }
 
   /**
-   * Applies a command. In the usual case, this takes a short path: there is no listener for changes, and the command is
+   * Applies a command. In the usual case, this takes a short path: there is no observer for changes, and the command is
    * not a write that counts look-ups.
    */
   #apply(
@@ -413,7 +413,7 @@ export class Database {
     records: UndoRecord[] | null,
     effort: EffortBudget,
   ): Reply {
-    if (this.listener !== null || command.lookedUp !== null)
+    if (this.observer !== null || command.lookedUp !== null)
       return this.#applyAndNotify(command, argv, unit, records, effort);
     this.#data.begin(unit, records, command, effort);
     // Most commands write only keys of their own database, and most databases have no key that expires.
@@ -423,7 +423,7 @@ export class Database {
   }
 
   /**
-   * Applies a command and notifies the listener, if there is one, of its changes and of the keys that it did not find.
+   * Applies a command and notifies the observer, if there is one, of its changes and of the keys that it did not find.
    */
   #applyAndNotify(
     command: Command,
@@ -432,8 +432,8 @@ export class Database {
     records: UndoRecord[] | null,
     effort: EffortBudget,
   ): Reply {
-    const { listener } = this;
-    if (listener === null) return this.#applyWithLookups(command, argv, unit, records, effort);
+    const { observer } = this;
+    if (observer === null) return this.#applyWithLookups(command, argv, unit, records, effort);
     const undoRecords = records ?? [];
     const before = undoRecords.length;
     const { lookups } = this.#data;
@@ -442,10 +442,10 @@ export class Database {
     lookups.missed = missed;
     const reply = this.#applyWithLookups(command, argv, unit, undoRecords, effort);
     lookups.missed = null;
-    if (this.isRedoing) listener.redone(undoRecords.slice(before));
+    if (this.isRedoing) observer.redone(undoRecords.slice(before));
     else {
       const changes = undoRecords.slice(this.#expiredTo);
-      listener.applied({ command, argv, unit, reply, records: changes, keyspaces: this.#keyspaces, missed });
+      observer.applied({ command, argv, unit, reply, records: changes, keyspaces: this.#keyspaces, missed });
     }
     return reply;
   }
@@ -492,8 +492,8 @@ export class Database {
     for (const { db, key, expire } of expiredWrites(this.#keyspaces, command, argv, unit)) {
       this.#data.delete(key, db);
       this.#expired++;
-      if (this.listener !== null && !this.#isReported(db, expire))
-        this.listener.removed(db, key, "expired", true);
+      if (this.observer !== null && !this.#isReported(db, expire))
+        this.observer.removed(db, key, "expired", true);
     }
   }
 }

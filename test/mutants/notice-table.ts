@@ -30,14 +30,14 @@ export const noticeMutants: readonly Mutant[] = [
   {
     name: "notices: a fold that replaces another one sends no notification",
     file: "daemon/store/database.js",
-    find: "this.listener = other.listener;",
+    find: "this.observer = other.observer;",
     replace: "",
     test: FOLD,
   },
   {
     name: "notices: undone writes of a script notify",
     file: "daemon/store/database.js",
-    find: "this.listener = null;\n        try {\n            return this.withBudget(",
+    find: "this.observer = null;\n        try {\n            return this.withBudget(",
     replace: "try {\n            return this.withBudget(",
     test: "test/faces/redis/notices.test.js",
   },

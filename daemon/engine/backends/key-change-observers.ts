@@ -1,14 +1,14 @@
 /**
  * Notifies observers of changed, expired and evicted keys, for example for key events, client-side caching and live
- * keys. Without observers the database has no listener, so changes cost nothing.
+ * keys. Without observers the database has none either, so changes cost nothing.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import {
-  type ChangeListener,
+  type ChangeObserver,
   type ExecutedCommand,
   type RemovalCause,
   reportEvents,
-} from "../../store/change-listener.js";
+} from "../../store/change-observer.js";
 import type { Database } from "../../store/database.js";
 import type { ReportEvent } from "../../store/events/command-effects.js";
 import { visitChanges } from "../../store/events/key-changes.js";
@@ -50,7 +50,7 @@ class Touched {
   }
 }
 
-export class KeyChangeObservers implements ChangeListener {
+export class KeyChangeObservers implements ChangeObserver {
   readonly #owner: { readonly database: Database };
   readonly #keyObservers = new Set<KeyObserver>();
   readonly #eventObservers = new Set<EventObserver>();
@@ -160,6 +160,6 @@ export class KeyChangeObservers implements ChangeListener {
 
   #listen(): void {
     const isObserved = this.#keyObservers.size + this.#eventObservers.size > 0;
-    this.#owner.database.listener = isObserved ? this : null;
+    this.#owner.database.observer = isObserved ? this : null;
   }
 }

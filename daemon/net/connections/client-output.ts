@@ -8,7 +8,7 @@ import type { ClientSocket } from "./client-socket.js";
 import type { ConnectionRegistry } from "./connection-registry.js";
 import {
   type Answer,
-  type AnswerListener,
+  type AnswerReceiver,
   type Closing,
   closing,
   type Dialect,
@@ -42,7 +42,7 @@ export interface OutputHandlers {
  * The output of a connection. Its methods that send bytes return whether more requests may be served: false if the
  * client must read first, if other connections must have their turn, or if the connection is closed.
  */
-export class ClientOutput implements AnswerListener {
+export class ClientOutput implements AnswerReceiver {
   /** Whether the client must read before more requests are served. Only this class sets it. */
   isFull = false;
   /** The answers of this turn that have not been sent. */
@@ -116,7 +116,7 @@ export class ClientOutput implements AnswerListener {
     const [dialect, held] = [this.#dialect, this.#held];
     const later = awaited instanceof Promise ? this.#laterOf(awaited) : awaited;
     later.bytes = bytes;
-    later.listener = this;
+    later.receiver = this;
     if (dialect.isInOrder) this.#answers.add(later);
     this.#unanswered++;
     held.unanswered += bytes;
@@ -224,7 +224,7 @@ export class ClientOutput implements AnswerListener {
   };
 
   #laterOf(promise: Promise<Answer>): LaterAnswer {
-    const later: LaterAnswer = { kind: "later", answer: null, bytes: 0, listener: null };
+    const later: LaterAnswer = { kind: "later", answer: null, bytes: 0, receiver: null };
     promise.then((answer) => this.answered(later, answer));
     return later;
   }

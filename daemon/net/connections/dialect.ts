@@ -73,8 +73,8 @@ export interface LaterAnswer {
   answer: string | LongAnswer | null;
   /** The size of its request, which stays in memory until it is answered. */
   bytes: number;
-  /** The listener to notify, or null during the call that serves the request. */
-  listener: AnswerListener | null;
+  /** The receiver of the answer, or null during the call that serves the request. */
+  receiver: AnswerReceiver | null;
   /** Whether the request has run, so that bytes pushed from then on must not overtake the answer. */
   hasRun?: boolean;
   /** Notified if the answer arrives and cannot be written, because the connection has ended; null if it need not be. */
@@ -86,7 +86,7 @@ export interface Unwritten {
   unwritten(): void;
 }
 
-export interface AnswerListener {
+export interface AnswerReceiver {
   /** Called once for each pending answer. */
   answered(later: LaterAnswer, answer: Answer): void;
 }

@@ -4,7 +4,7 @@ import { type Refused, replyOf } from "../../../daemon/engine/answers/request.js
 import type { LastWrite, ReplyWaiter } from "../../../daemon/engine/backends/command-path.js";
 import type {
   Answer,
-  AnswerListener,
+  AnswerReceiver,
   LaterAnswer,
   LongAnswer,
 } from "../../../daemon/net/connections/dialect.js";
@@ -26,7 +26,7 @@ export class AwaitedCommand implements ReplyWaiter, LaterAnswer {
   answer: string | LongAnswer | null = null;
   bytes = 0;
   hasRun = false;
-  listener: AnswerListener | null = null;
+  receiver: AnswerReceiver | null = null;
   /** Whether the answer is discarded (CLIENT REPLY). */
   isMuted = false;
   /** Not null if the command takes elements that must not be lost. */
@@ -73,9 +73,9 @@ export class AwaitedCommand implements ReplyWaiter, LaterAnswer {
     const reply = replyOf(answer);
     if (reply.kind === "error") this.#counts.addFailure();
     this.unwritten?.answered(reply);
-    if (this.isMuted) this.listener?.answered(this, "");
+    if (this.isMuted) this.receiver?.answered(this, "");
     else
-      this.listener?.answered(
+      this.receiver?.answered(
         this,
         prepared?.reply === reply ? prepared.answer : this.#session.answerOf(reply),
       );

@@ -107,9 +107,9 @@ test("without listeners nothing is reported, and the state is unaffected", () =>
   for (const subject of [reported, plain])
     subject.merge(entry("b", 20, ["LPUSH l b", "SPOP s", "INCR n"]), entry("a", 10, ["SADD s 1 2 3 4 5"]));
   assert.equal(reported.states[0].join(), plain.states[0].join());
-  assert.notEqual(reported.fold.database.listener, null);
+  assert.notEqual(reported.fold.database.observer, null);
   listening.changes.observeEvents(observer);
   listening.changes.forget(observer);
-  assert.notEqual(reported.fold.database.listener, null);
-  assert.equal(plain.fold.database.listener, null);
+  assert.notEqual(reported.fold.database.observer, null);
+  assert.equal(plain.fold.database.observer, null);
 });

@@ -1,5 +1,5 @@
 /**
- * The interface of a listener for changes of keys, and the events of keys. A listener is not part of the state and does
+ * The interface of an observer of changes of keys, and the events of keys. An observer is not part of the state and does
  * not affect it.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -17,7 +17,7 @@ export interface ExecutedCommand extends CommandResult {
 /** Why a key disappeared without being removed by a command. */
 export type RemovalCause = "expired" | "evicted";
 
-export interface ChangeListener {
+export interface ChangeObserver {
   /** Called after a command was executed for the first time. */
   applied(executed: ExecutedCommand): void;
   /** Called after changes were undone, or applied again because earlier entries were inserted. */
