@@ -195,9 +195,16 @@ export const listMutants: readonly Mutant[] = [
     test: "test/tools/cli/status/timeline-problems.test.js",
   },
   {
+    name: "status: the reason of a member is taken for this daemon's own",
+    file: "protocol/figures/timeline-problems.js",
+    find: 'closedBy === "member" ? IF_MEMBER_CLOSED : IF_DAEMON_CLOSED',
+    replace: "IF_DAEMON_CLOSED",
+    test: "test/tools/cli/status/timeline-problems.test.js",
+  },
+  {
     name: "status: each member also reports a daemon that is down",
     file: "protocol/figures/timeline-problems.js",
-    find: 'availability === "away" && isUnanswered(trouble)',
+    find: 'availability === "away" && isUnanswered(member)',
     replace: "false",
     test: "test/tools/cli/status/timeline-problems.test.js",
   },
