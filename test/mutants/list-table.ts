@@ -91,10 +91,10 @@ export const listMutants: readonly Mutant[] = [
   },
   {
     name: "status: a killed member is also reported by the daemons that it was connected to",
-    file: "daemon/cluster/peers/connections/transport.js",
-    find: '"closed by the other side"',
-    replace: '"the other side has closed the connection"',
-    test: "test/tools/cli/status/timeline-problems.test.js",
+    file: "daemon/cluster/peers/roster.js",
+    find: 'code === null ? null : "daemon"',
+    replace: '"daemon"',
+    test: "test/daemon/cluster/peers/connections/transport.test.js",
   },
   {
     name: "status: a nearly full disk is not reported",

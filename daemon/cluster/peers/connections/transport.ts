@@ -19,7 +19,7 @@ const ALERT = 0x15;
 const TLS_ONLY = "it accepts TLS only: write dbsyncs:// before it in --peer";
 const NOT_TLS =
   "it closed the connection in the TLS handshake: if it listens without TLS, remove the dbsyncs:// before it in --peer";
-export const CLOSED = "closed by the other side";
+const CLOSED = "closed by the other side";
 
 export interface TransportLog {
   debug(facts: object, text: string): void;

@@ -167,6 +167,7 @@ test("a server without a daemon is distinguished from one that does not listen",
   await using a = await startNode([{ host: "127.0.0.1", port, pin: null, tls: false }]);
   await until("the failed connection is reported", () => a.peering.members[0]?.trouble !== null);
   assert.match(a.peering.members[0]?.trouble ?? "", /closed|ECONNRESET/);
+  assert.equal(a.peering.members[0]?.closedBy, null, "neither daemon has given a reason");
   server.close();
   await using c = await startNode([{ host: "127.0.0.1", port, pin: null, tls: false }]);
   await until("the refused connection is reported", () => c.peering.members[0]?.trouble === "ECONNREFUSED");
