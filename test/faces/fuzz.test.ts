@@ -14,7 +14,7 @@ import { makeKeyPair } from "../support/envelope-client.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 import { openClient, pair } from "./web/scene.js";
 
-const INPUTS = amount(150, 4_000);
+const INPUTS = amount(150, 1_500);
 const CONNECTIONS = 8;
 const CHANGES_MAX = 4;
 /** Milliseconds after which the test closes a connection that neither side has closed. */

@@ -14,7 +14,7 @@ import { isInEach, SignedLists } from "./lists/known-lists.js";
 import { makeWorld, setClientsToWork } from "./simulate.js";
 import { EPOCH, type Host, type World } from "./world.js";
 
-const RUNS = amount(1, 24);
+const RUNS = amount(1, 8);
 const STEP_MS = 1_000;
 const PATIENCE_MS = 400;
 const STEPS_MAX = 150;

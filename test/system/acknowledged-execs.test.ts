@@ -9,14 +9,14 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Redis } from "ioredis";
-import { amount, some } from "../support/amount.js";
+import { some } from "../support/amount.js";
 import { startDaemon } from "../support/daemon-process.js";
 import { pause } from "../support/pause.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 import { Trio } from "../support/trio.js";
 
 /** The numbers of rounds per kind of fault, of counting clients, and of clients that only write and read. */
-const ROUNDS = Number(process.env["DBSYNC_EXEC_ROUNDS"] ?? amount(1, 2));
+const ROUNDS = Number(process.env["DBSYNC_EXEC_ROUNDS"] ?? 1);
 const COUNTERS = 3;
 const WRITERS = 6;
 /** Milliseconds of a hang, and of the time before and after the hang. */

@@ -7,20 +7,7 @@ import { describe, test } from "node:test";
 import { ActiveCluster, type ScenarioClient } from "../support/active-cluster.js";
 import { pause } from "../support/pause.js";
 import { until } from "../support/until.js";
-import {
-  assertEverywhere,
-  by,
-  COUNTS,
-  client,
-  type Run,
-  scenario as repeat,
-  runs,
-  seed,
-} from "./scenario.js";
-
-/** Several of these scenarios wait for 10 s in each run. */
-const RUNS = runs(2);
-const scenario = (name: string, play: (run: Run) => Promise<void>) => repeat(name, play, RUNS);
+import { assertEverywhere, by, COUNTS, client, type Run, scenario, seed } from "./scenario.js";
 
 /** Writes two keys in one unit: a transaction or a script. */
 async function writeBoth(writer: ScenarioClient, isScript: boolean, keys: [string, string], value: string) {

@@ -20,7 +20,7 @@ import { Trio } from "../support/trio.js";
 import { type Contender, Contest, SidecarContender, SignedContender } from "./contenders.js";
 
 const SIDECARS = 6;
-const ROUNDS = Number(process.env["DBSYNC_EXEC_ROUNDS"] ?? amount(1, 3));
+const ROUNDS = Number(process.env["DBSYNC_EXEC_ROUNDS"] ?? amount(1, 2));
 /** Milliseconds of each phase. */
 const PHASE_MS = Number(process.env["DBSYNC_EXEC_MS"] ?? amount(1_000, 1_500));
 const LEVEL_MS = 90_000;

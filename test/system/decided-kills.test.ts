@@ -8,7 +8,7 @@ import { type Client, DbsyncError } from "../../client/public-api.js";
 import { amount } from "../support/amount.js";
 import { Trio } from "../support/trio.js";
 
-const ROUNDS = amount(3, 12);
+const ROUNDS = amount(3, 6);
 const majority = { policy: "majority" } as const;
 
 /** Waits until the members decide: they begin a moment after they know the list. */

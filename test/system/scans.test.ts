@@ -13,7 +13,6 @@ import type { Client } from "../../client/public-api.js";
 import type { ReplyValue } from "../../client/shared/reply-value.js";
 import type { Reply } from "../../protocol/reply.js";
 import { makeFolder } from "../daemon/program/replicas.js";
-import { amount } from "../support/amount.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { freePort } from "../support/free-port.js";
 import { pause } from "../support/pause.js";
@@ -24,7 +23,7 @@ import { Trio } from "../support/trio.js";
 
 /** The number of elements. It exceeds the number that a page of any collection contains. */
 const ELEMENTS = 1_200;
-const ROUNDS = amount(1, 2);
+const ROUNDS = 1;
 const PAGES_MAX = 1_000;
 /** The maximum number of milliseconds from the request for a page to the kill. */
 const KILL_MS = 12;

@@ -3,12 +3,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ActiveCluster, type ScenarioClient } from "../support/active-cluster.js";
-import { amount, isFull } from "../support/amount.js";
+import { isFull } from "../support/amount.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 
-/** Returns how often to run a scenario: DBSYNC_SCENARIO_RUNS, or in full runs of the tests `all`, and otherwise once. */
-export const runs = (all: number): number => Number(process.env["DBSYNC_SCENARIO_RUNS"] ?? amount(1, all));
-export const RUNS: number = runs(2);
+/** How often to run a scenario with each size of cluster. */
+export const RUNS = Number(process.env["DBSYNC_SCENARIO_RUNS"] ?? 1);
 /** The sizes of the clusters. */
 export const COUNTS: readonly number[] = isFull ? [2, 3] : [3];
 const LIBRARIES = ["ioredis", "redis-py"] as const;
@@ -31,11 +30,11 @@ export interface Run {
  * Plays a scenario with two and with three daemons. The runs of one cluster use clients of ioredis and of redis-py in
  * turn.
  */
-export function scenario(name: string, play: (run: Run) => Promise<void>, times: number = RUNS): void {
+export function scenario(name: string, play: (run: Run) => Promise<void>): void {
   for (const [path, count] of COUNTS.entries())
     test(`${name}: ${count} daemons (seed ${seed})`, async () => {
       await using cluster = await ActiveCluster.start(count);
-      for (let number = 0; number < times; number++) {
+      for (let number = 0; number < RUNS; number++) {
         const random = new SeededRandom(seed, path, number);
         const library = LIBRARIES[(path + number) % LIBRARIES.length];
         const open = (index: number) => cluster.client(index, library);

@@ -12,7 +12,7 @@ import { RawClient } from "../../support/raw-client.js";
 import { buildRoot, repositoryRoot } from "../../support/repository.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 
-const FRAMES = amount(700, 12_000);
+const FRAMES = amount(700, 4_000);
 const FRAMES_SIGNED = amount(200, 2_000);
 const FRAMES_PER_CONNECTION = 40;
 const CONNECTIONS = 8;

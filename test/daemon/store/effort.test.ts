@@ -20,7 +20,7 @@ import { type Argv, databaseOfAllTypes, repeated, SIZE, unit } from "./effort-st
 type Make = (random: SeededRandom) => Argv;
 
 const STEPS = 20_000;
-const RUNS = Number(process.env["DBSYNC_SEEDS"] ?? amount(120, 3000));
+const RUNS = Number(process.env["DBSYNC_SEEDS"] ?? amount(120, 1000));
 const seed = seedOfRun();
 
 const offset = (random: SeededRandom) => String(random.oneOf([10, 1e5, 1e7, 2e8, 5e8]));

@@ -23,7 +23,7 @@ import {
 } from "./random-unit.js";
 import { inOrder, MergingFold, naiveFold, type TouchesOf } from "./simple-fold.js";
 
-const RUNS = Number(process.env["DBSYNC_SEEDS"] ?? amount(6, 80));
+const RUNS = Number(process.env["DBSYNC_SEEDS"] ?? amount(6, 30));
 const UNITS_MIN = 20;
 const UNITS_MAX = 120;
 /** The number of different dates. There are more units than dates, so that ids determine the order of some units. */

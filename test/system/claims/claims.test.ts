@@ -25,7 +25,7 @@ after(() => rounds[Symbol.asyncDispose]());
 
 for (const [path, queue] of QUEUES.entries())
   test(`workers at three daemons lose no job with ${queue.name} (seed ${seed})`, async (t) => {
-    const figures = await rounds.run(queuePlay(queue), path, roundsOf(200));
+    const figures = await rounds.run(queuePlay(queue), path, roundsOf(100));
     t.diagnostic(described(queue.name, figures));
     assert.deepEqual(failuresOf(figures), PERFECT);
   });

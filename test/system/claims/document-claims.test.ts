@@ -8,7 +8,7 @@ import { queuePlay } from "./queue-play.js";
 
 test(`workers at three daemons lose no document with ${documents.name} (seed ${seed})`, async (t) => {
   await using rounds = await ClaimRounds.start({ hasDocuments: true });
-  const figures = await rounds.run(queuePlay(documents), 0, roundsOf(200));
+  const figures = await rounds.run(queuePlay(documents), 0, roundsOf(100));
   t.diagnostic(described(documents.name, figures));
   assert.deepEqual(failuresOf(figures), PERFECT);
 });

@@ -23,6 +23,8 @@ import {
 import { LibraryWorkers } from "./library-workers.js";
 
 const JOBS = 3;
+/** The rounds that run at the same time. With five times as many, each kind of fault happens once. */
+const AT_ONCE = 8;
 const PAUSE_MS_MAX = 50;
 /** After the last round, the time within which a library must run the next job. Otherwise the rest counts as lost. */
 const RUN_MS_MAX = Number(process.env["DBSYNC_SCENARIO_WAIT_MS"] ?? 150_000);
@@ -68,6 +70,7 @@ const jobsOf = (number: number) => Array.from({ length: JOBS }, (_, job) => `${n
 function libraryPlay(name: string, workers: LibraryWorkers): Play {
   return {
     name,
+    atOnce: AT_ONCE,
     withKills: true,
     isContinuous: true,
     async work({ number, random }) {
@@ -111,7 +114,7 @@ for (const [path, library] of LIBRARIES.entries()) {
     const { cluster } = rounds;
     const ports = DAEMONS.map((daemon) => (isMongo ? cluster.mongoPort(daemon) : cluster.respPort(daemon)));
     await using workers = await LibraryWorkers.start(program, join(folder, file), ports);
-    const figures = await rounds.run(libraryPlay(name, workers), path, roundsOf(100));
+    const figures = await rounds.run(libraryPlay(name, workers), path, roundsOf(5 * AT_ONCE));
     const rest = await completed(rounds, workers, figures);
     figures.unanswered = rounds.kills * lossesOfKill;
     t.diagnostic(`${described(name, figures)}; ${rest}`);

@@ -17,7 +17,7 @@ const library = rateLimiterFlexible();
 
 for (const [path, limiter] of [incremented, recipe, ...(library === null ? [] : [library])].entries())
   test(`clients of three daemons leave no key without a lifetime with ${limiter.name} (seed ${seed})`, async (t) => {
-    const figures = await rounds.run(limiterPlay(limiter), path, roundsOf(500));
+    const figures = await rounds.run(limiterPlay(limiter), path, roundsOf(250));
     t.diagnostic(described(limiter.name, figures));
     assert.deepEqual(failuresOf(figures), PERFECT);
   });

@@ -15,7 +15,7 @@ type Argv = readonly [string, ...string[]];
 
 /** The milliseconds by which the clock of daemon 0, at which clients wait, is ahead. */
 const AHEAD_MS = 700;
-const ROUNDS = amount(4, 100);
+const ROUNDS = amount(4, 30);
 const PAUSE_MS_MAX = 8;
 
 /** A way to wait for an element, and the commands by which clients of the other daemon claim one. */

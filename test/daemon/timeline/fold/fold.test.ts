@@ -32,7 +32,7 @@ import {
 } from "../support/naive-fold.js";
 import { type Genesis, genesisRing, RandomTimeline } from "../support/random-timeline.js";
 
-const RUNS = Number(process.env["DBSYNC_SEEDS"] ?? amount(5, 30));
+const RUNS = Number(process.env["DBSYNC_SEEDS"] ?? amount(5, 12));
 const DATABASES = 5;
 const ENTRIES_MIN = 5;
 const ENTRIES_MAX = 70;

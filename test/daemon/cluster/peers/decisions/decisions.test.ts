@@ -238,7 +238,7 @@ test("a full member admits no further unit, except those that are known there", 
 });
 
 test("a member is replaced, added and removed", async () => {
-  for (let run = 0; run < amount(2, 25); run++) {
+  for (let run = 0; run < amount(2, 8); run++) {
     const { world, members } = worldOf(seed() * 1000 + run, 3);
     world.faults = { loss: 0.02, repeat: 0.1, delayMs: 20 };
     const [a, b, c] = members as [Member, Member, Member];
@@ -303,7 +303,7 @@ test("evidence has the signatures of two members of a list, or of its only membe
 });
 
 test("a keeper whose disk syncs rarely is not outvoted while it stores a promise", async () => {
-  for (let run = 0; run < amount(2, 25); run++) {
+  for (let run = 0; run < amount(2, 8); run++) {
     const { world, members } = worldOf(seed() * 1000 + run, 2);
     world.syncEveryMs = 2_000;
     const [first] = members as [Member];
@@ -319,7 +319,7 @@ test("a keeper whose disk syncs rarely is not outvoted while it stores a promise
 
 for (const size of [3, 1, 2, 4, 5])
   test(`${size} members decide units while messages are lost and members stop`, async () => {
-    for (let run = 0; run < amount(2, 25); run++) {
+    for (let run = 0; run < amount(2, 8); run++) {
       const { world, members } = worldOf(seed() * 1000 + run, size);
       world.faults = { loss: 0.05, repeat: 0.1, delayMs: 30 };
       await runFor(world, 5_000, () => {
@@ -338,7 +338,7 @@ for (const size of [3, 1, 2, 4, 5])
   });
 
 test("a member that has lost its disk votes again only after all others have answered", async () => {
-  for (let run = 0; run < amount(2, 25); run++) {
+  for (let run = 0; run < amount(2, 8); run++) {
     const { world, members } = worldOf(seed() * 1000 + run, 3);
     world.faults = { loss: 0.05, repeat: 0.1, delayMs: 30 };
     await runFor(world, 5_000, () => {

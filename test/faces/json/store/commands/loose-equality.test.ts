@@ -17,7 +17,7 @@ import { skipWithout } from "../../../../support/requirements.js";
 import { SeededRandom, seedOfRun } from "../../../../support/seeded-random.js";
 
 const skip = skipWithout("php");
-const PAIRS = amount(8_000, 400_000);
+const PAIRS = amount(8_000, 100_000);
 const seed = seedOfRun();
 
 const VALUES: readonly string[] = [

@@ -194,7 +194,7 @@ test(`a small expression with a large product yields or is rejected (seed ${seed
   const database = collection();
   let yielded = 0;
   for (const [i, name] of OPERATORS.entries())
-    for (let run = 0; run < amount(1, 10); run++) {
+    for (let run = 0; run < amount(1, 3); run++) {
       const random = new SeededRandom(seed, i, run);
       const names = [...Array.from({ length: random.below(3) }, () => random.oneOf(OPERATORS)), name];
       const expression = productOf(random, random.shuffled(names));
@@ -216,7 +216,7 @@ test(`an expression in steps has the value that it has without steps (seed ${see
   const ending = mock.method(EffortBudget.prototype, "endsSlice", () => true);
   let compared = 0;
   for (const [i, name] of OPERATORS.entries())
-    for (let run = 0; run < amount(3, 50); run++) {
+    for (let run = 0; run < amount(3, 15); run++) {
       const random = new SeededRandom(seed, 1000 + i, run);
       const x = random.oneOf(["$l", "$n", "$_id", { $range: [0, "$n"] }, "$$ROOT", "aba"]);
       const inner = random.oneOf(operandsWith(x, "$n", "$$this"));
@@ -285,7 +285,7 @@ const STAGES_WITH_PRODUCTS: readonly ((random: SeededRandom) => Json)[] = [
 
 test(`small pipelines with large products yield or are rejected (seed ${seed})`, () => {
   const database = collection();
-  for (let run = 0; run < amount(15, 500); run++) {
+  for (let run = 0; run < amount(15, 150); run++) {
     const random = new SeededRandom(seed, 2000, run);
     const stages = Array.from({ length: random.between(2, 6) }, () =>
       random.oneOf(STAGES_WITH_PRODUCTS)(random),
