@@ -1,4 +1,4 @@
-/** Runs a scenario with two and with three daemons, with random timing, and with clients of two libraries in turn. */
+/** Runs a scenario with two and with three daemons, with random timing, and with clients of two libraries. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -27,8 +27,8 @@ export interface Run {
 }
 
 /**
- * Plays a scenario with two and with three daemons. The runs of one cluster use clients of ioredis and of redis-py in
- * turn.
+ * Plays a scenario with two and with three daemons. The runs of one cluster use a client of ioredis and of redis-py in
+ * turn for the daemon `one`, and ioredis for the others.
  */
 export function scenario(name: string, play: (run: Run) => Promise<void>): void {
   for (const [path, count] of COUNTS.entries())
@@ -36,11 +36,12 @@ export function scenario(name: string, play: (run: Run) => Promise<void>): void 
       await using cluster = await ActiveCluster.start(count);
       for (let number = 0; number < RUNS; number++) {
         const random = new SeededRandom(seed, path, number);
-        const library = LIBRARIES[(path + number) % LIBRARIES.length];
-        const open = (index: number) => cluster.client(index, library);
-        const clients = cluster.indices.map(open);
         const one = random.below(count);
         const other = (one + random.between(1, count - 1)) % count;
+        const library = LIBRARIES[(path + number) % LIBRARIES.length];
+        // Each client of redis-py is a process of its own.
+        const open = (index: number) => cluster.client(index, index === one ? library : "ioredis");
+        const clients = cluster.indices.map(open);
         await play({ cluster, random, clients, open, prefix: `${number}:`, one, other });
         for (const client of clients) client.disconnect();
       }
