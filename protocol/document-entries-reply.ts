@@ -10,6 +10,15 @@ export interface DocumentEntries {
   /** One key for each text, or null if the keys are 0, 1, 2 and so on. A number is a numeric key. */
   readonly keys: readonly (ByteString | number)[] | null;
   readonly texts: readonly ByteString[];
+  /** Absent if nothing is remembered about these entries. */
+  readonly memo?: TextMemo | undefined;
+}
+
+/** Remembers which texts a listener sends as they are stored, until the document changes. */
+export interface TextMemo {
+  /** Whether all entries from one index up to another are known to be such. */
+  areSame(from: number, to: number): boolean;
+  noteSame(from: number, to: number): void;
 }
 
 export const keyIn = ({ keys }: DocumentEntries, at: number): ByteString =>

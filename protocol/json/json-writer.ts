@@ -142,15 +142,14 @@ const arePlain = (lines: ByteString) => lines.length <= TRIED_CHARS_MAX && PLAIN
 export const ENTRIES_TOGETHER = 64;
 
 /**
- * Returns entries of a container in PHP's form, each with its name. If none of them needs a change, these are the given
- * texts: a caller that writes them much later keeps no second copy in memory.
- * @param names  the names of the entries, or null if they have none
+ * Returns the texts in PHP's form. If none of them changes, these are the given texts: a caller that writes them much
+ * later then keeps no second copy in memory.
  * @param texts  from `writeJson`, as UTF-8
  */
-export function phpEntries(names: readonly string[] | null, texts: readonly ByteString[]): readonly string[] {
+export function phpForms(texts: readonly ByteString[]): readonly string[] {
   // No text contains a line feed.
   const lines = texts.join("\n");
-  const written = arePlain(lines) ? withEscapes(lines) : null;
-  const entries = written === lines ? texts : (written?.split("\n") ?? texts.map(phpFormOf));
-  return names === null ? entries : entries.map((entry, at) => `${names[at]}:${entry}`);
+  if (!arePlain(lines)) return texts.map(phpFormOf);
+  const written = withEscapes(lines);
+  return written === lines ? texts : written.split("\n");
 }

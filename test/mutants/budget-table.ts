@@ -352,8 +352,8 @@ export const budgetMutants: readonly Mutant[] = [
   {
     name: "budgets: the conditions of one entry do not yield",
     file: "faces/json/store/commands/entry-conditions.js",
-    find: "if (effort.isSliceOver)",
-    replace: "if (false)",
+    find: "if (effort.isSliceOver)\n            throw PAUSE",
+    replace: "if (false)\n            throw PAUSE",
     test: "test/faces/json/store/commands/condition-work.test.js",
   },
   {

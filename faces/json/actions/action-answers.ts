@@ -4,13 +4,14 @@ import {
   type DocumentEntries,
   DocumentEntriesReply,
   keyIn,
+  type TextMemo,
 } from "../../../protocol/document-entries-reply.js";
 import {
   ENTRIES_TOGETHER,
   isLongText,
-  phpEntries,
   phpFormOf,
   phpFormPieces,
+  phpForms,
   writePhpKey,
   writePhpMembers,
   writePhpString,
@@ -21,11 +22,13 @@ import type { Reply } from "../../../protocol/reply.js";
 import { finish } from "../../../protocol/steps.js";
 import {
   bytesOf,
+  type EntriesPiece,
   failure,
   itemsOf,
   joined,
   lengthOf,
   type Member,
+  nameText,
   type Piece,
   sentenceOf,
   success,
@@ -88,7 +91,7 @@ function writtenEntries(reply: DocumentEntriesReply): string {
 
 /** Writes entries in steps. Most texts are already in PHP's form, so many are written together. */
 export function* entriesPieces(reply: DocumentEntriesReply): Generator<void, readonly Piece[]> {
-  const { keys, texts } = yield* reply.steps();
+  const { keys, texts, memo } = yield* reply.steps();
   const isList = keys === null || keys.every((key, index) => key === index || key === String(index));
   const pieces: Piece[] = [isList ? "[" : "{"];
   for (let from = 0; from < texts.length; from += ENTRIES_TOGETHER) {
@@ -97,11 +100,19 @@ export function* entriesPieces(reply: DocumentEntriesReply): Generator<void, rea
     const some = texts.slice(from, to);
     if (from > 0) pieces.push(",");
     if (areLong(some)) yield* longEntries(names, some, pieces);
-    else pieces.push(phpEntries(names, some));
+    else pieces.push({ names, texts: phpTexts(some, memo, from) });
     if (from % STEP_ENTRIES === 0) yield;
   }
   pieces.push(isList ? "]" : "}");
   return pieces;
+}
+
+/** Returns texts in PHP's form. @param from  the index of the first of them in what is remembered about them */
+function phpTexts(texts: readonly ByteString[], memo: TextMemo | undefined, from: number): readonly string[] {
+  if (memo?.areSame(from, from + texts.length) === true) return texts;
+  const forms = phpForms(texts);
+  if (forms === texts) memo?.noteSame(from, from + texts.length);
+  return forms;
 }
 
 /** Writes a list of entries that are not stored yet, in steps. @returns null if the list is short */
@@ -118,13 +129,13 @@ function* listPieces(texts: readonly ByteString[]): Generator<void, readonly str
 
 /** Writes entries one by one, with commas between them. */
 function* longEntries(
-  names: readonly string[] | null,
+  names: EntriesPiece["names"],
   texts: readonly ByteString[],
   pieces: Piece[],
 ): Generator<void, void> {
   for (const [at, text] of texts.entries()) {
     if (at > 0) pieces.push(",");
-    if (names !== null) pieces.push(`${names[at]}:`);
+    if (names !== null) pieces.push(`${nameText(names[at] as string | number)}:`);
     if (isLongText(text)) for (const piece of yield* phpFormPieces(text)) pieces.push(piece);
     else pieces.push(phpFormOf(text));
     yield;
@@ -191,7 +202,7 @@ export function* namesPieces(reply: Reply): Generator<void, readonly string[]> {
 }
 
 const nameJson = (key: ByteString | number) =>
-  typeof key === "number" ? `"${key}"` : writePhpString(textOfBytes(key));
+  typeof key === "number" ? key : writePhpString(textOfBytes(key));
 
 export const keyJson = (bytes: ByteString) => writePhpKey(textOfBytes(bytes));
 /**

@@ -4,7 +4,7 @@
  */
 import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
 import { isContainer, memberNames, memberValues } from "../../../protocol/json/json-value.js";
-import { phpEntries, phpFormOf, writeJson, writePhpMembers } from "../../../protocol/json/json-writer.js";
+import { phpFormOf, phpForms, writeJson, writePhpMembers } from "../../../protocol/json/json-writer.js";
 import {
   bulksOf,
   bytesOf,
@@ -103,9 +103,7 @@ function insertFailure(client: DocumentClient, document: ByteString): Answer {
 
 /** @param names  the names of the entries, or null if the entries are numbered */
 function insertedJson(texts: readonly ByteString[], names: readonly string[] | null): string {
-  return names === null
-    ? `[${phpEntries(null, texts).join(",")}]`
-    : writePhpMembers(names, texts.map(phpFormOf));
+  return names === null ? `[${phpForms(texts).join(",")}]` : writePhpMembers(names, texts.map(phpFormOf));
 }
 
 export function update(client: DocumentClient, request: JsonRequest): Answer {

@@ -7,8 +7,15 @@ import { JSON_VALUES_MAX, type JsonFault } from "../../../protocol/json/json-rea
 import { writePhpString } from "../../../protocol/json/json-writer.js";
 import type { ErrorReply, Reply } from "../../../protocol/reply.js";
 
-/** A part of a long text, or several parts with commas between them, which are joined when they are written. */
-export type Piece = string | readonly string[];
+/** Entries of a container, which are joined when they are written. */
+export interface EntriesPiece {
+  /** The names as JSON, or as integers; null if the entries have none. */
+  readonly names: readonly (string | number)[] | null;
+  /** The values as JSON. */
+  readonly texts: readonly string[];
+}
+/** A part of a long text. */
+export type Piece = string | EntriesPiece;
 /** An ASCII text, or the pieces of a long one. Joining the pieces would take as long as finding the entries. */
 export type Text = string | readonly Piece[];
 /** The name of a member, and its value as JSON. */
@@ -54,14 +61,39 @@ export function lengthOf(text: Text): number {
   return length;
 }
 
-function joinedLength(parts: readonly string[]): number {
-  let length = Math.max(0, parts.length - 1);
-  for (let at = 0; at < parts.length; at++) length += (parts[at] as string).length;
+function joinedLength({ names, texts }: EntriesPiece): number {
+  let length = Math.max(0, texts.length - 1);
+  for (let at = 0; at < texts.length; at++) length += (texts[at] as string).length;
+  if (names === null) return length;
+  for (let at = 0; at < names.length; at++) length += nameLength(names[at] as string | number) + 1;
   return length;
 }
 
+/** The length of an integer's quotation marks. */
+const QUOTES_LENGTH = 2;
+
+function nameLength(name: string | number): number {
+  if (typeof name === "string") return name.length;
+  let digits = 1;
+  for (let rest = name; rest >= 10; rest /= 10) digits++;
+  return digits + QUOTES_LENGTH;
+}
+
+/** Returns a name as JSON. */
+export const nameText = (name: string | number): string => (typeof name === "number" ? `"${name}"` : name);
+
 /** Returns a piece as one string. */
-export const joined = (piece: Piece): string => (typeof piece === "string" ? piece : piece.join(","));
+export function joined(piece: Piece): string {
+  if (typeof piece === "string") return piece;
+  const { names, texts } = piece;
+  if (names === null) return texts.join(",");
+  let text = "";
+  for (let at = 0; at < texts.length; at++) {
+    const name = names[at] as string | number;
+    text += `${at === 0 ? "" : ","}${nameText(name)}:${texts[at]}`;
+  }
+  return text;
+}
 
 /** Returns an answer that reports an error. @param members  additional members, before the message */
 export function failure(message: string, ...members: readonly Member[]): string {

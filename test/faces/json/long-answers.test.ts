@@ -52,7 +52,12 @@ test("an exception that work throws in a later turn is not lost", async () => {
 
 test("pieces fill buffers to the last byte, whatever their lengths", () => {
   for (const size of [1, 2, 3, 7, 64]) {
-    const texts = ["", "a", "bcd", "", "efghijklmnopqrstuvwxyz", "0123456789", ""];
+    const entries = [
+      { names: null, texts: ["1", "[2]"] },
+      { names: [0, 9, 10, 4294967295, '"n"'], texts: ["1", "22", "333", "4", "5"] },
+      { names: null, texts: [] },
+    ];
+    const texts = ["", "a", "bcd", "", ...entries, "efghijklmnopqrstuvwxyz", "0123456789", ""];
     const pieces = new Pieces(texts);
     const buffer = Buffer.alloc(size);
     let read = "";
@@ -60,7 +65,8 @@ test("pieces fill buffers to the last byte, whatever their lengths", () => {
       assert.ok(end === size || pieces.isEmpty);
       read += buffer.toString("latin1", 0, end);
     }
-    assert.equal(read, texts.join(""));
+    const [short, long] = ["1,[2]", '"0":1,"9":22,"10":333,"4294967295":4,"n":5'];
+    assert.equal(read, `abcd${short}${long}efghijklmnopqrstuvwxyz0123456789`);
     assert.equal(pieces.left, 0);
   }
 });

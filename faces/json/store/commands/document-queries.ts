@@ -13,7 +13,7 @@ import {
   memberValues,
 } from "../../../../protocol/json/json-value.js";
 import { phpNumberOf, phpNumeric } from "../../../../protocol/json/php-number.js";
-import { type Alike, markOf } from "../values/document-columns.js";
+import { type Alike, alikeTo } from "../values/document-columns.js";
 import type { Span } from "../values/document-index.js";
 import { endOfValue, type MemberName, memberName, memberValueOf, valueAt } from "../values/member-value.js";
 import { valueOfEntry } from "./document-entries.js";
@@ -77,14 +77,15 @@ export function queryOf(query: JsonValue): Query {
     // An index contains the values at a path, but a point in a query is a part of the name.
     const spans = name.name.includes(".") ? undefined : spansOf(value);
     if (spans === undefined) return { kind: "unknown" };
-    return { kind: "member", field: bytesOfText(name.name), spans, isExact: false };
+    return { kind: "member", field: bytesOfText(name.name), spans, isExact: false, isExactForNumbers: true };
   });
   const scalar = members.find(({ value }) => typeof value === "string" || value instanceof JsonNumber);
-  return { test, condition: conjunction(parts), alike: scalar && alikeTo(scalar), tests: members.length };
-}
-
-function alikeTo({ name, value }: QueriedMember): Alike {
-  return { name, mark: markOf(memberValueOf(value)), orLists: false };
+  return {
+    test,
+    condition: conjunction(parts),
+    alike: scalar && alikeTo(scalar.name, memberValueOf(scalar.value), false),
+    tests: members.length,
+  };
 }
 
 /**

@@ -31,6 +31,7 @@ import {
 } from "./document-selection.js";
 import { entryCondition } from "./entry-conditions.js";
 import { conjunction } from "./index-conditions.js";
+import { numberTestsOf } from "./number-tests.js";
 
 /** `DOC.COUNT document [QUERY json] [WHERE json] [EXPLAIN]` */
 export function count(data: Data, argv: readonly ByteString[], { at }: Unit): Reply {
@@ -96,20 +97,26 @@ function countScan({ effort }: Data, document: Document, selection: Selection | 
     effort.work(Math.max(READ_STEPS, selection?.tests ?? 0) * document.size);
 }
 
-/** @param work counts the work of the conditions; reads run in steps, in which no test may fail */
+/** @param counted  counts the work of the conditions; null for reads, which run in steps, in which no test may fail */
 export function selectionOf(
   { query, where, sort = [], limit }: Options,
-  work: Work = unlimitedWork(),
+  counted: Work | null = null,
 ): Selection {
+  const work = counted ?? unlimitedWork();
   const parts = [
     ...(query === undefined ? [] : [queryOf(query)]),
     ...(where === undefined ? [] : [entryCondition(where, work)]),
   ];
+  const condition = conjunction(parts.map((part) => part.condition));
+  const [only] = parts;
   return {
-    test: (text) => parts.every(({ test }) => test(text)),
-    condition: conjunction(parts.map(({ condition }) => condition)),
+    test:
+      parts.length === 1 && only !== undefined ? only.test : (text) => parts.every(({ test }) => test(text)),
+    condition,
     isExact: query === undefined,
-    alike: parts.find(({ alike }) => alike !== undefined)?.alike,
+    alike: parts.find((part) => part.alike !== undefined)?.alike,
+    // Such tests would change the work that a write counts.
+    numbers: counted === null ? numberTestsOf(condition) : null,
     tests: parts.reduce((sum, { tests }) => sum + tests, 0),
     work,
     sort,

@@ -12,13 +12,14 @@ import {
 import { integer, type Reply } from "../../../../protocol/reply.js";
 import { STEP_ITEMS, sortedInSteps } from "../../../../protocol/steps.js";
 import type { Work } from "../../../mongo/store/queries/mongo-failure.js";
-import type { Document } from "../values/document.js";
-import type { Alike } from "../values/document-columns.js";
+import type { Document, SelectedEntries } from "../values/document.js";
+import { type Alike, PASSES } from "../values/document-columns.js";
 import type { DocumentEntry } from "../values/document-entry.js";
 import type { DocumentIndex } from "../values/document-index.js";
 import { compareMembers, type MemberName, type MemberValue, memberIn } from "../values/member-value.js";
-import { testedInSlices } from "./entry-conditions.js";
+import { testedInSlice, testedInSlices } from "./entry-conditions.js";
 import type { IndexCondition } from "./index-conditions.js";
+import type { NumberTests } from "./number-tests.js";
 import { LISTS, type Spans } from "./value-spans.js";
 
 export interface SortKey {
@@ -46,6 +47,8 @@ export interface Selection extends Query {
   readonly isExact: boolean;
   /** A value that all passing entries have, or undefined if none is known. */
   readonly alike?: Alike | undefined;
+  /** The tests of a read by columns of numbers, or null if there are none. */
+  readonly numbers: NumberTests | null;
   /** Number of the members and operators in the conditions. */
   readonly tests: number;
 }
@@ -64,7 +67,7 @@ const WORTH = 0.5;
 /** @param at the unit's date: expired entries count as absent */
 export function selected(document: Document, at: number, selection: Selection): DocumentEntriesReply {
   if (isScan(document, selection))
-    return new DocumentEntriesReply(scan(candidates(document, at, selection.alike), selection));
+    return new DocumentEntriesReply(scan(candidates(document, at, selection), selection));
   const keys: ByteString[] = [];
   const texts: ByteString[] = [];
   for (const [key, text] of limited(document, at, selection)) {
@@ -85,49 +88,66 @@ export function isScan(document: Document, { condition, sort, limit }: Selection
 
 /** The current entries, and the keys of those that have expired. */
 interface Candidates {
-  readonly entries: DocumentEntries;
+  readonly entries: SelectedEntries;
   readonly expired: ReadonlySet<ByteString> | null;
+  /** By slot, whether the entry passes the test; null if all entries must be tested. */
+  readonly verdicts: Uint8Array | null;
 }
 
-function candidates(document: Document, at: number, alike?: Alike): Candidates {
+function candidates(document: Document, at: number, selection?: Selection): Candidates {
   const { expiries } = document;
   const expired = expiries?.mayHaveExpired(at) === true ? new Set(expiries.expired(at)) : null;
-  return { entries: document.select(alike), expired };
+  const entries = document.select(selection?.alike, selection?.numbers?.tests);
+  return { entries, expired, verdicts: selection?.numbers?.areAll === true ? entries.verdicts : null };
 }
 
 /** Checks entries in steps, since a document may be large. */
 function* scan(
-  { entries, expired }: Candidates,
+  { entries, expired, verdicts }: Candidates,
   { test, work, sort, limit }: Query,
 ): Generator<void, DocumentEntries> {
-  const { keys, texts } = entries;
+  const { keys, texts, slots, memoOf } = entries;
   const max = limit === null ? Number.POSITIVE_INFINITY : limit.offset + limit.count;
   const isSorted = sort.length > 0;
-  const matches: Found = { keys: [], texts: [] };
+  const found = { texts: [], slots: [] };
+  // The keys of a plain document are its slots.
+  const matches: Found = { ...found, keys: keys === null ? found.slots : [] };
   work?.effort.beginSlices();
   for (let position = 0; position < texts.length && (isSorted || matches.texts.length < max); position++) {
     if (position % STEP_ITEMS === STEP_ITEMS - 1) yield;
     const text = texts[position] as ByteString;
     if (expired?.has(keyIn(entries, position)) === true) continue;
-    if (!(work === null ? test(text) : yield* testedInSlices(test, text, work))) continue;
-    matches.keys.push(keys === null ? position : (keys[position] as ByteString | number));
+    const slot = slots === null ? position : (slots[position] as number);
+    if (verdicts?.[slot] !== PASSES) {
+      const isMet = work === null ? test(text) : testedInSlice(test, text, work);
+      if (!(isMet ?? (yield* testedInSlices(test, text, work as Work)))) continue;
+    }
+    if (keys !== null) matches.keys.push(keys[position] as ByteString | number);
     matches.texts.push(text);
+    matches.slots.push(slot);
   }
-  if (isSorted) return yield* sortedEntries(matches, sort, limit);
-  const from = limit?.offset ?? 0;
-  return from === 0 ? matches : { keys: matches.keys.slice(from), texts: matches.texts.slice(from) };
+  const result = isSorted ? yield* sortedEntries(matches, sort, limit) : partOf(matches, limit);
+  return { keys: result.keys, texts: result.texts, memo: memoOf(result.slots) };
 }
 
 interface Found {
-  readonly keys: (ByteString | number)[];
   readonly texts: ByteString[];
+  readonly slots: number[];
+  readonly keys: (ByteString | number)[];
+}
+
+/** Returns the entries within a limit, of entries up to its end. */
+function partOf(found: Found, limit: Selection["limit"]): Found {
+  const from = limit?.offset ?? 0;
+  if (from === 0) return found;
+  return { keys: found.keys.slice(from), texts: found.texts.slice(from), slots: found.slots.slice(from) };
 }
 
 function* sortedEntries(
-  { keys, texts }: Found,
+  { keys, texts, slots }: Found,
   sort: readonly SortKey[],
   limit: Selection["limit"],
-): Generator<void, DocumentEntries> {
+): Generator<void, Found> {
   const rows: Row<number>[] = [];
   for (const [position, text] of texts.entries()) {
     rows.push(rowOf(position, text, sort));
@@ -136,11 +156,12 @@ function* sortedEntries(
   const sorted = yield* sortedInSteps(rows, inOrderOf(sort));
   const from = limit?.offset ?? 0;
   const to = Math.min(sorted.length, from + (limit?.count ?? sorted.length));
-  const result: Found = { keys: [], texts: [] };
+  const result: Found = { keys: [], texts: [], slots: [] };
   for (let at = from; at < to; at++) {
     const position = (sorted[at] as Row<number>).item;
     result.keys.push(keys[position] as ByteString | number);
     result.texts.push(texts[position] as ByteString);
+    result.slots.push(slots[position] as number);
     if (at % STEP_ITEMS === STEP_ITEMS - 1) yield;
   }
   return result;
@@ -188,11 +209,9 @@ export function firstPresent(document: Document, at: number): DocumentEntry | un
 
 /** Returns all current entries that have not expired. */
 export function presentEntries(document: Document, at: number): DocumentEntriesReply {
-  const { entries, expired } = candidates(document, at);
-  if (expired === null) return new DocumentEntriesReply(entries);
-  return new DocumentEntriesReply(
-    scan({ entries, expired }, { test: () => true, work: null, sort: [], limit: null }),
-  );
+  const all = candidates(document, at);
+  if (all.expired === null) return new DocumentEntriesReply(all.entries);
+  return new DocumentEntriesReply(scan(all, { test: () => true, work: null, sort: [], limit: null }));
 }
 
 /** Yields the entries that have not expired. */

@@ -12,7 +12,7 @@ import { isAnyFrom } from "../../../mongo/store/queries/document-paths.js";
 import { MongoFailure, type Work } from "../../../mongo/store/queries/mongo-failure.js";
 import type { Bson, BsonDocument } from "../../../mongo/store/values/bson.js";
 import type { FieldPath } from "../../../mongo/store/values/index-keys.js";
-import { type Alike, markOf } from "../values/document-columns.js";
+import { type Alike, alikeTo } from "../values/document-columns.js";
 import {
   compareMembers,
   isListValue,
@@ -61,7 +61,7 @@ export function entryCondition(filter: BsonDocument, work: Work): EntryCondition
   return {
     test: tests > 1 ? test : meets,
     condition,
-    alike: { name, mark: markOf(value), orLists: true },
+    alike: alikeTo(name, value, true),
     tests,
   };
 }
@@ -108,6 +108,21 @@ function textTest(
 
 /** Thrown by the test of an entry, between two conditions, at the end of a slice. */
 const PAUSE = Symbol("pause");
+
+/** Tests an entry within the current slice. @returns null if the slice ends before the result is known */
+export function testedInSlice(
+  test: Predicate<ByteString>,
+  text: ByteString,
+  { effort }: Work,
+): boolean | null {
+  if (effort.isSliceOver) return null;
+  try {
+    return test(text);
+  } catch (problem) {
+    if (problem !== PAUSE) throw problem;
+    return null;
+  }
+}
 
 /** Tests an entry, and yields at the end of each slice. The caller has begun slices. */
 export function* testedInSlices(

@@ -44,6 +44,8 @@ interface MemberCondition {
   readonly spans: Spans;
   /** Whether they contain no other values, apart from lists. */
   readonly isExact: boolean;
+  /** Whether all numbers in them meet the condition. */
+  readonly isExactForNumbers: boolean;
 }
 
 export type IndexCondition =
@@ -84,7 +86,12 @@ export function conjunction(parts: readonly IndexCondition[]): IndexCondition {
     }
     const other = members.get(part.field);
     const spans = other === undefined ? part.spans : inBoth(other.spans, part.spans);
-    members.set(part.field, { ...part, spans, isExact: part.isExact && other?.isExact !== false });
+    members.set(part.field, {
+      ...part,
+      spans,
+      isExact: part.isExact && other?.isExact !== false,
+      isExactForNumbers: part.isExactForNumbers && other?.isExactForNumbers !== false,
+    });
   }
   const result = [...members.values(), ...others];
   const [only] = result;
@@ -98,7 +105,8 @@ function memberCondition(path: readonly ByteString[], test: FieldTest): MemberCo
   const found = valuesOf(test);
   if (found === null) return null;
   const { spans, isExact } = found;
-  return { kind: "member", field: path.join("."), spans: union([...spans, LISTS]), isExact };
+  const all = union([...spans, LISTS]);
+  return { kind: "member", field: path.join("."), spans: all, isExact, isExactForNumbers: isExact };
 }
 
 interface Values {

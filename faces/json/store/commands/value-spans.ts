@@ -90,5 +90,9 @@ export function singleValue(spans: Spans): MemberValue | null {
   return isOne ? from.value : null;
 }
 
-const isLists = ({ from, to }: Span): boolean =>
+/** Whether a span contains the lists and nothing else. */
+export const isLists = ({ from, to }: Span): boolean =>
   compareBounds(from, LISTS.from) === 0 && compareBounds(to, LISTS.to) === 0;
+
+export const isWithin = (outer: Span, { from, to }: Span): boolean =>
+  compareBounds(outer.from, from) <= 0 && compareBounds(to, outer.to) <= 0;

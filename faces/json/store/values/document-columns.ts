@@ -1,26 +1,65 @@
 /**
- * Columns of 32-bit marks. A column has a mark for each entry, derived from the value that the entry has under a name.
- * Values that PHP considers equal have the same mark, so a query first searches the marks and then reads only the texts
- * of the few entries whose mark matches. A column is derived from the document: it is created when a query first uses a
- * name, completed by later queries and kept up to date between them. Its marks are in the order of the document's
- * texts.
+ * Columns of values that are derived from the texts of entries. A column has 64 bits for each entry: the number that the
+ * entry has under a name, or 32 bits that are derived from any other value. Values that PHP considers equal have the same
+ * number or the same mark, so a query first searches the column and then reads only the texts of the few entries that
+ * may match. Ranges of numbers are tested without reading the texts. A column is created when a query first uses a name,
+ * completed by later queries and kept up to date between them. Its values are in the order of the document's texts.
  */
 
 import { hashOfName } from "../../../../daemon/store/values/tables/name-hash.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
+import type { TextMemo } from "../../../../protocol/document-entries-reply.js";
 import { phpNumeric } from "../../../../protocol/json/php-number.js";
-import { FALSE, isListValue, type MemberName, type MemberValue, memberIn, TRUE } from "./member-value.js";
+import {
+  FALSE,
+  isListValue,
+  type MemberName,
+  type MemberValue,
+  MISSING,
+  memberIn,
+  TRUE,
+} from "./member-value.js";
 
 /** A name and a value that a query requires. */
 export interface Alike {
   readonly name: MemberName;
   readonly mark: number;
+  /** The value if it is a number, or a string that looks like one; otherwise NaN. */
+  readonly number: number;
   /** Whether lists may match too, because they may contain the value. */
   readonly orLists: boolean;
 }
 
+/** Returns what entries with a value have in common. */
+export function alikeTo(name: MemberName, value: MemberValue, orLists: boolean): Alike {
+  const number = typeof value === "string" ? numberIn(value) : value;
+  const isNumber = typeof number === "number" || typeof number === "bigint";
+  return { name, mark: markOf(value), number: isNumber ? Number(number) : Number.NaN, orLists };
+}
+
+/** A range of numbers. The limits are in the range unless they are marked as open. */
+export interface NumberRange {
+  readonly low: number;
+  readonly isLowOpen: boolean;
+  readonly high: number;
+  readonly isHighOpen: boolean;
+}
+
+/** A condition on the value under a name that numbers in some ranges meet, and no other numbers. */
+export interface NumberTest {
+  readonly name: MemberName;
+  readonly ranges: readonly NumberRange[];
+  /** Whether values that are neither numbers nor lists fail; otherwise the entry's text must be read. */
+  readonly areOthersFailing: boolean;
+}
+
+/** The results of tests by columns. After UNKNOWN, the entry's text must be read. */
+export const FAILS = 0;
+export const PASSES = 1;
+const UNKNOWN = 2;
+
 /** Maximum number of columns; those that queries used last are retained. */
-const COLUMNS_MAX = 4;
+const COLUMNS_MAX = 6;
 /**
  * Number of slots that one query adds to a column, which takes a few milliseconds. The query reads the texts of all
  * later slots.
@@ -35,12 +74,20 @@ const LIST = 4;
 /** All other marks have this bit. */
 const VALUE = 2;
 const DIGITS_END = 0x3a;
+/** The upper half of a value that is not a number; its lower half is a mark. Together they are a NaN. */
+const MARKED = 0x7ff80000;
+/** The same for integers that no double represents exactly. */
+const INTEGER = 0x7ff80001;
+/** The index of the upper half in the two halves of a 64-bit value. */
+const UPPER = new Uint8Array(Uint32Array.of(1).buffer)[0] === 1 ? 1 : 0;
+const LOWER = 1 - UPPER;
 
 const DOUBLE = new Float64Array(1);
 const WORDS = new Int32Array(DOUBLE.buffer);
 
 export class DocumentColumns {
   #columns: Column[] = [];
+  readonly forms = new TextForms();
 
   /**
    * Returns a function that searches for an entry that may have a value: it returns the index of the first such entry
@@ -54,19 +101,29 @@ export class DocumentColumns {
     return (from) => column.find(alike, from);
   }
 
+  /** Returns the verdict of tests on each entry. */
+  verdicts(tests: readonly NumberTest[], texts: readonly (ByteString | null)[]): Uint8Array {
+    const verdicts = new Uint8Array(texts.length).fill(PASSES);
+    for (const test of tests) this.#complete(test.name, texts).judge(test, verdicts);
+    return verdicts;
+  }
+
   /** Records the text that replaces the one at the given index. */
   set(index: number, text: ByteString): void {
     for (const column of this.#columns) column.set(index, text);
+    this.forms.set(index);
   }
 
   /** Removes a slot and moves the later ones up. */
   takeOut(index: number): void {
     for (const column of this.#columns) column.takeOut(index);
+    this.forms.takeOut(index);
   }
 
-  /** Discards all marks at or after an index. */
+  /** Discards all values at or after an index. */
   cut(index: number): void {
     for (const column of this.#columns) column.cut(index);
+    this.forms.cut(index);
   }
 
   #complete(name: MemberName, texts: readonly (ByteString | null)[]): Column {
@@ -79,8 +136,11 @@ export class DocumentColumns {
 
 class Column {
   readonly #name: MemberName;
-  #marks = new Int32Array(0);
-  /** Number of slots whose mark is known. */
+  /** Numbers, or NaN for other values. */
+  #values = new Float64Array(0);
+  /** The halves of the same values. */
+  #halves = new Int32Array(0);
+  /** Number of slots whose value is known. */
   #known = 0;
 
   constructor(name: MemberName) {
@@ -93,37 +153,55 @@ class Column {
   }
 
   complete(texts: readonly (ByteString | null)[]): void {
-    if (this.#marks.length < texts.length) {
-      const more = new Int32Array(Math.max(texts.length, 2 * this.#marks.length));
-      more.set(this.#marks.subarray(0, this.#known));
-      this.#marks = more;
+    if (this.#values.length < texts.length) {
+      const more = new Float64Array(Math.max(texts.length, 2 * this.#values.length));
+      more.set(this.#values.subarray(0, this.#known));
+      this.#values = more;
+      this.#halves = new Int32Array(more.buffer);
     }
     const end = Math.min(texts.length, this.#known + COMPLETED_MAX);
-    for (; this.#known < end; this.#known++)
-      this.#marks[this.#known] = this.#markIn(texts[this.#known] as ByteString | null);
+    for (; this.#known < end; this.#known++) this.#put(this.#known, texts[this.#known] as ByteString | null);
   }
 
   /**
-   * Returns the index of the first entry at or after `from` whose value may have the mark. An entry whose mark is not
-   * known may have any mark.
+   * Returns the index of the first entry at or after `from` whose value may be the given one. An entry whose value is
+   * not known may have any value.
    */
-  find({ mark, orLists }: Alike, from: number): number {
-    const marks = this.#marks;
+  find({ mark, number, orLists }: Alike, from: number): number {
+    const values = this.#values;
+    const halves = this.#halves;
     const known = this.#known;
     let index = from;
-    if (orLists)
-      while (index < known && marks[index] !== mark && ((marks[index] as number) & ~LIST) !== ANY) index++;
-    else while (index < known && marks[index] !== mark && marks[index] !== ANY) index++;
+    for (; index < known; index++) {
+      const value = values[index] as number;
+      if (value === number) break;
+      if (!Number.isNaN(value)) continue;
+      const other = halves[2 * index + LOWER] as number;
+      if (other === mark || other === ANY || (orLists && other === LIST)) break;
+    }
     return index;
   }
 
+  /** Lowers the verdicts on the entries that fail a test, or whose text must be read. */
+  judge({ ranges, areOthersFailing }: NumberTest, verdicts: Uint8Array): void {
+    const values = this.#values;
+    const known = this.#known;
+    for (let index = 0; index < verdicts.length; index++) {
+      const value = index < known ? (values[index] as number) : Number.NaN;
+      if (isIn(ranges, value)) continue;
+      const isOpen = Number.isNaN(value) && !(index < known && areOthersFailing && this.#isOther(index));
+      if (!isOpen) verdicts[index] = FAILS;
+      else if (verdicts[index] === PASSES) verdicts[index] = UNKNOWN;
+    }
+  }
+
   set(index: number, text: ByteString): void {
-    if (index < this.#known) this.#marks[index] = this.#markIn(text);
+    if (index < this.#known) this.#put(index, text);
   }
 
   takeOut(index: number): void {
     if (index >= this.#known) return;
-    this.#marks.copyWithin(index, index + 1, this.#known);
+    this.#values.copyWithin(index, index + 1, this.#known);
     this.#known--;
   }
 
@@ -131,8 +209,97 @@ class Column {
     this.#known = Math.min(this.#known, index);
   }
 
-  #markIn(text: ByteString | null): number {
-    return text === null ? NONE : markOf(memberIn(text, this.#name));
+  /** Whether a value is neither a number nor a list. */
+  #isOther(index: number): boolean {
+    return this.#halves[2 * index + UPPER] === MARKED && this.#halves[2 * index + LOWER] !== LIST;
+  }
+
+  #put(index: number, text: ByteString | null): void {
+    const value = text === null ? MISSING : memberIn(text, this.#name);
+    if (typeof value === "number") {
+      this.#values[index] = value;
+      return;
+    }
+    this.#halves[2 * index + UPPER] = typeof value === "bigint" ? INTEGER : MARKED;
+    this.#halves[2 * index + LOWER] = markOf(value);
+  }
+}
+
+function isIn(ranges: readonly NumberRange[], value: number): boolean {
+  for (let at = 0; at < ranges.length; at++) {
+    const { low, isLowOpen, high, isHighOpen } = ranges[at] as NumberRange;
+    if ((isLowOpen ? value > low : value >= low) && (isHighOpen ? value < high : value <= high)) return true;
+  }
+  return false;
+}
+
+/** Remembers the texts that a listener sends as they are stored, because they are the same in its own form. */
+class TextForms {
+  #areSame = new Uint8Array(0);
+  /** Increases when a slot receives another text. */
+  changes = 0;
+
+  /** Returns a function that returns the memo of entries in the given slots, which were selected now. */
+  selected(): (slots: readonly number[] | null) => TextMemo {
+    const { changes } = this;
+    return (slots) => new SelectedForms(this, changes, slots);
+  }
+
+  isSame(index: number): boolean {
+    return this.#areSame[index] === 1;
+  }
+
+  note(index: number): void {
+    if (index >= this.#areSame.length) {
+      const more = new Uint8Array(2 * index + 1);
+      more.set(this.#areSame);
+      this.#areSame = more;
+    }
+    this.#areSame[index] = 1;
+  }
+
+  set(index: number): void {
+    this.changes++;
+    if (index < this.#areSame.length) this.#areSame[index] = 0;
+  }
+
+  takeOut(index: number): void {
+    this.changes++;
+    this.#areSame.copyWithin(index, index + 1);
+    this.#areSame.fill(0, -1);
+  }
+
+  cut(index: number): void {
+    this.changes++;
+    this.#areSame.fill(0, index);
+  }
+}
+
+/** What is remembered about selected entries, until a text of the document changes. */
+class SelectedForms implements TextMemo {
+  readonly #forms: TextForms;
+  readonly #changes: number;
+  readonly #slots: readonly number[] | null;
+
+  constructor(forms: TextForms, changes: number, slots: readonly number[] | null) {
+    this.#forms = forms;
+    this.#changes = changes;
+    this.#slots = slots;
+  }
+
+  areSame(from: number, to: number): boolean {
+    if (this.#forms.changes !== this.#changes) return false;
+    for (let at = from; at < to; at++) if (!this.#forms.isSame(this.#slotAt(at))) return false;
+    return true;
+  }
+
+  noteSame(from: number, to: number): void {
+    if (this.#forms.changes !== this.#changes) return;
+    for (let at = from; at < to; at++) this.#forms.note(this.#slotAt(at));
+  }
+
+  #slotAt(at: number): number {
+    return this.#slots === null ? at : (this.#slots[at] as number);
   }
 }
 

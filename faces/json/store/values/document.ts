@@ -22,9 +22,9 @@ import {
 } from "../../../../daemon/store/values/object-value.js";
 import { firstIndexFrom } from "../../../../daemon/store/values/tables/binary-search.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
-import type { DocumentEntries } from "../../../../protocol/document-entries-reply.js";
+import type { DocumentEntries, TextMemo } from "../../../../protocol/document-entries-reply.js";
 import type { Steps } from "../../../../protocol/steps.js";
-import { type Alike, DocumentColumns } from "./document-columns.js";
+import { type Alike, DocumentColumns, FAILS, type NumberTest } from "./document-columns.js";
 import type { DocumentEntry, Keyed, RemovedEntry } from "./document-entry.js";
 import type { DocumentIndex } from "./document-index.js";
 import { DocumentIndexes } from "./document-indexes.js";
@@ -39,6 +39,16 @@ const KEY_BYTES = 2 * REFERENCE;
 const COPIED_ENTRY_STEPS = 5;
 /** Holes are closed when there are more than this, and more holes than entries. */
 const HOLES_MAX = 64;
+
+/** Entries that may meet a condition, with their slots. */
+export interface SelectedEntries extends DocumentEntries {
+  /** Null if the entries are those of all slots. */
+  readonly slots: readonly number[] | null;
+  /** Returns what is remembered about entries, by their slots. */
+  readonly memoOf: (slots: readonly number[] | null) => TextMemo;
+  /** The verdicts of the number tests, by slot; null if there are no tests. */
+  readonly verdicts: Uint8Array | null;
+}
 
 export class Document implements ObjectValue {
   /** The key that orders documents by creation; it never changes. */
@@ -270,23 +280,30 @@ export class Document implements ObjectValue {
   }
 
   /**
-   * Returns the current entries that may have a value; later changes do not affect the result.
+   * Returns the current entries that may meet a condition; later changes do not affect the result.
    * @param alike if undefined, any value matches
+   * @param numbers tests that all of the entries pass
    */
-  select(alike?: Alike): DocumentEntries {
+  select(alike?: Alike, numbers: readonly NumberTest[] = []): SelectedEntries {
+    const memoOf = this.#columns.forms.selected();
     const ids = this.#keyed?.keys ?? null;
-    if (alike === undefined && this.#holes === 0)
-      return { keys: ids && [...ids], texts: [...this.#texts] as ByteString[] };
-    const keys: (ByteString | number)[] = [];
+    if (alike === undefined && numbers.length === 0 && this.#holes === 0) {
+      const texts = [...this.#texts] as ByteString[];
+      return { keys: ids && [...ids], texts, memo: memoOf(null), slots: null, memoOf, verdicts: null };
+    }
+    const verdicts = numbers.length === 0 ? null : this.#columns.verdicts(numbers, this.#texts);
+    const slots: number[] = [];
+    const keys: ByteString[] = [];
     const texts: ByteString[] = [];
     const next = this.#columns.finder(alike, this.#texts);
     for (let slot = next(this.#head); slot < this.#texts.length; slot = next(slot + 1)) {
       const text = this.#texts[slot] as ByteString | null;
-      if (text === null) continue;
-      keys.push(ids === null ? slot : (ids[slot] as ByteString));
+      if (text === null || verdicts?.[slot] === FAILS) continue;
+      if (ids !== null) keys.push(ids[slot] as ByteString);
       texts.push(text);
+      slots.push(slot);
     }
-    return { keys, texts };
+    return { keys: ids === null ? slots : keys, texts, memo: memoOf(slots), slots, memoOf, verdicts };
   }
 
   clone(): Document {

@@ -35,7 +35,8 @@ test("a condition counts the same work with and without earlier reads", () => {
   for (let reads = 0; reads < 3; reads++)
     assert.equal(selected(warm, 1, selectionOf({ where: filterIn(parseJson('{"a":"x"}')) })).size, 29);
   // Without a column, all entries are checked.
-  cold.select = () => ({ keys: null, texts: [...cold.entries()].map(([, text]) => text) });
+  const all = cold.select();
+  cold.select = () => all;
   const units = workOn(cold);
   assert.ok(units > 0);
   assert.equal(workOn(warm), units);
