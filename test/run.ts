@@ -57,7 +57,7 @@ function main(words: readonly string[]): void {
   process.env["TMPDIR"] = scratch;
   const shared = (files: readonly string[], name: string) =>
     together(pathsOf(files.filter((file) => !isLong(file))), { folder: scratch, lanes: LANES, name });
-  const sharedInFull = shared(inFull, "together-full");
+  const sharedInFull = shared(inFull, "together");
   const longInFull = pathsOf(inFull.filter(isLong));
   if (usual.length > 0) process.env["DBSYNC_FULL_FILES"] = [...longInFull, ...sharedInFull].join("\n");
   // Long files start first. Otherwise one of them would run alone at the end.
@@ -65,7 +65,7 @@ function main(words: readonly string[]): void {
     ...longInFull,
     ...pathsOf(usual.filter(isLong)),
     ...sharedInFull,
-    ...shared(usual, "together"),
+    ...shared(usual, "together-usual"),
   ];
   runFiles(paths, () => {
     reportLeftFiles(scratch);
@@ -75,7 +75,7 @@ function main(words: readonly string[]): void {
 }
 
 /** Matches the files in the temporary folder that are not from tests: programs of groups, and Node's cache for npm. */
-const NOT_LEFT = /^(together(-full)?-\d+\.mjs|node-compile-cache)$/;
+const NOT_LEFT = /^(together(-usual)?-\d+\.mjs|node-compile-cache)$/;
 
 /** Fails a successful run if its tests have left files in the temporary folder. Tests that fail may leave files. */
 function reportLeftFiles(scratch: string): void {
