@@ -21,13 +21,12 @@ import {
   writeResult,
 } from "../../protocol/version-2/messages-v2.js";
 import { refusalText } from "../engine/answers/refusals.js";
-import type { EnvelopeAnswer, RefusedEnvelope } from "../engine/answers/request.js";
+import { type EnvelopeAnswer, isProofOfPermission, type RefusedEnvelope } from "../engine/answers/request.js";
 import { noteSlowEnvelope } from "../engine/slow-log/slow-log.js";
 import { ClientConnection } from "../net/connections/client-connection.js";
-import type { ClientSocket } from "../net/connections/client-socket.js";
+import { type ClientSocket, SharedInput } from "../net/connections/client-socket.js";
 import { type ClientDoing, type Closing, closing, Dialect, type Served } from "../net/connections/dialect.js";
 import { type ForeignClient, foreignClient } from "../net/connections/foreign-client.js";
-import { SharedInput } from "../net/connections/shared-read-buffer.js";
 import { DaemonListener, type DaemonListenerParts } from "./daemon-listener.js";
 import {
   DbsyncServer,
@@ -38,7 +37,6 @@ import {
   type Session,
 } from "./dbsync-server.js";
 import { LiveSession, NO_EVENTS_LISTENER } from "./live-session.js";
-import { isProofOfPermission } from "./proof-of-permission.js";
 import { SessionV1 } from "./session-v1.js";
 
 export class DbsyncDialect extends Dialect<Buffer> {

@@ -6,10 +6,15 @@
 import { MalformedFrame } from "../../protocol/errors.js";
 import { readCommandPayload } from "../../protocol/version-1/command-v1.js";
 import { replyText, writeResponseFrame } from "../../protocol/version-1/response-v1.js";
-import { type Answer, type Refused, type Request, refused } from "../engine/answers/request.js";
+import {
+  type Answer,
+  isProofOfPermission,
+  type Refused,
+  type Request,
+  refused,
+} from "../engine/answers/request.js";
 import { type Closing, closing } from "../net/connections/dialect.js";
 import type { DbsyncServer, FrameOrClose, Session } from "./dbsync-server.js";
-import { isProofOfPermission } from "./proof-of-permission.js";
 
 export class SessionV1 implements Session {
   readonly listener = "dbsync-v1";

@@ -7,7 +7,7 @@ import { dirname } from "node:path";
 import type { Command } from "commander";
 import { parse, TomlError } from "smol-toml";
 import { nearestName } from "../../protocol/nearest-name.js";
-import { UnusableFile } from "../net/process/start-error.js";
+import { UnusableFile } from "../net/process/service.js";
 import { insteadOf } from "./absent-options.js";
 import { attributeOf, nameOf, type OptionRow } from "./option-row.js";
 import { OPTIONS } from "./option-table.js";

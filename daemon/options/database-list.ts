@@ -4,8 +4,13 @@
  * `dbsync:host:port,host:port`, to which commands are signed and forwarded.
  */
 
-import { decoded, type RedisAccess } from "./addresses/redis-access.js";
-import { parseRedisGroup, REDIS_GROUP, type RedisGroupSpecification } from "./addresses/redis-group-list.js";
+import {
+  decoded,
+  parseRedisGroup,
+  REDIS_GROUP,
+  type RedisAccess,
+  type RedisGroupSpecification,
+} from "./addresses/redis-addresses.js";
 
 export type BackendSpecification =
   | MemorySpecification

@@ -3,9 +3,9 @@
  * that only a face reads is in its options.ts.
  */
 import { UNIT_STEPS_DEFAULT } from "../store/keyspace/effort-budget.js";
-import { HOUR, KIB, type LimitRow, MIB, MINUTE, SECOND } from "./limit-text.js";
 import type { FaceLimits } from "./option-row.js";
 import { TIMELINE_LIMITS } from "./timeline-rows.js";
+import { HOUR, KIB, type LimitRow, MIB, MINUTE, SECOND } from "./value-forms.js";
 
 export const LIMITS = {
   maxRequestBytes: {

@@ -1,8 +1,7 @@
 /** Parses the command line and the environment of dbsyncd, by the rows of the options. */
 import { Command, CommanderError, Option } from "commander";
 import { nearestName } from "../../protocol/nearest-name.js";
-import { loadWith } from "../net/process/optional-package.js";
-import { StartError } from "../net/process/start-error.js";
+import { loadWith, StartError } from "../net/process/service.js";
 import { insteadOf, suggestionFor } from "./absent-options.js";
 import { environmentNameOf, type OptionRow, ENVIRONMENT_PREFIX as PREFIX } from "./option-row.js";
 import { SECTIONS } from "./option-table.js";

@@ -1,28 +1,36 @@
 /**
  * Turns the options into settings: applies values that options imply for other options, and checks combinations before
- * anything is opened.
+ * anything is opened. After SIGHUP, determines from the table of options which changes apply immediately, and which
+ * need a restart.
  */
+
+import { isDeepStrictEqual } from "node:util";
 import type { Command } from "commander";
 import * as faces from "../faces.js";
 import { isLoopback } from "../net/process/host-and-port.js";
-import { fail, StartError } from "../net/process/start-error.js";
-import { COMPAT_DATABASE } from "./common-rows.js";
+import { fail, StartError } from "../net/process/service.js";
 import { parseSpecifications } from "./database-list.js";
-import { formatLimit } from "./limit-text.js";
 import { LIMITS, type LimitName, type Limits } from "./limits.js";
-import { attributeOf } from "./option-row.js";
+import { attributeOf, nameOf } from "./option-row.js";
 import {
   ALL_LIMITS,
+  COMPAT_DATABASE,
+  isLimitName,
   OPTION_NAMES,
   OPTIONS,
   type OptionName,
   USER_LISTENER_NAMES,
   type UserListenerName,
 } from "./option-table.js";
-import { refuseOpen } from "./reachable-addresses.js";
 import { hasKeys, hasTimeline, isOwnMemory, isSigned, type OptionValues, type Settings } from "./settings.js";
-import { validateTimeline } from "./timeline-rules.js";
-import { hasUserListener, refuseSamePlaces, validateUserListeners } from "./user-listener-rules.js";
+import {
+  hasUserListener,
+  refuseOpen,
+  refuseSamePlaces,
+  validateTimeline,
+  validateUserListeners,
+} from "./settings-rules.js";
+import { formatLimit } from "./value-forms.js";
 
 /** What the faces of this build check: see daemon/program/face.ts. */
 const LIST: readonly {
@@ -136,3 +144,33 @@ function differencesOf(chosen: Chosen): string[] {
   const shown = formatLimit(idleTimeout, idleTimeout.fallback);
   return [`idle connections are closed after ${shown}, in php-dbsync after 3s (--idle-timeout)`];
 }
+
+/** Returns the names of options that have changed and need a restart. */
+export function restartNames(before: Settings, after: Settings): string[] {
+  return OPTION_NAMES.filter(
+    (name) =>
+      !appliesImmediately(name, before) &&
+      !isDeepStrictEqual(settingOf(before, name), settingOf(after, name)),
+  ).map((name) => nameOf(OPTIONS[name]));
+}
+
+/** Returns the settings `before` with the values of `after` that apply without a restart. */
+export function reloaded(before: Settings, after: Settings): Settings {
+  const applied = OPTION_NAMES.filter((name) => appliesImmediately(name, before));
+  const names: readonly string[] = applied;
+  const limits = names.filter(isLimitName).map((name) => [name, after.limits[name]]);
+  const others = applied.filter((name) => !isLimitName(name)).map((name) => [name, settingOf(after, name)]);
+  return {
+    ...before,
+    ...Object.fromEntries(others),
+    limits: { ...before.limits, ...Object.fromEntries(limits) },
+  };
+}
+
+function appliesImmediately(name: OptionName, before: Settings): boolean {
+  const { reload } = OPTIONS[name];
+  return reload === "immediately" || (reload === "timeline" && hasTimeline(before));
+}
+
+const settingOf = (settings: Settings, name: OptionName): unknown =>
+  isLimitName(name) ? settings.limits[name] : settings[name];

@@ -1,20 +1,31 @@
 /** The options of daemons with a timeline (--data, --peer), and of their cluster. */
 import { hexOf } from "../../protocol/version-2/envelope.js";
-import { DATE_WINDOW_DEFAULT, formatDateWindow, parseDateWindow } from "./date-window.js";
-import { type Fsync, formatFsync, parseFsync } from "./fsync.js";
+import { row } from "./option-row.js";
+import { formatPeer, type PeerAddress, parseMemberId, parsePeer } from "./peer-address.js";
 import {
+  DATE_WINDOW_DEFAULT,
+  type Fsync,
+  formatDateWindow,
+  formatFsync,
+  parseDateWindow,
+  parseFsync,
+} from "./timeline-values.js";
+import {
+  choice,
   formatRetention,
   HOUR,
   KIB,
   type LimitRow,
+  list,
   MIB,
   MINUTE,
   parseRetention,
+  path,
+  paths,
+  plain,
   SECOND,
-} from "./limit-text.js";
-import { row } from "./option-row.js";
-import { formatPeer, type PeerAddress, parseMemberId, parsePeer } from "./peer-address.js";
-import { choice, list, path, paths, plain, text } from "./value-forms.js";
+  text,
+} from "./value-forms.js";
 
 const PEERS_MAX = 64;
 const CLUSTER_NAME_CHARS = 128;

@@ -6,15 +6,13 @@ import { isIPv6 } from "node:net";
 import type { Logger } from "pino";
 import { DAEMON_STATES, type DaemonCondition } from "../../protocol/daemon-states.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
-import type { Service } from "../net/process/service.js";
-import { StartError } from "../net/process/start-error.js";
+import { type Service, StartError } from "../net/process/service.js";
 import { version } from "../net/process/version.js";
-import { reloaded, restartNames } from "../options/reload.js";
+import { reloaded, restartNames } from "../options/read-settings.js";
 import { hasKeys, isSigned, type Settings, tlsFilesOf } from "../options/settings.js";
-import { Components, type Figures } from "./components.js";
-import type { DaemonOptions } from "./core.js";
+import { Components, type DaemonOptions, type Figures } from "./components.js";
 import type { ListenerAddress } from "./face.js";
-import type { Health } from "./inspection/health.js";
+import type { Health } from "./inspection/inspected-daemon.js";
 import { type Wired, wire } from "./wiring.js";
 
 export class Daemon implements Service {

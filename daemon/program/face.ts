@@ -11,16 +11,14 @@ import type { TimedDatabase } from "../engine/pipeline/start-floor.js";
 import type { DaemonListener } from "../listener/daemon-listener.js";
 import type { DbsyncService } from "../listener/dbsync-server.js";
 import type { ProtocolGroup } from "../net/connections/foreign-client.js";
-import type { Service } from "../net/process/service.js";
-import { StartError } from "../net/process/start-error.js";
+import { type Service, StartError } from "../net/process/service.js";
 import type { BackendSpecification } from "../options/database-list.js";
-import type { LimitRow } from "../options/limit-text.js";
 import type { OptionRow } from "../options/option-row.js";
 import type { UserListenerName } from "../options/option-table.js";
 import type { Settings } from "../options/settings.js";
+import type { LimitRow } from "../options/value-forms.js";
 import type { LoadRows } from "../store/rows/command-families.js";
-import type { Figures } from "./components.js";
-import type { Core, DaemonOptions } from "./core.js";
+import type { Core, DaemonOptions, Figures } from "./components.js";
 
 /** The address of a listener that is started. */
 export interface ListenerAddress {

@@ -1,19 +1,28 @@
-/** The program `dbsyncd`: reads the options, runs the daemon, handles signals and sets the exit code. */
+/**
+ * The program `dbsyncd`: determines its task from the command line, the environment and the configuration file, runs
+ * the daemon, handles signals and sets the exit code.
+ */
 import { randomBytes } from "node:crypto";
+import { type Command, CommanderError } from "commander";
+import { pino } from "pino";
 import { realEnvironment } from "../net/process/clock-and-randomness.js";
 import { writeCompileCache } from "../net/process/compile-cache.js";
-import { compileEarly } from "../net/process/early-optimization.js";
 import { runService } from "../net/process/run-service.js";
+import { StartError } from "../net/process/service.js";
 import type { SighupHandler } from "../net/process/sighup.js";
-import { StartError } from "../net/process/start-error.js";
-import { boundYoungGeneration } from "../net/process/young-generation.js";
-import { shownLines } from "../net/terminal/escaped-text.js";
-import type { Settings } from "../options/settings.js";
+import { boundYoungGeneration, compileEarly } from "../net/process/v8-flags.js";
+import { version } from "../net/process/version.js";
+import { breakHelp, shownLines } from "../net/terminal/terminal-text.js";
+import { attributeOf, environmentNameOf, nameOf } from "../options/option-row.js";
+import { OPTION_NAMES, OPTIONS, type OptionName } from "../options/option-table.js";
+import { type Actions, applyNamedFile, optionTable, parseArguments } from "../options/parse-options.js";
+import { settingsOf, valuesOf } from "../options/read-settings.js";
+import { type OptionValues, type Settings, tlsFilesOf } from "../options/settings.js";
 import { OutOfMemory } from "../store/keyspace/out-of-memory.js";
 import type { Semantics } from "../store/semantics.js";
 import { seedNameHash } from "../store/values/tables/name-hash.js";
-import { readCommandLine } from "./command-line.js";
 import { Daemon } from "./daemon.js";
+import { FACES } from "./installed-faces.js";
 
 const TOO_SMALL =
   "stopped: there is not enough memory for commands that other daemons may have applied. Add memory, and start it again";
@@ -60,4 +69,84 @@ async function run(settings: Settings, hangUps: SighupHandler, known?: Semantics
 async function reload(daemon: Daemon): Promise<void> {
   const task = await readCommandLine(arguments_, process.env);
   if (task.kind === "run") await daemon.reload(task.settings);
+}
+
+type Task =
+  | { readonly kind: "run"; readonly settings: Settings }
+  /** Prints a text and exits with 0. */
+  | { readonly kind: "print"; readonly text: string };
+
+const SOURCES: Readonly<Record<string, string>> = {
+  cli: "command line",
+  env: "environment",
+  config: "file",
+  default: "default",
+};
+
+/** Returns the task of the program. Each call reads the configuration file again. @throws StartError */
+export async function readCommandLine(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<Task> {
+  let printed = "";
+  const print = (text: string) => {
+    printed += breakHelp(text);
+  };
+  const program = optionTable({ version, everything: false, print });
+  try {
+    parseArguments(program, argv, env);
+  } catch (problem) {
+    if (!(problem instanceof CommanderError)) throw problem;
+    return { kind: "print", text: printed };
+  }
+  const { checkConfig, helpAll } = program.opts<Actions>();
+  if (helpAll) {
+    optionTable({ version, everything: true, print }).outputHelp();
+    return { kind: "print", text: printed };
+  }
+  await applyNamedFile(program);
+  const settings = settingsOf(program);
+  if (!checkConfig) return { kind: "run", settings };
+  await checkAllFiles(settings);
+  return { kind: "print", text: `${describe(program, valuesOf(program))}\n` };
+}
+
+/** Formats a line for each option with its name, value and source. The text is a valid configuration file. */
+function describe(program: Command, values: OptionValues): string {
+  return OPTION_NAMES.flatMap((name) => {
+    const { [name]: row } = OPTIONS;
+    const { [name]: value } = values;
+    if (value === null) return `# ${nameOf(row)} is not set`;
+    const source = program.getOptionValueSource(attributeOf(row)) ?? "default";
+    const implied = source === "default" && isImplied(name, values);
+    const from = implied
+      ? "compat"
+      : source === "env"
+        ? `environment, ${environmentNameOf(row)}`
+        : SOURCES[source];
+    return `${nameOf(row)} = ${JSON.stringify(row.form.show(value))}   # ${from}`;
+  }).join("\n");
+}
+
+/** Whether --compat determines the value of an option that was not set. */
+function isImplied(name: OptionName, { compat, allowUnsigned }: OptionValues): boolean {
+  return compat !== null && (name === "database" || (name === "allowUnsigned" && allowUnsigned));
+}
+
+/**
+ * Checks the files that the daemon would read at its start, for --check-config.
+ * @throws StartError  a file cannot be used; the message says what to do
+ */
+async function checkAllFiles(settings: Settings): Promise<void> {
+  if (settings.signKey.length > 0 || settings.rootKey.length > 0) {
+    const { loadSigners } = await import("../engine/trust/load-signers.js");
+    loadSigners(settings, pino({ level: "silent" }));
+  }
+  if (settings.clusterSecret !== null) {
+    const { loadClusterSecret } = await import("../engine/trust/cluster-secret.js");
+    loadClusterSecret(settings, pino({ level: "silent" }));
+  }
+  const tls = tlsFilesOf(settings);
+  if (tls !== null) {
+    const { readPair } = await import("../engine/trust/tls-certificate.js");
+    readPair(tls);
+  }
+  for (const { checkFiles } of FACES) await checkFiles?.(settings);
 }

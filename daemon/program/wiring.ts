@@ -6,8 +6,7 @@ import type { RecordedWrites } from "../cluster/node/recorded-writes.js";
 import type { ReplicaContext } from "../cluster/replica/replica-context.js";
 import type { Backend } from "../engine/backends/backend.js";
 import { Channels } from "../engine/channels/channels.js";
-import { makeMemoryLimit, workingMemoryLimits } from "../engine/memory/daemon-memory.js";
-import type { MemoryLimit } from "../engine/memory/memory-limit.js";
+import { type MemoryLimit, makeMemoryLimit, workingMemoryLimits } from "../engine/memory/memory-limit.js";
 import { Databases } from "../engine/pipeline/databases.js";
 import { Pipeline } from "../engine/pipeline/pipeline.js";
 import { Broadcasts } from "../engine/pipeline/publish-messages.js";
@@ -21,7 +20,6 @@ import { DbsyncListener } from "../listener/dbsync-dialect.js";
 import { type DbsyncService, EventSources, type WatchedDatabase } from "../listener/dbsync-server.js";
 import type { BackendSpecification } from "../options/database-list.js";
 import { USAGE_KIND_DEFAULT, usageKindOf } from "../options/eviction-policy.js";
-import { bindAddressOf } from "../options/reachable-addresses.js";
 import {
   hasTimeline,
   isOwnMemory,
@@ -30,13 +28,11 @@ import {
   type Settings,
   tlsFilesOf,
 } from "../options/settings.js";
-import { hasUserListener } from "../options/user-listener-rules.js";
+import { bindAddressOf, hasUserListener } from "../options/settings-rules.js";
 import { loadFamilies, provideFamilies } from "../store/family-code.js";
-import type { Components } from "./components.js";
-import type { Core, DaemonOptions } from "./core.js";
+import type { Components, Core, DaemonOptions } from "./components.js";
 import { firstOf, type MadeBackend, missingFace, type NamedFigureServer, type OpenedFace } from "./face.js";
-import type { CountedKeys } from "./inspection/counted-keys.js";
-import type { BackendHealth } from "./inspection/health.js";
+import type { BackendHealth, CountedKeys } from "./inspection/inspected-daemon.js";
 import { Inspection } from "./inspection/inspection.js";
 import type { Metrics } from "./inspection/metrics.js";
 import { FACES } from "./installed-faces.js";

@@ -1,8 +1,7 @@
 /** The JSON listener, for clients of php-dbsync's replicated in-memory database. */
 
-import type { JsonReplicaFigures } from "../../daemon/listener/json-replica-figures.js";
-import { type Answer, type Closing, closing } from "../../daemon/net/connections/dialect.js";
-import { isTextByte } from "../../daemon/net/connections/first-byte.js";
+import type { JsonReplicaFigures } from "../../daemon/listener/daemon-listener.js";
+import { type Answer, type Closing, closing, isTextByte } from "../../daemon/net/connections/dialect.js";
 import { type ForeignClient, foreignClient } from "../../daemon/net/connections/foreign-client.js";
 import type { Limits } from "../../daemon/options/limits.js";
 import { SessionDialect } from "../users/session-dialect.js";

@@ -1,11 +1,10 @@
 /** The options of --json, and its limit. */
 import { formatHost, type HostAndPort } from "../../daemon/net/process/host-and-port.js";
-import { fail } from "../../daemon/net/process/start-error.js";
-import { HOUR, type LimitRow, SECOND } from "../../daemon/options/limit-text.js";
+import { fail } from "../../daemon/net/process/service.js";
 import { type LimitsOf, row, type ValuesOf } from "../../daemon/options/option-row.js";
 import { parsePeer } from "../../daemon/options/peer-address.js";
 import { hasTimeline, isSidecar, type Settings } from "../../daemon/options/settings.js";
-import { list, listenAddressOr } from "../../daemon/options/value-forms.js";
+import { HOUR, type LimitRow, list, listenAddressOr, SECOND } from "../../daemon/options/value-forms.js";
 
 /** The port of the original JSON server. */
 const JSON_PORT = "8888";

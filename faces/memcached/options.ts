@@ -1,7 +1,7 @@
 /** The option of --memcached, and its limit. */
-import { KIB, type LimitRow, MIB } from "../../daemon/options/limit-text.js";
+
 import { type LimitsOf, row, type ValuesOf } from "../../daemon/options/option-row.js";
-import { listenAddress } from "../../daemon/options/value-forms.js";
+import { KIB, type LimitRow, listenAddress, MIB } from "../../daemon/options/value-forms.js";
 
 export const MEMCACHED_OPTIONS = {
   memcached: row({

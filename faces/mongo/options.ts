@@ -1,7 +1,7 @@
 /** The option of --mongo, and its limits. */
-import { HOUR, type LimitRow, MIB, MINUTE } from "../../daemon/options/limit-text.js";
+
 import { type LimitsOf, row, type ValuesOf } from "../../daemon/options/option-row.js";
-import { listenAddressOr } from "../../daemon/options/value-forms.js";
+import { HOUR, type LimitRow, listenAddressOr, MIB, MINUTE } from "../../daemon/options/value-forms.js";
 
 /** The port of MongoDB. */
 const MONGO_PORT = "27017";

@@ -1,5 +1,5 @@
 /** The stream that orders the writes (--order). */
-import { loadWith } from "../../daemon/net/process/optional-package.js";
+import { loadWith } from "../../daemon/net/process/service.js";
 import type { Face } from "../../daemon/program/face.js";
 import { checkOrderOptions, ORDER_OPTIONS } from "./options.js";
 

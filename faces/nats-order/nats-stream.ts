@@ -16,7 +16,7 @@ import {
 import { connect, credsAuthenticator, errors, type NatsConnection, nanos } from "@nats-io/transport-node";
 import type { Environment } from "../../daemon/net/process/clock-and-randomness.js";
 import { LogThrottle } from "../../daemon/net/process/log-throttle.js";
-import { StartError } from "../../daemon/net/process/start-error.js";
+import { StartError } from "../../daemon/net/process/service.js";
 import type { OrderAddress } from "../../daemon/options/addresses/order-address.js";
 import type { TimelineLogger } from "../../daemon/timeline/entries/timeline-logger.js";
 import type { ByteString } from "../../protocol/byte-string.js";

@@ -1,6 +1,6 @@
 /** Reads the newest state in a folder, for the start of the daemon and for the thread that makes the next snapshot. */
 
-import { StartError } from "../../daemon/net/process/start-error.js";
+import { StartError } from "../../daemon/net/process/service.js";
 import type { KeyRing } from "../../daemon/store/key-ring.js";
 import type { TimelineLogger } from "../../daemon/timeline/entries/timeline-logger.js";
 import type { SnapshotFiles } from "../../daemon/timeline/snapshots/snapshot-files.js";

@@ -1,9 +1,9 @@
 /** The options of the stream that orders the writes (--order). */
-import { fail } from "../../daemon/net/process/start-error.js";
+import { fail } from "../../daemon/net/process/service.js";
 import { type OrderAddress, parseOrder } from "../../daemon/options/addresses/order-address.js";
-import { formatDateWindow, ORDER_WINDOW } from "../../daemon/options/date-window.js";
 import { row, type ValuesOf } from "../../daemon/options/option-row.js";
 import type { Settings } from "../../daemon/options/settings.js";
+import { formatDateWindow, ORDER_WINDOW } from "../../daemon/options/timeline-values.js";
 import { path, text } from "../../daemon/options/value-forms.js";
 
 export const ORDER_OPTIONS = {

@@ -7,8 +7,8 @@ import { join, resolve } from "node:path";
 import { Worker } from "node:worker_threads";
 import type { ReplicaContext } from "../../daemon/cluster/replica/replica-context.js";
 import { orderFolder } from "../../daemon/engine/trust/data-folder.js";
-import { StartError } from "../../daemon/net/process/start-error.js";
-import { syncPathNow } from "../../daemon/net/process/synced-path.js";
+import { syncPathNow } from "../../daemon/net/process/disk.js";
+import { StartError } from "../../daemon/net/process/service.js";
 import type { OrderAddress } from "../../daemon/options/addresses/order-address.js";
 import { DATABASES_DEFAULT } from "../../daemon/store/database.js";
 import {

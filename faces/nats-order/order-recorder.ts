@@ -24,7 +24,7 @@ import {
 import { finalResultOf, type ReadStatus } from "../../daemon/engine/answers/result-writer.js";
 import type { KeyChangeObservers } from "../../daemon/engine/backends/key-change-observers.js";
 import type { AcceptedEnvelope } from "../../daemon/engine/pipeline/apply-units.js";
-import { ORDER_WINDOW } from "../../daemon/options/date-window.js";
+import { ORDER_WINDOW } from "../../daemon/options/timeline-values.js";
 import type { KeyRing } from "../../daemon/store/key-ring.js";
 import type { Entry, OrderKey } from "../../daemon/timeline/entries/entry.js";
 import { mayChange } from "../../daemon/timeline/entries/recorded-envelopes.js";

@@ -5,7 +5,7 @@
  */
 
 import { hashOf } from "../../daemon/engine/trust/identity.js";
-import { StartError } from "../../daemon/net/process/start-error.js";
+import { StartError } from "../../daemon/net/process/service.js";
 import type { KeyRing } from "../../daemon/store/key-ring.js";
 import { readValue, writeValue } from "../../daemon/timeline/entries/stored-value.js";
 import { applyToRing } from "../../daemon/timeline/fold/apply-unit.js";

@@ -5,7 +5,7 @@
  */
 import { workerData } from "node:worker_threads";
 import { entryCheck } from "../../daemon/cluster/replica/check-entry.js";
-import type { Genesis } from "../../daemon/engine/trust/cluster-id.js";
+import type { Genesis } from "../../daemon/engine/trust/genesis.js";
 import { hashOf } from "../../daemon/engine/trust/identity.js";
 import { Signers } from "../../daemon/engine/trust/signers.js";
 import { useAllFamilies } from "../../daemon/installed-families.js";

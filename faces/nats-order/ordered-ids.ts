@@ -4,7 +4,7 @@
  * same envelopes.
  */
 
-import { ORDER_WINDOW } from "../../daemon/options/date-window.js";
+import { ORDER_WINDOW } from "../../daemon/options/timeline-values.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 
 /**

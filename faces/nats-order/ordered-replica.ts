@@ -3,7 +3,7 @@
  * through which the pipeline and the listeners use both. The daemon loads this module, and with it the NATS packages,
  * only if that option is set.
  */
-import { RecordedWrites } from "../../daemon/cluster/node/recorded-writes.js";
+import { type OrderFigures, RecordedWrites } from "../../daemon/cluster/node/recorded-writes.js";
 import { StandstillClock } from "../../daemon/cluster/peers/shared/standstill-clock.js";
 import { entryCheck } from "../../daemon/cluster/replica/check-entry.js";
 import type { GatewayClass } from "../../daemon/cluster/replica/recording-base.js";
@@ -11,7 +11,6 @@ import type { ReplicaContext } from "../../daemon/cluster/replica/replica-contex
 import { logUnauthorized } from "../../daemon/cluster/replica/start-log-lines.js";
 import { TimelineBackend, type TimelineState } from "../../daemon/cluster/replica/timeline-backend.js";
 import { DurableCopies } from "../../daemon/engine/backends/durable-copies.js";
-import type { OrderFigures } from "../../daemon/engine/pipeline/order-figures.js";
 import { LogThrottle } from "../../daemon/net/process/log-throttle.js";
 import type { OrderAddress } from "../../daemon/options/addresses/order-address.js";
 import type { Database } from "../../daemon/store/database.js";

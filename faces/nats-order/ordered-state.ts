@@ -7,7 +7,7 @@
 import type { CheckEntry } from "../../daemon/cluster/peers/shared/cluster-state.js";
 import { type Refused, refused } from "../../daemon/engine/answers/request.js";
 import { hashOf } from "../../daemon/engine/trust/identity.js";
-import { ORDER_WINDOW } from "../../daemon/options/date-window.js";
+import { ORDER_WINDOW } from "../../daemon/options/timeline-values.js";
 import { Database } from "../../daemon/store/database.js";
 import type { KeyRing } from "../../daemon/store/key-ring.js";
 import type { Entry } from "../../daemon/timeline/entries/entry.js";

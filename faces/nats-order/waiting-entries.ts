@@ -3,11 +3,11 @@
  * again, until its message comes back from the stream or its time is up.
  */
 
+import type { PublishCounts } from "../../daemon/cluster/node/recorded-writes.js";
 import type { ReplicaContext } from "../../daemon/cluster/replica/replica-context.js";
 import type { TimelineBackend } from "../../daemon/cluster/replica/timeline-backend.js";
 import { notApplied, type RefusedEnvelope, refused, unknown } from "../../daemon/engine/answers/request.js";
 import type { KeyChangeObservers } from "../../daemon/engine/backends/key-change-observers.js";
-import type { PublishCounts } from "../../daemon/engine/pipeline/order-figures.js";
 import { Histogram } from "../../daemon/net/process/histogram.js";
 import type { Entry } from "../../daemon/timeline/entries/entry.js";
 import { writeValue } from "../../daemon/timeline/entries/stored-value.js";

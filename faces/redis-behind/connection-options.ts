@@ -4,7 +4,7 @@
  */
 import { isIP } from "node:net";
 import type { RedisOptions } from "ioredis";
-import type { RedisAccess } from "../../daemon/options/addresses/redis-access.js";
+import type { RedisAccess } from "../../daemon/options/addresses/redis-addresses.js";
 
 /** @param timeout  milliseconds for a command and for connecting */
 export function connectionOptions(

@@ -2,8 +2,8 @@
 
 import type { Backend } from "../../daemon/engine/backends/backend.js";
 import type { TimedDatabase } from "../../daemon/engine/pipeline/start-floor.js";
-import { loadWith } from "../../daemon/net/process/optional-package.js";
-import type { RedisGroupSpecification } from "../../daemon/options/addresses/redis-group-list.js";
+import { loadWith } from "../../daemon/net/process/service.js";
+import type { RedisGroupSpecification } from "../../daemon/options/addresses/redis-addresses.js";
 import type { RedisSpecification } from "../../daemon/options/database-list.js";
 import type { Face } from "../../daemon/program/face.js";
 import { checkRedisBehindOptions, REDIS_BEHIND_OPTIONS } from "./options.js";

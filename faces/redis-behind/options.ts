@@ -1,5 +1,5 @@
 /** The option of a Redis as the database (-d redis). */
-import { fail } from "../../daemon/net/process/start-error.js";
+import { fail } from "../../daemon/net/process/service.js";
 import { isRedis } from "../../daemon/options/database-list.js";
 import { row, type ValuesOf } from "../../daemon/options/option-row.js";
 import { hasTimeline, type Settings } from "../../daemon/options/settings.js";

@@ -2,7 +2,7 @@
  * A Redis Cluster as a backend. The nodes report the masters and their slots. There is one connection to each master,
  * and one lane for each slot. The table of cluster-commands-without-keys.ts routes commands without keys.
  */
-import type { RedisGroupSpecification } from "../../daemon/options/addresses/redis-group-list.js";
+import type { RedisGroupSpecification } from "../../daemon/options/addresses/redis-addresses.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { error } from "../../protocol/reply.js";
 import { broadcastRuleOf } from "./cluster-commands-without-keys.js";

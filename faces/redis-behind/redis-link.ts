@@ -7,7 +7,7 @@ import { Command, Redis } from "ioredis";
 import type { Logger } from "pino";
 import type { BackendFailure, Outcome } from "../../daemon/engine/backends/backend.js";
 import type { Environment } from "../../daemon/net/process/clock-and-randomness.js";
-import type { RedisAccess } from "../../daemon/options/addresses/redis-access.js";
+import type { RedisAccess } from "../../daemon/options/addresses/redis-addresses.js";
 import { commands } from "../../daemon/store/command-table.js";
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
 import { array, bulk, error, integer, NIL, type Reply } from "../../protocol/reply.js";

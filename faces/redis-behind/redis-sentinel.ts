@@ -3,7 +3,7 @@
  * next master. All sentinels are queried. The reply with the highest `config-epoch` counts, because a sentinel that is
  * cut off may be out of date.
  */
-import type { RedisGroupSpecification } from "../../daemon/options/addresses/redis-group-list.js";
+import type { RedisGroupSpecification } from "../../daemon/options/addresses/redis-addresses.js";
 import type { Reply } from "../../protocol/reply.js";
 import { DatabaseLog } from "./database-log.js";
 import { type Address, type RedisBackendParts, RedisLink } from "./redis-link.js";

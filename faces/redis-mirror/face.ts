@@ -1,5 +1,5 @@
 /** The mirror of the fold in a Redis (-d redis in addition to a timeline). */
-import { loadWith } from "../../daemon/net/process/optional-package.js";
+import { loadWith } from "../../daemon/net/process/service.js";
 import { mirrorOf } from "../../daemon/options/settings.js";
 import type { Face } from "../../daemon/program/face.js";
 import { MIRROR_OPTIONS } from "./options.js";

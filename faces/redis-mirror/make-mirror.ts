@@ -3,7 +3,7 @@
 import { completeSums } from "../../daemon/cluster/history/fold-mirror.js";
 import type { RecordedWrites } from "../../daemon/cluster/node/recorded-writes.js";
 import { mirrorOf, type Settings } from "../../daemon/options/settings.js";
-import type { DaemonOptions } from "../../daemon/program/core.js";
+import type { DaemonOptions } from "../../daemon/program/components.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import { Mirror } from "./mirror.js";
 

@@ -1,7 +1,7 @@
 /** The options of the Redis that mirrors the state of a daemon with a timeline. */
-import type { LimitRow } from "../../daemon/options/limit-text.js";
+
 import { row, type ValuesOf } from "../../daemon/options/option-row.js";
-import { limit } from "../../daemon/options/value-forms.js";
+import { type LimitRow, limit } from "../../daemon/options/value-forms.js";
 
 /** Limits of the Redis that mirrors the fold. */
 const MIRROR_LIMITS = {

@@ -1,10 +1,18 @@
 /** The options and limits of --resp. */
-import { fail } from "../../daemon/net/process/start-error.js";
+import { fail } from "../../daemon/net/process/service.js";
 import { NO_EVENTS, parseEventFlags } from "../../daemon/options/event-flags.js";
-import { HOUR, KIB, type LimitRow, MIB, SECOND } from "../../daemon/options/limit-text.js";
 import { type LimitsOf, row, type ValuesOf } from "../../daemon/options/option-row.js";
 import type { Settings } from "../../daemon/options/settings.js";
-import { choice, listenAddress, text } from "../../daemon/options/value-forms.js";
+import {
+  choice,
+  HOUR,
+  KIB,
+  type LimitRow,
+  listenAddress,
+  MIB,
+  SECOND,
+  text,
+} from "../../daemon/options/value-forms.js";
 
 export const REDIS_OPTIONS = {
   /** The address for Redis clients, or null if there is none. */

@@ -11,9 +11,9 @@ import {
   type Closing,
   closing,
   Dialect,
+  isTextByte,
   type LongAnswer,
 } from "../../daemon/net/connections/dialect.js";
-import { isTextByte } from "../../daemon/net/connections/first-byte.js";
 import { type ForeignClient, foreignClient } from "../../daemon/net/connections/foreign-client.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { error, OK, type Reply } from "../../protocol/reply.js";

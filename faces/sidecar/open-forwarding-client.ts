@@ -5,7 +5,7 @@
 import type { Logger } from "pino";
 import { ForwardingClient } from "../../client/forwarding-client.js";
 import { DbsyncError, type SendOptions } from "../../client/public-api.js";
-import { StartError } from "../../daemon/net/process/start-error.js";
+import { StartError } from "../../daemon/net/process/service.js";
 import type { SidecarSpecification } from "../../daemon/options/database-list.js";
 import type { Settings } from "../../daemon/options/settings.js";
 import { boundedTimeout } from "./signing-backend.js";

@@ -1,6 +1,6 @@
 /** The options of a daemon that signs commands and forwards them to other daemons (-d dbsync). */
 import { isLoopback } from "../../daemon/net/process/host-and-port.js";
-import { fail } from "../../daemon/net/process/start-error.js";
+import { fail } from "../../daemon/net/process/service.js";
 import { row, type ValuesOf } from "../../daemon/options/option-row.js";
 import { hasKeys, hasTimeline, isSidecar, type Settings } from "../../daemon/options/settings.js";
 import { path, plain } from "../../daemon/options/value-forms.js";

@@ -1,7 +1,6 @@
 /** The listener of --sql. */
 
-import { type Closing, closing } from "../../daemon/net/connections/dialect.js";
-import { isTextByte } from "../../daemon/net/connections/first-byte.js";
+import { type Closing, closing, isTextByte } from "../../daemon/net/connections/dialect.js";
 import { type ForeignClient, foreignClient } from "../../daemon/net/connections/foreign-client.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { SessionDialect } from "../users/session-dialect.js";

@@ -4,7 +4,7 @@ import type { DurableCopies } from "../../daemon/engine/backends/durable-copies.
 import type { WorkingMemoryFigures } from "../../daemon/engine/backends/working-memory.js";
 import type { Channels } from "../../daemon/engine/channels/channels.js";
 import type { SlowLog } from "../../daemon/engine/slow-log/slow-log.js";
-import type { JsonReplicaFigures } from "../../daemon/listener/json-replica-figures.js";
+import type { JsonReplicaFigures } from "../../daemon/listener/daemon-listener.js";
 import type { LogLevel } from "../../daemon/net/process/log-settings.js";
 import type { EvictionPolicy } from "../../daemon/options/eviction-policy.js";
 import type { Settings } from "../../daemon/options/settings.js";

@@ -21,6 +21,6 @@ export const users: Face = {
 
 /** Whether there is a listener for users. Imports the rules late, because they import the options of all faces. */
 async function hasListener(settings: Settings): Promise<boolean> {
-  const { hasUserListener } = await import("../../daemon/options/user-listener-rules.js");
+  const { hasUserListener } = await import("../../daemon/options/settings-rules.js");
   return hasUserListener(settings);
 }

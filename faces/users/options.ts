@@ -1,6 +1,5 @@
 /** The options of users with names and passwords, and the limit of their connections. */
-import { fail } from "../../daemon/net/process/start-error.js";
-import { HOUR, type LimitRow } from "../../daemon/options/limit-text.js";
+import { fail } from "../../daemon/net/process/service.js";
 import {
   flagsOf,
   type LimitsOf,
@@ -9,7 +8,7 @@ import {
   type ValuesOf,
 } from "../../daemon/options/option-row.js";
 import type { Settings } from "../../daemon/options/settings.js";
-import { path, toggle } from "../../daemon/options/value-forms.js";
+import { HOUR, type LimitRow, path, toggle } from "../../daemon/options/value-forms.js";
 
 export const USER_OPTIONS = {
   /** The file of the users of these listeners, or null for one user with all permissions. */

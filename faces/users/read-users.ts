@@ -4,7 +4,7 @@
  */
 import { statSync } from "node:fs";
 import { isLoopback } from "../../daemon/net/process/host-and-port.js";
-import { StartError } from "../../daemon/net/process/start-error.js";
+import { StartError } from "../../daemon/net/process/service.js";
 import { USER_LISTENER_NAMES, type UserListenerName } from "../../daemon/options/option-table.js";
 import type { Settings } from "../../daemon/options/settings.js";
 import type { PasswordSecrets } from "./password-secrets.js";

@@ -11,8 +11,8 @@ import {
   type DaemonSocketHost,
 } from "../../daemon/listener/daemon-listener.js";
 import { ClientConnection } from "../../daemon/net/connections/client-connection.js";
+import { SharedInput } from "../../daemon/net/connections/client-socket.js";
 import type { Dialect } from "../../daemon/net/connections/dialect.js";
-import { SharedInput } from "../../daemon/net/connections/shared-read-buffer.js";
 import type { UserListenerName } from "../../daemon/options/option-table.js";
 import type { DaemonInterface } from "./daemon-interface.js";
 import type { Users } from "./users.js";

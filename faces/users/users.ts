@@ -4,7 +4,7 @@
  */
 import { createHash, timingSafeEqual } from "node:crypto";
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
-import { StartError } from "../../daemon/net/process/start-error.js";
+import { StartError } from "../../daemon/net/process/service.js";
 import { CommandFailure, echoed } from "../../daemon/store/arguments/command-errors.js";
 import { commands, findCommand } from "../../daemon/store/command-table.js";
 import { Acl } from "../../daemon/store/rights/acl.js";

@@ -1,5 +1,5 @@
 /** The face of browsers (--ws). */
-import { loadWith } from "../../daemon/net/process/optional-package.js";
+import { loadWith } from "../../daemon/net/process/service.js";
 import type { Face } from "../../daemon/program/face.js";
 import { checkWebOptions, WEB_LIMITS, WEB_OPTIONS } from "./options.js";
 

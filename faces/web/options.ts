@@ -1,11 +1,10 @@
 /** The options of --ws, the listener for browsers, and its limit. */
 import { isLoopback } from "../../daemon/net/process/host-and-port.js";
-import { fail } from "../../daemon/net/process/start-error.js";
-import { HOUR, type LimitRow, SECOND } from "../../daemon/options/limit-text.js";
+import { fail } from "../../daemon/net/process/service.js";
 import { type LimitsOf, row, type ValuesOf } from "../../daemon/options/option-row.js";
-import { refuseOpen } from "../../daemon/options/reachable-addresses.js";
 import { isSigned, type Settings } from "../../daemon/options/settings.js";
-import { list, listenAddress } from "../../daemon/options/value-forms.js";
+import { refuseOpen } from "../../daemon/options/settings-rules.js";
+import { HOUR, type LimitRow, list, listenAddress, SECOND } from "../../daemon/options/value-forms.js";
 
 const ORIGINS_MAX = 256;
 

@@ -7,8 +7,11 @@ import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { WebSocketServer } from "ws";
 import type { DaemonSocketHost } from "../../daemon/listener/daemon-listener.js";
-import { foreignClient } from "../../daemon/net/connections/foreign-client.js";
-import { type NonHttpClient, refuseNonHttpClient } from "../../daemon/net/connections/non-http-clients.js";
+import {
+  foreignClient,
+  type NonHttpClient,
+  refuseNonHttpClient,
+} from "../../daemon/net/connections/foreign-client.js";
 import { isWelcome } from "./allowed-origins.js";
 import { MessageSocket } from "./message-socket.js";
 

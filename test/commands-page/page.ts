@@ -2,7 +2,7 @@
 import "../support/installed-families.js";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { messageOf } from "../../daemon/engine/channels/message-commands.js";
+import { messageOf } from "../../daemon/engine/channels/channels.js";
 import { commands } from "../../daemon/store/command-table.js";
 import { isKeyCommand } from "../../daemon/store/key-ring.js";
 import type { Command } from "../../daemon/store/rows/command-row.js";

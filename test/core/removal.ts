@@ -2,8 +2,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as faces from "../../daemon/faces.js";
-import type { LimitRow } from "../../daemon/options/limit-text.js";
 import { nameOf, type OptionRow } from "../../daemon/options/option-row.js";
+import type { LimitRow } from "../../daemon/options/value-forms.js";
 import type { Face } from "../../daemon/program/face.js";
 import { importsOf, startedBy, texts } from "../rooms/imports.js";
 import { repositoryRoot } from "../support/repository.js";

@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { describe, test } from "node:test";
 import { nameOf } from "../../daemon/options/option-row.js";
 import { isLimitName, OPTION_NAMES, OPTIONS } from "../../daemon/options/option-table.js";
-import { readCommandLine } from "../../daemon/program/command-line.js";
+import { readCommandLine } from "../../daemon/program/program.js";
 import { writeClusterSecret } from "../../keys/cluster-secret-file.js";
 import { neededBy } from "../daemon/options/examples.js";
 import { writeCertificate } from "../support/certificate-files.js";

@@ -98,7 +98,7 @@ export const listMutants: readonly Mutant[] = [
   },
   {
     name: "status: a nearly full disk is not reported",
-    file: "daemon/net/process/disk-space.js",
+    file: "daemon/net/process/disk.js",
     find: "this.last.free < bytes",
     replace: "false",
     test: "test/daemon/program/nearly-full-disk.test.js",

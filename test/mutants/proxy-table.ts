@@ -69,7 +69,7 @@ export const proxyMutants: readonly Mutant[] = [
   },
   {
     name: "help: long lines are not broken at the terminal's width",
-    file: "daemon/net/terminal/help-text.js",
+    file: "daemon/net/terminal/terminal-text.js",
     find: "columns + 1",
     replace: "columns + 99",
     test: "test/daemon/options/parse-options.test.js",

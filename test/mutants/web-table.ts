@@ -32,7 +32,7 @@ export const webMutants: readonly Mutant[] = [
   },
   {
     name: "dbsync: a chunk is overwritten by the next one that is read",
-    file: "daemon/net/connections/shared-read-buffer.js",
+    file: "daemon/net/connections/client-socket.js",
     find: "this.#copies ? Buffer.from(chunk) : chunk",
     replace: "chunk",
     test: "test/daemon/net/connections/shared-read-buffer.test.js",
@@ -200,7 +200,7 @@ export const webMutants: readonly Mutant[] = [
   },
   {
     name: "serving: every first byte is accepted as the beginning of text",
-    file: "daemon/net/connections/first-byte.js",
+    file: "daemon/net/connections/dialect.js",
     find: "byte === undefined || dialect.isFirstByte(byte)",
     replace: "true",
     test: "test/faces/first-bytes.test.js",
@@ -214,7 +214,7 @@ export const webMutants: readonly Mutant[] = [
   },
   {
     name: "listeners: a PostgreSQL client is disconnected when its request for TLS is refused",
-    file: "daemon/net/connections/first-byte.js",
+    file: "daemon/net/connections/dialect.js",
     find: "foreign.isInterim",
     replace: "false",
     test: "test/faces/first-bytes.test.js",

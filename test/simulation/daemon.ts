@@ -1,11 +1,10 @@
 /** One process of a simulated daemon: the real timeline and peering on simulated surroundings. */
 
-import type { MemberLists } from "../../daemon/cluster/members/member-lists.js";
+import { type MemberLists, refusalOfMember } from "../../daemon/cluster/members/member-lists.js";
 import { boundLists } from "../../daemon/cluster/node/cluster-node.js";
 import { Peering } from "../../daemon/cluster/peers/peering.js";
 import { PEERING_LIMITS } from "../../daemon/cluster/peers/shared/peering-limits.js";
 import { entryCheck, ringEntryCheck, unitCheck } from "../../daemon/cluster/replica/check-entry.js";
-import { refusalOfMember } from "../../daemon/engine/trust/membership-rule.js";
 import type { Environment } from "../../daemon/net/process/clock-and-randomness.js";
 import { DATABASES_DEFAULT } from "../../daemon/store/database.js";
 import { UNIT_STEPS_DEFAULT } from "../../daemon/store/keyspace/effort-budget.js";

@@ -5,9 +5,9 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { REFUSALS, type Refusal } from "../../daemon/engine/answers/refusals.js";
-import { formatLimit } from "../../daemon/options/limit-text.js";
 import { nameOf, type OptionRow } from "../../daemon/options/option-row.js";
 import { ALL_LIMITS, isLimitName, OPTION_NAMES, OPTIONS } from "../../daemon/options/option-table.js";
+import { formatLimit } from "../../daemon/options/value-forms.js";
 import { commands, findCommand } from "../../daemon/store/command-table.js";
 import { connectionMistake } from "../../daemon/store/connection-mistake.js";
 import { isKeyCommand } from "../../daemon/store/key-command.js";

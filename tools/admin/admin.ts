@@ -7,7 +7,7 @@ import { dirname, join } from "node:path";
 import type { Logger } from "pino";
 import { foreignClient } from "../../daemon/net/connections/foreign-client.js";
 import type { ListenAddress } from "../../daemon/net/process/host-and-port.js";
-import { isHealthy } from "../../daemon/program/inspection/health.js";
+import { isHealthy } from "../../daemon/program/inspection/inspected-daemon.js";
 import { type FrameSources, Frames } from "./dashboard-frames.js";
 import { AdminServer, type Site, type SitePage } from "./http/admin-server.js";
 import { EventStream } from "./http/event-stream.js";

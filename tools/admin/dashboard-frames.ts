@@ -5,10 +5,9 @@
  */
 import { type IntervalHistogram, monitorEventLoopDelay } from "node:perf_hooks";
 import type { ReplicaFigures } from "../../daemon/cluster/history/replica-figures.js";
-import { DiskSpace } from "../../daemon/net/process/disk-space.js";
+import { DiskSpace } from "../../daemon/net/process/disk.js";
 import type { Histogram } from "../../daemon/net/process/histogram.js";
-import { isHealthy } from "../../daemon/program/inspection/health.js";
-import type { Sources } from "../../daemon/program/inspection/inspected-daemon.js";
+import { isHealthy, type Sources } from "../../daemon/program/inspection/inspected-daemon.js";
 import type { KeyRing } from "../../daemon/store/key-ring.js";
 import {
   databaseProblems,

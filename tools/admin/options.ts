@@ -1,5 +1,5 @@
 /** The options of --admin. */
-import { fail } from "../../daemon/net/process/start-error.js";
+import { fail } from "../../daemon/net/process/service.js";
 import { row, type ValuesOf } from "../../daemon/options/option-row.js";
 import type { Settings } from "../../daemon/options/settings.js";
 import { list, listenAddress } from "../../daemon/options/value-forms.js";

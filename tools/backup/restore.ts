@@ -2,7 +2,7 @@
 import type { Command } from "commander";
 import { realEnvironment } from "../../client/shared/client-environment.js";
 import { DbsyncError } from "../../client/shared/errors.js";
-import { shownLines } from "../../daemon/net/terminal/escaped-text.js";
+import { shownLines } from "../../daemon/net/terminal/terminal-text.js";
 import { type ByteString, bytesOfText, textOfBytes } from "../../protocol/byte-string.js";
 import {
   addClientOptions,

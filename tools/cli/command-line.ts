@@ -1,6 +1,6 @@
 /** Runs a command line of `dbsync`, and turns errors into text and exit codes; the subcommands are in program.ts. */
 import { CommanderError } from "commander";
-import { shownLines } from "../../daemon/net/terminal/escaped-text.js";
+import { shownLines } from "../../daemon/net/terminal/terminal-text.js";
 import { writingFailure } from "../../keys/write-failures.js";
 import { makeProgram } from "./program.js";
 import { isCommandName } from "./shared/command-names.js";

@@ -1,7 +1,7 @@
 /** The subcommands and options of `dbsync`. */
 import { createRequire } from "node:module";
 import { Command, Help, type Option } from "commander";
-import { breakHelp } from "../../daemon/net/terminal/help-text.js";
+import { breakHelp } from "../../daemon/net/terminal/terminal-text.js";
 import { addClientOptions, isCommonOption } from "./shared/client-options.js";
 import { exitCodeHelp } from "./shared/exit-codes.js";
 

@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import type { OutboxClient } from "../../client/outbox-client.js";
 import { DbsyncError } from "../../client/shared/errors.js";
 import type { ReplyValue } from "../../client/shared/reply-value.js";
-import { shown, shownLines } from "../../daemon/net/terminal/escaped-text.js";
+import { shown, shownLines } from "../../daemon/net/terminal/terminal-text.js";
 import { formatHeadedTable } from "../../daemon/net/terminal/text-table.js";
 import type {
   DeadLetterEnvelope,

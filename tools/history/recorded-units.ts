@@ -1,7 +1,6 @@
 /** Recorded units as TIMELINE reports them, and their formatting as text. */
 import type { ReplyValue } from "../../client/shared/reply-value.js";
-import type { Tone } from "../../daemon/net/terminal/colours.js";
-import { shown } from "../../daemon/net/terminal/escaped-text.js";
+import { shown, type Tone } from "../../daemon/net/terminal/terminal-text.js";
 import { formatTable } from "../../daemon/net/terminal/text-table.js";
 import { formatExactDate } from "../cli/shared/date-text.js";
 import { fieldsOf } from "../cli/shared/output.js";

@@ -10,8 +10,7 @@ import {
   type LogLevel,
 } from "../../daemon/net/process/log-settings.js";
 import { runService } from "../../daemon/net/process/run-service.js";
-import type { Service } from "../../daemon/net/process/service.js";
-import { StartError } from "../../daemon/net/process/start-error.js";
+import { type Service, StartError } from "../../daemon/net/process/service.js";
 import { STATEMENT_BYTES_MAX } from "../../faces/sql/store/grammar/parse.js";
 import { nearestName } from "../../protocol/nearest-name.js";
 import { healthOf } from "./admin/balancer-health.js";

@@ -8,8 +8,8 @@ import {
   type LogFormat,
   type LogLevel,
 } from "../../daemon/net/process/log-settings.js";
-import { loadWith } from "../../daemon/net/process/optional-package.js";
 import { runService } from "../../daemon/net/process/run-service.js";
+import { loadWith } from "../../daemon/net/process/service.js";
 import { cacheHealth } from "./admin/cache-health.js";
 import { CACHE_METRICS } from "./admin/cache-metrics.js";
 import { ClientCounts } from "./admin/client-counts.js";

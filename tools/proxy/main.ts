@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 /** The program `dbsync-proxy`. It runs subcommands, and converts errors to text and exit codes. */
 import { CommanderError, InvalidArgumentError } from "commander";
-import { StartError } from "../../daemon/net/process/start-error.js";
-import { shownLines } from "../../daemon/net/terminal/escaped-text.js";
+import { StartError } from "../../daemon/net/process/service.js";
+import { shownLines } from "../../daemon/net/terminal/terminal-text.js";
 import { makeProxy } from "./program.js";
 
 const EXIT_USAGE = 2;

@@ -1,7 +1,7 @@
 /** The subcommands and options of `dbsync-proxy`. */
 import { Command } from "commander";
 import { version } from "../../daemon/net/process/version.js";
-import { breakHelp } from "../../daemon/net/terminal/help-text.js";
+import { breakHelp } from "../../daemon/net/terminal/terminal-text.js";
 import { addBalancer } from "./balancer-command.js";
 import { addCache } from "./cache-command.js";
 import { addStatus } from "./status-command.js";

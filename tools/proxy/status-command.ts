@@ -1,6 +1,6 @@
 /** Prints the health report of a balancer or cache that runs with --admin, as text or JSON. */
 import type { Command } from "commander";
-import { StartError } from "../../daemon/net/process/start-error.js";
+import { StartError } from "../../daemon/net/process/service.js";
 import { formatTable } from "../../daemon/net/terminal/text-table.js";
 import { withEscapesOfJson } from "../../protocol/control-characters.js";
 import type { BalancerHealth } from "./admin/balancer-health.js";

@@ -20,7 +20,7 @@ import { errnoOf } from "../../../keys/key-source.js";
 import { writingFailure } from "../../../keys/write-failures.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
-import { syncPathNow } from "../../net/process/synced-path.js";
+import { syncPathNow } from "../../net/process/disk.js";
 import { compareOrderKeys, type Entry } from "../../timeline/entries/entry.js";
 import {
   DEAD_LETTERS_FORMAT,

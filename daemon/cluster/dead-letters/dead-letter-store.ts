@@ -9,7 +9,7 @@ import { closeSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from "n
 import { basename, dirname, join } from "node:path";
 import { errnoOf } from "../../../keys/key-source.js";
 import { dateText } from "../../../protocol/version-2/envelope.js";
-import { syncPath } from "../../net/process/synced-path.js";
+import { syncPath } from "../../net/process/disk.js";
 import type {
   DeadLetterFigures,
   DeadLetterReason,

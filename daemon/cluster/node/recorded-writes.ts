@@ -5,13 +5,15 @@
  */
 import type { Socket } from "node:net";
 import type { Logger } from "pino";
+import type { Figures } from "../../../protocol/figures/figure.js";
+import type { ORDER_FIGURES } from "../../../protocol/figures/order-figures.js";
 import type { Hello } from "../../../protocol/version-2/messages-v2.js";
 import type { DurableCopies } from "../../engine/backends/durable-copies.js";
-import type { OrderFigures } from "../../engine/pipeline/order-figures.js";
 import type { Identity } from "../../engine/trust/identity.js";
 import type { Signers } from "../../engine/trust/signers.js";
 import type { Environment } from "../../net/process/clock-and-randomness.js";
-import { DiskSpace } from "../../net/process/disk-space.js";
+import { DiskSpace } from "../../net/process/disk.js";
+import type { Histogram } from "../../net/process/histogram.js";
 import type { Service } from "../../net/process/service.js";
 import type { Settings } from "../../options/settings.js";
 import type { Timeline } from "../../timeline/timeline.js";
@@ -106,4 +108,21 @@ export abstract class RecordedWrites implements Service, ReplicaContext {
    * @throws StartError  the configuration cannot be used
    */
   abstract reread(settings: Settings): () => void;
+}
+
+/** The attempts to add an envelope to the stream since the start, by outcome. */
+export interface PublishCounts {
+  stored: number;
+  /** The stream already had the envelope, from another daemon or from an earlier attempt without a reply. */
+  repeated: number;
+  refused: number;
+  /** The attempt got no reply and was repeated. */
+  unknown: number;
+}
+
+/** The figures of the stream that orders the writes (--order), for metrics and INFO. */
+export interface OrderFigures extends Figures<typeof ORDER_FIGURES> {
+  readonly published: Readonly<PublishCounts>;
+  /** The seconds from adding an envelope to the stream's acknowledgement. */
+  readonly publishing: Histogram;
 }

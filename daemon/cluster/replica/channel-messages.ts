@@ -15,8 +15,12 @@ import {
 } from "../../../protocol/version-2/envelope.js";
 import { readHead } from "../../../protocol/version-2/envelope-head.js";
 import type { Refused } from "../../engine/answers/request.js";
-import type { ChannelMessage, MemberChannels } from "../../engine/channels/channels.js";
-import { commandOf, messagesOf } from "../../engine/channels/message-commands.js";
+import {
+  type ChannelMessage,
+  commandOf,
+  type MemberChannels,
+  messagesOf,
+} from "../../engine/channels/channels.js";
 import { checkDate, checkEnvelope, checkValidity } from "../../engine/pipeline/envelope-checks.js";
 import type { Broadcasts } from "../../engine/pipeline/publish-messages.js";
 import { hashOf } from "../../engine/trust/identity.js";

@@ -13,7 +13,7 @@ import { isDecision, readDecision, readEntryBody } from "../../../protocol/versi
 import { type Envelope, NO_KEY, readBody, signedPieces } from "../../../protocol/version-2/envelope.js";
 import { readHead } from "../../../protocol/version-2/envelope-head.js";
 import { type Refused, refused } from "../../engine/answers/request.js";
-import { messageOf } from "../../engine/channels/message-commands.js";
+import { messageOf } from "../../engine/channels/channels.js";
 import { checkEnvelope } from "../../engine/pipeline/envelope-checks.js";
 import { hashOf } from "../../engine/trust/identity.js";
 import { knownKey, type Signers } from "../../engine/trust/signers.js";

@@ -30,7 +30,7 @@ import type { Recording } from "../../engine/pipeline/recording-interface.js";
 import type { SeenEnvelopes } from "../../engine/pipeline/seen-envelopes.js";
 import { KeyAudit } from "../../engine/trust/key-audit.js";
 import type { Settings } from "../../options/settings.js";
-import { hasUserListener } from "../../options/user-listener-rules.js";
+import { hasUserListener } from "../../options/settings-rules.js";
 import { semanticsAskedBy } from "../../store/commands/key-ring-commands.js";
 import { isKeyCommand, type KeyRecord, type KeyRing } from "../../store/key-ring.js";
 import { isDenied, refusalOf } from "../../store/unit-permission.js";

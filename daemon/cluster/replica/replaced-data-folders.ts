@@ -6,8 +6,8 @@ import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync, write
 import { join } from "node:path";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
 import { snapshotFolder } from "../../engine/trust/data-folder.js";
-import { loadWith } from "../../net/process/optional-package.js";
-import { syncPath } from "../../net/process/synced-path.js";
+import { syncPath } from "../../net/process/disk.js";
+import { loadWith } from "../../net/process/service.js";
 import type { Settings } from "../../options/settings.js";
 import type { OpenDeadLetters } from "../../timeline/dead-letters.js";
 import type { OrderKey } from "../../timeline/entries/entry.js";

@@ -5,7 +5,7 @@ import type { ClientTotals } from "../../../protocol/figures/figure.js";
 import type { Identity } from "../../engine/trust/identity.js";
 import type { Signers } from "../../engine/trust/signers.js";
 import type { Environment } from "../../net/process/clock-and-randomness.js";
-import type { DiskSpace } from "../../net/process/disk-space.js";
+import type { DiskSpace } from "../../net/process/disk.js";
 import type { Settings } from "../../options/settings.js";
 import type { Entry } from "../../timeline/entries/entry.js";
 import type { Storage } from "../../timeline/entries/storage.js";

@@ -90,3 +90,18 @@ export function replyOf(answer: Reply | Refused): Reply {
   if (answer.code === "not-let-in") return error(`ERR ${REFUSALS["not-let-in"].sentence} ${answer.detail}`);
   return error(ERRORS[answer.code] ?? `ERR ${REFUSALS[answer.code].sentence}`);
 }
+
+const PROVES_NOTHING: ReadonlySet<RefusalCode> = new Set<RefusalCode>([
+  ...(["malformed", "unsigned", "login-required", "not-due", "empty-command", "too-many-arguments"] as const),
+  ...(["unknown-key", "bad-signature", "key-not-yet-valid", "key-expired", "revoked"] as const),
+  // An attacker may have captured the envelope, and now replays it, perhaps to another daemon.
+  ...(["wrong-cluster", "wrong-daemon", "skew", "too-old", "catching-up"] as const),
+]);
+
+/**
+ * Checks whether an answer proves that the client may send commands here. A refusal for one of the listed reasons
+ * proves nothing.
+ */
+export function isProofOfPermission(answer: Answer | EnvelopeAnswer): boolean {
+  return answer.kind !== "refused" || !PROVES_NOTHING.has(answer.code);
+}

@@ -9,8 +9,8 @@ import type { Figures } from "../../../protocol/figures/figure.js";
 import { infoFields, STATE_FIGURES } from "../../../protocol/figures/info-figures.js";
 import { REDIS_VERSION } from "../../../protocol/resp/redis-version.js";
 import { version } from "../../net/process/version.js";
-import { formatFsync } from "../../options/fsync.js";
 import type { Settings } from "../../options/settings.js";
+import { formatFsync } from "../../options/timeline-values.js";
 import type { KeyCounts } from "../backends/key-counts.js";
 import type { WorkingMemoryFigures } from "../backends/working-memory.js";
 

@@ -15,8 +15,7 @@ import { isDenied, type JudgedUnit, refusalOf } from "../../store/unit-permissio
 import { type EnvelopeAnswer, notApplied, refused } from "../answers/request.js";
 import { type ReadStatus, ResultWriter } from "../answers/result-writer.js";
 import type { Outcome } from "../backends/backend.js";
-import type { ChannelMessage } from "../channels/channels.js";
-import { messagesOf } from "../channels/message-commands.js";
+import { type ChannelMessage, messagesOf } from "../channels/channels.js";
 import type { KeyAudit } from "../trust/key-audit.js";
 import { type Databases, effectOf, replyOrFailure } from "./databases.js";
 import type { Broadcasts } from "./publish-messages.js";

@@ -7,7 +7,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { MalformedFrame } from "../../../protocol/errors.js";
 import { type Envelope, hexOf, NO_KEY, needsDaemon, signerOf } from "../../../protocol/version-2/envelope.js";
 import type { CommandMessage } from "../../../protocol/version-2/messages-v2.js";
-import type { DateWindow } from "../../options/date-window.js";
+import type { DateWindow } from "../../options/timeline-values.js";
 import { isKeyCommand, type KeyRecord } from "../../store/key-ring.js";
 import { type Role, validity } from "../../store/rights/key-record.js";
 import { type Refused, type Request, refused } from "../answers/request.js";

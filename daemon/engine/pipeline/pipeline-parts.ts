@@ -1,9 +1,9 @@
 /** The components of the pipeline, which a test or the simulation can replace. */
 import type { Logger } from "pino";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import type { ConnectionObserver } from "../../net/connections/connection-observer.js";
+import type { ConnectionObserver } from "../../net/connections/connection-registry.js";
 import type { Environment } from "../../net/process/clock-and-randomness.js";
-import type { DateWindow } from "../../options/date-window.js";
+import type { DateWindow } from "../../options/timeline-values.js";
 import type { RefusalCode } from "../answers/refusals.js";
 import type { MemoryLimit } from "../memory/memory-limit.js";
 import type { Signers } from "../trust/signers.js";

@@ -24,7 +24,7 @@ import {
   unknown,
 } from "../answers/request.js";
 import { whenSafe } from "../answers/safe-answers.js";
-import { messagesOf } from "../channels/message-commands.js";
+import { messagesOf } from "../channels/channels.js";
 import { KeyAudit } from "../trust/key-audit.js";
 import type { Signers } from "../trust/signers.js";
 import { type AcceptedEnvelope, QueryClients, type UnitListener, Units } from "./apply-units.js";

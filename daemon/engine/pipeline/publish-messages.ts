@@ -7,7 +7,7 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { CommandMessage } from "../../../protocol/version-2/messages-v2.js";
 import type { Environment } from "../../net/process/clock-and-randomness.js";
-import type { DateWindow } from "../../options/date-window.js";
+import type { DateWindow } from "../../options/timeline-values.js";
 import type { ChannelMessage, Channels } from "../channels/channels.js";
 import { SeenEnvelopes } from "./seen-envelopes.js";
 

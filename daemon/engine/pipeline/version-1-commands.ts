@@ -13,7 +13,7 @@ import type { UnitClient } from "../../store/keyspace/unit.js";
 import { isDenied } from "../../store/unit-permission.js";
 import { type Answer, type Refused, type Request, refused } from "../answers/request.js";
 import { whenSafe } from "../answers/safe-answers.js";
-import { messageOf } from "../channels/message-commands.js";
+import { messageOf } from "../channels/channels.js";
 import type { Signers } from "../trust/signers.js";
 import { isForAdministrators } from "./apply-units.js";
 import { type Admission, signerOfCommand } from "./envelope-checks.js";

@@ -6,7 +6,7 @@ import { createHmac, timingSafeEqual } from "node:crypto";
 import type { Logger } from "pino";
 import { readClusterSecret } from "../../../keys/cluster-secret-file.js";
 import { KeyFileError } from "../../../keys/key-file-errors.js";
-import { StartError } from "../../net/process/start-error.js";
+import { StartError } from "../../net/process/service.js";
 import type { Settings } from "../../options/settings.js";
 
 export class ClusterSecret {

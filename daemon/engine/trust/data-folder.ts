@@ -6,7 +6,7 @@ import { loadPrivateKey } from "../../../keys/key-file.js";
 import { KeyFileError } from "../../../keys/key-file-errors.js";
 import { errnoOf } from "../../../keys/key-source.js";
 import { writingFailureCode } from "../../../keys/write-failures.js";
-import { StartError } from "../../net/process/start-error.js";
+import { StartError } from "../../net/process/service.js";
 import { type Identity, identityOf, makeIdentity } from "./identity.js";
 
 const KEY_FILE = "daemon.pem";

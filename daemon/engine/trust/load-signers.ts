@@ -5,7 +5,7 @@ import { KeyFileError } from "../../../keys/key-file-errors.js";
 import { loadPublicKeys } from "../../../keys/key-set.js";
 import { type ByteString, bytesOf, bytesOfText } from "../../../protocol/byte-string.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
-import { StartError, UnusableFile } from "../../net/process/start-error.js";
+import { StartError, UnusableFile } from "../../net/process/service.js";
 import type { Settings } from "../../options/settings.js";
 import { CommandFailure } from "../../store/arguments/command-errors.js";
 import { KeyRing } from "../../store/key-ring.js";

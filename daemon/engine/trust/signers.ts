@@ -6,7 +6,7 @@ import type { KeyObject } from "node:crypto";
 import { verifyCommand, verifyEnvelope } from "../../../keys/verify.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { KeyRecord, KeyRing } from "../../store/key-ring.js";
-import { clusterIdOf, type Genesis } from "./cluster-id.js";
+import { clusterIdOf, type Genesis } from "./genesis.js";
 import { KnownKeys, readPublicKey } from "./known-keys.js";
 
 /** The maximum number of cached keys that need not be in the ring. Most are those of members, which sign their votes. */

@@ -14,8 +14,7 @@ import {
 import { dateText } from "../../../protocol/version-2/envelope.js";
 import type { Environment } from "../../net/process/clock-and-randomness.js";
 import { LogThrottle } from "../../net/process/log-throttle.js";
-import type { Service } from "../../net/process/service.js";
-import { StartError } from "../../net/process/start-error.js";
+import { type Service, StartError } from "../../net/process/service.js";
 
 /** A warning is logged when a certificate expires in less than this number of milliseconds. */
 const SOON_MS = 14 * 86_400_000;

@@ -22,8 +22,8 @@ import {
   type HandOver,
   type InterimAnswer,
   type Served,
+  wrongBeginning,
 } from "./dialect.js";
-import { wrongBeginning } from "./first-byte.js";
 import type { PushedTo } from "./pushed-output.js";
 
 export class ClientConnection<Request> implements OpenConnection, OutputHandlers, PushedTo {

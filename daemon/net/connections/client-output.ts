@@ -3,9 +3,8 @@
  * them, and checks whether the client reads them.
  */
 import { traceFrame } from "../process/log.js";
-import type { ByteBudget } from "./byte-budget.js";
 import type { ClientSocket } from "./client-socket.js";
-import type { ConnectionRegistry } from "./connection-registry.js";
+import type { ByteBudget, ConnectionRegistry } from "./connection-registry.js";
 import {
   type Answer,
   type AnswerReceiver,

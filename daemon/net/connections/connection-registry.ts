@@ -4,12 +4,35 @@
  */
 import type { Logger } from "pino";
 import type { Environment } from "../process/clock-and-randomness.js";
-import { ByteBudget } from "./byte-budget.js";
-import type { ConnectionLimits } from "./connection-limits.js";
-import type { ConnectionObserver } from "./connection-observer.js";
+import { RefusalLog, type Refusals } from "./connection-refusals.js";
 import type { ClientDoing } from "./dialect.js";
 import { PushedOutput } from "./pushed-output.js";
-import { RefusalLog, type Refusals } from "./refusal-log.js";
+
+/** Receives events of connections; metrics count them. */
+export interface ConnectionObserver {
+  connected(listener: string, change: 1 | -1): void;
+  /**
+   * Called when a connection was refused or closed.
+   * @param code  one of the codes for which the listener has a sentence
+   */
+  refused(listener: string, code: string): void;
+}
+
+/** The limits for a listener's connections. The program sets them, and defines their names for users. */
+export interface ConnectionLimits {
+  readonly maxConnections: number;
+  readonly maxRequestBytes: number;
+  /** The maximum number of bytes that one client may leave unread. */
+  readonly maxOutputBytes: number;
+  /** The maximum number of bytes that all connections together may hold: unfinished requests and unread answers. */
+  readonly maxBufferedBytes: number;
+  /** The maximum number of bytes that all unauthenticated connections together may hold. */
+  readonly maxUnprovenBytes: number;
+  /** The milliseconds within which the remainder of a request must arrive, and within which a client must read. */
+  readonly idleTimeout: number;
+  /** The milliseconds that an answer may take. */
+  readonly backendTimeout: number;
+}
 
 /**
  * The share of the unauthenticated connections that is closed in one step. Each step has to examine all unauthenticated
@@ -260,4 +283,80 @@ export interface OpenConnection {
   stop(): void;
   /** Closes immediately, even if requests are in progress. */
   destroy(): void;
+}
+
+/** The number of requests of the maximum size that unauthenticated clients can always hold. */
+const UNAUTHENTICATED_REQUESTS = 2;
+
+/**
+ * The total number of bytes that a listener's connections hold: unfinished requests and unsent answers. Unauthenticated
+ * connections have a separate limit, which is much lower than the total limit.
+ */
+export class ByteBudget {
+  /** The limit in bytes, which is replaced when the daemon reads its configuration again. */
+  #max = 0;
+  /** The limit for all unauthenticated connections together. */
+  #maxUnauthenticated = 0;
+  #held = 0;
+  #heldUnauthenticated = 0;
+
+  constructor(limits: ConnectionLimits) {
+    this.limits = limits;
+  }
+
+  get held(): number {
+    return this.#held;
+  }
+
+  get heldUnauthenticated(): number {
+    return this.#heldUnauthenticated;
+  }
+
+  /** Whether the held bytes are within both limits. */
+  get isWithinLimits(): boolean {
+    return this.#held <= this.#max && this.#heldUnauthenticated <= this.#maxUnauthenticated;
+  }
+
+  /** Whether an unauthenticated connection must be closed before an authenticated one. */
+  get isUnauthenticatedTurn(): boolean {
+    return (
+      this.#heldUnauthenticated > this.#maxUnauthenticated ||
+      this.#heldUnauthenticated >= this.#held - this.#max
+    );
+  }
+
+  /**
+   * Changes the number of held bytes.
+   * @param bytes       the increase, or the decrease if negative
+   * @param isUnauthenticated  whether an unauthenticated connection holds them
+   * @returns whether the held bytes are within both limits
+   */
+  change(bytes: number, isUnauthenticated: boolean): boolean {
+    this.#held += bytes;
+    if (isUnauthenticated) this.#heldUnauthenticated += bytes;
+    return this.isWithinLimits;
+  }
+
+  /** Counts bytes as those of an authenticated connection from now on. */
+  prove(bytes: number): void {
+    this.#heldUnauthenticated -= bytes;
+  }
+
+  /** Replaces the limits. */
+  set limits(limits: ConnectionLimits) {
+    this.#max = limits.maxBufferedBytes;
+    this.#maxUnauthenticated = maxUnauthenticatedBytes(limits);
+  }
+}
+
+/**
+ * Returns the limit for all unauthenticated connections together, with room for at least two requests of the maximum
+ * size.
+ */
+function maxUnauthenticatedBytes({
+  maxBufferedBytes,
+  maxUnprovenBytes,
+  maxRequestBytes,
+}: ConnectionLimits): number {
+  return Math.min(maxBufferedBytes, Math.max(maxUnprovenBytes, UNAUTHENTICATED_REQUESTS * maxRequestBytes));
 }

@@ -6,12 +6,14 @@ import { type AddressInfo, createServer, type Server, type Socket } from "node:n
 import type { Logger } from "pino";
 import type { Environment } from "../process/clock-and-randomness.js";
 import type { ListenAddress } from "../process/host-and-port.js";
-import type { Service } from "../process/service.js";
-import { StartError } from "../process/start-error.js";
-import type { ConnectionLimits } from "./connection-limits.js";
-import type { ConnectionObserver } from "./connection-observer.js";
-import { ConnectionRegistry, type OpenConnection } from "./connection-registry.js";
-import type { RefusalLog, Refusals } from "./refusal-log.js";
+import { type Service, StartError } from "../process/service.js";
+import type { RefusalLog, Refusals } from "./connection-refusals.js";
+import {
+  type ConnectionLimits,
+  type ConnectionObserver,
+  ConnectionRegistry,
+  type OpenConnection,
+} from "./connection-registry.js";
 import type { TlsGate } from "./tls-gate.js";
 
 /** The number of connections that the system completes before the listener accepts them. */

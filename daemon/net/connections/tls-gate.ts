@@ -5,8 +5,7 @@
 import { constants } from "node:crypto";
 import type { Socket } from "node:net";
 import { createServer, type SecureContextOptions, type Server, type TLSSocket } from "node:tls";
-import type { ConnectionRefusal } from "./connection-refusals.js";
-import type { RefusalLog } from "./refusal-log.js";
+import type { ConnectionRefusal, RefusalLog } from "./connection-refusals.js";
 
 /** The timeout of a handshake. It allows for two round trips, and for delays while many clients connect. */
 const HANDSHAKE_MS = 10_000;

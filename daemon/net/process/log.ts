@@ -3,7 +3,7 @@ import { isatty } from "node:tty";
 import { destination, type Logger, pino, stdTimeFunctions } from "pino";
 import { withEscapesOfJson } from "../../../protocol/control-characters.js";
 import type { LogFormat, LogLevel } from "./log-settings.js";
-import { loadWith } from "./optional-package.js";
+import { loadWith } from "./service.js";
 
 const STDOUT = 1;
 

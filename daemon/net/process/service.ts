@@ -1,3 +1,5 @@
+/** The components that a program starts and stops, and the errors of a start, which are reported to the operator. */
+
 /**
  * A component that can be started and stopped. The constructor only stores its arguments, `start` opens resources, and
  * `stop` releases them. `stop` may be called twice.
@@ -7,4 +9,45 @@ export interface Service {
   start(): Promise<void>;
   /** Releases all resources. Waits for requests in progress, for a limited time. */
   stop(): Promise<void>;
+}
+
+/** The exit code. 1: a port or file could not be opened. 2: an error in usage or configuration. */
+type StartExitCode = 1 | 2;
+
+/** An error at the start. `message` says what is wrong, where, and what to do. */
+export class StartError extends Error {
+  override readonly name = "StartError";
+  readonly exitCode: StartExitCode;
+
+  constructor(message: string, exitCode: StartExitCode) {
+    super(message);
+    this.exitCode = exitCode;
+  }
+}
+
+/** Reports an error in usage or configuration. @throws StartError  always */
+export function fail(sentence: string): never {
+  throw new StartError(sentence, 2);
+}
+
+/** The error about a configuration file or key file that cannot be used. `dbsync` has a separate exit code for it. */
+export class UnusableFile extends StartError {}
+
+/**
+ * Loads a module that needs an optional package.
+ * @param load     `() => import(…)` of a module that needs the package, or of the package itself
+ * @param purpose  the option that needs it, as the user wrote it
+ * @throws StartError  the package is not installed
+ */
+export async function loadWith<T>(packageName: string, purpose: string, load: () => Promise<T>): Promise<T> {
+  try {
+    return await load();
+  } catch (problem) {
+    if ((problem as NodeJS.ErrnoException).code !== "ERR_MODULE_NOT_FOUND") throw problem;
+    const cure = `Install it next to dbsyncd: npm install ${packageName}`;
+    throw new StartError(
+      `${purpose} requires the package ${packageName}, which is not installed. ${cure}`,
+      1,
+    );
+  }
 }

@@ -1,6 +1,5 @@
 /** Formats tables for people: columns are as wide as their contents, with two spaces between them. */
-import { painted, type Tone } from "./colours.js";
-import { shown } from "./escaped-text.js";
+import { painted, shown, type Tone } from "./terminal-text.js";
 
 /** The minimum width of a cell that is shortened to fit lines into a terminal. */
 const CELL_CHARS_MIN = 12;

@@ -1,15 +1,58 @@
 /** The values that administrators can inspect. All are read at the time of the call. */
 
-import type { DaemonCondition } from "../../../protocol/daemon-states.js";
+import { DAEMON_STATES, type DaemonCondition } from "../../../protocol/daemon-states.js";
+import type { StateName } from "../../../protocol/state-names.js";
 import type { ReplicaFigures } from "../../cluster/history/replica-figures.js";
+import type { OrderFigures } from "../../cluster/node/recorded-writes.js";
+import type { KeyCounts } from "../../engine/backends/key-counts.js";
 import type { WorkingMemoryFigures } from "../../engine/backends/working-memory.js";
-import type { OrderFigures } from "../../engine/pipeline/order-figures.js";
 import type { SlowLog } from "../../engine/slow-log/slow-log.js";
-import type { JsonReplicaFigures } from "../../listener/json-replica-figures.js";
+import type { JsonReplicaFigures } from "../../listener/daemon-listener.js";
 import type { Settings } from "../../options/settings.js";
-import type { CountedFamily, CountedKeys } from "./counted-keys.js";
-import type { Health } from "./health.js";
 import type { Metrics } from "./metrics.js";
+
+export interface BackendHealth {
+  /** The database's name as in the log, without a password. */
+  readonly name: string;
+  /** Whether the database can be reached. */
+  readonly up: boolean;
+  /**
+   * The current servers, if the name does not contain them: the master that sentinels report, or the masters of a
+   * cluster.
+   */
+  readonly server?: string;
+}
+
+/** The health report of --admin, which contains no secrets. */
+export interface Health {
+  readonly version: string;
+  /** The daemon's state, as in a `hello`. */
+  readonly state: StateName;
+  readonly backends: readonly BackendHealth[];
+  /** Figures of --json-replica; absent without that option. */
+  readonly jsonReplicas?: JsonReplicaFigures;
+}
+
+/** Whether a load balancer should send clients to this daemon. An isolated daemon still answers. */
+export const isHealthy = ({ state }: Health): boolean => DAEMON_STATES[state].isHealthy;
+
+/** The counts of keys in memory, which are read when a client requests metrics. */
+export interface CountedKeys {
+  /** Counts of the databases that are not empty. */
+  readonly keyCounts: readonly KeyCounts[];
+  /** Number of keys that have expired. */
+  readonly expiredKeys: number;
+  /** Lookups of keys by reading commands. */
+  readonly changes: { readonly lookups: { readonly hits: number; readonly misses: number } };
+}
+
+/** Counts of the commands of one family since the start. */
+interface CountedFamily {
+  readonly family: string;
+  readonly calls: number;
+  readonly failed: number;
+  readonly seconds: number;
+}
 
 /** The section of INFO that only the daemon has; a Redis of -d answers all other sections. */
 export const OWN_SECTION = "dbsync";

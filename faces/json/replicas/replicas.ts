@@ -4,7 +4,7 @@
  * test/vectors/json, "Replication"; docs/json-documents.md "Original servers".
  */
 import type { Logger } from "pino";
-import type { JsonReplicaFigures } from "../../../daemon/listener/json-replica-figures.js";
+import type { JsonReplicaFigures } from "../../../daemon/listener/daemon-listener.js";
 import type { Limits } from "../../../daemon/options/limits.js";
 import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";

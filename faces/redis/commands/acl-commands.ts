@@ -1,6 +1,6 @@
 /** The ACL commands: the users of the listener, and their permissions. Texts: redis-server 7.0. */
 
-import { StartError } from "../../../daemon/net/process/start-error.js";
+import { StartError } from "../../../daemon/net/process/service.js";
 import { CommandFailure, custom, notInteger } from "../../../daemon/store/arguments/command-errors.js";
 import { parseInteger } from "../../../daemon/store/arguments/number-arguments.js";
 import { commands, commandTable } from "../../../daemon/store/command-table.js";

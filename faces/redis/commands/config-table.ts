@@ -5,7 +5,7 @@
  */
 
 import type { LogLevel } from "../../../daemon/net/process/log-settings.js";
-import { StartError } from "../../../daemon/net/process/start-error.js";
+import { StartError } from "../../../daemon/net/process/service.js";
 import { INT64_MAX } from "../../../daemon/store/arguments/number-arguments.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { requirePasswords } from "../../users/read-users.js";

@@ -5,7 +5,7 @@
  */
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { syncPathNow } from "../../../daemon/net/process/synced-path.js";
+import { syncPathNow } from "../../../daemon/net/process/disk.js";
 import { custom } from "../../../daemon/store/arguments/command-errors.js";
 import { discard, publishOver, stage } from "../../../keys/atomic-file.js";
 import { errnoOf } from "../../../keys/key-source.js";

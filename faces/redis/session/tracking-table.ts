@@ -9,7 +9,7 @@ import type {
   KeyChangeObservers,
   KeyObserver,
 } from "../../../daemon/engine/backends/key-change-observers.js";
-import { PrefixMap } from "../../../daemon/engine/channels/prefix-map.js";
+import { PrefixMap } from "../../../daemon/engine/channels/key-watchers.js";
 import type { Command } from "../../../daemon/store/rows/command-row.js";
 import { touchesOf } from "../../../daemon/store/rows/key-spec.js";
 import type { ByteString } from "../../../protocol/byte-string.js";

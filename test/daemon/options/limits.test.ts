@@ -4,17 +4,17 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { pino } from "pino";
 import { REFUSALS } from "../../../daemon/engine/answers/refusals.js";
-import { RefusalLog } from "../../../daemon/net/connections/refusal-log.js";
+import { RefusalLog } from "../../../daemon/net/connections/connection-refusals.js";
 import { realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
 import { isLoopback } from "../../../daemon/net/process/host-and-port.js";
+import { LIMITS } from "../../../daemon/options/limits.js";
+import { ALL_LIMITS } from "../../../daemon/options/option-table.js";
 import {
   formatLimit,
   formatRetention,
   parseLimit,
   parseRetention,
-} from "../../../daemon/options/limit-text.js";
-import { LIMITS } from "../../../daemon/options/limits.js";
-import { ALL_LIMITS } from "../../../daemon/options/option-table.js";
+} from "../../../daemon/options/value-forms.js";
 
 test("sizes and times are parsed with their units, and their formatted texts have the same values", () => {
   const { maxRequestBytes, idleTimeout, maxConnections } = LIMITS;

@@ -4,9 +4,9 @@ import { test } from "node:test";
 import "../../support/all-families.js";
 import { nameOf } from "../../../daemon/options/option-row.js";
 import { OPTION_NAMES, OPTIONS } from "../../../daemon/options/option-table.js";
-import { reloaded, restartNames } from "../../../daemon/options/reload.js";
+import { reloaded, restartNames } from "../../../daemon/options/read-settings.js";
 import { hasTimeline, type Settings } from "../../../daemon/options/settings.js";
-import { readCommandLine } from "../../../daemon/program/command-line.js";
+import { readCommandLine } from "../../../daemon/program/program.js";
 import { argumentsOf, neededBy } from "./examples.js";
 
 async function settingsOf(args: readonly string[]): Promise<Settings> {

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
 import type { Settings } from "../../../daemon/options/settings.js";
 import { Components } from "../../../daemon/program/components.js";
-import type { Health } from "../../../daemon/program/inspection/health.js";
+import type { Health } from "../../../daemon/program/inspection/inspected-daemon.js";
 
 const settings = {} as Settings;
 const health: Health = { version: "", state: "live", backends: [] };

@@ -10,7 +10,7 @@ import { Unrecorded } from "../../../daemon/engine/pipeline/recording-interface.
 import { hashOf, makeIdentity } from "../../../daemon/engine/trust/identity.js";
 import { loadSigners } from "../../../daemon/engine/trust/load-signers.js";
 import { type Environment, realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
-import { DATE_WINDOW_DEFAULT } from "../../../daemon/options/date-window.js";
+import { DATE_WINDOW_DEFAULT } from "../../../daemon/options/timeline-values.js";
 import type { Unit } from "../../../daemon/store/keyspace/unit.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { EnvelopeHeader } from "../../../protocol/version-2/envelope.js";

@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { after, describe, test } from "node:test";
 import { type Environment, realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
 import { Daemon } from "../../../daemon/program/daemon.js";
-import { isHealthy } from "../../../daemon/program/inspection/health.js";
+import { isHealthy } from "../../../daemon/program/inspection/inspected-daemon.js";
 import type { Semantics } from "../../../daemon/store/semantics.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { DAEMON_STATES } from "../../../protocol/daemon-states.js";

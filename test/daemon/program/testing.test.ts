@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { createClient } from "../../../client/dbsync-send.js";
-import { StartError } from "../../../daemon/net/process/start-error.js";
+import { StartError } from "../../../daemon/net/process/service.js";
 import { startDaemon, startDaemons } from "../../../daemon/program/testing.js";
 import { fingerprint } from "../../../keys/fingerprint.js";
 import { EnvelopeClient } from "../../support/envelope-client.js";

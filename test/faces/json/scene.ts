@@ -1,6 +1,6 @@
 /** Starts a JSON listener in the test process, with its own memory. */
 
-import type { JsonReplicaFigures } from "../../../daemon/listener/json-replica-figures.js";
+import type { JsonReplicaFigures } from "../../../daemon/listener/daemon-listener.js";
 import type { Limits } from "../../../daemon/options/limits.js";
 import { JsonListener } from "../../../faces/json/json-listener.js";
 import type { DaemonInterface } from "../../../faces/users/daemon-interface.js";

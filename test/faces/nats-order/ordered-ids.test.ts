@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ORDER_WINDOW } from "../../../daemon/options/date-window.js";
+import { ORDER_WINDOW } from "../../../daemon/options/timeline-values.js";
 import { OrderedIds } from "../../../faces/nats-order/ordered-ids.js";
 
 const NOW = 1_800_000_000_000;

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { entryCheck } from "../../../daemon/cluster/replica/check-entry.js";
 import { loadSigners } from "../../../daemon/engine/trust/load-signers.js";
-import { ORDER_WINDOW } from "../../../daemon/options/date-window.js";
+import { ORDER_WINDOW } from "../../../daemon/options/timeline-values.js";
 import type { Semantics } from "../../../daemon/store/semantics.js";
 import { writeValue } from "../../../daemon/timeline/entries/stored-value.js";
 import { emptyStreamState, type Ordered, OrderedState } from "../../../faces/nats-order/ordered-state.js";

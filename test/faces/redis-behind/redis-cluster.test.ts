@@ -9,7 +9,7 @@ import { pino } from "pino";
 import "../../support/all-families.js";
 import type { Outcome } from "../../../daemon/engine/backends/backend.js";
 import { realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
-import { parseRedisGroup } from "../../../daemon/options/addresses/redis-group-list.js";
+import { parseRedisGroup } from "../../../daemon/options/addresses/redis-addresses.js";
 import { slotOf } from "../../../faces/redis-behind/cluster-slots.js";
 import { redisCluster } from "../../../faces/redis-behind/redis-cluster.js";
 import type { RedisGroupBackend } from "../../../faces/redis-behind/server-group.js";

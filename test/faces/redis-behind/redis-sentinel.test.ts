@@ -5,7 +5,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { type Logger, pino } from "pino";
 import type { Outcome } from "../../../daemon/engine/backends/backend.js";
 import { realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
-import { parseRedisGroup } from "../../../daemon/options/addresses/redis-group-list.js";
+import { parseRedisGroup } from "../../../daemon/options/addresses/redis-addresses.js";
 import { redisSentinel } from "../../../faces/redis-behind/redis-sentinel.js";
 import type { RedisGroupBackend } from "../../../faces/redis-behind/server-group.js";
 import { bulk, integer } from "../../../protocol/reply.js";

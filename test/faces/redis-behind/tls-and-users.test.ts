@@ -11,7 +11,7 @@ import { type Logger, pino } from "pino";
 import "../../support/all-families.js";
 import { createClient } from "../../../client/public-api.js";
 import { realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
-import { parseRedisGroup } from "../../../daemon/options/addresses/redis-group-list.js";
+import { parseRedisGroup } from "../../../daemon/options/addresses/redis-addresses.js";
 import { redisCluster } from "../../../faces/redis-behind/redis-cluster.js";
 import { redisSentinel } from "../../../faces/redis-behind/redis-sentinel.js";
 import type { RedisGroupBackend } from "../../../faces/redis-behind/server-group.js";

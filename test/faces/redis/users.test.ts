@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { StartError } from "../../../daemon/net/process/start-error.js";
+import { StartError } from "../../../daemon/net/process/service.js";
 import { USER_LISTENER_NAMES } from "../../../daemon/options/option-table.js";
 import { Users } from "../../../faces/users/users.js";
 import { makeFolder } from "../../daemon/program/replicas.js";

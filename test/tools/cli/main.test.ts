@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import type { Command } from "commander";
-import { breakHelp } from "../../../daemon/net/terminal/help-text.js";
+import { breakHelp } from "../../../daemon/net/terminal/terminal-text.js";
 import { makeProgram } from "../../../tools/cli/program.js";
 import { runDbsync } from "../../client/child.js";
 import { FakeServer } from "../../client/fake-server.js";

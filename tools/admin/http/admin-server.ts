@@ -6,15 +6,14 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Logger } from "pino";
-import { type NonHttpClient, refuseNonHttpClient } from "../../../daemon/net/connections/non-http-clients.js";
+import { type NonHttpClient, refuseNonHttpClient } from "../../../daemon/net/connections/foreign-client.js";
 import {
   formatHostAndPort,
   isLoopback,
   type ListenAddress,
 } from "../../../daemon/net/process/host-and-port.js";
 import { LogThrottle } from "../../../daemon/net/process/log-throttle.js";
-import type { Service } from "../../../daemon/net/process/service.js";
-import { StartError } from "../../../daemon/net/process/start-error.js";
+import { type Service, StartError } from "../../../daemon/net/process/service.js";
 import type { Exposition } from "./exposition.js";
 import { isOurHost } from "./host-check.js";
 

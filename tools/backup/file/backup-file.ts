@@ -4,7 +4,7 @@ import { dirname, join, resolve } from "node:path";
 import { isIncomplete } from "../../../daemon/cluster/history/catching-up-mark.js";
 import { noTimeline, snapshotFolder } from "../../../daemon/engine/trust/data-folder.js";
 import { hashOf } from "../../../daemon/engine/trust/identity.js";
-import { syncPathNow } from "../../../daemon/net/process/synced-path.js";
+import { syncPathNow } from "../../../daemon/net/process/disk.js";
 import { ForeignFolder } from "../../../daemon/timeline/disk/folder-format.js";
 import { openFolderView } from "../../../daemon/timeline/disk/folder-view.js";
 import { SnapshotFiles } from "../../../daemon/timeline/snapshots/snapshot-files.js";

@@ -1,8 +1,8 @@
 /** Verifies the file of a backup: first all its bytes, and then its timeline, like the timeline of a data folder. */
 import { pino } from "pino";
+import { compareGenesis } from "../../../daemon/engine/trust/genesis.js";
 import { hashOf } from "../../../daemon/engine/trust/identity.js";
 import { loadSigners } from "../../../daemon/engine/trust/load-signers.js";
-import { compareGenesis } from "../../../daemon/engine/trust/recorded-genesis.js";
 import type { Settings } from "../../../daemon/options/settings.js";
 import { MemoryStorage } from "../../../daemon/timeline/memory-storage.js";
 import {

@@ -2,10 +2,10 @@
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { snapshotFolder } from "../../../daemon/engine/trust/data-folder.js";
+import { compareGenesis } from "../../../daemon/engine/trust/genesis.js";
 import { hashOf } from "../../../daemon/engine/trust/identity.js";
-import { compareGenesis } from "../../../daemon/engine/trust/recorded-genesis.js";
 import type { Signers } from "../../../daemon/engine/trust/signers.js";
-import { loadWith } from "../../../daemon/net/process/optional-package.js";
+import { loadWith } from "../../../daemon/net/process/service.js";
 import { CommandFailure } from "../../../daemon/store/arguments/command-errors.js";
 import { NO_EXPIRY } from "../../../daemon/store/keyspace/keyspace.js";
 import type { DiskStorage } from "../../../daemon/timeline/disk/disk-storage.js";

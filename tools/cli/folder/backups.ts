@@ -2,7 +2,7 @@
 import { pino } from "pino";
 import { loadSigners } from "../../../daemon/engine/trust/load-signers.js";
 import { useAllFamilies } from "../../../daemon/installed-families.js";
-import { StartError } from "../../../daemon/net/process/start-error.js";
+import { StartError } from "../../../daemon/net/process/service.js";
 import { isSigned } from "../../../daemon/options/settings.js";
 import { DATABASES_DEFAULT } from "../../../daemon/store/database.js";
 import type { ByteString } from "../../../protocol/byte-string.js";

@@ -13,7 +13,7 @@ import {
   DeadLettersNotStored,
 } from "../../../daemon/cluster/dead-letters/dead-letter-store.js";
 import { noTimeline, ownerOf } from "../../../daemon/engine/trust/data-folder.js";
-import { StartError } from "../../../daemon/net/process/start-error.js";
+import { StartError } from "../../../daemon/net/process/service.js";
 import type { DeadLetterWriter } from "../../../daemon/timeline/dead-letters.js";
 import { openFolderView } from "../../../daemon/timeline/disk/folder-view.js";
 import { type Entry, ORDER_KEY_BYTES, readOrderKey } from "../../../daemon/timeline/entries/entry.js";

@@ -1,6 +1,6 @@
 /** Turns problems with a daemon's data folder into the errors that `dbsync` reports: a sentence and an exit code. */
 import { DbsyncError } from "../../../client/shared/errors.js";
-import { StartError, UnusableFile } from "../../../daemon/net/process/start-error.js";
+import { StartError, UnusableFile } from "../../../daemon/net/process/service.js";
 import { KeyFileError } from "../../../keys/key-file-errors.js";
 import { writingFailure } from "../../../keys/write-failures.js";
 import { EXIT, type ExitCode, Failure } from "../shared/exit-codes.js";

@@ -1,5 +1,5 @@
 /** Finds the data folder from the daemon's options. */
-import { StartError } from "../../../daemon/net/process/start-error.js";
+import { StartError } from "../../../daemon/net/process/service.js";
 import { version } from "../../../daemon/net/process/version.js";
 import { applyNamedFile, optionTable, parseArguments } from "../../../daemon/options/parse-options.js";
 import { settingsOf } from "../../../daemon/options/read-settings.js";

@@ -1,9 +1,9 @@
 /** Checks a daemon's data folder or a backup. */
 
 import { useAllFamilies } from "../../../daemon/installed-families.js";
-import { StartError } from "../../../daemon/net/process/start-error.js";
+import { StartError } from "../../../daemon/net/process/service.js";
 import { isSigned, type Settings } from "../../../daemon/options/settings.js";
-import { NoWriters } from "../../../daemon/options/timeline-rules.js";
+import { NoWriters } from "../../../daemon/options/settings-rules.js";
 import { type BackupVerification, verifyBackup } from "../../backup/file/backup-verification.js";
 import { type FolderReport, verifyFolder } from "../../history/verification/folder-verification.js";
 import { NotChecked } from "../../history/verification/timeline-verification.js";

@@ -1,7 +1,7 @@
 /** `dbsync test`: checks that a JSON server behaves as its clients expect, and measures its latency. */
 import type { Command } from "commander";
 import type { ServerAddress } from "../../../client/shared/server-url.js";
-import { shownLines } from "../../../daemon/net/terminal/escaped-text.js";
+import { shownLines } from "../../../daemon/net/terminal/terminal-text.js";
 import { withEscapesOfJson } from "../../../protocol/control-characters.js";
 import { CA_HELP } from "../shared/client-options.js";
 import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";

@@ -1,7 +1,7 @@
 /** Formats the keys of a key ring as text. */
 
 import { DbsyncError, type Outcome } from "../../../client/shared/errors.js";
-import { shownLines } from "../../../daemon/net/terminal/escaped-text.js";
+import { shownLines } from "../../../daemon/net/terminal/terminal-text.js";
 import { formatHeadedTable, formatTable } from "../../../daemon/net/terminal/text-table.js";
 import { formatDate } from "../shared/date-text.js";
 import { EXIT } from "../shared/exit-codes.js";

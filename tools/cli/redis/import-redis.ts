@@ -1,6 +1,6 @@
 /** `dbsync import redis://…`: copies all keys of one database of a Redis to all daemons, as signed commands. */
 
-import { shown } from "../../../daemon/net/terminal/escaped-text.js";
+import { shown } from "../../../daemon/net/terminal/terminal-text.js";
 import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
 import { inParallel } from "../shared/in-parallel.js";
 import { printLine } from "../shared/output.js";

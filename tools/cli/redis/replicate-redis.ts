@@ -4,7 +4,7 @@
  * broken connection it also compares all keys, because notifications may be missing.
  */
 import { DbsyncError } from "../../../client/shared/errors.js";
-import { shown } from "../../../daemon/net/terminal/escaped-text.js";
+import { shown } from "../../../daemon/net/terminal/terminal-text.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { BufferQuery } from "../shared/first-answering-daemon.js";
 import { inParallel } from "../shared/in-parallel.js";

@@ -7,7 +7,7 @@ import { commandBytes, commandKindOf, isReadCommand } from "../../../client/shar
 import type { CommandInput } from "../../../client/shared/command-input.js";
 import type { CommandKind } from "../../../client/shared/commands.js";
 import { DbsyncError, type Outcome } from "../../../client/shared/errors.js";
-import { shown } from "../../../daemon/net/terminal/escaped-text.js";
+import { shown } from "../../../daemon/net/terminal/terminal-text.js";
 import { bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
 import { NIL, type Reply, status } from "../../../protocol/reply.js";
 import { UNIT_COMMANDS_MAX } from "../../../protocol/version-2/envelope.js";

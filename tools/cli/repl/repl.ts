@@ -4,7 +4,7 @@ import { styleText } from "node:util";
 import type { Command } from "commander";
 import type { OutboxClient } from "../../../client/outbox-client.js";
 import { DbsyncError } from "../../../client/shared/errors.js";
-import { shownLines } from "../../../daemon/net/terminal/escaped-text.js";
+import { shownLines } from "../../../daemon/net/terminal/terminal-text.js";
 import { bytesOfText } from "../../../protocol/byte-string.js";
 import {
   addClientOptions,

@@ -1,6 +1,6 @@
 /** Formats a reply for a terminal, with types and numbered lists. Source: the format of redis-cli, Redis 7. */
 
-import { escapedCharacter, shownLines } from "../../../daemon/net/terminal/escaped-text.js";
+import { escapedCharacter, shownLines } from "../../../daemon/net/terminal/terminal-text.js";
 import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
 import { CONTROL_CHARACTERS } from "../../../protocol/control-characters.js";
 import type { Reply } from "../../../protocol/reply.js";

@@ -13,7 +13,7 @@ import {
 import { DbsyncError } from "../../../client/shared/errors.js";
 import { readVersions, VERSIONS_ALLOWED } from "../../../client/shared/protocol-versions.js";
 import { parseServers } from "../../../client/shared/server-list.js";
-import { shown } from "../../../daemon/net/terminal/escaped-text.js";
+import { shown } from "../../../daemon/net/terminal/terminal-text.js";
 import { discard, publishOver, stage } from "../../../keys/atomic-file.js";
 import { writingFailure } from "../../../keys/write-failures.js";
 import { didYouMean } from "../../../protocol/nearest-name.js";

@@ -2,7 +2,7 @@
  * Shows the progress of work on one line of a terminal. Without a terminal, `showProgressText` prints a line for each change,
  * and the other functions print nothing.
  */
-import { shown as shownText } from "../../../daemon/net/terminal/escaped-text.js";
+import { shown as shownText } from "../../../daemon/net/terminal/terminal-text.js";
 import { clip, terminalColumns } from "../../../daemon/net/terminal/text-table.js";
 import { countText } from "../../../protocol/figures/amount-texts.js";
 

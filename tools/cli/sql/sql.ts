@@ -3,7 +3,7 @@
 import { createInterface, type Interface } from "node:readline";
 import type { Command } from "commander";
 import type { ServerAddress } from "../../../client/shared/server-url.js";
-import { shown } from "../../../daemon/net/terminal/escaped-text.js";
+import { shown } from "../../../daemon/net/terminal/terminal-text.js";
 import { SqlLineParser } from "../../../faces/sql/bytes/sql-lines.js";
 import { textOfBytes } from "../../../protocol/byte-string.js";
 import { withEscapesOfJson } from "../../../protocol/control-characters.js";

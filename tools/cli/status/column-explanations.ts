@@ -1,5 +1,5 @@
 /** `dbsync status --explain`: describes the columns of all tables. */
-import { painted } from "../../../daemon/net/terminal/colours.js";
+import { painted } from "../../../daemon/net/terminal/terminal-text.js";
 import { wrapped } from "../../../daemon/net/terminal/text-table.js";
 import type { Column } from "../shared/report-column.js";
 import { DAEMON_COLUMNS, FIGURE_COLUMNS, ORDER_COLUMNS } from "./daemon-report.js";

@@ -18,7 +18,7 @@ import { outcomeCure } from "../../../client/shared/described-outcomes.js";
 import { DbsyncError, type Outcome } from "../../../client/shared/errors.js";
 import { STAGES } from "../../../client/shared/sentences.js";
 import type { Address } from "../../../client/shared/server-list.js";
-import type { Tone } from "../../../daemon/net/terminal/colours.js";
+import type { Tone } from "../../../daemon/net/terminal/terminal-text.js";
 import { KEY_BITS } from "../../../keys/generate-keys.js";
 import { bytesOf } from "../../../protocol/byte-string.js";
 import { tripText } from "../../../protocol/figures/amount-texts.js";

@@ -3,7 +3,7 @@
  * remain.
  */
 import type { WriteStream } from "node:tty";
-import { painted } from "../../../daemon/net/terminal/colours.js";
+import { painted } from "../../../daemon/net/terminal/terminal-text.js";
 import type { StyledLine } from "./watched-report.js";
 
 const ESCAPE = "\x1b[";

@@ -1,7 +1,6 @@
 /** Formats the output of `dbsync status`: a line for the cluster, tables, and the problems. */
 import { realEnvironment } from "../../../client/shared/client-environment.js";
-import { painted, type Tone } from "../../../daemon/net/terminal/colours.js";
-import { shown } from "../../../daemon/net/terminal/escaped-text.js";
+import { painted, shown, type Tone } from "../../../daemon/net/terminal/terminal-text.js";
 import { wrapped } from "../../../daemon/net/terminal/text-table.js";
 import type { Severity } from "../../../protocol/figures/problem.js";
 import { formatDaemons } from "./daemon-report.js";

@@ -1,6 +1,5 @@
 /** The screen of `dbsync status --watch`, with lines that fit the width of the terminal. */
-import type { Tone } from "../../../daemon/net/terminal/colours.js";
-import { shown as shownText } from "../../../daemon/net/terminal/escaped-text.js";
+import { shown as shownText, type Tone } from "../../../daemon/net/terminal/terminal-text.js";
 import { clip, fitted, tableLines, wrapped } from "../../../daemon/net/terminal/text-table.js";
 import { bytesCell, countCell, millisecondsCell, spanCell } from "../../../protocol/figures/amount-texts.js";
 import { cellOf } from "../shared/report-column.js";

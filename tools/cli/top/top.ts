@@ -1,8 +1,7 @@
 /** `dbsync top`: shows the activity of each daemon, and updates the display. */
 import { type Command, Option } from "commander";
 import { realEnvironment } from "../../../client/shared/client-environment.js";
-import { painted, type Tone } from "../../../daemon/net/terminal/colours.js";
-import { shown, shownLines } from "../../../daemon/net/terminal/escaped-text.js";
+import { painted, shown, shownLines, type Tone } from "../../../daemon/net/terminal/terminal-text.js";
 import {
   clip,
   fitted,

@@ -1,10 +1,11 @@
 /** The SQL line protocol for clients of a proxy. A session answers the statements one after the other. */
 
-import type { ConnectionLimits } from "../../../daemon/net/connections/connection-limits.js";
-import type { ConnectionObserver } from "../../../daemon/net/connections/connection-observer.js";
-import type { ConnectionRegistry } from "../../../daemon/net/connections/connection-registry.js";
-import { type Closing, closing, Dialect } from "../../../daemon/net/connections/dialect.js";
-import { isTextByte } from "../../../daemon/net/connections/first-byte.js";
+import type {
+  ConnectionLimits,
+  ConnectionObserver,
+  ConnectionRegistry,
+} from "../../../daemon/net/connections/connection-registry.js";
+import { type Closing, closing, Dialect, isTextByte } from "../../../daemon/net/connections/dialect.js";
 import { BALANCER_ERROR, ERROR_HEAD, errorFrame } from "../../../faces/sql/bytes/sql-frames.js";
 import { SqlLineParser } from "../../../faces/sql/bytes/sql-lines.js";
 import { readSessionRequest } from "../../../faces/sql/bytes/sql-statement.js";

@@ -1,8 +1,8 @@
 /** The listener of a proxy for the SQL line protocol. */
 import type { Logger } from "pino";
 import { ClientConnection } from "../../../daemon/net/connections/client-connection.js";
+import { SharedInput } from "../../../daemon/net/connections/client-socket.js";
 import { CONNECTION_REFUSALS } from "../../../daemon/net/connections/connection-refusals.js";
-import { SharedInput } from "../../../daemon/net/connections/shared-read-buffer.js";
 import { SocketListener } from "../../../daemon/net/connections/socket-listener.js";
 import type { Environment } from "../../../daemon/net/process/clock-and-randomness.js";
 import { FULL_FRAME } from "../../../faces/sql/bytes/sql-frames.js";

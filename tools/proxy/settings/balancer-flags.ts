@@ -1,5 +1,5 @@
 /** Applies the command line of a balancer, which has precedence over a configuration file. */
-import { StartError } from "../../../daemon/net/process/start-error.js";
+import { StartError } from "../../../daemon/net/process/service.js";
 import type { Partition } from "../routing/placement-key.js";
 import type { Hash } from "../routing/rendezvous-hash.js";
 import { parseUpstreamAddress } from "../upstream/server-address.js";

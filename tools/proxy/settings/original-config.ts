@@ -4,7 +4,7 @@
  */
 import { isIP } from "node:net";
 import { InvalidArgumentError } from "commander";
-import { StartError } from "../../../daemon/net/process/start-error.js";
+import { StartError } from "../../../daemon/net/process/service.js";
 import { parseUpstreamAddress, type UpstreamAddress } from "../upstream/server-address.js";
 import {
   type BalancerSettings,

@@ -8,7 +8,7 @@ import type { Recorder } from "../../../../daemon/cluster/replica/recorder.js";
 import type { NodeState } from "../../../../daemon/cluster/replica/replica-context.js";
 import { hashOf } from "../../../../daemon/engine/trust/identity.js";
 import { loadSigners } from "../../../../daemon/engine/trust/load-signers.js";
-import { DiskSpace } from "../../../../daemon/net/process/disk-space.js";
+import { DiskSpace } from "../../../../daemon/net/process/disk.js";
 import { CommandFailure } from "../../../../daemon/store/arguments/command-errors.js";
 import { commandTable } from "../../../../daemon/store/command-table.js";
 import { DATABASES_DEFAULT } from "../../../../daemon/store/database.js";

@@ -6,9 +6,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { MemberLists } from "../../../../daemon/cluster/members/member-lists.js";
+import { MemberLists, refusalOfMember } from "../../../../daemon/cluster/members/member-lists.js";
 import { loadSigners } from "../../../../daemon/engine/trust/load-signers.js";
-import { refusalOfMember } from "../../../../daemon/engine/trust/membership-rule.js";
 import type { Signers } from "../../../../daemon/engine/trust/signers.js";
 import type { PeerAddress } from "../../../../daemon/options/peer-address.js";
 import type { Mark, Storage } from "../../../../daemon/timeline/entries/storage.js";

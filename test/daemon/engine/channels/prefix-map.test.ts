@@ -1,7 +1,7 @@
 /** Tests that all stored prefixes of a text are found, with few look-ups. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { PrefixMap } from "../../../../daemon/engine/channels/prefix-map.js";
+import { PrefixMap } from "../../../../daemon/engine/channels/key-watchers.js";
 
 const TEXT = "abcabcabc";
 const found = (beginnings: PrefixMap<string>, text = TEXT) => [...beginnings.matching(text)].sort();

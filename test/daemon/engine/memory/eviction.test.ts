@@ -2,7 +2,7 @@
 import "../../../support/installed-families.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Evictor } from "../../../../daemon/engine/memory/eviction.js";
+import { Evictor } from "../../../../daemon/engine/memory/memory-limit.js";
 import type { Environment } from "../../../../daemon/net/process/clock-and-randomness.js";
 import type { Evicting } from "../../../../daemon/options/eviction-policy.js";
 import { Database } from "../../../../daemon/store/database.js";

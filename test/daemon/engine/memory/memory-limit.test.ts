@@ -2,8 +2,7 @@
 import "../../../support/installed-families.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { HeapGauge, type MemoryGauge } from "../../../../daemon/engine/memory/memory-gauge.js";
-import { MemoryLimit } from "../../../../daemon/engine/memory/memory-limit.js";
+import { HeapGauge, type MemoryGauge, MemoryLimit } from "../../../../daemon/engine/memory/memory-limit.js";
 import type { Environment } from "../../../../daemon/net/process/clock-and-randomness.js";
 import type { EvictionPolicy } from "../../../../daemon/options/eviction-policy.js";
 import { Database } from "../../../../daemon/store/database.js";

@@ -14,7 +14,7 @@ import { hashOf, makeIdentity } from "../../../../daemon/engine/trust/identity.j
 import { loadSigners } from "../../../../daemon/engine/trust/load-signers.js";
 import type { Signers } from "../../../../daemon/engine/trust/signers.js";
 import { type Environment, realEnvironment } from "../../../../daemon/net/process/clock-and-randomness.js";
-import { DATE_WINDOW_DEFAULT } from "../../../../daemon/options/date-window.js";
+import { DATE_WINDOW_DEFAULT } from "../../../../daemon/options/timeline-values.js";
 import type { Unit } from "../../../../daemon/store/keyspace/unit.js";
 import { signCommand } from "../../../../keys/sign.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { noTimeline, openDataFolder, unusableBecause } from "../../../../daemon/engine/trust/data-folder.js";
-import { StartError } from "../../../../daemon/net/process/start-error.js";
+import { StartError } from "../../../../daemon/net/process/service.js";
 import { bulk, integer, OK } from "../../../../protocol/reply.js";
 import { knowsSecret } from "../../../support/cluster-secret.js";
 import { EnvelopeClient, makeKeyPair } from "../../../support/envelope-client.js";

@@ -2,9 +2,9 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { refusalOfMember } from "../../../../daemon/cluster/members/member-lists.js";
 import { hashOf, makeIdentity } from "../../../../daemon/engine/trust/identity.js";
 import { loadSigners } from "../../../../daemon/engine/trust/load-signers.js";
-import { refusalOfMember } from "../../../../daemon/engine/trust/membership-rule.js";
 import type { PeerAddress } from "../../../../daemon/options/peer-address.js";
 import { membershipStateOf } from "../../../../protocol/members/list-succession.js";
 import { hexOf } from "../../../../protocol/version-2/envelope.js";

@@ -2,9 +2,11 @@
 import assert from "node:assert/strict";
 import type { Socket } from "node:net";
 import { test } from "node:test";
-import { ByteBudget } from "../../../../daemon/net/connections/byte-budget.js";
 import { ClientOutput, HeldBytes } from "../../../../daemon/net/connections/client-output.js";
-import type { ConnectionRegistry } from "../../../../daemon/net/connections/connection-registry.js";
+import {
+  ByteBudget,
+  type ConnectionRegistry,
+} from "../../../../daemon/net/connections/connection-registry.js";
 import type { Dialect, LongAnswer } from "../../../../daemon/net/connections/dialect.js";
 import { PushedOutput } from "../../../../daemon/net/connections/pushed-output.js";
 import { double } from "../../../support/double.js";

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { test } from "node:test";
-import { SharedInput } from "../../../../daemon/net/connections/shared-read-buffer.js";
+import { SharedInput } from "../../../../daemon/net/connections/client-socket.js";
 import { listenAtFreePort } from "../../../support/free-port.js";
 
 /**

@@ -16,7 +16,7 @@ const IS_MAGLEVVED = 1 << 5;
  * @param options  the engine's options
  */
 async function callsUntilOptimized(options: string): Promise<number> {
-  const file = pathToFileURL(join(buildRoot, "daemon/net/process/early-optimization.js")).href;
+  const file = pathToFileURL(join(buildRoot, "daemon/net/process/v8-flags.js")).href;
   const program = `
     import { compileEarly } from ${JSON.stringify(file)};
     compileEarly(${JSON.stringify(options)});

@@ -15,7 +15,7 @@ const MIB = 1024 * 1024;
  * @param pause  the code that runs between two allocations
  */
 async function youngBytesWith(options: string, pause = "setTimeout(resolve, 5)"): Promise<number> {
-  const file = pathToFileURL(join(buildRoot, "daemon/net/process/young-generation.js")).href;
+  const file = pathToFileURL(join(buildRoot, "daemon/net/process/v8-flags.js")).href;
   const program = `
     import { boundYoungGeneration, youngBytes } from ${JSON.stringify(file)};
     boundYoungGeneration(${JSON.stringify(options)});

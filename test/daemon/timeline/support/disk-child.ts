@@ -6,7 +6,7 @@
  */
 import { writeSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { parseFsync } from "../../../../daemon/options/fsync.js";
+import { parseFsync } from "../../../../daemon/options/timeline-values.js";
 import { DiskStorage } from "../../../../daemon/timeline/disk/disk-storage.js";
 import { writeOrderKey } from "../../../../daemon/timeline/entries/entry.js";
 import { failingLog } from "./failing-log.js";

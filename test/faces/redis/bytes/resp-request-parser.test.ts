@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { HeapGauge } from "../../../../daemon/engine/memory/memory-gauge.js";
+import { HeapGauge } from "../../../../daemon/engine/memory/memory-limit.js";
 import { RespRequestParser } from "../../../../faces/redis/bytes/resp-request-parser.js";
 import { quotedArgument, splitLine } from "../../../../protocol/resp/inline-command.js";
 import { ShortStrings } from "../../../../protocol/resp/resp-reader.js";

@@ -1,7 +1,7 @@
 /** Tests that a balancer's flags take precedence over the file, and that flags and file together must name servers. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { StartError } from "../../../../daemon/net/process/start-error.js";
+import { StartError } from "../../../../daemon/net/process/service.js";
 import { withFlags } from "../../../../tools/proxy/settings/balancer-flags.js";
 import { readOriginalConfig } from "../../../../tools/proxy/settings/original-config.js";
 

@@ -1,7 +1,7 @@
 /** Tests the original's config.json, unchanged, and invalid files. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { StartError } from "../../../../daemon/net/process/start-error.js";
+import { StartError } from "../../../../daemon/net/process/service.js";
 import { DEFAULT_ROUTING } from "../../../../tools/proxy/settings/balancer-settings.js";
 import { readOriginalConfig } from "../../../../tools/proxy/settings/original-config.js";
 

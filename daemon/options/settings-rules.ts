@@ -1,8 +1,86 @@
-/** Checks combinations of options that concern the timeline (--data, --peer). */
-import { fail, StartError } from "../net/process/start-error.js";
+/**
+ * Checks combinations of options: of addresses that other machines can reach, of listeners, and of the timeline
+ * (--data, --peer).
+ */
+
+import { lookup } from "node:dns/promises";
+import { isLoopback, type ListenAddress } from "../net/process/host-and-port.js";
+import { fail, StartError } from "../net/process/service.js";
+import { isRedis } from "./database-list.js";
+import { flagsOf } from "./option-row.js";
+import { LISTENER_NAMES, USER_LISTENER_NAMES } from "./option-table.js";
 import { formatPeer } from "./peer-address.js";
-import { hasTimeline, type Settings } from "./settings.js";
-import { allUserListeners } from "./user-listener-rules.js";
+import { hasTimeline, isSigned, type Settings, tlsFilesOf } from "./settings.js";
+
+/**
+ * Resolves the address of -b once, and checks the rules for addresses that other machines can reach.
+ * @throws StartError  the name is unknown, or the address violates a rule
+ */
+export async function bindAddressOf(settings: Settings): Promise<string> {
+  const { bind } = settings;
+  const { address } = await lookup(bind).catch((problem: NodeJS.ErrnoException) => {
+    throw new StartError(`${bind} is not a known host name (${problem.code}). Correct -b.`, 1);
+  });
+  if (isLoopback(address) !== true) refuseOpen(address === bind ? bind : `${bind} (${address})`, settings);
+  return address;
+}
+
+/** Checks the rules for an address that other machines can reach. @throws StartError  the message says what to do */
+export function refuseOpen(address: string, settings: Settings): void {
+  if (!isSigned(settings) && !settings.allowUnsigned)
+    throw new StartError(
+      `${address} can be reached from other machines, and without a key any client there could send commands. ` +
+        "Accept only signed commands (-s public.pem, made by dbsync-keygen), or permit this with --allow-unsigned.",
+      2,
+    );
+  if (settings.requireTls && tlsFilesOf(settings) === null)
+    throw new StartError(
+      `${address} can be reached from other machines, and --require-tls requires TLS there. ` +
+        "Set --tls-cert and --tls-key (dbsync-keygen --certificate makes them), or listen on 127.0.0.1.",
+      2,
+    );
+}
+
+/** Whether there is a listener for users. */
+export function hasUserListener(settings: Settings): boolean {
+  return USER_LISTENER_NAMES.some((name) => settings[name] !== null);
+}
+
+/** Returns the flags of all listeners, such as `--resp, --json and --memcached`. */
+export function allUserListeners(conjunction: "and" | "or"): string {
+  return flagsOf(USER_LISTENER_NAMES, conjunction);
+}
+
+/** Checks that the listeners for users have a database. @throws StartError  the message says what to do */
+export function validateUserListeners(settings: Settings): void {
+  const { database } = settings;
+  const requested = USER_LISTENER_NAMES.filter((name) => settings[name] !== null).map((name) => `--${name}`);
+  if (requested.length === 0) return;
+  if (!hasTimeline(settings) && (database.length > 1 || database.some(({ kind }) => isRedis(kind))))
+    fail(
+      `${requested.join(" and ")} serves the database in this daemon's memory; connect Redis clients directly to the Redis server ` +
+        `of -d redis. Leave out ${requested.join(" and ")} or -d.`,
+    );
+}
+
+/** Checks that listeners have different addresses. @throws StartError */
+export function refuseSamePlaces(settings: Settings): void {
+  const { bind, port } = settings;
+  const values: Readonly<Record<string, unknown>> = { ...settings };
+  const addresses: readonly (readonly [flag: string, address: ListenAddress | null])[] = [
+    ["-p", { address: bind, port }],
+    ...LISTENER_NAMES.map((name) => [`--${name}`, values[name] as ListenAddress | null] as const),
+  ];
+  for (const [at, [flag, address]] of addresses.entries()) {
+    const other = addresses
+      .slice(0, at)
+      .find(([, one]) => one?.port === address?.port && one?.address === address?.address);
+    if (address === null || address.port === 0 || other === undefined) continue;
+    fail(
+      `${flag} and ${other[0]} both use port ${address.port} of ${address.address}: set a different port for each.`,
+    );
+  }
+}
 
 /** Thrown for a timeline without a source of writes: no key, and no listener whose writes the daemon signs. */
 export class NoWriters extends StartError {}

@@ -1,14 +1,17 @@
-/**
- * The free and total bytes of a folder's file system at the last check. While a disk hangs, only one request is
- * pending, and nothing is blocked.
- */
-import { statfs } from "node:fs/promises";
+/** The free bytes of a disk, and the syncing of files and folders to it. */
+
+import { closeSync, fsyncSync, openSync } from "node:fs";
+import { open, statfs } from "node:fs/promises";
 
 export interface DiskBytes {
   readonly free: number;
   readonly size: number;
 }
 
+/**
+ * The free and total bytes of a folder's file system at the last check. While a disk hangs, only one request is
+ * pending, and nothing is blocked.
+ */
 export class DiskSpace {
   readonly #folder: string | null;
   /** The result of the last check, or null if it is not known yet. */
@@ -42,5 +45,25 @@ export class DiskSpace {
     } finally {
       this.#isRequested = false;
     }
+  }
+}
+
+/** Syncs a path to disk: the bytes of a file, or the names in a folder. */
+export async function syncPath(path: string): Promise<void> {
+  const file = await open(path);
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** Like `syncPath`, but blocks the event loop. */
+export function syncPathNow(path: string): void {
+  const descriptor = openSync(path, "r");
+  try {
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
   }
 }

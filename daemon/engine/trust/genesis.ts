@@ -1,14 +1,58 @@
 /**
- * Compares the keys that a daemon is started with to the keys with which its data folder was created. The timeline
- * begins with the latter, so a start with different keys would produce a different state.
+ * The keys and the name with which a cluster was created. They determine the cluster's id, so they must be the same on all
+ * its daemons (source: docs/protocol-v2.md "Cluster"), and the timeline begins with them, so a start with different keys
+ * would produce a different state: the daemon compares its keys with those of its data folder.
  */
-
-import type { ByteString } from "../../../protocol/byte-string.js";
+import { type ByteString, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
 import { MalformedFrame } from "../../../protocol/errors.js";
+import { RespReader } from "../../../protocol/resp/resp-reader.js";
+import { writeArrayHead, writeBulk, writeCommand } from "../../../protocol/resp/resp-writer.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
-import { StartError } from "../../net/process/start-error.js";
+import { StartError } from "../../net/process/service.js";
 import type { Storage } from "../../timeline/entries/storage.js";
-import { type Genesis, readGenesis, writeGenesis } from "./cluster-id.js";
+import { hashOf } from "./identity.js";
+
+/** The settings that determine the id of a cluster. */
+export interface Genesis {
+  /** The value of --cluster-name. */
+  readonly name: string;
+  /** The ids of the keys of -s, 32 bytes each. */
+  readonly applications: readonly ByteString[];
+  /** The ids of the keys of --root-key. */
+  readonly roots: readonly ByteString[];
+}
+
+const MAGIC = "dbsync2";
+const PREFIX = Buffer.from("dbsync2\0genesis\0", "latin1");
+
+/** Returns the cluster's id, 32 bytes. The order of the keys does not matter. */
+export function clusterIdOf(genesis: Genesis): ByteString {
+  const bytes = writeGenesis(genesis);
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64BE(BigInt(bytes.length));
+  return hashOf(Buffer.concat([PREFIX, length, Buffer.from(bytes, "latin1")]));
+}
+
+/** Returns the bytes whose hash is the cluster's id. Data folders store these bytes. */
+function writeGenesis({ name, applications, roots }: Genesis): ByteString {
+  const lists = writeCommand([...applications].sort()) + writeCommand([...roots].sort());
+  return writeArrayHead(4) + writeBulk(MAGIC) + writeBulk(bytesOfText(name)) + lists;
+}
+
+/** Parses the bytes of `writeGenesis`. @throws MalformedFrame */
+function readGenesis(bytes: Buffer): Genesis {
+  const reader = new RespReader(bytes);
+  if (reader.readArrayHead() !== 4 || reader.readBulk() !== MAGIC)
+    throw reader.malformed("expected a genesis");
+  const name = textOfBytes(reader.readBulk());
+  const [applications, roots] = [readList(reader), readList(reader)];
+  reader.expectEnd();
+  return { name, applications, roots };
+}
+
+function readList(reader: RespReader): ByteString[] {
+  return Array.from({ length: reader.readArrayHead() }, () => reader.readBulk());
+}
 
 /**
  * Records the keys in a new data folder, or compares them with the recorded keys of an existing one.
