@@ -383,7 +383,7 @@ const spreading: Readonly<Record<string, string>> = {
   "faces/redis-mirror/compare-keys.ts": "the commands that compare one key",
   "daemon/engine/pipeline/databases.ts": "the configured backends",
   "tools/history/verification/folder-verification.ts": "at most one fault",
-  "daemon/cluster/peers/first-watermark.ts": "at most two clocks",
+  "daemon/cluster/peers/catching-up-state.ts": "at most two clocks",
   "daemon/cluster/peers/finality/cut-voting.ts": "at most VOTES_MAX votes per member",
   "faces/json/store/commands/document-options.ts": "a constant",
   "daemon/store/commands/generic.ts": "the accesses of one argument",

@@ -9,12 +9,11 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { inTurns, type Steps } from "../../protocol/steps.js";
 import { dateText, hexOf } from "../../protocol/version-2/envelope.js";
 import { type OrderKey, writeOrderKey } from "./entries/entry.js";
-import { LaterSteps } from "./entries/later-steps.js";
 import type { Mark } from "./entries/storage.js";
 import { isUnreadable } from "./entries/stored-value.js";
 import type { LateMerges } from "./late-merges.js";
 import type { ServingFold } from "./serving-fold.js";
-import type { DamagedEntryStore, TimelineParts } from "./timeline-environment.js";
+import { type DamagedEntryStore, LaterSteps, type TimelineParts } from "./timeline-environment.js";
 
 /**
  * The outcome for an entry's remains. They stay if only another version can read them or if they could not be copied;

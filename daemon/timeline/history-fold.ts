@@ -13,8 +13,8 @@ import type { Fold, UnitAnswer } from "./fold/fold.js";
 import { Refold } from "./snapshots/refold.js";
 import type { Beginning } from "./snapshots/ring-entries.js";
 import { DamagedSnapshot } from "./snapshots/snapshot.js";
-import type { SnapshotSource } from "./snapshots/snapshot-files.js";
 import { storedSnapshots } from "./snapshots/snapshot-schedule.js";
+import type { SnapshotSource } from "./snapshots/snapshot-stores.js";
 
 /** The maximum number of concurrent recalls. Each has a separate state in memory, as large as the served state. */
 const RECALLS_MAX = 2;

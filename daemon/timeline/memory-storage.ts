@@ -3,7 +3,7 @@
  * read. Adding an entry at the end, the usual case, is a push; a late entry costs at most the sorting of one second.
  */
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
-import { firstFrom } from "./entries/ascending-search.js";
+import { firstFrom } from "../store/values/tables/binary-search.js";
 import { dateOf, firstOrderKeyBytes, ORDER_KEY_BYTES } from "./entries/entry.js";
 import type { Mark, MarkName, Storage } from "./entries/storage.js";
 

@@ -9,7 +9,6 @@
 import { inTurns, type Steps } from "../../protocol/steps.js";
 import { DigestIndex } from "./compare/digest-index.js";
 import type { DiskFailure } from "./disk-failure.js";
-import { LaterSteps } from "./entries/later-steps.js";
 import {
   type EntriesToDrop,
   type FoundOrphans,
@@ -20,9 +19,9 @@ import type { Retention } from "./retention.js";
 import type { ServingFold } from "./serving-fold.js";
 import { storeReplacedData } from "./snapshots/replaced-data.js";
 import { DamagedSnapshot, readSnapshot } from "./snapshots/snapshot.js";
-import type { SnapshotSeal, StagedSnapshot } from "./snapshots/snapshot-files.js";
 import type { Cut, SnapshotMaking } from "./snapshots/snapshot-schedule.js";
-import type { TimelineParts } from "./timeline-environment.js";
+import type { SnapshotSeal, StagedSnapshot } from "./snapshots/snapshot-stores.js";
+import { LaterSteps, type TimelineParts } from "./timeline-environment.js";
 
 /** Milliseconds for which no entries are removed after a call of `hold`. */
 const HOLD_MS = 5000;

@@ -3,7 +3,7 @@
 import { StartError } from "../../daemon/net/process/service.js";
 import type { KeyRing } from "../../daemon/store/key-ring.js";
 import type { TimelineLogger } from "../../daemon/timeline/entries/timeline-logger.js";
-import type { SnapshotFiles } from "../../daemon/timeline/snapshots/snapshot-files.js";
+import type { SnapshotFiles } from "../../daemon/timeline/snapshots/snapshot-stores.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { readOrderSnapshot } from "./order-snapshot.js";
 import { emptyStreamState, type StreamState } from "./ordered-state.js";

@@ -11,14 +11,16 @@ import { syncPathNow } from "../../daemon/net/process/disk.js";
 import { StartError } from "../../daemon/net/process/service.js";
 import type { OrderAddress } from "../../daemon/options/addresses/order-address.js";
 import { DATABASES_DEFAULT } from "../../daemon/store/database.js";
+import { DATA_FILE } from "../../daemon/timeline/disk/lmdb-file.js";
 import {
   checkFolderFormat,
+  FolderInUse,
+  type FolderLock,
   ForeignFolder,
+  lockFolder,
   writeFolderFormat,
-} from "../../daemon/timeline/disk/folder-format.js";
-import { FolderInUse, type FolderLock, lockFolder } from "../../daemon/timeline/disk/folder-lock.js";
-import { DATA_FILE } from "../../daemon/timeline/disk/lmdb-file.js";
-import { SnapshotFiles } from "../../daemon/timeline/snapshots/snapshot-files.js";
+} from "../../daemon/timeline/disk/timeline-folder.js";
+import { SnapshotFiles } from "../../daemon/timeline/snapshots/snapshot-stores.js";
 import { discard, publishOver, stage } from "../../keys/atomic-file.js";
 import { type Loaded, newestIn } from "./newest-state.js";
 import type { OrderTask } from "./order-worker.js";

@@ -13,7 +13,7 @@ import { realEnvironment } from "../../daemon/net/process/clock-and-randomness.j
 import type { OrderAddress } from "../../daemon/options/addresses/order-address.js";
 import { KeyRing } from "../../daemon/store/key-ring.js";
 import type { Role } from "../../daemon/store/rights/key-record.js";
-import { SnapshotFiles } from "../../daemon/timeline/snapshots/snapshot-files.js";
+import { SnapshotFiles } from "../../daemon/timeline/snapshots/snapshot-stores.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { NatsStream } from "./nats-stream.js";
 import { newestIn } from "./newest-state.js";

@@ -4,7 +4,7 @@
  * only if that option is set.
  */
 import { type OrderFigures, RecordedWrites } from "../../daemon/cluster/node/recorded-writes.js";
-import { StandstillClock } from "../../daemon/cluster/peers/shared/standstill-clock.js";
+import { StandstillClock } from "../../daemon/cluster/peers/standstill-detector.js";
 import { entryCheck } from "../../daemon/cluster/replica/check-entry.js";
 import type { GatewayClass } from "../../daemon/cluster/replica/recording-base.js";
 import type { ReplicaContext } from "../../daemon/cluster/replica/replica-context.js";

@@ -103,14 +103,14 @@ export const acknowledgedMutants: readonly Mutant[] = [
   },
   {
     name: "dead letters: a snapshot's list of ids covers the last second that it dropped",
-    file: "daemon/timeline/compare/newest-ids.js",
+    file: "daemon/timeline/compare/digest-index.js",
     find: "this.#from = second + 1",
     replace: "this.#from = second",
     test: "test/daemon/timeline/compare/entries-missing-in-snapshot.test.js",
   },
   {
     name: "dead letters: a listed id counts as missing",
-    file: "daemon/timeline/compare/entries-missing-in-snapshot.js",
+    file: "daemon/timeline/lost-entries.js",
     find: "if (ids.has(orderKey))",
     replace: "if (false)",
     test: "test/daemon/timeline/compare/entries-missing-in-snapshot.test.js",

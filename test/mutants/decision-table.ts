@@ -201,7 +201,7 @@ export const decisionMutants: readonly Mutant[] = [
   },
   {
     name: "decisions: a list signed after its key was revoked is accepted",
-    file: "daemon/cluster/members/list-proof.js",
+    file: "daemon/cluster/members/list-history.js",
     find: " || at >= (signer.revokedAt ?? Number.POSITIVE_INFINITY)",
     replace: "",
     test: "test/daemon/cluster/members/member-lists.test.js",
@@ -328,7 +328,7 @@ export const decisionMutants: readonly Mutant[] = [
   },
   {
     name: "decisions: the votes of a minority are a certificate",
-    file: "daemon/cluster/members/check-certificate.js",
+    file: "daemon/cluster/replica/check-entry.js",
     find: "2 * voters.size > members.length",
     replace: "voters.size > 0",
     test: CHECKS,
@@ -440,7 +440,7 @@ export const decisionMutants: readonly Mutant[] = [
   },
   {
     name: "decisions: one member's vote is verified many times",
-    file: "daemon/cluster/members/check-certificate.js",
+    file: "daemon/cluster/replica/check-entry.js",
     find: "if (votes.length > members.length)",
     replace: "if (false)",
     test: CHECKS,

@@ -130,7 +130,7 @@ export const recipeMutants: readonly Mutant[] = [
   },
   {
     name: "disk: a folder of another format is opened",
-    file: "daemon/timeline/disk/folder-format.js",
+    file: "daemon/timeline/disk/timeline-folder.js",
     find: "if (Number(number) !== FOLDER_FORMAT)",
     replace: "if (false)",
     test: "test/daemon/timeline/disk/folder-format.test.js",

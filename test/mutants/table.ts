@@ -414,14 +414,14 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "a slow disk blocks the event loop",
-    file: "daemon/timeline/disk/inline-writes.js",
+    file: "daemon/timeline/disk/file-writes.js",
     find: "this.#pausedUntil = endedAt +",
     replace: "this.#pausedUntil = 0 *",
     test: "test/daemon/timeline/disk/inline-writes.test.js",
   },
   {
     name: "a busy event loop waits for the disk",
-    file: "daemon/timeline/disk/inline-writes.js",
+    file: "daemon/timeline/disk/file-writes.js",
     find: "this.#idleMs >= this.#meanMs && ",
     replace: "",
     test: "test/daemon/timeline/disk/inline-writes.test.js",

@@ -2,7 +2,7 @@
 
 import { MemoryStorage } from "../../daemon/timeline/memory-storage.js";
 import type { OpenReplacedData } from "../../daemon/timeline/snapshots/replaced-data.js";
-import type { Snapshots } from "../../daemon/timeline/snapshots/snapshot-files.js";
+import type { Snapshots } from "../../daemon/timeline/snapshots/snapshot-stores.js";
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { double } from "../support/double.js";
 import type { Disk } from "./disk.js";

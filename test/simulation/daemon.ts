@@ -13,6 +13,7 @@ import type { RefuseRingEntry } from "../../daemon/timeline/snapshots/ring-entri
 import { Timeline } from "../../daemon/timeline/timeline.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { CLOSE_REASONS } from "../../protocol/figures/close-reasons.js";
+
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import { openAsideOf } from "./asides.js";
 import { isSignedBy, randomBytes, ringOf, sha256, shortId, signatureOf } from "./cast.js";

@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { FORMAT_FILE } from "../../daemon/timeline/disk/folder-format.js";
+import { FORMAT_FILE } from "../../daemon/timeline/disk/timeline-folder.js";
 import { runDaemon, startDaemon } from "../support/daemon-process.js";
 import { makeKeyPair } from "../support/envelope-client.js";
 import { programPaths } from "../support/programs.js";

@@ -13,7 +13,7 @@ import type { Settings } from "../../daemon/options/settings.js";
 import { DATABASES_DEFAULT } from "../../daemon/store/database.js";
 import type { Entry } from "../../daemon/timeline/entries/entry.js";
 import { makeSnapshotInTurns } from "../../daemon/timeline/snapshots/make-snapshot.js";
-import { SnapshotFiles } from "../../daemon/timeline/snapshots/snapshot-files.js";
+import { SnapshotFiles } from "../../daemon/timeline/snapshots/snapshot-stores.js";
 import { Timeline } from "../../daemon/timeline/timeline.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { readBody, signedBytes } from "../../protocol/version-2/envelope.js";

@@ -18,10 +18,11 @@ import type {
 } from "../../timeline/dead-letters.js";
 import type { Mark, Storage } from "../../timeline/entries/storage.js";
 import type { TimelineLogger } from "../../timeline/entries/timeline-logger.js";
-import { DEAD_LETTERS_MAGIC, deadLetterBytes } from "./dead-letter-file.js";
 import {
+  DEAD_LETTERS_MAGIC,
   DECIDED,
   DeadLetterFolder,
+  deadLetterBytes,
   FILE_MODE,
   FOLDER_MODE,
   namesIn,

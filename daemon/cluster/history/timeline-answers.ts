@@ -36,8 +36,7 @@ import type { Recorder } from "../replica/recorder.js";
 import type { NodeState } from "../replica/replica-context.js";
 import { type FoldMirror, repairMirror } from "./fold-mirror.js";
 import type { ReplicaFigures } from "./replica-figures.js";
-import { readDate, readDeadLettersQuery, readStatusUpTo } from "./timeline-arguments.js";
-import { blame, log } from "./timeline-log.js";
+import { blame, log, readDate, readDeadLettersQuery, readStatusUpTo } from "./timeline-log.js";
 import { shownCommands } from "./unit-report.js";
 
 /** What the answers need to know of the unit that contains the command. */

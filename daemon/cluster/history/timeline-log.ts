@@ -1,8 +1,17 @@
-/** TIMELINE LOG: returns the entries of a span of time, with the outcome of each unit. */
+/**
+ * TIMELINE LOG: returns the entries of a span of time, with the outcome of each unit. Parses the arguments of
+ * TIMELINE's subcommands.
+ */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, integer, map, NIL, namesAndValues, type Reply } from "../../../protocol/reply.js";
-import { type Envelope, HASH_BYTES, hexOf, unitId } from "../../../protocol/version-2/envelope.js";
-import { CommandFailure } from "../../store/arguments/command-errors.js";
+import {
+  bytesOfHex,
+  type Envelope,
+  HASH_BYTES,
+  hexOf,
+  unitId,
+} from "../../../protocol/version-2/envelope.js";
+import { CommandFailure, custom, echoed, syntaxError } from "../../store/arguments/command-errors.js";
 import { commandTable } from "../../store/command-table.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import { NO_EXPIRY } from "../../store/keyspace/keyspace.js";
@@ -15,7 +24,6 @@ import {
   type Recalls,
   recalledUnits,
 } from "../../timeline/history-fold.js";
-import { type LogQuery, readBlameFrom, readLogQuery, UNITS_MAX } from "./timeline-arguments.js";
 import { ELLIPSIS, outcomeOf, reporting } from "./unit-report.js";
 
 export interface LogContext {
@@ -273,4 +281,119 @@ function writerReply(writer: Writer): Reply {
   if (writer === null) return NIL;
   const index = Buffer.from(writer.slice(HASH_BYTES), "latin1").readUInt32BE();
   return bulk(`${hexOf(writer.slice(0, HASH_BYTES))}:${index}`);
+}
+
+/** The maximum number of units in one answer. */
+const UNITS_MAX = 10_000;
+const UNITS_DEFAULT = 100;
+/** The maximum number of dead letters in one answer. It is low, because each letter is read from the disk. */
+const DEAD_LETTERS_MAX = 200;
+/** Milliseconds before TO that are covered if there is no FROM. */
+const SPAN_DEFAULT_MS = 60 * 60 * 1000;
+const SIGNER_DIGITS_MIN = 4;
+
+interface LogQuery {
+  /** The first date, in milliseconds since 1970. */
+  readonly from: number;
+  /** The last date. */
+  readonly to: number;
+  /** The key, or null for any key. */
+  readonly key: ByteString | null;
+  /** The hexadecimal digits that the signer's id begins with. */
+  readonly signer: string;
+  readonly limit: number;
+}
+
+/**
+ * @param argv  `TIMELINE LOG …`
+ * @param last      the latest date at which an entry may be folded
+ * @param earliest  the first stored date
+ * @throws CommandFailure
+ */
+export function readLogQuery(argv: readonly ByteString[], last: number, earliest: number): LogQuery {
+  const options = readOptions(argv, 2, ["FROM", "TO", "KEY", "SIGNER", "LIMIT"]);
+  const to = Math.min(dateOption(options, "TO") ?? last, last);
+  const from = dateOption(options, "FROM") ?? Math.min(to, Math.max(earliest, to - SPAN_DEFAULT_MS));
+  return {
+    from,
+    to,
+    key: options.get("KEY") ?? null,
+    signer: signerOption(options),
+    limit: countOption(options, "LIMIT", UNITS_MAX) ?? UNITS_DEFAULT,
+  };
+}
+
+/**
+ * @param argv  `TIMELINE BLAME key …`.
+ * @returns the date to begin at, or null for the earliest.
+ * @throws CommandFailure
+ */
+function readBlameFrom(argv: readonly ByteString[]): number | null {
+  return dateOption(readOptions(argv, 3, ["FROM"]), "FROM");
+}
+
+/**
+ * @param argv  `TIMELINE STATUS …`.
+ * @returns the date in milliseconds since 1970, or null if there is no UPTO.
+ * @throws CommandFailure
+ */
+export function readStatusUpTo(argv: readonly ByteString[]): number | null {
+  return dateOption(readOptions(argv, 2, ["UPTO"]), "UPTO");
+}
+
+/** @param argv  `TIMELINE DEADLETTERS …`. @throws CommandFailure */
+export function readDeadLettersQuery(argv: readonly ByteString[]): {
+  readonly from: number;
+  readonly limit: number;
+} {
+  const options = readOptions(argv, 2, ["FROM", "LIMIT"]);
+  const limit = countOption(options, "LIMIT", DEAD_LETTERS_MAX) ?? UNITS_DEFAULT;
+  return { from: dateOption(options, "FROM") ?? 0, limit };
+}
+
+/** @throws CommandFailure */
+export function readDate(text: ByteString, what: string): number {
+  if (/^(0|[1-9]\d{0,15})$/.test(text) && Number(text) <= Number.MAX_SAFE_INTEGER) return Number(text);
+  throw custom(`ERR ${what} is '${echoed(text)}' instead of milliseconds since 1970`);
+}
+
+function readOptions(
+  argv: readonly ByteString[],
+  first: number,
+  names: readonly string[],
+): ReadonlyMap<string, ByteString> {
+  const options = new Map<string, ByteString>();
+  for (let i = first; i < argv.length; i += 2) {
+    const name = (argv[i] as ByteString).toUpperCase();
+    const value = argv[i + 1];
+    if (!names.includes(name) || options.has(name)) throw syntaxError();
+    if (value === undefined) throw custom(`ERR ${name} is not followed by its value`);
+    options.set(name, value);
+  }
+  return options;
+}
+
+function dateOption(options: ReadonlyMap<string, ByteString>, name: string): number | null {
+  const text = options.get(name);
+  return text === undefined ? null : readDate(text, name);
+}
+
+function countOption(options: ReadonlyMap<string, ByteString>, name: string, max: number): number | null {
+  const text = options.get(name);
+  if (text === undefined) return null;
+  if (/^[1-9]\d{0,8}$/.test(text) && Number(text) <= max) return Number(text);
+  throw custom(`ERR ${name} is '${echoed(text)}' instead of a number from 1 to ${max}`);
+}
+
+function signerOption(options: ReadonlyMap<string, ByteString>): string {
+  const text = options.get("SIGNER");
+  if (text === undefined) return "";
+  const id = bytesOfHex(text, HASH_BYTES);
+  if (id !== undefined) return hexOf(id);
+  if (/^[\da-f]+$/i.test(text) && text.length >= SIGNER_DIGITS_MIN && text.length < 2 * HASH_BYTES)
+    return text.toLowerCase();
+  throw custom(
+    `ERR SIGNER is '${echoed(text)}' instead of a key's id, or the first ${SIGNER_DIGITS_MIN} or more of its ` +
+      "hexadecimal digits",
+  );
 }

@@ -1,12 +1,28 @@
 /**
  * All member lists that this daemon has ever accepted. A list that was replaced is needed to check the decisions that
- * its members have made. The lists in use prove the lists that they follow, by their hashes.
+ * its members have made. The lists in use prove the lists that they follow, by their hashes. A list is proved by the
+ * administrator's envelope that contains it, regardless of which daemon sent it. Source: docs/protocol-v2.md "Members by
+ * list".
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
+import { MalformedFrame } from "../../../protocol/errors.js";
 import { readEntries, writeEntries } from "../../../protocol/members/packed-entries.js";
-import type { SignedList } from "../../../protocol/members/signed-list.js";
+import {
+  type RefusedList,
+  readCheckedList,
+  readListAlone,
+  refusalOfLength,
+  type SignedList,
+} from "../../../protocol/members/signed-list.js";
+import type { ErrorReply } from "../../../protocol/reply.js";
+import { needsDaemon, readBody, signedPieces } from "../../../protocol/version-2/envelope.js";
+import { readHead } from "../../../protocol/version-2/envelope-head.js";
+import { hashOf } from "../../engine/trust/identity.js";
+import type { Signers } from "../../engine/trust/signers.js";
+import type { KeyRing } from "../../store/key-ring.js";
+import type { KeyRecord } from "../../store/rights/key-record.js";
+import { refusalOf } from "../../store/unit-permission.js";
 import type { Storage } from "../../timeline/entries/storage.js";
-import { listOf } from "./list-proof.js";
 
 /** The maximum number of lists that only unchecked decisions name, and that are requested from members. */
 const NAMED_MAX = 16;
@@ -106,4 +122,65 @@ export function readListHistory(bytes: Buffer | null): Map<ByteString, SignedLis
     if (!("refused" in list)) lists.set(list.hash, list);
   }
   return lists;
+}
+
+/** A valid list; `unknown-signer` if the signer's key may still arrive; or the reason why the list is refused. */
+export type CheckedList = SignedList | "unknown-signer" | RefusedList;
+
+/** Checks a list. It keeps the buffers: the caller must not overwrite their bytes. */
+export function checkList(body: Buffer, signature: Buffer, signers: Signers): CheckedList {
+  return reading(() => check(body, signature, signers));
+}
+
+function reading(read: () => CheckedList): CheckedList {
+  try {
+    return read();
+  } catch (problem) {
+    if (problem instanceof MalformedFrame) return { refused: `malformed: ${problem.message}` };
+    throw problem;
+  }
+}
+
+/** Reads a list that peers use, without checking its signature. It keeps the buffers, like `checkList`. */
+export function readVouched(body: Buffer, signature: Buffer, cluster: ByteString): CheckedList {
+  return reading(() => readListAlone(body, signature, cluster, hashOf));
+}
+
+function check(body: Buffer, signature: Buffer, signers: Signers): CheckedList {
+  const { ring, cluster } = signers;
+  const tooLong = refusalOfLength(body);
+  if (tooLong !== null) return tooLong;
+  const { key } = readHead(body);
+  const signer = ring.find(key);
+  if (signer === undefined) return "unknown-signer";
+  if (!signers.verify(signer, { body, signature }, hashOf(...signedPieces(body))))
+    return { refused: "its signature is not valid" };
+  const list = readListAlone(body, signature, cluster, hashOf);
+  if ("refused" in list) return list;
+  const denial = denialOf(list, signer, ring);
+  return denial === null ? list : { refused: denial.text };
+}
+
+/** Returns the refusal of a list that its signer may not sign; null if it may. */
+function denialOf({ body }: SignedList, signer: KeyRecord, ring: KeyRing): ErrorReply | null {
+  const envelope = readBody(body);
+  const { key, at, commands, if: conditions } = envelope;
+  return refusalOf({ key, at, commands, conditions, needsDaemon: needsDaemon(envelope) }, signer, ring);
+}
+
+/** Whether a list is valid, and signed by a known key with a date before the key was revoked. */
+export function isProvedBySigner(list: SignedList, signers: Signers): boolean {
+  const { body } = list;
+  const { key, at } = readHead(body);
+  const signer = signers.ring.find(key);
+  if (signer === undefined || at >= (signer.revokedAt ?? Number.POSITIVE_INFINITY)) return false;
+  return (
+    signers.verify(signer, list, hashOf(...signedPieces(body))) &&
+    denialOf(list, { ...signer, revokedAt: null }, signers.ring) === null
+  );
+}
+
+/** Reads the list in an envelope that has already been checked. */
+export function listOf(body: Buffer, signature: Buffer): SignedList | RefusedList {
+  return readCheckedList(body, signature, hashOf);
 }

@@ -22,8 +22,14 @@ import type { PeerAddress } from "../../options/peer-address.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import type { Mark, Storage } from "../../timeline/entries/storage.js";
 import { listRefusal, mayAcceptFrom, mayReport } from "../../timeline/members/rules.js";
-import { ListHistory } from "./list-history.js";
-import { type CheckedList, checkList, isProvedBySigner, listOf, readVouched } from "./list-proof.js";
+import {
+  type CheckedList,
+  checkList,
+  isProvedBySigner,
+  ListHistory,
+  listOf,
+  readVouched,
+} from "./list-history.js";
 
 /** The outcome of an envelope that should contain a list. */
 export type ListOutcome =
@@ -262,7 +268,7 @@ function readStoredLists(bytes: Buffer): readonly SignedList[] {
   );
 }
 
-/** The reasons for rejecting a daemon; each is a code of daemon/cluster/peers/shared/close-reasons.ts. */
+/** The reasons for rejecting a daemon; each is a code of protocol/figures/close-reasons.ts. */
 type NonMemberReason = "no-peers" | "not-a-member" | "revoked" | "left-out" | "not-listed";
 
 /**

@@ -6,7 +6,8 @@
 
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { MalformedFrame } from "../../../protocol/errors.js";
-import { readCertificate } from "../../../protocol/members/decision-votes.js";
+import { type Certificate, readCertificate, voteBytes } from "../../../protocol/members/decision-votes.js";
+import type { MemberList } from "../../../protocol/members/member-list.js";
 import type { PackedEntry } from "../../../protocol/members/packed-entries.js";
 import type { SignedList } from "../../../protocol/members/signed-list.js";
 import { isDecision, readDecision, readEntryBody } from "../../../protocol/version-2/decision-body.js";
@@ -21,7 +22,6 @@ import { DATABASES_DEFAULT } from "../../store/database.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import type { Role } from "../../store/rights/key-record.js";
 import type { RefuseRingEntry } from "../../timeline/snapshots/ring-entries.js";
-import { certificateProblem } from "../members/check-certificate.js";
 import type { ListHistory } from "../members/list-history.js";
 import type {
   CheckEntry,
@@ -208,3 +208,31 @@ const UNDECIDED = "malformed: its signer has requested a decision";
  * No daemon records an envelope that contains only messages. A member that sends such an entry violates the protocol.
  */
 const ONLY_SAID = "it contains only messages, which are not recorded";
+
+type Verify = (spki: ByteString, bytes: Buffer, signature: Buffer) => boolean;
+
+/**
+ * Returns what is wrong with the certificate of a decision, the votes of a majority of a member list, or null if it is
+ * valid.
+ * @param decision  the slot and the id of the decision
+ * @param list  the list that the certificate names
+ */
+export function certificateProblem(
+  { ballot, votes }: Certificate,
+  { slot, id }: { readonly slot: number; readonly id: ByteString },
+  { members, cluster, number }: MemberList,
+  verify: Verify,
+): string | null {
+  if (number !== ballot.list) return "its votes name another number of the member list";
+  const bytes = voteBytes(cluster, { ballot, slot, decision: id });
+  if (votes.length > members.length) return "it has more votes than the list has members";
+  const voters = new Set<ByteString>();
+  for (const { spki, signature } of votes) {
+    const voter = hashOf(Buffer.from(spki, "latin1"));
+    if (!members.includes(voter)) return "a vote is not that of a member";
+    if (voters.has(voter)) return "a member has two votes, and they are not those of a majority";
+    if (!verify(spki, bytes, Buffer.from(signature, "latin1"))) return "the signature of a vote is not valid";
+    voters.add(voter);
+  }
+  return 2 * voters.size > members.length ? null : "its votes are not those of a majority";
+}

@@ -14,7 +14,7 @@ import type { OrderKey } from "../../timeline/entries/entry.js";
 import type { Storage } from "../../timeline/entries/storage.js";
 import type { TimelineLogger } from "../../timeline/entries/timeline-logger.js";
 import type { OpenReplacedData } from "../../timeline/snapshots/replaced-data.js";
-import { freeBytesOf, SHARE_OF_FREE, SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
+import { freeBytesOf, SHARE_OF_FREE, SnapshotFiles } from "../../timeline/snapshots/snapshot-stores.js";
 import type { OpenDamagedEntries } from "../../timeline/timeline-environment.js";
 import type { DeadLetterFolder } from "../dead-letters/dead-letter-folder.js";
 import { DeadLetterStore } from "../dead-letters/dead-letter-store.js";

@@ -4,9 +4,8 @@ import { snapshotFolder } from "../../engine/trust/data-folder.js";
 import { hashOf } from "../../engine/trust/identity.js";
 import { DATABASES_DEFAULT } from "../../store/database.js";
 import { makeSnapshotInTurns } from "../../timeline/snapshots/make-snapshot.js";
-import { MemorySnapshots } from "../../timeline/snapshots/memory-snapshots.js";
-import { SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
 import type { SnapshotParts } from "../../timeline/snapshots/snapshot-schedule.js";
+import { MemorySnapshots, SnapshotFiles } from "../../timeline/snapshots/snapshot-stores.js";
 import type { NodeState } from "./replica-context.js";
 import type { SnapshotTask } from "./snapshot-worker.js";
 

@@ -10,7 +10,7 @@ import { KeyRing } from "../../store/key-ring.js";
 import type { Role } from "../../store/rights/key-record.js";
 import { openReader } from "../../timeline/disk/lmdb-reader.js";
 import { makeSnapshot } from "../../timeline/snapshots/make-snapshot.js";
-import { SnapshotFiles } from "../../timeline/snapshots/snapshot-files.js";
+import { SnapshotFiles } from "../../timeline/snapshots/snapshot-stores.js";
 
 /** The task of the thread. */
 export interface SnapshotTask {

@@ -14,9 +14,8 @@
 import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
 import type { Steps } from "../../../protocol/steps.js";
 import type { DigestIndex, DigestSet } from "./digest-index.js";
-import { ownRows } from "./digest-rows.js";
+import { groupOf, OrderKeyWalk, ownRows, shortId } from "./index-walk.js";
 import { type OrderKeyRange, RangeList } from "./order-key-ranges.js";
-import { groupOf, OrderKeyWalk, shortId } from "./order-key-walk.js";
 import {
   GROUP_BITS_MAX,
   type GroupsSection,

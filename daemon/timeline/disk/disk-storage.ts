@@ -16,15 +16,21 @@ import type {
   StorageOperation,
 } from "../entries/storage.js";
 import type { TimelineLogger } from "../entries/timeline-logger.js";
-import { checkFolderFormat, writeFolderFormat } from "./folder-format.js";
-import { FolderInUse, type FolderLock, hasOpen, lockFolder, refuseForeignProcesses } from "./folder-lock.js";
-import { InlineWrites } from "./inline-writes.js";
+import { InlineWrites } from "./file-writes.js";
 import { DATA_FILE } from "./lmdb-file.js";
 import { timelineFolder } from "./lmdb-reader.js";
 import { LmdbTree } from "./lmdb-tree.js";
-import { LOG_END_FILE } from "./log-end.js";
-import { MARKER_BYTES } from "./log-record.js";
+import { LOG_END_FILE, MARKER_BYTES } from "./log-record.js";
 import { LogToLmdb, operationsOf, takeBatch } from "./log-to-lmdb.js";
+import {
+  checkFolderFormat,
+  FolderInUse,
+  type FolderLock,
+  hasOpen,
+  lockFolder,
+  refuseForeignProcesses,
+  writeFolderFormat,
+} from "./timeline-folder.js";
 import { type LogRemains, readLog, renameDamagedLog, WriteAheadLog } from "./write-ahead-log.js";
 
 /**

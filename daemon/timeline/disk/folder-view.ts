@@ -8,13 +8,11 @@
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import type { LogMark, MarkName } from "../entries/storage.js";
-import { checkFolderFormat } from "./folder-format.js";
-import { processIn } from "./folder-lock.js";
-import { DATA_FILE, keyAfter, LmdbFile, type PageDamage } from "./lmdb-file.js";
-import type { FileHead } from "./lmdb-header.js";
+import { DATA_FILE, type FileHead, keyAfter, LmdbFile, type PageDamage } from "./lmdb-file.js";
 import type { Slice, StoredEntry } from "./lmdb-reader.js";
 import { LOG_KEY, readLogMark } from "./log-record.js";
 import { UnfiledOperations } from "./log-to-lmdb.js";
+import { checkFolderFormat, processIn } from "./timeline-folder.js";
 import { type LogRemains, readLog } from "./write-ahead-log.js";
 
 /** The number of entries that are read in one step, during which no transaction may end. */

@@ -10,9 +10,8 @@ import { statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { type Database, open, type RootDatabase } from "lmdb";
 import type { LogMark, StorageOperation } from "../entries/storage.js";
-import { writeInThread, writeNow } from "./complete-writes.js";
-import { DATA_FILE, findDamage } from "./lmdb-file.js";
-import { checkHeader, DamagedFile, PAGE_BYTES_MAX } from "./lmdb-header.js";
+import { writeInThread, writeNow } from "./file-writes.js";
+import { checkHeader, DATA_FILE, DamagedFile, findDamage, PAGE_BYTES_MAX } from "./lmdb-file.js";
 import {
   BINARY,
   entrySlices,

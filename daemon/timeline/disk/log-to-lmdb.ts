@@ -4,7 +4,7 @@
  */
 
 import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
-import { firstFrom } from "../entries/ascending-search.js";
+import { firstFrom } from "../../store/values/tables/binary-search.js";
 import type { OperationGroup } from "../entries/storage.js";
 import type { Slice } from "./lmdb-reader.js";
 import type { LmdbTree } from "./lmdb-tree.js";

@@ -17,10 +17,16 @@ import {
 import { join } from "node:path";
 import type { LogMark, OperationGroup, StorageOperation } from "../entries/storage.js";
 import { syncFolder } from "../entries/sync-folder.js";
-import { writeInThread, writeNow } from "./complete-writes.js";
-import type { InlineWrites } from "./inline-writes.js";
-import { type FoundLogEnd, LogEndWriter, readLogEnd } from "./log-end.js";
-import { type LogRecord, readRecords, recordBytes, writeRecord } from "./log-record.js";
+import { type InlineWrites, writeInThread, writeNow } from "./file-writes.js";
+import {
+  type FoundLogEnd,
+  LogEndWriter,
+  type LogRecord,
+  readLogEnd,
+  readRecords,
+  recordBytes,
+  writeRecord,
+} from "./log-record.js";
 
 const FILE_NAMES = ["log-1", "log-2"] as const;
 const FILE_MODE = 0o600;

@@ -25,7 +25,7 @@ import {
 } from "./entry-batch.js";
 import { compareUnits, type FoldUnit, ordinaryCommands, type UnitAnswer, unitsOf } from "./fold-unit.js";
 import { RingFold } from "./ring-fold.js";
-import { bytesOfUnit } from "./tail-bytes.js";
+import { bytesOfUnit } from "./tail.js";
 import { TouchedTail } from "./touched-tail.js";
 
 export type { BetweenUnits, FoldedEntry, UnitAnswer };

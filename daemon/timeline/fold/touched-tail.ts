@@ -6,14 +6,20 @@
 
 import type { Semantics } from "../../store/semantics.js";
 import { compareOrderKeys, type Entry, type OrderKey, orderKeyOf } from "../entries/entry.js";
-import { affectedAlongLists, affectedAlongTail, firstOf, markLate, type Seeds } from "./affected-units.js";
+import {
+  affectedAlongLists,
+  affectedAlongTail,
+  firstOf,
+  markLate,
+  nodesOf,
+  type Seeds,
+  TouchLists,
+} from "./affected-units.js";
 import type { AppliedEntry } from "./apply-unit.js";
 import { type ChangedKeys, changedBy } from "./changed-keys.js";
 import { type Arrival, ofDatabases } from "./entry-batch.js";
 import { compareUnits, type FoldUnit, findTouches, unitsOf } from "./fold-unit.js";
-import { Tail, TailEntry, type Undoing } from "./tail.js";
-import { bytesOfEntry, bytesOfUnit } from "./tail-bytes.js";
-import { nodesOf, TouchLists } from "./touch-lists.js";
+import { bytesOfEntry, bytesOfUnit, Tail, TailEntry, type Undoing } from "./tail.js";
 
 /**
  * The maximum number of later commands to walk if complete databases are touched, because no list then leads to the

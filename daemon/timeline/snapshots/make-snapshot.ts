@@ -8,7 +8,7 @@ import type { Fold } from "../fold/fold.js";
 import { Refold } from "./refold.js";
 import type { Beginning } from "./ring-entries.js";
 import { writeSnapshot } from "./snapshot.js";
-import type { Snapshots } from "./snapshot-files.js";
+import type { Snapshots } from "./snapshot-stores.js";
 
 /** The error if no snapshot can be made because one of its entries cannot be read. */
 export class DamagedEntry extends Error {

@@ -20,7 +20,7 @@ import { copiedEntry, viewEntry } from "../entries/stored-value.js";
 import { Fold, type FoldedEntry, trim, type UnitAnswer } from "../fold/fold.js";
 import { type Beginning, concernsRing } from "./ring-entries.js";
 import { readSnapshot } from "./snapshot.js";
-import type { SnapshotSource } from "./snapshot-files.js";
+import type { SnapshotSource } from "./snapshot-stores.js";
 
 /** Entries between two readings of the clock. */
 const ENTRIES_PER_STEP = 64;

@@ -4,7 +4,7 @@
  */
 
 import { copiedMarks, type EntrySource, type MarkSource, type Storage } from "../entries/storage.js";
-import type { SnapshotSource, Snapshots } from "./snapshot-files.js";
+import type { SnapshotSource, Snapshots } from "./snapshot-stores.js";
 
 /** Entries that are copied between two turns. */
 const ENTRIES_PER_TURN = 256;

@@ -8,7 +8,7 @@ import { dateOf, type OrderKey } from "../entries/entry.js";
 import type { Mark, MarkSource, Storage } from "../entries/storage.js";
 import type { TimelineLogger } from "../entries/timeline-logger.js";
 import type { DamagedEntry } from "./make-snapshot.js";
-import type { SnapshotSeal, SnapshotStore } from "./snapshot-files.js";
+import type { SnapshotSeal, SnapshotStore } from "./snapshot-stores.js";
 
 /** The factor by which a snapshot is made earlier if space is needed. */
 const URGENCY = 20;

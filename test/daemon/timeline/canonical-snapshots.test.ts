@@ -9,8 +9,7 @@ import { type Entry, orderKeyOf, writeOrderKey } from "../../../daemon/timeline/
 import { writeValue } from "../../../daemon/timeline/entries/stored-value.js";
 import { MemoryStorage } from "../../../daemon/timeline/memory-storage.js";
 import { makeSnapshot } from "../../../daemon/timeline/snapshots/make-snapshot.js";
-import { MemorySnapshots } from "../../../daemon/timeline/snapshots/memory-snapshots.js";
-import type { StagedSnapshot } from "../../../daemon/timeline/snapshots/snapshot-files.js";
+import { MemorySnapshots, type StagedSnapshot } from "../../../daemon/timeline/snapshots/snapshot-stores.js";
 import { amount, some } from "../../support/amount.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 import { EPOCH } from "../store/random-unit.js";

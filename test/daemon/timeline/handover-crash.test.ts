@@ -12,7 +12,7 @@ import { DeadLetterStore } from "../../../daemon/cluster/dead-letters/dead-lette
 import type { Mark } from "../../../daemon/timeline/entries/storage.js";
 import type { FoundOrphans } from "../../../daemon/timeline/lost-entries.js";
 import { MemoryStorage } from "../../../daemon/timeline/memory-storage.js";
-import { SnapshotFiles } from "../../../daemon/timeline/snapshots/snapshot-files.js";
+import { SnapshotFiles } from "../../../daemon/timeline/snapshots/snapshot-stores.js";
 import { KEY_IDS, SPKIS } from "./support/random-timeline.js";
 import { bulk, entryAt, MEMBER, type SubjectOptions, TimelineSubject } from "./support/timeline-subject.js";
 

@@ -8,7 +8,7 @@ import { canonicalState } from "../../../daemon/store/canonical-state.js";
 import { orderKeyOf } from "../../../daemon/timeline/entries/entry.js";
 import type { FoundOrphans } from "../../../daemon/timeline/lost-entries.js";
 import { MemoryStorage } from "../../../daemon/timeline/memory-storage.js";
-import type { StagedSnapshot } from "../../../daemon/timeline/snapshots/snapshot-files.js";
+import type { StagedSnapshot } from "../../../daemon/timeline/snapshots/snapshot-stores.js";
 import { KEY_IDS, SPKIS } from "./support/random-timeline.js";
 import {
   bulk,

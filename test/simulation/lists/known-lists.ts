@@ -3,7 +3,7 @@
  * may still receive.
  */
 
-import { listOf } from "../../../daemon/cluster/members/list-proof.js";
+import { listOf } from "../../../daemon/cluster/members/list-history.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type KnownList, takeList } from "../../../protocol/members/list-succession.js";
 import { readEntries } from "../../../protocol/members/packed-entries.js";

@@ -5,9 +5,9 @@ import { isIncomplete } from "../../../daemon/cluster/history/catching-up-mark.j
 import { noTimeline, snapshotFolder } from "../../../daemon/engine/trust/data-folder.js";
 import { hashOf } from "../../../daemon/engine/trust/identity.js";
 import { syncPathNow } from "../../../daemon/net/process/disk.js";
-import { ForeignFolder } from "../../../daemon/timeline/disk/folder-format.js";
 import { openFolderView } from "../../../daemon/timeline/disk/folder-view.js";
-import { SnapshotFiles } from "../../../daemon/timeline/snapshots/snapshot-files.js";
+import { ForeignFolder } from "../../../daemon/timeline/disk/timeline-folder.js";
+import { SnapshotFiles } from "../../../daemon/timeline/snapshots/snapshot-stores.js";
 import { FUNCTIONS_NAME } from "../../../faces/redis/scripts/functions-file.js";
 import { discard, publishNew, stage } from "../../../keys/atomic-file.js";
 import { errnoOf } from "../../../keys/key-source.js";

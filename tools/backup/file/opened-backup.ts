@@ -4,7 +4,7 @@
  */
 import { firstOrderKeyBytes } from "../../../daemon/timeline/entries/entry.js";
 import type { EntrySource, MarkName, MarkSource } from "../../../daemon/timeline/entries/storage.js";
-import type { SnapshotSource } from "../../../daemon/timeline/snapshots/snapshot-files.js";
+import type { SnapshotSource } from "../../../daemon/timeline/snapshots/snapshot-stores.js";
 import { type DamagedBytes, type Frame, FrameReader, type Hash, isDamage } from "./backup-frames.js";
 import { type BackupEnd, entriesOf, readEnd, readSnapshotPiece, type StoredEntry } from "./backup-items.js";
 

@@ -13,7 +13,7 @@ import type { TimelineLogger } from "../../../daemon/timeline/entries/timeline-l
 import { appliesAt, standstillOf } from "../../../daemon/timeline/semantics-standstill.js";
 import { Refold } from "../../../daemon/timeline/snapshots/refold.js";
 import { storeReplacedData } from "../../../daemon/timeline/snapshots/replaced-data.js";
-import { SnapshotFiles } from "../../../daemon/timeline/snapshots/snapshot-files.js";
+import { SnapshotFiles } from "../../../daemon/timeline/snapshots/snapshot-stores.js";
 import { FUNCTIONS_NAME } from "../../../faces/redis/scripts/functions-file.js";
 import { dumpPayload } from "../../../faces/redis/store/rdb/dump-payload.js";
 import { publishOver, stage } from "../../../keys/atomic-file.js";

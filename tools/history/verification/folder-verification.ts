@@ -11,14 +11,13 @@ import { compareGenesis } from "../../../daemon/engine/trust/genesis.js";
 import { loadSigners } from "../../../daemon/engine/trust/load-signers.js";
 import type { Signers } from "../../../daemon/engine/trust/signers.js";
 import type { Settings } from "../../../daemon/options/settings.js";
-import { ForeignFolder } from "../../../daemon/timeline/disk/folder-format.js";
 import { type FolderView, openFolderView } from "../../../daemon/timeline/disk/folder-view.js";
-import type { PageDamage } from "../../../daemon/timeline/disk/lmdb-file.js";
-import { DamagedFile } from "../../../daemon/timeline/disk/lmdb-header.js";
+import { DamagedFile, type PageDamage } from "../../../daemon/timeline/disk/lmdb-file.js";
+import { ForeignFolder } from "../../../daemon/timeline/disk/timeline-folder.js";
 import type { LogRemains } from "../../../daemon/timeline/disk/write-ahead-log.js";
 import { readOrderKey } from "../../../daemon/timeline/entries/entry.js";
 import { MemoryStorage } from "../../../daemon/timeline/memory-storage.js";
-import { SnapshotFiles } from "../../../daemon/timeline/snapshots/snapshot-files.js";
+import { SnapshotFiles } from "../../../daemon/timeline/snapshots/snapshot-stores.js";
 import { errnoOf } from "../../../keys/key-source.js";
 import { dateText } from "../../../protocol/version-2/envelope.js";
 import {

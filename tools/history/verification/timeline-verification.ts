@@ -4,8 +4,8 @@
  */
 import { createHash } from "node:crypto";
 import { type Outcome, outcomeOf } from "../../../daemon/cluster/history/unit-report.js";
-import { certificateProblem } from "../../../daemon/cluster/members/check-certificate.js";
 import { readListHistory } from "../../../daemon/cluster/members/list-history.js";
+import { certificateProblem } from "../../../daemon/cluster/replica/check-entry.js";
 import { hashOf } from "../../../daemon/engine/trust/identity.js";
 import type { Signers } from "../../../daemon/engine/trust/signers.js";
 import { canonicalRing, canonicalState } from "../../../daemon/store/canonical-state.js";
@@ -26,8 +26,8 @@ import { Fold } from "../../../daemon/timeline/fold/fold.js";
 import { recalledUnits } from "../../../daemon/timeline/history-fold.js";
 import { standstillOf } from "../../../daemon/timeline/semantics-standstill.js";
 import { DamagedSnapshot, readSnapshot } from "../../../daemon/timeline/snapshots/snapshot.js";
-import type { Snapshots } from "../../../daemon/timeline/snapshots/snapshot-files.js";
 import { storedSnapshots } from "../../../daemon/timeline/snapshots/snapshot-schedule.js";
+import type { Snapshots } from "../../../daemon/timeline/snapshots/snapshot-stores.js";
 import { bytesOf } from "../../../protocol/byte-string.js";
 import { readCertificate } from "../../../protocol/members/decision-votes.js";
 import { finish } from "../../../protocol/steps.js";

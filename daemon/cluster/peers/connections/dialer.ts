@@ -9,6 +9,7 @@ import type { CloseCode } from "../../../../protocol/figures/close-reasons.js";
 import { formatHost } from "../../../net/process/host-and-port.js";
 import type { PeerAddress } from "../../../options/peer-address.js";
 import { type Closing, type ClusterState, type MemberStatus, NO_CLOSING } from "../shared/cluster-state.js";
+
 import type { PeeringLimits } from "../shared/peering-limits.js";
 import type { MemberConnection } from "./member-connection.js";
 

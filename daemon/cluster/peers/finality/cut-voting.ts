@@ -12,8 +12,8 @@ import {
   writeCutVotes,
 } from "../../../../protocol/members/cut-votes.js";
 import { dateText, hexOf } from "../../../../protocol/version-2/envelope.js";
-import type { SnapshotSeal } from "../../../timeline/snapshots/snapshot-files.js";
 import type { Cut } from "../../../timeline/snapshots/snapshot-schedule.js";
+import type { SnapshotSeal } from "../../../timeline/snapshots/snapshot-stores.js";
 import { type ClusterState, type ConnectedMember, membersWithStatus } from "../shared/cluster-state.js";
 import { electorateIn, majorityOf } from "../shared/electorate.js";
 import type { CommonDate } from "./common-date.js";

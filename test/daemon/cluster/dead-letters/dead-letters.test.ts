@@ -14,8 +14,10 @@ import {
 } from "node:fs";
 import { basename, join } from "node:path";
 import { test } from "node:test";
-import { DEAD_LETTERS_MAGIC } from "../../../../daemon/cluster/dead-letters/dead-letter-file.js";
-import { DeadLetterFolder } from "../../../../daemon/cluster/dead-letters/dead-letter-folder.js";
+import {
+  DEAD_LETTERS_MAGIC,
+  DeadLetterFolder,
+} from "../../../../daemon/cluster/dead-letters/dead-letter-folder.js";
 import { DeadLetterStore } from "../../../../daemon/cluster/dead-letters/dead-letter-store.js";
 import { deadLettersReply } from "../../../../daemon/cluster/history/timeline-answers.js";
 import { CommandFailure } from "../../../../daemon/store/arguments/command-errors.js";

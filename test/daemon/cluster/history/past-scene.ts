@@ -23,7 +23,7 @@ import {
 import { isRingEntry } from "../../../../daemon/timeline/entries/recorded-envelopes.js";
 import { writeValue } from "../../../../daemon/timeline/entries/stored-value.js";
 import { MemoryStorage } from "../../../../daemon/timeline/memory-storage.js";
-import type { Snapshots } from "../../../../daemon/timeline/snapshots/snapshot-files.js";
+import type { Snapshots } from "../../../../daemon/timeline/snapshots/snapshot-stores.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { membershipStateOf } from "../../../../protocol/members/list-succession.js";
 import type { Reply } from "../../../../protocol/reply.js";

@@ -1,8 +1,8 @@
 /** Tests TIMELINE: its exact reports about history, and its refusals. */
 import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
-import { readLogQuery } from "../../../../daemon/cluster/history/timeline-arguments.js";
 import { TimelineCommands } from "../../../../daemon/cluster/history/timeline-commands.js";
+import { readLogQuery } from "../../../../daemon/cluster/history/timeline-log.js";
 import { writeOrderKey } from "../../../../daemon/timeline/entries/entry.js";
 import { hexOf } from "../../../../protocol/version-2/envelope.js";
 import { makeKeyPair } from "../../../support/envelope-client.js";

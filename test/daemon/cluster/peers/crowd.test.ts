@@ -1,12 +1,13 @@
 /** Tests a peer with the cluster's secret that appears as many members: it cannot displace members named by --peer. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { BANS_MAX, Bans } from "../../../../daemon/cluster/peers/connections/bans.js";
 import { MemberBits } from "../../../../daemon/cluster/peers/member-slots.js";
+import { BANS_MAX, Bans } from "../../../../daemon/cluster/peers/roster.js";
 import type { ClusterState } from "../../../../daemon/cluster/peers/shared/cluster-state.js";
 import { MEMBERS_MAX, NON_VOTERS_MAX } from "../../../../daemon/cluster/peers/shared/peering-limits.js";
 import { ClusterSecret } from "../../../../daemon/engine/trust/cluster-secret.js";
 import { CLOSE_REASONS } from "../../../../protocol/figures/close-reasons.js";
+
 import { double } from "../../../support/double.js";
 import { addressesOf, type Node, World } from "./support.js";
 

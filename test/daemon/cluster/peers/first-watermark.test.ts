@@ -1,7 +1,7 @@
 /** Tests from which date a daemon without data accepts entries: only after all dates that its members call final. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Joining, joiningWatermark } from "../../../../daemon/cluster/peers/first-watermark.js";
+import { Joining, joiningWatermark } from "../../../../daemon/cluster/peers/catching-up-state.js";
 import type { ClusterState } from "../../../../daemon/cluster/peers/shared/cluster-state.js";
 import { DigestIndex } from "../../../../daemon/timeline/compare/digest-index.js";
 import type { StatusMessage } from "../../../../protocol/members/member-messages.js";

@@ -15,6 +15,7 @@ import { PEERING_LIMITS } from "../../../../daemon/cluster/peers/shared/peering-
 import { ITEMS_MAX } from "../../../../daemon/timeline/compare/reconcile-message.js";
 import type { Timeline } from "../../../../daemon/timeline/timeline.js";
 import { CLOSE_REASONS } from "../../../../protocol/figures/close-reasons.js";
+
 import { FrameParser, writeFrame } from "../../../../protocol/frame.js";
 import {
   type MemberMessage,

@@ -2,6 +2,7 @@
  * Tests the cluster's secret: what it proves between members, and what an attacker without it can do with recorded
  * messages.
  */
+
 import assert from "node:assert/strict";
 import { createHmac } from "node:crypto";
 import { test } from "node:test";
@@ -12,6 +13,7 @@ import type {
 } from "../../../../daemon/cluster/peers/shared/member-socket.js";
 import { ClusterSecret } from "../../../../daemon/engine/trust/cluster-secret.js";
 import { CLOSE_REASONS } from "../../../../protocol/figures/close-reasons.js";
+
 import { FrameParser, writeFrame } from "../../../../protocol/frame.js";
 import {
   type MemberMessage,

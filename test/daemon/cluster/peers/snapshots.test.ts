@@ -7,7 +7,7 @@ import { test } from "node:test";
 import { ORDER_KEY_BYTES, readOrderKey } from "../../../../daemon/timeline/entries/entry.js";
 import type { LostEntries } from "../../../../daemon/timeline/lost-entries.js";
 import type { AdoptionHandlers } from "../../../../daemon/timeline/snapshot-transfer.js";
-import type { SnapshotSeal } from "../../../../daemon/timeline/snapshots/snapshot-files.js";
+import type { SnapshotSeal } from "../../../../daemon/timeline/snapshots/snapshot-stores.js";
 import type { Timeline } from "../../../../daemon/timeline/timeline.js";
 import { double } from "../../../support/double.js";
 import { EPOCH, entryOf, keyOf, sha256 } from "./entries.js";

@@ -1,10 +1,11 @@
 /** Tests the shares of the working memory with queries whose size and number of steps are known. */
+
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Outcome } from "../../../../daemon/engine/backends/backend.js";
 import { SHARES, WorkingMemory } from "../../../../daemon/engine/backends/working-memory.js";
 import { type Environment, realEnvironment } from "../../../../daemon/net/process/clock-and-randomness.js";
-import type { MemoryGrant } from "../../../../daemon/store/keyspace/memory-grant.js";
+import type { MemoryGrant } from "../../../../daemon/store/keyspace/effort-budget.js";
 import { replyOfSteps } from "../../../../protocol/lazy-replies.js";
 import { integer, type Reply } from "../../../../protocol/reply.js";
 import { TURN_MS } from "../../../../protocol/steps.js";

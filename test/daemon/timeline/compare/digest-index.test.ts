@@ -9,7 +9,7 @@ import {
   type DigestSet,
   isSameDigest,
 } from "../../../../daemon/timeline/compare/digest-index.js";
-import { ownRows } from "../../../../daemon/timeline/compare/digest-rows.js";
+import { ownRows } from "../../../../daemon/timeline/compare/index-walk.js";
 import { ROW_SECONDS } from "../../../../daemon/timeline/compare/reconcile-message.js";
 import { type OrderKey, readOrderKey } from "../../../../daemon/timeline/entries/entry.js";
 import { finish } from "../../../../protocol/steps.js";

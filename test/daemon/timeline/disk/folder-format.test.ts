@@ -9,7 +9,7 @@ import {
   FORMAT_FILE,
   ForeignFolder,
   writeFolderFormat,
-} from "../../../../daemon/timeline/disk/folder-format.js";
+} from "../../../../daemon/timeline/disk/timeline-folder.js";
 
 test("a new folder receives the number, and a folder with data but another number or none is refused", () => {
   const folder = mkdtempSync(join(tmpdir(), "dbsync-format-"));

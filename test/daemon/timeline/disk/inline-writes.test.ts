@@ -1,7 +1,7 @@
 /** Tests which writes the event loop performs itself, and which it leaves to threads. The test controls the clock. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { InlineWrites } from "../../../../daemon/timeline/disk/inline-writes.js";
+import { InlineWrites } from "../../../../daemon/timeline/disk/file-writes.js";
 
 const LIMIT_MICROS = 1000;
 

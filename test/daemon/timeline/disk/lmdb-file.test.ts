@@ -5,8 +5,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { DiskStorage } from "../../../../daemon/timeline/disk/disk-storage.js";
-import { findDamage, LmdbFile, type PageDamage } from "../../../../daemon/timeline/disk/lmdb-file.js";
-import { DamagedFile, type FileHead } from "../../../../daemon/timeline/disk/lmdb-header.js";
+import {
+  DamagedFile,
+  type FileHead,
+  findDamage,
+  LmdbFile,
+  type PageDamage,
+} from "../../../../daemon/timeline/disk/lmdb-file.js";
 import { writeOrderKey } from "../../../../daemon/timeline/entries/entry.js";
 import { SeededRandom, seedOfRun } from "../../../support/seeded-random.js";
 import { failingLog } from "../support/failing-log.js";

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { DiskStorage } from "../../../../daemon/timeline/disk/disk-storage.js";
-import { checkHeader } from "../../../../daemon/timeline/disk/lmdb-header.js";
+import { checkHeader } from "../../../../daemon/timeline/disk/lmdb-file.js";
 import { writeOrderKey } from "../../../../daemon/timeline/entries/entry.js";
 import { SeededRandom, seedOfRun } from "../../../support/seeded-random.js";
 import { failingLog } from "../support/failing-log.js";

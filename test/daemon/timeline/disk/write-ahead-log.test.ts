@@ -14,9 +14,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { crc32 } from "node:zlib";
-import { InlineWrites } from "../../../../daemon/timeline/disk/inline-writes.js";
-import { LOG_END_FILE } from "../../../../daemon/timeline/disk/log-end.js";
-import { MARKER_BYTES, recordBytes } from "../../../../daemon/timeline/disk/log-record.js";
+import { InlineWrites } from "../../../../daemon/timeline/disk/file-writes.js";
+import { LOG_END_FILE, MARKER_BYTES, recordBytes } from "../../../../daemon/timeline/disk/log-record.js";
 import {
   readLog,
   WriteAheadLog,

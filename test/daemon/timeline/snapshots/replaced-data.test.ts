@@ -8,13 +8,16 @@ import { canonicalState } from "../../../../daemon/store/canonical-state.js";
 import type { MarkName } from "../../../../daemon/timeline/entries/storage.js";
 import { MemoryStorage } from "../../../../daemon/timeline/memory-storage.js";
 import type { AdoptionHandlers } from "../../../../daemon/timeline/snapshot-transfer.js";
-import { MemorySnapshots } from "../../../../daemon/timeline/snapshots/memory-snapshots.js";
 import type {
   OpenReplacedData,
   ReplacedDataFolder,
 } from "../../../../daemon/timeline/snapshots/replaced-data.js";
 import type { RefuseRingEntry } from "../../../../daemon/timeline/snapshots/ring-entries.js";
-import type { SnapshotSeal, StagedSnapshot } from "../../../../daemon/timeline/snapshots/snapshot-files.js";
+import {
+  MemorySnapshots,
+  type SnapshotSeal,
+  type StagedSnapshot,
+} from "../../../../daemon/timeline/snapshots/snapshot-stores.js";
 import { KEY_IDS, SPKIS } from "../support/random-timeline.js";
 import { bulk, entryAt, MEMBER, type SubjectOptions, TimelineSubject } from "../support/timeline-subject.js";
 

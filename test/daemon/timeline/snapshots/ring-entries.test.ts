@@ -20,7 +20,6 @@ import { writeValue } from "../../../../daemon/timeline/entries/stored-value.js"
 import type { Fold } from "../../../../daemon/timeline/fold/fold.js";
 import { MemoryStorage } from "../../../../daemon/timeline/memory-storage.js";
 import { makeSnapshot } from "../../../../daemon/timeline/snapshots/make-snapshot.js";
-import { MemorySnapshots } from "../../../../daemon/timeline/snapshots/memory-snapshots.js";
 import { Refold } from "../../../../daemon/timeline/snapshots/refold.js";
 import type { RefuseRingEntry } from "../../../../daemon/timeline/snapshots/ring-entries.js";
 import {
@@ -28,6 +27,7 @@ import {
   readSnapshot,
   writeSnapshot,
 } from "../../../../daemon/timeline/snapshots/snapshot.js";
+import { MemorySnapshots } from "../../../../daemon/timeline/snapshots/snapshot-stores.js";
 import { finish } from "../../../../protocol/steps.js";
 import { hexOf } from "../../../../protocol/version-2/envelope.js";
 import { amount } from "../../../support/amount.js";

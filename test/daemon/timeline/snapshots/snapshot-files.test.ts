@@ -5,7 +5,7 @@ import { mkdtempSync, readdirSync, rmSync, statfsSync, statSync, writeFileSync }
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { SnapshotFiles } from "../../../../daemon/timeline/snapshots/snapshot-files.js";
+import { SnapshotFiles } from "../../../../daemon/timeline/snapshots/snapshot-stores.js";
 
 async function withFolder(use: (folder: string) => void | Promise<void>): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "dbsync-snapshots-"));

@@ -14,10 +14,12 @@ import { readEntry } from "../../../../daemon/timeline/entries/stored-value.js";
 import type { FoldedEntry } from "../../../../daemon/timeline/fold/fold.js";
 import { MemoryStorage } from "../../../../daemon/timeline/memory-storage.js";
 import { makeSnapshotInTurns } from "../../../../daemon/timeline/snapshots/make-snapshot.js";
-import { MemorySnapshots } from "../../../../daemon/timeline/snapshots/memory-snapshots.js";
 import type { OpenReplacedData } from "../../../../daemon/timeline/snapshots/replaced-data.js";
 import type { RefuseRingEntry } from "../../../../daemon/timeline/snapshots/ring-entries.js";
-import type { SnapshotStore } from "../../../../daemon/timeline/snapshots/snapshot-files.js";
+import {
+  MemorySnapshots,
+  type SnapshotStore,
+} from "../../../../daemon/timeline/snapshots/snapshot-stores.js";
 import { Timeline } from "../../../../daemon/timeline/timeline.js";
 import type {
   DamagedEntryStore,

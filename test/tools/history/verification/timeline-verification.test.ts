@@ -5,7 +5,7 @@ import { hashOf } from "../../../../daemon/engine/trust/identity.js";
 import { type Entry, orderKeyOf, writeOrderKey } from "../../../../daemon/timeline/entries/entry.js";
 import { writeValue } from "../../../../daemon/timeline/entries/stored-value.js";
 import { makeSnapshot } from "../../../../daemon/timeline/snapshots/make-snapshot.js";
-import type { Snapshots } from "../../../../daemon/timeline/snapshots/snapshot-files.js";
+import type { Snapshots } from "../../../../daemon/timeline/snapshots/snapshot-stores.js";
 import { writeDecision } from "../../../../protocol/version-2/decision-body.js";
 import { dateText, hexOf, signedBytes } from "../../../../protocol/version-2/envelope.js";
 import {

@@ -3,8 +3,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { CutVoting } from "../../../../../daemon/cluster/peers/finality/cut-voting.js";
 import type { MissingEntries } from "../../../../../daemon/cluster/peers/finality/missing-entries.js";
-import { SnapshotChoice } from "../../../../../daemon/cluster/peers/finality/snapshot-choice.js";
-import { SnapshotTaking } from "../../../../../daemon/cluster/peers/finality/snapshot-taking.js";
+import {
+  SnapshotChoice,
+  SnapshotTaking,
+} from "../../../../../daemon/cluster/peers/finality/snapshot-taking.js";
 import type {
   ClusterState,
   ConnectedMember,

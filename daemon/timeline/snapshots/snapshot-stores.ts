@@ -1,6 +1,6 @@
 /**
- * Stores snapshots as files in a folder. Each file is complete or absent: it is written under another name, synced, and
- * then renamed.
+ * Stores snapshots, as files in a folder or in memory. Each file is complete or absent: it is written under another
+ * name, synced, and then renamed.
  */
 import {
   closeSync,
@@ -99,6 +99,7 @@ const REPLACED = ".replaced";
 export const SHARE_OF_FREE = 0.5;
 const REPLACED_NAME = /^\d{16}\.snapshot\.replaced$/;
 
+/** The snapshots in a folder. */
 export class SnapshotFiles implements SnapshotStore {
   readonly #folder: string;
 
@@ -273,4 +274,68 @@ function* chunksOf(path: string): Generator<Buffer> {
   } finally {
     closeSync(descriptor);
   }
+}
+
+/**
+ * Snapshots of a timeline in memory. Once its oldest entries have been removed, the timeline begins with a snapshot.
+ */
+export class MemorySnapshots implements SnapshotStore {
+  readonly #byDate = new Map<number, readonly Buffer[]>();
+  readonly #room: () => number;
+
+  /** @param room  returns how many bytes a staged snapshot may use now */
+  constructor(room: () => number = () => Number.POSITIVE_INFINITY) {
+    this.#room = room;
+  }
+
+  list(): number[] {
+    return [...this.#byDate.keys()].sort((a, b) => a - b);
+  }
+
+  read(cutAt: number): Iterable<Buffer> | null {
+    return this.#byDate.get(cutAt) ?? null;
+  }
+
+  write(cutAt: number, chunks: Iterable<Buffer>): void {
+    this.#byDate.set(cutAt, [...chunks]);
+  }
+
+  remove(cutAt: number): void {
+    this.#byDate.delete(cutAt);
+  }
+
+  sealOf(cutAt: number): SnapshotSeal | null {
+    const chunks = this.#byDate.get(cutAt);
+    return chunks === undefined ? null : sealOfChunks(chunks);
+  }
+
+  stage(cutAt: number): StagedSnapshot {
+    const chunks: Buffer[] = [];
+    const room = this.#room;
+    return {
+      cutAt,
+      get room() {
+        return room();
+      },
+      write: (chunk) => void chunks.push(Buffer.from(chunk)),
+      read: () => chunks,
+      get seal() {
+        return sealOfChunks(chunks);
+      },
+      commit: async () => {
+        this.write(cutAt, chunks);
+      },
+      // A crash loses the memory completely, so there is nothing to settle.
+      settle: () => {},
+      discard: () => {},
+    };
+  }
+}
+
+function sealOfChunks(chunks: readonly Buffer[]): SnapshotSeal {
+  const bytes = chunks.reduce((sum, { length }) => sum + length, 0);
+  let end: Buffer = Buffer.alloc(0);
+  for (let i = chunks.length - 1; i >= 0 && end.length < SEAL_BYTES; i--)
+    end = Buffer.concat([chunks[i] as Buffer, end]);
+  return { bytes, seal: bytesOf(end.subarray(-SEAL_BYTES)) };
 }

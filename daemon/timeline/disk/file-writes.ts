@@ -1,9 +1,6 @@
-/**
- * Decides whether the event loop itself writes, and waits for the disk, or a thread does. Waking a thread, and being
- * woken by it, costs about 50 µs of CPU and at least 100 µs of waiting, often as long as the disk needs. The event loop
- * writes only if, on average, it is idle between two writes for at least as long as a write takes. After one slow write
- * the threads write for a while, so that a slow disk blocks the event loop for at most one percent of the time.
- */
+/** Writes all bytes at a position of a file, in this thread or in another one, and decides which of them does. */
+
+import { write, writeSync } from "node:fs";
 import { performance } from "node:perf_hooks";
 
 /** The share of the newest value in a moving mean. */
@@ -26,6 +23,12 @@ const LOOP_TIMES: LoopTimes = {
   idle: () => performance.nodeTiming.idleTime,
 };
 
+/**
+ * Decides whether the event loop itself writes, and waits for the disk, or a thread does. Waking a thread, and being
+ * woken by it, costs about 50 µs of CPU and at least 100 µs of waiting, often as long as the disk needs. The event loop
+ * writes only if, on average, it is idle between two writes for at least as long as a write takes. After one slow write
+ * the threads write for a while, so that a slow disk blocks the event loop for at most one percent of the time.
+ */
 export class InlineWrites {
   readonly #limitMs: number;
   readonly #times: LoopTimes;
@@ -68,4 +71,27 @@ export class InlineWrites {
     // Measurements from before the pause do not predict the writes after it.
     this.#meanMs = this.#limitMs / 2;
   }
+}
+
+/**
+ * Writes in this thread. The system may write fewer bytes than requested, for example on a full disk.
+ * @throws Error  the system's error
+ */
+export function writeNow(descriptor: number, bytes: Buffer, position: number): void {
+  for (let done = 0; done < bytes.length; )
+    done += writeSync(descriptor, bytes, done, bytes.length - done, position + done);
+}
+
+/** Writes in another thread. Rejects with the system's error. */
+export function writeInThread(descriptor: number, bytes: Buffer, position: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const writeFrom = (done: number): void => {
+      write(descriptor, bytes, done, bytes.length - done, position + done, (problem, written) => {
+        if (problem !== null) reject(problem);
+        else if (done + written === bytes.length) resolve();
+        else writeFrom(done + written);
+      });
+    };
+    writeFrom(0);
+  });
 }
