@@ -22,10 +22,10 @@ import {
   USER_LISTENER_NAMES,
   type UserListenerName,
 } from "./option-table.js";
+import { refuseOpen } from "./reachable-addresses.js";
 import { hasKeys, hasTimeline, isOwnMemory, isSigned, type OptionValues, type Settings } from "./settings.js";
 import {
   hasUserListener,
-  refuseOpen,
   refuseSamePlaces,
   validateTimeline,
   validateUserListeners,

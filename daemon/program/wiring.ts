@@ -20,6 +20,7 @@ import { DbsyncListener } from "../listener/dbsync-dialect.js";
 import { type DbsyncService, EventSources, type WatchedDatabase } from "../listener/dbsync-server.js";
 import type { BackendSpecification } from "../options/database-list.js";
 import { USAGE_KIND_DEFAULT, usageKindOf } from "../options/eviction-policy.js";
+import { bindAddressOf } from "../options/reachable-addresses.js";
 import {
   hasTimeline,
   isOwnMemory,
@@ -28,7 +29,7 @@ import {
   type Settings,
   tlsFilesOf,
 } from "../options/settings.js";
-import { bindAddressOf, hasUserListener } from "../options/settings-rules.js";
+import { hasUserListener } from "../options/settings-rules.js";
 import { loadFamilies, provideFamilies } from "../store/family-code.js";
 import type { Components, Core, DaemonOptions } from "./components.js";
 import { firstOf, type MadeBackend, missingFace, type NamedFigureServer, type OpenedFace } from "./face.js";

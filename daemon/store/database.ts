@@ -18,11 +18,10 @@ import {
   STATEMENT_STEPS,
   UNCOUNTED_EFFORT,
 } from "./keyspace/effort-budget.js";
-import { KeyUsage } from "./keyspace/key-usage.js";
+import { KeyUsage, type Lookups } from "./keyspace/key-usage.js";
 import { isExpired, Keyspace } from "./keyspace/keyspace.js";
-import type { Lookups } from "./keyspace/lookup-counts.js";
 import { Data } from "./keyspace/mutators.js";
-import type { StringForms } from "./keyspace/remembered-string-encodings.js";
+import type { StringForms } from "./keyspace/string-parts.js";
 import { type UndoRecord, undo } from "./keyspace/undo.js";
 import type { SeveralCommands, Unit } from "./keyspace/unit.js";
 import { allowanceOf, READ_STEPS, type Reads } from "./read-allowance.js";

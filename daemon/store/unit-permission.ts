@@ -5,7 +5,7 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type ErrorReply, error } from "../../protocol/reply.js";
 import type { Condition } from "../../protocol/version-2/envelope.js";
-import { connectionMistake } from "./connection-mistake.js";
+import { commands } from "./command-table.js";
 import type { KeyRing } from "./key-ring.js";
 import { type KeyRecord, type Validity, validity } from "./rights/key-record.js";
 import type { CommandIndex } from "./rows/command-index.js";
@@ -61,3 +61,23 @@ export function refusalOf(
 
 /** Whether an error is a denial rather than an unknown command or a wrong number of arguments. */
 export const isDenied = ({ text }: ErrorReply): boolean => text.startsWith("NOPERM");
+
+/** The errors by the first word of a command. */
+const MISTAKES: ReadonlyMap<string, ErrorReply> = new Map(
+  commands.flatMap(({ name, inEnvelope }) => {
+    const [word = ""] = name.split("|");
+    const text = `ERR ${word} is not permitted in an envelope: ${inEnvelope}`;
+    return inEnvelope === undefined ? [] : [[word, error(text)] as const];
+  }),
+);
+
+const LENGTHS: ReadonlySet<number> = new Set([...MISTAKES.keys()].map(({ length }) => length));
+
+/**
+ * Returns the error for a command in an envelope that has a meaning only for a connection: one with `inEnvelope` in its
+ * row. Returns null for any other command.
+ */
+export function connectionMistake(argv: readonly ByteString[]): ErrorReply | null {
+  const name = argv[0] as ByteString;
+  return LENGTHS.has(name.length) ? (MISTAKES.get(name.toUpperCase()) ?? null) : null;
+}

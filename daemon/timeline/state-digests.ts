@@ -6,8 +6,8 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Steps } from "../../protocol/steps.js";
+import { digestOfEntry, hashOfKey } from "../store/canonical-state.js";
 import type { Database } from "../store/database.js";
-import { digestOfEntry, hashOfKey } from "../store/entry-digest.js";
 import { isExpired, type Keyspace } from "../store/keyspace/keyspace.js";
 import type { Digest64 } from "../store/values/digest-mix.js";
 import { firstOrderKey, type OrderKey } from "./entries/entry.js";

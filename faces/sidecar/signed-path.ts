@@ -14,8 +14,7 @@ import type {
 import type { KeyCounts } from "../../daemon/engine/backends/key-counts.js";
 import { commands, findCommand } from "../../daemon/store/command-table.js";
 import { DATABASES_DEFAULT, Database } from "../../daemon/store/database.js";
-import type { Command, SidecarLack } from "../../daemon/store/rows/command-row.js";
-import { waitsByOption } from "../../daemon/store/rows/wait-rule.js";
+import { type Command, type SidecarLack, waitsByOption } from "../../daemon/store/rows/command-row.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type ErrorReply, error, type Reply } from "../../protocol/reply.js";
 import { type Condition, UNIT_COMMANDS_MAX } from "../../protocol/version-2/envelope.js";

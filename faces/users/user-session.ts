@@ -6,7 +6,7 @@
 
 import type { MemoryLimit } from "../../daemon/engine/memory/memory-limit.js";
 import type { AclRefusal } from "../../daemon/store/rights/acl.js";
-import { forbiddenChannel } from "../../daemon/store/rights/channel-rights.js";
+import { forbiddenChannel } from "../../daemon/store/rights/patterns.js";
 import type { Command } from "../../daemon/store/rows/command-row.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { User, Users } from "./users.js";

@@ -2,8 +2,8 @@
 import { isLoopback } from "../../daemon/net/process/host-and-port.js";
 import { fail } from "../../daemon/net/process/service.js";
 import { type LimitsOf, row, type ValuesOf } from "../../daemon/options/option-row.js";
+import { refuseOpen } from "../../daemon/options/reachable-addresses.js";
 import { isSigned, type Settings } from "../../daemon/options/settings.js";
-import { refuseOpen } from "../../daemon/options/settings-rules.js";
 import { HOUR, type LimitRow, list, listenAddress, SECOND } from "../../daemon/options/value-forms.js";
 
 const ORIGINS_MAX = 256;

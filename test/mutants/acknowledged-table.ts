@@ -47,14 +47,14 @@ export const acknowledgedMutants: readonly Mutant[] = [
   },
   {
     name: "held answers: a transaction publishes before the disk has its client's earlier writes",
-    file: "faces/redis/session/pipelined-commands.js",
+    file: "faces/redis/session/resp-session.js",
     find: "queued.length > 0 && queued.every(",
     replace: "false && queued.every(",
     test: HELD,
   },
   {
     name: "held answers: an invalidation overtakes the answer to a script",
-    file: "faces/redis/resp-dialect.js",
+    file: "faces/redis/resp-listener.js",
     find: "awaited.hasRun = session.hasRun;",
     replace: "",
     test: HELD,
@@ -96,7 +96,7 @@ export const acknowledgedMutants: readonly Mutant[] = [
   },
   {
     name: "held answers: a connection may hold any number of bytes",
-    file: "faces/redis/resp-dialect.js",
+    file: "faces/redis/resp-listener.js",
     find: "heldBytes > this.#server.host.limits.maxHeldBytes",
     replace: "false",
     test: HELD,

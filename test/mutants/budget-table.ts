@@ -106,7 +106,7 @@ export const budgetMutants: readonly Mutant[] = [
   },
   {
     name: "budgets: removing a consumer with pending entries is not counted",
-    file: "faces/redis/store/keyspace/group-mutators.js",
+    file: "faces/redis/store/keyspace/stream-mutators.js",
     find: "1 + SORTED_MEMBER_STEPS * consumer.pending.size",
     replace: "1",
     test: STORE,
@@ -141,7 +141,7 @@ export const budgetMutants: readonly Mutant[] = [
   },
   {
     name: "budgets: elements of a list that is returned completely are not counted",
-    file: "daemon/store/commands/lists/list-moves.js",
+    file: "daemon/store/commands/lists/lists.js",
     find: "data.effort.answer(size);",
     replace: "",
     test: PAGE,
@@ -260,14 +260,14 @@ export const budgetMutants: readonly Mutant[] = [
   },
   {
     name: "LCS: the second of two equal paths is taken for the longer second string",
-    file: "daemon/store/commands/common-ranges.js",
+    file: "daemon/store/commands/longest-common-subsequence.js",
     find: " || (isTransposed && above === left)",
     replace: "",
     test: "test/conformance/lcs.test.js",
   },
   {
     name: "LCS: all rows are stored",
-    file: "daemon/store/commands/common-ranges.js",
+    file: "daemon/store/commands/longest-common-subsequence.js",
     find: "if ((r + 1) % blockRows === 0)",
     replace: "if (true)",
     test: "test/daemon/store/commands/common-ranges.test.js",

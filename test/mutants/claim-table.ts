@@ -103,14 +103,14 @@ export const claimMutants: readonly Mutant[] = [
   },
   {
     name: "claims: a list takes other elements than the chosen ones",
-    file: "daemon/store/commands/lists/list-moves.js",
+    file: "daemon/store/commands/lists/lists.js",
     find: "const atEnd = chosenAtEnd(data, entry.value, end, chosen);",
     replace: "const atEnd = Math.min(chosen.length, entry.value.size);",
     test: CLAIMS,
   },
   {
     name: "claims: a list is searched for elements that are gone",
-    file: "daemon/store/commands/lists/list-claims.js",
+    file: "daemon/store/commands/lists/list-search.js",
     find: "if (checked === NEAR_ELEMENTS)",
     replace: "if (false)",
     test: LISTS,
@@ -124,14 +124,14 @@ export const claimMutants: readonly Mutant[] = [
   },
   {
     name: "claims: a sorted set removes a member that has another score",
-    file: "daemon/store/commands/sorted-sets/sorted-set-pops.js",
+    file: "daemon/store/commands/sorted-sets/sorted-sets.js",
     find: "if (value.get(member) === score)",
     replace: "if (value.get(member) !== undefined)",
     test: CLAIMS,
   },
   {
     name: "claims: a sorted set removes the only chosen member although it has another score",
-    file: "daemon/store/commands/sorted-sets/sorted-set-pops.js",
+    file: "daemon/store/commands/sorted-sets/sorted-sets.js",
     find: "if (value.get(only[0]) !== only[1])",
     replace: "if (value.get(only[0]) === undefined)",
     test: CLAIMS,
@@ -152,14 +152,14 @@ export const claimMutants: readonly Mutant[] = [
   },
   {
     name: "claims: a single member is removed that was added again with another score",
-    file: "daemon/store/commands/sorted-sets/sorted-set-pops.js",
+    file: "daemon/store/commands/sorted-sets/sorted-sets.js",
     find: "if (value.get(only[0]) !== only[1])",
     replace: "if (false)",
     test: CLAIMS,
   },
   {
     name: "claims: a group delivers skipped entries again and again",
-    file: "faces/redis/store/commands/streams/skipped-entries.js",
+    file: "faces/redis/store/commands/streams/new-entries.js",
     find: "const changes = [[from, undefined]];",
     replace: "return;",
     test: CLAIMS,
@@ -180,7 +180,7 @@ export const claimMutants: readonly Mutant[] = [
   },
   {
     name: "claims: undo leaves ranges of skipped ids",
-    file: "faces/redis/store/keyspace/group-mutators.js",
+    file: "faces/redis/store/keyspace/stream-mutators.js",
     find: "for (const [from, to] of old.toReversed())\n            group.setSkipped(from, to);",
     replace: "",
     test: CLAIMS,
@@ -194,7 +194,7 @@ export const claimMutants: readonly Mutant[] = [
   },
   {
     name: "claims: LPOP removes another element if the chosen one is gone",
-    file: "daemon/store/commands/lists/list-moves.js",
+    file: "daemon/store/commands/lists/lists.js",
     find: "return bulkOrNil(takeChosen(data, entry, end, chosen)[0]);",
     replace:
       "return bulkOrNil((takeChosen(data, entry, end, chosen)[0]) ?? (chosen.length === 0 ? undefined : data.getAs(List, argv[1]) && data.listPop(data.getAs(List, argv[1]), end)));",

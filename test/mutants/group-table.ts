@@ -13,7 +13,7 @@ export const groupMutants: readonly Mutant[] = [
   },
   {
     name: "groups: changes of pending entries are undone in the wrong order",
-    file: "faces/redis/store/keyspace/group-mutators.js",
+    file: "faces/redis/store/keyspace/stream-mutators.js",
     find: "for (let i = old.length - 1; i >= 0; i--)",
     replace: "for (let i = old.length - 1; i > 0; i--)",
     killer: "fold",
@@ -27,7 +27,7 @@ export const groupMutants: readonly Mutant[] = [
   },
   {
     name: "groups: an undo does not restore the position of a group",
-    file: "faces/redis/store/keyspace/group-mutators.js",
+    file: "faces/redis/store/keyspace/stream-mutators.js",
     find: "group.marks = old;",
     replace: "",
     killer: "fold",

@@ -197,7 +197,7 @@ export const scriptMutants: readonly Mutant[] = [
   },
   {
     name: "scripts: a key called BLOCK counts as the option",
-    file: "daemon/store/rows/wait-rule.js",
+    file: "daemon/store/rows/command-row.js",
     find: "rule?.isOptional === true &&",
     replace: "rule !== undefined &&",
     test: "test/faces/redis/scripts/programs.test.js",

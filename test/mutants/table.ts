@@ -203,7 +203,7 @@ export const mutants: readonly Mutant[] = [
   },
   {
     name: "the tail's size leaves out what the values of faces have lost",
-    file: "daemon/store/keyspace/value-change.js",
+    file: "daemon/store/keyspace/undo.js",
     find: "return this.inverse.bytes(this.old);",
     replace: "return 0;",
     test: "test/daemon/timeline/fold-cases.test.js",

@@ -1,7 +1,7 @@
 /** Reads the DUMP payloads in test/vectors/redis-dumps, and makes payloads from other values. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { crc64 } from "../../faces/redis/store/rdb/crc64.js";
+import { crc64 } from "../../faces/redis/store/rdb/rdb-writer.js";
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { repositoryRoot } from "./repository.js";
 

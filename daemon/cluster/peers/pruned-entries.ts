@@ -1,7 +1,7 @@
 /**
  * Handles entries that some members have pruned and that are missing on other members. missing-entries.ts detects such entries.
  * common-date.ts determines the date up to which all members have the same entries, and cut-voting.ts determines the
- * states that members have signed. Then snapshot-choice.ts selects the snapshot that may replace the missing entries,
+ * states that members have signed. Then snapshot-taking.ts selects the snapshot that may replace the missing entries,
  * and snapshot-taking.ts loads it. Source: docs/decisions/0016-a-snapshot-needs-a-majority.md.
  */
 

@@ -19,8 +19,7 @@ import type { Database } from "../../store/database.js";
 import { BudgetExceeded } from "../../store/keyspace/effort-budget.js";
 import { isExpired, NO_EXPIRY } from "../../store/keyspace/keyspace.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
-import { PeekedKey } from "../../store/rows/claim-peek.js";
-import { type Command, isClaim } from "../../store/rows/command-row.js";
+import { type Command, isClaim, PeekedKey } from "../../store/rows/command-row.js";
 import { touchesOf } from "../../store/rows/key-spec.js";
 
 /** What a daemon records for commands that it tries before it signs them. */

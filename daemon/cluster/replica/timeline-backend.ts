@@ -19,8 +19,7 @@ import { type QuerySender, replyToUser, WorkingMemory } from "../../engine/backe
 import type { Environment } from "../../net/process/clock-and-randomness.js";
 import { CommandFailure } from "../../store/arguments/command-errors.js";
 import { DATABASES_DEFAULT, type Database } from "../../store/database.js";
-import { UNIT_STEPS_DEFAULT } from "../../store/keyspace/effort-budget.js";
-import type { MemoryGrant } from "../../store/keyspace/memory-grant.js";
+import { type MemoryGrant, UNIT_STEPS_DEFAULT } from "../../store/keyspace/effort-budget.js";
 import type { Unit } from "../../store/keyspace/unit.js";
 import type { Command } from "../../store/rows/command-row.js";
 import { readRow, rowIn } from "../../store/semantics.js";

@@ -10,8 +10,7 @@ import {
   reportEvents,
 } from "../../store/change-observer.js";
 import type { Database } from "../../store/database.js";
-import type { ReportEvent } from "../../store/events/command-effects.js";
-import { visitChanges } from "../../store/events/key-changes.js";
+import { type ReportEvent, visitChanges } from "../../store/events/command-effects.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
 
 /**

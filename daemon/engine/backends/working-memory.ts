@@ -14,7 +14,7 @@ import { error, type Reply } from "../../../protocol/reply.js";
 import { inTurns } from "../../../protocol/steps.js";
 import type { Environment } from "../../net/process/clock-and-randomness.js";
 import { CommandFailure } from "../../store/arguments/command-errors.js";
-import { type MemoryGrant, WorkingMemoryExceeded } from "../../store/keyspace/memory-grant.js";
+import { type MemoryGrant, WorkingMemoryExceeded } from "../../store/keyspace/effort-budget.js";
 import { refused, replyOf } from "../answers/request.js";
 import type { BackendFailure } from "./backend.js";
 import { FairShares } from "./fair-shares.js";

@@ -8,10 +8,9 @@ import { type Envelope, needsDaemon } from "../../../protocol/version-2/envelope
 import type { CommandMessage } from "../../../protocol/version-2/messages-v2.js";
 import { commandTable } from "../../store/command-table.js";
 import { semanticsAskedBy } from "../../store/commands/key-ring-commands.js";
-import { connectionMistake } from "../../store/connection-mistake.js";
 import { isKeyCommand, type KeyRecord, type KeyRing } from "../../store/key-ring.js";
 import { EnvelopeUnit, type Unit, type UnitClient } from "../../store/keyspace/unit.js";
-import { isDenied, type JudgedUnit, refusalOf } from "../../store/unit-permission.js";
+import { connectionMistake, isDenied, type JudgedUnit, refusalOf } from "../../store/unit-permission.js";
 import { type EnvelopeAnswer, notApplied, refused } from "../answers/request.js";
 import { type ReadStatus, ResultWriter } from "../answers/result-writer.js";
 import type { Outcome } from "../backends/backend.js";

@@ -27,11 +27,9 @@ import { isExpired, NO_EXPIRY } from "../keyspace/keyspace.js";
 import type { Data } from "../keyspace/mutators.js";
 import { seededChoice } from "../keyspace/seeded-choice.js";
 import type { Unit } from "../keyspace/unit.js";
-import { family } from "../rows/command-row.js";
-import { sourcesLookedUp } from "../rows/counted-lookups.js";
+import { family, repliesOne, sourcesLookedUp } from "../rows/command-row.js";
 import { ONE_KEY_SEARCH, TWO_KEYS_SEARCH } from "../rows/key-searches.js";
 import { currentDb, inspect, read, type Touch, touchesOf, update, write } from "../rows/key-spec.js";
-import { repliesOne } from "../rows/recorded-call.js";
 import { visitPage } from "../values/tables/scan-page.js";
 import { cloneValue, typeName } from "../values/value.js";
 

@@ -13,7 +13,7 @@ import type { Data } from "../keyspace/mutators.js";
 import type { Unit } from "../keyspace/unit.js";
 import { family } from "../rows/command-row.js";
 import { allDbs, currentDb, inspect, none, type Touch } from "../rows/key-spec.js";
-import { waitArguments } from "./timeout-arguments.js";
+import { waitArguments } from "./wait-rules.js";
 
 const TOGETHER = "commands that belong together form an envelope with multi, client.multi()";
 const CONDITIONS = "the header's if, an option of the client, sets the condition of a call";

@@ -19,27 +19,18 @@ import { custom, mustBePositive, syntaxError } from "../arguments/command-errors
 import { integerFrom } from "../arguments/number-arguments.js";
 import { countPage, scanCursor, scanOptions, scanReply } from "../arguments/scan-arguments.js";
 import { event, ifChanged, ifCounted, smoveEvents, storedEvent } from "../events/event-rules.js";
+import { BYTES_PER_STEP } from "../keyspace/effort-budget.js";
 import { isCompact } from "../keyspace/encoding-name.js";
 import type { Data, Typed } from "../keyspace/mutators.js";
 import { seededChoice } from "../keyspace/seeded-choice.js";
 import type { Unit } from "../keyspace/unit.js";
-import { family } from "../rows/command-row.js";
-import { sourcesLookedUp } from "../rows/counted-lookups.js";
+import { family, sourcesLookedUp } from "../rows/command-row.js";
 import { COUNTED_KEYS_SEARCH } from "../rows/key-searches.js";
 import { counted, inspect, read, update, write } from "../rows/key-spec.js";
 import { MemberSet } from "../values/member-set.js";
 import { copied } from "../values/tables/packed-elements.js";
 import { visitPage } from "../values/tables/scan-page.js";
 import { chosenIndexes, signedCount } from "./random-count.js";
-import {
-  countOperation,
-  difference,
-  intersection,
-  operandsOf,
-  type SetOperation,
-  storeSet,
-  union,
-} from "./set-algebra.js";
 
 export const sets = family("set", {
   SADD: {
@@ -394,4 +385,87 @@ function inOrder(integers: readonly ByteString[]): readonly ByteString[] {
     .map((_, index) => index)
     .sort((a, b) => (parsed[a]! < parsed[b]! ? -1 : 1))
     .map((index) => integers[index]!);
+}
+
+/** A set, or undefined for an absent key. */
+type Operand = MemberSet | undefined;
+/**
+ * An intersection, union or difference of sets. The order of a stored result is part of the state, so it depends only on
+ * the dense order of each set and on the positions of the sets among the arguments.
+ * @returns the distinct members of the result
+ */
+type SetOperation = (operands: readonly Operand[]) => ByteString[];
+
+/** Cost in steps of each member that is read. */
+const READ_STEPS = 3;
+/** Cost in steps of looking up a member in another set. */
+const LOOKUP_STEPS = 5;
+
+/** Returns the sets of keys. @throws CommandFailure if a key has a value of another type */
+function operandsOf(data: Data, keys: readonly ByteString[]): Operand[] {
+  return keys.map((key) => data.getAs(MemberSet, key)?.value);
+}
+
+/** Counts the members that an operation is about to read and to look up. @throws BudgetExceeded */
+function countOperation({ effort }: Data, operation: SetOperation, operands: readonly Operand[]): void {
+  const sizes = operands.map((operand) => operand?.size ?? 0);
+  if (operation === union) {
+    effort.work(READ_STEPS * sizes.reduce((sum, size) => sum + size, 0));
+    return;
+  }
+  // Each member of one set is looked up in the remaining sets.
+  const first = sizes[0] ?? 0;
+  const read = operation === intersection ? sizes.reduce((min, size) => Math.min(min, size), first) : first;
+  effort.work(read * (READ_STEPS + LOOKUP_STEPS * (sizes.length - 1)));
+}
+
+/**
+ * Returns members in the order of the smallest set, or of the first of several smallest ones.
+ * @param limit maximum number of members
+ */
+function intersection(operands: readonly Operand[], limit = Number.POSITIVE_INFINITY): ByteString[] {
+  const sets = operands.filter((operand) => operand !== undefined);
+  if (sets.length < operands.length) return [];
+  const [smallest, ...others] = sets.sort((a, b) => a.size - b.size);
+  const members: ByteString[] = [];
+  for (const member of smallest?.members ?? []) {
+    if (members.length >= limit) break;
+    if (others.every((other) => other.has(member))) members.push(member);
+  }
+  return members;
+}
+
+/** Returns the first set's members, followed by those that each further set adds. */
+function union(operands: readonly Operand[]): ByteString[] {
+  const [first, other, ...more] = operands.filter((operand) => operand !== undefined);
+  // For two sets the first one can be used for look-ups: building a set of all members takes three times as long.
+  if (first !== undefined && more.length === 0)
+    return [...first.members, ...(other?.members.filter((member) => !first.has(member)) ?? [])];
+  const members = new Set<ByteString>();
+  for (const operand of operands) for (const member of operand?.members ?? []) members.add(member);
+  return [...members];
+}
+
+/** Returns the first set's members that no other set has. */
+function difference([first, ...others]: readonly Operand[]): ByteString[] {
+  if (first === undefined) return [];
+  return first.members.filter((member) => !others.some((other) => other?.has(member)));
+}
+
+/**
+ * Stores a set of these members in a key and replaces any previous value; without members the key is removed.
+ * @returns the number of members
+ */
+function storeSet(data: Data, key: ByteString, members: readonly ByteString[]): Reply {
+  if (members.length === 0) {
+    if (data.get(key) !== undefined) data.delete(key);
+    return ZERO;
+  }
+  const result = new MemberSet();
+  for (const member of members) {
+    data.effort.work(member.length / BYTES_PER_STEP);
+    result.push(member);
+  }
+  data.put(key, result);
+  return integer(members.length);
 }

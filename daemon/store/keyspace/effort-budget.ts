@@ -7,7 +7,6 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { LazyBulkReply } from "../../../protocol/lazy-replies.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { CommandFailure } from "../arguments/command-errors.js";
-import { type MemoryGrant, UNLIMITED_MEMORY } from "./memory-grant.js";
 
 /** Number of bytes that count as one element. */
 export const BYTES_PER_STEP = 64;
@@ -310,3 +309,23 @@ export class EffortBudget {
 
 /** A counter without budgets, for commands whose cost is proportional to their arguments. */
 export const UNCOUNTED_EFFORT = new EffortBudget();
+
+/**
+ * The working memory of a long query: what it stores between its steps, while other commands run. The caller grants it,
+ * because only the caller knows what other queries hold.
+ */
+export interface MemoryGrant {
+  /**
+   * Reserves bytes until the query ends.
+   * @throws WorkingMemoryExceeded if the query may not hold more
+   */
+  take(bytes: number): void;
+}
+
+/** Thrown when a query needs more working memory than it may hold. The caller discards the work of the query. */
+export class WorkingMemoryExceeded extends Error {
+  override readonly name = "WorkingMemoryExceeded";
+}
+
+/** The working memory of queries in tests, and of a database that is not part of a daemon. */
+const UNLIMITED_MEMORY: MemoryGrant = { take: () => {} };

@@ -1,3 +1,6 @@
+/** Counts the uses and the look-ups of keys. Neither is part of the state. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+
 /**
  * Tracks how recently or how often keys are used, for OBJECT IDLETIME or OBJECT FREQ and for the eviction of keys. It
  * is not part of the state, and the fold does not use it: each daemon has its own. As in Redis, `lru` is a time; `lfu`
@@ -120,3 +123,29 @@ export class KeyUsage {
     return Math.max(0, Math.floor((at - (this.#epoch ?? at)) / MINUTE_MS));
   }
 }
+
+/** Counters of the look-ups of keys for reading. They are statistics and not part of the state. */
+export class Lookups {
+  hits = 0;
+  misses = 0;
+  /** Collects the keys that were not found, or null if they are not collected. */
+  missed: ByteString[] | null = null;
+
+  note(key: ByteString, isFound: boolean): void {
+    if (isFound) this.hits++;
+    else this.miss(key);
+  }
+
+  miss(key: ByteString): void {
+    this.misses++;
+    this.missed?.push(key);
+  }
+
+  add({ hits, misses }: Lookups): void {
+    this.hits += hits;
+    this.misses += misses;
+  }
+}
+
+/** Counts look-ups that Redis does not count: those of commands that write. */
+export const UNCOUNTED = new Lookups();

@@ -21,14 +21,11 @@ import {
   UNCOUNTED_EFFORT,
   WALKED_KEY_STEPS,
 } from "./effort-budget.js";
-import { KeyUsage, NOT_USED } from "./key-usage.js";
+import { KeyUsage, Lookups, NOT_USED, UNCOUNTED } from "./key-usage.js";
 import { type Entry, isExpired, Keyspace, NO_EXPIRY, noteWriter } from "./keyspace.js";
-import { Lookups, UNCOUNTED } from "./lookup-counts.js";
-import type { StringForms } from "./remembered-string-encodings.js";
-import { holdsString, patchString, stringLength, stringPart } from "./string-parts.js";
-import { putRecord, swapKeyspaces, type UndoRecord } from "./undo.js";
+import { holdsString, patchString, type StringForms, stringLength, stringPart } from "./string-parts.js";
+import { type Inverse, putRecord, swapKeyspaces, type UndoRecord, ValueChange } from "./undo.js";
 import type { Unit } from "./unit.js";
-import { type Inverse, ValueChange } from "./value-change.js";
 
 /** An entry whose type has been checked. */
 export type Typed<V extends Value> = Omit<Entry, "value"> & { value: V };

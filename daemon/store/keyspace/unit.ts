@@ -4,8 +4,8 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type Choice, type Envelope, unitId } from "../../../protocol/version-2/envelope.js";
+import type { MemoryGrant } from "./effort-budget.js";
 import type { EncodingLimits } from "./encoding-name.js";
-import type { MemoryGrant } from "./memory-grant.js";
 
 export interface Unit {
   /** Milliseconds since 1970, from the envelope; never the local clock. */

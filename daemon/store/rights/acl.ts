@@ -5,14 +5,11 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { echoed } from "../arguments/command-errors.js";
-import { ABSENT_COMMANDS } from "../rows/absent-commands.js";
+import { ABSENT_COMMANDS, administers } from "../rows/absent-commands.js";
 import { type Command, type CommandTable, categoriesOf } from "../rows/command-row.js";
-import { administers } from "../rows/foreign-command.js";
 import { type Permission, permissionFor, type Touch, touchesOf } from "../rows/key-spec.js";
-import { type NormalRules, normalForm } from "./acl-normal-form.js";
-import { parseRules, type Rule } from "./acl-rules.js";
-import { forbiddenChannel } from "./channel-rights.js";
-import { allows, allowsAll, allowsBeginning, type KeyPattern } from "./key-pattern.js";
+import { type NormalRules, normalForm, parseRules, type Rule } from "./acl-rules.js";
+import { allows, allowsAll, allowsBeginning, forbiddenChannel, type KeyPattern } from "./patterns.js";
 
 const VERBS: Readonly<Record<Permission, string>> = {
   "": "touch",
@@ -142,7 +139,7 @@ type CommandRule = Extract<Rule, { kind: "all" | "category" | "command" }>;
 
 /**
  * The permission for commands that are not in the table. Such a command may belong to any category, except that the
- * commands of `admin` are known by name (foreign-command.ts).
+ * commands of `admin` are known by name (rows/absent-commands.ts).
  */
 type Foreign = "none" | "all" | "all but admin";
 

@@ -4,15 +4,13 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
+import type { Choice } from "../../../protocol/version-2/envelope.js";
 import type { EventRule } from "../events/event-rules.js";
+import type { Entry } from "../keyspace/keyspace.js";
 import type { Data } from "../keyspace/mutators.js";
 import type { Unit } from "../keyspace/unit.js";
-import type { ClaimPeek } from "./claim-peek.js";
-import type { LookedUp } from "./counted-lookups.js";
 import type { KeySearch } from "./key-searches.js";
-import type { KeySpec } from "./key-spec.js";
-import type { RecordedCall } from "./recorded-call.js";
-import type { WaitRule } from "./wait-rule.js";
+import { type KeySpec, touchesOf } from "./key-spec.js";
 
 /** Redis's flags. A command on data has either `write` or `readonly`; with `write`, it is recorded. */
 export type Flag =
@@ -342,3 +340,117 @@ function categoriesFound(command: Command): readonly string[] {
   names.add(command.flags.includes("fast") ? "fast" : "slow");
   return [...names].sort();
 }
+
+/** What the earlier claims of an envelope take from one key, although none of them has been applied. */
+export class PeekedKey {
+  #first = 0;
+  #last = 0;
+  /** The ids that each consumer group has not delivered yet, by the group's name. */
+  readonly undelivered = new Map<ByteString, Iterator<bigint>>();
+
+  /** Takes an element from an end. @returns its index among all `size` elements, or null if all have been taken */
+  take(end: "first" | "last", size: number): number | null {
+    if (this.#first + this.#last >= size) return null;
+    return end === "first" ? this.#first++ : size - 1 - this.#last++;
+  }
+}
+
+/**
+ * Finds what a claim takes without running it. A daemon does so for the claims that it signs most often, because running
+ * and undoing them costs about as much as applying them. Source: docs/decisions/0066.
+ */
+export interface ClaimPeek {
+  /** The index of the call's only key, as for `Array.at`. */
+  readonly keyAt: number;
+  /**
+   * Returns what a call takes, and records it in `peeked`; it changes nothing else. Returns null if the call must be run
+   * to find that out, for example because of its options.
+   * @param value  the key's value before the envelope; undefined if the key is absent
+   */
+  readonly find: (
+    value: Entry["value"] | undefined,
+    argv: readonly ByteString[],
+    peeked: PeekedKey,
+  ) => Choice | null;
+}
+
+/** Returns a call with the choice that the reply shows, or null if the call already has the same effect everywhere. */
+type RecordedCall = (argv: readonly ByteString[], reply: Reply) => readonly ByteString[] | null;
+
+/** The calls that a daemon records in place of calls whose effect depends on a choice. */
+export function bytesIn(reply: Reply): ByteString[] {
+  const items = "items" in reply ? reply.items : [reply];
+  return items.flatMap((item) => (item.kind === "bulk" ? [item.bytes] : []));
+}
+
+const CONDITIONS: readonly ByteString[] = ["NX", "XX", "GT", "LT"];
+/** The options of ZADD and GEOADD that are not conditions. */
+const REPLY_OPTIONS: readonly ByteString[] = ["CH", "INCR"];
+
+/** Whether ZADD or GEOADD adds members whatever the key holds. */
+export function addsAlways(argv: readonly ByteString[]): boolean {
+  let at = 2;
+  while (REPLY_OPTIONS.includes(argv[at]?.toUpperCase() ?? "")) at++;
+  return !CONDITIONS.includes(argv[at]?.toUpperCase() ?? "");
+}
+
+/** Whether EXPIRE and its variants found the key, and changed its expiry or left it. */
+export const repliesOne = (_: readonly ByteString[], reply: Reply): boolean =>
+  reply.kind === "integer" && Number(reply.value) === 1;
+
+type Argv = readonly ByteString[];
+
+/**
+ * The type that TYPE returns for a key with data; `group`: a stream with entries that the group has not delivered yet.
+ */
+export type AwaitedType = "list" | "zset" | "stream" | "group";
+
+export interface WaitShape {
+  readonly type: AwaitedType;
+  readonly keys: Argv;
+  /** The time limit in milliseconds; 0: no limit. */
+  readonly milliseconds: number;
+  /** Returns the command for a key that has data; it reads only this key. */
+  readonly argvFor: (key: ByteString) => Argv;
+}
+
+/** The rule for what a call of a blocking command waits for. A listener waits; the store itself never does. */
+export interface WaitRule {
+  /** Whether a call waits only with the option BLOCK. */
+  readonly isOptional: boolean;
+  /**
+   * Returns what a call waits for, or null if it does not wait. @param argv  a call that the store has already checked,
+   * unless `isOptional` @param lastId  returns the last id of a stream, which replaces `$`
+   */
+  readonly shapeOf: (argv: Argv, lastId: (key: ByteString) => ByteString) => WaitShape | null;
+}
+
+/** Whether a call waits because it has the option BLOCK. */
+export const waitsByOption = (rule: WaitRule | undefined, argv: Argv): boolean =>
+  rule?.isOptional === true && rule.shapeOf(argv, () => "") !== null;
+
+/**
+ * Returns the keys whose look-up by a call counts as a hit or a miss. Redis counts whether a look-up for reading finds its
+ * key: a reading command counts all its look-ups, and a writing command usually counts none. The rows of writing commands
+ * that also count look-ups have one of these rules in `lookedUp`. SET has none: with the option GET, it counts its look-up
+ * itself. Source: redis-server 7.0, the calls of lookupKeyRead.
+ */
+type LookedUp = (keys: KeySpec, argv: readonly ByteString[]) => readonly ByteString[];
+
+function touched(keys: KeySpec, argv: readonly ByteString[], access: readonly string[]): ByteString[] {
+  const found: ByteString[] = [];
+  for (const touch of touchesOf(keys, argv))
+    if (touch.key !== null && access.includes(touch.access)) found.push(touch.key);
+  return found;
+}
+
+export const sourcesLookedUp: LookedUp = (keys, argv) => touched(keys, argv, ["read"]);
+export const allLookedUp: LookedUp = (keys, argv) => touched(keys, argv, ["read", "write"]);
+
+function hasWord(argv: readonly ByteString[], from: number, words: RegExp): boolean {
+  return argv.some((word, index) => index >= from && words.test(word));
+}
+
+/** Returns the keys of BITFIELD if it does not write. */
+export const readBitsLookedUp: LookedUp = (keys, argv) =>
+  hasWord(argv, 2, /^(set|incrby)$/i) ? [] : allLookedUp(keys, argv);

@@ -352,7 +352,8 @@ export interface FileHead {
 }
 
 /**
- * Checks the head of a file.
+ * Checks the head of a file, its first two pages, before LMDB reads it. LMDB trusts these pages: a truncated or torn file
+ * would end the process without a message, or would be read as of the previous transaction.
  * @param path  the file; LMDB creates a missing or empty file
  * @returns whether the file exists and has contents
  * @throws DamagedFile

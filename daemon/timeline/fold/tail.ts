@@ -6,8 +6,7 @@
  * collector. Its units are created again when an entry arrives that belongs before it, which is rare.
  */
 import { readEntryBody } from "../../../protocol/version-2/decision-body.js";
-import type { UndoRecord } from "../../store/keyspace/undo.js";
-import { ARRAY_SLOT_BYTES, ELEMENT_BYTES } from "../../store/keyspace/value-change.js";
+import { ARRAY_SLOT_BYTES, ELEMENT_BYTES, type UndoRecord } from "../../store/keyspace/undo.js";
 import type { Semantics } from "../../store/semantics.js";
 import type { Value } from "../../store/values/value.js";
 import { compareOrderKeys, type Entry, type OrderKey } from "../entries/entry.js";

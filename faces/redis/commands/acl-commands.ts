@@ -4,8 +4,13 @@ import { StartError } from "../../../daemon/net/process/service.js";
 import { CommandFailure, custom, notInteger } from "../../../daemon/store/arguments/command-errors.js";
 import { parseInteger } from "../../../daemon/store/arguments/number-arguments.js";
 import { commands, commandTable } from "../../../daemon/store/command-table.js";
-import type { NormalRules } from "../../../daemon/store/rights/acl-normal-form.js";
-import { CATEGORIES, RULE_MISTAKES, UNCLOSED, WrongRule } from "../../../daemon/store/rights/acl-rules.js";
+import {
+  CATEGORIES,
+  type NormalRules,
+  RULE_MISTAKES,
+  UNCLOSED,
+  WrongRule,
+} from "../../../daemon/store/rights/acl-rules.js";
 import { categoriesOf } from "../../../daemon/store/rows/command-row.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import {

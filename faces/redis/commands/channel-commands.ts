@@ -6,7 +6,7 @@ import { globMatches } from "../../../daemon/store/patterns/glob.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, bulks, integer, type Reply } from "../../../protocol/reply.js";
 import { subscriptionReply } from "../../../protocol/resp/resp-writer.js";
-import { answerBytes } from "../session/reply-bytes.js";
+import { answerBytes } from "../bytes/reply-bytes.js";
 import type { RespSession, SessionHandler } from "../session/resp-session.js";
 import { Subscriptions } from "../session/subscriptions.js";
 

@@ -25,7 +25,7 @@ import {
 } from "../../../protocol/reply.js";
 import { writeBulk } from "../../../protocol/resp/resp-writer.js";
 import type { RespSession, SessionHandler } from "../session/resp-session.js";
-import { parseMemory } from "./config-setting.js";
+import { parseMemory } from "./config-settings.js";
 
 export const debugHandlers: readonly (readonly [string, SessionHandler])[] = [["DEBUG", debug]];
 

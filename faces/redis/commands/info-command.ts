@@ -12,8 +12,7 @@ import type { Scripts } from "../scripts/scripts.js";
 import type { CommandCounts } from "../session/command-counts.js";
 import type { RespServer } from "../session/resp-server.js";
 import type { RespSession, SessionHandler } from "../session/resp-session.js";
-import { percentilesOf } from "./config-lists.js";
-import { HZ_DEFAULT } from "./tuning-settings.js";
+import { HZ_DEFAULT, percentilesOf } from "./config-settings.js";
 
 export const infoHandlers: readonly (readonly [string, SessionHandler])[] = [["INFO", info]];
 

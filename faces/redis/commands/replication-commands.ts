@@ -4,7 +4,7 @@
  */
 import { custom, syntaxError } from "../../../daemon/store/arguments/command-errors.js";
 import { findCommand } from "../../../daemon/store/command-table.js";
-import { waitArguments } from "../../../daemon/store/commands/timeout-arguments.js";
+import { waitArguments } from "../../../daemon/store/commands/wait-rules.js";
 import type { Command } from "../../../daemon/store/rows/command-row.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { withItemsFound } from "../../../protocol/lazy-replies.js";

@@ -1,18 +1,15 @@
 /** The commands that a connection executes itself. A new family of such commands needs one line here. */
 import { aclHandlers } from "./acl-commands.js";
 import { channelHandlers } from "./channel-commands.js";
-import { clientHandlers } from "./client-commands.js";
+import { clientHandlers, trackingHandlers } from "./client-commands.js";
 import type { SessionHandlers } from "./command-routes.js";
 import { configHandlers } from "./config-commands.js";
 import { greetingHandlers } from "./connection-commands.js";
 import { debugHandlers } from "./debug-commands.js";
-import { functionHandlers } from "./function-commands.js";
 import { infoHandlers } from "./info-command.js";
-import { memoryHandlers, processHandlers } from "./process-commands.js";
+import { memoryHandlers, processHandlers, slowHandlers } from "./process-commands.js";
 import { replicationHandlers, replicaWaitHandlers } from "./replication-commands.js";
-import { scriptHandlers } from "./script-commands.js";
-import { slowHandlers } from "./slowlog-and-latency-commands.js";
-import { trackingHandlers } from "./tracking-commands.js";
+import { functionHandlers, scriptHandlers } from "./script-commands.js";
 import { transactionHandlers } from "./transaction-commands.js";
 
 export const sessionHandlers: SessionHandlers = new Map([

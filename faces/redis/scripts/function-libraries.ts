@@ -3,10 +3,9 @@
 import { CommandFailure } from "../../../daemon/store/arguments/command-errors.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { sealed, unsealed } from "../store/rdb/dump-payload.js";
-import { MalformedRdb } from "../store/rdb/malformed-rdb.js";
-import { RdbReader } from "../store/rdb/rdb-reader.js";
+import { MalformedRdb, RdbReader } from "../store/rdb/rdb-reader.js";
 import { RdbWriter } from "../store/rdb/rdb-writer.js";
-import { type FunctionLibrary, readLibrary } from "./function-library.js";
+import { type FunctionLibrary, readLibrary } from "./function-loader.js";
 import type { RunLimits, ScriptEngine } from "./script-engine.js";
 
 /** The byte before each library in a dump. */

@@ -1,13 +1,16 @@
 /**
- * Loads a function library into a machine, by running the library's chunk once. The chunk registers the functions.
- * Messages: redis-server 7.0, function_lua.c.
+ * A function library, which consists of its code and of the metadata in its first line, and its loading into a machine:
+ * the library's chunk runs once, and registers the functions. Messages: redis-server 7.0, functions.c and
+ * function_lua.c.
  */
+
+import { CommandFailure } from "../../../daemon/store/arguments/command-errors.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type ErrorReply, error } from "../../../protocol/reply.js";
-import { redisConstants } from "./library-constants.js";
+import { redisConstants } from "./libraries/redis-library.js";
 import { REGISTRY, TYPE } from "./lua/lua-exports.js";
 import type { LuaMachine } from "./lua/lua-machine.js";
-import { pushError } from "./lua/reply-to-lua.js";
+import { pushError } from "./lua/reply-conversion.js";
 import { SCRIPT_FLAGS } from "./script.js";
 
 /** A function that its library has registered. */
@@ -21,7 +24,7 @@ export interface LoadedFunction {
 
 const SOURCE = "@user_function";
 const NAME = /^\w+$/;
-export const WRONG_NAME =
+const WRONG_NAME =
   "Library names can only contain letters, numbers, or underscores(_) and must be at least one character long";
 
 export class FunctionLoader {
@@ -213,4 +216,38 @@ export class FunctionLoader {
 function missingName(machine: LuaMachine, state: number): string {
   const name = machine.lua.lua_isstring(state, 2) === 1 ? machine.text(state, 2) : "?";
   return `Script attempted to access nonexistent global variable '${name}'`;
+}
+
+/** The code of a library. */
+export interface LibraryCode {
+  readonly name: ByteString;
+  readonly code: ByteString;
+  /** The code to run, without the first line. */
+  readonly body: ByteString;
+}
+
+export interface FunctionLibrary extends LibraryCode {
+  readonly functions: ReadonlyMap<ByteString, Omit<LoadedFunction, "reference">>;
+}
+
+/** Parses a library's first line. @throws CommandFailure */
+export function readLibrary(code: ByteString): LibraryCode {
+  if (!code.startsWith("#!")) throw new CommandFailure("ERR Missing library metadata");
+  const end = code.indexOf("\n");
+  if (end < 0) throw new CommandFailure("ERR Invalid library metadata");
+  const [engine = "", ...words] = code
+    .slice(2, end)
+    .split(" ")
+    .filter((word) => word !== "");
+  let name: ByteString | null = null;
+  for (const word of words) {
+    if (!/^name=/i.test(word)) throw new CommandFailure(`ERR Invalid metadata value given: ${word}`);
+    if (name !== null)
+      throw new CommandFailure("ERR Invalid metadata value, name argument was given multiple times");
+    name = word.slice("name=".length);
+  }
+  if (name === null) throw new CommandFailure("ERR Library name was not given");
+  if (!/^\w+$/.test(name)) throw new CommandFailure(`ERR ${WRONG_NAME}`);
+  if (!/^lua$/i.test(engine)) throw new CommandFailure(`ERR Engine '${engine}' not found`);
+  return { name, code, body: code.slice(end) };
 }

@@ -6,20 +6,34 @@
 import { UnitRefused } from "../../../daemon/engine/answers/unit-limits.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type ErrorReply, error, type Reply } from "../../../protocol/reply.js";
-import type { LibraryCode } from "./function-library.js";
-import { FunctionLoader, type LoadedFunction } from "./function-loader.js";
+import { FunctionLoader, type LibraryCode, type LoadedFunction } from "./function-loader.js";
+import {
+  baseLibrary,
+  bitLibrary,
+  Randomness,
+  randomLibrary,
+  type StandardFunctions,
+  stringLibrary,
+  tableLibrary,
+} from "./libraries/base-library.js";
 import { cjsonLibrary } from "./libraries/cjson-library.js";
 import { cmsgpackLibrary } from "./libraries/cmsgpack-library.js";
-import { Randomness } from "./libraries/random-library.js";
-import { redisLibrary } from "./libraries/redis-library.js";
+import { libraryConstants, redisLibrary } from "./libraries/redis-library.js";
 import { structLibrary } from "./libraries/struct-library.js";
-import { ERROR_OF_MEMORY, GC, REGISTRY, TYPE } from "./lua/lua-exports.js";
+import {
+  ERROR_OF_MEMORY,
+  GC,
+  GLOBALS,
+  isTrap,
+  type Library,
+  REGISTRY,
+  TYPE,
+  type WasmModule,
+} from "./lua/lua-exports.js";
 import { LuaFailure, LuaMachine } from "./lua/lua-machine.js";
-import { answerOf, oneLine } from "./lua/lua-to-reply.js";
+import { answerOf, oneLine } from "./lua/reply-conversion.js";
 import { type ScriptCaller, ScriptRun } from "./lua/script-run.js";
-import { isTrap, type WasmModule } from "./lua/web-assembly.js";
 import type { Script } from "./script.js";
-import { createGlobals } from "./script-globals.js";
 
 /** A machine that has grown beyond this number of bytes is dropped, because WebAssembly memory cannot shrink. */
 const MACHINE_BYTES_MAX = 16 * 1024 * 1024;
@@ -328,4 +342,107 @@ function noteFailure(machine: LuaMachine, state: number, run: ScriptRun): number
 function failureText({ failure }: ScriptRun, name: string, isMemory: boolean): ByteString {
   if (isMemory || failure === null) return `ERR not enough memory script: ${name}`;
   return `${oneLine(failure.text)} script: ${name}${failure.position}`;
+}
+
+/** The names in Lua's globals that scripts may use unchanged. */
+const ALLOWED_NAMES =
+  "assert collectgarbage error gcinfo ipairs rawequal select tostring type unpack xpcall _VERSION";
+const ALLOWED_LIBRARIES = ["coroutine", "math", "string", "table"];
+
+/**
+ * Lua code that builds the globals, with guards in front of the real tables. It receives the host functions, and
+ * returns the real globals, the globals that scripts see, and the guards.
+ */
+const PRELUDE = `
+local ours, allowed, libraries = ...
+local seen, real, guards = _G, {}, {}
+local setmetatable, pairs, stringMeta = setmetatable, pairs, getmetatable("")
+for name in allowed:gmatch("%S+") do real[name] = seen[name] end
+for name, value in pairs(ours.base) do real[name] = value end
+local refuse, missing = real.refuse, real.missing
+real.refuse, real.missing = nil, nil
+local function guard(library)
+  local before = setmetatable({}, { __index = library, __newindex = refuse })
+  guards[#guards + 1] = before
+  return before
+end
+for name in libraries:gmatch("%S+") do
+  local library = seen[name] or {}
+  for field, value in pairs(ours[name] or {}) do library[field] = value end
+  real[name] = guard(library)
+end
+for name in pairs(seen) do seen[name] = nil end
+real._G = seen
+stringMeta.__index = real.string
+local shownMeta = guard(stringMeta)
+stringMeta.__metatable = shownMeta
+setmetatable(real, { __index = missing })
+setmetatable(seen, { __index = real, __newindex = refuse, __metatable = guard({ __index = missing }) })
+return real, seen, guards
+`;
+
+/**
+ * Builds the globals of scripts: Lua's own functions, except those that give access to the outside, and Redis's
+ * libraries. All tables are read-only: a script sees only empty guard tables, which forward reads to the real tables.
+ * Names and messages: redis-server 7.0.
+ * @param libraries  Redis's libraries, by name
+ * @returns a registry reference to the real globals
+ */
+function createGlobals(
+  machine: LuaMachine,
+  libraries: Readonly<Record<string, Library>>,
+  randomness: Randomness,
+): number {
+  const { lua, state } = machine;
+  const guarded = new Map<number, "none" | "own">();
+  const index = (library: string, name: string) => {
+    machine.push(state, library);
+    lua.lua_rawget(state, GLOBALS);
+    machine.push(state, name);
+    lua.lua_rawget(state, -2);
+    const found = lua.lua_tocfunction(state, -1);
+    lua.lua_settop(state, -3);
+    return found;
+  };
+  const original = (library: string, name: string) => lua.__indirect_function_table.get(index(library, name));
+  const own: StandardFunctions = { original, index };
+  const all: Record<string, Library> = {
+    base: baseLibrary(machine, own, guarded),
+    string: stringLibrary(machine, own),
+    table: tableLibrary(machine, own, guarded),
+    math: randomLibrary(machine, randomness),
+    bit: bitLibrary(machine),
+    ...libraries,
+  };
+  if (!machine.load(state, PRELUDE, "=prelude")) throw new Error(machine.text(state, -1));
+  pushLibraries(machine, all);
+  libraryConstants(machine, state);
+  machine.push(state, ALLOWED_NAMES);
+  machine.push(state, [...ALLOWED_LIBRARIES, "bit", ...Object.keys(libraries)].join(" "));
+  if (lua.lua_pcall(state, 3, 3, 0) !== 0) throw new Error(machine.text(state, -1));
+  const guards = lua.lua_objlen(state, -1);
+  for (let i = 1; i <= guards; i++) {
+    lua.lua_rawgeti(state, -1, i);
+    guarded.set(lua.lua_topointer(state, -1), "none");
+    lua.lua_settop(state, -2);
+  }
+  guarded.set(lua.lua_topointer(state, -2), "own");
+  lua.lua_settop(state, -3);
+  return lua.luaL_ref(state, REGISTRY);
+}
+
+function pushLibraries(machine: LuaMachine, libraries: Readonly<Record<string, Library>>): void {
+  const { lua, state } = machine;
+  const functions = Object.values(libraries).flatMap((library) => Object.values(library));
+  const indexes = machine.addFunctions(functions);
+  let next = 0;
+  lua.lua_createtable(state, 0, 8);
+  for (const [name, library] of Object.entries(libraries)) {
+    lua.lua_createtable(state, 0, 16);
+    for (const field of Object.keys(library)) {
+      lua.lua_pushcclosure(state, indexes[next++] as number, 0);
+      machine.setField(state, field);
+    }
+    machine.setField(state, name);
+  }
 }

@@ -8,8 +8,7 @@ import type {
 } from "../../../daemon/engine/backends/command-path.js";
 import { findCommand } from "../../../daemon/store/command-table.js";
 import { Database } from "../../../daemon/store/database.js";
-import type { Command } from "../../../daemon/store/rows/command-row.js";
-import type { WaitShape } from "../../../daemon/store/rows/wait-rule.js";
+import type { Command, WaitShape } from "../../../daemon/store/rows/command-row.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { bulk, error, NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
 import { XREADGROUP_PREVIEW } from "../store/commands/streams/group-reads.js";

@@ -8,7 +8,7 @@ import {
   type Subscriber,
 } from "../../../daemon/engine/channels/channels.js";
 import { commands } from "../../../daemon/store/command-table.js";
-import { refusedChannel } from "../../../daemon/store/rights/channel-rights.js";
+import { refusedChannel } from "../../../daemon/store/rights/patterns.js";
 import type { Command } from "../../../daemon/store/rows/command-row.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { bulks, error, type Reply } from "../../../protocol/reply.js";

@@ -12,9 +12,8 @@ import type {
 } from "../../../daemon/engine/backends/command-path.js";
 import type { Environment } from "../../../daemon/net/process/clock-and-randomness.js";
 import { findCommand } from "../../../daemon/store/command-table.js";
-import type { Command } from "../../../daemon/store/rows/command-row.js";
+import type { AwaitedType, Command, WaitShape } from "../../../daemon/store/rows/command-row.js";
 import { touchesOf } from "../../../daemon/store/rows/key-spec.js";
-import type { AwaitedType, WaitShape } from "../../../daemon/store/rows/wait-rule.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type ErrorReply, error, NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
 import { XREADGROUP_PREVIEW } from "../store/commands/streams/group-reads.js";

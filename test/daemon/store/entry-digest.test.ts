@@ -2,9 +2,8 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
-import { canonicalState } from "../../../daemon/store/canonical-state.js";
+import { canonicalState, digestOfEntry, hashOfKey } from "../../../daemon/store/canonical-state.js";
 import { Database } from "../../../daemon/store/database.js";
-import { digestOfEntry, hashOfKey } from "../../../daemon/store/entry-digest.js";
 import { KeyRing } from "../../../daemon/store/key-ring.js";
 import { DigestIndex } from "../../../daemon/timeline/compare/digest-index.js";
 import { readSnapshot, writeSnapshot } from "../../../daemon/timeline/snapshots/snapshot.js";

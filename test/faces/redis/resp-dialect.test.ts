@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { test } from "node:test";
-import { LONG_BYTES, SharedOutput } from "../../../faces/redis/resp-dialect.js";
+import { LONG_BYTES, SharedOutput } from "../../../faces/redis/resp-listener.js";
 import { writeBulk, writeCommand } from "../../../protocol/resp/resp-writer.js";
 import { listenAtFreePort } from "../../support/free-port.js";
 import { exchange, startResp } from "./scene.js";

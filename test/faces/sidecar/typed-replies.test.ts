@@ -5,7 +5,7 @@ import { resultReply } from "../../../daemon/engine/answers/result-writer.js";
 import { findCommand } from "../../../daemon/store/command-table.js";
 import { Database } from "../../../daemon/store/database.js";
 import type { Command } from "../../../daemon/store/rows/command-row.js";
-import { writeReply3 } from "../../../faces/redis/bytes/resp3-writer.js";
+import { writeReply3 } from "../../../faces/redis/bytes/reply-bytes.js";
 import { sessionHandlers } from "../../../faces/redis/commands/session-handlers.js";
 import { ANSWERED_HERE } from "../../../faces/sidecar/signed-path.js";
 import { converterOf } from "../../../faces/sidecar/typed-replies.js";

@@ -203,6 +203,10 @@ interface Taking extends Choice {
   loggedAt: number;
 }
 
+/**
+ * Loads a snapshot from a live member: requests a few parts at a time, and passes the complete snapshot to the timeline
+ * if its seal is the one on which the members agreed.
+ */
 export class SnapshotTaking {
   /** Snapshots adopted since the start. */
   taken = 0;

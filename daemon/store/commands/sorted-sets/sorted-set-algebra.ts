@@ -10,13 +10,12 @@ import { custom, notInteger, syntaxError, wrongType } from "../../arguments/comm
 import { doubleArgument, integerFrom } from "../../arguments/number-arguments.js";
 import { storedEvent } from "../../events/event-rules.js";
 import type { Data } from "../../keyspace/mutators.js";
-import type { Row } from "../../rows/command-row.js";
-import { sourcesLookedUp } from "../../rows/counted-lookups.js";
+import { type Row, sourcesLookedUp } from "../../rows/command-row.js";
 import { COUNTED_KEYS_SEARCH, STORED_AND_COUNTED_SEARCH } from "../../rows/key-searches.js";
 import { counted, read, write } from "../../rows/key-spec.js";
 import { MemberSet } from "../../values/member-set.js";
 import { SortedSet } from "../../values/sorted-set.js";
-import { type Pair, pairsReply, storeSortedSet } from "./sorted-set-results.js";
+import { type Pair, pairsReply, storeSortedSet } from "./sorted-set-ranges.js";
 
 const OPERATIONS = { union, inter: intersection, diff: difference } as const;
 type Name = keyof typeof OPERATIONS;

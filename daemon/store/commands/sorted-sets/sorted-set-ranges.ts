@@ -2,26 +2,27 @@
  * Counts, reads, stores and removes ranges of sorted sets. Behaviour and error texts are those of Redis 7;
  * test/conformance checks them.
  */
-
 import type { ByteString } from "../../../../protocol/byte-string.js";
-import { EMPTY_ARRAY, integer, type Reply, ZERO } from "../../../../protocol/reply.js";
+import { bulksReply } from "../../../../protocol/lazy-replies.js";
+import {
+  array,
+  bulk,
+  double,
+  EMPTY_ARRAY,
+  integer,
+  pairs,
+  type Reply,
+  ZERO,
+} from "../../../../protocol/reply.js";
 import { custom, syntaxError } from "../../arguments/command-errors.js";
-import { indexArgument } from "../../arguments/number-arguments.js";
+import { indexArgument, parseDouble } from "../../arguments/number-arguments.js";
 import { event, ifCounted, storedEvent } from "../../events/event-rules.js";
-import type { Data } from "../../keyspace/mutators.js";
-import type { Row } from "../../rows/command-row.js";
-import { sourcesLookedUp } from "../../rows/counted-lookups.js";
+import { BYTES_PER_STEP } from "../../keyspace/effort-budget.js";
+import type { Data, Typed } from "../../keyspace/mutators.js";
+import { type Row, sourcesLookedUp } from "../../rows/command-row.js";
 import { read, write } from "../../rows/key-spec.js";
 import { SortedSet } from "../../values/sorted-set.js";
-import {
-  type Bounds,
-  lexBounds,
-  rankBounds,
-  type Span,
-  scoreBounds,
-  type View,
-} from "./sorted-set-bounds.js";
-import { pairsReply, removeRange, storeSortedSet } from "./sorted-set-results.js";
+import { copied } from "../../values/tables/packed-elements.js";
 
 const reader = (since: string, summary: string, run: Row["run"]): Row => ({
   arity: -4,
@@ -234,4 +235,180 @@ function spanOf(data: Data, zset: SortedSet, query: Query): Span {
 
 function selected(zset: SortedSet, { reverse }: Query, { from, to }: Span): Iterable<[ByteString, number]> {
   return reverse ? zset.reverseRange(from, to) : zset.range(from, to);
+}
+
+/** Ranks `from` ≤ rank < `to`. */
+interface Span {
+  readonly from: number;
+  readonly to: number;
+}
+
+/**
+ * The direction and the offset of a range. The two ends of a range, by rank, score or member, are parsed first, because an
+ * invalid one is an error regardless of the key's value, and are applied to a set afterwards.
+ */
+interface View {
+  /** Whether the range is read from its highest rank downwards. */
+  readonly reverse: boolean;
+  /** Number of members to skip at the end that is read first; a negative number means all members. */
+  readonly offset: number;
+}
+
+/**
+ * Cost in steps of each member when a range by member is searched in a set with different scores: all members are
+ * compared.
+ */
+const WALKED_STEPS = 4;
+
+/** @returns the ranks within the bounds and after the offset; `from` ≤ `to` */
+type Bounds = (zset: SortedSet, view: View, data: Data) => Span;
+
+const EMPTY: Span = { from: 0, to: 0 };
+
+/**
+ * Parses the first and the last index; negative ones count from the end. A range by rank has no offset.
+ * @throws CommandFailure
+ */
+function rankBounds(firstBytes: ByteString, lastBytes: ByteString): Bounds {
+  const first = indexArgument(firstBytes);
+  const last = indexArgument(lastBytes);
+  return ({ size }, { reverse }) => {
+    const start = Math.max(0, first < 0 ? size + first : first);
+    const end = Math.min(size, (last < 0 ? size + last : last) + 1);
+    if (start >= end) return EMPTY;
+    return reverse ? { from: size - end, to: size - start } : { from: start, to: end };
+  };
+}
+
+/** Parses `1`, `(1`, `-inf`. @throws CommandFailure */
+function scoreBounds(minBytes: ByteString, maxBytes: ByteString): Bounds {
+  const min = scoreBound(minBytes);
+  const max = scoreBound(maxBytes);
+  return (zset, view) => {
+    const from = zset.countBelowScore(min.score, min.exclusive);
+    return afterOffset(from, zset.countBelowScore(max.score, !max.exclusive), view);
+  };
+}
+
+/** Parses a bound like C's `strtod`, which skips spaces, stops at a NUL byte, and reads an empty text as 0. */
+function scoreBound(bytes: ByteString): { score: number; exclusive: boolean } {
+  const exclusive = bytes.startsWith("(");
+  const text = bytes.slice(exclusive ? 1 : 0).split("\0", 1)[0] as ByteString;
+  const score = text === "" ? 0 : parseDouble(text.replace(/^[ \t\n\v\f\r]+/, ""));
+  if (score === undefined) throw custom("ERR min or max is not a float");
+  return { score, exclusive };
+}
+
+/** Parses `[a`, `(a`, `-`, `+`. @throws CommandFailure */
+function lexBounds(minBytes: ByteString, maxBytes: ByteString): Bounds {
+  const min = lexBound(minBytes);
+  const max = lexBound(maxBytes);
+  return (zset, view, { effort }) => {
+    if (!zset.hasOneScore()) {
+      effort.work(WALKED_STEPS * zset.size);
+      return spanByWalk(zset, min, max, view);
+    }
+    return afterOffset(countBelow(zset, min, min.exclusive), countBelow(zset, max, !max.exclusive), view);
+  };
+}
+
+function afterOffset(from: number, to: number, { reverse, offset }: View): Span {
+  if (offset < 0 || from + offset >= to) return EMPTY;
+  return reverse ? { from, to: to - offset } : { from: from + offset, to };
+}
+
+interface LexBound {
+  readonly member: ByteString;
+  readonly exclusive: boolean;
+  /** The position of the bound: -1 before all members, 1 after all, 0 at `member`. */
+  readonly side: -1 | 0 | 1;
+}
+
+function lexBound(bytes: ByteString): LexBound {
+  const [sign, next] = bytes;
+  const ends = next === undefined || next === "\0";
+  if (sign === "-" && ends) return { member: "", exclusive: true, side: -1 };
+  if (sign === "+" && ends) return { member: "", exclusive: true, side: 1 };
+  if (sign !== "[" && sign !== "(") throw custom("ERR min or max not valid string range item");
+  return { member: bytes.slice(1), exclusive: sign === "(", side: 0 };
+}
+
+function countBelow(zset: SortedSet, bound: LexBound, orEqual: boolean): number {
+  if (bound.side !== 0) return bound.side < 0 ? 0 : zset.size;
+  return zset.countBelowMember(bound.member, orEqual);
+}
+
+/**
+ * Finds a range by member in a set with different scores. Members of such a set are not sorted by name, so the range
+ * has little meaning, but all daemons must find the same one. They find the range that Redis finds in a small set. In
+ * reading order, one of the two bounds comes first. The range begins with the first member inside that bound; if this
+ * member is outside the second bound, the range is empty. The offset then skips members, inside or outside the bounds.
+ * The range ends before the next member outside the second bound.
+ */
+function spanByWalk(zset: SortedSet, min: LexBound, max: LexBound, { reverse, offset }: View): Span {
+  const isAboveMin = (member: ByteString) => !isBelow(member, min, min.exclusive);
+  const isBelowMax = (member: ByteString) => isBelow(member, max, !max.exclusive);
+  const members = Array.from(zset.range(0, zset.size), ([member]) => member);
+  if (!isAboveMin(members.at(-1)!) || !isBelowMax(members[0]!)) return EMPTY;
+  if (reverse) members.reverse();
+  const [isNear, isFar] = reverse ? [isBelowMax, isAboveMin] : [isAboveMin, isBelowMax];
+  const near = members.findIndex(isNear);
+  if (offset < 0 || near < 0 || !isFar(members[near]!)) return EMPTY;
+  const start = Math.min(near + offset, members.length);
+  let end = start;
+  while (end < members.length && isFar(members[end]!)) end++;
+  return reverse ? { from: members.length - end, to: members.length - start } : { from: start, to: end };
+}
+
+function isBelow(member: ByteString, bound: LexBound, orEqual: boolean): boolean {
+  if (bound.side !== 0) return bound.side > 0;
+  return member < bound.member || (orEqual && member === bound.member);
+}
+
+export type Pair = readonly [member: ByteString, score: number];
+
+/** Returns a member and its score as a reply. */
+export const pairReply = ([member, score]: Pair): Reply => array([bulk(member), double(score)]);
+
+/** Returns members as a reply, each followed by its score if scores are requested. */
+export function pairsReply(members: Iterable<Pair>, withScores: boolean): Reply {
+  if (!withScores)
+    return bulksReply(
+      "array",
+      Array.from(members, ([member]) => member),
+    );
+  const items: Reply[] = [];
+  for (const [member, score] of members) items.push(bulk(member), double(score));
+  return pairs(items);
+}
+
+/** Cost in steps of inserting a member into the result, in addition to the cost of storing the result. */
+const STORED_STEPS = 3;
+
+/**
+ * Stores a sorted set of these pairs in a key and replaces any previous value; without pairs the key is removed.
+ * @returns the number of members
+ */
+export function storeSortedSet(data: Data, key: ByteString, pairs: Iterable<Pair>): Reply {
+  const result = new SortedSet();
+  for (const [member, score] of pairs) {
+    data.effort.work(STORED_STEPS + member.length / BYTES_PER_STEP);
+    result.set(member, score);
+  }
+  if (result.size > 0) data.put(key, result);
+  else if (data.get(key) !== undefined) data.delete(key);
+  return result.size === 0 ? ZERO : integer(result.size);
+}
+
+/** Cost in steps of each member that is read before it is removed, in addition to its removal. */
+export const REMOVED_STEPS = 20;
+
+/** Removes a span of ranks. @returns the removed pairs, lowest first */
+export function removeRange(data: Data, entry: Typed<SortedSet>, { from, to }: Span): Pair[] {
+  const { isSmall, size } = entry.value;
+  data.effort.work(REMOVED_STEPS * Math.max(0, to - from));
+  const removed = [...entry.value.range(from, to)];
+  if (removed.length === size) data.delete(entry.key);
+  else for (const [member] of removed) data.score(entry, isSmall ? copied(member) : member, undefined);
+  return removed;
 }

@@ -16,7 +16,9 @@ import {
   ZERO,
 } from "../../../../protocol/reply.js";
 import { formatDouble } from "../../../../protocol/resp/double-text.js";
-import { custom, syntaxError } from "../../arguments/command-errors.js";
+import type { Choice } from "../../../../protocol/version-2/envelope.js";
+import { custom, mustBePositive, syntaxError } from "../../arguments/command-errors.js";
+import { integerFrom } from "../../arguments/number-arguments.js";
 import {
   countPage,
   scanCursor,
@@ -33,32 +35,28 @@ import {
   sortedSetPopEvents,
 } from "../../events/event-rules.js";
 import { isCompact } from "../../keyspace/encoding-name.js";
-import type { Data } from "../../keyspace/mutators.js";
+import type { Data, Typed } from "../../keyspace/mutators.js";
 import { seededChoice } from "../../keyspace/seeded-choice.js";
 import type { Unit } from "../../keyspace/unit.js";
-import { type Flag, family } from "../../rows/command-row.js";
+import { addsAlways, type ClaimPeek, type Flag, family } from "../../rows/command-row.js";
 import { COUNTED_KEYS_SEARCH, COUNTED_SECOND_SEARCH } from "../../rows/key-searches.js";
 import { counted, inspect, read, update, write } from "../../rows/key-spec.js";
-import { addsAlways } from "../../rows/recorded-call.js";
 import { SortedSet } from "../../values/sorted-set.js";
+import { copied } from "../../values/tables/packed-elements.js";
 import { visitPage } from "../../values/tables/scan-page.js";
-import { multiplePop } from "../multiple-pop.js";
+import { type MultiplePop, multiplePop, type Popped, popFirst } from "../multiple-pop.js";
 import { chosenIndexes, signedCount } from "../random-count.js";
-import { timeoutArgument } from "../timeout-arguments.js";
-import { waitsForCounted, waitsForSeveral } from "../wait-rules.js";
+import { timeoutArgument, waitsForCounted, waitsForSeveral } from "../wait-rules.js";
 import { zadd } from "./sorted-set-add.js";
 import { sortedSetAlgebra } from "./sorted-set-algebra.js";
 import {
-  type PopEnd,
-  popEndArgument,
-  popFirstSet,
-  popPeek,
-  popReply,
-  zmpop,
-  zpop,
-} from "./sorted-set-pops.js";
-import { sortedSetRanges } from "./sorted-set-ranges.js";
-import { pairsReply } from "./sorted-set-results.js";
+  type Pair,
+  pairReply,
+  pairsReply,
+  REMOVED_STEPS,
+  removeRange,
+  sortedSetRanges,
+} from "./sorted-set-ranges.js";
 
 /**
  * Half of the range of 64-bit integers. Up to this number, Redis stores the integer scores of a small set as integers.
@@ -371,4 +369,107 @@ function blockingPop(data: Data, argv: readonly ByteString[], end: PopEnd, unit:
   if (popped === null) return NIL_ARRAY;
   const [member, score] = popped.items[0]!;
   return array([bulk(popped.key), bulk(member), double(score)]);
+}
+
+type PopEnd = "min" | "max";
+
+/** `ZMPOP numkeys key [key …] MIN|MAX [COUNT count]` */
+function zmpop(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
+  return popReply(popFirstSet(data, multiplePop(argv, 1, popEndArgument), unit));
+}
+
+/** Parses `MIN` or `MAX`. @throws CommandFailure */
+function popEndArgument(word: ByteString): PopEnd {
+  const end = word.toLowerCase();
+  if (end !== "min" && end !== "max") throw syntaxError();
+  return end;
+}
+
+/** Removes members from the first existing sorted set, or the chosen ones. Returns null if there are none. */
+const popFirstSet = (data: Data, { keys, end, count }: MultiplePop<PopEnd>, unit: Unit) =>
+  popFirst(keys, {
+    data,
+    type: SortedSet,
+    unit,
+    remove: (entry, chosen) => pop(data, entry, { end, count, chosen }, unit),
+  });
+
+/** Returns the reply to ZMPOP. */
+const popReply = (popped: Popped<Pair> | null): Reply =>
+  popped === null ? NIL_ARRAY : array([bulk(popped.key), array(popped.items.map(pairReply))]);
+
+/** `ZPOPMIN key [count]`, `ZPOPMAX key [count]` */
+function zpop(data: Data, argv: readonly ByteString[], end: PopEnd, unit: Unit): Reply {
+  if (argv.length > 3) throw syntaxError();
+  const count = argv[2] === undefined ? 1 : integerFrom(0, argv[2], mustBePositive);
+  const entry = data.getAs(SortedSet, argv[1]!);
+  const popped = entry === undefined ? [] : pop(data, entry, { end, count, chosen: unit.choice }, unit);
+  const [only] = popped;
+  return argv.length === 2 && only !== undefined ? pairReply(only) : pairsReply(popped, true);
+}
+
+/** What a call removes from a sorted set. */
+interface Removal {
+  readonly end: PopEnd;
+  readonly count: number;
+  /** The members that a daemon has recorded, each followed by its score; undefined: the command chooses. */
+  readonly chosen: Choice | undefined;
+}
+
+/** Removes up to `count` members, or the chosen ones. @returns the removed members in the order of removal */
+function pop(
+  data: Data,
+  entry: Typed<SortedSet>,
+  { end, count, chosen }: Removal,
+  { taken, omitsChanges }: Unit,
+): readonly Pair[] {
+  if (chosen !== undefined) return removeChosen(data, entry, chosen);
+  if (count === 0) return [];
+  const { size, isSmall } = entry.value;
+  const [from, to] = end === "min" ? [0, Math.min(count, size)] : [Math.max(0, size - count), size];
+  const removed = omitsChanges ? [...entry.value.range(from, to)] : removeRange(data, entry, { from, to });
+  if (end === "max") removed.reverse();
+  if (taken !== undefined)
+    for (const pair of removed) for (const part of recordedPair(pair, isSmall)) taken.push(part);
+  return removed;
+}
+
+/** Returns a member and its score as they are recorded. The members of a large set are separate strings. */
+const recordedPair = ([member, score]: Pair, isSmall: boolean): [ByteString, ByteString] => [
+  isSmall ? copied(member) : member,
+  String(score),
+];
+
+/** Finds the member that ZPOPMIN or ZPOPMAX without a count takes. */
+function popPeek(end: PopEnd): ClaimPeek {
+  return {
+    keyAt: 1,
+    find: (set, argv, peeked) => {
+      if (argv.length > 2) return null;
+      if (!(set instanceof SortedSet)) return [];
+      const rank = peeked.take(end === "min" ? "first" : "last", set.size);
+      return rank === null ? [] : recordedPair(set.at(rank), set.isSmall);
+    },
+  };
+}
+
+/** Removes the chosen members that still have the same scores. */
+function removeChosen(data: Data, entry: Typed<SortedSet>, chosen: Choice): readonly Pair[] {
+  data.effort.work((REMOVED_STEPS * chosen.length) / 2);
+  const { value } = entry;
+  if (chosen.length === 2 && value.size > 1) {
+    const only: Pair = [chosen[0]!, Number(chosen[1])];
+    if (value.get(only[0]) !== only[1]) return [];
+    data.score(entry, only[0], undefined);
+    return [only];
+  }
+  const removed = new Map<ByteString, number>();
+  for (let i = 0; i + 1 < chosen.length; i += 2) {
+    const [member, score] = [chosen[i]!, Number(chosen[i + 1])];
+    // A member that was added again with another score is not what the client received.
+    if (value.get(member) === score) removed.set(member, score);
+  }
+  if (removed.size === value.size) data.delete(entry.key);
+  else for (const member of removed.keys()) data.score(entry, member, undefined);
+  return [...removed];
 }

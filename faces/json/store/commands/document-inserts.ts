@@ -8,7 +8,7 @@
 import { custom, wrongArity } from "../../../../daemon/store/arguments/command-errors.js";
 import type { Data } from "../../../../daemon/store/keyspace/mutators.js";
 import type { Unit } from "../../../../daemon/store/keyspace/unit.js";
-import { bytesIn } from "../../../../daemon/store/rows/recorded-call.js";
+import { bytesIn } from "../../../../daemon/store/rows/command-row.js";
 import { type ByteString, isAscii } from "../../../../protocol/byte-string.js";
 import { type JsonShape, shapeOf } from "../../../../protocol/json/json-reader.js";
 import {

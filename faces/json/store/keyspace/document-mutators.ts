@@ -1,7 +1,7 @@
 /** The mutators of documents, each with its inverse: see daemon/store/keyspace/mutators.ts. */
 
 import type { Data, Typed } from "../../../../daemon/store/keyspace/mutators.js";
-import { type Inverse, NO_BYTES } from "../../../../daemon/store/keyspace/value-change.js";
+import { type Inverse, NO_BYTES } from "../../../../daemon/store/keyspace/undo.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import type { Document } from "../values/document.js";
 import type { RemovedEntry } from "../values/document-entry.js";

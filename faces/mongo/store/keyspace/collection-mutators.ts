@@ -1,7 +1,7 @@
 /** The mutators of collections, each with its inverse: see daemon/store/keyspace/mutators.ts. */
 
 import type { Data, Typed } from "../../../../daemon/store/keyspace/mutators.js";
-import { ELEMENT_BYTES, type Inverse, NO_BYTES } from "../../../../daemon/store/keyspace/value-change.js";
+import { ELEMENT_BYTES, type Inverse, NO_BYTES } from "../../../../daemon/store/keyspace/undo.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import type { Collection, NumberedDocuments } from "../values/collection.js";
 import type { IndexSpec } from "../values/collection-index.js";

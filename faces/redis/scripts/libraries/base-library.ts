@@ -1,8 +1,8 @@
 /**
  * Replaces the functions of Lua's own libraries that behave differently in Redis or on 64 bits: pcall, functions that
- * read-only tables must intercept, conversions of numbers, and functions that load chunks, which must be source text.
- * Where the difference is small, the replacement calls Lua's own function in the same stack frame, so that its error
- * messages are correct.
+ * read-only tables must intercept, conversions of numbers, random numbers, and functions that load chunks, which must be
+ * source text; and adds the library `bit`. Where the difference is small, the replacement calls Lua's own function in the
+ * same stack frame, so that its error messages are correct.
  */
 import { isShort, unsigned, writtenInteger } from "../lua/c-numbers.js";
 import { type Library, MULTIPLE_RESULTS, TYPE } from "../lua/lua-exports.js";
@@ -212,4 +212,111 @@ export function tableLibrary(
 function unlessGuarded(machine: LuaMachine, guarded: Guarded, call: (state: number) => number) {
   return (state: number) =>
     guarded.has(machine.lua.lua_topointer(state, 1)) ? machine.fail(state, READONLY) : call(state);
+}
+
+const FACTOR = 0x5deece66dn;
+const ADDEND = 0xbn;
+const MASK = (1n << 48n) - 1n;
+const LOW = 0x330en;
+const MAX = 2 ** 31 - 1;
+
+/**
+ * Implements `math.random` and `math.randomseed` with Redis's generator: drand48, with the same initial seed in each
+ * process.
+ */
+export class Randomness {
+  #state = (0x1234abcdn << 16n) | LOW;
+
+  seed(seed: number): void {
+    this.#state = (BigInt.asUintN(32, BigInt(Math.trunc(seed))) << 16n) | LOW;
+  }
+
+  /** Returns a number from 0 up to, but not including, 1. */
+  next(): number {
+    this.#state = (this.#state * FACTOR + ADDEND) & MASK;
+    return (Number(this.#state >> 17n) % MAX) / MAX;
+  }
+}
+
+export function randomLibrary(machine: LuaMachine, randomness: Randomness): Library {
+  const { lua } = machine;
+  return {
+    random(state) {
+      const drawn = randomness.next();
+      const count = lua.lua_gettop(state);
+      if (count > 2) return machine.failThere(state, "wrong number of arguments");
+      if (count === 0) lua.lua_pushnumber(state, drawn);
+      else {
+        const low = count === 1 ? 1 : Math.trunc(lua.luaL_checknumber(state, 1));
+        const high = Math.trunc(lua.luaL_checknumber(state, count));
+        if (low > high) return machine.failArgument(state, count, "interval is empty");
+        lua.lua_pushnumber(state, Math.floor(drawn * (high - low + 1)) + low);
+      }
+      return 1;
+    },
+    randomseed(state) {
+      const seed = lua.luaL_checknumber(state, 1);
+      randomness.seed(Number.isFinite(seed) ? seed : 0);
+      return 0;
+    },
+  };
+}
+
+/** The library `bit`: the functions of Lua BitOp, on 32 bits. */
+export function bitLibrary(machine: LuaMachine): Library {
+  const { lua } = machine;
+  const bits = (state: number, argument: number): number => {
+    const value = lua.luaL_checknumber(state, argument);
+    // Round to the nearest integer, and halves to the even one. Then take the lowest 32 bits.
+    return Number.isFinite(value) ? Number(BigInt.asIntN(32, BigInt(nearest(value)))) : 0;
+  };
+  const answer = (state: number, value: number): number => {
+    lua.lua_pushnumber(state, value | 0);
+    return 1;
+  };
+  const folded = (step: (a: number, b: number) => number) => (state: number) => {
+    let value = bits(state, 1);
+    for (let i = lua.lua_gettop(state); i > 1; i--) value = step(value, bits(state, i));
+    return answer(state, value);
+  };
+  const shifted = (shift: (value: number, by: number) => number) => (state: number) => {
+    const value = bits(state, 1);
+    return answer(state, shift(value, bits(state, 2) & 31));
+  };
+  return {
+    tobit: (state) => answer(state, bits(state, 1)),
+    bnot: (state) => answer(state, ~bits(state, 1)),
+    band: folded((a, b) => a & b),
+    bor: folded((a, b) => a | b),
+    bxor: folded((a, b) => a ^ b),
+    lshift: shifted((value, by) => value << by),
+    rshift: shifted((value, by) => value >>> by),
+    arshift: shifted((value, by) => value >> by),
+    rol: shifted((value, by) => (value << by) | (value >>> ((32 - by) & 31))),
+    ror: shifted((value, by) => (value >>> by) | (value << ((32 - by) & 31))),
+    bswap: (state) => answer(state, swapped(bits(state, 1))),
+    tohex(state) {
+      const value = bits(state, 1);
+      const requested = lua.lua_type(state, 2) < 1 ? 8 : bits(state, 2);
+      const isUpper = requested < 0;
+      const digits = Math.min(8, Math.abs(requested));
+      const text = (value >>> 0)
+        .toString(16)
+        .padStart(8, "0")
+        .slice(8 - digits);
+      machine.push(state, isUpper ? text.toUpperCase() : text);
+      return 1;
+    },
+  };
+}
+
+function nearest(value: number): number {
+  const floor = Math.floor(value);
+  const fraction = value - floor;
+  if (fraction !== 0.5) return fraction < 0.5 ? floor : floor + 1;
+  return floor % 2 === 0 ? floor : floor + 1;
+}
+
+function swapped(value: number): number {
+  return (value >>> 24) | ((value >>> 8) & 0xff00) | ((value & 0xff00) << 8) | (value << 24) | 0;
 }

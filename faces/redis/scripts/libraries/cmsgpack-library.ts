@@ -1,10 +1,8 @@
 /** The library `cmsgpack`: MessagePack. Formats and messages: lua-cmsgpack 0.4, as in redis-server 7.0. */
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { type Library, TYPE } from "../lua/lua-exports.js";
-import type { LuaMachine } from "../lua/lua-machine.js";
-import { arrayLength } from "../lua/lua-tables.js";
-import { ValueMemoryLimit } from "../lua/value-memory-limit.js";
-import { floatAt, floatBytes, integerAt, integerBytes } from "./packed-numbers.js";
+import { arrayLength, type LuaMachine, ValueMemoryLimit } from "../lua/lua-machine.js";
+import { floatAt, floatBytes, integerAt, integerBytes } from "./struct-library.js";
 
 /** Maximum nesting of tables; deeper tables are encoded as nil. */
 const DEPTH_MAX = 16;

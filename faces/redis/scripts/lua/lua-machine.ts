@@ -5,8 +5,16 @@
  */
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { ShortStrings } from "../../../../protocol/resp/resp-reader.js";
-import { type LuaExports, REGISTRY, TYPE } from "./lua-exports.js";
-import { asWasmFunctions, type HostFunction, instantiated, type WasmModule } from "./web-assembly.js";
+import {
+  asWasmFunctions,
+  type HostFunction,
+  instantiated,
+  type LuaExports,
+  REGISTRY,
+  TYPE,
+  TYPE_NAMES,
+  type WasmModule,
+} from "./lua-exports.js";
 
 /** The size of the buffer for strings that are passed in or out, in bytes; longer strings get their own buffer. */
 const SCRATCH_BYTES = 64 * 1024;
@@ -21,7 +29,7 @@ const HOOK_INSTRUCTIONS = 20_000;
 const MASK_COUNT = 8;
 const RECORD_BYTES = 128;
 /**
- * The import that the loops of Lua's C code call (loop-checks.ts). It was the clock, which is free because scripts have
+ * The import that the loops of Lua's C code call (load-lua.ts). It was the clock, which is free because scripts have
  * no clock.
  */
 export const METER = "emscripten_date_now";
@@ -334,5 +342,59 @@ export class LuaMachine {
     } catch {
       return 0;
     }
+  }
+}
+
+/** Reads Lua tables for the script libraries. Stack indexes are absolute. */
+export function typeName({ lua }: LuaMachine, state: number, index: number): string {
+  const type = lua.lua_type(state, index);
+  return type === TYPE.none ? "no value" : (TYPE_NAMES[type] ?? "no value");
+}
+
+/** Returns the maximum key and the number of keys, if all keys of a table are positive integers; otherwise null. */
+export function arrayLength(
+  { lua }: LuaMachine,
+  state: number,
+  index: number,
+): { max: number; count: number } | null {
+  let max = 0;
+  let count = 0;
+  lua.lua_pushnil(state);
+  while (lua.lua_next(state, index) !== 0) {
+    const key = lua.lua_type(state, -2) === TYPE.number ? lua.lua_tonumber(state, -2) : 0;
+    if (!(key >= 1) || Math.floor(key) !== key) {
+      lua.lua_settop(state, -3);
+      return null;
+    }
+    if (key > max) max = key;
+    count++;
+    lua.lua_settop(state, -2);
+  }
+  return { max, count };
+}
+
+/** The bytes that are counted for each value in addition to its text. A value in a Lua table takes as much. */
+const VALUE_BYTES = 16;
+
+/**
+ * Limits the memory that a script's values may use outside the machine to the maximum size of the machine's memory. For
+ * example, a few nested tables, each of which contains the next one twice, are small in Lua but huge as a text or a
+ * reply.
+ */
+export class ValueMemoryLimit {
+  readonly #exceeded: () => never;
+  #remaining: number;
+
+  /** @param exceeded  called when the limit is exceeded */
+  constructor({ max }: LuaMachine, exceeded: () => never) {
+    this.#remaining = max;
+    this.#exceeded = exceeded;
+  }
+
+  /** Counts one value. @returns the unchanged text */
+  take(text: ByteString): ByteString {
+    this.#remaining -= VALUE_BYTES + text.length;
+    if (this.#remaining < 0) this.#exceeded();
+    return text;
   }
 }

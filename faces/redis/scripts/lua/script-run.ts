@@ -2,7 +2,7 @@
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import type { Reply } from "../../../../protocol/reply.js";
 import { LuaFailure } from "./lua-machine.js";
-import type { Protocol } from "./reply-to-lua.js";
+import type { Protocol } from "./reply-conversion.js";
 
 /** The operations that a script can perform outside its machine. */
 export interface ScriptCaller {

@@ -9,13 +9,18 @@ import { narrow } from "../../../../daemon/store/arguments/number-arguments.js";
 import { event, ifCounted, noEvents } from "../../../../daemon/store/events/event-rules.js";
 import type { Data } from "../../../../daemon/store/keyspace/mutators.js";
 import { stringLength, stringPart } from "../../../../daemon/store/keyspace/string-parts.js";
-import { family } from "../../../../daemon/store/rows/command-row.js";
-import { allLookedUp } from "../../../../daemon/store/rows/counted-lookups.js";
+import { allLookedUp, family } from "../../../../daemon/store/rows/command-row.js";
 import { none, read, recode, update, write } from "../../../../daemon/store/rows/key-spec.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { array, bulk, integer, OK, ONE, type Reply, status, ZERO } from "../../../../protocol/reply.js";
-import { addToDense, CorruptSketch, estimateOf, isDenseSketch, Sketch } from "../values/hyperloglog.js";
-import { REGISTERS } from "../values/hyperloglog-sparse.js";
+import {
+  addToDense,
+  CorruptSketch,
+  estimateOf,
+  isDenseSketch,
+  REGISTERS,
+  Sketch,
+} from "../values/hyperloglog.js";
 
 export const hyperloglogs = family("hyperloglog", {
   PFADD: {

@@ -9,8 +9,7 @@ import { doubleArgument, indexArgument } from "../../../../daemon/store/argument
 import { optionStoredEvent } from "../../../../daemon/store/events/event-rules.js";
 import { BYTES_PER_STEP } from "../../../../daemon/store/keyspace/effort-budget.js";
 import type { Data } from "../../../../daemon/store/keyspace/mutators.js";
-import { family } from "../../../../daemon/store/rows/command-row.js";
-import { sourcesLookedUp } from "../../../../daemon/store/rows/counted-lookups.js";
+import { family, sourcesLookedUp } from "../../../../daemon/store/rows/command-row.js";
 import { SORT_READING_SEARCH, SORT_SEARCH } from "../../../../daemon/store/rows/key-searches.js";
 import { read, type Touch, touchesOf, write } from "../../../../daemon/store/rows/key-spec.js";
 import { Hash } from "../../../../daemon/store/values/hash.js";

@@ -1,11 +1,13 @@
 /** The mutators of streams, each with its inverse: see daemon/store/keyspace/mutators.ts. */
 
+import { SORTED_MEMBER_STEPS } from "../../../../daemon/store/keyspace/effort-budget.js";
 import type { Data, Typed } from "../../../../daemon/store/keyspace/mutators.js";
-import { ELEMENT_BYTES, type Inverse, NO_BYTES } from "../../../../daemon/store/keyspace/value-change.js";
+import { ELEMENT_BYTES, type Inverse, NO_BYTES } from "../../../../daemon/store/keyspace/undo.js";
+import type { ByteString } from "../../../../protocol/byte-string.js";
+import { Consumer, ConsumerGroup, type GroupMarks, type Pending } from "../values/streams/consumer-group.js";
 import { isSameMarks, type Stream, type StreamMarks } from "../values/streams/stream.js";
 import type { StreamBlock } from "../values/streams/stream-block.js";
-import type { StreamEntry } from "../values/streams/stream-entry.js";
-import type { StreamId } from "../values/streams/stream-id.js";
+import type { StreamEntry, StreamId } from "../values/streams/stream-id.js";
 
 const entryAdded: Inverse<Stream, StreamMarks> = {
   undo: (stream, marks) => {
@@ -71,4 +73,123 @@ export function markStream(data: Data, entry: Typed<Stream>, marks: Partial<Stre
   data.record(streamMarked, entry.value, old);
   entry.value.marks = changed;
   data.touch(entry);
+}
+
+/** Ids, each with its new pending record; undefined if the entry is no longer pending. */
+type PendingChanges = readonly (readonly [StreamId, Pending | undefined])[];
+
+/** The first ids of ranges of skipped ids, each with its new last id; undefined if there is no such range any longer. */
+type SkippedChanges = readonly (readonly [StreamId, StreamId | undefined])[];
+
+const groupPut: Inverse<Stream, { readonly name: ByteString; readonly group: ConsumerGroup | undefined }> = {
+  undo: (stream, { name, group }) => void stream.setGroup(name, group),
+  bytes: ({ group }) => (group === undefined ? 0 : ELEMENT_BYTES * (group.pending.size + group.skipped.size)),
+};
+
+const groupMarked: Inverse<ConsumerGroup, GroupMarks> = {
+  undo: (group, old) => {
+    group.marks = old;
+  },
+  bytes: NO_BYTES,
+};
+
+const consumerSeen: Inverse<Consumer, number> = {
+  undo: (consumer, old) => {
+    consumer.seenAt = old;
+  },
+  bytes: NO_BYTES,
+};
+
+export const consumerAdded: Inverse<ConsumerGroup, Consumer> = {
+  undo: (group, consumer) => group.removeConsumer(consumer),
+  bytes: NO_BYTES,
+};
+
+export const consumerRemoved: Inverse<ConsumerGroup, Consumer> = {
+  undo: (group, consumer) => group.addConsumer(consumer),
+  bytes: ({ pending }) => ELEMENT_BYTES * pending.size,
+};
+
+const pendingSet: Inverse<ConsumerGroup, PendingChanges> = {
+  undo: (group, old) => {
+    for (let i = old.length - 1; i >= 0; i--) group.setPending(...(old[i] as PendingChanges[number]));
+  },
+  bytes: (old) => ELEMENT_BYTES * old.length,
+};
+
+const skippedSet: Inverse<ConsumerGroup, SkippedChanges> = {
+  undo: (group, old) => {
+    for (const [from, to] of old.toReversed()) group.setSkipped(from, to);
+  },
+  bytes: (old) => ELEMENT_BYTES * old.length,
+};
+
+/** Adds a group whose name is not in use. */
+export function createGroup(data: Data, stream: Stream, name: ByteString, marks: GroupMarks): void {
+  putGroup(data, stream, name, new ConsumerGroup(name, marks));
+}
+
+/** Removes a group with its consumers and their pending entries. */
+export function destroyGroup(data: Data, stream: Stream, name: ByteString): void {
+  putGroup(data, stream, name, undefined);
+}
+
+/**
+ * The mutators of consumer groups, each with its inverse: see daemon/store/keyspace/mutators.ts. They do not change a key's
+ * last writer. As with WATCH in Redis, reading and acknowledging by groups does not change the stream.
+ */
+export function markGroup(data: Data, group: ConsumerGroup, marks: GroupMarks): void {
+  const { marks: old } = group;
+  if (marks.lastId === old.lastId && marks.entriesRead === old.entriesRead) return;
+  data.record(groupMarked, group, old);
+  group.marks = marks;
+}
+
+/**
+ * Returns the consumer with the given name, adds it if it is absent, and records this unit's date as the time at which it
+ * was last seen.
+ */
+export function seenConsumer(data: Data, group: ConsumerGroup, name: ByteString): Consumer {
+  const consumer = group.consumer(name);
+  if (consumer === undefined) return addConsumer(data, group, name);
+  if (consumer.seenAt !== data.at) {
+    data.record(consumerSeen, consumer, consumer.seenAt);
+    consumer.seenAt = data.at;
+  }
+  return consumer;
+}
+
+/** Adds a consumer whose name is not in use. */
+export function addConsumer(data: Data, group: ConsumerGroup, name: ByteString): Consumer {
+  data.effort.produce(1, name.length);
+  const consumer = new Consumer(name, data.at);
+  data.record(consumerAdded, group, consumer);
+  group.addConsumer(consumer);
+  return consumer;
+}
+
+/** Removes a consumer and its pending entries. */
+export function removeConsumer(data: Data, group: ConsumerGroup, consumer: Consumer): void {
+  data.effort.produce(1 + SORTED_MEMBER_STEPS * consumer.pending.size);
+  data.record(consumerRemoved, group, consumer);
+  group.removeConsumer(consumer);
+}
+
+/** Sets the pending records of entries, all in one undo record. */
+export function setPending(data: Data, group: ConsumerGroup, changes: PendingChanges): void {
+  if (changes.length === 0) return;
+  const old = changes.map(([id, pending]) => [id, group.setPending(id, pending)] as const);
+  data.record(pendingSet, group, old);
+}
+
+/** Sets the ends of ranges of skipped ids, all in one undo record; undefined removes a range. */
+export function setSkipped(data: Data, group: ConsumerGroup, changes: SkippedChanges): void {
+  if (changes.length === 0) return;
+  data.effort.produce(SORTED_MEMBER_STEPS * changes.length);
+  const old = changes.map(([from, to]) => [from, group.setSkipped(from, to)] as const);
+  data.record(skippedSet, group, old);
+}
+
+function putGroup(data: Data, stream: Stream, name: ByteString, group: ConsumerGroup | undefined): void {
+  data.record(groupPut, stream, { name, group: stream.setGroup(name, group) });
 }

@@ -3,7 +3,7 @@
  * their own length, and an end mark. Streams are also written in this form. Source: redis-server 7.0's dumps.
  */
 import { type ByteString, bytesOf } from "../../../../protocol/byte-string.js";
-import { MalformedRdb } from "./malformed-rdb.js";
+import { MalformedRdb } from "./rdb-reader.js";
 import { RdbWriter } from "./rdb-writer.js";
 
 const HEAD_BYTES = 6;

@@ -3,7 +3,11 @@
 import { parseDouble } from "../../../../daemon/store/arguments/number-arguments.js";
 import { STRING_BYTES_MAX } from "../../../../daemon/store/values/value.js";
 import { type ByteString, bytesOf } from "../../../../protocol/byte-string.js";
-import { MalformedRdb } from "./malformed-rdb.js";
+
+/** Thrown for bytes that are not a value in RDB. The caller reports the error; nothing has been changed. */
+export class MalformedRdb extends Error {
+  override readonly name = "MalformedRdb";
+}
 
 /** The first bytes of lengths in wider forms. */
 const LENGTH_32 = 0x80;

@@ -15,11 +15,16 @@ import {
 } from "../values/streams/consumer-group.js";
 import { countUpTo } from "../values/streams/read-counter.js";
 import { Stream } from "../values/streams/stream.js";
-import type { StreamEntry } from "../values/streams/stream-entry.js";
-import { msOf, STREAM_ID_MAX, type StreamId, seqOf, streamId } from "../values/streams/stream-id.js";
+import {
+  msOf,
+  STREAM_ID_MAX,
+  type StreamEntry,
+  type StreamId,
+  seqOf,
+  streamId,
+} from "../values/streams/stream-id.js";
 import { ListpackWriter, readListpack } from "./listpack.js";
-import { MalformedRdb } from "./malformed-rdb.js";
-import type { RdbReader } from "./rdb-reader.js";
+import { MalformedRdb, type RdbReader } from "./rdb-reader.js";
 import type { RdbWriter } from "./rdb-writer.js";
 
 /** Redis's default of `stream-node-max-entries`. */

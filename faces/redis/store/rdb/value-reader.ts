@@ -12,8 +12,7 @@ import type { Value } from "../../../../daemon/store/values/value.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { Stream } from "../values/streams/stream.js";
 import { readListpack } from "./listpack.js";
-import { MalformedRdb } from "./malformed-rdb.js";
-import type { RdbReader } from "./rdb-reader.js";
+import { MalformedRdb, type RdbReader } from "./rdb-reader.js";
 import { readStream } from "./streams-in-rdb.js";
 import { readZiplist } from "./ziplist.js";
 

@@ -3,7 +3,7 @@
  * the length of the previous one, and an end mark. Source: dumps of Redis 6.
  */
 import { type ByteString, bytesOf } from "../../../../protocol/byte-string.js";
-import { MalformedRdb } from "./malformed-rdb.js";
+import { MalformedRdb } from "./rdb-reader.js";
 
 const HEAD_BYTES = 10;
 const COUNT_AT = 8;

@@ -6,7 +6,7 @@ import {
   ELEMENT_BYTES,
   type Inverse,
   NO_BYTES,
-} from "../../../../daemon/store/keyspace/value-change.js";
+} from "../../../../daemon/store/keyspace/undo.js";
 import type { Row } from "../values/cell.js";
 import type { NumberedRows, Table } from "../values/table.js";
 

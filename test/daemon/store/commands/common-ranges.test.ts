@@ -1,7 +1,7 @@
 /** Tests the memory of LCS while it yields. test/conformance/lcs.test.ts compares its ranges with redis-server's. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { commonLength, commonRanges } from "../../../../daemon/store/commands/common-ranges.js";
+import { commonLength, commonRanges } from "../../../../daemon/store/commands/longest-common-subsequence.js";
 import { UNCOUNTED_EFFORT } from "../../../../daemon/store/keyspace/effort-budget.js";
 
 const CONCURRENT = 8;

@@ -6,7 +6,7 @@ import { Database } from "../../../../daemon/store/database.js";
 import { ENCODING_LIMITS } from "../../../../daemon/store/keyspace/encoding-name.js";
 import { Keyspace } from "../../../../daemon/store/keyspace/keyspace.js";
 import { Data } from "../../../../daemon/store/keyspace/mutators.js";
-import { StringForms } from "../../../../daemon/store/keyspace/remembered-string-encodings.js";
+import { StringForms } from "../../../../daemon/store/keyspace/string-parts.js";
 import type { Unit } from "../../../../daemon/store/keyspace/unit.js";
 
 const KEYS = 5000;

@@ -1,7 +1,7 @@
 /** Compares the ranked tree with a sorted array and linear search. DBSYNC_SEED replays a run. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { RankedTree } from "../../../../daemon/store/values/ranked-tree.js";
+import { RankedTree } from "../../../../daemon/store/values/sorted-set.js";
 import { SeededRandom, seedOfRun } from "../../../support/seeded-random.js";
 
 type Pair = [string, number];

@@ -6,11 +6,10 @@
 import "../../../support/installed-families.js";
 import { CommandFailure } from "../../../../daemon/store/arguments/command-errors.js";
 import { commandTable } from "../../../../daemon/store/command-table.js";
-import { connectionMistake } from "../../../../daemon/store/connection-mistake.js";
 import { Database } from "../../../../daemon/store/database.js";
 import { isKeyCommand, type KeyRing } from "../../../../daemon/store/key-ring.js";
 import { touchesOf } from "../../../../daemon/store/rows/key-spec.js";
-import { refusalOf } from "../../../../daemon/store/unit-permission.js";
+import { connectionMistake, refusalOf } from "../../../../daemon/store/unit-permission.js";
 import { compareEntries, type Entry } from "../../../../daemon/timeline/entries/entry.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { array, type Reply } from "../../../../protocol/reply.js";

@@ -1,7 +1,7 @@
 /** Tests the bytes of replies in RESP3 and in RESP2. Source: redis-server 7.0. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { writeReply3 } from "../../../../faces/redis/bytes/resp3-writer.js";
+import { writeReply3 } from "../../../../faces/redis/bytes/reply-bytes.js";
 import { bulksReply, LazyBulkReply } from "../../../../protocol/lazy-replies.js";
 import {
   array,

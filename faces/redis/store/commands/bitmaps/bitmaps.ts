@@ -1,6 +1,6 @@
 /** Bitmaps: the bits of strings. Behaviour and error texts are those of Redis 7; test/conformance checks them. */
 
-import { custom, syntaxError } from "../../../../../daemon/store/arguments/command-errors.js";
+import { custom, stringTooLong, syntaxError } from "../../../../../daemon/store/arguments/command-errors.js";
 import {
   INT64_MAX,
   indexArgument,
@@ -19,13 +19,12 @@ import { BYTES_PER_STEP } from "../../../../../daemon/store/keyspace/effort-budg
 import type { Entry } from "../../../../../daemon/store/keyspace/keyspace.js";
 import type { Data } from "../../../../../daemon/store/keyspace/mutators.js";
 import { stringLength, stringPart } from "../../../../../daemon/store/keyspace/string-parts.js";
-import { family } from "../../../../../daemon/store/rows/command-row.js";
-import { readBitsLookedUp, sourcesLookedUp } from "../../../../../daemon/store/rows/counted-lookups.js";
+import { family, readBitsLookedUp, sourcesLookedUp } from "../../../../../daemon/store/rows/command-row.js";
 import { ONE_KEY_SEARCH } from "../../../../../daemon/store/rows/key-searches.js";
 import { read, type Touch, update, write } from "../../../../../daemon/store/rows/key-spec.js";
+import { STRING_BYTES_MAX } from "../../../../../daemon/store/values/value.js";
 import { type ByteString, bytesOf } from "../../../../../protocol/byte-string.js";
 import { array, integer, NIL, type Reply, ZERO } from "../../../../../protocol/reply.js";
-import { bitOffset, bytesUpTo } from "./bit-offset.js";
 import {
   type Bit,
   BLOCK_BYTES,
@@ -429,4 +428,37 @@ function overflowArgument(bytes: ByteString): Overflow {
   const overflow = OVERFLOWS.find((each) => each === word);
   if (overflow === undefined) throw custom("ERR Invalid OVERFLOW type specified");
   return overflow;
+}
+
+/**
+ * Number of bits in Redis's longest string (`proto-max-bulk-len`). Commands may read up to this limit, although strings
+ * here are slightly shorter.
+ */
+const BITS_MAX = 8 * 512 * 1024 * 1024;
+
+/**
+ * Parses the index of a bit that a Redis string can have.
+ * @param width the width of a field in bits: an index after `#` counts fields of this width; if undefined, `#` is not
+ * permitted
+ * @throws CommandFailure
+ */
+function bitOffset(bytes: ByteString, width?: number): number {
+  const isFieldNumber = width !== undefined && bytes.startsWith("#");
+  const number = parseInteger(isFieldNumber ? bytes.slice(1) : bytes);
+  // If a product exceeds 64 bits, Redis uses its lower 64 bits.
+  const index =
+    isFieldNumber && number !== undefined ? BigInt.asIntN(64, BigInt(number) * BigInt(width)) : number;
+  if (index === undefined || index < 0 || index >= BITS_MAX)
+    throw custom("ERR bit offset is not an integer or out of range");
+  return Number(index);
+}
+
+/**
+ * Returns the number of bytes that a string needs to contain the bit with the given index.
+ * @throws CommandFailure if no string can be that long
+ */
+function bytesUpTo(index: number): number {
+  const length = Math.floor(index / 8) + 1;
+  if (length > STRING_BYTES_MAX) throw stringTooLong();
+  return length;
 }

@@ -18,8 +18,7 @@ import {
   secondArgument,
 } from "../../../../../daemon/store/events/event-rules.js";
 import type { Data } from "../../../../../daemon/store/keyspace/mutators.js";
-import { family } from "../../../../../daemon/store/rows/command-row.js";
-import { allLookedUp } from "../../../../../daemon/store/rows/counted-lookups.js";
+import { allLookedUp, family } from "../../../../../daemon/store/rows/command-row.js";
 import { streamsSearch } from "../../../../../daemon/store/rows/key-searches.js";
 import { none, read, write } from "../../../../../daemon/store/rows/key-spec.js";
 import type { ByteString } from "../../../../../protocol/byte-string.js";
@@ -31,17 +30,15 @@ import {
   markGroup,
   removeConsumer,
   setSkipped,
-} from "../../keyspace/group-mutators.js";
+} from "../../keyspace/stream-mutators.js";
 import { Stream } from "../../values/streams/stream.js";
-import { type GroupOfStream, noGroup } from "./group-arguments.js";
 import { xack, xautoclaim, xclaim } from "./group-claims.js";
-import { xpending } from "./group-pending.js";
 import { xreadgroup } from "./group-reads.js";
 import { groupReadPeek } from "./new-entries.js";
 import { waitsForEntries, xreadgroupKeys } from "./read-options.js";
-import { edgeArgument, idArgument } from "./stream-arguments.js";
+import { edgeArgument, type GroupOfStream, idArgument, noGroup } from "./stream-arguments.js";
 import { addedConsumerEvents, removedConsumerEvents } from "./stream-events.js";
-import { xinfoConsumers, xinfoGroups } from "./stream-info.js";
+import { xinfoConsumers, xinfoGroups, xpending } from "./stream-info.js";
 
 export const consumerGroups = family("stream", {
   XACK: {

@@ -8,17 +8,28 @@ import type { Unit } from "../../../../../daemon/store/keyspace/unit.js";
 import type { ByteString } from "../../../../../protocol/byte-string.js";
 import { array, bulk, integer, type Reply, ZERO } from "../../../../../protocol/reply.js";
 import type { Choice } from "../../../../../protocol/version-2/envelope.js";
-import { markGroup, seenConsumer, setPending } from "../../keyspace/group-mutators.js";
+import { markGroup, seenConsumer, setPending } from "../../keyspace/stream-mutators.js";
 import {
   DELIVERIES_MAX,
   nextDeliveryCount,
   type Pending,
   sharedPending,
 } from "../../values/streams/consumer-group.js";
-import type { StreamEntry } from "../../values/streams/stream-entry.js";
-import { STREAM_ID_MAX, type StreamId, streamIdText } from "../../values/streams/stream-id.js";
-import { type GroupOfStream, groupArgument, groupIfAny, minIdleArgument } from "./group-arguments.js";
-import { idArgument, idIfAny, startArgument } from "./stream-arguments.js";
+import {
+  STREAM_ID_MAX,
+  type StreamEntry,
+  type StreamId,
+  streamIdText,
+} from "../../values/streams/stream-id.js";
+import {
+  type GroupOfStream,
+  groupArgument,
+  groupIfAny,
+  idArgument,
+  idIfAny,
+  minIdleArgument,
+  startArgument,
+} from "./stream-arguments.js";
 import { entryReply } from "./stream-reads.js";
 
 /** Default of XAUTOCLAIM's COUNT. */

@@ -6,7 +6,7 @@ import type { Unit } from "../../../../../daemon/store/keyspace/unit.js";
 import { type Command, family } from "../../../../../daemon/store/rows/command-row.js";
 import type { ByteString } from "../../../../../protocol/byte-string.js";
 import { array, bulk, mapInPairs, NIL_ARRAY, ONE, type Reply } from "../../../../../protocol/reply.js";
-import { markGroup, seenConsumer, setPending } from "../../keyspace/group-mutators.js";
+import { markGroup, seenConsumer, setPending } from "../../keyspace/stream-mutators.js";
 import {
   type Consumer,
   nextDeliveryCount,
@@ -15,20 +15,21 @@ import {
 } from "../../values/streams/consumer-group.js";
 import { readSkipped, readUpTo } from "../../values/streams/read-counter.js";
 import { STREAM_ID_MAX, type StreamId, streamIdText } from "../../values/streams/stream-id.js";
-import { type GroupOfStream, groupArgument } from "./group-arguments.js";
 import { countHandedOut } from "./group-claims.js";
 import {
+  addSkipped,
   chosenIds,
   findAll,
   findChosen,
+  hasSkippedEntries,
   isEmpty,
   type NewEntries,
   nextIfChosen,
   noteTaken,
+  takeSkipped,
 } from "./new-entries.js";
 import { type GroupReadOptions, groupReadOptions, xreadgroupKeys } from "./read-options.js";
-import { addSkipped, hasSkippedEntries, takeSkipped } from "./skipped-entries.js";
-import { idArgument } from "./stream-arguments.js";
+import { type GroupOfStream, groupArgument, idArgument } from "./stream-arguments.js";
 import { entryReply } from "./stream-reads.js";
 
 /** The id used for `>`, as in Redis. */

@@ -1,21 +1,26 @@
 /**
  * Finds the entries that XREADGROUP with `>` delivers: those that no consumer of the group has received, or those that a
- * daemon has recorded as delivered, as far as they are still there and no other consumer has received them.
+ * daemon has recorded as delivered, as far as they are still there and no other consumer has received them. The group may
+ * also have skipped entries: they were added late, at a position before a delivery, and the daemon that delivered did not
+ * have them yet. The next XREADGROUP delivers them.
  */
-
 import { CommandFailure } from "../../../../../daemon/store/arguments/command-errors.js";
 import type { Data } from "../../../../../daemon/store/keyspace/mutators.js";
-import type { ClaimPeek } from "../../../../../daemon/store/rows/claim-peek.js";
+import type { ClaimPeek } from "../../../../../daemon/store/rows/command-row.js";
 import type { ByteString } from "../../../../../protocol/byte-string.js";
 import type { Choice } from "../../../../../protocol/version-2/envelope.js";
+import { setSkipped } from "../../keyspace/stream-mutators.js";
+import type { ConsumerGroup } from "../../values/streams/consumer-group.js";
 import { Stream } from "../../values/streams/stream.js";
-import type { StreamEntry } from "../../values/streams/stream-entry.js";
-import { STREAM_ID_MAX, type StreamId, streamIdText } from "../../values/streams/stream-id.js";
-import type { GroupOfStream } from "./group-arguments.js";
+import {
+  STREAM_ID_MAX,
+  type StreamEntry,
+  type StreamId,
+  streamIdText,
+} from "../../values/streams/stream-id.js";
 import { countHandedOut } from "./group-claims.js";
 import { type GroupReadOptions, groupReadOptions } from "./read-options.js";
-import { skippedEntries } from "./skipped-entries.js";
-import { idIfAny } from "./stream-arguments.js";
+import { type GroupOfStream, idIfAny } from "./stream-arguments.js";
 
 /** The entries that a call delivers, in order of their ids. */
 export interface NewEntries {
@@ -149,4 +154,42 @@ export function chosenIds(choice: Choice): ReadonlyMap<number, readonly StreamId
     at = end;
   }
   return byStream;
+}
+
+type Range = readonly [from: StreamId, to: StreamId];
+
+/** Whether a stream still has an entry that the group has skipped. */
+export function hasSkippedEntries(stream: Stream, group: ConsumerGroup): boolean {
+  for (const range of group.skipped) if (hasEntries(stream, range)) return true;
+  return false;
+}
+
+/** Yields the entries that the group has skipped, in order. The group must not change meanwhile. */
+function* skippedEntries({ stream, group }: GroupOfStream): Generator<StreamEntry> {
+  for (const [from, to] of group.skipped) yield* stream.range(from, to);
+}
+
+/** Records that a delivery skips the entries of a range, if there are any. */
+export function addSkipped(data: Data, { stream, group }: GroupOfStream, from: StreamId, to: StreamId): void {
+  if (hasEntries(stream, [from, to])) setSkipped(data, group, [[from, to]]);
+}
+
+/** Records that an entry which was skipped is delivered. */
+export function takeSkipped(data: Data, { stream, group }: GroupOfStream, id: StreamId): void {
+  const range = group.skippedRange(id);
+  if (range === undefined) return;
+  const [from, to] = range;
+  const changes: [StreamId, StreamId | undefined][] = [[from, undefined]];
+  const parts: Range[] = [
+    [from, id - 1n],
+    [id + 1n, to],
+  ];
+  for (const [first, last] of parts) if (hasEntries(stream, [first, last])) changes.push([first, last]);
+  setSkipped(data, group, changes);
+}
+
+function hasEntries(stream: Stream, [from, to]: Range): boolean {
+  if (from > to) return false;
+  for (const _ of stream.range(from, to)) return true;
+  return false;
 }

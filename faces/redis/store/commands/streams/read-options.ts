@@ -5,8 +5,8 @@
 
 import { custom, syntaxError } from "../../../../../daemon/store/arguments/command-errors.js";
 import { indexArgument, parseInteger } from "../../../../../daemon/store/arguments/number-arguments.js";
+import type { WaitRule } from "../../../../../daemon/store/rows/command-row.js";
 import type { Access, Touch } from "../../../../../daemon/store/rows/key-spec.js";
-import type { WaitRule } from "../../../../../daemon/store/rows/wait-rule.js";
 import type { ByteString } from "../../../../../protocol/byte-string.js";
 
 export interface ReadOptions {

@@ -9,8 +9,12 @@ import {
   secondArgument,
 } from "../../../../../daemon/store/events/event-rules.js";
 import type { Value } from "../../../../../daemon/store/values/value.js";
-import { consumerAdded, consumerRemoved } from "../../keyspace/group-mutators.js";
-import { entriesTrimmed, entryRemoved } from "../../keyspace/stream-mutators.js";
+import {
+  consumerAdded,
+  consumerRemoved,
+  entriesTrimmed,
+  entryRemoved,
+} from "../../keyspace/stream-mutators.js";
 import type { ConsumerGroup } from "../../values/streams/consumer-group.js";
 import { Stream } from "../../values/streams/stream.js";
 

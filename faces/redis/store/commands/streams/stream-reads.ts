@@ -14,8 +14,12 @@ import {
   type Reply,
 } from "../../../../../protocol/reply.js";
 import { Stream } from "../../values/streams/stream.js";
-import type { StreamEntry } from "../../values/streams/stream-entry.js";
-import { STREAM_ID_MAX, type StreamId, streamIdText } from "../../values/streams/stream-id.js";
+import {
+  STREAM_ID_MAX,
+  type StreamEntry,
+  type StreamId,
+  streamIdText,
+} from "../../values/streams/stream-id.js";
 import { readOptions } from "./read-options.js";
 import { endArgument, idArgument, startArgument } from "./stream-arguments.js";
 

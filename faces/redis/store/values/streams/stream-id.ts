@@ -2,6 +2,7 @@
  * The id of a stream's entry: two unsigned 64-bit numbers, `ms-seq`, combined in one number ms · 2⁶⁴ + seq. Ids
  * therefore compare like numbers, and the next id is one greater. Source: Redis 7, "Streams".
  */
+import type { ByteString } from "../../../../../protocol/byte-string.js";
 
 export type StreamId = bigint;
 
@@ -36,4 +37,11 @@ export function streamIdText(id: StreamId): string {
 export function streamIdOfText(text: string): StreamId {
   const [ms = "", seq = ""] = text.split("-");
   return streamId(BigInt(ms), BigInt(seq));
+}
+
+/** An entry of a stream. */
+export interface StreamEntry {
+  readonly id: StreamId;
+  /** Name, value, name, value, … */
+  readonly fields: readonly ByteString[];
 }

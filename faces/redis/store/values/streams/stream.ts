@@ -18,8 +18,7 @@ import { type ByteString, detached } from "../../../../../protocol/byte-string.j
 import type { Steps } from "../../../../../protocol/steps.js";
 import { type ConsumerGroup, readGroup } from "./consumer-group.js";
 import { BLOCK_MAX, StreamBlock } from "./stream-block.js";
-import type { StreamEntry } from "./stream-entry.js";
-import { STREAM_ID_MAX, type StreamId, streamIdOfText, streamIdText } from "./stream-id.js";
+import { STREAM_ID_MAX, type StreamEntry, type StreamId, streamIdOfText, streamIdText } from "./stream-id.js";
 
 /** A block smaller than this is merged with the next one if the result has room left. */
 const BLOCK_MIN = BLOCK_MAX / 4;

@@ -1,8 +1,8 @@
 /** Tests WebAssembly modules whose loops call a check in each iteration. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { withLoopChecks } from "../../../../../faces/redis/scripts/lua/loop-checks.js";
-import { compiled, instantiated } from "../../../../../faces/redis/scripts/lua/web-assembly.js";
+import { withLoopChecks } from "../../../../../faces/redis/scripts/load-lua.js";
+import { compiled, instantiated } from "../../../../../faces/redis/scripts/lua/lua-exports.js";
 
 const HEAD = [0, 0x61, 0x73, 0x6d, 1, 0, 0, 0];
 const section = (id: number, content: readonly number[]) => [id, content.length, ...content];

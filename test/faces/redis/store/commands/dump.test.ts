@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Database } from "../../../../../daemon/store/database.js";
 import type { UndoRecord } from "../../../../../daemon/store/keyspace/undo.js";
-import { crc64 } from "../../../../../faces/redis/store/rdb/crc64.js";
+import { crc64 } from "../../../../../faces/redis/store/rdb/rdb-writer.js";
 import type { ByteString } from "../../../../../protocol/byte-string.js";
 import type { Reply } from "../../../../../protocol/reply.js";
 import { shown } from "../../../../conformance/resp2-fold.js";

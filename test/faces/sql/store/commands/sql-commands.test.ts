@@ -3,10 +3,9 @@
  */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { canonicalState } from "../../../../../daemon/store/canonical-state.js";
+import { canonicalState, digestOfEntry } from "../../../../../daemon/store/canonical-state.js";
 import { commands, commandTable, findCommand } from "../../../../../daemon/store/command-table.js";
 import { Database } from "../../../../../daemon/store/database.js";
-import { digestOfEntry } from "../../../../../daemon/store/entry-digest.js";
 import type { UndoRecord } from "../../../../../daemon/store/keyspace/undo.js";
 import { Acl } from "../../../../../daemon/store/rights/acl.js";
 import type { Command } from "../../../../../daemon/store/rows/command-row.js";

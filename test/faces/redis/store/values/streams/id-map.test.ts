@@ -1,7 +1,7 @@
 /** Compares IdMap with a sorted array while entries change everywhere. DBSYNC_SEED replays a run. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { IdMap } from "../../../../../../faces/redis/store/values/streams/id-map.js";
+import { IdMap } from "../../../../../../faces/redis/store/values/streams/consumer-group.js";
 import { STREAM_ID_MAX } from "../../../../../../faces/redis/store/values/streams/stream-id.js";
 import { SeededRandom, seedOfRun } from "../../../../../support/seeded-random.js";
 

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Stream } from "../../../../../../faces/redis/store/values/streams/stream.js";
-import type { StreamEntry } from "../../../../../../faces/redis/store/values/streams/stream-entry.js";
 import {
   STREAM_ID_MAX,
+  type StreamEntry,
   streamId,
   streamIdOfText,
   streamIdText,
