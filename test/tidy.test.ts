@@ -452,8 +452,8 @@ const indexed: Readonly<Record<string, string>> = {
   "faces/redis/store/commands/sort.ts OPERANDS": "upper case",
   "faces/mongo/store/queries/pattern.ts CONTROLS": "one character",
   "faces/sql/store/grammar/expression-grammar.ts COMPARISONS": "a sign",
-  "faces/sql/store/grammar/lexer.ts ESCAPES": "one character",
-  "faces/sql/store/grammar/lexer.ts PAIRS": "one character",
+  "faces/sql/store/grammar/token-reader.ts ESCAPES": "one character",
+  "faces/sql/store/grammar/token-reader.ts PAIRS": "one character",
 };
 
 test("a table that input indexes is a Map", () => {

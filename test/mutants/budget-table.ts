@@ -35,7 +35,7 @@ export const budgetMutants: readonly Mutant[] = [
   },
   {
     name: "budgets: an operand counts once for all positions of its path",
-    file: "faces/mongo/store/queries/update-operators.js",
+    file: "faces/mongo/store/queries/bson-update.js",
     find: "produce(work, values, 2 * bytes);",
     replace: "",
     test: STORE,
@@ -295,7 +295,7 @@ export const budgetMutants: readonly Mutant[] = [
   },
   {
     name: "working memory: the pairs of a join are not counted",
-    file: "faces/sql/store/commands/join-by-plan.js",
+    file: "faces/sql/store/commands/joins.js",
     find: "holdRows(this.#evaluation, 1, this.#width);\n        return true;",
     replace: "return true;",
     test: "test/faces/sql/store/commands/joined-memory.test.js",
@@ -400,21 +400,21 @@ export const budgetMutants: readonly Mutant[] = [
   },
   {
     name: "patterns: what a program remembers from earlier texts changes whether a long text is rejected",
-    file: "faces/mongo/store/queries/pattern-program.js",
+    file: "faces/mongo/store/queries/pattern.js",
     find: "text.length > LONG_TEXT || ",
     replace: "",
     test: "test/faces/mongo/store/queries/pattern.test.js",
   },
   {
     name: "patterns: the steps after each character are computed again",
-    file: "faces/mongo/store/queries/pattern-program.js",
+    file: "faces/mongo/store/queries/pattern.js",
     find: "state.next[kind] = next;",
     replace: "",
     test: "test/faces/mongo/store/queries/pattern.test.js",
   },
   {
     name: "patterns: a text may match in any number of ways",
-    file: "faces/mongo/store/queries/pattern-program.js",
+    file: "faces/mongo/store/queries/pattern.js",
     find: "if (at - from > UNREMEMBERED_MAX)",
     replace: "if (false)",
     test: "test/faces/mongo/store/queries/pattern.test.js",

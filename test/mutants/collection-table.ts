@@ -115,7 +115,7 @@ export const collectionMutants: readonly Mutant[] = [
   },
   {
     name: "mongo: a transaction is refused like a repeated write, whose error drivers replace",
-    file: "faces/mongo/messages/field-checks.js",
+    file: "faces/mongo/messages/command-document.js",
     find: "TRANSACTION.some((name) => command.has(name))",
     replace: "false",
     test: "test/faces/mongo/documents.test.js",

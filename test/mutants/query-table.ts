@@ -110,7 +110,7 @@ export const queryMutants: readonly Mutant[] = [
   },
   {
     name: "updates: $pull of a missing field is an error",
-    file: "faces/mongo/store/queries/update-operators.js",
+    file: "faces/mongo/store/queries/bson-update.js",
     find: '"$pull", (call, { work }) => ofArray(call, pulled(call.operand, work), false)',
     replace: '"$pull", (call, { work }) => ofArray(call, pulled(call.operand, work), true)',
     test: ORACLE,

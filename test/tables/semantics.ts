@@ -24,7 +24,7 @@ import { SEMANTICS, Semantics } from "../../daemon/store/semantics.js";
 import { Fold } from "../../daemon/timeline/fold/fold.js";
 import { WORK_MAX as DOCUMENTS_MAX } from "../../faces/mongo/store/queries/mongo-failure.js";
 import { SOURCE_WORK, WORK_MAX } from "../../faces/sql/store/commands/evaluation-context.js";
-import { PAIRS_MAX } from "../../faces/sql/store/commands/join-results.js";
+import { PAIRS_MAX } from "../../faces/sql/store/commands/joins.js";
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { APPLICATION, AT, entry, hexId, key, pem, ROOT } from "../daemon/timeline/support/fold-subject.js";
 import { genesisRing } from "../daemon/timeline/support/random-timeline.js";

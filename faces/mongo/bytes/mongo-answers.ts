@@ -2,7 +2,7 @@
  * The answers to commands, as documents: the result, which ends with `ok: 1`, or an error, which begins with `ok: 0`.
  */
 import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
-import { documentBytes, double, element, elements, int32, text } from "./bson-document-writer.js";
+import { documentBytes, double, element, elements, int32, text } from "./bson-documents.js";
 import { answerHead, type MongoMessage } from "./mongo-message.js";
 
 const DONE = element("ok", double(1));

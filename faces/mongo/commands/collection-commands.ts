@@ -1,9 +1,8 @@
 /** The commands on collections, their indexes, and databases. */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { elements, embedded, list } from "../bytes/bson-document-writer.js";
-import { CommandDocument } from "../messages/command-document.js";
+import { elements, embedded, list } from "../bytes/bson-documents.js";
+import { CommandDocument, checkMembers, type Fields } from "../messages/command-document.js";
 import { failure } from "../messages/failure-codes.js";
-import { checkMembers, type Fields } from "../messages/field-checks.js";
 import { documentsOf, firstBatch } from "../session/document-batches.js";
 import type { MongoCommand, MongoSession } from "../session/mongo-session.js";
 import { collectionArguments, countOf, databaseOf, namespaceOf } from "./arguments.js";

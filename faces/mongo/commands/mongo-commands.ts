@@ -1,8 +1,7 @@
 /** All commands of MongoDB clients, as listed in docs/mongo.md. Other commands fail with CommandNotFound. */
 import type { MongoCommand } from "../session/mongo-session.js";
 import { collectionCommands } from "./collection-commands.js";
-import { greetings } from "./greeting-commands.js";
-import { logins, sessionCommands } from "./login-commands.js";
+import { greetings, logins, sessionCommands } from "./login-commands.js";
 import { cursorCommands, readCommands } from "./read-commands.js";
 import { writeCommands } from "./write-commands.js";
 

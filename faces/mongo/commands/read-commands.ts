@@ -9,11 +9,10 @@ import {
   int64,
   list,
   text,
-} from "../bytes/bson-document-writer.js";
+} from "../bytes/bson-documents.js";
 import { BATCH_DOCUMENTS_MAX, DOCUMENT_BYTES_MAX } from "../bytes/mongo-message.js";
-import { CommandDocument } from "../messages/command-document.js";
+import { CommandDocument, type Fields } from "../messages/command-document.js";
 import { failure } from "../messages/failure-codes.js";
-import type { Fields } from "../messages/field-checks.js";
 import type { Cursor } from "../session/cursors.js";
 import { documentsOf, firstBatch, nextBatch } from "../session/document-batches.js";
 import type { MongoCommand, MongoSession } from "../session/mongo-session.js";

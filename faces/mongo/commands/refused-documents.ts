@@ -5,9 +5,18 @@
  */
 import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
-import { document, element, elements, int32, int32Bytes, list, text } from "../bytes/bson-document-writer.js";
-import { MalformedBson, membersOf } from "../bytes/bson-members.js";
-import { BSON } from "../bytes/bson-types.js";
+import {
+  BSON,
+  document,
+  element,
+  elements,
+  int32,
+  int32Bytes,
+  list,
+  MalformedBson,
+  membersOf,
+  text,
+} from "../bytes/bson-documents.js";
 import { failure, type MongoFailure } from "../messages/failure-codes.js";
 
 const ID = "_id";

@@ -1,11 +1,9 @@
 /** The commands that change documents. Each command is one unit, regardless of the number of its documents. */
 import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
-import { type BsonValue, documentBytes, element } from "../bytes/bson-document-writer.js";
-import { MalformedBson, membersOf } from "../bytes/bson-members.js";
+import { type BsonValue, documentBytes, element, MalformedBson, membersOf } from "../bytes/bson-documents.js";
 import { BATCH_DOCUMENTS_MAX, DOCUMENT_BYTES_MAX } from "../bytes/mongo-message.js";
-import { CommandDocument } from "../messages/command-document.js";
+import { CommandDocument, checkMembers, type Fields } from "../messages/command-document.js";
 import { failure, type MongoFailure } from "../messages/failure-codes.js";
-import { checkMembers, type Fields } from "../messages/field-checks.js";
 import type { MongoCommand, MongoSession } from "../session/mongo-session.js";
 import { collectionArguments } from "./arguments.js";
 import { membersOfReply, Refusals, refusedId, refusedUpsertId } from "./refused-documents.js";

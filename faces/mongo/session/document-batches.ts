@@ -1,7 +1,7 @@
 /** Writes answers with many documents: the first documents immediately, and a cursor for the remaining ones. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
-import { document, elements, embedded, int64, list, text } from "../bytes/bson-document-writer.js";
+import { document, elements, embedded, int64, list, text } from "../bytes/bson-documents.js";
 import { DOCUMENT_BYTES_MAX } from "../bytes/mongo-message.js";
 import { failure } from "../messages/failure-codes.js";
 import type { Cursor } from "./cursors.js";

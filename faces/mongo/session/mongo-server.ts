@@ -6,7 +6,7 @@ import { DAEMON_STATES } from "../../../protocol/daemon-states.js";
 import type { StateName } from "../../../protocol/state-names.js";
 import type { DaemonInterface } from "../../users/daemon-interface.js";
 import type { UserSocketHost } from "../../users/user-listener.js";
-import { type BsonValue, objectId } from "../bytes/bson-document-writer.js";
+import { type BsonValue, objectId } from "../bytes/bson-documents.js";
 import { Cursors } from "./cursors.js";
 
 /** The number of connection ids: drivers read an id as a signed 32-bit number. */

@@ -1,9 +1,9 @@
 /**
- * Parses statements of the SQL line protocol from a stream of bytes. sql-scanner.ts finds their ends.
+ * Parses statements of the SQL line protocol from a stream of bytes. sql-statement.ts finds their ends.
  */
 import { type ByteString, bytesOf, isBlank, trimmed } from "../../../protocol/byte-string.js";
 import { ReceiveBuffer } from "../../../protocol/receive-buffer.js";
-import { SqlScanner } from "./sql-scanner.js";
+import { SqlScanner } from "./sql-statement.js";
 
 const BEGINNING_BYTES = 1024;
 

@@ -24,7 +24,7 @@ import { STEPS_BACK_MAX } from "../../../daemon/store/patterns/glob.js";
 import { READ_STEPS, READ_STEPS_PER_ELEMENT } from "../../../daemon/store/read-allowance.js";
 import { WORK_MAX as MONGO_WORK_MAX } from "../../../faces/mongo/store/queries/mongo-failure.js";
 import { SOURCE_WORK, WORK_MAX } from "../../../faces/sql/store/commands/evaluation-context.js";
-import { PAIRS_MAX } from "../../../faces/sql/store/commands/join-results.js";
+import { PAIRS_MAX } from "../../../faces/sql/store/commands/joins.js";
 import { repositoryRoot } from "../../support/repository.js";
 import { type Argv, databaseOfAllTypes, SIZE, unit } from "./effort-state.js";
 

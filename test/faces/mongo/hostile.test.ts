@@ -9,7 +9,7 @@ import {
   int32,
   int32Bytes,
   text,
-} from "../../../faces/mongo/bytes/bson-document-writer.js";
+} from "../../../faces/mongo/bytes/bson-documents.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { amount } from "../../support/amount.js";
 import { RawClient } from "../../support/raw-client.js";

@@ -10,7 +10,7 @@ import {
   int32,
   text,
   textOf,
-} from "../../../faces/mongo/bytes/bson-document-writer.js";
+} from "../../../faces/mongo/bytes/bson-documents.js";
 import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
 import { RawClient } from "../../support/raw-client.js";
 import { command } from "./bytes/messages.js";

@@ -2,13 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
-import {
-  documentBytes,
-  elements,
-  embedded,
-  int32,
-  text,
-} from "../../../faces/mongo/bytes/bson-document-writer.js";
+import { documentBytes, elements, embedded, int32, text } from "../../../faces/mongo/bytes/bson-documents.js";
 import { TURN_MS } from "../../../protocol/steps.js";
 import { RawClient } from "../../support/raw-client.js";
 import { until } from "../../support/until.js";

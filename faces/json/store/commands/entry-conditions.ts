@@ -7,8 +7,8 @@ import { custom, echoed } from "../../../../daemon/store/arguments/command-error
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { JsonObject, type JsonValue } from "../../../../protocol/json/json-value.js";
 import { conditionOf } from "../../../mongo/store/queries/bson-filter.js";
-import { type FieldTest, type Predicate, predicateOf } from "../../../mongo/store/queries/condition.js";
 import { isAnyFrom } from "../../../mongo/store/queries/document-paths.js";
+import { type FieldTest, type Predicate, predicateOf } from "../../../mongo/store/queries/filter-compiler.js";
 import { MongoFailure, type Work } from "../../../mongo/store/queries/mongo-failure.js";
 import type { Bson, BsonDocument } from "../../../mongo/store/values/bson.js";
 import type { FieldPath } from "../../../mongo/store/values/index-keys.js";

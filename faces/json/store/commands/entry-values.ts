@@ -25,9 +25,9 @@ import {
   Int32,
   isArray,
   isDocument,
+  typeOf,
   WrittenDouble,
 } from "../../../mongo/store/values/bson.js";
-import { typeOf } from "../../../mongo/store/values/bson-type.js";
 import { endOfValue, type MemberName, valueAt } from "../values/member-value.js";
 
 const INTEGER = /^-?\d+$/;

@@ -3,7 +3,7 @@
  * index, because each entry that an index finds is checked. Source: docs/json-documents.md "Indexes".
  */
 import type { ByteString } from "../../../../protocol/byte-string.js";
-import type { Condition, FieldTest } from "../../../mongo/store/queries/condition.js";
+import type { Condition, FieldTest } from "../../../mongo/store/queries/filter-compiler.js";
 import {
   type Bson,
   Int32,

@@ -6,11 +6,13 @@
 import { distinctChoices } from "../../../../daemon/store/keyspace/seeded-choice.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { STEP_ITEMS } from "../../../../protocol/steps.js";
+import { ACCUMULATORS, type Accumulator, type Start } from "../queries/accumulators.js";
 import { filterOf } from "../queries/bson-filter.js";
-import { arrayAt, countOf, stringAt } from "../queries/command-fields.js";
+import { arrayAt, countOf, stringAt, truthAt, unknownField } from "../queries/command-fields.js";
 import { isAny, pathTo } from "../queries/document-paths.js";
 import { sortingOf } from "../queries/document-sorting.js";
-import { mappedInSlices } from "../queries/long-evaluation.js";
+import { expressionOf, type Scope } from "../queries/expressions.js";
+import { type Expression, mappedInSlices } from "../queries/long-evaluation.js";
 import {
   badValue,
   costOf,
@@ -25,14 +27,13 @@ import {
   type Work,
 } from "../queries/mongo-failure.js";
 import { unknownName } from "../queries/mongodb-names.js";
-import { RESHAPINGS } from "../queries/reshaping-stages.js";
+import { RESHAPINGS } from "../queries/projection.js";
 import { keyCounted } from "../queries/value-size.js";
 import { type Bson, type BsonDocument, Int32, isArray, isDocument } from "../values/bson.js";
+import type { FieldPath } from "../values/index-keys.js";
 import { collectionAt, namespaceOf } from "./collection-names.js";
 import { inSteps } from "./find-and-count.js";
 import { answeringAll, bytesInSteps, count, WRITTEN_STEPS } from "./mdb-replies.js";
-import { grouping } from "./stages/group-stage.js";
-import { replaced, unwound } from "./stages/unwind-stage.js";
 import { expiredBy } from "./ttl-indexes.js";
 import { documentsAt, finding, inStepsOf, type Target } from "./update-and-delete.js";
 
@@ -324,4 +325,155 @@ function keysAt(
   };
   isAny(document, { path, leaf, test, work });
   return keys;
+}
+
+interface Field {
+  readonly name: ByteString;
+  readonly start: Start;
+  readonly operand: Expression;
+}
+
+interface Group {
+  readonly id: Bson;
+  readonly accumulators: readonly Accumulator[];
+}
+
+/** Cost in steps of adding a document to its group, in addition to its units of work. */
+const GROUPED_STEPS = 20;
+
+/** @throws CommandFailure */
+function grouping(
+  spec: BsonDocument,
+  scope: Scope,
+): (documents: readonly BsonDocument[]) => Generator<void, readonly BsonDocument[]> {
+  const id = spec.get("_id");
+  if (id === undefined) throw new MongoFailure(15955, "a group specification must include an _id");
+  const idOf = expressionOf(id, scope);
+  const fields = [...spec].flatMap(([name, value]) => (name === "_id" ? [] : [fieldOf(name, value, scope)]));
+  return function* (documents) {
+    const groups = new Map<ByteString, Group>();
+    spend(scope.work, documents.length * fields.length);
+    scope.work.effort.work(documents.length * GROUPED_STEPS);
+    const operands: (Bson | undefined)[] = fields.map(() => undefined);
+    yield* mappedInSlices(documents, scope.work, (document) => {
+      const value = idOf(document) ?? null;
+      // A long operand ends this call, so all operands are evaluated before one is added.
+      for (let i = 0; i < fields.length; i++) operands[i] = (fields[i] as Field).operand(document);
+      const key = keyCounted(value, scope.work);
+      let group = groups.get(key);
+      if (group === undefined) {
+        produce(scope.work, 1 + fields.length, key.length);
+        group = { id: value, accumulators: fields.map(({ start }) => start(scope.work)) };
+        groups.set(key, group);
+      }
+      for (let i = 0; i < fields.length; i++) (group.accumulators[i] as Accumulator).add(operands[i]);
+    });
+    return yield* mappedInSlices([...groups.values()], scope.work, ({ id: value, accumulators }) => {
+      const result = new Map<ByteString, Bson>([["_id", value]]);
+      for (const [i, accumulator] of accumulators.entries())
+        result.set((fields[i] as Field).name, accumulator.result() ?? null);
+      return heldCopy(scope.work, result);
+    });
+  };
+}
+
+function fieldOf(name: ByteString, value: Bson, scope: Scope): Field {
+  if (name.includes(".")) throw new MongoFailure(40235, `The field name '${name}' cannot contain '.'`);
+  if (name.startsWith("$"))
+    throw new MongoFailure(40236, `The field name '${name}' cannot be an operator name`);
+  const parts = isDocument(value) && value.size === 1 ? [...value][0] : undefined;
+  if (parts === undefined) throw new MongoFailure(40234, `The field '${name}' must be an accumulator object`);
+  const [operator, operand] = parts;
+  const start = ACCUMULATORS.get(operator);
+  if (start === undefined)
+    throw unknownName(
+      "accumulator",
+      operator,
+      new MongoFailure(15952, `unknown group operator '${operator}'`),
+    );
+  return { name, start, operand: expressionOf(operand, scope) };
+}
+
+interface Unwinding {
+  readonly path: FieldPath;
+  /** The field that receives the element's index; null means that there is no such field. */
+  readonly index: FieldPath | null;
+  readonly keepsEmpty: boolean;
+}
+
+/** Units of work for a copy of a document, in addition to one for each field. */
+const COPY_UNITS = 4;
+
+/** @throws CommandFailure */
+function unwound(
+  operand: Bson,
+  work: Work,
+): (documents: readonly BsonDocument[]) => Generator<void, readonly BsonDocument[]> {
+  const unwinding = unwindingOf(operand);
+  return function* (documents) {
+    const result: BsonDocument[] = [];
+    for (const [position, document] of documents.entries()) {
+      const value = along(document, unwinding.path);
+      for (const one of each(document, value, unwinding)) {
+        if (isArray(value)) {
+          spend(work, COPY_UNITS + document.size);
+          produce(work, COPY_UNITS + document.size);
+        }
+        result.push(one);
+        if (work.effort.endsSlice()) yield;
+      }
+      if (position % STEP_ITEMS === 0) yield;
+    }
+    return result;
+  };
+}
+
+function unwindingOf(operand: Bson): Unwinding {
+  const spec: BsonDocument = isDocument(operand) ? operand : new Map([["path", operand]]);
+  for (const name of spec.keys())
+    if (!["path", "includeArrayIndex", "preserveNullAndEmptyArrays"].includes(name)) throw unknownField(name);
+  const path = spec.get("path");
+  if (typeof path !== "string" || !path.startsWith("$") || path.startsWith("$$") || path.length < 2)
+    throw new MongoFailure(28818, "path option to $unwind stage should be prefixed with a '$'");
+  const index = spec.get("includeArrayIndex") ?? null;
+  if (index !== null && (typeof index !== "string" || index === "" || index.startsWith("$")))
+    throw new MongoFailure(28822, "includeArrayIndex option to $unwind stage should be a field's name");
+  return {
+    path: pathTo(path.slice(1)),
+    index: index === null ? null : pathTo(index),
+    keepsEmpty: truthAt(spec, "preserveNullAndEmptyArrays"),
+  };
+}
+
+function* each(
+  document: BsonDocument,
+  value: Bson | undefined,
+  { path, index, keepsEmpty }: Unwinding,
+): Generator<BsonDocument> {
+  const withIndex = (copy: BsonDocument, position: bigint | null) =>
+    index === null ? copy : replaced(copy, index, position);
+  if (isArray(value) && value.length > 0) {
+    for (const [i, one] of value.entries()) yield withIndex(replaced(document, path, one), BigInt(i));
+    return;
+  }
+  const isEmpty = value === undefined || value === null || isArray(value);
+  if (isEmpty && !keepsEmpty) return;
+  yield withIndex(isArray(value) ? replaced(document, path, undefined) : document, null);
+}
+
+function along(document: BsonDocument, path: FieldPath): Bson | undefined {
+  let value: Bson | undefined = document;
+  for (const name of path) value = isDocument(value) ? value.get(name) : undefined;
+  return value;
+}
+
+/** Returns the document with the given value at a path. @param value undefined removes the value */
+function replaced(document: BsonDocument, path: FieldPath, value: Bson | undefined): BsonDocument {
+  const [name, ...innerPath] = path as readonly [ByteString, ...ByteString[]];
+  const copy = new Map(document);
+  const inner = document.get(name);
+  if (innerPath.length > 0) copy.set(name, replaced(isDocument(inner) ? inner : new Map(), innerPath, value));
+  else if (value === undefined) copy.delete(name);
+  else copy.set(name, value);
+  return copy;
 }

@@ -6,13 +6,20 @@
 import type { EffortBudget } from "../../../../daemon/store/keyspace/effort-budget.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { isOperators } from "../queries/filter-compiler.js";
-import { type Bson, BsonDate, type BsonDocument, isArray, isDocument, ObjectId } from "../values/bson.js";
+import {
+  type Bson,
+  BsonDate,
+  type BsonDocument,
+  isArray,
+  isDocument,
+  ObjectId,
+  rankOf,
+} from "../values/bson.js";
 import { doubleOf, isNumber } from "../values/bson-numbers.js";
 import { compareBson } from "../values/bson-order.js";
-import { rankOf } from "../values/bson-type.js";
 import type { Collection } from "../values/collection.js";
 import { type CollectionIndex, ORDERED_ITEMS } from "../values/collection-index.js";
-import type { OrderedKey } from "../values/ordered-keys.js";
+import type { OrderedKey } from "../values/index-keys.js";
 
 /** The conditions of a filter on a field that an index can use. */
 interface Bounds {

@@ -12,7 +12,7 @@ import { removeExpiredDocuments } from "../keyspace/collection-mutators.js";
 import { BsonDate } from "../values/bson.js";
 import type { Collection } from "../values/collection.js";
 import type { CollectionIndex } from "../values/collection-index.js";
-import type { OrderedKey } from "../values/ordered-keys.js";
+import type { OrderedKey } from "../values/index-keys.js";
 import { ordering } from "./index-ranges.js";
 
 /**

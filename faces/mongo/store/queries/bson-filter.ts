@@ -1,10 +1,16 @@
 /** Filters of documents and of array elements, compiled from BSON. */
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { type Bson, type BsonDocument, isDocument, Regex } from "../values/bson.js";
-import { type Condition, type Predicate, visitPaths } from "./condition.js";
 import type { ValueTest } from "./document-paths.js";
 import type { Scope } from "./expressions.js";
-import { FilterCompiler, isFieldOperators, ofDocuments } from "./filter-compiler.js";
+import {
+  type Condition,
+  FilterCompiler,
+  isFieldOperators,
+  ofDocuments,
+  type Predicate,
+  visitPaths,
+} from "./filter-compiler.js";
 import type { Work } from "./mongo-failure.js";
 
 export interface Filter {

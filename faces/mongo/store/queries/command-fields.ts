@@ -1,9 +1,8 @@
 /** Reads the fields of the documents in commands' arguments; rejects unknown fields. */
 import type { ByteString } from "../../../../protocol/byte-string.js";
-import { type Bson, type BsonDocument, isArray, isDocument } from "../values/bson.js";
+import { type Bson, type BsonDocument, isArray, isDocument, typeOf } from "../values/bson.js";
 import { integerOf, isNumber } from "../values/bson-numbers.js";
 import { readBson } from "../values/bson-reader.js";
-import { typeOf } from "../values/bson-type.js";
 import { readExtendedJson } from "../values/extended-json.js";
 import { badValue, guarded, MongoFailure, typeMismatch } from "./mongo-failure.js";
 

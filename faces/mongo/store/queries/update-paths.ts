@@ -2,8 +2,7 @@
  * Follows the paths of updates in a document literally; numbers select array elements. The caller owns the document.
  */
 import type { ByteString } from "../../../../protocol/byte-string.js";
-import { type Bson, type BsonDocument, isArray, isDocument } from "../values/bson.js";
-import { typeOf } from "../values/bson-type.js";
+import { type Bson, type BsonDocument, isArray, isDocument, typeOf } from "../values/bson.js";
 import { type FieldPath, isArrayIndex } from "../values/index-keys.js";
 import { badValue, ELEMENTS_PER_UNIT, MongoFailure, produce, spend, type Work } from "./mongo-failure.js";
 

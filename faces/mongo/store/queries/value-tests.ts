@@ -4,16 +4,25 @@
  */
 
 import { type ByteString, textOfBytes } from "../../../../protocol/byte-string.js";
-import { type Bson, Extreme, isArray, isDocument, Regex } from "../values/bson.js";
+import {
+  type Bson,
+  Extreme,
+  isArray,
+  isDocument,
+  Regex,
+  rankOf,
+  TYPES,
+  typeNamed,
+  typeNumbered,
+  typeOf,
+} from "../values/bson.js";
 import { doubleOf, integerOf, isNumber } from "../values/bson-numbers.js";
 import { compareBson, keyOf } from "../values/bson-order.js";
-import { rankOf, TYPES, typeNamed, typeNumbered, typeOf } from "../values/bson-type.js";
 import { Decimal } from "../values/decimal.js";
 import { integerIn } from "./command-fields.js";
 import type { ValueTest } from "./document-paths.js";
 import { badValue, MongoFailure, notImplemented, spend, type Work } from "./mongo-failure.js";
-import { compilePattern, PatternFault } from "./pattern.js";
-import { PatternExceeded, type PatternProgram } from "./pattern-program.js";
+import { compilePattern, PatternExceeded, PatternFault, type PatternProgram } from "./pattern.js";
 import { compareCounted, isLarge, keyCounted } from "./value-size.js";
 
 const isNothing = (value: Bson | undefined): boolean => value === undefined || value === null;

@@ -3,9 +3,18 @@
  * "Comparison/Sort Order".
  */
 import type { ByteString } from "../../../../protocol/byte-string.js";
-import { Binary, type Bson, BsonDate, type BsonDocument, ObjectId, Regex, Timestamp } from "./bson.js";
+import {
+  Binary,
+  type Bson,
+  BsonDate,
+  type BsonDocument,
+  NUMBER_RANK,
+  ObjectId,
+  Regex,
+  rankOf,
+  Timestamp,
+} from "./bson.js";
 import { type BsonNumber, compareNumbers, numberKey } from "./bson-numbers.js";
-import { NUMBER_RANK, rankOf } from "./bson-type.js";
 
 /** Compares two values of any type. @param a undefined if the field is missing */
 export function compareBson(a: Bson | undefined, b: Bson | undefined): number {

@@ -8,8 +8,7 @@ import type { ByteString } from "../../../../protocol/byte-string.js";
 import { type Bson, type BsonDocument, Int32, isDocument } from "./bson.js";
 import { readKnownBson } from "./bson-reader.js";
 import { writeBson } from "./bson-writer.js";
-import { type FieldPath, type IndexKey, indexKeys, pathOf } from "./index-keys.js";
-import { OrderedKeys } from "./ordered-keys.js";
+import { type FieldPath, type IndexKey, indexKeys, OrderedKeys, pathOf } from "./index-keys.js";
 
 /** The definition of an index, as the client requested it. */
 export interface IndexSpec {

@@ -1,18 +1,21 @@
 /**
- * Names of the keys of a database. The catalogue is a hash of its views and domains in one key, and each table has its
- * own key. The keys themselves determine which tables exist.
+ * Names of the keys of a database, and the tables and views that a query reads, which are found before its first step. The
+ * catalogue is a hash of its views and domains in one key, and each table has its own key. The keys themselves determine
+ * which tables exist.
  */
 
+import { CommandFailure } from "../../../../daemon/store/arguments/command-errors.js";
 import { type Entry, isExpired } from "../../../../daemon/store/keyspace/keyspace.js";
 import type { Data, Typed } from "../../../../daemon/store/keyspace/mutators.js";
 import { Hash } from "../../../../daemon/store/values/hash.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
-import { parse } from "../grammar/parse.js";
+import { formOf, parse } from "../grammar/parse.js";
+import { namesIn } from "../grammar/query-names.js";
 import { SqlMistake } from "../grammar/syntax-error.js";
 import { type Domain, domainOfText } from "../values/domain.js";
 import { Table } from "../values/table.js";
 import { type Evaluation, failure, spend } from "./evaluation-context.js";
-import type { View } from "./sources.js";
+import type { NamedSource, View } from "./sources.js";
 
 const PREFIX = "sql:";
 /**
@@ -121,4 +124,38 @@ export function namesOf({ data, at }: Evaluation, database: ByteString | null): 
     .filter((entry) => entry.key.startsWith(start) && !isExpired(entry, at) && isMeant(entry))
     .map(({ key }) => key.slice(start.length))
     .sort();
+}
+
+/** Finds all tables and views that a statement reads, and those that its views name. */
+export function findSources(namesRead: Iterable<ByteString>, evaluation: Evaluation): void {
+  const { sources } = evaluation;
+  const names = [...namesRead];
+  for (let name = names.pop(); name !== undefined; name = names.pop()) {
+    if (sources.has(name)) continue;
+    const source = sourceNamed(name, evaluation);
+    sources.set(name, source);
+    if (source.kind !== "view") continue;
+    for (const each of namesIn(source.view.parsed.statement.query)) names.push(each);
+  }
+}
+
+function sourceNamed(name: ByteString, evaluation: Evaluation): NamedSource {
+  try {
+    const view = viewNamed(evaluation, name);
+    if (view !== undefined) return { kind: "view", view };
+    const table = tableNamed(evaluation, name).value;
+    return { kind: "table", reading: table.reading(), columns: table.columns };
+  } catch (failure) {
+    if (failure instanceof CommandFailure) return { kind: "missing", failure };
+    throw failure;
+  }
+}
+
+/**
+ * Returns the evaluation of a view, whose form may differ from that of the statement that names it. A view cannot name
+ * columns of that statement.
+ */
+export function ofView({ parsed }: View, evaluation: Evaluation): Evaluation {
+  const form = formOf(parsed.language);
+  return { ...evaluation, form, outer: undefined };
 }

@@ -1,7 +1,7 @@
 /**
  * Plans where the conditions of a select are checked: each part as soon as its columns are available, so that rows
  * outside the result are not joined. The rows and their order are the same as if each condition were checked where it
- * is written; equalities.ts determines which parts may move. If the early check of a part fails with an error, the row
+ * is written; select-rows.ts determines which parts may move. If the early check of a part fails with an error, the row
  * is retained, and the part is checked again where it is written. A plan therefore fails only if checking in the
  * written order fails. Stage 0 is the first source, and stage n consists of the rows of the n-th join; a column has the
  * same index in all stages that contain it.
@@ -16,14 +16,12 @@ import {
 } from "../grammar/syntax-tree.js";
 import type { Scalar } from "../values/cell.js";
 import { numberOfText } from "../values/domain.js";
+import { type Compiled, isEqual, standardOrder } from "./comparisons.js";
 import { compiled, condition, constantOf, type Scope } from "./compiled-expressions.js";
-import { conditionPartsOf, isEquality, isSafe } from "./equalities.js";
 import { checkColumns, type Evaluation, notByRow } from "./evaluation-context.js";
 import { isText, joinedColumns, positionOf, type Relation } from "./relation.js";
 import type { RelationColumn } from "./relation-row.js";
-import { isEqual } from "./scalar-comparison.js";
-import type { RequiredValue } from "./select-rows.js";
-import { type Compiled, standardOrder } from "./standard-values.js";
+import { conditionPartsOf, isEquality, isSafe, type RequiredValue } from "./select-rows.js";
 
 export type Holds = (row: readonly Scalar[]) => boolean;
 

@@ -18,6 +18,8 @@ import type {
 } from "../grammar/syntax-tree.js";
 import { rowKey } from "../values/cell.js";
 import { numberOfText } from "../values/domain.js";
+import { findSources, ofView } from "./catalogue.js";
+import type { Compiled } from "./comparisons.js";
 import { compiled, condition, constantOf, countCalculated, rowsAStep } from "./compiled-expressions.js";
 import {
   checkColumns,
@@ -31,18 +33,15 @@ import {
   spend,
   spendSource,
 } from "./evaluation-context.js";
-import { findSources, ofView } from "./find-sources.js";
-import { joinedSources } from "./join-order.js";
+import { joinedSources } from "./joins.js";
 import { isRepeated, onceForRows } from "./outer-rows.js";
-import { withOuterValues } from "./outer-values.js";
 import { joinedColumns, type Relation, tableRelation, withoutDuplicates } from "./relation.js";
 import type { RelationColumn, RelationRow } from "./relation-row.js";
 import { groupsOf, isGrouped } from "./row-grouping.js";
 import { allFields, sorted, sortedBy, sortKeys } from "./row-sorting.js";
 import { filtered, selected } from "./select-rows.js";
 import type { View } from "./sources.js";
-import type { Compiled } from "./standard-values.js";
-import { type Execute, prepared, Subqueries } from "./subqueries.js";
+import { type Execute, prepared, Subqueries, withOuterValues } from "./subqueries.js";
 
 /** Maximum nesting of views: each level uses stack space. */
 const VIEWS_MAX = 8;

@@ -12,6 +12,7 @@ import {
 } from "../grammar/syntax-tree.js";
 import { cellKey, rowKey, type Scalar } from "../values/cell.js";
 import type { ValueSet } from "../values/value-set.js";
+import { type Compiled, sortOrder } from "./comparisons.js";
 import { compiled, countCalculated, rowScope, rowsAStep, type Scope } from "./compiled-expressions.js";
 import {
   comparesArguments,
@@ -24,8 +25,6 @@ import {
 } from "./evaluation-context.js";
 import { fold, isNamed, isText, positionOf, type Relation } from "./relation.js";
 import type { RelationColumn, RelationRow } from "./relation-row.js";
-import { sortOrder } from "./scalar-comparison.js";
-import type { Compiled } from "./standard-values.js";
 
 const functionNamed = (name: string): AggregateName | undefined =>
   AGGREGATE_NAMES.find((each) => each === name.toLowerCase());

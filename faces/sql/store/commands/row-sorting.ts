@@ -2,6 +2,7 @@
 import { sortedInSteps } from "../../../../protocol/steps.js";
 import type { Expression, Field, SelectField, Tail } from "../grammar/syntax-tree.js";
 import type { Scalar } from "../values/cell.js";
+import { type Compiled, sortOrder } from "./comparisons.js";
 import { compiled, countCalculated, rowScope, rowsAStep, type Scope } from "./compiled-expressions.js";
 import {
   checkColumns,
@@ -14,8 +15,6 @@ import {
 import { columnsOfOrigin } from "./relation.js";
 import type { RelationColumn, RelationRow } from "./relation-row.js";
 import { fieldNamed, fieldNumbered } from "./row-grouping.js";
-import { sortOrder } from "./scalar-comparison.js";
-import type { Compiled } from "./standard-values.js";
 
 export const ALL_FIELDS: readonly SelectField[] = [{ value: { kind: "all", origin: null }, alias: null }];
 

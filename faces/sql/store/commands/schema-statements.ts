@@ -19,6 +19,7 @@ import {
   keep,
   makeCatalogue,
   namesOf,
+  ofView,
   storedNames,
   storedText,
   tableKey,
@@ -27,7 +28,6 @@ import {
 } from "./catalogue.js";
 import { checkColumns, type Evaluation, failure } from "./evaluation-context.js";
 import { answered } from "./execute-query.js";
-import { ofView } from "./find-sources.js";
 import type { Relation } from "./relation.js";
 
 export function createDatabase(name: ByteString, evaluation: Evaluation): void {

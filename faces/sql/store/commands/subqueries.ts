@@ -4,8 +4,12 @@
  * of the row has its value.
  */
 import { STEP_ITEMS } from "../../../../protocol/steps.js";
+import { standardText } from "../grammar/expression-text.js";
+import { AGGREGATES } from "../grammar/functions.js";
 import {
+  type Column,
   type Expression,
+  type Field,
   type Join,
   type OrderKey,
   operandsOf,
@@ -19,7 +23,6 @@ import {
 import { rowKey, type Scalar } from "../values/cell.js";
 import { ValueSet } from "../values/value-set.js";
 import { compiled, condition, countCalculated, rowScope } from "./compiled-expressions.js";
-import { conditionPartsOf } from "./equalities.js";
 import {
   countRows,
   countScanned,
@@ -30,6 +33,7 @@ import {
   spendExecution,
 } from "./evaluation-context.js";
 import {
+  chainOf,
   NamesOuterRow,
   OuterRow,
   onceForRows,
@@ -38,11 +42,11 @@ import {
   type Tracked,
   tracked,
 } from "./outer-rows.js";
-import { withValue } from "./outer-values.js";
-import { CALCULATED, type Relation } from "./relation.js";
+import { CALCULATED, fold, indexOfColumn, positionOf, type Relation } from "./relation.js";
 import type { RelationColumn, RelationRow } from "./relation-row.js";
 import { isGrouped } from "./row-grouping.js";
 import { ALL_FIELDS } from "./row-sorting.js";
+import { conditionPartsOf } from "./select-rows.js";
 
 /** Executes a query. */
 export type Execute = (query: Query, evaluation: Evaluation) => Generator<void, Relation>;
@@ -377,4 +381,80 @@ function findParents(expression: Expression, parents: Set<Expression>): boolean 
   for (const each of operandsOf(expression)) if (findParents(each, parents)) isParent = true;
   if (isParent) parents.add(expression);
   return isParent;
+}
+
+/**
+ * Replaces the columns of enclosing queries that a select names by their values.
+ * @param columns the columns of the select's own sources, which take precedence
+ * @throws NamesOuterRow if a row is not known yet
+ * @throws CommandFailure if there is no such column
+ */
+export function withOuterValues(
+  select: Select,
+  columns: readonly RelationColumn[],
+  evaluation: Evaluation,
+): Select {
+  if (evaluation.outer === undefined) return select;
+  const aliases = new Set((select.fields ?? []).map(({ alias }) => (alias === null ? null : fold(alias))));
+  let unknown: NamesOuterRow | null = null;
+  const valueIn = (column: Column): Expression => {
+    if (indexOfColumn(column, columns, evaluation) !== undefined) return column;
+    for (const outer of chainOf(evaluation.outer)) {
+      const position = indexOfColumn(column, outer.columns, evaluation);
+      if (position === undefined) continue;
+      if (outer.row === null) unknown ??= new NamesOuterRow(outer, column);
+      outer.reads++;
+      outer.named.add(position);
+      return { kind: "literal", value: outer.row?.[position] ?? null, isCalculated: true };
+    }
+    // The names of other queries are checked although the query may not be executed for any row.
+    if (column.isQuoted !== true) positionOf(column, columns, evaluation);
+    return column;
+  };
+  const inRow = (each: Expression): Expression => {
+    if (each.kind === "column") return valueIn(each);
+    checkAggregate(each, columns, evaluation);
+    return withOperands(each, inRow);
+  };
+  const afterFields = (each: Expression): Expression => {
+    if (each.kind === "column" && each.origin === null && aliases.has(fold(each.name))) return each;
+    if (each.kind === "column") return valueIn(each);
+    checkAggregate(each, columns, evaluation);
+    return withOperands(each, afterFields);
+  };
+  const replaced = {
+    ...select,
+    fields:
+      select.fields?.map(({ value, alias }): SelectField => {
+        return value.kind === "all" ? { value, alias: null } : withValue({ value, alias }, inRow(value));
+      }) ?? null,
+    joins: select.joins.map((join) => ({ ...join, on: join.on && inRow(join.on) })),
+    where: select.where && inRow(select.where),
+    groupBy: select.groupBy?.map(afterFields) ?? null,
+    having: select.having && afterFields(select.having),
+    orderBy: select.orderBy.map((key) => ({ ...key, by: afterFields(key.by) })),
+  };
+  if (unknown !== null) throw unknown;
+  return replaced;
+}
+
+/**
+ * Refuses an aggregate of columns that only belong to enclosing queries. In standard SQL, it would be an aggregate of
+ * such a query.
+ * @throws CommandFailure
+ */
+function checkAggregate(call: Expression, columns: readonly RelationColumn[], evaluation: Evaluation): void {
+  if (call.kind !== "call" || !AGGREGATES.has(call.name.toLowerCase())) return;
+  const named = columnsIn(call).filter(({ isQuoted }) => isQuoted !== true);
+  const isOuter = (column: Column) => indexOfColumn(column, columns, evaluation) === undefined;
+  if (named.length > 0 && named.every(isOuter)) throw failure(evaluation, "outerAggregate", call.name);
+}
+
+const columnsIn = (expression: Expression): readonly Column[] =>
+  expression.kind === "column" ? [expression] : operandsOf(expression).flatMap(columnsIn);
+
+/** Returns a field with another value. It keeps the name that it has without an alias. */
+function withValue({ value: before, alias }: Field, value: Expression): Field {
+  if (value === before) return { value, alias };
+  return { value, alias: alias ?? (before.kind === "column" ? before.name : standardText(before)) };
 }

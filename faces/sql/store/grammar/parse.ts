@@ -3,13 +3,24 @@
  * the tree of a statement several times while it executes it, and clients repeat statements.
  */
 import type { ByteString } from "../../../../protocol/byte-string.js";
-import { ENGLISH_WORDS, MALAGASY_BEGINNINGS } from "./keywords.js";
-import { tokensOf } from "./lexer.js";
-import { query } from "./query-grammar.js";
-import { statement } from "./statement-grammar.js";
+import type { Cell } from "../values/cell.js";
+import { expression, numberToken } from "./expression-grammar.js";
+import { ENGLISH_WORDS, KEYWORDS, type KeywordName, MALAGASY_BEGINNINGS } from "./keywords.js";
+import { query, select } from "./query-grammar.js";
 import { SqlMistake } from "./syntax-error.js";
-import type { Form, Language, Statement } from "./syntax-tree.js";
-import { TokenReader } from "./token-reader.js";
+import type {
+  ColumnDefinition,
+  Delete,
+  DomainPart,
+  Expression,
+  Form,
+  Insert,
+  Language,
+  ObjectKind,
+  Statement,
+  Update,
+} from "./syntax-tree.js";
+import { TokenReader, tokensOf } from "./token-reader.js";
 import { unsupported } from "./unsupported-features.js";
 
 /** Maximum number of bytes in a statement: its tokens and its tree take a hundred times as much memory. */
@@ -142,3 +153,242 @@ function parsedAgain(text: ByteString): Parsed {
     };
   }
 }
+
+const OBJECTS: readonly ObjectKind[] = ["table", "domain", "view"];
+
+/** The statements, by the keyword with which they begin. */
+const STATEMENTS: readonly (readonly [keyword: KeywordName, read: (reader: TokenReader) => Statement])[] = [
+  ["insert", insert],
+  ["update", update],
+  ["delete", remove],
+  ["create", create],
+  ["drop", drop],
+  ["show", (reader) => ({ kind: "show", what: kindOf(reader, [...OBJECTS, "database"]) })],
+  ["use", (reader) => ({ kind: "use", name: reader.name("a database") })],
+  ["describe", (reader) => ({ kind: "describe", name: reader.name("a table or a view") })],
+];
+
+/** @throws SqlMistake */
+function statement(reader: TokenReader): Statement {
+  const { position } = reader;
+  const entry = reader.sees("select")
+    ? ({ kind: "query", query: query(reader) } as const)
+    : STATEMENTS.find(([keyword]) => reader.accept(keyword))?.[1](reader);
+  if (entry === undefined) {
+    const first = ["select" as const, ...STATEMENTS.map(([keyword]) => keyword)];
+    throw new SqlMistake("unknown-command", position, wordsOf(first, reader));
+  }
+  while (reader.acceptSign(";"));
+  if (reader.token.kind !== "end") throw reader.mistake("the end of the statement");
+  return entry;
+}
+
+function kindOf<Kind extends ObjectKind | "database">(reader: TokenReader, kinds: readonly Kind[]): Kind {
+  const kind = kinds.find((each) => reader.accept(each));
+  if (kind === undefined) throw new SqlMistake("unknown-command", reader.position, wordsOf(kinds, reader));
+  return kind;
+}
+
+const wordsOf = (keywords: readonly KeywordName[], { language }: TokenReader): string =>
+  keywords.map((keyword) => KEYWORDS[keyword][language][0]).join(", ");
+
+function create(reader: TokenReader): Statement {
+  const what = kindOf(reader, [...OBJECTS, "database"]);
+  const name = reader.name("a name");
+  switch (what) {
+    case "database":
+      return { kind: "create-database", name };
+    case "domain": {
+      reader.expectSign("(");
+      const parts = domain(reader);
+      reader.expectSign(")");
+      return { kind: "create-domain", name, domain: parts };
+    }
+    case "table":
+      return { kind: "create-table", name, columns: list(reader, columnDefinition, true) };
+    case "view": {
+      if (reader.language === "malagasy") reader.expectSign("@");
+      else if (!reader.acceptSign("@")) reader.expect("as");
+      const { at } = reader.token;
+      const { parameters } = reader;
+      const definition = query(reader);
+      if (reader.parameters > parameters) throw new SqlMistake("limit", reader.position, "a ? in a view");
+      return {
+        kind: "create-view",
+        name,
+        query: definition,
+        text: reader.statement.slice(at, reader.token.at),
+      };
+    }
+  }
+}
+
+function drop(reader: TokenReader): Statement {
+  const what = kindOf(reader, [...OBJECTS, "database"]);
+  const name = reader.name("a name");
+  return what === "database" ? { kind: "drop-database", name } : { kind: "drop", what, name };
+}
+
+/** Parses a list in parentheses, separated by commas. */
+function list<Item>(reader: TokenReader, read: (reader: TokenReader) => Item, mayBeEmpty: boolean): Item[] {
+  reader.expectSign("(");
+  const items: Item[] = [];
+  if (mayBeEmpty && reader.acceptSign(")")) return items;
+  do items.push(read(reader));
+  while (reader.acceptSign(","));
+  reader.expectSign(")");
+  return items;
+}
+
+function columnDefinition(reader: TokenReader): ColumnDefinition {
+  const name = reader.name("a column");
+  const parts = domain(reader);
+  if (reader.form === "standard") return constrained(reader, { name, domain: parts, uniqueness: "none" });
+  const uniqueness = reader.accept("primary") ? "primary" : reader.accept("unique") ? "unique" : "none";
+  return { name, domain: parts, uniqueness };
+}
+
+/** Parses the constraints after a column's type, in any order. */
+function constrained(reader: TokenReader, column: ColumnDefinition): ColumnDefinition {
+  let result = column;
+  for (;;) {
+    const { uniqueness } = result;
+    if (reader.accept("primary")) result = { ...result, uniqueness: "primary" };
+    else if (reader.accept("unique"))
+      result = { ...result, uniqueness: uniqueness === "primary" ? "primary" : "unique" };
+    else if (reader.accept("required")) result = { ...result, isRequired: true };
+    else if (reader.accept("preset")) result = { ...result, preset: constant(reader) };
+    else return result;
+  }
+}
+
+/** Parses a number, a text or null. */
+function constant(reader: TokenReader): Cell {
+  const value = literalOrBound(reader);
+  if (value.kind === "literal" && typeof value.value !== "boolean") return value.value;
+  throw reader.mistake("a number, a text or null");
+}
+
+function domain(reader: TokenReader): readonly DomainPart[] {
+  const parts: DomainPart[] = [];
+  do parts.push(atom(reader));
+  while (reader.acceptSign(":"));
+  return parts;
+}
+
+/**
+ * Parses a type with its bounds, or the name of a domain: in Malagasy a type without bounds is the name of a domain, as
+ * in the database that `--sql` replaces.
+ */
+function atom(reader: TokenReader): DomainPart {
+  const hasBounds = reader.following.kind === "sign" && reader.following.text === "(";
+  const isType = hasBounds || reader.language === "english";
+  if (isType && reader.sees("number")) return { kind: "number", ...bounds(reader, "number") };
+  if (isType && reader.sees("text")) return { kind: "text", ...bounds(reader, "text") };
+  if (reader.accept("date")) return { kind: "date" };
+  if (hasBounds && reader.accept("enumeration"))
+    return { kind: "enumeration", allowed: list(reader, allowedValue, false) };
+  return { kind: "named", name: reader.name("a type or a domain") };
+}
+
+function bounds(reader: TokenReader, type: KeywordName): { min: number | null; max: number | null } {
+  reader.expect(type);
+  if (!reader.acceptSign("(")) return { min: null, max: null };
+  const min = edge(reader);
+  reader.expectSign(",");
+  const max = edge(reader);
+  reader.expectSign(")");
+  return { min, max };
+}
+
+function edge(reader: TokenReader): number | null {
+  if (reader.accept("null")) return null;
+  const isNegative = reader.acceptSign("-");
+  const value = numberToken(reader);
+  return isNegative ? 0 - value : value;
+}
+
+/** Parses a quoted text, a bare word or a number. */
+function allowedValue(reader: TokenReader): Cell {
+  const { kind, text } = reader.token;
+  if (kind === "number") return numberToken(reader);
+  if (kind !== "text" && kind !== "word") throw reader.mistake("a value");
+  reader.advance();
+  return text;
+}
+
+function insert(reader: TokenReader): Statement {
+  const table = reader.name("a table");
+  const isShort =
+    reader.language === "english" && !(reader.token.kind === "sign" && reader.token.text === "(");
+  const columns = isShort ? [] : list(reader, (each) => each.name("a column"), true);
+  if (reader.sees("select")) return { kind: "insert", table, columns, source: { query: select(reader) } };
+  reader.expect("values");
+  return withSubqueries(reader, () => {
+    const rows: (readonly Expression[])[] = [];
+    do rows.push(list(reader, reader.form === "standard" ? standardValue : literalOrBound, false));
+    while (reader.acceptSign(","));
+    return { kind: "insert", table, columns, source: { rows } };
+  });
+}
+
+/**
+ * Parses a value that does not depend on a column. Expressions other than literals and bound values exist only in the
+ * standard form.
+ */
+function standardValue(reader: TokenReader): Expression {
+  const value = expression(reader);
+  if (value.kind === "literal" || value.kind === "parameter") return value;
+  if (
+    value.kind === "negative" &&
+    value.operand.kind === "literal" &&
+    typeof value.operand.value === "number"
+  )
+    return { kind: "literal", value: 0 - value.operand.value };
+  return value.kind === "column" && value.isQuoted === true ? { kind: "literal", value: value.name } : value;
+}
+
+/** Parses a literal or a bound value. */
+function literalOrBound(reader: TokenReader): Expression {
+  const isNegative = reader.acceptSign("-");
+  if (isNegative) return { kind: "literal", value: 0 - numberToken(reader) };
+  const { kind, text } = reader.token;
+  if (kind === "number") return { kind: "literal", value: numberToken(reader) };
+  if (kind === "text") return { kind: "literal", value: reader.advance().text };
+  if (kind === "sign" && text === "?") {
+    reader.advance();
+    return { kind: "parameter", number: reader.parameters++ };
+  }
+  if (reader.accept("null")) return { kind: "literal", value: null };
+  throw reader.mistake("a number, a text, null or ?");
+}
+
+function update(reader: TokenReader): Statement {
+  const table = reader.name("a table");
+  reader.expect("set");
+  return withSubqueries(reader, () => {
+    const changes: { column: ByteString; value: Expression }[] = [];
+    do {
+      const name = reader.name("a column");
+      reader.expectSign("=");
+      changes.push({ column: name, value: expression(reader) });
+    } while (reader.acceptSign(","));
+    return { kind: "update", table, changes, where: condition(reader) };
+  });
+}
+
+function remove(reader: TokenReader): Statement {
+  const table = reader.name("a table");
+  return withSubqueries(reader, () => ({ kind: "delete", table, where: condition(reader) }));
+}
+
+/** Parses a change. Only expressions of the standard form contain queries. */
+function withSubqueries(reader: TokenReader, read: () => Insert | Update | Delete): Statement {
+  if (reader.form !== "standard") return read();
+  reader.subqueries = 0;
+  const change = read();
+  return reader.subqueries > 0 ? { ...change, hasSubqueries: true } : change;
+}
+
+const condition = (reader: TokenReader): Expression | null =>
+  reader.accept("where") ? expression(reader) : null;

@@ -1,7 +1,6 @@
 /** Parses queries: one select, or a combination of several. */
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { column, expression, numberToken } from "./expression-grammar.js";
-import type { Token } from "./lexer.js";
 import { SqlMistake } from "./syntax-error.js";
 import {
   type Expression,
@@ -19,7 +18,7 @@ import {
   type Source,
   type Tail,
 } from "./syntax-tree.js";
-import type { TokenReader } from "./token-reader.js";
+import type { Token, TokenReader } from "./token-reader.js";
 
 /** Maximum number of sources in a join, and of selects in a combination: their rows multiply. */
 const PARTS_MAX = 32;

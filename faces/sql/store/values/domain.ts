@@ -1,6 +1,6 @@
 /**
- * Domains of columns. A domain consists of atoms; a column accepts null and every value that at least one atom of its
- * domain accepts.
+ * Domains of columns, and the conversion of texts to numbers. A domain consists of atoms; a column accepts null and
+ * every value that at least one atom of its domain accepts.
  */
 import { type ByteString, isAscii, textOfBytes } from "../../../../protocol/byte-string.js";
 import type { Cell } from "./cell.js";
@@ -120,3 +120,18 @@ export const isCell = (value: unknown): value is Cell =>
 const BYTES = /^[\0-\xff]*$/;
 const plain = <Kept extends Cell>(cell: Kept): Kept =>
   typeof cell === "number" ? ((cell + 0) as Kept) : cell;
+
+const TRUE = /^(?:true|yes|on|t|y)$/i;
+const LEADING = /^\s*-?\d+(?:\.\d+)?/;
+
+/** Returns the number that a text equals: the number that it represents, 1 if it means yes, otherwise 0. */
+export function numberForText(text: ByteString): number {
+  return numberOfText(text) ?? (TRUE.test(text) ? 1 : 0);
+}
+
+/** Returns a text's value in arithmetic: the number at its beginning, or otherwise the number that it equals. */
+export function leadingNumber(text: ByteString): number {
+  const [digits] = LEADING.exec(text) ?? [];
+  const number = digits === undefined ? numberForText(text) : Number(digits);
+  return Number.isFinite(number) ? number : 0;
+}

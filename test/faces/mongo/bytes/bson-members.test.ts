@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Document, BSON as Package } from "mongodb";
-import * as writer from "../../../../faces/mongo/bytes/bson-document-writer.js";
+import * as writer from "../../../../faces/mongo/bytes/bson-documents.js";
 import {
   documentBytes,
   element,
@@ -10,9 +10,10 @@ import {
   int32,
   int32Bytes,
   list,
+  MalformedBson,
+  membersOf,
   textOf,
-} from "../../../../faces/mongo/bytes/bson-document-writer.js";
-import { MalformedBson, membersOf } from "../../../../faces/mongo/bytes/bson-members.js";
+} from "../../../../faces/mongo/bytes/bson-documents.js";
 import { seed } from "../../../support/seed.js";
 import { SeededRandom } from "../../../support/seeded-random.js";
 

@@ -1,5 +1,5 @@
 /** Builds messages of MongoDB clients, without a driver. */
-import { int32Bytes } from "../../../../faces/mongo/bytes/bson-document-writer.js";
+import { int32Bytes } from "../../../../faces/mongo/bytes/bson-documents.js";
 import { crc32c } from "../../../../faces/mongo/bytes/mongo-message.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
 

@@ -11,7 +11,7 @@ import {
   int32,
   int32Bytes,
   text,
-} from "../../../../faces/mongo/bytes/bson-document-writer.js";
+} from "../../../../faces/mongo/bytes/bson-documents.js";
 import {
   crc32c,
   type MongoMessage,

@@ -1,7 +1,13 @@
 /** Functions that operators of expressions share: their operands, and counting their work. */
 import type { ByteString } from "../../../../../protocol/byte-string.js";
-import { type Bson, type BsonDocument, DOCUMENT_BYTES_MAX, isArray, isDocument } from "../../values/bson.js";
-import { typeOf } from "../../values/bson-type.js";
+import {
+  type Bson,
+  type BsonDocument,
+  DOCUMENT_BYTES_MAX,
+  isArray,
+  isDocument,
+  typeOf,
+} from "../../values/bson.js";
 import { compiled, type Operator, PARTS_PER_UNIT, type Scope } from "../expressions.js";
 import { composed, type Expression, long, valuesIn } from "../long-evaluation.js";
 import { failedToParse, MongoFailure, produce, spend, type Work } from "../mongo-failure.js";

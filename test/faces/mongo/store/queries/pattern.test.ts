@@ -4,9 +4,10 @@ import { test } from "node:test";
 import {
   compilePattern,
   PATTERN_STEPS_MAX,
+  PatternExceeded,
   PatternFault,
+  PatternProgram,
 } from "../../../../../faces/mongo/store/queries/pattern.js";
-import { PatternExceeded, PatternProgram } from "../../../../../faces/mongo/store/queries/pattern-program.js";
 import { SeededRandom, seedOfRun } from "../../../../support/seeded-random.js";
 
 const seed = seedOfRun();

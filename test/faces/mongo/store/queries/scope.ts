@@ -1,10 +1,10 @@
 /** The scope of filters and updates of a command. */
 import { EffortBudget } from "../../../../../daemon/store/keyspace/effort-budget.js";
+import type { UpdateContext } from "../../../../../faces/mongo/store/queries/bson-update.js";
 import type { Scope } from "../../../../../faces/mongo/store/queries/expressions.js";
 import type { Work } from "../../../../../faces/mongo/store/queries/mongo-failure.js";
 import { EXPRESSION_OPERATORS } from "../../../../../faces/mongo/store/queries/operators/operator-table.js";
 import { PositionalElements } from "../../../../../faces/mongo/store/queries/positional-elements.js";
-import type { UpdateContext } from "../../../../../faces/mongo/store/queries/update-operators.js";
 
 const freshWork = (): Work => ({ units: 0, effort: new EffortBudget() });
 

@@ -5,9 +5,8 @@ import { test } from "node:test";
 import { CommandFailure } from "../../../../../daemon/store/arguments/command-errors.js";
 import { EffortBudget } from "../../../../../daemon/store/keyspace/effort-budget.js";
 import { entryUpdate } from "../../../../../faces/json/store/commands/entry-operators.js";
-import { updateOf } from "../../../../../faces/mongo/store/queries/bson-update.js";
+import { type UpdateContext, updateOf } from "../../../../../faces/mongo/store/queries/bson-update.js";
 import { PositionalElements } from "../../../../../faces/mongo/store/queries/positional-elements.js";
-import type { UpdateContext } from "../../../../../faces/mongo/store/queries/update-operators.js";
 import {
   readExtendedJson,
   writeExtendedJson,

@@ -1,7 +1,7 @@
 /** Tests the limits of the values of expressions, and searches in long texts. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { indexOfPart, occurrences } from "../../../../../faces/mongo/store/queries/text-search.js";
+import { indexOfPart, occurrences } from "../../../../../faces/mongo/store/queries/operators/strings.js";
 import { withItemsFound } from "../../../../../protocol/lazy-replies.js";
 import { SeededRandom, seedOfRun } from "../../../../support/seeded-random.js";
 import { MdbUnderTest, textOf } from "../commands/mdb-under-test.js";

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BSON } from "mongodb";
-import { type Bson, BsonFault, Int32 } from "../../../../../faces/mongo/store/values/bson.js";
+import { type Bson, BsonFault, Int32, rankOf } from "../../../../../faces/mongo/store/values/bson.js";
 import {
   type BsonNumber,
   compareNumbers,
@@ -16,7 +16,6 @@ import {
 } from "../../../../../faces/mongo/store/values/bson-numbers.js";
 import { compareBson, keyOf } from "../../../../../faces/mongo/store/values/bson-order.js";
 import { readBson, readKnownBson } from "../../../../../faces/mongo/store/values/bson-reader.js";
-import { rankOf } from "../../../../../faces/mongo/store/values/bson-type.js";
 import { writeBson } from "../../../../../faces/mongo/store/values/bson-writer.js";
 import { Decimal, decimalText } from "../../../../../faces/mongo/store/values/decimal.js";
 import {

@@ -2,7 +2,7 @@
 import "../../../../support/all-families.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { DistinctRows } from "../../../../../faces/sql/store/commands/distinct-rows.js";
+import { DistinctRows } from "../../../../../faces/sql/store/commands/relation.js";
 import type { Scalar } from "../../../../../faces/sql/store/values/cell.js";
 import { SeededRandom, seedOfRun } from "../../../../support/seeded-random.js";
 

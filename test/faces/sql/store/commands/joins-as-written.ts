@@ -11,7 +11,7 @@ import {
 } from "../../../../../faces/sql/store/commands/compiled-expressions.js";
 import type { Evaluation } from "../../../../../faces/sql/store/commands/evaluation-context.js";
 import { answered } from "../../../../../faces/sql/store/commands/execute-query.js";
-import { naturallyJoined, ofJoin } from "../../../../../faces/sql/store/commands/join-results.js";
+import { naturallyJoined, ofJoin } from "../../../../../faces/sql/store/commands/joins.js";
 import type { Relation } from "../../../../../faces/sql/store/commands/relation.js";
 import type { RelationRow } from "../../../../../faces/sql/store/commands/relation-row.js";
 import { selected } from "../../../../../faces/sql/store/commands/select-rows.js";

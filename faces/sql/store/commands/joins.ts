@@ -1,12 +1,21 @@
 /**
- * Joins the sources of a select according to its plan. The partners of a row are found by the index of a table, or
- * otherwise by a hash. The order of the result is that of the rows of the left side, then that of the right side. The
- * limit of pairs counts the pairs that are created, and each row that is checked counts towards the statement's work. The choice of an index depends only on the rows and keys of the tables, not on the indexes that a
+ * Joins the sources of a select according to its plan, in an order that is chosen first. The partners of a row are found by
+ * the index of a table, or otherwise by a hash. The order of the result is that of the rows of the left side, then that of
+ * the right side. The limit of pairs counts the pairs that are created, and each row that is checked counts towards the
+ * statement's work. The choice of an index depends only on the rows and keys of the tables, not on the indexes that a
  * daemon has already built, so either all daemons reject a statement or none does.
  */
+
+import { CommandFailure } from "../../../../daemon/store/arguments/command-errors.js";
 import { STEP_ITEMS, sortedInSteps } from "../../../../protocol/steps.js";
-import type { Join, Select } from "../grammar/syntax-tree.js";
-import type { Scalar } from "../values/cell.js";
+import {
+  type Expression,
+  type Join,
+  type JoinKind,
+  operandsOf,
+  type Select,
+} from "../grammar/syntax-tree.js";
+import { type Cell, cellKey, rowKey, type Scalar } from "../values/cell.js";
 import { HashIndex, merged } from "../values/hash-index.js";
 import type { TableReading } from "../values/table-reading.js";
 import { condition, countCalculated, rowScope, rowsAStep, stepsPerRow } from "./compiled-expressions.js";
@@ -18,16 +27,170 @@ import {
   type SourceConditions,
   type Stage,
 } from "./condition-plan.js";
-import { checkSize, type Evaluation, failure, holdRows, KEY_BYTES, spend } from "./evaluation-context.js";
-import { naturallyJoined, ofJoin, PAIRS_MAX } from "./join-results.js";
-import type { Relation } from "./relation.js";
-import type { RelationRow } from "./relation-row.js";
-import { filtered, INDEXED_ROWS_MIN, ofSelection, selected } from "./select-rows.js";
+import {
+  checkColumns,
+  checkSize,
+  countRows,
+  type Evaluation,
+  failure,
+  holdRows,
+  KEY_BYTES,
+  spend,
+} from "./evaluation-context.js";
+import { isText, positionOf, type Relation, sharedColumns, withoutDuplicates } from "./relation.js";
+import type { RelationColumn, RelationRow } from "./relation-row.js";
+import {
+  conditionPartsOf,
+  filtered,
+  INDEXED_ROWS_MIN,
+  isEquality,
+  ofSelection,
+  selected,
+} from "./select-rows.js";
+
+/** Maximum number of rows of all sources together: their rows are numbered, so no index finds them. */
+const ROWS_MAX = 10_000;
+/** With fewer sources, the written order creates few rows, or there is no better one. */
+const SOURCES_MIN = 3;
+
+/**
+ * Joins the sources of a select. Chooses the order in which small sources that commas separate are joined, so that each
+ * source has an equality with an earlier one. In the written order, sources without an equality would be joined row by row.
+ * @returns the joined rows that meet the condition, with the rows and columns in the order in which the sources are written
+ */
+export function* joinedSources(
+  relations: readonly Relation[],
+  select: Select,
+  evaluation: Evaluation,
+): Generator<void, Relation> {
+  const order = orderOf(relations, select, evaluation);
+  if (order === null) return yield* plannedSources(relations, select, evaluation);
+  const numbered = order.map((source) => withNumbers(relations[source] as Relation, evaluation));
+  return yield* inWrittenOrder(yield* plannedSources(numbered, select, evaluation), {
+    relations,
+    order,
+    evaluation,
+  });
+}
+
+/** Returns the indexes of the sources in the order in which they are joined, or null for the written order. */
+function orderOf(
+  relations: readonly Relation[],
+  { joins, where }: Select,
+  evaluation: Evaluation,
+): readonly number[] | null {
+  const isList = joins.every(({ kind, on }) => kind === "inner" && on === null);
+  if (evaluation.form !== "standard" || where === null || relations.length < SOURCES_MIN || !isList)
+    return null;
+  const rows = relations.reduce((sum, each) => sum + (each.table?.size ?? each.rows.length), 0);
+  if (rows > ROWS_MAX) return null;
+  const pairs = equalSources(relations, where, evaluation);
+  const order: number[] = [0];
+  const remaining = new Set(relations.keys());
+  for (remaining.delete(0); remaining.size > 0; ) {
+    const isJoined = (source: number) =>
+      pairs.some(([one, other]) =>
+        one === source ? order.includes(other) : other === source && order.includes(one),
+      );
+    const sources = [...remaining];
+    const next = sources.find(isJoined) ?? (sources[0] as number);
+    remaining.delete(next);
+    order.push(next);
+  }
+  return order.every((source, at) => source === at) ? null : order;
+}
+
+/** Returns the pairs of sources of which the condition requires values to be equal. */
+function equalSources(
+  relations: readonly Relation[],
+  where: Expression,
+  evaluation: Evaluation,
+): readonly (readonly [number, number])[] {
+  const columns = relations.flatMap((relation) => relation.columns);
+  const owners = relations.flatMap((relation, source) => relation.columns.map(() => source));
+  const pairs: (readonly [number, number])[] = [];
+  for (const { left, right } of conditionPartsOf(where, evaluation.form).parts.filter(isEquality)) {
+    const [one, other] = [left, right].map((side) => {
+      const sources = new Set(positionsIn(side, columns, evaluation).map((at) => owners[at] as number));
+      return sources.size === 1 ? [...sources][0] : undefined;
+    });
+    if (one !== undefined && other !== undefined && one !== other) pairs.push([one, other]);
+  }
+  return pairs;
+}
+
+/** Returns the indexes of an expression's columns. The plan reports columns that do not exist. */
+function positionsIn(
+  expression: Expression,
+  columns: readonly RelationColumn[],
+  evaluation: Evaluation,
+): readonly number[] {
+  if (expression.kind !== "column")
+    return operandsOf(expression).flatMap((each) => positionsIn(each, columns, evaluation));
+  if (isText(expression, columns)) return [];
+  try {
+    return [positionOf(expression, columns, evaluation)];
+  } catch (problem) {
+    if (problem instanceof CommandFailure) return [];
+    throw problem;
+  }
+}
+
+/** A name that no statement can contain. */
+const NUMBER: RelationColumn = { name: "\0", origin: null };
+
+/** Returns a relation whose last column contains the number of the row. */
+function withNumbers({ name, columns, rows, isSet }: Relation, evaluation: Evaluation): Relation {
+  spend(evaluation, rows.length);
+  holdRows(evaluation, rows.length, columns.length + 1);
+  const numbered = rows.map((row, number) => [...row, number]);
+  return { name, columns: [...columns, NUMBER], rows: numbered, table: null, isSet };
+}
+
+interface Written {
+  readonly relations: readonly Relation[];
+  /** The sources of the joined rows, from left to right. */
+  readonly order: readonly number[];
+  readonly evaluation: Evaluation;
+}
+
+function* inWrittenOrder(
+  joined: Relation,
+  { relations, order, evaluation }: Written,
+): Generator<void, Relation> {
+  const starts: number[] = [];
+  let width = 0;
+  for (const source of order) {
+    starts[source] = width;
+    width += (relations[source] as Relation).columns.length + 1;
+  }
+  const numbers = relations.map(({ columns }, source) => (starts[source] as number) + columns.length);
+  const compareRows = (one: RelationRow, other: RelationRow): number => {
+    for (const at of numbers) if (one[at] !== other[at]) return Number(one[at]) - Number(other[at]);
+    return 0;
+  };
+  countRows(evaluation, joined.rows.length);
+  holdRows(evaluation, joined.rows.length, width - relations.length);
+  const rows: RelationRow[] = [];
+  for (const row of yield* sortedInSteps([...joined.rows], compareRows)) {
+    const cells: Scalar[] = [];
+    for (const [source, { columns }] of relations.entries()) {
+      const start = starts[source] as number;
+      for (let at = start; at < start + columns.length; at++) cells.push(row[at] as Scalar);
+    }
+    if (rows.push(cells) % STEP_ITEMS === 0) yield;
+  }
+  const name = relations
+    .slice(1)
+    .reduce((left, right) => nameOfJoin(left, right.name), relations[0]?.name ?? "");
+  const columns = relations.flatMap((relation) => relation.columns);
+  return { ...joined, name: `${name}_selection`, columns, rows };
+}
 
 /** A side counts as much larger than the other side if it has at least this many times as many rows. */
 const MUCH_LARGER = 8;
 
-export function* plannedSources(
+function* plannedSources(
   relations: readonly Relation[],
   { joins, where }: Select,
   evaluation: Evaluation,
@@ -360,4 +523,102 @@ class KeyHash {
     const matches = this.#index.equal(value);
     return merged(matches, this.#failed);
   }
+}
+
+/** Maximum number of pairs of rows that a join creates: more pairs would exhaust the memory. */
+export const PAIRS_MAX = 1_000_000;
+
+/**
+ * Returns the result of a join from its rows. In the original form, equal rows appear in the result once, unless the
+ * join has no condition.
+ */
+export function* ofJoin(
+  { left, right }: { readonly left: Relation; readonly right: Relation },
+  { kind, on }: { readonly kind: JoinKind; readonly on: Expression | null },
+  rows: readonly RelationRow[],
+  evaluation: Evaluation,
+): Generator<void, Relation> {
+  const isSet = left.isSet && right.isSet;
+  const keepsAll = isSet || evaluation.form === "standard" || (kind === "inner" && on === null);
+  return {
+    name: nameOf(left, right, kind, on),
+    columns: [...left.columns, ...right.columns],
+    rows: keepsAll ? rows : yield* withoutDuplicates(rows, evaluation),
+    table: null,
+    isSet: isSet || !keepsAll,
+  };
+}
+
+/**
+ * Maximum length of each part of the name of a relation. Some joins repeat the names of their sides, so without a limit
+ * the name of a nested join would exceed the maximum length of a string.
+ */
+const NAME_CHARS_MAX = 4096;
+
+/** Returns the name of the rows of two sources that a comma separates. */
+const nameOfJoin = (left: string, right: string): string =>
+  `${left.slice(0, NAME_CHARS_MAX)}_produit_${right.slice(0, NAME_CHARS_MAX)}`;
+
+function nameOf(left: Relation, right: Relation, kind: JoinKind, on: Expression | null) {
+  const [one, other] = [left.name.slice(0, NAME_CHARS_MAX), right.name.slice(0, NAME_CHARS_MAX)];
+  if (kind === "left") return `${one}_left_join_${other}`;
+  if (kind === "right") return `${one}_right_join_${other}`;
+  if (kind === "full") return `${one}_left_join_${other}_Union_${one}_right_join_${other}`;
+  return `${nameOfJoin(one, other)}${on === null ? "" : "_selection"}`;
+}
+
+/**
+ * Joins by all columns that both sides have. The result contains each of these columns once. In the original form, null
+ * equals null in such a column.
+ */
+export function* naturallyJoined(
+  left: Relation,
+  right: Relation,
+  evaluation: Evaluation,
+): Generator<void, Relation> {
+  const shared = left.columns.flatMap(({ name }, position) => {
+    const other = right.columns.findIndex((column) => column.name === name);
+    return other < 0 ? [] : [{ position, other }];
+  });
+  checkColumns(evaluation, left.columns.length + right.columns.length);
+  spend(evaluation, left.rows.length + right.rows.length);
+  const names = new Set(left.columns.map(({ name }) => name));
+  const added = [...right.columns.keys()].filter(
+    (position) => !names.has(right.columns[position]?.name ?? ""),
+  );
+  evaluation.effort.hold(right.rows.length * KEY_BYTES);
+  const byKey = new Map<string, RelationRow[]>();
+  const hasNull = (row: RelationRow, positions: readonly number[]) =>
+    evaluation.form === "standard" && positions.some((position) => row[position] === null);
+  const others = shared.map(({ other }) => other);
+  for (const [i, row] of right.rows.entries()) {
+    if (i % STEP_ITEMS === STEP_ITEMS - 1) yield;
+    if (hasNull(row, others)) continue;
+    const key = shared.map(({ other }) => cellKey(row[other] as Cell)).join("");
+    const alike = byKey.get(key);
+    if (alike === undefined) byKey.set(key, [row]);
+    else alike.push(row);
+  }
+  const rows: RelationRow[] = [];
+  for (const [i, row] of left.rows.entries()) {
+    if (i % STEP_ITEMS === STEP_ITEMS - 1) yield;
+    const key = rowKey(shared.map(({ position }) => row[position] as Scalar));
+    for (const partner of byKey.get(key) ?? []) {
+      if (rows.length % STEP_ITEMS === STEP_ITEMS - 1) yield;
+      if (rows.length >= PAIRS_MAX) throw failure(evaluation, "tooMany", String(PAIRS_MAX));
+      rows.push([...row, ...added.map((position) => partner[position] as Scalar)]);
+      checkSize(evaluation, rows.length, left.columns.length + added.length);
+      holdRows(evaluation, 1, left.columns.length + added.length);
+    }
+  }
+  return {
+    name: `${left.name}_natural_join_${right.name}`,
+    columns: [
+      ...sharedColumns(left.columns, right.columns),
+      ...added.map((position) => right.columns[position] as RelationColumn),
+    ],
+    rows,
+    table: null,
+    isSet: left.isSet && right.isSet,
+  };
 }

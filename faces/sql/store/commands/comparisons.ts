@@ -1,14 +1,58 @@
 /**
- * Compares values in standard statements. Null is unknown. A text that represents a number equals that number; any
- * other text is greater than all numbers. In arithmetic and as a condition, a text counts as the number with which it
- * begins, or as 0 if it does not begin with a number.
+ * Compares values, by the rules of recorded statements (source: test/vectors/sql/GRAMMAR.md) and by those of standard ones.
+ *
+ * In standard statements, null is unknown. A text that represents a number equals that number; any other text is greater
+ * than all numbers. In arithmetic and as a condition, a text counts as the number with which it begins, or as 0 if it does
+ * not begin with a number.
+ *
+ * In recorded ones, values of the same type are compared directly, texts by their bytes. Values of different types are
+ * compared as numbers: a text counts as the number that it represents, or as 1 if it is a word such as `true`, `yes` or
+ * `on`. Null equals nothing and counts as 0.
  */
-
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import type { Scalar } from "../values/cell.js";
-import { numberOfText } from "../values/domain.js";
+import { leadingNumber, numberForText, numberOfText } from "../values/domain.js";
 import { type Evaluation, failure } from "./evaluation-context.js";
 import type { RelationRow } from "./relation-row.js";
+
+/** Whether a condition with this value holds. */
+export function isTrue(value: Scalar): boolean {
+  return typeof value === "boolean" ? value : value !== null && asNumber(value) !== 0;
+}
+
+/** Whether two values are equal by the rules of recorded statements. */
+export function isEqual(one: Scalar, other: Scalar): boolean {
+  if (one === null || other === null) return false;
+  return typeof one === typeof other ? one === other : asNumber(one) === asNumber(other);
+}
+
+/** Returns a negative number if the first value is less, or undefined if one of them is null. */
+export function compare(one: Scalar, other: Scalar): number | undefined {
+  if (one === null || other === null) return undefined;
+  if (typeof one === "string" && typeof other === "string") return one < other ? -1 : Number(one > other);
+  return asNumber(one) - asNumber(other);
+}
+
+/**
+ * Compares two values by which rows are sorted: null comes first, then numbers and results of comparisons, then texts.
+ */
+export function sortOrder(one: Scalar, other: Scalar): number {
+  const rank = rankOf(one) - rankOf(other);
+  return rank !== 0 || one === null ? rank : (compare(one, other) ?? 0);
+}
+
+const rankOf = (value: Scalar) => (value === null ? 0 : typeof value === "string" ? 2 : 1);
+
+/** Returns the number that a value counts as in arithmetic. */
+export function amount(value: Scalar): number {
+  if (typeof value === "number") return value;
+  if (typeof value === "string") return leadingNumber(value);
+  return Number(value ?? 0);
+}
+
+function asNumber(value: number | string | boolean): number {
+  return typeof value === "string" ? numberForText(value) : Number(value);
+}
 
 /** An expression as a function of a row. */
 export type Compiled = (row: RelationRow) => Scalar;
