@@ -102,6 +102,13 @@ export const queryMutants: readonly Mutant[] = [
     test: COLUMNS,
   },
   {
+    name: "queries: a member that the first of several entries does not have is found in none",
+    file: "faces/json/store/commands/entry-parts.js",
+    find: "found.length < names.length ? labels.length",
+    replace: "false ? labels.length",
+    test: "test/faces/json/store/commands/entry-parts.test.js",
+  },
+  {
     name: "queries: entries that a column may skip count work",
     file: "faces/json/store/commands/entry-conditions.js",
     find: "test: tests > 1 ? test : meets",

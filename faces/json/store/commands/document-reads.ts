@@ -8,12 +8,10 @@ import type { Data } from "../../../../daemon/store/keyspace/mutators.js";
 import type { Unit } from "../../../../daemon/store/keyspace/unit.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { DocumentEntriesReply, keyIn } from "../../../../protocol/document-entries-reply.js";
-import { JsonObject, type JsonValue } from "../../../../protocol/json/json-value.js";
 import { array, bulk, bulks, integer, map, NIL, type Reply, ZERO } from "../../../../protocol/reply.js";
 import { unlimitedWork, type Work } from "../../../mongo/store/queries/mongo-failure.js";
 import { Document } from "../values/document.js";
-import { memberAt } from "../values/member-value.js";
-import { documentOf, keyOf, textOfEntry, valueOfEntry } from "./document-entries.js";
+import { documentOf, keyOf } from "./document-entries.js";
 import { type Options, onlyOptions } from "./document-options.js";
 import { queryOf } from "./document-queries.js";
 import { revisionOf } from "./document-revisions.js";
@@ -30,6 +28,7 @@ import {
   worthwhileAccess,
 } from "./document-selection.js";
 import { entryCondition } from "./entry-conditions.js";
+import { EntryPart } from "./entry-parts.js";
 import { conjunction } from "./index-conditions.js";
 import { numberTestsOf } from "./number-tests.js";
 
@@ -130,13 +129,14 @@ function shaped(
   document: Document,
   { fields, details = false }: Options,
 ): Reply {
-  if (fields === undefined && !details) return reply;
+  const part = fields === undefined ? null : new EntryPart(fields);
+  if (!details) return part === null ? reply : new DocumentEntriesReply(part.ofEntries(reply));
   const { found: entries } = reply;
   const items: Reply[] = [];
   for (const [at, text] of entries.texts.entries()) {
     const key = keyIn(entries, at);
-    const shown = bulk(fields === undefined ? text : partOf(text, fields));
-    items.push(bulk(key), details ? array([shown, bulk(revisionOf(text)), expiryOf(document, key)]) : shown);
+    const shown = bulk(part === null ? text : part.of(text));
+    items.push(bulk(key), array([shown, bulk(revisionOf(text)), expiryOf(document, key)]));
   }
   return map(items);
 }
@@ -144,20 +144,6 @@ function shaped(
 function expiryOf(document: Document, key: ByteString): Reply {
   const expire = document.expireOf(key);
   return expire === undefined ? NIL : integer(expire);
-}
-
-const NOTHING = "{}";
-
-/** Returns an entry with only the requested members, in the requested order. */
-function partOf(text: ByteString, fields: readonly string[]): ByteString {
-  if (fields.length === 0) return NOTHING;
-  const value: JsonValue = valueOfEntry(text);
-  const part = new JsonObject();
-  for (const name of fields) {
-    const member = memberAt(value, name);
-    if (member !== undefined) part.set(name, member);
-  }
-  return textOfEntry(part);
 }
 
 /**

@@ -221,6 +221,18 @@ function walkedTo(text: ByteString, { label }: MemberName): number {
   return -1;
 }
 
+/** Returns the labels of an object's members; null if there are more than `max`. */
+export function labelsIn(text: ByteString, max: number): readonly ByteString[] | null {
+  const labels: ByteString[] = [];
+  for (let at = 1; text.charCodeAt(at) === QUOTE; ) {
+    if (labels.length === max) return null;
+    const end = endOfString(text, at);
+    labels.push(text.slice(at, end));
+    at = endOfValue(text, end + 1) + 1;
+  }
+  return labels;
+}
+
 function valueOfText(text: ByteString, from: number, to: number): MemberValue {
   const written = text.slice(from, to);
   const first = written.charCodeAt(0);

@@ -1,0 +1,128 @@
+/**
+ * Parts of entries: their requested members. A pattern cuts entries of the same shape without parsing them. Source:
+ * docs/json-documents.md.
+ */
+import { type ByteString, bytesOfText } from "../../../../protocol/byte-string.js";
+import type { DocumentEntries, DocumentEntriesReply } from "../../../../protocol/document-entries-reply.js";
+import { JsonObject } from "../../../../protocol/json/json-value.js";
+import {
+  endOfValue,
+  labelsIn,
+  type MemberName,
+  memberAt,
+  memberName,
+  valueAt,
+} from "../values/member-value.js";
+import { textOfEntry, valueOfEntry } from "./document-entries.js";
+
+/** The number of entries that are cut in one step. */
+const STEP_ENTRIES = 64;
+/** Maximum length of an entry that a pattern cuts, because the engine's memory for backtracking grows with it. */
+const SHAPE_CHARS_MAX = 64 * 1024;
+/** Maximum number of members of a shape. */
+const SHAPE_MEMBERS_MAX = 64;
+/** Maximum number of shapes that one read tries, because a pattern takes as long to make as many entries to cut. */
+const SHAPES_MAX = 16;
+
+const NOTHING = "{}";
+const OBJECT = 0x7b;
+const POINT = ".";
+
+const STRING = String.raw`"[^"\\]*(?:\\.[^"\\]*)*"`;
+const WITHIN = String.raw`(?:[^"[\]{}]|${STRING})*`;
+const VALUE = String.raw`(?:${STRING}|[-+.\w]+|\[${WITHIN}\]|\{${WITHIN}\})`;
+const TO_QUOTE = /[\\^$.*+?()[\]{}|/-]/g;
+
+/** The members to return of each entry. */
+export class EntryPart {
+  readonly #fields: readonly string[];
+  /** The names of the fields, or null if one of them is a path. */
+  readonly #names: readonly MemberName[] | null;
+
+  constructor(fields: readonly string[]) {
+    this.#fields = fields;
+    this.#names = fields.some((field) => field.includes(POINT))
+      ? null
+      : [...new Set(fields)].map((field) => memberName(bytesOfText(field)));
+  }
+
+  /** Returns an entry with only these members, in their order. */
+  of(text: ByteString): ByteString {
+    if (this.#fields.length === 0) return NOTHING;
+    const names = this.#names;
+    if (names === null || text.charCodeAt(0) !== OBJECT) return this.#parsed(text);
+    const members: ByteString[] = [];
+    for (const name of names) {
+      const from = valueAt(text, name);
+      if (from >= 0) members.push(`${name.label}:${text.slice(from, endOfValue(text, from))}`);
+    }
+    return `{${members.join(",")}}`;
+  }
+
+  /** Returns the same of several entries, in steps. */
+  *ofEntries(reply: DocumentEntriesReply): Generator<void, DocumentEntries> {
+    const { keys, texts } = yield* reply.steps();
+    const parts: ByteString[] = [];
+    const names = this.#names ?? [];
+    let shape: Shape | null = null;
+    let shapes = texts.length < STEP_ENTRIES ? 0 : SHAPES_MAX;
+    for (const text of texts) {
+      const isShort = text.length <= SHAPE_CHARS_MAX;
+      let cut = isShort ? (shape?.pattern.exec(text) ?? null) : null;
+      if (cut === null && isShort && shapes > 0) {
+        shapes--;
+        shape = shapeOf(text, names);
+        cut = shape?.pattern.exec(text) ?? null;
+      }
+      const part = cut === null || shape === null ? this.of(text) : partIn(cut, shape.groups);
+      if (parts.push(part) % STEP_ENTRIES === 0) yield;
+    }
+    return { keys, texts: parts };
+  }
+
+  #parsed(text: ByteString): ByteString {
+    const value = valueOfEntry(text);
+    const part = new JsonObject();
+    for (const field of this.#fields) {
+      const member = memberAt(value, field);
+      if (member !== undefined) part.set(field, member);
+    }
+    return textOfEntry(part);
+  }
+}
+
+/** Entries with the same members in the same order. */
+interface Shape {
+  readonly pattern: RegExp;
+  /** The groups of the pattern that are the requested members, in the requested order. */
+  readonly groups: readonly number[];
+}
+
+function partIn(cut: RegExpExecArray, groups: readonly number[]): ByteString {
+  let part = `{${cut[groups[0] as number]}`;
+  for (let at = 1; at < groups.length; at++) part += `,${cut[groups[at] as number]}`;
+  return `${part}}`;
+}
+
+/** Returns the shape of an entry; null if it has none of the requested members, or too many members. */
+function shapeOf(text: ByteString, names: readonly MemberName[]): Shape | null {
+  const labels = text.charCodeAt(0) === OBJECT ? labelsIn(text, SHAPE_MEMBERS_MAX) : null;
+  if (labels === null) return null;
+  const found = names.map(({ label }) => labels.indexOf(label)).filter((position) => position >= 0);
+  if (found.length === 0) return null;
+  const rising = found.toSorted((one, other) => one - other);
+  // A member that is absent here may be after any other one of another entry, so all members must be these.
+  const count = found.length < names.length ? labels.length : (rising.at(-1) as number) + 1;
+  // Members that follow each other share a group.
+  const isRising = found.every((position, at) => position === rising[at]);
+  const begins = rising.filter((position) => !isRising || !rising.includes(position - 1));
+  const ends = rising.filter((position) => !isRising || !rising.includes(position + 1));
+  const members = labels.slice(0, count).map((label, at) => {
+    const member = `${label.replace(TO_QUOTE, "$&")}:${VALUE}`;
+    return `${begins.includes(at) ? "(" : ""}${member}${ends.includes(at) ? ")" : ""}`;
+  });
+  return {
+    pattern: new RegExp(`^{${members.join(",")}${count === labels.length ? "}$" : ","}`),
+    groups: isRising ? begins.map((_, at) => at + 1) : found.map((position) => rising.indexOf(position) + 1),
+  };
+}

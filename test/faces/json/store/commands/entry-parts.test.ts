@@ -1,0 +1,76 @@
+/** Tests parts of entries: those that a pattern cuts equal those of parsed entries. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { EntryPart } from "../../../../../faces/json/store/commands/entry-parts.js";
+import { bytesOfText, textOfBytes } from "../../../../../protocol/byte-string.js";
+import { DocumentEntriesReply } from "../../../../../protocol/document-entries-reply.js";
+import { parseJson } from "../../../../../protocol/json/json-reader.js";
+import { writeJson } from "../../../../../protocol/json/json-writer.js";
+import { finish } from "../../../../../protocol/steps.js";
+import { amount } from "../../../../support/amount.js";
+import { SeededRandom, seedOfRun } from "../../../../support/seeded-random.js";
+
+const ROUNDS = amount(100, 2_000);
+const NAMES = ["a", "b", "c", "é", "$1", 'q"', "x.y", "", "name", "0"];
+const VALUES = [
+  ...[
+    "0",
+    "-1.50",
+    "1e300",
+    "true",
+    "null",
+    '"x"',
+    '"}"',
+    '"a\\"b"',
+    '"\\\\"',
+    '"é\\n"',
+    "[]",
+    "{}",
+    "[1,[2]]",
+  ],
+  ...['{"a":1}', '{"a":{"b":[{}]}}', '["]"]', '{"name":2,"b":3}'],
+];
+const seed = seedOfRun();
+
+function object(random: SeededRandom, names: readonly string[]): string {
+  return `{${names.map((name) => `${JSON.stringify(name)}:${random.oneOf(VALUES)}`).join(",")}}`;
+}
+
+test(`entries of any shape are cut like parsed ones (seed ${seed})`, () => {
+  const random = new SeededRandom(seed, 1);
+  const some = (from: readonly string[], chance: number) => from.filter(() => random.chance(chance));
+  let pieces = 0;
+  for (let left = ROUNDS; left > 0; left--) {
+    const names = some(NAMES, 0.6);
+    const alike = random.oneOf([0.5, 0.9, 1]);
+    const texts = Array.from({ length: random.between(60, 70) }, () => {
+      const text = random.chance(0.01)
+        ? "[1,2]"
+        : object(random, random.chance(alike) ? names : some(NAMES, 0.6));
+      return bytesOfText(writeJson(parseJson(text)));
+    });
+    const fields = some(random.chance(0.8) ? NAMES.filter((name) => name !== "x.y") : NAMES, 0.4);
+    if (random.chance(0.3)) fields.reverse();
+    const reply = new DocumentEntriesReply({ keys: null, texts });
+    const found = finish(new EntryPart(fields).ofEntries(reply)).texts;
+    // A path leads the name "x.y" to the member "y" of "x", which no entry has.
+    const wanted = fields.filter((field) => field !== "x.y");
+    for (const [at, text] of texts.entries()) {
+      const members = JSON.parse(textOfBytes(text)) as Readonly<Record<string, unknown>>;
+      const part = wanted.filter((name) => Object.hasOwn(members, name)).map((name) => [name, members[name]]);
+      assert.deepEqual(JSON.parse(textOfBytes(found[at] as string)), Object.fromEntries(part), text);
+      assert.equal(found[at], new EntryPart([...fields, "x.y"]).of(text), text);
+      pieces += part.length;
+    }
+  }
+  assert.ok(pieces > ROUNDS);
+});
+
+test("a member that only a later entry has is found", () => {
+  const first = Array.from({ length: 64 }, () => '{"a":1,"b":2}');
+  const texts = [...first, '{"a":1,"b":2,"c":3}', '{"a":1,"c":{"a":1,"b":2}}'];
+  const { texts: parts } = finish(
+    new EntryPart(["a", "c"]).ofEntries(new DocumentEntriesReply({ keys: null, texts })),
+  );
+  assert.deepEqual(parts.slice(63), ['{"a":1}', '{"a":1,"c":3}', '{"a":1,"c":{"a":1,"b":2}}']);
+});
