@@ -195,6 +195,13 @@ export const listMutants: readonly Mutant[] = [
     test: "test/tools/cli/status/timeline-problems.test.js",
   },
   {
+    name: "metrics: refused connections of a listener appear only after the first",
+    file: "tools/admin/metric-table.js",
+    find: 'listener.startsWith("dbsync-v") && OF_CONNECTIONS',
+    replace: "OF_CONNECTIONS",
+    test: "test/tools/admin/server.test.js",
+  },
+  {
     name: "status: the reason of a member is taken for this daemon's own",
     file: "protocol/figures/timeline-problems.js",
     find: 'closedBy === "member" ? IF_MEMBER_CLOSED : IF_DAEMON_CLOSED',

@@ -66,7 +66,7 @@ const UNKNOWN_VERSION: ReadonlySet<string> = new Set<RefusalCode>([
   ...(["too-many-connections", "too-much-buffered", "output-stuck"] as const),
 ]);
 
-/** Reasons to refuse a connection before its listener is known. */
+/** Reasons to refuse a connection; for versions 1 and 2, before the version is known. */
 const OF_CONNECTIONS: ReadonlySet<string> = new Set<RefusalCode>([
   ...(["tls-handshake", "not-tls", "too-many-connections", "too-much-buffered"] as const),
 ]);
@@ -76,7 +76,7 @@ function canRefuse(listener: string, code: RefusalCode): boolean {
   if (listener === "ws") return !VERSION_1_ONLY.has(code);
   if (code === "wrong-origin") return false;
   if (listener === "dbsync") return UNKNOWN_VERSION.has(code);
-  if (OF_CONNECTIONS.has(code)) return false;
+  if (listener.startsWith("dbsync-v") && OF_CONNECTIONS.has(code)) return false;
   if (listener === "dbsync-v2") return !VERSION_1_ONLY.has(code);
   const isOfEnvelopes = "wire" in REFUSALS[code] && !BOTH_VERSIONS.has(code);
   return listener !== "dbsync-v1" || !isOfEnvelopes;

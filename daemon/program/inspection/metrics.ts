@@ -32,7 +32,7 @@ export interface ListenerCounts {
   connections: number;
   connected: number;
   /**
-   * Number of refusals by code. All codes are present from the start, so that the first refusal appears as a change.
+   * Number of refusals by code, of all codes from the start. metric-table.ts shows those that the listener can have.
    */
   readonly refusals: Record<RefusalCode, number>;
 }

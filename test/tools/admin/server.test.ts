@@ -173,7 +173,7 @@ test("/metrics has all metrics of the table, and all possible reasons of a liste
   for (const [name, { type }] of Object.entries(METRICS)) {
     assert.ok(text.includes(`# TYPE ${name} ${type}\n`), name);
   }
-  const listeners = ["dbsync", "dbsync-v1", "dbsync-v2", "ws"];
+  const listeners = ["dbsync", "dbsync-v1", "dbsync-v2", "ws", "resp"];
   for (const listener of listeners) admin.metrics.connected(listener, 1);
   admin.metrics.refused("dbsync-v1", "skew");
   const found = await scrape(admin);
@@ -188,6 +188,11 @@ test("/metrics has all metrics of the table, and all possible reasons of a liste
   assert.deepEqual([of("dbsync-v1", "command-error"), of("dbsync-v2", "command-error")], [0, undefined]);
   assert.deepEqual([of("dbsync-v1", "over-rate"), of("dbsync-v2", "over-rate")], [undefined, 0]);
   assert.deepEqual([of("ws", "wrong-origin"), of("dbsync-v2", "wrong-origin")], [0, undefined]);
+  assert.deepEqual(
+    ["dbsync", "dbsync-v2", "resp"].map((listener) => of(listener, "too-many-connections")),
+    [0, undefined, 0],
+    "connections of versions 1 and 2 are refused before the version is known",
+  );
   assert.equal(of("dbsync-v1", "skew"), 1, "other reasons appear once they are counted");
   const started = found.get("process_start_time_seconds") ?? 0;
   assert.ok(Math.abs(started - (Date.now() / 1000 - process.uptime())) < 60);
