@@ -43,9 +43,15 @@ const CORE_SHARE = 0.5;
 
 const { values, positionals } = parseArgs({
   args: process.argv.slice(2),
-  options: { seconds: { type: "string" } },
+  options: { seconds: { type: "string" }, help: { type: "boolean" } },
   allowPositionals: true,
 });
+if (values.help) {
+  console.log(
+    "npm run core [-- NAME… --seconds N]: removes faces and tools from a copy of the tree, and tests the rest",
+  );
+  process.exit();
+}
 const startedAt = performance.now();
 const limit = secondsOption(values.seconds);
 const elapsed = () => performance.now() - startedAt;

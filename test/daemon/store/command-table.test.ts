@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { commands } from "../../../daemon/store/command-table.js";
 import { isKeyCommand } from "../../../daemon/store/key-command.js";
+import { COMMAND_FAMILIES } from "../../../daemon/store/rows/command-families.js";
 import type { Command } from "../../../daemon/store/rows/command-row.js";
 
 for (const { name, writes, events } of commands)
@@ -16,6 +17,15 @@ for (const { name, writes, events } of commands)
         : `${name} does not write: remove \`events\` from its row`,
     );
   });
+
+test("the table has the commands of each family of a face", () => {
+  for (const { name, rows } of COMMAND_FAMILIES)
+    for (const row of rows)
+      assert.ok(
+        commands.includes(row),
+        `${row.name}: add familyRows("${name}") to daemon/store/command-table.ts`,
+      );
+});
 
 interface Need {
   readonly property: keyof Command;
