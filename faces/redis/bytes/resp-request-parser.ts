@@ -117,10 +117,17 @@ export class RespRequestParser {
   #readShortRequest(): readonly ByteString[] | null {
     const buffer = this.#input.bytes;
     const end = this.#input.end;
-    const count = (buffer[this.#input.at + 1] as number) - DIGIT_0;
-    if (!(count >= 1 && count <= 9) || buffer[this.#input.at + 2] !== CR) return null;
+    let count = (buffer[this.#input.at + 1] as number) - DIGIT_0;
+    let at = this.#input.at + 2;
+    if (!(count >= 1 && count <= 9)) return null;
+    if (buffer[at] !== CR) {
+      const digit = (buffer[at++] as number) - DIGIT_0;
+      if (!(digit >= 0 && digit <= 9)) return null;
+      count = count * 10 + digit;
+    }
+    if (buffer[at] !== CR || (count > UNAUTHENTICATED_ARGUMENTS_MAX && !this.trusted)) return null;
+    at += 2;
     const argv: ByteString[] = new Array(count);
-    let at = this.#input.at + 4;
     for (let i = 0; i < count; i++) {
       let length = (buffer[at + 1] as number) - DIGIT_0;
       if (buffer[at] !== DOLLAR || !(length >= 0 && length <= 9)) return null;

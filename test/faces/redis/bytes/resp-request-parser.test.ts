@@ -145,6 +145,7 @@ test("a request above its limit is refused", () => {
 test("before authentication only short requests are accepted", () => {
   for (const [text, problem] of [
     ["*11\r\n", "Protocol error: unauthenticated multibulk length"],
+    [`*11\r\n${"$1\r\nx\r\n".repeat(11)}`, "Protocol error: unauthenticated multibulk length"],
     ["*1\r\n$16385\r\n", "Protocol error: unauthenticated bulk length"],
   ] as const) {
     const parser = new RespRequestParser(bounds, new ShortStrings());
@@ -192,6 +193,9 @@ test("a complete short request is refused for the same reasons as a request in p
     ["*1\r\n$4x\r\nPING\r\n", "invalid bulk length"],
     ["*1\r\n+PING\r\n", "expected '$', got '+'"],
     ["*x\r\n$4\r\nPING\r\n", "invalid multibulk length"],
+    ["*1x\r\n$4\r\nPING\r\n", "invalid multibulk length"],
+    ["*01\r\n$4\r\nPING\r\n", "invalid multibulk length"],
+    [`*12\r\n${"$1\r\nx\r\n".repeat(12)}`, null],
   ] as const;
   for (const [bytes, problem] of requests) {
     for (const pieces of [[bytes], [...bytes]]) {
