@@ -118,12 +118,18 @@ export function entryOf(index: number, count: number): Entry {
   };
 }
 
-export async function fillDocument(port: number, document: string, count: number): Promise<void> {
+/** @param entry  returns the entry with an index, of `count` entries */
+export async function fillDocument(
+  port: number,
+  document: string,
+  count: number,
+  entry: (index: number, count: number) => unknown = entryOf,
+): Promise<void> {
   using client = await JsonClient.open(port);
   await client.request({ action: "create", document });
   for (let from = 0; from < count; from += BATCH) {
     const length = Math.min(BATCH, count - from);
-    const data = Array.from({ length }, (_, at) => entryOf(from + at, count));
+    const data = Array.from({ length }, (_, at) => entry(from + at, count));
     await client.request({ action: "insert", document, data });
   }
 }

@@ -14,6 +14,7 @@ const BENCHMARKS = [
   "full-load",
   "resp",
   "documents",
+  "document-hits",
   "memory",
   "lone-call",
   "decisions",

@@ -58,8 +58,8 @@ export function writePhpString(text: string): string {
 const PLAIN_STRING = /^[ -.0-\x7f]*$/;
 const PLAIN_NAME = /^[ !#-.0-[\]-~]*$/;
 const TO_ESCAPE = /[/\x80-\uffff]/g;
-const escaped = (character: string) =>
-  character === "/" ? "\\/" : `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+const escaped = (character: string) => (character === "/" ? "\\/" : escapedUnit(character.charCodeAt(0)));
+const escapedUnit = (code: number) => `\\u${code.toString(16).padStart(4, "0")}`;
 
 /**
  * Matches texts that PHP may write differently: escapes, fractions, exponents, large numbers, minus zero, empty
@@ -100,7 +100,16 @@ function withEscapes(bytes: ByteString): string {
 }
 
 const BEYOND_ASCII = /[\x80-\xff]+/g;
-const escapedCharacters = (bytes: ByteString) => textOfBytes(bytes).replace(TO_ESCAPE, escaped);
+/** The lowest first byte of characters with three bytes in UTF-8. */
+const THREE_BYTES = 0xe0;
+
+function escapedCharacters(bytes: ByteString): string {
+  const first = bytes.charCodeAt(0);
+  // Short words of Latin, Greek and Cyrillic letters are decoded without a buffer.
+  if (bytes.length === 2 && first < THREE_BYTES)
+    return escapedUnit(((first & 0x1f) << 6) | (bytes.charCodeAt(1) & 0x3f));
+  return textOfBytes(bytes).replace(TO_ESCAPE, escaped);
+}
 
 /** The overlap of windows in characters, because a match (such as 16 digits) may begin in one and end in the next. */
 const OVERLAP = 16;

@@ -74,7 +74,7 @@ export class EntryPart {
         shape = shapeOf(text, names);
         cut = shape?.pattern.exec(text) ?? null;
       }
-      const part = cut === null || shape === null ? this.of(text) : partIn(cut, shape.groups);
+      const part = cut === null || shape === null ? this.of(text) : partIn(cut, shape);
       if (parts.push(part) % STEP_ENTRIES === 0) yield;
     }
     return { keys, texts: parts };
@@ -96,10 +96,12 @@ interface Shape {
   readonly pattern: RegExp;
   /** The groups of the pattern that are the requested members, in the requested order. */
   readonly groups: readonly number[];
+  /** The opening bracket of a part, unless it is in the first group. */
+  readonly head: string;
 }
 
-function partIn(cut: RegExpExecArray, groups: readonly number[]): ByteString {
-  let part = `{${cut[groups[0] as number]}`;
+function partIn(cut: RegExpExecArray, { head, groups }: Shape): ByteString {
+  let part = head + cut[groups[0] as number];
   for (let at = 1; at < groups.length; at++) part += `,${cut[groups[at] as number]}`;
   return `${part}}`;
 }
@@ -118,11 +120,15 @@ function shapeOf(text: ByteString, names: readonly MemberName[]): Shape | null {
   const begins = rising.filter((position) => !isRising || !rising.includes(position - 1));
   const ends = rising.filter((position) => !isRising || !rising.includes(position + 1));
   const members = labels.slice(0, count).map((label, at) => {
-    const member = `${label.replace(TO_QUOTE, "$&")}:${VALUE}`;
-    return `${begins.includes(at) ? "(" : ""}${member}${ends.includes(at) ? ")" : ""}`;
+    const member = `${label.replace(TO_QUOTE, "\\$&")}:${VALUE}`;
+    const opening = at === 0 && isRising ? "\\{" : "";
+    return `${begins.includes(at) ? "(" : ""}${opening}${member}${ends.includes(at) ? ")" : ""}`;
   });
   return {
-    pattern: new RegExp(`^{${members.join(",")}${count === labels.length ? "}$" : ","}`),
+    pattern: new RegExp(
+      `^${isRising ? "" : "\\{"}${members.join(",")}${count === labels.length ? "\\}$" : ","}`,
+    ),
     groups: isRising ? begins.map((_, at) => at + 1) : found.map((position) => rising.indexOf(position) + 1),
+    head: isRising && begins[0] === 0 ? "" : "{",
   };
 }
