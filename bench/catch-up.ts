@@ -3,12 +3,11 @@
  * is short and does not change RESULTS.md. `--full` writes a million envelopes of one command instead of 200,000; signing
  * them takes minutes.
  */
-import { cpuMicros, mainThreadMicros, verifySeconds } from "./daemon-cpu.js";
+
 import { startDaemon } from "./processes.js";
 import { inEnglish, isSmoke, machine, met, report, table } from "./report.js";
-import { Workspace } from "./timeline-daemons.js";
-import { type DataPlan, signedEntries, writeFolder } from "./timeline-data.js";
-import { memoryUse } from "./usage.js";
+import { type DataPlan, signedEntries, Workspace, writeFolder } from "./timeline-daemons.js";
+import { cpuMicros, mainThreadMicros, memoryUse, verifySeconds } from "./usage.js";
 
 const full = process.argv.includes("--full");
 const COMMANDS = isSmoke ? 8_000 : 1_000_000;

@@ -3,10 +3,10 @@
  * the same three daemons with `--data --fsync always`. `--smoke` is short and does not change RESULTS.md.
  */
 import type { Client } from "../client/public-api.js";
-import { cpuOf } from "./daemon-cpu.js";
 import { alternate, measure, medians } from "./measure.js";
 import { isSmoke, machine, met, report, table } from "./report.js";
 import { Workspace } from "./timeline-daemons.js";
+import { cpuOf } from "./usage.js";
 
 const ROUNDS = isSmoke ? 1 : 5;
 const SECONDS = isSmoke ? 0.2 : 1.5;

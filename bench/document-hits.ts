@@ -2,11 +2,12 @@
  * Measures requests of --json clients with many hits: the CPU time that the daemon takes for an answer, beside that of a
  * loop that only parses the entries which the answer is made of, and writes the answer. `--smoke` uses few entries.
  */
-import { cpuMicros } from "./daemon-cpu.js";
+
 import { fillDocument, JsonClient } from "./document-clients.js";
 import { alternate, median } from "./measure.js";
 import { startFace } from "./processes.js";
 import { inEnglish, isSmoke, machine, met, report, table } from "./report.js";
+import { cpuMicros } from "./usage.js";
 
 const ENTRIES = isSmoke ? 1_000 : 10_000;
 const ROUNDS = isSmoke ? 1 : 7;

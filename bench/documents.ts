@@ -16,8 +16,8 @@ import {
 } from "./document-clients.js";
 import { alternate, type Figures, medians } from "./measure.js";
 import { startEcho, startFace } from "./processes.js";
-import { fill } from "./redis-memory.js";
 import { inEnglish, isSmoke, machine, met, report, table } from "./report.js";
+import { fill } from "./usage.js";
 
 const ROUNDS = isSmoke ? 1 : 3;
 const SECONDS = isSmoke ? 0.2 : 2;

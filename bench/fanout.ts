@@ -6,9 +6,8 @@ import { sign } from "node:crypto";
 import { Redis } from "ioredis";
 import { startRedis } from "../test/support/redis-server.js";
 import { alternate, type Figures, measure, median } from "./measure.js";
-import { type Server, startEcho, startTogether } from "./processes.js";
+import { roundTrip, type Server, startEcho, startTogether } from "./processes.js";
 import { FIGURE_HEAD, figureCells, isSmoke, machine, met, report, table } from "./report.js";
-import { roundTrip } from "./round-trip.js";
 import { Workspace } from "./timeline-daemons.js";
 
 const SECONDS = isSmoke ? 0.3 : 4;

@@ -3,10 +3,11 @@
  * timeline. In addition to the rates, which vary on a shared machine, it prints the daemons' CPU time per command.
  * `--smoke` is short and does not change RESULTS.md.
  */
-import { cpuOf } from "./daemon-cpu.js";
+
 import { alternate, type Figures, measure, medians } from "./measure.js";
 import { FIGURE_HEAD, figureCells, inEnglish, isSmoke, machine, met, report, table } from "./report.js";
 import { type Durability, Workspace } from "./timeline-daemons.js";
+import { cpuOf } from "./usage.js";
 
 const SECONDS = isSmoke ? 0.3 : 4;
 const ROUNDS = isSmoke ? 1 : 5;

@@ -10,12 +10,11 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { RedisConnection } from "../test/support/redis-connection.js";
-import { cpuMicros, type KeyPair, type KeyType, makeKey } from "./daemon-cpu.js";
 import { alternate, measure, median, paced } from "./measure.js";
-import { type Server, startDaemon, startEcho, startFace } from "./processes.js";
+import { roundTrip, type Server, startDaemon, startEcho, startFace } from "./processes.js";
 import { isSmoke, machine, met, report, table } from "./report.js";
-import { roundTrip } from "./round-trip.js";
 import { Workspace } from "./timeline-daemons.js";
+import { cpuMicros, type KeyPair, type KeyType, makeKey } from "./usage.js";
 
 const SECONDS = 0.2;
 const WARM_UP_SECONDS = isSmoke ? 0.1 : 8;

@@ -3,9 +3,8 @@
  * receives the same commands. `--smoke` uses fewer values and does not change RESULTS.md.
  */
 import { RedisConnection } from "../test/support/redis-connection.js";
-import { probeOf, startProbed } from "./probed-daemon.js";
-import { type CommandOf, digits, fill, measureRedis, stringCommand } from "./redis-memory.js";
 import { inEnglish, isSmoke, machine, report, table } from "./report.js";
+import { type CommandOf, digits, fill, measureRedis, probeOf, startProbed, stringCommand } from "./usage.js";
 
 /** A permutation of the numbers below 2²⁰, so that the values are not added in order. */
 const scattered = (i: number) => Math.imul(i, 0x9e3b1) & 0xfffff;

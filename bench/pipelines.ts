@@ -10,11 +10,11 @@ import { pathToFileURL } from "node:url";
 import { RedisConnection } from "../test/support/redis-connection.js";
 import { startRedis } from "../test/support/redis-server.js";
 import { repositoryRoot } from "../test/support/repository.js";
-import { cpuMicros } from "./daemon-cpu.js";
 import { alternate, median, medians } from "./measure.js";
 import { startFace } from "./processes.js";
 import { isSmoke, machine, met, report, table } from "./report.js";
 import { Workspace } from "./timeline-daemons.js";
+import { cpuMicros } from "./usage.js";
 
 const UNITS = isSmoke ? 100 : 1000;
 const ROUNDS = isSmoke ? { rounds: 1 } : { rounds: 15, warmUps: 5 };

@@ -1,5 +1,6 @@
-/** Starts the servers of a benchmark: daemons and minimal servers, each in a separate process. */
+/** Starts the servers of a benchmark: daemons and minimal servers, each in a separate process, and calls the latter. */
 import { type ChildProcess, spawn } from "node:child_process";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { freePort } from "../test/support/free-port.js";
 import { programPaths } from "../test/support/programs.js";
@@ -81,5 +82,41 @@ function server(child: ChildProcess, port: number, startMs: number): Server {
         child.kill("SIGCONT");
         child.kill("SIGTERM");
       }),
+  };
+}
+
+/** Calls of minimal servers: the same bytes are written to all of them, and the first complete answer counts. */
+interface RoundTrip extends Disposable {
+  /** Waits until one of the servers has answered all calls so far. */
+  call(): Promise<void>;
+}
+
+/**
+ * Connects to servers.
+ * @param request  returns the bytes of the next call
+ * @param answerBytes  the length of each answer
+ */
+export function roundTrip(ports: readonly number[], request: () => Buffer, answerBytes: number): RoundTrip {
+  let calls = 0;
+  let answered: () => void = () => {};
+  const sockets = ports.map((port) => {
+    let received = 0;
+    const socket = connect({ port, host: "127.0.0.1", noDelay: true });
+    return socket.on("data", ({ length }) => {
+      received += length;
+      if (received === calls * answerBytes) answered();
+    });
+  });
+  return {
+    call: () =>
+      new Promise((resolve) => {
+        calls++;
+        answered = resolve;
+        const bytes = request();
+        for (const socket of sockets) socket.write(bytes);
+      }),
+    [Symbol.dispose]: () => {
+      for (const socket of sockets) socket.destroy();
+    },
   };
 }

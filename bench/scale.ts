@@ -9,14 +9,24 @@ import { setTimeout } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { EnvelopeClient, makeKeyPair } from "../test/support/envelope-client.js";
 import { RedisConnection } from "../test/support/redis-connection.js";
-import { cpuMicros, cpuOf, mainThreadMicros, makeKey, verifySeconds } from "./daemon-cpu.js";
-import { probeOf, startProbed } from "./probed-daemon.js";
 import type { FaceServer } from "./processes.js";
-import { measureRedis, stringCommand } from "./redis-memory.js";
 import { inEnglish, isSmoke, machine, report, table } from "./report.js";
-import { Workspace } from "./timeline-daemons.js";
-import { signedEntries, writeFolder } from "./timeline-data.js";
-import { bytesWritten, MIB, meanOf, memoryUse } from "./usage.js";
+import { signedEntries, Workspace, writeFolder } from "./timeline-daemons.js";
+import {
+  bytesWritten,
+  cpuMicros,
+  cpuOf,
+  MIB,
+  mainThreadMicros,
+  makeKey,
+  meanOf,
+  measureRedis,
+  memoryUse,
+  probeOf,
+  startProbed,
+  stringCommand,
+  verifySeconds,
+} from "./usage.js";
 
 const { values: given } = parseArgs({
   options: {

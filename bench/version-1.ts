@@ -4,12 +4,11 @@
  * RESULTS.md.
  */
 import { frameOf } from "../client/settings/signing-key.js";
-import { signCommand } from "../keys/sign.js";
+import { signCommand } from "../keys/signatures.js";
 import { startRedis } from "../test/support/redis-server.js";
 import { alternate, measure, medians } from "./measure.js";
-import { startDaemon, startEcho, startTogether } from "./processes.js";
+import { roundTrip, startDaemon, startEcho, startTogether } from "./processes.js";
 import { isSmoke, machine, report, table } from "./report.js";
-import { roundTrip } from "./round-trip.js";
 import { Workspace } from "./timeline-daemons.js";
 
 const SECONDS = isSmoke ? 0.3 : 2;

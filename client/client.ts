@@ -1,6 +1,6 @@
 /** The public types of a client. */
 
-import type { ChannelEvent, ChannelInput, KeyInput, ListenOptions, WatchEvent } from "./live/live-event.js";
+import type { ChannelEvent, ChannelInput, KeyInput, ListenOptions, WatchEvent } from "./live/live-events.js";
 import type { CallOptions, TypedCallOptions } from "./settings/call-options.js";
 import type { CommandInput } from "./shared/command-input.js";
 import type { CommandMethods } from "./shared/commands.js";

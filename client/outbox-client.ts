@@ -6,8 +6,8 @@ import type { ByteString } from "../protocol/byte-string.js";
 import { hexOf, orderKey, UNIT_COMMANDS_MAX } from "../protocol/version-2/envelope.js";
 import { type CallParts, PendingCall, type ReplyHandlers } from "./calls/pending-call.js";
 import type { CallingClient } from "./client.js";
-import type { ChannelEvent, ChannelInput, KeyInput, ListenOptions, WatchEvent } from "./live/live-event.js";
-import type { Listening, ListeningOptions } from "./live/subscription-requests.js";
+import type { ChannelEvent, ChannelInput, KeyInput, ListenOptions, WatchEvent } from "./live/live-events.js";
+import type { Listening, ListeningOptions } from "./live/subscriptions.js";
 import {
   type CallOptions,
   type CallSettings,
@@ -16,17 +16,15 @@ import {
 } from "./settings/call-options.js";
 import { onAbort, removeAbortListener } from "./shared/abort-listeners.js";
 import type { Environment } from "./shared/client-environment.js";
-import { commandKindOf, inputBytes, isReadCommand } from "./shared/command-bytes.js";
+import { commandKindOf, commandName, inputBytes, isReadCommand } from "./shared/command-bytes.js";
 import type { CommandInput } from "./shared/command-input.js";
 import { callLabel, commandLabel, commandsLabel } from "./shared/command-labels.js";
 import type { CommandKind } from "./shared/commands.js";
 import { Alarm } from "./shared/deadline-timer.js";
-import { deferredEvents } from "./shared/deferred-events.js";
 import { abortedCall, closedClient, DbsyncError, type Outcome } from "./shared/errors.js";
 import type { ReplyValue, Shape } from "./shared/reply-value.js";
 import type { Sealer } from "./shared/sealer.js";
 import type { Outbox } from "./version-2/outbox.js";
-import { isWritersCommand, writersAsText } from "./writers-command.js";
 
 /** The process or the web page that a client runs in. */
 export interface ClientHost {
@@ -277,7 +275,7 @@ export class OutboxClient implements CallingClient {
   }
 
   async #loadListening(): Promise<Listening> {
-    const loading = loaded(import("./live/subscription-requests.js"));
+    const loading = loaded(import("./live/subscriptions.js"));
     const [sealer, { Listening }] = await Promise.all([this.#host.sealer(), loading]);
     if (this.#closedBy !== null) throw closedClient(this.#closedBy, "");
     return new Listening(this.#settings, this.#environment, sealer);
@@ -319,4 +317,41 @@ const labelOf = (inputs: CommandInput | readonly CommandInput[], isMulti: boolea
 /** Returns the kind of the commands of `multi`. */
 function unitKindOf(commands: readonly CommandInput[]): CommandKind {
   return commands.every(isReadCommand) ? "reads" : "writes";
+}
+
+/**
+ * Returns an iterator over the events of `coming`, before they are ready, because code or a key may have to be loaded
+ * first.
+ * @param coming  if it rejects, the first `next` rejects
+ */
+export function deferredEvents<Event>(
+  coming: Promise<AsyncIterableIterator<Event>>,
+): AsyncIterableIterator<Event> {
+  coming.catch(() => {});
+  const iterator: AsyncIterableIterator<Event> = {
+    next: async () => await (await coming).next(),
+    return: async () => (await (await coming).return?.()) ?? { value: undefined, done: true },
+    [Symbol.asyncIterator]: () => iterator,
+  };
+  return iterator;
+}
+
+/**
+ * Handles `WRITERS key …`, which returns the last writer of each key. The bytes of a writer are not text, so callers
+ * that request text receive hexadecimal digits, which the option `if` accepts. It is the only such command, so its name
+ * is here and not in the generated file. Source: docs/protocol-v2.md "Units".
+ */
+export function isWritersCommand(command: CommandInput): boolean {
+  const name = commandName(command);
+  return typeof name === "string" && name.length === "WRITERS".length && name.toUpperCase() === "WRITERS";
+}
+
+/**
+ * Converts the reply's Buffers to hexadecimal digits, and the empty Buffers of absent keys to null.
+ * @param reply  a reply with Buffers
+ */
+function writersAsText(reply: ReplyValue): ReplyValue {
+  if (Array.isArray(reply)) return reply.map(writersAsText);
+  if (!Buffer.isBuffer(reply)) return reply;
+  return reply.length === 0 ? null : reply.toString("hex");
 }

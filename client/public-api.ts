@@ -14,7 +14,7 @@ export type {
   MessageEvent,
   OpenEvent,
   WatchEvent,
-} from "./live/live-event.js";
+} from "./live/live-events.js";
 export type { CallOptions, TypedCallOptions } from "./settings/call-options.js";
 export type { KeyOption, SendOptions } from "./settings/client-settings.js";
 export type { HeaderOptions, If } from "./settings/header-options.js";

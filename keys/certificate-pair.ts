@@ -5,10 +5,9 @@
  */
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { fingerprint } from "./fingerprint.js";
-import { KeyFileError } from "./key-file-errors.js";
+import { KeyFileError, shellWord } from "./key-file-errors.js";
 import { readKeyFile } from "./key-source.js";
 import { contentOf, isEncrypted, type PemBlock, pemBlocks } from "./pem.js";
-import { shellWord } from "./shell-word.js";
 
 const MAKE_ONE = "make one: dbsync-keygen --certificate --san NAME";
 

@@ -3,11 +3,9 @@
  * digits, in the same file on each machine. Source: docs/protocol-v2.md "Members".
  */
 import { randomBytes } from "node:crypto";
-import { discard, publishNew, stage } from "./atomic-file.js";
-import { KeyFileError, type KeyFileErrorCode } from "./key-file-errors.js";
+import { discard, publishNew, stage, writingFailure } from "./atomic-file.js";
+import { KeyFileError, type KeyFileErrorCode, shellWord } from "./key-file-errors.js";
 import { errnoOf, readKeyFile } from "./key-source.js";
-import { shellWord } from "./shell-word.js";
-import { writingFailure } from "./write-failures.js";
 
 const SECRET_BYTES = 32;
 const SECRET_MODE = 0o600;

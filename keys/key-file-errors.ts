@@ -3,7 +3,6 @@
  * problem, the file, and the fix. A command to run is at the end, after a colon.
  * test/keys/unusable-files.test.ts runs these commands and loads the files that they create.
  */
-import { shellWord } from "./shell-word.js";
 
 /** The half of a key pair. */
 export type KeyHalf = "private" | "public";
@@ -145,4 +144,10 @@ export class KeyFileError extends Error {
     this.code = code;
     this.file = origin.file;
   }
+}
+
+/** Quotes a path for the shell commands in messages: `keys/a.pem` is unchanged, `my key.pem` in quotes, `-a.pem` as `./-a.pem`. */
+export function shellWord(path: string): string {
+  const word = path.startsWith("-") ? `./${path}` : path;
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }

@@ -8,8 +8,7 @@ import { type ByteString, bytesOf } from "../protocol/byte-string.js";
 import { isSmallOrderKey } from "../protocol/small-order-keys.js";
 import { fingerprint } from "./fingerprint.js";
 import { KeyFileError, type KeyOrigin } from "./key-file-errors.js";
-import { type KeySource, originOf, readKeyFile } from "./key-source.js";
-import { MAX_PASSPHRASE_BYTES } from "./passphrase-file.js";
+import { type KeySource, MAX_PASSPHRASE_BYTES, originOf, readKeyFile } from "./key-source.js";
 import {
   contentOf,
   contentWithoutPem,
@@ -20,8 +19,7 @@ import {
   type PemBlock,
   pemBlocks,
 } from "./pem.js";
-import { signCommand } from "./sign.js";
-import { verifyCommand } from "./verify.js";
+import { signCommand, verifyCommand } from "./signatures.js";
 
 /** The types of keys that callers may allow, under node:crypto's names. */
 export type KeyKind = "rsa" | "ed25519";

@@ -1,5 +1,5 @@
 /** The public types of the client for web pages. */
-import type { ChannelEvent, ChannelInput, KeyInput, ListenOptions, WatchEvent } from "../live/live-event.js";
+import type { ChannelEvent, ChannelInput, KeyInput, ListenOptions, WatchEvent } from "../live/live-events.js";
 import type { CommandInput } from "../shared/command-input.js";
 import type { DbsyncError, Outcome } from "../shared/errors.js";
 import type { Policy } from "../shared/policy.js";

@@ -1,7 +1,7 @@
 /**
  * Replaces the error sentences in the bundle, to reduce its size. Errors contain only codes and stages, which
- * client/README.md explains. The bundle uses this file instead of sentences.ts, described-outcomes.ts,
- * allowed-values.ts, waiting-reasons.ts and command-labels.ts.
+ * client/README.md explains. The bundle uses this file instead of sentences.ts, allowed-values.ts
+ * and command-labels.ts.
  */
 import type { Outcome } from "../shared/errors.js";
 

@@ -6,9 +6,8 @@ import { CALL_CHECKS, checkOptions, readCallOptions } from "../settings/call-opt
 import { badOption } from "../shared/errors.js";
 import type { Address } from "../shared/server-list.js";
 import type { BrowserClient, BrowserOptions } from "./browser-client.js";
-import { browserSocket, type MakeSocket, WebEnvironment } from "./web-environment.js";
 import { openKey, type WebKey } from "./web-key.js";
-import { WebPage } from "./web-page.js";
+import { browserSocket, type MakeSocket, WebEnvironment, WebPage } from "./web-page.js";
 
 // biome-ignore lint/performance/noBarrelFile: the package's entry for browsers; no file inside imports it
 export { DbsyncError } from "../shared/errors.js";

@@ -1,6 +1,6 @@
 /**
- * The web page of a client: it loads the key and the outbox, limits and lists the unanswered calls, and stores those
- * that are signed. Calls wait for each daemon that is unreachable, until their deadlines. The modules for version 2 and
+ * The web page of a client, and its clock, timers and WebSockets: it loads the key and the outbox, limits and lists the
+ * unanswered calls, and stores those that are signed. Calls wait for each daemon that is unreachable, until their deadlines. The modules for version 2 and
  * for IndexedDB are loaded when first used.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -8,11 +8,11 @@ import { bytesOfHex, HASH_BYTES, NONCE_BYTES } from "../../protocol/version-2/en
 import { type CallParts, sizeOf } from "../calls/pending-call.js";
 import { type ClientHost, loaded, type StartCall } from "../outbox-client.js";
 import type { CallSettings } from "../settings/call-options.js";
-import type { Environment } from "../shared/client-environment.js";
+import type { ClientSocket, Environment, SocketEvents, Timer } from "../shared/client-environment.js";
 import { tooLong } from "../shared/command-labels.js";
 import { DbsyncError } from "../shared/errors.js";
 import type { Seal, Sealer } from "../shared/sealer.js";
-import type { Address } from "../shared/server-list.js";
+import type { Address, Endpoint } from "../shared/server-list.js";
 import type { Batch } from "../version-2/call-batch.js";
 import type { Outbox, OutboxOwner } from "../version-2/outbox.js";
 import type { BrowserDaemon, Recovered, Waiting } from "./browser-client.js";
@@ -310,4 +310,78 @@ class WebSealer implements Sealer {
 
 async function sha256(bytes: ArrayBuffer | Uint8Array<ArrayBuffer>): Promise<ByteString> {
   return Buffer.from(await crypto.subtle.digest("SHA-256", bytes)).toString("latin1");
+}
+
+/** The subprotocol of `--ws`. */
+const PROTOCOL = "dbsync2";
+
+/** The part of WebSocket that the client uses, so that tests can replace it. */
+interface Messages {
+  binaryType: string;
+  readonly bufferedAmount: number;
+  onopen: ((event: never) => void) | null;
+  onmessage: ((event: { readonly data: ArrayBuffer }) => void) | null;
+  onclose: ((event: { readonly code: number }) => void) | null;
+  onerror: ((event: never) => void) | null;
+  send(bytes: Uint8Array<ArrayBuffer>): void;
+  close(): void;
+}
+
+export type MakeSocket = (url: string, protocol: string) => Messages;
+
+export const browserSocket: MakeSocket = (url, protocol) => new WebSocket(url, protocol) as Messages;
+
+/** The machine counts as having slept if the wall clock has advanced this much further than performance.now(). */
+const SLEEP_MS = 1_000;
+
+/** The environment of a client in a browser: its clock, its timers, and WebSockets. */
+export class WebEnvironment implements Environment {
+  readonly random = Math.random;
+  /** Milliseconds that the machine has slept: performance.now() stops during sleep, and the daemons' clocks do not. */
+  #slept = 0;
+  #ahead = Number.POSITIVE_INFINITY;
+  readonly #makeSocket: MakeSocket;
+
+  constructor(makeSocket: MakeSocket) {
+    this.#makeSocket = makeSocket;
+  }
+
+  now(): number {
+    const awake = performance.now();
+    const ahead = Date.now() - awake;
+    if (ahead > this.#ahead + SLEEP_MS) this.#slept += ahead - this.#ahead;
+    this.#ahead = ahead;
+    return awake + this.#slept;
+  }
+
+  wallClock(): number {
+    return Date.now();
+  }
+
+  soon(run: () => void): void {
+    queueMicrotask(run);
+  }
+
+  setTimer(ms: number, fire: () => void): Timer {
+    const timeout = setTimeout(fire, ms);
+    return { cancel: () => clearTimeout(timeout), hold() {} };
+  }
+
+  openSocket({ text = "" }: Endpoint, events: SocketEvents): ClientSocket {
+    const socket = this.#makeSocket(text, PROTOCOL);
+    socket.binaryType = "arraybuffer";
+    socket.onopen = () => events.opened();
+    socket.onmessage = ({ data }) => events.received(Buffer.from(data));
+    // Browsers do not report to pages why a connection was closed.
+    socket.onclose = ({ code }) => events.closed({ message: `WebSocket closed (${code})` });
+    socket.onerror = () => {};
+    return {
+      write: (bytes) => socket.send(bytes as Uint8Array<ArrayBuffer>),
+      unsentBytes: () => socket.bufferedAmount,
+      destroy() {
+        socket.onopen = socket.onmessage = socket.onclose = null;
+        socket.close();
+      },
+    };
+  }
 }

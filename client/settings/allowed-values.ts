@@ -1,7 +1,7 @@
 /** The allowed values of each option, as text for errors. The bundle for web pages leaves them out (client/README.md). */
 import { didYouMean } from "../../protocol/nearest-name.js";
 import { HASH_BYTES, ORDER_KEY_BYTES, UNIT_ID_BYTES } from "../../protocol/version-2/envelope.js";
-import { VERSIONS_ALLOWED } from "../shared/protocol-versions.js";
+import { VERSIONS_ALLOWED } from "../shared/server-list.js";
 import { DAEMONS_MAX, IF_KEYS_MAX, POLICIES, STABLE_TIMEOUT_MS, TIMEOUT_MS_MAX } from "./call-limits.js";
 
 const EITHER = "true or false";

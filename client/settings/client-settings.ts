@@ -1,8 +1,14 @@
 /** Checks the options of a client and converts them to settings. Each option is defined here and nowhere else. */
 import type { KeyObject } from "node:crypto";
 import type { Format } from "../shared/outcome.js";
-import { readVersions, type Versions } from "../shared/protocol-versions.js";
-import { type Address, type Endpoint, needsAuthorities, parseServers } from "../shared/server-list.js";
+import {
+  type Address,
+  type Endpoint,
+  needsAuthorities,
+  parseServers,
+  readVersions,
+  type Versions,
+} from "../shared/server-list.js";
 import { DEFAULT_TIMEOUT_MS } from "./call-limits.js";
 import {
   CALL_CHECKS,

@@ -8,8 +8,13 @@ import { dirname, join, resolve } from "node:path";
 import { didYouMean } from "../../protocol/nearest-name.js";
 import { badOption, DbsyncError } from "../shared/errors.js";
 import type { Format } from "../shared/outcome.js";
-import { readVersions, VERSIONS_ALLOWED, type Versions } from "../shared/protocol-versions.js";
-import { type Address, parseServers } from "../shared/server-list.js";
+import {
+  type Address,
+  parseServers,
+  readVersions,
+  VERSIONS_ALLOWED,
+  type Versions,
+} from "../shared/server-list.js";
 
 /** The original daemon's default address. */
 const DEFAULT_SERVERS = "127.0.0.1:1111";

@@ -1,6 +1,6 @@
 /** The items that wait for one daemon: a queue with limits for items and bytes, which removes expired items. */
 import { Queue } from "../../protocol/queue.js";
-import { SLACK_MS } from "./connection-timeouts.js";
+import { SLACK_MS } from "./connections.js";
 
 /**
  * The maximum length. It holds several seconds of commands from the fastest sequential caller, so a daemon that pauses

@@ -1,11 +1,11 @@
 /**
  * The errors of the library: their codes, and the stages at which a daemon can fail. Their sentences and remedies are
- * in sentences.ts; a refusal has its text from the daemon. No other file of client/ contains such sentences.
- * described-outcomes.ts combines them. A test compares these tables with the list in README.md.
+ * in sentences.ts, which also combines them; a refusal has its text from the daemon. No other file of client/ contains
+ * such sentences. A test compares these tables with the list in README.md.
  */
-import { appliedNote, describeOutcomes } from "./described-outcomes.js";
+
 import { formatValue } from "./format-value.js";
-import { AFTER_CLOSE, CODES, type STAGES } from "./sentences.js";
+import { AFTER_CLOSE, appliedNote, CODES, describeOutcomes, type STAGES } from "./sentences.js";
 
 export type ErrorCode = keyof typeof CODES;
 

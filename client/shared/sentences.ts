@@ -1,4 +1,10 @@
-/** The sentences for the codes of failed calls, and for the stages at which a daemon can fail, with their remedies. */
+/**
+ * The sentences for the codes of failed calls, and for the stages at which a daemon can fail, with their remedies.
+ * Describes outcomes in sentences: each daemon's response to a call, and what to do about a failure. Web pages do not
+ * load this (client/README.md).
+ */
+import { CONTROL_CHARACTERS } from "../../protocol/control-characters.js";
+import { formatValue } from "./format-value.js";
 
 /** The detail of the error of a call to a closed client. */
 export const AFTER_CLOSE = "it accepts no more commands: close it after the last command";
@@ -87,3 +93,108 @@ export const STAGES = {
 export const unprotectedCluster = (server: string, cluster: string): string =>
   `the servers named their cluster over an unprotected connection: an attacker between here and ${server} could have ` +
   `answered; configure it with the option cluster or DBSYNC_CLUSTER: ${cluster}`;
+
+/** The part of an `Outcome` that the description uses. */
+type DescribedOutcome = { readonly address: string } & (
+  | { readonly status: "ok"; readonly value: string | null; readonly flags?: readonly string[] }
+  | Failed
+);
+
+interface AnsweredOutcome {
+  readonly status: "ok" | "failed";
+  readonly flags?: readonly string[];
+}
+
+interface Failed {
+  readonly status: "failed";
+  readonly stage: keyof typeof STAGES;
+  readonly detail: string;
+  readonly effect: "not-applied" | "unknown";
+}
+
+/** Returns one line for each kind of outcome, with the addresses of all daemons that reported it. */
+export function describeOutcomes(outcomes: readonly DescribedOutcome[]): string[] {
+  const addresses = new Map<string, string[]>();
+  for (const outcome of outcomes) {
+    const text = describeWithoutAddress(outcome);
+    const sameOutcome = addresses.get(text);
+    if (sameOutcome === undefined) addresses.set(text, [outcome.address]);
+    else sameOutcome.push(outcome.address);
+  }
+  return [...addresses].map(([text, sameOutcome]) => `${sameOutcome.join(", ")}: ${text}`);
+}
+
+/** The note about a write that failed as a call, although daemons have applied it. */
+const STAYS_APPLIED =
+  "The daemons that answered keep the write, and the remaining ones may still receive it: read the key before you repeat the command";
+
+/** Returns the note about the effect of a failed write on the daemons that answered, or none. */
+export function appliedNote(outcomes: readonly AnsweredOutcome[], isRead: boolean): string[] {
+  const isApplied = outcomes.some(({ status, flags }) => status === "ok" && !flags?.includes("unmet"));
+  return isApplied && !isRead ? [STAYS_APPLIED] : [];
+}
+
+/** Returns `127.0.0.1:1111: connect: no connection (ECONNREFUSED); is dbsyncd running there? [not applied there]`. */
+export function describeOutcome(outcome: DescribedOutcome): string {
+  return `${outcome.address}: ${describeWithoutAddress(outcome)}`;
+}
+
+function describeWithoutAddress(outcome: DescribedOutcome): string {
+  if (outcome.status === "ok") {
+    const value =
+      outcome.value === null ? "nil" : formatValue(outcome.value).replace(CONTROL_CHARACTERS, "?");
+    return `answered ${value}${outcome.flags?.includes("catching-up") ? " while catching up" : ""}`;
+  }
+  const { meaning } = STAGES[outcome.stage];
+  const detail = outcome.detail === "" ? "" : ` (${outcome.detail.replace(CONTROL_CHARACTERS, "?")})`;
+  const cure = cureIn(outcome) === null ? `; ${outcomeCure(outcome)}` : "";
+  return `${outcome.stage}: ${meaning}${detail}${cure} [${effectText(outcome)}]`;
+}
+
+function effectText({ stage, detail, effect }: Omit<Failed, "status">): string {
+  if (effect === "not-applied") return "not applied there";
+  if (stage !== "reply") return "may have been applied there";
+  return detail.startsWith("TOOLONG ") ? "applied there" : "recorded there, and may yet succeed";
+}
+
+/** The beginning of the refusal that a daemon sends on a port for another protocol. */
+const OTHER_PORT = "malformed: this port serves ";
+
+/**
+ * Returns the cure of a refusal, which consists of a code, and of the reason and the cure, each as a sentence; null if
+ * the failure is no refusal, or contains no cure.
+ */
+function cureIn({ stage, detail }: Omit<Failed, "status">): string | null {
+  if (!["refused", "lost"].includes(stage) || !/^[a-z-]+: /.test(detail) || !detail.endsWith("."))
+    return null;
+  const end = detail.lastIndexOf(". ");
+  return end < 0 ? null : detail.slice(end + 2, -1);
+}
+
+/** Returns what to do about a failure: the last sentence of a refusal, or the cure of the stage. */
+export function outcomeCure(failed: Omit<Failed, "status">): string {
+  if (failed.detail.startsWith(OTHER_PORT))
+    return "specify the daemon's --port instead, which is 1111 by default";
+  return cureIn(failed) ?? STAGES[failed.stage].cure;
+}
+
+/** Daemons wait longer than most calls do, so refusals such as `not-yet` often arrive after the call's deadline. */
+const MAY_WAIT = "perhaps it does not have the write that `after` refers to";
+const MAY_WAIT_FOR = {
+  stable:
+    "perhaps it is waiting until the write is final: dbsync status shows whether a daemon is unreachable",
+  replicated:
+    "perhaps it is waiting for other daemons to store the write: dbsync status shows which one is unreachable",
+} as const;
+
+/** The options of a call that the explanation uses. */
+interface AwaitedOptions {
+  readonly wait?: { readonly kind: keyof typeof MAY_WAIT_FOR } | null;
+  readonly after?: string | null;
+}
+
+/** Returns what a silent daemon may be waiting for, or null if its answer does not have to wait. */
+export function waitingReasons(options: AwaitedOptions | null): string | null {
+  if (options?.wait) return MAY_WAIT_FOR[options.wait.kind];
+  return options?.after == null ? null : MAY_WAIT;
+}

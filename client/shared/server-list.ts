@@ -5,7 +5,6 @@
  */
 import { isIPv6 } from "node:net";
 import { badOption } from "./errors.js";
-import { readVersions, type Versions } from "./protocol-versions.js";
 
 /** The original daemon's port. Source: test/vectors/php-dbsync/README.md. */
 const DEFAULT_PORT = 1111;
@@ -190,4 +189,30 @@ export function withAuthorities<A extends Endpoint>(
   return addresses.map((address) =>
     address.tls === null ? address : { ...address, tls: { ...address.tls, authorities } },
   );
+}
+
+/**
+ * The allowed versions:
+ * - `2`: only version 2, as without the option; in addition, the client assumes that all daemons speak version 2, so
+ *   the first command does not have to wait for the answer to the hello
+ * - `1`: only version 1, without a hello
+ * - `1,2`: each daemon receives a hello, and a daemon that then closes the connection receives version 1
+ */
+export type Versions = "1" | "2" | "1,2";
+
+/**
+ * The protocol versions that a signed call may use, as text. Any third party that has seen a version 1 call can replay it
+ * at any time, so only the user can allow version 1; a daemon's behaviour is never sufficient. Source:
+ * docs/protocol-v2.md "hello".
+ */
+export const VERSIONS_ALLOWED =
+  "2 (only version 2), 1 (only version 1), or 1,2 (version 2, and version 1 for daemons that support no other)";
+
+const VERSION_FORMS: ReadonlyMap<string, Versions> = new Map<string, Versions>(
+  Object.entries({ "1": "1", "2": "2", "1,2": "1,2", "2,1": "1,2" }),
+);
+
+/** Parses the value of an option, a variable or dbsync.ini, and ignores spaces. Returns null if it is invalid. */
+export function readVersions(value: unknown): Versions | null {
+  return typeof value === "string" ? (VERSION_FORMS.get(value.replaceAll(" ", "")) ?? null) : null;
 }

@@ -13,14 +13,19 @@ import type { PendingCall } from "../calls/pending-call.js";
 import type { Sending, Version1Path } from "../calls/sending.js";
 import type { CallSettings } from "../settings/call-options.js";
 import { frameOf, type Signer, type Signing, textOf } from "../settings/signing-key.js";
-import { Backoff } from "../shared/backoff.js";
 import { BoundedQueue } from "../shared/bounded-queue.js";
 import type { ClientSocket, Environment, SocketError, SocketEvents } from "../shared/client-environment.js";
-import { closeReason } from "../shared/close-reason.js";
 import { textArguments } from "../shared/command-bytes.js";
 import type { CommandInput } from "../shared/command-input.js";
 import { commandLabel, commandsLabel } from "../shared/command-labels.js";
-import { CONNECT_MS, DELIVERY_LINGER_MS, OVERDUE_MS, STALL_MS } from "../shared/connection-timeouts.js";
+import {
+  Backoff,
+  CONNECT_MS,
+  closeReason,
+  DELIVERY_LINGER_MS,
+  OVERDUE_MS,
+  STALL_MS,
+} from "../shared/connections.js";
 import { DbsyncError, needsVersion2, type Stage } from "../shared/errors.js";
 import type { FrameTracer } from "../shared/frame-tracer.js";
 import type { Failure, Report } from "../shared/outcome.js";

@@ -12,15 +12,15 @@ import type { PendingCall } from "../calls/pending-call.js";
 import { Sending, type SentBatch, type SignedEnvelope, type SilentStage } from "../calls/sending.js";
 import type { CallSettings } from "../settings/call-options.js";
 import { type EnvelopeOptions, isDatabaseAlone } from "../settings/header-options.js";
-import { waitingReasons } from "../settings/waiting-reasons.js";
 import { callLabel, failureText } from "../shared/command-labels.js";
 import type { CommandKind } from "../shared/commands.js";
-import { MISS_LINGER_MS } from "../shared/connection-timeouts.js";
+import { MISS_LINGER_MS } from "../shared/connections.js";
 import type { Alarm } from "../shared/deadline-timer.js";
 import { abortDetail, DbsyncError, type ErrorCode, type Outcome } from "../shared/errors.js";
 import { type Failure, outcomeOf, type Report, replyError, valueText } from "../shared/outcome.js";
 import { judge, type Rule, ruleFor } from "../shared/policy.js";
 import { isHit, replyValue, replyValues, resultOf } from "../shared/reply-conversion.js";
+import { waitingReasons } from "../shared/sentences.js";
 import type { Address } from "../shared/server-list.js";
 
 /** The size at which a batch is closed. Larger batches save no more, and daemons may limit the size they accept. */

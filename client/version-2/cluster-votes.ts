@@ -1,8 +1,8 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { Alarm } from "../shared/deadline-timer.js";
-import { isLoopback } from "../shared/local-address.js";
 import { unprotectedCluster } from "../shared/sentences.js";
+import type { Address } from "../shared/server-list.js";
 import type { Link } from "./daemon-link.js";
 
 /**
@@ -178,4 +178,9 @@ export function chooseCluster(
     kind: "conflict",
     detail: `${named.join("; ")}. Correct the list of servers, or select one with the option cluster`,
   };
+}
+
+/** Whether a connection to the address stays on this machine, so that no third party can intercept it. */
+export function isLoopback({ host }: Address): boolean {
+  return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
 }

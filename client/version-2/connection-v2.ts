@@ -14,7 +14,7 @@ import {
   writeClientHello,
 } from "../../protocol/version-2/messages-v2.js";
 import type { ClientSocket, Environment, SocketError, SocketEvents } from "../shared/client-environment.js";
-import { closeReason } from "../shared/close-reason.js";
+import { closeReason } from "../shared/connections.js";
 import type { Stage } from "../shared/errors.js";
 import type { FrameTracer } from "../shared/frame-tracer.js";
 import type { Address } from "../shared/server-list.js";

@@ -16,10 +16,10 @@ import {
   tracedFrame,
 } from "../../protocol/version-2/messages-v2.js";
 import type { Sending, SignedEnvelope, Version1Path } from "../calls/sending.js";
-import { Backoff } from "../shared/backoff.js";
 import { BoundedQueue } from "../shared/bounded-queue.js";
 import type { Environment } from "../shared/client-environment.js";
 import {
+  Backoff,
   CONNECT_MS,
   DRAIN_MS,
   FOREIGN_RETRY_MS,
@@ -28,13 +28,12 @@ import {
   SLACK_MS,
   STALL_MS,
   WRITES_MAX,
-} from "../shared/connection-timeouts.js";
+} from "../shared/connections.js";
 import type { Alarm } from "../shared/deadline-timer.js";
 import type { Stage } from "../shared/errors.js";
 import type { FrameTracer } from "../shared/frame-tracer.js";
 import type { Failure } from "../shared/outcome.js";
-import type { Versions } from "../shared/protocol-versions.js";
-import type { Address } from "../shared/server-list.js";
+import type { Address, Versions } from "../shared/server-list.js";
 import { ConnectionV2, type ConnectionV2Owner } from "./connection-v2.js";
 import { disagreement, isSigningMismatch } from "./signing-terms.js";
 

@@ -4,12 +4,13 @@
  */
 import { randomUUID } from "node:crypto";
 import type { WebSocket } from "ws";
-import type { Dialect, FirstMessage, Refusal, Rejection, Request } from "./chat-protocol.js";
 import type { History } from "./history.js";
-import type { Limits } from "./limits.js";
 import { idOf, type Message, orderOf, pseudoOf, type RoomEvent, roomNamed, textOf } from "./message.js";
+import type { Refusal, Rejection } from "./page-frames.js";
+import type { Dialect, FirstMessage, Request } from "./protocols.js";
 import type { Listener, Rooms } from "./rooms.js";
 import { publicIdOf, type Session, type Sessions } from "./sessions.js";
+import type { Limits } from "./settings.js";
 
 export interface SeatParts {
   readonly socket: WebSocket;

@@ -2,11 +2,16 @@
  * The protocol of the page and the terminal client: JSON frames with the sub-protocol `dbsync-chat`. Each message has
  * an id and an order key.
  */
-import type { Refusal, Rejection } from "./chat-protocol.js";
+
 import type { Message, RoomEvent } from "./message.js";
 import type { Person } from "./sessions.js";
 
 export const PROTOCOL = "dbsync-chat";
+
+/** The reason why a request was refused. */
+export type Refusal = "flood" | "not-understood" | "no-text" | "no-room" | "not-kept";
+/** The reason why a connection was rejected. */
+export type Rejection = "no-name" | "taken" | "flood" | "unknown-session" | "not-understood";
 
 /** The frames of a client, beginning with the first one of a connection. */
 export type ClientFrame =

@@ -3,11 +3,11 @@
  * Publications are not stored, so each server regularly reads missed messages from the history.
  */
 import type { Redis } from "ioredis";
-import type { Dialect } from "./chat-protocol.js";
 import type { History } from "./history.js";
-import type { Limits } from "./limits.js";
 import { isEventOf, type RoomEvent } from "./message.js";
+import type { Dialect } from "./protocols.js";
 import type { Presence, Sessions } from "./sessions.js";
+import type { Limits } from "./settings.js";
 
 /** A connection in a room. */
 export interface Listener {

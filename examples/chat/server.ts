@@ -3,23 +3,19 @@
  * one Redis.
  */
 import { once } from "node:events";
-import { createServer, type IncomingMessage, type Server } from "node:http";
+import { readFileSync } from "node:fs";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import { Redis } from "ioredis";
 import { WebSocketServer } from "ws";
 import { Seat } from "./chat-connection.js";
-import { words } from "./exercise-protocol.js";
-import type { History } from "./history.js";
-import { lookAlikes } from "./look-alikes.js";
-import { MongoHistory } from "./mongo-history.js";
-import { isOwnSite, pageAt } from "./page-files.js";
+import { type History, MongoHistory, RedisHistory } from "./history.js";
 import { PROTOCOL } from "./page-frames.js";
-import { frames } from "./page-protocol.js";
-import { RedisHistory } from "./redis-history.js";
+import { frames, words } from "./protocols.js";
 import { Rooms } from "./rooms.js";
-import { Sessions } from "./sessions.js";
+import { lookAlikes, Sessions } from "./sessions.js";
 import type { ChatSettings } from "./settings.js";
 
 /** The maximum size of a request's head in bytes, and the time in milliseconds within which it must arrive. */
@@ -244,4 +240,86 @@ function refuse(socket: Duplex, status: string): void {
   // Destroys the socket, since a client that does not close it would still use a connection.
   socket.once("finish", () => socket.destroy());
   socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+}
+
+interface PageFile {
+  readonly type: string;
+  readonly bytes: Buffer;
+}
+
+/** The folder of the page in the sources, since these files are not compiled. */
+const page = new URL("../../../examples/chat/page/", import.meta.url);
+const compiled = new URL("./", import.meta.url);
+
+const file = (folder: URL, name: string, type: string): PageFile => ({
+  type: `${type}; charset=utf-8`,
+  bytes: readFileSync(new URL(name, folder)),
+});
+
+const script = "text/javascript";
+const FILES: Readonly<Record<string, PageFile>> = {
+  "/": file(page, "index.html", "text/html"),
+  "/page.css": file(page, "page.css", "text/css"),
+  "/page.js": file(page, "page.js", script),
+  "/timeline.js": file(page, "timeline.js", script),
+  "/conversation.js": file(compiled, "conversation.js", script),
+  "/page-frames.js": file(compiled, "page-frames.js", script),
+};
+
+/**
+ * The files of the page, and its security policy: the browser may load only these files, and connect only to the chat
+ * servers.
+ */
+function pageAt(
+  { method, url = "" }: IncomingMessage,
+  response: ServerResponse,
+  servers: readonly string[],
+): void {
+  const found = FILES[url.split("?")[0] as string];
+  if (method !== "GET" && method !== "HEAD")
+    return void response.writeHead(405, { allow: "GET, HEAD" }).end();
+  if (found === undefined) return void response.writeHead(404).end();
+  response.writeHead(200, {
+    "content-type": found.type,
+    "content-length": found.bytes.length,
+    "cache-control": "no-cache",
+    "content-security-policy": [
+      "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:",
+      `connect-src 'self' ${servers.join(" ")}`,
+      "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    ].join("; "),
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+  });
+  response.end(method === "HEAD" ? undefined : found.bytes);
+}
+
+const LOOPBACK = /^(localhost|127(\.\d{1,3}){3}|\[::1\])$/;
+
+/**
+ * Returns whether a page belongs to one of the servers or to a configured site. For servers on this machine, all names
+ * of the machine are equivalent.
+ */
+function isOwnSite(
+  origin: string,
+  servers: readonly string[],
+  named: readonly string[],
+  host: string,
+): boolean {
+  if (named.includes(origin)) return true;
+  const site = partsOf(origin);
+  if (site === null) return false;
+  return servers.some((server) => {
+    const own = partsOf(server);
+    if (own === null || own.port !== site.port || own.isSecure !== site.isSecure) return false;
+    const isHere = LOOPBACK.test(own.hostname) || own.hostname === "0.0.0.0" || LOOPBACK.test(host);
+    return own.hostname === site.hostname || (isHere && LOOPBACK.test(site.hostname));
+  });
+}
+
+function partsOf(address: string): { hostname: string; port: string; isSecure: boolean } | null {
+  if (!URL.canParse(address)) return null;
+  const { hostname, port, protocol } = new URL(address);
+  const isSecure = protocol === "wss:" || protocol === "https:";
+  return { hostname, port: port || (isSecure ? "443" : "80"), isSecure };
 }

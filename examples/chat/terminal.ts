@@ -7,9 +7,9 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 import { WebSocket } from "ws";
-import type { Refusal, Rejection } from "./chat-protocol.js";
 import { type ChatSocket, Conversation, type ConversationEvent } from "./conversation.js";
 import { clockOf } from "./message.js";
+import type { Refusal, Rejection } from "./page-frames.js";
 import type { Person } from "./sessions.js";
 
 /** The file with the UUID, as in the exercise's client. */

@@ -2,12 +2,14 @@
 
 import { type Closing, closing, isTextByte } from "../../daemon/net/connections/dialect.js";
 import { type ForeignClient, foreignClient } from "../../daemon/net/connections/foreign-client.js";
-import { SessionDialect } from "../users/session-dialect.js";
-import { UserListener, type UserListenerParts, type UserSocketHost } from "../users/user-listener.js";
+import {
+  SessionDialect,
+  UserListener,
+  type UserListenerParts,
+  type UserSocketHost,
+} from "../users/user-listener.js";
 import { MemcachedParser, type MemcachedRequest } from "./bytes/memcached-requests.js";
-import { DelayedFlush } from "./delayed-flush.js";
-import { itemBytesMax } from "./memcached-item.js";
-import { MemcachedSession } from "./memcached-session.js";
+import { DelayedFlush, itemBytesMax, MemcachedSession } from "./memcached-session.js";
 
 const MEMCACHED_LISTENER = "memcached";
 /** The maximum length of an item before a login, in bytes; a login fits into it. */

@@ -1,30 +1,30 @@
 /**
  * The session of a connection of memcached's text protocol: requests in, answers out. The string commands execute the
- * requests. The session does not handle bytes. A client logs in as with `memcached -Y`, with a first `set` whose data
+ * requests; an item is a string of the database. The session does not handle bytes. A client logs in as with `memcached -Y`, with a first `set` whose data
  * contains name and password.
  */
 
+import { createHash } from "node:crypto";
 import type { CheckedCommand } from "../../daemon/engine/backends/command-path.js";
+import type { Environment } from "../../daemon/net/process/clock-and-randomness.js";
 import { version } from "../../daemon/net/process/version.js";
+import type { Limits } from "../../daemon/options/limits.js";
 import { findCommand } from "../../daemon/store/command-table.js";
 import type { Command } from "../../daemon/store/rows/command-row.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type ErrorReply, error, type Reply } from "../../protocol/reply.js";
-import { SessionCommandSender } from "../users/session-command-sender.js";
-import { UserCommands } from "../users/user-commands.js";
+import { SessionCommandSender, UserCommands } from "../users/user-commands.js";
 import type { UserSocketHost } from "../users/user-listener.js";
 import type { Denial } from "../users/user-session.js";
-import { metaAnswer } from "./bytes/memcached-meta.js";
 import {
   type CountRequest,
   type DeleteRequest,
   type MemcachedRequest,
   type MetaGet,
+  metaAnswer,
   type StoreRequest,
   uint64,
 } from "./bytes/memcached-requests.js";
-import type { DelayedFlush } from "./delayed-flush.js";
-import { dateOf, expiryOf, type Item, itemBytesMax, itemOf, stringOf, uniqueOf } from "./memcached-item.js";
 
 /** A request that needs a user. */
 type CommandRequest = Exclude<MemcachedRequest, { readonly kind: "quit" | "http" | "wrong" | "version" }>;
@@ -470,3 +470,81 @@ const secondsOf = (ttl: Reply | undefined): string => {
   return String(ms < 0 ? -1 : Math.ceil(ms / 1000));
 };
 const isZero = (reply: Reply): boolean => reply.kind === "integer" && reply.value === 0;
+
+/** The maximum delay of a timer of Node.js in milliseconds. */
+const TIMER_MS_MAX = 2 ** 31 - 1;
+
+/** The delayed `flush_all` of a listener. As in memcached there is at most one, and a later `flush_all` replaces it. */
+export class DelayedFlush {
+  readonly #environment: Environment;
+  #cancel = () => {};
+
+  constructor(environment: Environment) {
+    this.#environment = environment;
+  }
+
+  /** Flushes after a delay, and cancels an earlier delayed flush. */
+  schedule(milliseconds: number, flush: () => void): void {
+    this.cancel();
+    const now = Math.min(milliseconds, TIMER_MS_MAX);
+    this.#cancel = this.#environment.setTimer(now, () =>
+      now < milliseconds ? this.schedule(milliseconds - now, flush) : flush(),
+    );
+  }
+
+  cancel(): void {
+    this.#cancel();
+  }
+}
+
+interface Item {
+  /** The 32-bit number that the client stores with the item. */
+  readonly flags: number;
+  readonly data: ByteString;
+}
+
+const MARK = "\0memcached ";
+const MARKED = new RegExp(`^${MARK}(\\d{1,10})\0`);
+/** The maximum relative exptime in seconds; a greater one is a date. */
+const RELATIVE_SECONDS_MAX = 30 * 24 * 60 * 60;
+
+/** Returns the maximum length of an item's data. */
+export function itemBytesMax({ maxRequestBytes, maxMemcachedItemBytes }: Limits): number {
+  return Math.min(maxRequestBytes, maxMemcachedItemBytes - 1);
+}
+
+/**
+ * Converts between memcached's items and strings of the database. Redis clients see an item's bytes unchanged. Flags
+ * other than 0 precede the bytes, after a mark.
+ */
+function stringOf({ flags, data }: Item): ByteString {
+  return flags === 0 && !data.startsWith(MARK) ? data : `${MARK}${flags}\0${data}`;
+}
+
+/** Returns the item that a string contains. Inverse of `stringOf`. */
+function itemOf(text: ByteString): Item {
+  const [head, flags] = text.startsWith(MARK) ? (MARKED.exec(text) ?? []) : [];
+  return head === undefined
+    ? { flags: 0, data: text }
+    : { flags: Number(flags), data: text.slice(head.length) };
+}
+
+/** Returns the 64 bits that `gets` sends and `cas` compares: a hash of the unit that last changed the key. */
+function uniqueOf(writer: ByteString): bigint {
+  return createHash("sha256").update(writer, "latin1").digest().readBigUInt64BE(0);
+}
+
+/**
+ * Returns the options of SET for an exptime. @param now  milliseconds since 1970 @param lasting  the options for an
+ * item that does not expire
+ */
+function expiryOf(exptime: number, now: number, lasting: readonly ByteString[]): readonly ByteString[] {
+  if (exptime === 0) return lasting;
+  // A negative exptime, or a date in the past, expires the item immediately.
+  return ["PXAT", String(exptime < 0 ? 1 : dateOf(exptime, now))];
+}
+
+/** Returns the date of an exptime, in milliseconds since 1970. */
+function dateOf(exptime: number, now: number): number {
+  return exptime > RELATIVE_SECONDS_MAX ? exptime * 1000 : now + exptime * 1000;
+}

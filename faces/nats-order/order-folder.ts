@@ -22,7 +22,7 @@ import {
 } from "../../daemon/timeline/disk/timeline-folder.js";
 import { SnapshotFiles } from "../../daemon/timeline/snapshots/snapshot-stores.js";
 import { discard, publishOver, stage } from "../../keys/atomic-file.js";
-import { type Loaded, newestIn } from "./newest-state.js";
+import { type Loaded, newestIn } from "./order-snapshot.js";
 import type { OrderTask } from "./order-worker.js";
 
 /** The number of snapshots to retain: the newest one, and the one before it in case the newest cannot be read. */

@@ -8,15 +8,16 @@ import { hashOf } from "../../daemon/engine/trust/identity.js";
 import { StartError } from "../../daemon/net/process/service.js";
 import type { KeyRing } from "../../daemon/store/key-ring.js";
 import { readValue, writeValue } from "../../daemon/timeline/entries/stored-value.js";
+import type { TimelineLogger } from "../../daemon/timeline/entries/timeline-logger.js";
 import { applyToRing } from "../../daemon/timeline/fold/apply-unit.js";
 import { unitsOf } from "../../daemon/timeline/fold/fold-unit.js";
 import { DamagedSnapshot, readSnapshot, writeSnapshot } from "../../daemon/timeline/snapshots/snapshot.js";
+import type { SnapshotFiles } from "../../daemon/timeline/snapshots/snapshot-stores.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { finish } from "../../protocol/steps.js";
 import { readBody, signedPieces } from "../../protocol/version-2/envelope.js";
 import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
-import { OrderedIds } from "./ordered-ids.js";
-import { datedAt, type RingEntry, type StreamState } from "./ordered-state.js";
+import { datedAt, emptyStreamState, OrderedIds, type RingEntry, type StreamState } from "./ordered-state.js";
 
 /** The stream and the cluster that a state belongs to. */
 export interface OrderOrigin {
@@ -148,4 +149,39 @@ class FactReader {
     this.#offset += length;
     return taken;
   }
+}
+
+/** The state from which a daemon continues at startup. */
+export interface Loaded {
+  readonly state: StreamState;
+  /** When the stream of this state was created, or null if the state comes from no stream. */
+  readonly created: string | null;
+}
+
+/**
+ * Reads the newest state in a folder, for the start of the daemon and for the thread that makes the next snapshot.
+ * @param files  the snapshots, or null if there are none
+ * @throws StartError  they were made with other keys */
+export function newestIn(
+  files: SnapshotFiles | null,
+  parts: {
+    readonly makeRing: () => KeyRing;
+    readonly cluster: ByteString;
+    readonly databases: number;
+    readonly log: TimelineLogger;
+  },
+): Loaded {
+  const { makeRing: genesis, cluster, databases, log } = parts;
+  for (const seq of files?.list().toReversed() ?? []) {
+    try {
+      return readOrderSnapshot(files?.read(seq) ?? [], { genesis, databases, cluster });
+    } catch (problem) {
+      if (problem instanceof StartError) throw problem;
+      log.warn(
+        { seq, reason: (problem as Error).message },
+        "a snapshot cannot be read: an older one is used",
+      );
+    }
+  }
+  return { state: emptyStreamState(genesis(), databases), created: null };
 }

@@ -16,8 +16,7 @@ import type { Role } from "../../daemon/store/rights/key-record.js";
 import { SnapshotFiles } from "../../daemon/timeline/snapshots/snapshot-stores.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { NatsStream } from "./nats-stream.js";
-import { newestIn } from "./newest-state.js";
-import { writeOrderSnapshot } from "./order-snapshot.js";
+import { newestIn, writeOrderSnapshot } from "./order-snapshot.js";
 import type { StreamReader } from "./order-stream.js";
 import { OrderedState } from "./ordered-state.js";
 

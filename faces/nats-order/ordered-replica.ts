@@ -19,10 +19,9 @@ import { isRingEntry } from "../../daemon/timeline/entries/recorded-envelopes.js
 import { dateText, hexOf } from "../../protocol/version-2/envelope.js";
 import { NatsStream } from "./nats-stream.js";
 import { OrderFolder } from "./order-folder.js";
-import { OrderRecorder } from "./order-recorder.js";
+import { type OrderContext, OrderRecorder } from "./order-recorder.js";
 import type { OrderStream, StreamFacts, StreamMessage, StreamReader } from "./order-stream.js";
 import { OrderedState } from "./ordered-state.js";
-import type { OrderContext } from "./waiting-entries.js";
 
 /** Milliseconds between two ticks. */
 const TICK_MS = 100;

@@ -3,15 +3,17 @@
  * written as they arrive, without waiting for earlier replies. No command is sent twice, so after a failure the outcome
  * of a sent command is unknown.
  */
-import { Command, Redis } from "ioredis";
+
+import { isIP } from "node:net";
+import { Command, Redis, type RedisOptions } from "ioredis";
 import type { Logger } from "pino";
 import type { BackendFailure, Outcome } from "../../daemon/engine/backends/backend.js";
 import type { Environment } from "../../daemon/net/process/clock-and-randomness.js";
+import { LogThrottle } from "../../daemon/net/process/log-throttle.js";
 import type { RedisAccess } from "../../daemon/options/addresses/redis-addresses.js";
 import { commands } from "../../daemon/store/command-table.js";
 import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
 import { array, bulk, error, integer, NIL, type Reply } from "../../protocol/reply.js";
-import { connectionOptions, sentenceOf } from "./connection-options.js";
 
 /**
  * Limits of the reconnection delay. The delay is random (full jitter), up to a bound that doubles with each attempt.
@@ -296,4 +298,75 @@ function replyOfRedis(value: unknown): Reply {
 function integerOf(digits: string): Reply {
   const value = Number(digits);
   return integer(Number.isSafeInteger(value) ? value : BigInt(digits));
+}
+
+/**
+ * Returns the options of every ioredis connection. ioredis must not send any command twice, and must not queue commands
+ * for a server that is down.
+ * @param timeout  milliseconds for a command and for connecting
+ */
+export function connectionOptions(
+  { host, port }: { readonly host: string; readonly port: number },
+  { db, username, password, tls }: RedisAccess,
+  timeout: number,
+): RedisOptions & { replyMapping?: "legacy" } {
+  return {
+    host,
+    port,
+    db,
+    ...(username === null ? {} : { username }),
+    ...(password === null ? {} : { password }),
+    // SNI does not allow an IP address as the server name.
+    ...(tls ? { tls: isIP(host) === 0 ? { servername: host } : {} } : {}),
+    lazyConnect: true,
+    // Version 1 uses the types of RESP2. Numbers are decoded as text, so that all 64 bits are preserved.
+    protocol: 2,
+    stringNumbers: true,
+    disableClientInfo: true,
+    connectTimeout: timeout,
+    commandTimeout: timeout,
+    // Fail fast while the server is down, and never send a command twice.
+    enableOfflineQueue: false,
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+  };
+}
+
+/**
+ * Returns the message of an error. If a host name has several addresses, Node puts the reasons into nested errors and
+ * leaves the outer message empty.
+ */
+export function sentenceOf(problem: unknown): string {
+  if (problem instanceof AggregateError) return problem.errors.map(sentenceOf).join("; ");
+  return problem instanceof Error ? problem.message : String(problem);
+}
+
+/** The interval between two log lines about a server that is still down, in milliseconds. */
+const REMINDER_MS = 60_000;
+
+/** Logs when a database on another machine is connected, and once a minute while it is not. */
+export class DatabaseLog {
+  readonly #database: string;
+  readonly #log: Logger;
+  readonly #throttle: LogThrottle;
+
+  constructor(database: string, { log, environment }: { log: Logger; environment: Environment }) {
+    this.#database = database;
+    this.#log = log;
+    this.#throttle = new LogThrottle({ log, uptime: environment.uptime, periodMs: REMINDER_MS });
+  }
+
+  /** @param more  the server's address, if the database's name does not include it */
+  up(more: Readonly<Record<string, unknown>> = {}): void {
+    this.#log.info({ database: this.#database, ...more }, "database connected");
+    this.#throttle.clear("down");
+  }
+
+  down(reason: string): void {
+    this.#throttle.error(
+      "down",
+      { database: this.#database, reason },
+      "database not connected, trying again",
+    );
+  }
 }

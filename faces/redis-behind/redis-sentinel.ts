@@ -5,10 +5,8 @@
  */
 import type { RedisGroupSpecification } from "../../daemon/options/addresses/redis-addresses.js";
 import type { Reply } from "../../protocol/reply.js";
-import { DatabaseLog } from "./database-log.js";
-import { type Address, type RedisBackendParts, RedisLink } from "./redis-link.js";
-import { addressText, type Redirection, type ServerFinder } from "./server-finder.js";
-import { RedisGroupBackend } from "./server-group.js";
+import { type Address, DatabaseLog, type RedisBackendParts, RedisLink } from "./redis-link.js";
+import { addressText, type Redirection, RedisGroupBackend, type ServerFinder } from "./server-group.js";
 
 /** The interval between two queries for the master, in milliseconds: while it serves, and while it does not. */
 const QUERY_MS = 1_000;

@@ -8,7 +8,7 @@ export const redisMirror: Face = {
   options: MIRROR_OPTIONS,
   async openMirror(options, recorded, current) {
     if (recorded.mirrored === null || mirrorOf(options.settings) === null) return null;
-    const { makeMirror } = await loadWith("ioredis", "-d redis", () => import("./make-mirror.js"));
+    const { makeMirror } = await loadWith("ioredis", "-d redis", () => import("./mirror.js"));
     return makeMirror(options, recorded, current);
   },
 };

@@ -4,15 +4,17 @@
  * When the content of Redis is uncertain, it compares all keys.
  */
 
-import type { FoldMirror } from "../../daemon/cluster/history/fold-mirror.js";
+import { completeSums, type FoldMirror } from "../../daemon/cluster/history/fold-mirror.js";
+import type { RecordedWrites } from "../../daemon/cluster/node/recorded-writes.js";
 import type { Environment } from "../../daemon/net/process/clock-and-randomness.js";
 import { LogThrottle } from "../../daemon/net/process/log-throttle.js";
 import type { Service } from "../../daemon/net/process/service.js";
+import { mirrorOf, type Settings } from "../../daemon/options/settings.js";
+import type { DaemonOptions } from "../../daemon/program/components.js";
 import type { MirrorReport } from "../../protocol/figures/timeline-figures.js";
-import { type ComparisonContext, readable } from "./compare-keys.js";
-import { Comparing } from "./comparison-schedule.js";
+import { hexOf } from "../../protocol/version-2/envelope.js";
+import { Comparing, type ComparisonContext, ForeignKeys, readable } from "./compare-keys.js";
 import { DirtyKeys, type MirrorKey } from "./dirty-keys.js";
-import { ForeignKeys } from "./foreign-keys.js";
 import { checkMark, formatMark, MARK_DB, MARK_KEY, type MirrorMark } from "./mirror-mark.js";
 import {
   type ComparisonReport,
@@ -468,4 +470,42 @@ class WakeSignal {
       });
     });
   }
+}
+
+/**
+ * Creates the mirror of the fold in the Redis of -d, without starting it, or returns null if there is none.
+ * @param current  returns the settings */
+export function makeMirror(
+  { settings, environment, log }: DaemonOptions,
+  recorded: RecordedWrites,
+  current: () => Settings,
+): Mirror | null {
+  const specification = mirrorOf(settings);
+  if (recorded.mirrored === null || specification === null) return null;
+  const { timeline, backend, history } = recorded.mirrored;
+  const mirror = new Mirror({
+    specification,
+    environment,
+    log,
+    daemon: hexOf(recorded.identity.id),
+    cluster: hexOf(recorded.signers.cluster),
+    timeout: () => current().limits.backendTimeout,
+    keys: settings.mirrorKeys,
+    compareEvery: settings.mirrorCompareEvery,
+    compareRate: settings.mirrorCompareRate,
+    fold: {
+      changes: backend.changes,
+      get database() {
+        return timeline.database;
+      },
+      get newest() {
+        return timeline.newest;
+      },
+      get folded() {
+        return completeSums(timeline);
+      },
+    },
+  });
+  history.mirror = mirror;
+  return mirror;
 }

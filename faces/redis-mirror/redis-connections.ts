@@ -4,7 +4,7 @@
  * closes, the other one is closed too.
  */
 import { Command, Redis } from "ioredis";
-import { connectionOptions, sentenceOf } from "../redis-behind/connection-options.js";
+import { connectionOptions, sentenceOf } from "../redis-behind/redis-link.js";
 import type { MirrorParts } from "./mirror-parts.js";
 import type { RedisCommand } from "./mirrored-key.js";
 

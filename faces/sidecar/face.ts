@@ -9,16 +9,13 @@ export const sidecar: Face = {
     const { pino } = await import("pino");
     for (const specification of settings.database) {
       if (specification.kind !== "dbsync") continue;
-      const { openForwardingClient } = await import("./open-forwarding-client.js");
+      const { openForwardingClient } = await import("./signing-backend.js");
       await openForwardingClient(specification, settings, pino({ level: "silent" })).close();
     }
   },
   async makeBackend(specification, { settings, log }) {
     if (specification.kind !== "dbsync") return null;
-    const [{ openForwardingClient }, { SigningBackend }] = await Promise.all([
-      import("./open-forwarding-client.js"),
-      import("./signing-backend.js"),
-    ]);
+    const { openForwardingClient, SigningBackend } = await import("./signing-backend.js");
     const carrier = openForwardingClient(specification, settings, log);
     const path = async () => new (await import("./signed-path.js")).SignedPath(carrier);
     return { backend: new SigningBackend(specification.name, carrier), outliving: null, path };

@@ -4,13 +4,17 @@
  */
 import { type Closing, closing, isTextByte } from "../../daemon/net/connections/dialect.js";
 import { type ForeignClient, foreignClient } from "../../daemon/net/connections/foreign-client.js";
-import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import { bytesOfText } from "../../protocol/byte-string.js";
 import { type ErrorReply, error, type Reply } from "../../protocol/reply.js";
 import { inTurns, STEP_ITEMS } from "../../protocol/steps.js";
-import { SessionCommandSender } from "../users/session-command-sender.js";
-import { SessionDialect } from "../users/session-dialect.js";
-import { UserCommands } from "../users/user-commands.js";
-import { UserListener, type UserListenerParts, type UserSocketHost } from "../users/user-listener.js";
+import { SessionCommandSender, UserCommands } from "../users/user-commands.js";
+import {
+  SessionDialect,
+  UserListener,
+  type UserListenerParts,
+  type UserSocketHost,
+} from "../users/user-listener.js";
 import type { Denial } from "../users/user-session.js";
 import { ERROR_HEAD, errorFrame, FULL_FRAME, messageFrame } from "./bytes/sql-frames.js";
 import { SqlLineParser } from "./bytes/sql-lines.js";

@@ -1,4 +1,11 @@
-/** The listener for browsers and other WebSocket clients. It exchanges the frames of version 2 as binary messages. */
+/**
+ * The listener for browsers and other WebSocket clients. It admits clients, whose page it checks, and exchanges the frames
+ * of version 2 as binary messages.
+ */
+import { createServer, type IncomingMessage, STATUS_CODES } from "node:http";
+import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { WebSocketServer } from "ws";
 import {
   DaemonListener,
   type DaemonListenerParts,
@@ -8,9 +15,13 @@ import { DbsyncDialect } from "../../daemon/listener/dbsync-dialect.js";
 import { DbsyncServer, type DbsyncService } from "../../daemon/listener/dbsync-server.js";
 import { ClientConnection } from "../../daemon/net/connections/client-connection.js";
 import { type Closing, closing } from "../../daemon/net/connections/dialect.js";
-import type { ListenAddress } from "../../daemon/net/process/host-and-port.js";
-import type { MessageSocket } from "./message-socket.js";
-import { WebSocketUpgrade } from "./websocket-upgrade.js";
+import {
+  foreignClient,
+  type NonHttpClient,
+  refuseNonHttpClient,
+} from "../../daemon/net/connections/foreign-client.js";
+import { isLoopback, type ListenAddress } from "../../daemon/net/process/host-and-port.js";
+import { MessageSocket } from "./message-socket.js";
 
 /** The settings of --ws. */
 export interface WsSettings {
@@ -127,4 +138,127 @@ class WsDialect extends DbsyncDialect {
     const { fault } = this.#socket;
     return fault === null ? super.problem(isEnded) : closing("malformed", fault);
   }
+}
+
+const NO_PAGES =
+  "This port serves WebSocket (--ws) to pages that send commands. --admin serves the dashboard, /healthz and /metrics.\n";
+
+/** The subprotocol that clients name if they speak only version 2. */
+const PROTOCOL = "dbsync2";
+/** Maximum length of a request's head in bytes; browsers send less. */
+const HEAD_BYTES = 8 * 1024;
+/** Maximum fragments of a message; browsers send few. */
+const PIECES_MAX = 1024;
+/** Maximum bytes of a frame before its payload. */
+const FRAME_HEAD_BYTES = 16;
+
+/**
+ * Admits clients, which switch from HTTP to WebSocket. Other requests, and pages from other origins, are refused with a
+ * reason.
+ */
+export class WebSocketUpgrade {
+  readonly #address: string;
+  readonly #origins: readonly string[];
+  readonly #host: DaemonSocketHost;
+  readonly #http = createServer({ maxHeaderSize: HEAD_BYTES });
+  readonly #ws: WebSocketServer;
+  /** The sockets that have not switched to WebSocket yet. */
+  readonly #pending = new WeakMap<Duplex, MessageSocket>();
+
+  /** @param address  the address on which the daemon listens */
+  constructor(address: string, origins: readonly string[], host: DaemonSocketHost) {
+    this.#address = address;
+    this.#origins = origins;
+    this.#host = host;
+    this.#ws = new WebSocketServer({
+      noServer: true,
+      clientTracking: false,
+      autoPong: false,
+      maxFragments: PIECES_MAX,
+      handleProtocols: (offered) => offered.has(PROTOCOL) && PROTOCOL,
+      // The package inflates in callbacks whose exceptions would end the process:
+      // docs/decisions/0050-no-compression-for-browsers.md.
+      perMessageDeflate: false,
+    });
+    this.#http.on("request", (_request, response) => {
+      const type = { "content-type": "text/plain; charset=utf-8" };
+      response.writeHead(426, { ...type, connection: "close", upgrade: "websocket" }).end(NO_PAGES);
+    });
+    this.#http.on("clientError", (problem: NonHttpClient, socket) => this.#refuse(problem, socket));
+    this.#http.on("upgrade", (request, socket, head) => this.#upgrade(request, socket, head));
+  }
+
+  /** Accepts a client. @param raw  a socket that was just accepted */
+  admit(raw: Socket): MessageSocket {
+    this.#http.emit("connection", raw);
+    const socket = new MessageSocket(raw);
+    this.#pending.set(raw, socket);
+    return socket;
+  }
+
+  #refuse(problem: NonHttpClient, raw: Duplex): void {
+    const { rawPacket } = problem;
+    const foreign = rawPacket === undefined ? null : foreignClient(rawPacket, "ws", ["http"]);
+    refuseNonHttpClient(problem, raw, foreign);
+    const socket = this.#pending.get(raw);
+    if (foreign === null || socket === undefined) return;
+    this.#note("malformed", socket, foreign.detail);
+    this.#pending.delete(raw);
+  }
+
+  #upgrade(request: IncomingMessage, raw: Duplex, head: Buffer): void {
+    const socket = this.#pending.get(raw);
+    if (socket === undefined) return void raw.destroy();
+    const { origin, host } = request.headers;
+    if (!isWelcome({ origin, host }, this.#origins, this.#address)) {
+      raw.end(`HTTP/1.1 403 ${STATUS_CODES[403]}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
+      this.#note("wrong-origin", socket, origin ?? "");
+      return;
+    }
+    this.#ws.options.maxPayload = this.#host.limits.maxRequestBytes + FRAME_HEAD_BYTES;
+    this.#ws.handleUpgrade(request, raw, head, (messages) => socket.open(messages));
+  }
+
+  #note(
+    reason: "malformed" | "wrong-origin",
+    { remoteAddress, remotePort }: MessageSocket,
+    detail: string,
+  ): void {
+    const { refusals, observer } = this.#host;
+    refusals.note(reason, { remote: `${remoteAddress}:${remotePort}`, detail });
+    observer.refused("ws", reason);
+  }
+}
+
+/**
+ * Decides which pages may connect. A browser allows any page of any site to open a WebSocket to any address, including
+ * this machine, and reports the page's site in `Origin`. Other programs send any origin, or none. A client without a
+ * key cannot do anything here. This check prevents pages that are not named from opening connections, from detecting
+ * the daemon, and from reading its clock.
+ */
+interface WebSocketRequest {
+  /** The page's site; absent if the client is not a browser. */
+  readonly origin: string | undefined;
+  /** The daemon's name in the client's request. */
+  readonly host: string | undefined;
+}
+
+/**
+ * @param named    the origins of --ws-origin
+ * @param address  the address on which the daemon listens; on loopback, pages of this machine need not be named
+ */
+export function isWelcome(
+  { origin, host }: WebSocketRequest,
+  named: readonly string[],
+  address: string,
+): boolean {
+  if (origin === undefined || named.includes(origin.toLowerCase())) return true;
+  if (named.length > 0 || isLoopback(address) !== true) return false;
+  // A site can make its own name resolve to our address (DNS rebinding), but origin and host still contain that name.
+  return /^https?:\/\//.test(origin) && isOfThisMachine(origin) && isOfThisMachine(`http://${host ?? ""}`);
+}
+
+function isOfThisMachine(url: string): boolean {
+  const { hostname } = URL.parse(url) ?? {};
+  return hostname !== undefined && isLoopback(hostname.replace(/^\[(.*)\]$/, "$1")) === true;
 }

@@ -1,9 +1,13 @@
 /**
- * The list of a cluster's members in a canonical text form: root keys sign its bytes, and their hash identifies it.
- * Source: docs/decisions/0038-members-are-a-signed-list.md.
+ * The list of a cluster's members in a canonical text form: root keys sign its bytes, and their hash identifies it. Which
+ * list may follow others, which is in force, and how lists are sent: as the only command of an envelope that an
+ * administrator signs (`CLUSTER MEMBERS text`), and in messages between members.
+ * Source: docs/decisions/0038-members-are-a-signed-list.md; docs/protocol-v2.md "Members by list".
  */
 import type { ByteString } from "../byte-string.js";
-import { HASH_BYTES, hexOf } from "../version-2/envelope.js";
+import type { RespReader } from "../resp/resp-reader.js";
+import { HASH_BYTES, hexOf, readBody } from "../version-2/envelope.js";
+import { readFlag, readShort } from "./member-elements.js";
 
 export interface MemberList {
   /** The cluster's id. */
@@ -71,7 +75,7 @@ export function listHash(list: MemberList | string, hash: (bytes: Buffer) => Byt
 }
 
 /** Returns what is wrong with a list, regardless of the lists that it follows; null if nothing is. */
-export function problemOf({ number, parents, members, removed }: MemberList): string | null {
+function problemOf({ number, parents, members, removed }: MemberList): string | null {
   if (number > LIST_NUMBER_MAX) return `a list's number is at most ${LIST_NUMBER_MAX}`;
   if (parents.length > PARENTS_MAX) return `a list has at most ${PARENTS_MAX} parents`;
   if ((parents.length === 0) !== (number === 1)) return "the first list, and no other, has no parent";
@@ -93,3 +97,276 @@ const hashesOf = (lines: string): ByteString[] =>
     .split("\n")
     .slice(0, -1)
     .map((line) => bytesOfHex(line.slice(line.indexOf(" ") + 1)));
+
+/**
+ * Decides whether a member list may follow other lists, which of the known lists is in force, and which received lists a
+ * daemon stores. Lists are identified by their hashes and form a graph. A list is in force if it follows all other known
+ * lists.
+ *
+ * Two lists that were signed independently are *doubled*: a daemon that knows both accepts entries only from ids that
+ * both name, until it receives a list that has both as parents. Otherwise a daemon that only the second list added
+ * could receive entries that were missing when the order became final, from a daemon that the first list removed
+ * (test/simulation/members). The daemon also does not report under either list, because it is not decided which one is
+ * in force.
+ */
+export interface KnownList {
+  readonly hash: ByteString;
+  readonly list: MemberList;
+}
+
+/** The combined content of all known lists. */
+export interface MembershipState {
+  /** The lists that no other list follows; empty if there is no list. */
+  readonly heads: readonly KnownList[];
+  /** The list in force, or null if there is none or lists are doubled. */
+  readonly inForce: KnownList | null;
+  /** The daemons that are members in every head. */
+  readonly members: ReadonlySet<ByteString>;
+  /** The daemons that at least one list has removed. */
+  readonly removed: ReadonlySet<ByteString>;
+}
+
+/** The daemons to add and to remove. */
+export interface MemberChange {
+  readonly add?: readonly ByteString[];
+  readonly leave?: readonly ByteString[];
+}
+
+const RETURNS = "a daemon that was removed can never return";
+
+/**
+ * Returns why a list cannot follow the lists that it names; null if it can.
+ * @param parents  all lists that it names
+ */
+export function successionProblem(
+  list: MemberList,
+  parents: readonly MemberList[],
+  cluster: ByteString,
+): string | null {
+  const problem = problemOf(list);
+  if (problem !== null) return problem;
+  if (list.cluster !== cluster) return "it belongs to another cluster";
+  if (parents.some((parent) => parent.cluster !== cluster)) return "a parent belongs to another cluster";
+  if (parents.length !== list.parents.length) return "a parent is not known";
+  if (list.number !== numberAfter(parents)) return `its number must be ${numberAfter(parents)}`;
+  const members = new Set(list.members);
+  const removed = removedAfter(parents, members);
+  if (list.members.some((id) => removed.has(id))) return RETURNS;
+  if (list.removed.length !== removed.size || list.removed.some((id) => !removed.has(id)))
+    return "it must name exactly the daemons that were removed";
+  if (parents.length > 1 && list.members.some((id) => parents.some((parent) => !parent.members.includes(id))))
+    return "after two lists, only the members of both may remain";
+  if (parents.length > 0 && !parents[0]?.members.some((id) => members.has(id)))
+    return "at least one member must remain, so that new ones can receive the data from it";
+  return null;
+}
+
+/**
+ * Creates the list that follows earlier lists.
+ * @param parents  the heads
+ * @returns the list, or a string that says why there can be none
+ */
+export function nextList(
+  parents: readonly KnownList[],
+  { add = [], leave = [] }: MemberChange,
+  cluster: ByteString,
+): MemberList | string {
+  const lists = parents.map(({ list }) => list);
+  const members = new Set(inAll(lists));
+  for (const id of leave) if (!members.delete(id)) return "the daemon to remove is not a member";
+  const removed = new Set(lists.flatMap((list) => list.removed));
+  if (add.some((id) => removed.has(id))) return RETURNS;
+  for (const id of add) members.add(id);
+  const list: MemberList = {
+    cluster,
+    number: numberAfter(lists),
+    parents: parents.map(({ hash }) => hash).sort(),
+    members: [...members].sort(),
+    removed: [...removedAfter(lists, members)].sort(),
+  };
+  return successionProblem(list, lists, cluster) ?? list;
+}
+
+/** Finds the heads and the list in force. @param known  the lists, together with all lists that they follow */
+export function membershipStateOf(known: Iterable<KnownList>): MembershipState {
+  const all = [...known];
+  const followed = new Set(all.flatMap(({ list }) => list.parents));
+  const heads = all.filter(({ hash }) => !followed.has(hash));
+  const members = new Set(inAll(heads.map(({ list }) => list)));
+  const removed = new Set(heads.flatMap(({ list }) => list.removed));
+  return { heads, inForce: heads.length === 1 ? (heads[0] as KnownList) : null, members, removed };
+}
+
+const numberAfter = (parents: readonly MemberList[]): number =>
+  1 + Math.max(0, ...parents.map(({ number }) => number));
+
+const inAll = (lists: readonly MemberList[]): readonly ByteString[] =>
+  (lists[0]?.members ?? []).filter((id) => lists.every(({ members }) => members.includes(id)));
+
+/** Returns the daemons that were removed earlier or are removed now. */
+function removedAfter(parents: readonly MemberList[], members: ReadonlySet<ByteString>): Set<ByteString> {
+  const removed = new Set(parents.flatMap((parent) => parent.removed));
+  for (const parent of parents) for (const id of parent.members) if (!members.has(id)) removed.add(id);
+  return removed;
+}
+
+/** The maximum number of conflicting lists that are stored. Administrators do not produce more by mistake. */
+export const HEADS_MAX = 8;
+
+/**
+ * The result of receiving a list: the lists to store now, or the problem. `old`: the stored lists already follow it.
+ */
+type Taken<List extends KnownList> =
+  | { readonly heads: readonly List[] }
+  | "old"
+  | { readonly problem: string };
+
+/**
+ * Adds a received list. The newest lists, which no other list follows, are stored, because they contain all information
+ * of the earlier ones. A daemon that was down or is new may receive a list without its predecessors. The daemons that
+ * the list names must then show that it follows the stored lists.
+ * @param heads     the stored lists
+ * @param received  the received list, with a valid signature
+ */
+export function takeList<List extends KnownList>(
+  heads: readonly List[],
+  received: List,
+  cluster: ByteString,
+): Taken<List> {
+  const { list, hash } = received;
+  const isOld = heads.some(
+    (head) => head.hash === hash || head.list.parents.includes(hash) || accountsFor(head.list, list),
+  );
+  if (isOld) return "old";
+  const parents = heads.filter((head) => list.parents.includes(head.hash));
+  const problem =
+    parents.length === list.parents.length
+      ? successionProblem(
+          list,
+          parents.map((parent) => parent.list),
+          cluster,
+        )
+      : problemOfOrphan(list, cluster);
+  if (problem !== null) return { problem };
+  const kept = heads.filter((head) => !parents.includes(head) && !accountsFor(list, head.list));
+  if (kept.length >= HEADS_MAX) return { problem: "too many parallel lists" };
+  return { heads: [...kept, received] };
+}
+
+/** Returns the problem of a list whose parents are not all known; null if there is none. */
+function problemOfOrphan(list: MemberList, cluster: ByteString): string | null {
+  return list.cluster === cluster ? problemOf(list) : "it belongs to another cluster";
+}
+
+/** Whether `later` lists every daemon of `earlier`, as a member or as removed, as every successor does. */
+function accountsFor(later: MemberList, earlier: MemberList): boolean {
+  if (later.number <= earlier.number) return false;
+  const removed = new Set(later.removed);
+  const named = new Set([...later.members, ...later.removed]);
+  return earlier.removed.every((id) => removed.has(id)) && earlier.members.every((id) => named.has(id));
+}
+
+/**
+ * The message that names the sender's member list, with an envelope that proves a list. Source: docs/protocol-v2.md
+ * "Members".
+ */
+export interface ListMessage {
+  readonly kind: "list";
+  /** The hash of the list that the sender uses from now on and has on disk; empty if the sender knows no list. */
+  readonly hash: ByteString;
+  /** Whether the sender's reports are valid under this list. */
+  readonly isReporting: boolean;
+  /** An envelope with a list, for a member that uses another list; both fields are empty if only the hash is sent. */
+  readonly body: Buffer;
+  readonly signature: Buffer;
+}
+
+/** The maximum length of the body, as for every envelope with CLUSTER. */
+export const LIST_BODY_BYTES_MAX = 262_144;
+/** The maximum length of the signature: RSA with 16,384 bits. */
+const SIGNATURE_BYTES_MAX = 2048;
+
+/** Reads the elements after the name. @throws MalformedFrame */
+export function readListMessage(reader: RespReader): ListMessage {
+  const hash = readShort(reader, HASH_BYTES);
+  const isReporting = readFlag(reader);
+  const envelope = readListEnvelope(reader);
+  const { body, signature } = envelope;
+  const isHash = hash.length === 0 || hash.length === HASH_BYTES;
+  if (!isHash || (body.length === 0) !== (signature.length === 0))
+    throw reader.malformed("expected a list of members");
+  return { kind: "list", hash, isReporting, ...envelope };
+}
+
+/** Reads an envelope with a list. Both fields may be empty. @throws MalformedFrame */
+export function readListEnvelope(reader: RespReader): Pick<ListMessage, "body" | "signature"> {
+  const [body, signature] = [reader.readBulkView(), reader.readBulkView()];
+  if (body.length > LIST_BODY_BYTES_MAX || signature.length > SIGNATURE_BYTES_MAX)
+    throw reader.malformed("expected a list of members");
+  return { body, signature };
+}
+
+/** A list and the envelope that proves it. */
+export interface SignedList extends KnownList {
+  readonly body: Buffer;
+  readonly signature: Buffer;
+}
+
+/** The reason why an envelope does not prove a list. */
+export interface RefusedList {
+  readonly refused: string;
+}
+
+type Hash = (bytes: Buffer) => ByteString;
+
+/** The maximum number of members. A daemon represents each of the other 31 members by one bit of a number. */
+const MAX_DAEMONS = 32;
+
+/** Whether a command contains a list or queries it. */
+export function isMemberListCommand([name = "", sub = ""]: readonly ByteString[]): boolean {
+  return sub.toUpperCase() === "MEMBERS" && name.toUpperCase() === "CLUSTER";
+}
+
+/**
+ * Parses the list of an envelope, which must be for this cluster and contain no other command. Does not check the
+ * signature.
+ * @throws MalformedFrame
+ */
+export function readListAlone(
+  body: Buffer,
+  signature: Buffer,
+  cluster: ByteString,
+  hash: Hash,
+): SignedList | RefusedList {
+  const tooLong = refusalOfLength(body);
+  if (tooLong !== null) return tooLong;
+  const { commands, cluster: meant, multi, if: conditions, only, as } = readBody(body);
+  if (meant !== cluster) return { refused: "it is for another cluster" };
+  if (multi || conditions !== null || only !== null || as !== null || commands.length !== 1)
+    return { refused: "it is not the only command of its envelope" };
+  return listIn(commands[0] ?? [], body, signature, hash);
+}
+
+/** Parses the list of an envelope that was checked earlier. @throws MalformedFrame */
+export function readCheckedList(body: Buffer, signature: Buffer, hash: Hash): SignedList | RefusedList {
+  return listIn(readBody(body).commands[0] ?? [], body, signature, hash);
+}
+
+/** Returns the refusal of an envelope that is too long for a list; null if it may be parsed. */
+export const refusalOfLength = (body: Buffer): RefusedList | null =>
+  body.length > LIST_BODY_BYTES_MAX ? { refused: "it is too long" } : null;
+
+function listIn(
+  argv: readonly ByteString[],
+  body: Buffer,
+  signature: Buffer,
+  hash: Hash,
+): SignedList | RefusedList {
+  const [, , text] = argv;
+  if (text === undefined || argv.length !== 3 || !isMemberListCommand(argv))
+    return { refused: "it contains no member list" };
+  const list = parseMemberList(text);
+  if (typeof list === "string") return { refused: list };
+  if (list.members.length > MAX_DAEMONS) return { refused: `a cluster has at most ${MAX_DAEMONS} daemons` };
+  return { list, hash: listHash(text, hash), body, signature };
+}

@@ -11,16 +11,18 @@ import { HASH_BYTES } from "../version-2/envelope.js";
 import { type DaemonState, type Hello, readDaemonMessage } from "../version-2/messages-v2.js";
 import { type CutVote, readCutVotes, VOTES_MAX, writeCutVotes } from "./cut-votes.js";
 import {
+  type PackedOrderKey,
   readFixed,
   readFlag,
   readNumber,
+  readOrderKeys,
   readShort,
   readTotals,
   type Totals,
   totalElements,
+  writeOrderKeys,
 } from "./member-elements.js";
-import { type PackedOrderKey, readOrderKeys, writeOrderKeys } from "./packed-entries.js";
-import { type ListMessage, readListEnvelope, readListMessage } from "./signed-list.js";
+import { type ListMessage, readListEnvelope, readListMessage } from "./member-list.js";
 
 export interface StatusMessage extends Totals {
   readonly kind: "status";

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
-import { DELIVERY_LINGER_MS, STALL_MS } from "../../client/shared/connection-timeouts.js";
+import { DELIVERY_LINGER_MS, STALL_MS } from "../../client/shared/connections.js";
 import { refusingAddress } from "../support/free-port.js";
 import { until } from "../support/until.js";
 import { FakeServer } from "./fake-server.js";

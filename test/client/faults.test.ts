@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { MISS_LINGER_MS } from "../../client/shared/connection-timeouts.js";
+import { MISS_LINGER_MS } from "../../client/shared/connections.js";
 import { refusingAddress } from "../support/free-port.js";
 import { NAMELESS } from "../support/nameless.js";
 import { until } from "../support/until.js";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { OutboxClient } from "../../client/outbox-client.js";
-import { SLACK_MS, STALL_MS } from "../../client/shared/connection-timeouts.js";
+import { SLACK_MS, STALL_MS } from "../../client/shared/connections.js";
 import { bytesInUse } from "../support/garbage.js";
 import { HandClock } from "./hand-clock.js";
 import { client2Of, ServedDaemon } from "./served-daemon.js";

@@ -9,7 +9,7 @@ import { openClientWith } from "../../client/dbsync-send.js";
 import type { OutboxClient } from "../../client/outbox-client.js";
 import { readOptions } from "../../client/settings/client-settings.js";
 import type { EnvelopeSigner } from "../../client/settings/signing-key.js";
-import { DELIVERY_LINGER_MS } from "../../client/shared/connection-timeouts.js";
+import { DELIVERY_LINGER_MS } from "../../client/shared/connections.js";
 import { DbsyncError, type Outcome } from "../../client/shared/errors.js";
 import { amount } from "../support/amount.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";

@@ -21,8 +21,13 @@ import { describe, test } from "node:test";
 import { CommandFailure } from "../../daemon/store/arguments/command-errors.js";
 import { readSpki } from "../../daemon/store/rights/spki.js";
 import { loadPrivateKey, loadPublicKey } from "../../keys/key-file.js";
-import { signCommand, signEnvelope } from "../../keys/sign.js";
-import { verifyCommand, verifyDigest, verifyEnvelope } from "../../keys/verify.js";
+import {
+  signCommand,
+  signEnvelope,
+  verifyCommand,
+  verifyDigest,
+  verifyEnvelope,
+} from "../../keys/signatures.js";
 import { bytesOf } from "../../protocol/byte-string.js";
 import { isSmallOrderKey } from "../../protocol/small-order-keys.js";
 import { withHighS } from "../support/v2-vectors/bad-signatures.js";

@@ -9,7 +9,7 @@ import { pathToFileURL } from "node:url";
 import { discard, publishNew, stage } from "../../keys/atomic-file.js";
 import { generateKeyPair, type KeyPairPem } from "../../keys/generate-keys.js";
 import { loadPrivateKey, loadPublicKey } from "../../keys/key-file.js";
-import { keyPairPaths, writeKeyPair } from "../../keys/key-pair-files.js";
+import { keyPairPaths, writeKeyPair } from "../../keys/keygen-command.js";
 import { buildRoot } from "../support/repository.js";
 import { openssl, PASSPHRASE, temporaryFolder, withoutOpenssl } from "./openssl.js";
 
@@ -142,7 +142,7 @@ test("a killed writer leaves a complete key, and readers never see a partial one
   using folder = temporaryFolder();
   const paths = keyPairPaths(folder.path, null);
   const wholes = new Set([pair.privatePem, otherPair.privatePem]);
-  const module = pathToFileURL(join(buildRoot, "keys/key-pair-files.js")).href;
+  const module = pathToFileURL(join(buildRoot, "keys/keygen-command.js")).href;
   const writer = `
     import { writeKeyPair } from ${JSON.stringify(module)};
     const pairs = ${JSON.stringify([pair, otherPair])};

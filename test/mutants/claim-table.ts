@@ -12,14 +12,14 @@ const SIMULATED = "test/simulation/claims.test.js";
 export const claimMutants: readonly Mutant[] = [
   {
     name: "claims: a change of entries with LIMIT selects again at its final position",
-    file: "faces/json/store/commands/document-choice.js",
+    file: "faces/json/store/commands/document-changes.js",
     find: "if (isClaim && choice !== undefined)",
     replace: "if (false)",
     test: ENTRIES,
   },
   {
     name: "claims: a chosen entry is changed again that no longer meets the conditions",
-    file: "faces/json/store/commands/document-choice.js",
+    file: "faces/json/store/commands/document-changes.js",
     find: "isPresent(document, at, key) && test(text)",
     replace: "isPresent(document, at, key)",
     test: ENTRIES,

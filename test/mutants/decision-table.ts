@@ -370,7 +370,7 @@ export const decisionMutants: readonly Mutant[] = [
   },
   {
     name: "decisions: a ballot above the maximum is read",
-    file: "protocol/members/decision-votes.js",
+    file: "protocol/members/decision-messages.js",
     find: "ballot.round <= ROUND_MAX && ballot.attempt <= ROUND_MAX ? ballot : null",
     replace: "ballot",
     test: LIARS,

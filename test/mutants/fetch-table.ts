@@ -1,7 +1,7 @@
 /** Mutants of the rules for the first fetch of --json-replica. */
 import type { Mutant } from "./mutant.js";
 
-const FETCH = "faces/json/replicas/first-fetch.js";
+const FETCH = "faces/json/replicas/replicas.js";
 const FORWARDER = "faces/json/replicas/replica-forwarder.js";
 const LOADING = "test/faces/json/loading.test.js";
 const TEST = "test/faces/json/first-fetch.test.js";
@@ -16,14 +16,14 @@ export const fetchMutants: readonly Mutant[] = [
   },
   {
     name: "first fetch: a starting server receives an empty list of documents before the fetch",
-    file: "faces/json/json-session.js",
+    file: "faces/json/json-listener.js",
     find: "request.document === undefined && action === PROBE_ACTION",
     replace: 'request.document === undefined && (action === PROBE_ACTION || action === "getall")',
     test: TEST,
   },
   {
     name: "first fetch: Redis clients read and write documents before they are fetched",
-    file: "faces/users/local-command-path.js",
+    file: "faces/users/user-listeners.js",
     find: "return this.#backend.refusalOf(command) ?? super.execute(",
     replace: "return super.execute(",
     test: LOADING,
@@ -37,7 +37,7 @@ export const fetchMutants: readonly Mutant[] = [
   },
   {
     name: "replicas: dbsyncd is treated as an original",
-    file: "faces/json/replicas/replica-connection.js",
+    file: "faces/json/replicas/replica-server.js",
     find: "connection.#isDbsyncd = isFromDbsyncd(answer);",
     replace: "",
     test: "test/faces/json/dbsyncd-replica.test.js",

@@ -20,21 +20,21 @@ export const proxyMutants: readonly Mutant[] = [
   },
   {
     name: "proxy: a write that may have been executed is sent again",
-    file: "tools/proxy/balancer/balancer-session.js",
+    file: "tools/proxy/balancer/balancer.js",
     find: '(outcome.reached === "unknown" && !isRepeatable)',
     replace: "false",
     test: BALANCER,
   },
   {
     name: "proxy: the answer of a server that is not ready counts",
-    file: "tools/proxy/balancer/balancer-session.js",
+    file: "tools/proxy/balancer/balancer.js",
     find: "const isReady = !isNotReady(outcome);",
     replace: "const isReady = true;",
     test: BALANCER,
   },
   {
     name: "proxy: a session reads from any server",
-    file: "tools/proxy/balancer/balancer-session.js",
+    file: "tools/proxy/balancer/balancer.js",
     find: "now < write.until",
     replace: "false",
     test: BALANCER,
@@ -55,7 +55,7 @@ export const proxyMutants: readonly Mutant[] = [
   },
   {
     name: "proxy: statements sent to a hung server count as not sent when it is declared down",
-    file: "tools/proxy/upstream/upstream-pool.js",
+    file: "tools/proxy/upstream/upstream-server.js",
     find: 'connection.close("timeout", detail);',
     replace: 'connection.close("timeout", detail, "no");',
     test: "test/tools/proxy/balancer/hung-server.test.js",

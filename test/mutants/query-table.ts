@@ -131,7 +131,7 @@ export const queryMutants: readonly Mutant[] = [
   },
   {
     name: "updates: an upsert nests its entry too deeply",
-    file: "faces/json/store/commands/document-updates.js",
+    file: "faces/json/store/commands/document-changes.js",
     find: "checkDepths(value);",
     replace: "",
     test: DOCUMENT_UPDATES,

@@ -67,14 +67,14 @@ export const recipeMutants: readonly Mutant[] = [
   },
   {
     name: "chat: letters that look alike are different",
-    file: "examples/chat/look-alikes.js",
+    file: "examples/chat/sessions.js",
     find: 'skeletonOf(skeletonOf(name.normalize("NFKC")).toLowerCase())',
     replace: 'name.normalize("NFKC").toLowerCase()',
     test: "test/examples/chat/exercise-protocol.test.js",
   },
   {
     name: "chat: a client of the exercise receives its own messages",
-    file: "examples/chat/exercise-protocol.js",
+    file: "examples/chat/protocols.js",
     find: "isShown ? null : said(message, true)",
     replace: "said(message, true)",
     test: "test/examples/chat/exercise-protocol.test.js",

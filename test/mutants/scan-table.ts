@@ -41,14 +41,14 @@ export const scanMutants: readonly Mutant[] = [
   },
   {
     name: "scans: a daemon with a Redis accepts the cursor of another daemon",
-    file: "faces/redis-behind/marked-cursors.js",
+    file: "faces/redis-behind/redis-backend.js",
     find: "if (value / OWN !== mark())",
     replace: "if (false)",
     test: MARKED,
   },
   {
     name: "scans: a transaction on a Redis receives marked cursors",
-    file: "faces/redis-behind/marked-cursors.js",
+    file: "faces/redis-behind/redis-backend.js",
     find: "const own = isScan(argv) ? ownScan(argv) : argv;",
     replace: "const own = argv;",
     test: MARKED,
@@ -62,14 +62,14 @@ export const scanMutants: readonly Mutant[] = [
   },
   {
     name: "scans: a cursor of a Redis Cluster continues on the first master if its own is down",
-    file: "faces/redis-behind/cluster-commands-without-keys.js",
+    file: "faces/redis-behind/redis-cluster.js",
     find: "names.indexOf(name);",
     replace: "Math.max(0, names.indexOf(name));",
     test: SPREAD,
   },
   {
     name: "scans: two masters of a Redis Cluster have the same name",
-    file: "faces/redis-behind/cluster-commands-without-keys.js",
+    file: "faces/redis-behind/redis-cluster.js",
     find: "name === 0 || taken.has(name)",
     replace: "name === 0",
     test: SPREAD,

@@ -26,14 +26,14 @@ import { webMutants } from "./web-table.js";
 export const mutants: readonly Mutant[] = [
   {
     name: "the first list of a cluster with data changes the meaning of its commands",
-    file: "tools/cli/members/first-semantics.js",
+    file: "tools/cli/members/members.js",
     find: "entries > 0",
     replace: "false",
     test: "test/system/first-semantics.test.js",
   },
   {
     name: "a member list sets semantics versions although a daemon reports none",
-    file: "tools/cli/members/first-semantics.js",
+    file: "tools/cli/members/members.js",
     find: "report.semantics === 0",
     replace: "false",
     test: "test/system/first-semantics.test.js",

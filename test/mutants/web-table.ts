@@ -11,14 +11,14 @@ export const webMutants: readonly Mutant[] = [
   },
   {
     name: "pages that use another host name for this address are admitted",
-    file: "faces/web/allowed-origins.js",
+    file: "faces/web/ws-listener.js",
     find: "isOfThisMachine(origin) && ",
     replace: "isOfThisMachine(origin) || ",
     test: "test/faces/web/allowed-origins.test.js",
   },
   {
     name: "pages of this machine are admitted in addition to the configured sites",
-    file: "faces/web/allowed-origins.js",
+    file: "faces/web/ws-listener.js",
     find: "named.length > 0 || ",
     replace: "",
     test: "test/faces/web/allowed-origins.test.js",
@@ -95,7 +95,7 @@ export const webMutants: readonly Mutant[] = [
   },
   {
     name: "contained: --ws offers compression to clients",
-    file: "faces/web/websocket-upgrade.js",
+    file: "faces/web/ws-listener.js",
     find: "perMessageDeflate: false",
     replace: "perMessageDeflate: { threshold: 0 }",
     test: "test/faces/web/listener.test.js",
@@ -228,14 +228,14 @@ export const webMutants: readonly Mutant[] = [
   },
   {
     name: "status: the state of a member is the one that another daemon received last",
-    file: "tools/cli/status/timeline-report.js",
+    file: "tools/cli/status/report-tables.js",
     find: 'return own?.state ?? state ?? "-";',
     replace: 'return state ?? "-";',
     test: "test/tools/cli/status/status-text.test.js",
   },
   {
     name: "client: a port for other clients is explained as a malformed message",
-    file: "client/shared/described-outcomes.js",
+    file: "client/shared/sentences.js",
     find: "detail.startsWith(OTHER_PORT)",
     replace: "false",
     test: "test/faces/first-bytes.test.js",

@@ -12,14 +12,18 @@ import { diagnose, FOREIGN_KEY, stuckCatchingUp } from "../../protocol/figures/t
 import { STATE_NAMES } from "../../protocol/state-names.js";
 import { KNOWS_SIGNED } from "../../protocol/version-2/messages-v2.js";
 import { readFigures } from "../../tools/cli/shared/read-figures.js";
-import type { DaemonFigures, OrderFigures } from "../../tools/cli/status/daemon-figures.js";
+import type {
+  DaemonFigures,
+  MemberStatus,
+  OrderFigures,
+  TimelineStatus,
+} from "../../tools/cli/status/daemon-figures.js";
 import {
   type DaemonStatus,
   findingsOf,
   type GreetingCase,
   withFigures,
 } from "../../tools/cli/status/read-status.js";
-import type { MemberStatus, TimelineStatus } from "../../tools/cli/status/read-timeline-status.js";
 import { ALARMS, FINDINGS, RULES, sentencesOf } from "../tables/alarms.js";
 import { MEMBER, NOW, WELL } from "../tools/cli/status/well-timeline.js";
 

@@ -24,7 +24,7 @@ import { DeadLetterStore } from "../../daemon/cluster/dead-letters/dead-letter-s
 import { hashOf } from "../../daemon/engine/trust/identity.js";
 import { writeOrderKey } from "../../daemon/timeline/entries/entry.js";
 import { writeValue } from "../../daemon/timeline/entries/stored-value.js";
-import { unwritable } from "../../keys/write-failures.js";
+import { unwritable } from "../../keys/atomic-file.js";
 import { bulk, type Reply } from "../../protocol/reply.js";
 import { readBody, signedBytes } from "../../protocol/version-2/envelope.js";
 import { ServedDaemon } from "../client/served-daemon.js";

@@ -3,15 +3,16 @@
  * justify. It signs with its own key only, so it cannot forge another member's vote or a client's unit.
  */
 import { bytesOf } from "../../protocol/byte-string.js";
-import type { DecisionMessage, PromiseMessage } from "../../protocol/members/decision-messages.js";
 import {
   type Ballot,
+  type DecisionMessage,
   type MemberSignature,
+  type PromiseMessage,
   proposalBytes,
   ROUND_MAX,
   type Vote,
   voteBytes,
-} from "../../protocol/members/decision-votes.js";
+} from "../../protocol/members/decision-messages.js";
 import {
   type Decision,
   readDecision,

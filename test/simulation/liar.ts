@@ -11,7 +11,13 @@ import {
   readDecisionMessage,
   writeDecisionMessage,
 } from "../../protocol/members/decision-messages.js";
-import type { Total, Totals } from "../../protocol/members/member-elements.js";
+import {
+  packedBytes,
+  readEntries,
+  type Total,
+  type Totals,
+  writeEntries,
+} from "../../protocol/members/member-elements.js";
 import {
   type MemberMessage,
   type OwnMessage,
@@ -20,7 +26,6 @@ import {
   type StatusMessage,
   writeMemberMessage,
 } from "../../protocol/members/member-messages.js";
-import { packedBytes, readEntries, writeEntries } from "../../protocol/members/packed-entries.js";
 import { randomBytes, signatureOf } from "./cast.js";
 import { DecisionLiar } from "./decision-liar.js";
 import type { Forger } from "./forger.js";

@@ -8,7 +8,7 @@ import type { PeerAddress } from "../../daemon/options/peer-address.js";
 import type { Entry, OrderKey } from "../../daemon/timeline/entries/entry.js";
 import type { Timeline } from "../../daemon/timeline/timeline.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { KnownList } from "../../protocol/members/list-succession.js";
+import type { KnownList } from "../../protocol/members/member-list.js";
 import type { Wait } from "../../protocol/version-2/messages-v2.js";
 import type { SeededRandom } from "../support/seeded-random.js";
 import type { Genesis, SimulatedIdentity } from "./cast.js";

@@ -9,7 +9,7 @@ import {
 } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { signEnvelope } from "../../keys/sign.js";
+import { signEnvelope } from "../../keys/signatures.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { FrameParser, writeFrame } from "../../protocol/frame.js";
 import type { PlainReply, Reply } from "../../protocol/reply.js";

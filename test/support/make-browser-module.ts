@@ -21,7 +21,7 @@ const sourceFolder = join(buildRoot, "client", "browser");
 const MODULES: Readonly<Record<string, string>> = {
   dbsync: join(sourceFolder, "public-api.js"),
   "dbsync-core": join(buildRoot, "client/version-2/outbox.js"),
-  "dbsync-live": join(buildRoot, "client/live/subscription-requests.js"),
+  "dbsync-live": join(buildRoot, "client/live/subscriptions.js"),
   "dbsync-kept": join(sourceFolder, "stored-envelopes.js"),
 };
 
@@ -30,7 +30,7 @@ const MODULES: Readonly<Record<string, string>> = {
  * commands, and the parser for frames of both versions.
  */
 const STAND_INS: readonly (readonly [files: RegExp, standIn: string])[] = [
-  [/\/(sentences|described-outcomes|allowed-values|waiting-reasons|command-labels)\.js$/, "no-sentences.js"],
+  [/\/(sentences|allowed-values|command-labels)\.js$/, "no-sentences.js"],
   [/\/diagnostics-channels\.js$/, "no-diagnostics-channels.js"],
   [/\/signing-terms\.js$/, "no-signing-terms.js"],
   [/\/protocol\/frame\.js$/, "message-frames.js"],

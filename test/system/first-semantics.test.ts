@@ -6,11 +6,7 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import {
-  type SemanticsReport,
-  semanticsReport,
-  versionsToSet,
-} from "../../tools/cli/members/first-semantics.js";
+import { type SemanticsReport, semanticsReport, versionsToSet } from "../../tools/cli/members/members.js";
 import { runDbsync } from "../client/child.js";
 import { buildRoot } from "../support/repository.js";
 import { Trio } from "../support/trio.js";

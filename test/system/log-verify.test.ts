@@ -22,7 +22,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { openReader } from "../../daemon/timeline/disk/lmdb-reader.js";
 import { MARKER_BYTES, readRecords, recordBytes } from "../../daemon/timeline/disk/log-record.js";
-import type { FolderReport } from "../../tools/history/verification/folder-verification.js";
+import type { FolderReport } from "../../tools/history/verification/timeline-verification.js";
 import { amount } from "../support/amount.js";
 import { runDaemon } from "../support/daemon-process.js";
 import { programPaths } from "../support/programs.js";

@@ -22,10 +22,10 @@ import {
   TIMELINE_FIGURES,
   UPTO_FIGURES,
 } from "../../protocol/figures/timeline-figures.js";
-import type { Metrics } from "../../tools/admin/http/metric.js";
+import type { Metrics } from "../../tools/admin/http/exposition.js";
 import { METRICS } from "../../tools/admin/metric-table.js";
-import { BALANCER_METRICS } from "../../tools/proxy/admin/balancer-metrics.js";
-import { CACHE_METRICS } from "../../tools/proxy/admin/cache-metrics.js";
+import { BALANCER_METRICS } from "../../tools/proxy/admin/balancer-report.js";
+import { CACHE_METRICS } from "../../tools/proxy/admin/cache-report.js";
 import { commandsPage, PAGE } from "../commands-page/page.js";
 import { repositoryRoot } from "../support/repository.js";
 import { alarmRows, alarmRules } from "./alarms.js";

@@ -9,10 +9,9 @@ import { foreignClient } from "../../daemon/net/connections/foreign-client.js";
 import type { ListenAddress } from "../../daemon/net/process/host-and-port.js";
 import { isHealthy } from "../../daemon/program/inspection/inspected-daemon.js";
 import { type FrameSources, Frames } from "./dashboard-frames.js";
-import { AdminServer, type Site, type SitePage } from "./http/admin-server.js";
+import { AdminServer, hostnameOf, type Site, type SitePage } from "./http/admin-server.js";
 import { EventStream } from "./http/event-stream.js";
 import { makeExposition } from "./http/exposition.js";
-import { hostnameOf } from "./http/host-check.js";
 import { METRICS } from "./metric-table.js";
 
 /** Creates the server, without starting it. */

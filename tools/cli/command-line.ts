@@ -1,11 +1,10 @@
 /** Runs a command line of `dbsync`, and turns errors into text and exit codes; the subcommands are in program.ts. */
 import { CommanderError } from "commander";
 import { shownLines } from "../../daemon/net/terminal/terminal-text.js";
-import { writingFailure } from "../../keys/write-failures.js";
+import { writingFailure } from "../../keys/atomic-file.js";
 import { makeProgram } from "./program.js";
-import { isCommandName } from "./shared/command-names.js";
 import { EXIT, exitCodeOf } from "./shared/exit-codes.js";
-import { shellWords } from "./shared/split-typed-line.js";
+import { isCommandName, shellWords } from "./shared/typed-commands.js";
 
 const program = await makeProgram(process.argv[2]);
 

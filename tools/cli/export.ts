@@ -11,9 +11,8 @@ import {
   readSettings,
 } from "./shared/client-options.js";
 import { exitCodeHelp } from "./shared/exit-codes.js";
-import { typedRequests } from "./shared/export-requests.js";
-import { oneDaemon } from "./shared/first-answering-daemon.js";
 import { printNotice } from "./shared/output.js";
+import { oneDaemon, typedRequests } from "./shared/requests.js";
 import { warnIfCatchingUp } from "./shared/wait-for-catch-up.js";
 import { exportFolder } from "./sql/export-folder.js";
 

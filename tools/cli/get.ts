@@ -6,16 +6,14 @@ import type { Command } from "commander";
 import { realEnvironment } from "../../client/shared/client-environment.js";
 import { DbsyncError } from "../../client/shared/errors.js";
 import type { ReplyValue } from "../../client/shared/reply-value.js";
-import { BinaryText, jsonOf } from "../history/binary-text.js";
-import { type HistoryQuery, queryHistory } from "../history/history-queries.js";
+import { BinaryText, type HistoryQuery, jsonOf, queryHistory } from "../history/history-queries.js";
 import { type SendFlags, sendCommand } from "./send.js";
 import { addClientOptions, addDatabaseOption } from "./shared/client-options.js";
-import { isCommandName } from "./shared/command-names.js";
 import { formatDate, parsePastDate } from "./shared/date-text.js";
 import { exitCodeHelp } from "./shared/exit-codes.js";
 import { parseOptionsAfterArguments } from "./shared/options-after-arguments.js";
 import { JSON_FLAG, printJson, printLine } from "./shared/output.js";
-import { shellWords } from "./shared/split-typed-line.js";
+import { isCommandName, shellWords } from "./shared/typed-commands.js";
 
 interface GetFlags extends SendFlags {
   readonly at?: string;

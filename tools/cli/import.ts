@@ -7,9 +7,8 @@ import { DbsyncError } from "../../client/shared/errors.js";
 import type { ServerAddress } from "../../client/shared/server-url.js";
 import { copyFromJsonServer } from "./json/copy-from-json-server.js";
 import { JSON_URL_HELP, readJsonUrl } from "./json/json-server-client.js";
-import { importRedis } from "./redis/import-redis.js";
-import { isRedisUrl, REDIS_URL_HELP, type RedisAddress, readRedisUrl } from "./redis/redis-url.js";
-import { replicateRedis } from "./redis/replicate-redis.js";
+import { importRedis, replicateRedis } from "./redis/import-redis.js";
+import { isRedisUrl, REDIS_URL_HELP, type RedisAddress, readRedisUrl } from "./redis/redis-source.js";
 import {
   addClientOptions,
   addDatabaseOption,
@@ -19,8 +18,7 @@ import {
   readSettings,
 } from "./shared/client-options.js";
 import { exitCodeHelp } from "./shared/exit-codes.js";
-import { oneDaemon } from "./shared/first-answering-daemon.js";
-import type { SendToAll } from "./shared/send-to-all.js";
+import { oneDaemon, type SendToAll } from "./shared/requests.js";
 import { withLoadedAuthorities } from "./shared/server-url-argument.js";
 import { waitUntilComplete } from "./shared/wait-for-catch-up.js";
 import { importFolder } from "./sql/import-folder.js";

@@ -4,7 +4,7 @@
  */
 import type { Command } from "commander";
 import type { CallingClient } from "../../client/client.js";
-import type { ChannelEvent, WatchEvent } from "../../client/live/live-event.js";
+import type { ChannelEvent, WatchEvent } from "../../client/live/live-events.js";
 import { DbsyncError } from "../../client/shared/errors.js";
 import { shown } from "../../daemon/net/terminal/terminal-text.js";
 import {

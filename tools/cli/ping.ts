@@ -1,7 +1,7 @@
 /** `dbsync ping`: shows which daemons answer, with their latency. */
 import type { Command } from "commander";
-import { describeOutcome } from "../../client/shared/described-outcomes.js";
 import type { Outcome } from "../../client/shared/errors.js";
+import { describeOutcome } from "../../client/shared/sentences.js";
 import { tripText } from "../../protocol/figures/amount-texts.js";
 import { addClientOptions, type ClientFlags, openFrom, readSettings } from "./shared/client-options.js";
 import { EXIT, exitCodeHelp } from "./shared/exit-codes.js";

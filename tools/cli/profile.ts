@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { defaultSources } from "../../client/settings/default-options.js";
 import { DbsyncError } from "../../client/shared/errors.js";
-import { readVersions, VERSIONS_ALLOWED } from "../../client/shared/protocol-versions.js";
+import { readVersions, VERSIONS_ALLOWED } from "../../client/shared/server-list.js";
 import { formatHeadedTable } from "../../daemon/net/terminal/text-table.js";
 import { exitCodeHelp } from "./shared/exit-codes.js";
 import { JSON_FLAG, printJson, printLine } from "./shared/output.js";

@@ -46,7 +46,7 @@ const SUBCOMMANDS: readonly (readonly [group: string, loads: Readonly<Record<str
     "History",
     {
       log: async () => (await import("../history/log.js")).addLog,
-      blame: async () => (await import("../history/blame.js")).addBlame,
+      blame: async () => (await import("../history/log.js")).addBlame,
     },
   ],
   [

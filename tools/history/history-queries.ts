@@ -1,14 +1,17 @@
-/** The requests of `dbsync log`, `blame` and `get --at`, which go to the first daemon that answers. */
-
+/**
+ * The requests of `dbsync log`, `blame` and `get --at`, which go to the first daemon that answers, and the strings of
+ * their replies, which may not be UTF-8.
+ */
+import { isUtf8 } from "node:buffer";
 import type { Settings } from "../../client/settings/client-settings.js";
 import { DbsyncError } from "../../client/shared/errors.js";
 import type { ReplyValue } from "../../client/shared/reply-value.js";
 import type { Address } from "../../client/shared/server-list.js";
+import { quotedArgument } from "../../protocol/resp/inline-command.js";
 import { queryEach } from "../cli/keys/fetch-key-rings.js";
-import { ADMINISTRATOR_HINT, explainErrors, type Hint } from "../cli/keys/key-errors.js";
+import { ADMINISTRATOR_HINT, explainErrors, type Hint } from "../cli/keys/key-advice.js";
 import { type ClientFlags, openFrom, readSettings } from "../cli/shared/client-options.js";
 import { warnIfCatchingUp } from "../cli/shared/wait-for-catch-up.js";
-import { textsOf } from "./binary-text.js";
 
 /** Time limit for an answer, in milliseconds. It is long because a fold takes time; daemons have the same limit. */
 export const HISTORY_TIMEOUT_MS = 20_000;
@@ -60,4 +63,34 @@ export function queryHistory(
     },
     HINTS,
   );
+}
+
+/** Formats strings that are not UTF-8, as text and as JSON, without losing a byte. */
+export class BinaryText {
+  readonly bytes: Buffer;
+
+  constructor(bytes: Buffer) {
+    this.bytes = bytes;
+  }
+
+  /** Returns the bytes in quotation marks, with `\xHH` for bytes that are not printable ASCII. */
+  toString(): string {
+    return quotedArgument(this.bytes.toString("latin1"));
+  }
+
+  toJSON(): { readonly base64: string } {
+    return { base64: this.bytes.toString("base64") };
+  }
+}
+
+/** Converts the byte strings of a reply to text, except for strings that are not UTF-8. */
+export function textsOf(reply: ReplyValue): ReplyValue {
+  if (Array.isArray(reply)) return reply.map(textsOf);
+  return Buffer.isBuffer(reply) && isUtf8(reply) ? reply.toString() : reply;
+}
+
+/** Returns a value for `--json`, in which a string that is not UTF-8 is `{"base64": …}`. */
+export function jsonOf(value: ReplyValue): unknown {
+  if (Array.isArray(value)) return value.map(jsonOf);
+  return Buffer.isBuffer(value) ? new BinaryText(value) : value;
 }

@@ -1,8 +1,11 @@
-/** `dbsync log`: shows recorded commands with their signers and outcomes. */
+/** `dbsync log` and `dbsync blame`: show recorded commands with their signers and outcomes. */
 import { type Command, Option } from "commander";
 import type { Settings } from "../../client/settings/client-settings.js";
 import { realEnvironment } from "../../client/shared/client-environment.js";
 import type { ReplyValue } from "../../client/shared/reply-value.js";
+import type { Tone } from "../../daemon/net/terminal/terminal-text.js";
+import { shown } from "../../daemon/net/terminal/terminal-text.js";
+import { formatTable } from "../../daemon/net/terminal/text-table.js";
 import { idOf, queryEach, ringsOf } from "../cli/keys/fetch-key-rings.js";
 import {
   addClientOptions,
@@ -11,19 +14,12 @@ import {
   openFrom,
   readCount,
 } from "../cli/shared/client-options.js";
-import { parsePastDate } from "../cli/shared/date-text.js";
+import { formatExactDate, parsePastDate } from "../cli/shared/date-text.js";
 import { EXIT, exitCodeHelp } from "../cli/shared/exit-codes.js";
 import { addKeyOptions, type FolderFlags } from "../cli/shared/folder-options.js";
 import { fieldsOf, JSON_FLAG, printJson, printLine, printNotice } from "../cli/shared/output.js";
-import { endOnQ } from "../cli/shared/quit-key.js";
-import { HISTORY_TIMEOUT_MS, type HistoryQuery, queryHistory } from "./history-queries.js";
-import {
-  formatHistory,
-  type HistoryReport,
-  historyJson,
-  type RecordedUnit,
-  readHistory,
-} from "./recorded-units.js";
+import { endOnQ } from "../cli/shared/redrawn-screen.js";
+import { BinaryText, HISTORY_TIMEOUT_MS, type HistoryQuery, queryHistory } from "./history-queries.js";
 
 interface LogFlags extends ClientFlags {
   readonly from?: string;
@@ -186,7 +182,7 @@ async function verify(_: unknown, command: Command): Promise<void> {
   const report = await check(flags, backup);
   if (report.faultCount > 0) process.exitCode = EXIT.failed;
   if (json) return printJson(report);
-  const { describeVerification } = await import("../cli/folder/verification-report.js");
+  const { describeVerification } = await import("../cli/folder/verification.js");
   process.stdout.write(describeVerification(report));
 }
 
@@ -311,3 +307,201 @@ class SeenUnits {
 }
 
 const nameOf = ({ id, index }: RecordedUnit): string => `${id} ${index}`;
+
+/** Number of hexadecimal digits of an id that are shown. */
+const SHORT_DIGITS = 12;
+
+/** An argument of a command, or a reply to a command. */
+type RecordedArgument = string | BinaryText;
+
+/** A recorded command, or several commands that formed one unit. Times are in milliseconds since 1970. */
+export interface RecordedUnit {
+  readonly at: number;
+  readonly seq: number;
+  /** The envelope's id, hexadecimal. */
+  readonly id: string;
+  /** The position in the envelope. */
+  readonly index: number;
+  /** Id of the signer's key. */
+  readonly signer: string;
+  readonly label: string;
+  /** The user of a listener without signatures, or null if the signer signed for itself. */
+  readonly as: string | null;
+  readonly db: number;
+  /** The commands; long commands are truncated and end with an ellipsis. */
+  readonly commands: readonly (readonly RecordedArgument[])[];
+  /** The outcome; `error`: the unit was permitted but failed. */
+  readonly outcome: "applied" | "error" | "denied" | "unmet" | "malformed";
+  /** The beginning of the reply. */
+  readonly reply: RecordedArgument;
+  /** The change of the key, for `blame`, or null if it was not requested. */
+  readonly change: string | null;
+}
+
+/** Colours of outcomes; all other outcomes are plain. */
+const TONES: ReadonlyMap<string, Tone> = new Map([
+  ["error", "warn"],
+  ["unmet", "warn"],
+  ["denied", "bad"],
+  ["malformed", "bad"],
+]);
+
+export interface HistoryReport {
+  /** The first date that was requested. */
+  readonly from: number;
+  /** Date of the snapshot with which the log begins, or null if it begins with the first command. */
+  readonly snapshot: number | null;
+  /** Number of entries that the daemon could not read; the units after them may differ from the original ones. */
+  readonly damaged: number;
+  /** Number of older units that were omitted. */
+  readonly omitted: number;
+  readonly units: readonly RecordedUnit[];
+}
+
+/** Recorded units as TIMELINE reports them, and their formatting as text. */
+export function readHistory(reply: ReplyValue): HistoryReport {
+  const { from, snapshot, damaged, left, units } = fieldsOf(reply);
+  return {
+    from: Number(from),
+    snapshot: snapshot == null ? null : Number(snapshot),
+    damaged: Number(damaged),
+    omitted: Number(left),
+    units: Array.isArray(units) ? units.map(readUnit) : [],
+  };
+}
+
+/** Returns the report with the field names of `--json`. */
+export function historyJson({ from, snapshot, damaged, omitted, units }: HistoryReport): object {
+  return { from, snapshot, damaged, left: omitted, units };
+}
+
+function readUnit(reply: ReplyValue): RecordedUnit {
+  const fields = fieldsOf(reply);
+  const text = (name: string) => String(fields[name] ?? "");
+  const { commands, as, change } = fields;
+  return {
+    at: Number(fields["at"]),
+    seq: Number(fields["seq"]),
+    id: text("id"),
+    index: Number(fields["index"]),
+    signer: text("signer"),
+    label: text("label"),
+    as: as == null ? null : String(as),
+    db: Number(fields["db"]),
+    commands: Array.isArray(commands)
+      ? commands.map((argv) => (Array.isArray(argv) ? argv.map(wordOf) : []))
+      : [],
+    outcome: text("outcome") as RecordedUnit["outcome"],
+    reply: wordOf(fields["reply"] ?? ""),
+    change: change == null ? null : String(change),
+  };
+}
+
+function wordOf(value: ReplyValue): RecordedArgument {
+  return Buffer.isBuffer(value) ? new BinaryText(value) : String(value);
+}
+
+/** Formats one line per unit, oldest first, followed by remarks. */
+export function formatHistory({ snapshot, damaged, omitted, units }: HistoryReport): string {
+  const rows = units.map((unit) => [
+    formatExactDate(unit.at),
+    unit.change ?? unit.outcome,
+    signerOf(unit),
+    `${shownCommands(unit)}${shownOutcome(unit)}`,
+  ]);
+  const remarks = [
+    ...(omitted > 0 ? [`${omitted} older commands are left out; --limit shows more.`] : []),
+    ...(damaged > 0
+      ? [
+          `The daemon could not read ${damaged} entries, so the commands after them may be shown with wrong outcomes.`,
+        ]
+      : []),
+    ...(snapshot !== null && units[0]?.change != null
+      ? [
+          `Commands before ${formatExactDate(snapshot)} are unknown: the log begins with a snapshot of that date.`,
+        ]
+      : []),
+  ];
+  return `${formatTable(rows, (row) => TONES.get(units[row]?.outcome ?? "") ?? "plain")}${remarks.map((remark) => `${remark}\n`).join("")}`;
+}
+
+function signerOf({ label, signer, as }: RecordedUnit): string {
+  const short = signer.slice(0, SHORT_DIGITS);
+  const name = label === "" ? short : `${shown(label)} (${short})`;
+  if (as === null) return name;
+  // For a client of version 1, `as` is the id of the client's key, because the daemon signed the envelope.
+  return `${/^[\da-f]{64}$/.test(as) ? as.slice(0, SHORT_DIGITS) : shown(as)} by ${name}`;
+}
+
+function shownCommands({ commands, db }: RecordedUnit): string {
+  const text = commands.map((argv) => argv.map(shownWord).join(" ")).join("; ");
+  return db === 0 ? text : `[db ${db}] ${text}`;
+}
+
+function shownOutcome({ outcome, reply, change }: RecordedUnit): string {
+  if (outcome === "unmet") return "  → its conditions were not met";
+  // A unit that changed the key was applied, so its outcome needs no mention.
+  if (change !== null) return "";
+  return `  → ${outcome === "applied" ? shownWord(reply) : shown(String(reply))}`;
+}
+
+/** Returns an argument as a user would type it, with quotes if needed. */
+function shownWord(text: RecordedArgument): string {
+  if (text instanceof BinaryText) return String(text);
+  return /^[^\s"'\p{C}]+$/u.test(text) ? text : shown(JSON.stringify(text));
+}
+
+interface BlameFlags extends ClientFlags {
+  readonly from?: string;
+}
+
+/** `dbsync blame KEY`: shows the commands that produced the current value of a key, with their signers. */
+export function addBlame(program: Command): void {
+  addDatabaseOption(
+    addClientOptions(
+      program
+        .command("blame")
+        .description("show the commands that led to the value of a key, with their signers"),
+      HISTORY_TIMEOUT_MS,
+    ),
+  )
+    .argument("<key>")
+    .option("--from <date>", "only since this date: -2h, 2027-01-31 (default: the earliest recorded date)")
+    .option(
+      JSON_FLAG,
+      'print JSON: {"units": […], "writer": …}, ids in full, dates in milliseconds since 1970, strings that are not UTF-8 as {"base64": …}',
+    )
+    .addHelpText(
+      "after",
+      `
+For administrators (-k) of daemons with a timeline (--data, --peer). Each line is a command that created, changed or
+removed the key; there is no line for its expiry. If several commands of an envelope may have changed it, all are shown.
+
+Examples:
+  dbsync blame visits -k root-private.pem
+  dbsync blame cart:17 --from -1d -k root-private.pem
+${exitCodeHelp("no daemon could answer")}`,
+    )
+    .action(blame);
+}
+
+function blame(key: string, flags: BlameFlags): Promise<void> {
+  return queryHistory(flags, async (query) => {
+    const now = realEnvironment.wallClock();
+    const since =
+      flags.from === undefined
+        ? []
+        : ["FROM", String(parsePastDate(flags.from, { option: "--from", now, end: false }))];
+    const { address, reply } = await query(["TIMELINE", "BLAME", key, ...since]);
+    const { before, writer } = fieldsOf(reply);
+    const history = readHistory(reply);
+    const shown = JSON.stringify(key);
+    if (flags.json)
+      printJson({ daemon: address, ...historyJson(history), before: before ?? null, writer: writer ?? null });
+    else if (history.units.length > 0) {
+      if (before != null) printLine(`${shown} already existed, written by ${String(before)}`);
+      process.stdout.write(formatHistory(history));
+      if (writer == null) printLine(`${shown} does not exist now.`);
+    } else printLine(writer == null ? `${shown} was never written.` : `${shown} has not changed since then.`);
+  });
+}

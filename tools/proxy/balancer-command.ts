@@ -13,17 +13,19 @@ import { runService } from "../../daemon/net/process/run-service.js";
 import { type Service, StartError } from "../../daemon/net/process/service.js";
 import { STATEMENT_BYTES_MAX } from "../../faces/sql/store/grammar/parse.js";
 import { nearestName } from "../../protocol/nearest-name.js";
-import { healthOf } from "./admin/balancer-health.js";
-import { BALANCER_METRICS } from "./admin/balancer-metrics.js";
-import { ClientCounts } from "./admin/client-counts.js";
+import { BALANCER_METRICS, healthOf } from "./admin/balancer-report.js";
 import { Balancer } from "./balancer/balancer.js";
-import { CLIENT_LIMITS, type ClientLimits } from "./clients/line-dialect.js";
-import { listenAddress, number } from "./option-values.js";
-import { type BalancerFlags, withFlags } from "./settings/balancer-flags.js";
-import { type BalancerSettings, DEFAULT_PORT, DEFAULT_SETTLE_TIME } from "./settings/balancer-settings.js";
+import { CLIENT_LIMITS, ClientCounts, type ClientLimits } from "./clients/line-listener.js";
+import { type AdminOptions, addAdmin, listenAddress, number, withAdmin } from "./common-options.js";
+import {
+  type BalancerFlags,
+  type BalancerSettings,
+  DEFAULT_PORT,
+  DEFAULT_SETTLE_TIME,
+  withFlags,
+} from "./settings/balancer-settings.js";
 import { readOriginalConfig } from "./settings/original-config.js";
-import { UPSTREAM_LIMITS, type UpstreamLimits } from "./upstream/upstream-limits.js";
-import { type AdminOptions, addAdmin, withAdmin } from "./with-admin.js";
+import { UPSTREAM_LIMITS, type UpstreamLimits } from "./upstream/upstream-connection.js";
 
 const TIME_MAX = 24 * 60 * 60 * 1000;
 const COUNT_MAX = 1_000_000;

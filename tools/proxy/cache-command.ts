@@ -10,16 +10,13 @@ import {
 } from "../../daemon/net/process/log-settings.js";
 import { runService } from "../../daemon/net/process/run-service.js";
 import { loadWith } from "../../daemon/net/process/service.js";
-import { cacheHealth } from "./admin/cache-health.js";
-import { CACHE_METRICS } from "./admin/cache-metrics.js";
-import { ClientCounts } from "./admin/client-counts.js";
+import { CACHE_METRICS, cacheHealth } from "./admin/cache-report.js";
 import { CACHE_LIMITS } from "./cache/answer-store.js";
 import { SqlCache } from "./cache/sql-cache.js";
-import { CLIENT_LIMITS } from "./clients/line-dialect.js";
-import { listenAddress, number } from "./option-values.js";
+import { CLIENT_LIMITS, ClientCounts } from "./clients/line-listener.js";
+import { type AdminOptions, addAdmin, listenAddress, number, withAdmin } from "./common-options.js";
 import { parseUpstreamAddress } from "./upstream/server-address.js";
-import { UPSTREAM_LIMITS } from "./upstream/upstream-limits.js";
-import { type AdminOptions, addAdmin, withAdmin } from "./with-admin.js";
+import { UPSTREAM_LIMITS } from "./upstream/upstream-connection.js";
 
 const MIB = 1024 * 1024;
 const PORT_MAX = 65_535;

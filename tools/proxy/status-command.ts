@@ -3,8 +3,8 @@ import type { Command } from "commander";
 import { StartError } from "../../daemon/net/process/service.js";
 import { formatTable } from "../../daemon/net/terminal/text-table.js";
 import { withEscapesOfJson } from "../../protocol/control-characters.js";
-import type { BalancerHealth } from "./admin/balancer-health.js";
-import type { CacheHealth } from "./admin/cache-health.js";
+import type { BalancerHealth } from "./admin/balancer-report.js";
+import type { CacheHealth } from "./admin/cache-report.js";
 
 const ANSWER_MS = 5_000;
 const FIELDS = [

@@ -19,9 +19,8 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
-import { discard, publishOver, stage } from "../../../keys/atomic-file.js";
+import { discard, publishOver, stage, writingFailure } from "../../../keys/atomic-file.js";
 import { errnoOf } from "../../../keys/key-source.js";
-import { writingFailure } from "../../../keys/write-failures.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
 import { hashOf } from "../../engine/trust/identity.js";

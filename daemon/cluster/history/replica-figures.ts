@@ -1,7 +1,7 @@
 /** Collects the state of a daemon's timeline and members as plain figures, for TIMELINE STATUS and for metrics. */
 
 import type { MemberReport, TimelineReport } from "../../../protocol/figures/timeline-figures.js";
-import { type MembershipState, membershipStateOf } from "../../../protocol/members/list-succession.js";
+import { type MembershipState, membershipStateOf } from "../../../protocol/members/member-list.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
 import type { Timeline } from "../../timeline/timeline.js";
 import type { MemberStatus, MessageFigures } from "../peers/shared/cluster-state.js";

@@ -6,14 +6,14 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { MalformedFrame } from "../../../protocol/errors.js";
-import { readEntries, writeEntries } from "../../../protocol/members/packed-entries.js";
+import { readEntries, writeEntries } from "../../../protocol/members/member-elements.js";
+import type { SignedList } from "../../../protocol/members/member-list.js";
 import {
   type RefusedList,
   readCheckedList,
   readListAlone,
   refusalOfLength,
-  type SignedList,
-} from "../../../protocol/members/signed-list.js";
+} from "../../../protocol/members/member-list.js";
 import type { ErrorReply } from "../../../protocol/reply.js";
 import { needsDaemon, readBody, signedPieces } from "../../../protocol/version-2/envelope.js";
 import { readHead } from "../../../protocol/version-2/envelope-head.js";

@@ -1,18 +1,18 @@
 /**
  * The member lists that this daemon knows, stored on its disk with their proofs. They are outside the fold, which must
  * not depend on when a list was received. Source: docs/protocol-v2.md "Members by list". The order of lists is
- * defined in protocol/members/list-succession.ts.
+ * defined in protocol/members/member-list.ts.
  */
 
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { NO_PROMISES, writeStoredPromises } from "../../../protocol/members/decision-messages.js";
+import { readEntries, writeEntries } from "../../../protocol/members/member-elements.js";
 import {
   type MembershipState,
   membershipStateOf,
+  type SignedList,
   takeList,
-} from "../../../protocol/members/list-succession.js";
-import { readEntries, writeEntries } from "../../../protocol/members/packed-entries.js";
-import type { SignedList } from "../../../protocol/members/signed-list.js";
+} from "../../../protocol/members/member-list.js";
 import { dateText, hexOf } from "../../../protocol/version-2/envelope.js";
 import { readHead } from "../../../protocol/version-2/envelope-head.js";
 import { hashOf } from "../../engine/trust/identity.js";

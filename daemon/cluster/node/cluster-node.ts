@@ -6,7 +6,7 @@
 
 import { existsSync } from "node:fs";
 import type { Socket } from "node:net";
-import { signEnvelope } from "../../../keys/sign.js";
+import { signEnvelope } from "../../../keys/signatures.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { publicProblems } from "../../../protocol/figures/timeline-problems.js";
 import type { MemberAbout } from "../../../protocol/members/member-messages.js";

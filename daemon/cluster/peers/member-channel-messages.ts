@@ -1,12 +1,12 @@
 /** The channel messages that are sent to one member and received from it. */
 
-import type { RelayMessage } from "../../../protocol/members/member-messages.js";
 import {
   type PackedEntry,
   packedBytes,
   readEntries,
   writeEntries,
-} from "../../../protocol/members/packed-entries.js";
+} from "../../../protocol/members/member-elements.js";
+import type { RelayMessage } from "../../../protocol/members/member-messages.js";
 import { Queue } from "../../../protocol/queue.js";
 import type { Work } from "../../net/process/background-work.js";
 import type { MemberConnection } from "./connections/member-connection.js";

@@ -4,8 +4,7 @@
  * by list".
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { HEADS_MAX } from "../../../protocol/members/list-succession.js";
-import type { ListMessage } from "../../../protocol/members/signed-list.js";
+import { HEADS_MAX, type ListMessage } from "../../../protocol/members/member-list.js";
 import { type JoinReport, joinedWatermark } from "../../timeline/members/rules.js";
 import type { MemberLists } from "../members/member-lists.js";
 import type { Member } from "./member.js";

@@ -7,9 +7,9 @@
 
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { MalformedFrame } from "../../../protocol/errors.js";
+import type { PackedEntry } from "../../../protocol/members/member-elements.js";
+import type { ListMessage } from "../../../protocol/members/member-list.js";
 import type { ExchangeMessage, StatusMessage } from "../../../protocol/members/member-messages.js";
-import type { PackedEntry } from "../../../protocol/members/packed-entries.js";
-import type { ListMessage } from "../../../protocol/members/signed-list.js";
 import type { DaemonState, Hello } from "../../../protocol/version-2/messages-v2.js";
 import { BackgroundWork } from "../../net/process/background-work.js";
 import { LogThrottle } from "../../net/process/log-throttle.js";

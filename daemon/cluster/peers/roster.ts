@@ -5,8 +5,8 @@
 
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { CLOSE_REASONS, type CloseCode, isMembershipCode } from "../../../protocol/figures/close-reasons.js";
+import type { ListMessage } from "../../../protocol/members/member-list.js";
 import type { ExchangeMessage } from "../../../protocol/members/member-messages.js";
-import type { ListMessage } from "../../../protocol/members/signed-list.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
 import type { Hello } from "../../../protocol/version-2/messages-v2.js";
 import type { LogThrottle } from "../../net/process/log-throttle.js";

@@ -6,10 +6,9 @@
 
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { MalformedFrame } from "../../../protocol/errors.js";
-import { type Certificate, readCertificate, voteBytes } from "../../../protocol/members/decision-votes.js";
-import type { MemberList } from "../../../protocol/members/member-list.js";
-import type { PackedEntry } from "../../../protocol/members/packed-entries.js";
-import type { SignedList } from "../../../protocol/members/signed-list.js";
+import { type Certificate, readCertificate, voteBytes } from "../../../protocol/members/decision-messages.js";
+import type { PackedEntry } from "../../../protocol/members/member-elements.js";
+import type { MemberList, SignedList } from "../../../protocol/members/member-list.js";
 import { isDecision, readDecision, readEntryBody } from "../../../protocol/version-2/decision-body.js";
 import { type Envelope, NO_KEY, readBody, signedPieces } from "../../../protocol/version-2/envelope.js";
 import { readHead } from "../../../protocol/version-2/envelope-head.js";

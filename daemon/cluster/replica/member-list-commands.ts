@@ -5,8 +5,12 @@
  */
 
 import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";
-import { listHash, parseMemberList, writeMemberList } from "../../../protocol/members/member-list.js";
-import { isMemberListCommand } from "../../../protocol/members/signed-list.js";
+import {
+  isMemberListCommand,
+  listHash,
+  parseMemberList,
+  writeMemberList,
+} from "../../../protocol/members/member-list.js";
 import {
   array,
   bulk,

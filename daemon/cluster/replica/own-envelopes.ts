@@ -3,7 +3,7 @@
  * after everything that the daemon has applied or signed before.
  */
 
-import { signEnvelope } from "../../../keys/sign.js";
+import { signEnvelope } from "../../../keys/signatures.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { DaemonCondition } from "../../../protocol/daemon-states.js";
 import {

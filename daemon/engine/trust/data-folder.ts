@@ -1,11 +1,10 @@
 /** The data folder (--data). It is created with the daemon's own key, which identifies the daemon permanently. */
 import { existsSync, mkdirSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { discard, publishNew, stage } from "../../../keys/atomic-file.js";
+import { discard, publishNew, stage, writingFailureCode } from "../../../keys/atomic-file.js";
 import { loadPrivateKey } from "../../../keys/key-file.js";
 import { KeyFileError } from "../../../keys/key-file-errors.js";
 import { errnoOf } from "../../../keys/key-source.js";
-import { writingFailureCode } from "../../../keys/write-failures.js";
 import { StartError } from "../../net/process/service.js";
 import { type Identity, identityOf, makeIdentity } from "./identity.js";
 

@@ -1,8 +1,8 @@
 /** Verifies signatures. The key objects that Node needs for this are created on first use, and cached. */
 import { createPublicKey, type KeyObject } from "node:crypto";
-import { verifyDigest, verifyEnvelope } from "../../../keys/verify.js";
+import { verifyDigest, verifyEnvelope } from "../../../keys/signatures.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import type { PackedEntry } from "../../../protocol/members/packed-entries.js";
+import type { PackedEntry } from "../../../protocol/members/member-elements.js";
 import { signedBytes } from "../../../protocol/version-2/envelope.js";
 
 /** A public key. */

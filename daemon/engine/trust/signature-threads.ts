@@ -6,7 +6,7 @@ import { Worker } from "node:worker_threads";
 import type { Logger } from "pino";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { MalformedFrame } from "../../../protocol/errors.js";
-import { type PackedEntry, writeEntries } from "../../../protocol/members/packed-entries.js";
+import { type PackedEntry, writeEntries } from "../../../protocol/members/member-elements.js";
 import { readHead } from "../../../protocol/version-2/envelope-head.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import type { PublicKey } from "./known-keys.js";

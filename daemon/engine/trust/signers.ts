@@ -3,7 +3,7 @@
  * not name a key, so their signatures are checked with each RSA key of -s.
  */
 import type { KeyObject } from "node:crypto";
-import { verifyCommand, verifyEnvelope } from "../../../keys/verify.js";
+import { verifyCommand, verifyEnvelope } from "../../../keys/signatures.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { KeyRecord, KeyRing } from "../../store/key-ring.js";
 import { clusterIdOf, type Genesis } from "./genesis.js";

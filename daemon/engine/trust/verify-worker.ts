@@ -4,7 +4,7 @@
  */
 import { parentPort } from "node:worker_threads";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { type PackedEntry, readEntries } from "../../../protocol/members/packed-entries.js";
+import { type PackedEntry, readEntries } from "../../../protocol/members/member-elements.js";
 import { signedPieces } from "../../../protocol/version-2/envelope.js";
 import { hashOf } from "./identity.js";
 import { KnownKeys } from "./known-keys.js";

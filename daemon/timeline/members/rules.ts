@@ -4,7 +4,7 @@
  * knows, even if these are not on disk yet.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import type { MembershipState } from "../../../protocol/members/list-succession.js";
+import type { MembershipState } from "../../../protocol/members/member-list.js";
 
 /** A daemon, and the lists that it knows. */
 interface ListedDaemon {

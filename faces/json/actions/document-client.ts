@@ -3,8 +3,7 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type ErrorReply, error, type Reply } from "../../../protocol/reply.js";
 import { inTurns } from "../../../protocol/steps.js";
-import { SessionCommandSender } from "../../users/session-command-sender.js";
-import { UserCommands } from "../../users/user-commands.js";
+import { SessionCommandSender, UserCommands } from "../../users/user-commands.js";
 import type { UserSocketHost } from "../../users/user-listener.js";
 import type { Denial } from "../../users/user-session.js";
 import type { Text } from "../messages/json-answers.js";

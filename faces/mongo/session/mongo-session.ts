@@ -6,9 +6,8 @@ import type { LastWrite } from "../../../daemon/engine/backends/command-path.js"
 import type { OrderKey } from "../../../daemon/timeline/entries/entry.js";
 import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
-import type { DaemonInterface } from "../../users/daemon-interface.js";
-import { SessionCommandSender } from "../../users/session-command-sender.js";
-import { UserCommands } from "../../users/user-commands.js";
+import { SessionCommandSender, UserCommands } from "../../users/user-commands.js";
+import type { DaemonInterface } from "../../users/user-listener.js";
 import type { Denial, UserSession } from "../../users/user-session.js";
 import type { Users } from "../../users/users.js";
 import { boolean, document, element, int32, text } from "../bytes/bson-documents.js";

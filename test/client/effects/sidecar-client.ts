@@ -1,6 +1,6 @@
 /** The path of a sidecar's commands, for the cases of model.ts: its client, and the errors that its clients receive. */
 import { ForwardingClient } from "../../../client/forwarding-client.js";
-import { replyOf } from "../../../faces/sidecar/failure-replies.js";
+import { replyOf } from "../../../faces/sidecar/signing-backend.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { keyFile } from "../../python/running.js";
 import type { Ended, Kind } from "./model.js";

@@ -1,8 +1,7 @@
 /** Tests subscriptions that daemons refuse after their hello, and subscriptions whose signatures take long. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { EventQueue } from "../../../client/live/event-queue.js";
-import type { ChannelEvent } from "../../../client/live/live-event.js";
+import { type ChannelEvent, EventQueue } from "../../../client/live/live-events.js";
 import { channel, Listened } from "./listened.js";
 
 /** Waits for all steps that need no timer. */

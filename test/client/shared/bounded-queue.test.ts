@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BoundedQueue } from "../../../client/shared/bounded-queue.js";
-import { SLACK_MS } from "../../../client/shared/connection-timeouts.js";
+import { SLACK_MS } from "../../../client/shared/connections.js";
 import { collectGarbage } from "../../support/garbage.js";
 
 const item = (name: string, bytes = 1, deadline = 10) => ({ name, bytes, deadline });

@@ -3,9 +3,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { describeOutcomes, outcomeCure } from "../../../client/shared/described-outcomes.js";
 import { DbsyncError, ERROR_CODES } from "../../../client/shared/errors.js";
-import { STAGES } from "../../../client/shared/sentences.js";
+import { describeOutcomes, outcomeCure, STAGES } from "../../../client/shared/sentences.js";
 import {
   REFUSALS,
   type Refusal,

@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { createServer, type TlsOptions } from "node:tls";
 import { createClient } from "../../../client/dbsync-send.js";
 import type { SendOptions } from "../../../client/settings/client-settings.js";
-import { CONNECT_MS } from "../../../client/shared/connection-timeouts.js";
+import { CONNECT_MS } from "../../../client/shared/connections.js";
 import { DbsyncError, type Outcome } from "../../../client/shared/errors.js";
 import { parseServers } from "../../../client/shared/server-list.js";
 import { HANDSHAKE_MS } from "../../../client/shared/tls-connection.js";

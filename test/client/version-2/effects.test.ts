@@ -5,7 +5,7 @@ import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import type { Socket } from "node:net";
 import { test } from "node:test";
 import { dbsyncReset, dbsyncSend } from "../../../client/dbsync-send.js";
-import { CONNECT_MS } from "../../../client/shared/connection-timeouts.js";
+import { CONNECT_MS } from "../../../client/shared/connections.js";
 import { until } from "../../support/until.js";
 import { FakeServer } from "../fake-server.js";
 import { HandClock } from "../hand-clock.js";

@@ -1,7 +1,7 @@
 /** Tests a client of fake daemons on loopback that differ in version, cluster or clock. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { CONNECT_MS } from "../../../client/shared/connection-timeouts.js";
+import { CONNECT_MS } from "../../../client/shared/connections.js";
 import { DbsyncError } from "../../../client/shared/errors.js";
 import { startDaemon } from "../../../daemon/program/testing.js";
 import { writeFrame } from "../../../protocol/frame.js";

@@ -1,7 +1,7 @@
 /** Calls of the commands on documents: few names and ids, so that they collide. */
 
 import "../../support/installed-families.js";
-import { revisionOf } from "../../../faces/json/store/commands/document-revisions.js";
+import { revisionOf } from "../../../faces/json/store/commands/document-entries.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { FamilyGrammar, Generator } from "../grammar.js";
 

@@ -5,7 +5,7 @@ import { openClientWith } from "../../../client/dbsync-send.js";
 import { type Client, createClient } from "../../../client/public-api.js";
 import { readOptions } from "../../../client/settings/client-settings.js";
 import { frameOf, loadSigningKey } from "../../../client/settings/signing-key.js";
-import { signCommand } from "../../../keys/sign.js";
+import { signCommand } from "../../../keys/signatures.js";
 import { bulk, integer, NIL, OK } from "../../../protocol/reply.js";
 import { FakeServer } from "../../client/fake-server.js";
 import { HandClock } from "../../client/hand-clock.js";

@@ -3,8 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { LIMITS } from "../../../examples/chat/limits.js";
-import { readSettings, settingsOf } from "../../../examples/chat/settings.js";
+import { LIMITS, readSettings, settingsOf } from "../../../examples/chat/settings.js";
 import { makeFolder } from "../../daemon/program/replicas.js";
 import { repositoryRoot } from "../../support/repository.js";
 

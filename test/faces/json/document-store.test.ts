@@ -6,7 +6,7 @@ import { LocalUnits, NewestDate } from "../../../daemon/engine/backends/local-un
 import { MemoryBackend } from "../../../daemon/engine/backends/memory-backend.js";
 import { realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
 import { DocumentStore } from "../../../faces/json/replicas/document-store.js";
-import { LocalPath } from "../../../faces/users/local-command-path.js";
+import { LocalPath } from "../../../faces/users/user-listeners.js";
 import { shown } from "../../conformance/resp2-fold.js";
 
 let store: DocumentStore;

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Pieces } from "../../../faces/json/long-answer-output.js";
+import { Pieces } from "../../../faces/json/json-listener.js";
 import { bytesOfText } from "../../../protocol/byte-string.js";
 import { parseJson } from "../../../protocol/json/json-reader.js";
 import { phpFormOf, phpFormPieces, writeJson } from "../../../protocol/json/json-writer.js";

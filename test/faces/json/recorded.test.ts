@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { JsonServerClient, readJsonUrl } from "../../../tools/cli/json/json-server-client.js";
-import { testJsonServer } from "../../../tools/cli/json/json-test.js";
+import { testJsonServer } from "../../../tools/cli/json/test-command.js";
 import {
   makeFolder,
   type RunningReplica,

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:net";
 import { test } from "node:test";
-import { ReplicaConnection } from "../../../faces/json/replicas/replica-connection.js";
+import { ReplicaConnection } from "../../../faces/json/replicas/replica-server.js";
 import { Queue } from "../../../protocol/queue.js";
 import { listenAtFreePort } from "../../support/free-port.js";
 

@@ -3,7 +3,7 @@
 import type { JsonReplicaFigures } from "../../../daemon/listener/daemon-listener.js";
 import type { Limits } from "../../../daemon/options/limits.js";
 import { JsonListener } from "../../../faces/json/json-listener.js";
-import type { DaemonInterface } from "../../../faces/users/daemon-interface.js";
+import type { DaemonInterface } from "../../../faces/users/user-listener.js";
 import { defaultLimits } from "../../daemon/program/in-process.js";
 import type { LogLine } from "../../support/daemon-process.js";
 import { double } from "../../support/double.js";

@@ -2,7 +2,7 @@
 import { MongoClient, type MongoClientOptions } from "mongodb";
 import type { Environment } from "../../../daemon/net/process/clock-and-randomness.js";
 import { MongoListener } from "../../../faces/mongo/mongo-listener.js";
-import type { DaemonInterface } from "../../../faces/users/daemon-interface.js";
+import type { DaemonInterface } from "../../../faces/users/user-listener.js";
 import { double } from "../../support/double.js";
 import { startUserListener, type UserScene, type UserSceneOptions } from "../user-scene.js";
 

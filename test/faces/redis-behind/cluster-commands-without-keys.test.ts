@@ -2,8 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import "../../support/all-families.js";
-import { broadcastRuleOf } from "../../../faces/redis-behind/cluster-commands-without-keys.js";
-import { slotOf } from "../../../faces/redis-behind/cluster-slots.js";
+import { broadcastRuleOf, slotOf } from "../../../faces/redis-behind/redis-cluster.js";
 import type { RedisLink } from "../../../faces/redis-behind/redis-link.js";
 import { array, bulk, bulks, type Reply } from "../../../protocol/reply.js";
 

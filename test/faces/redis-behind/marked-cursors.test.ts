@@ -8,8 +8,7 @@ import { pino } from "pino";
 import type { Outcome } from "../../../daemon/engine/backends/backend.js";
 import { realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
 import { parseSpecifications, type RedisSpecification } from "../../../daemon/options/database-list.js";
-import { sendScan } from "../../../faces/redis-behind/marked-cursors.js";
-import { RedisBackend } from "../../../faces/redis-behind/redis-backend.js";
+import { RedisBackend, sendScan } from "../../../faces/redis-behind/redis-backend.js";
 import { array, bulk } from "../../../protocol/reply.js";
 import { startRedis } from "../../support/redis-server.js";
 

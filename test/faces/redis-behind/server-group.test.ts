@@ -7,8 +7,7 @@ import { test } from "node:test";
 import type { Outcome } from "../../../daemon/engine/backends/backend.js";
 import { realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
 import type { Argv, RedisLink } from "../../../faces/redis-behind/redis-link.js";
-import type { ServerFinder } from "../../../faces/redis-behind/server-finder.js";
-import { keysOf, RedisGroupBackend } from "../../../faces/redis-behind/server-group.js";
+import { keysOf, RedisGroupBackend, type ServerFinder } from "../../../faces/redis-behind/server-group.js";
 import { bulk, error } from "../../../protocol/reply.js";
 
 const OK = bulk("OK");

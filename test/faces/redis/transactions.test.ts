@@ -9,7 +9,7 @@ import {
 import { LocalUnits, NewestDate } from "../../../daemon/engine/backends/local-units.js";
 import { MemoryBackend } from "../../../daemon/engine/backends/memory-backend.js";
 import { realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
-import { LocalPath } from "../../../faces/users/local-command-path.js";
+import { LocalPath } from "../../../faces/users/user-listeners.js";
 import { NIL_ARRAY } from "../../../protocol/reply.js";
 import { RedisConnection } from "../../support/redis-connection.js";
 import { answers, lines } from "./redis-comparison.js";

@@ -1,7 +1,8 @@
 /** Starts an SQL listener in the test process, with its own memory. */
 
-import { type SqlLanguage, SqlListener } from "../../../faces/sql/sql-listener.js";
-import type { DaemonInterface } from "../../../faces/users/daemon-interface.js";
+import type { SqlLanguage } from "../../../faces/sql/sql-listener.js";
+import { SqlListener } from "../../../faces/sql/sql-listener.js";
+import type { DaemonInterface } from "../../../faces/users/user-listener.js";
 import { double } from "../../support/double.js";
 import { startUserListener, type UserScene, type UserSceneOptions } from "../user-scene.js";
 

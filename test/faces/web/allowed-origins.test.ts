@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:net";
 import { test } from "node:test";
-import { isWelcome } from "../../../faces/web/allowed-origins.js";
+import { isWelcome } from "../../../faces/web/ws-listener.js";
 import { openWs } from "./open-ws.js";
 import { startWs, statusOf } from "./scene.js";
 

@@ -7,7 +7,7 @@ import { connect, createServer } from "node:net";
 import { test } from "node:test";
 import type { DaemonSocketHost } from "../../../daemon/listener/daemon-listener.js";
 import type { MessageSocket } from "../../../faces/web/message-socket.js";
-import { WebSocketUpgrade } from "../../../faces/web/websocket-upgrade.js";
+import { WebSocketUpgrade } from "../../../faces/web/ws-listener.js";
 import { listenAtFreePort } from "../../support/free-port.js";
 import { until } from "../../support/until.js";
 

@@ -3,22 +3,20 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MalformedFrame } from "../../../protocol/errors.js";
 import {
+  type Ballot,
+  compareBallots,
   type DecisionMessage,
   NO_PROMISES,
+  proposalBytes,
+  readCertificate,
   readDecisionMessage,
   readStoredPromises,
   type StoredPromises,
+  voteBytes,
+  writeCertificate,
   writeDecisionMessage,
   writeStoredPromises,
 } from "../../../protocol/members/decision-messages.js";
-import {
-  type Ballot,
-  compareBallots,
-  proposalBytes,
-  readCertificate,
-  voteBytes,
-  writeCertificate,
-} from "../../../protocol/members/decision-votes.js";
 
 const ballot: Ballot = {
   list: 7,

@@ -1,7 +1,7 @@
 /** Tests which member lists a daemon stores, in any order of arrival, with or without the lists in between. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { HEADS_MAX, type KnownList, takeList } from "../../../protocol/members/list-succession.js";
+import { HEADS_MAX, type KnownList, takeList } from "../../../protocol/members/member-list.js";
 import { CLUSTER, idOf, known, listAfter } from "../../daemon/timeline/members/lists.js";
 
 const first = listAfter([], { add: "ABC" });

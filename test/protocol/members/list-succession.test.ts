@@ -1,7 +1,7 @@
 /** Tests the order of member lists, and which of the known lists is in force. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { membershipStateOf } from "../../../protocol/members/list-succession.js";
+import { membershipStateOf } from "../../../protocol/members/member-list.js";
 import {
   after,
   CLUSTER,

@@ -3,12 +3,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MalformedFrame } from "../../../protocol/errors.js";
 import { FrameParser, writeFrame } from "../../../protocol/frame.js";
+import { packedBytes, readEntries, writeEntries } from "../../../protocol/members/member-elements.js";
 import {
   type OwnMessage,
   readMemberMessage,
   writeMemberMessage,
 } from "../../../protocol/members/member-messages.js";
-import { packedBytes, readEntries, writeEntries } from "../../../protocol/members/packed-entries.js";
 import { writeCommand } from "../../../protocol/resp/resp-writer.js";
 import { writeHello } from "../../../protocol/version-2/messages-v2.js";
 import { seed } from "../../support/seed.js";

@@ -8,13 +8,17 @@ import { replyValue } from "../../../client/shared/reply-conversion.js";
 import type { EnvelopeAnswer } from "../../../daemon/engine/answers/request.js";
 import type { Entry } from "../../../daemon/timeline/entries/entry.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import type { KnownList } from "../../../protocol/members/list-succession.js";
-import { listHash } from "../../../protocol/members/member-list.js";
+import { type KnownList, listHash } from "../../../protocol/members/member-list.js";
 import { RespReader } from "../../../protocol/resp/resp-reader.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
-import { type MemberView, newestListsOf, viewsOf } from "../../../tools/cli/members/member-views.js";
+import {
+  type MemberView,
+  newestListsOf,
+  type ReportedList,
+  type VerifiesList,
+  viewsOf,
+} from "../../../tools/cli/members/member-views.js";
 import { type Change, nextMembers } from "../../../tools/cli/members/next-member-list.js";
-import type { ReportedList, VerifiesList } from "../../../tools/cli/members/reported-member-list.js";
 import type { SeededRandom } from "../../support/seeded-random.js";
 import { randomBytes, type SimulatedKey, sha256, shortId, sign, signatureOf } from "../cast.js";
 import type { Host, World } from "../world.js";

@@ -5,8 +5,8 @@
 
 import { listOf } from "../../../daemon/cluster/members/list-history.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { type KnownList, takeList } from "../../../protocol/members/list-succession.js";
-import { readEntries } from "../../../protocol/members/packed-entries.js";
+import { readEntries } from "../../../protocol/members/member-elements.js";
+import { type KnownList, takeList } from "../../../protocol/members/member-list.js";
 import type { Host, World } from "../world.js";
 
 /** Milliseconds after which a list that no daemon has accepted is no longer delivered. */

@@ -5,7 +5,7 @@
  * they sign lists until all daemons of one list are running.
  */
 
-import type { KnownList } from "../../../protocol/members/list-succession.js";
+import type { KnownList } from "../../../protocol/members/member-list.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
 import { type MemberView, rawId } from "../../../tools/cli/members/member-views.js";
 import { SeededRandom } from "../../support/seeded-random.js";

@@ -2,7 +2,7 @@
 
 import type { JoinReport } from "../../../daemon/timeline/members/rules.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import type { KnownList, MembershipState } from "../../../protocol/members/list-succession.js";
+import type { KnownList, MembershipState } from "../../../protocol/members/member-list.js";
 import { Clock } from "./clock.js";
 import { Disk } from "./disk.js";
 import { bitsOf } from "./envelopes.js";

@@ -1,8 +1,12 @@
 /** The lists of a run. A list has a number, and the lists that a daemon knows are a number with a bit for each. */
 import { createHash } from "node:crypto";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import type { KnownList, MembershipState } from "../../../protocol/members/list-succession.js";
-import { listHash, type MemberList } from "../../../protocol/members/member-list.js";
+import {
+  type KnownList,
+  listHash,
+  type MemberList,
+  type MembershipState,
+} from "../../../protocol/members/member-list.js";
 import type { Rules } from "./rules.js";
 
 export const CLUSTER: ByteString = "c".repeat(32);

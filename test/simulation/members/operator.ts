@@ -4,7 +4,7 @@
  * whose folder exists, and two parallel lists share such a member. Without such a member no rule could repair the
  * cluster.
  */
-import type { KnownList, MemberChange } from "../../../protocol/members/list-succession.js";
+import type { KnownList, MemberChange } from "../../../protocol/members/member-list.js";
 import type { SeededRandom } from "../../support/seeded-random.js";
 import type { Daemon } from "./daemon.js";
 import { bitsOf, type Envelopes } from "./envelopes.js";

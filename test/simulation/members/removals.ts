@@ -14,11 +14,11 @@ import {
 } from "../../../daemon/timeline/members/rules.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import {
+  type MemberList,
   type MembershipState,
   membershipStateOf,
   nextList,
-} from "../../../protocol/members/list-succession.js";
-import type { MemberList } from "../../../protocol/members/member-list.js";
+} from "../../../protocol/members/member-list.js";
 import { arrivalOf } from "./arrival.js";
 import { RULES, type Rules } from "./rules.js";
 

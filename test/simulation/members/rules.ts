@@ -12,7 +12,7 @@ import {
   mayReport,
   skewedWatermark,
 } from "../../../daemon/timeline/members/rules.js";
-import { membershipStateOf, nextList } from "../../../protocol/members/list-succession.js";
+import { membershipStateOf, nextList } from "../../../protocol/members/member-list.js";
 import { arrivalOf } from "./arrival.js";
 
 export interface Rules {

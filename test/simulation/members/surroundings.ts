@@ -1,6 +1,6 @@
 /** The surroundings of a daemon of the model, and the properties of the daemon that its parts use. */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import type { KnownList, MembershipState } from "../../../protocol/members/list-succession.js";
+import type { KnownList, MembershipState } from "../../../protocol/members/member-list.js";
 import type { SeededRandom } from "../../support/seeded-random.js";
 import type { Disk } from "./disk.js";
 import type { Envelopes } from "./envelopes.js";

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { commands } from "../../../daemon/store/command-table.js";
-import { WAITING_COMMANDS, waitingNote } from "../../../tools/cli/shared/waiting-note.js";
+import { WAITING_COMMANDS, waitingNote } from "../../../tools/cli/send.js";
 import { programPaths } from "../../support/programs.js";
 import { run } from "../../support/run-program.js";
 import { startCluster } from "./cluster.js";

@@ -5,8 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ReplyValue } from "../../../client/shared/reply-value.js";
-import { followLog } from "../../../tools/history/log.js";
-import { type HistoryReport, readHistory } from "../../../tools/history/recorded-units.js";
+import { followLog, type HistoryReport, readHistory } from "../../../tools/history/log.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 
 const START = 1_790_000_000_000;

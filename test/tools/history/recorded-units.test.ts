@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ReplyValue } from "../../../client/shared/reply-value.js";
-import { textsOf } from "../../../tools/history/binary-text.js";
-import { formatHistory, type RecordedUnit, readHistory } from "../../../tools/history/recorded-units.js";
+import { textsOf } from "../../../tools/history/history-queries.js";
+import { formatHistory, type RecordedUnit, readHistory } from "../../../tools/history/log.js";
 
 const UNIT: RecordedUnit = {
   at: 1_790_000_000_000,

@@ -8,12 +8,14 @@ import {
   fieldsOf,
   itemsOf,
   reasonText,
+  type SignedReply,
+  type SigningClient,
   shortId,
   shown,
   signerText,
   textOf,
+  type Word,
 } from "./replies.js";
-import type { SignedReply, SigningClient, Word } from "./signing-client.js";
 
 /** Number of keys on a page, and of keys that the search for the largest keys requests in one step. */
 const PAGE_KEYS = 50;

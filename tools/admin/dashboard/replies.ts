@@ -1,6 +1,5 @@
-/** Converts the daemon's replies to text for the page. */
+/** Converts the daemon's replies to text for the page, and has the types of dbsyncd/browser that the page uses. */
 import { CONTROL_CHARACTERS, unicodeEscape } from "../../../protocol/control-characters.js";
-import type { SignedReply } from "./signing-client.js";
 
 /** Number of hexadecimal digits of an id that are shown. */
 const ID_DIGITS = 12;
@@ -56,4 +55,31 @@ export function reasonText(problem: unknown): string {
   const text = String(problem instanceof Error ? problem.message : problem);
   if (!text.includes("NOPERM")) return shown(text);
   return `${shown(text)}. The rules of this browser's key do not permit this part of the page: authorize the key again, as shown above.`;
+}
+
+/** The types of dbsyncd/browser that the page uses. The module is loaded when an administrator signs in. */
+export type SignedReply = string | number | bigint | boolean | null | object;
+export type Word = string | Uint8Array;
+
+interface CallOptions {
+  readonly db?: number;
+  /** Whether strings of the reply are returned as bytes. */
+  readonly buffers?: boolean;
+}
+
+export interface SigningClient {
+  call(command: readonly Word[], options?: CallOptions): Promise<SignedReply>;
+  multi(
+    commands: readonly (readonly Word[])[],
+    options?: CallOptions,
+  ): Promise<readonly SignedReply[] | null>;
+  publicKeyPem(): Promise<string>;
+}
+
+export interface SigningModule {
+  createClient(options: {
+    readonly servers: string;
+    readonly key: string;
+    readonly timeout: number;
+  }): SigningClient;
 }

@@ -3,11 +3,10 @@
  * signed requests to the daemon's --ws. The daemon checks each request against the key's rules.
  */
 import type { DashboardFrame } from "../../../protocol/json/dashboard-frame.js";
+import { prepareLog, showClients, showDeadLetters, showKeyList, showSlow } from "./administrator-tables.js";
 import { byId, setText } from "./elements.js";
 import { KeyBrowser } from "./key-browser.js";
-import { prepareLog, showDeadLetters, showKeyList } from "./log-and-dead-letters.js";
-import type { SigningClient, SigningModule } from "./signing-client.js";
-import { showClients, showSlow } from "./slow-commands-and-clients.js";
+import type { SigningClient, SigningModule } from "./replies.js";
 
 /** The name under which the browser stores the key, for pages of this address. */
 const KEY_NAME = "dashboard";

@@ -3,7 +3,7 @@
  * for browsers. It answers each request from memory, changes nothing, and serves no secrets.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
+import { type AddressInfo, isIP, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import type { Logger } from "pino";
 import { type NonHttpClient, refuseNonHttpClient } from "../../../daemon/net/connections/foreign-client.js";
@@ -15,7 +15,6 @@ import {
 import { LogThrottle } from "../../../daemon/net/process/log-throttle.js";
 import { type Service, StartError } from "../../../daemon/net/process/service.js";
 import type { Exposition } from "./exposition.js";
-import { isOurHost } from "./host-check.js";
 
 /**
  * The maximum number of connections: enough for two scrapers, a health check and a few browsers. Above it, idle
@@ -289,4 +288,28 @@ export interface Site {
   listen(response: ServerResponse): void;
   start(): void;
   stop(): void;
+}
+
+const HOST = /^(?:\[([^\]]*)\]|([^:]*))(?::\d{1,5})?$/;
+
+/**
+ * Whether a request names this daemon's host. A page from another site can make its own name resolve to the daemon's
+ * address (DNS rebinding), and could then read the daemon's answers. The browser still sends the name of the page's site,
+ * so the daemon refuses unknown names. Addresses and localhost cannot be used for this attack.
+ * @param header  the header `Host`, or undefined if the client did not send it; browsers always do
+ */
+function isOurHost(header: string | undefined, names: readonly string[]): boolean {
+  if (header === undefined) return true;
+  const [, address, name = ""] = HOST.exec(header.trim()) ?? [];
+  if (address !== undefined) return isIP(address) === 6;
+  const host = name.toLowerCase().replace(/\.$/, "");
+  return isIP(host) === 4 || host === "localhost" || names.includes(host);
+}
+
+/**
+ * Returns the host name of a `Host` header, without the port, or "" if it cannot be used in a Content-Security-Policy.
+ */
+export function hostnameOf(header: string | undefined): string {
+  const name = HOST.exec(header?.trim() ?? "")?.[2] ?? "";
+  return /^[\w.-]+$/.test(name) ? name.toLowerCase() : "";
 }

@@ -2,11 +2,22 @@
  * Presents a backup file as a timeline with snapshots. The complete file is read and checked once; afterwards parts of
  * it are read on request. Memory holds only an index and the few entries that arrived while the backup was being made.
  */
+
 import { firstOrderKeyBytes } from "../../../daemon/timeline/entries/entry.js";
 import type { EntrySource, MarkName, MarkSource } from "../../../daemon/timeline/entries/storage.js";
 import type { SnapshotSource } from "../../../daemon/timeline/snapshots/snapshot-stores.js";
-import { type DamagedBytes, type Frame, FrameReader, type Hash, isDamage } from "./backup-frames.js";
-import { type BackupEnd, entriesOf, readEnd, readSnapshotPiece, type StoredEntry } from "./backup-items.js";
+import {
+  type BackupEnd,
+  type DamagedBytes,
+  entriesOf,
+  type Frame,
+  FrameReader,
+  type Hash,
+  isDamage,
+  readEnd,
+  readSnapshotPiece,
+  type StoredEntry,
+} from "./backup-frames.js";
 
 /** The error for a damaged file. No part of such a file may be used. */
 export class DamagedBackup extends Error {

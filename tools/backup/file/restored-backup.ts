@@ -16,8 +16,7 @@ import { storeReplacedData } from "../../../daemon/timeline/snapshots/replaced-d
 import { SnapshotFiles } from "../../../daemon/timeline/snapshots/snapshot-stores.js";
 import { FUNCTIONS_NAME } from "../../../faces/redis/scripts/functions-file.js";
 import { dumpPayload } from "../../../faces/redis/store/rdb/dump-payload.js";
-import { publishOver, stage } from "../../../keys/atomic-file.js";
-import { unwritable } from "../../../keys/write-failures.js";
+import { publishOver, stage, unwritable } from "../../../keys/atomic-file.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { finish } from "../../../protocol/steps.js";
 import { dateText } from "../../../protocol/version-2/envelope.js";

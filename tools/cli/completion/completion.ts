@@ -3,9 +3,9 @@
  * candidates from `dbsync complete`.
  */
 import { Argument, type Command, type Option } from "commander";
-import { COMMAND_NAMES } from "../shared/command-names.js";
 import { exitCodeHelp } from "../shared/exit-codes.js";
 import { printLine } from "../shared/output.js";
+import { COMMAND_NAMES } from "../shared/typed-commands.js";
 
 /** The scripts for the shells. Each offers files if there are no candidates. */
 const SCRIPTS = {

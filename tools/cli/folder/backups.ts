@@ -14,11 +14,9 @@ import {
   restoreFolder as restoreInto,
 } from "../../backup/file/restored-backup.js";
 import type { FolderFlags } from "../shared/folder-options.js";
-import { inParallel } from "../shared/in-parallel.js";
 import { printNotice } from "../shared/output.js";
-import { countEntries } from "../shared/progress.js";
-import { KEYS_MISSING, withFolderErrors } from "./folder-failures.js";
-import { daemonSettings, folderPath } from "./folder-settings.js";
+import { countEntries, inParallel } from "../shared/progress.js";
+import { daemonSettings, folderPath, KEYS_MISSING, withFolderErrors } from "./data-folder.js";
 
 export type { BackupReport };
 

@@ -18,12 +18,11 @@ import type { DeadLetterWriter } from "../../../daemon/timeline/dead-letters.js"
 import { openFolderView } from "../../../daemon/timeline/disk/folder-view.js";
 import { type Entry, ORDER_KEY_BYTES, readOrderKey } from "../../../daemon/timeline/entries/entry.js";
 import type { EntryOutcome } from "../../../daemon/timeline/members/rules.js";
-import { writingFailure } from "../../../keys/write-failures.js";
+import { writingFailure } from "../../../keys/atomic-file.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { dateText, hexOf } from "../../../protocol/version-2/envelope.js";
 import type { FolderFlags } from "../shared/folder-options.js";
-import { withFolderErrors } from "./folder-failures.js";
-import { folderPath } from "./folder-settings.js";
+import { folderPath, withFolderErrors } from "./data-folder.js";
 
 export type { EntryOutcome };
 

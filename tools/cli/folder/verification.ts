@@ -1,17 +1,22 @@
-/** Checks a daemon's data folder or a backup. */
-
+/** Checks a daemon's data folder or a backup, and formats the report of `dbsync log verify`. */
 import { useAllFamilies } from "../../../daemon/installed-families.js";
 import { StartError } from "../../../daemon/net/process/service.js";
 import { isSigned, type Settings } from "../../../daemon/options/settings.js";
 import { NoWriters } from "../../../daemon/options/settings-rules.js";
+import { dateText } from "../../../protocol/version-2/envelope.js";
 import { type BackupVerification, verifyBackup } from "../../backup/file/backup-verification.js";
-import { type FolderReport, verifyFolder } from "../../history/verification/folder-verification.js";
-import { NotChecked } from "../../history/verification/timeline-verification.js";
+import {
+  type FaultKind,
+  type FolderReport,
+  NotChecked,
+  type Seen,
+  type VerificationReport,
+  verifyFolder,
+} from "../../history/verification/timeline-verification.js";
 import { EXIT } from "../shared/exit-codes.js";
 import type { FolderFlags } from "../shared/folder-options.js";
 import { countEntries } from "../shared/progress.js";
-import { KEYS_MISSING, withFolderErrors } from "./folder-failures.js";
-import { daemonSettings } from "./folder-settings.js";
+import { daemonSettings, KEYS_MISSING, withFolderErrors } from "./data-folder.js";
 
 /** Checks a folder. @param backup  a file to check instead, or undefined @throws Failure */
 export function verify(
@@ -51,4 +56,89 @@ async function verifyWith(
   const show = (entries: number) => progress.show(entries);
   if (backup !== undefined || data === null) return verifyBackup(settings, backup ?? "", show);
   return await verifyFolder(settings, data, show);
+}
+
+const SENTENCES: Readonly<Record<FaultKind, string>> = {
+  damaged: "its bytes are damaged",
+  "damaged-file": "the file cannot be read",
+  "damaged-page": "the page cannot be read, and its contents are unknown",
+  "damaged-log": "the last acknowledged entries are missing",
+  "wrong-id": "its bytes are intact, but belong to another envelope",
+  "wrong-cluster": "it was signed for another cluster",
+  "unknown-signer": "no recorded command added its signer's key",
+  "bad-signature": "its signature is wrong",
+  "damaged-snapshot": "the snapshot cannot be read",
+  "wrong-snapshot": "the snapshot differs from the result of the commands",
+  "damaged-backup": "they were altered, or are missing",
+  "no-beginning": "the beginning is missing",
+};
+
+const CURE =
+  "What to do: start the daemon with its peers, which send damaged entries again; or move the folder away and start with " +
+  "an empty one, which the peers fill; or restore a backup.";
+
+const BACKUP_CURE =
+  "What to do: use another copy of this file, or another backup. Make a new backup while the daemon still has its data.";
+
+/** Formats the report of `dbsync log verify`. */
+export function describeVerification(report: FolderReport | BackupVerification): string {
+  const { entries, ringEntries, first, last, units, firstMalformed, signatures, begins, snapshots } = report;
+  const { state, untold } = report;
+  const span = first === null || last === null ? "" : `, ${dateText(first)} to ${dateText(last)}`;
+  const outcomes = Object.entries(units).map(([outcome, count]) => `${count} ${outcome}`);
+  const rows = [
+    ["entries", `${entries}, ${ringEntries} of them for the key ring${span}`],
+    ...(begins === null
+      ? []
+      : [["begins", `with the snapshot of ${dateText(begins)}: earlier entries were deleted`]]),
+    ["units", outcomes.join(", ")],
+    ...(firstMalformed === null
+      ? []
+      : [
+          [
+            "malformed",
+            `correctly signed, but with an unknown command or a wrong number of arguments, and therefore without effect. The first is in ${firstMalformed}; ` +
+              "dbsync log shows the command and its signer",
+          ],
+        ]),
+    ["signatures", `${signatures} correct`],
+    [
+      "snapshots",
+      snapshots.length === 0 ? "none" : `${snapshots.length}, all match the results of the commands`,
+    ],
+    "seen" in report
+      ? ["read", describeSeen(report.seen)]
+      : ["made", report.made === null ? "not known" : dateText(report.made)],
+    ...untold.map((sentence) => ["unchecked", sentence]),
+    ["state", state],
+  ];
+  const facts = rows.map(([name = "", text = ""]) => `${name.padEnd(12)}${text}\n`).join("");
+  return (
+    facts +
+    (report.faultCount === 0
+      ? noFaultsText(untold)
+      : describeFaults(report, "seen" in report ? CURE : BACKUP_CURE))
+  );
+}
+
+function describeSeen({ process, group, isWritten, missed }: Seen): string {
+  const upTo = `up to group ${group} of the log`;
+  if (process === null && !isWritten) return upTo;
+  const opener = process === null ? "a process has it open" : `process ${process} has it open`;
+  const late =
+    missed === 0
+      ? ""
+      : `; ${missed} entries with earlier dates arrived during the check, so the state below does not represent a single moment`;
+  return `${upTo}; ${opener}, and later entries were not checked${late}`;
+}
+
+function noFaultsText(unchecked: readonly string[]): string {
+  return unchecked.length === 0 ? "No faults.\n" : "No faults in the parts that can be checked.\n";
+}
+
+function describeFaults({ faultCount, faults }: VerificationReport, cure: string): string {
+  const lines = faults.map(({ kind, where }) => `  ${where}: ${SENTENCES[kind]}\n`);
+  const unlisted = faultCount - faults.length;
+  const more = unlisted > 0 ? `  and ${unlisted} more\n` : "";
+  return `\n${faultCount} ${faultCount === 1 ? "fault" : "faults"}:\n${lines.join("")}${more}${cure}\n`;
 }

@@ -3,7 +3,7 @@ import type { ReplyValue } from "../../../client/shared/reply-value.js";
 import type { ServerAddress } from "../../../client/shared/server-url.js";
 import { printLine } from "../shared/output.js";
 import { elapsedText, showProgress } from "../shared/progress.js";
-import type { SendToAll } from "../shared/send-to-all.js";
+import type { SendToAll } from "../shared/requests.js";
 import { JsonServerClient } from "./json-server-client.js";
 
 /**

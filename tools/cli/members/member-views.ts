@@ -1,13 +1,33 @@
-/** The daemons' views of the member list, and the newest list among all of them. */
-
+/**
+ * The daemons' views of the member list, the newest list among all of them, and the daemon that a name means among those
+ * that are known.
+ */
+import { hash, type KeyObject } from "node:crypto";
+import type { Settings } from "../../../client/settings/client-settings.js";
+import { realEnvironment } from "../../../client/shared/client-environment.js";
 import { DbsyncError } from "../../../client/shared/errors.js";
 import type { ReplyValue } from "../../../client/shared/reply-value.js";
+import { readHello } from "../../../client/version-2/single-hello.js";
+import { verifyEnvelope } from "../../../keys/signatures.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { takeList } from "../../../protocol/members/list-succession.js";
-import { bytesOfHex, HASH_BYTES } from "../../../protocol/version-2/envelope.js";
+import { MalformedFrame } from "../../../protocol/errors.js";
+import {
+  type KnownList,
+  listHash,
+  parseMemberList,
+  readListAlone,
+  takeList,
+} from "../../../protocol/members/member-list.js";
+import {
+  bytesOfHex,
+  type EnvelopeHead,
+  HASH_BYTES,
+  hexOf,
+  signedBytes,
+} from "../../../protocol/version-2/envelope.js";
+import { readHead } from "../../../protocol/version-2/envelope-head.js";
 import type { Answer } from "../keys/fetch-key-rings.js";
 import { fieldsOf } from "../shared/output.js";
-import { type ReportedList, reportedList, type VerifiesList } from "./reported-member-list.js";
 
 /** A peer of the queried daemon. */
 export interface SeenPeer {
@@ -108,4 +128,193 @@ function viewOf({ address, reply }: Extract<Answer, { error: null }>, verifies: 
       };
     }),
   };
+}
+
+/**
+ * A reported list with its signer. `signatureProblem` is null if the signer is an administrator whose public key is
+ * known, and the signature is correct.
+ */
+export interface ReportedList extends KnownList {
+  /** The signature's date in milliseconds since 1970, or null if the daemon reported no envelope for this list. */
+  readonly signedAt: number | null;
+  /** Id of the key that signed the list. */
+  readonly signer: ByteString;
+  readonly signatureProblem: "no-proof" | "unknown-key" | "bad-signature" | null;
+}
+
+/** A member list as a daemon reports it, with the envelope that proves it. The report alone proves nothing. */
+export const sha256 = (bytes: Buffer): ByteString => hash("sha256", bytes, "binary");
+
+/** Returns whether the key signed the bytes, or null if the key is not that of a known administrator. */
+export type VerifiesList = (signer: ByteString, signed: Buffer, signature: Buffer) => boolean | null;
+
+/** Returns a function that verifies signatures. @param keys  public keys of administrators */
+export function listVerifier(keys: readonly KeyObject[]): VerifiesList {
+  const byId = new Map(keys.map((key) => [sha256(key.export({ type: "spki", format: "der" })), key]));
+  return (signer, signed, signature) => {
+    const key = byId.get(signer);
+    return key === undefined ? null : verifyEnvelope(signed, signature, key);
+  };
+}
+
+/** Parses a list and checks its proof (body and signature in base64). @returns null if the text is not a list */
+export function reportedList(
+  text: string,
+  [body = "", signature = ""]: readonly string[],
+  verifies: VerifiesList,
+): ReportedList | null {
+  const list = parseMemberList(text);
+  if (typeof list === "string") return null;
+  const known = { list, hash: listHash(text, sha256) };
+  const bytes = Buffer.from(body, "base64");
+  const head = headOf(bytes, known);
+  if (head === null) return { ...known, signedAt: null, signer: "", signatureProblem: "no-proof" };
+  const facts = { ...known, signedAt: head.at, signer: head.key };
+  const isCorrect = verifies(head.key, signedBytes(bytes), Buffer.from(signature, "base64"));
+  return {
+    ...facts,
+    signatureProblem: isCorrect ? null : isCorrect === null ? "unknown-key" : "bad-signature",
+  };
+}
+
+/**
+ * Returns the head of an envelope that contains only this list, for the list's cluster, or null if it contains
+ * anything else.
+ */
+function headOf(body: Buffer, { list, hash }: KnownList): EnvelopeHead | null {
+  try {
+    const found = readListAlone(body, Buffer.alloc(0), list.cluster, sha256);
+    return "refused" in found || found.hash !== hash ? null : readHead(body);
+  } catch (problem) {
+    if (problem instanceof MalformedFrame) return null;
+    throw problem;
+  }
+}
+
+const ID_DIGITS = 64;
+/** Minimum digits of an abbreviated id; a shorter one is probably a typing error. */
+const PREFIX_DIGITS_MIN = 4;
+
+/** The daemons that a name can refer to. */
+interface KnownDaemons {
+  readonly views: readonly MemberView[];
+  /** Hexadecimal ids of the members on the list. */
+  readonly listed: readonly string[];
+  /** Hexadecimal ids of the daemons that the list removes. */
+  readonly left: readonly string[];
+  /**
+   * Queried daemons that do not know the administrator's key, for example because their folder is empty. The id comes
+   * from the hello.
+   */
+  readonly identifiedByHello: readonly IdentifiedDaemon[];
+}
+
+/** Which daemon to prefer if several have had the same address: the one on the list, or a new one. */
+export type NamePreference = "listed" | "new";
+
+/**
+ * Returns the hexadecimal id of the daemon that a name means. If no daemon on the list matches, a removed daemon may
+ * match, so that users can repeat a command.
+ * @throws DbsyncError `bad-command`
+ */
+export function daemonNamed(
+  text: string,
+  preferred: NamePreference,
+  { views, listed, left, identifiedByHello }: KnownDaemons,
+): string {
+  // Tables show an id's first digits and an ellipsis.
+  const digits = text.replace(/^#?ed25519:|…$/g, "").toLowerCase();
+  const isHex = /^[\da-f]+$/.test(digits);
+  if (isHex && digits.length === ID_DIGITS) return digits;
+  const hasName = ({ address }: { readonly address: string }) => address === text || hostOf(address) === text;
+  const peers = views.flatMap((view) => view.peers);
+  const isCandidate = (id: string) => preferred === "new" || listed.includes(id);
+  // Daemons that answer take precedence over reports of peers, which may name an earlier daemon at the same address.
+  const answering = [...views, ...identifiedByHello]
+    .filter(hasName)
+    .map(({ id }) => id)
+    .filter(isCandidate);
+  const byPeers = peers
+    .filter(hasName)
+    .map(({ id }) => id)
+    .filter(isCandidate);
+  const byAddress =
+    answering.length > 0 ? answering : preferred === "new" ? newestFirst(byPeers, listed, left) : byPeers;
+  const known = [...views, ...identifiedByHello, ...peers].map(({ id }) => id).concat(listed);
+  const byDigits =
+    isHex && digits.length >= PREFIX_DIGITS_MIN ? known.filter((id) => id.startsWith(digits)) : [];
+  const found = [...new Set([...byAddress, ...byDigits])];
+  const [only] = found;
+  if (only !== undefined && found.length === 1) return only;
+  if (found.length === 0 && preferred === "listed") {
+    const matching = [...views, ...identifiedByHello, ...peers].filter(hasName).map(({ id }) => id);
+    const byName = (id: string) =>
+      matching.includes(id) || (digits.length >= PREFIX_DIGITS_MIN && id.startsWith(digits));
+    const leftOut = left.find(byName);
+    if (leftOut !== undefined) return leftOut;
+  }
+  const name = JSON.stringify(text);
+  if (found.length > 1 && preferred === "new" && byDigits.length === 0 && answering.length === 0)
+    throw new DbsyncError(
+      "bad-command",
+      `${name} does not answer now, and ${found.length} daemons have had this address: start the new one first, or name it by its id`,
+    );
+  if (found.length > 1)
+    throw new DbsyncError(
+      "bad-command",
+      `${name} matches ${found.length} daemons: ${found.join(", ")}; name one by its id`,
+    );
+  throw new DbsyncError(
+    "bad-command",
+    `there is no daemon ${name}${preferred === "listed" ? " on the list" : ""}; ${ALLOWED}`,
+  );
+}
+
+/**
+ * Returns the newest daemons that members have seen at an address: unlisted ones if there are any, otherwise listed
+ * ones, otherwise removed ones. Members still know earlier daemons at that address.
+ */
+function newestFirst(
+  ids: readonly string[],
+  listed: readonly string[],
+  left: readonly string[],
+): readonly string[] {
+  const present = ids.filter((id) => !left.includes(id));
+  const unlisted = present.filter((id) => !listed.includes(id));
+  return [unlisted, present].find(({ length }) => length > 0) ?? ids;
+}
+
+const ALLOWED =
+  `allowed: an id (dbsync members list shows the ids of members, and a daemon logs its own when it starts), its first digits ` +
+  `(at least ${PREFIX_DIGITS_MIN}), or the address of a queried daemon (-s) or of one of its peers`;
+
+/** Returns an address without its port. */
+const hostOf = (address: string): string => address.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1");
+
+/** Finds a daemon by its id, the first digits of its id, or its address. */
+export interface IdentifiedDaemon {
+  readonly address: string;
+  /** The daemon's id, hexadecimal. */
+  readonly id: string;
+}
+
+/**
+ * Finds the ids of daemons that do not know the administrator's key. A daemon with an empty folder knows only the
+ * keys of its options. It receives the remaining keys after a list has added it. Until then, its hello reports its
+ * id. Returns the daemons that rejected the key as unknown.
+ * @param cluster hexadecimal; daemons of other clusters are left out
+ */
+export async function idsFromHellos(
+  { servers, timeout }: Settings,
+  answers: readonly Answer[],
+  cluster: string,
+): Promise<readonly IdentifiedDaemon[]> {
+  const rejecting = servers.filter((_, index) => /unknown-key/.test(answers[index]?.error?.message ?? ""));
+  const greetings = await Promise.all(rejecting.map((server) => readHello(server, realEnvironment, timeout)));
+  return greetings.flatMap((greeting, index) => {
+    const address = rejecting[index]?.text;
+    if (greeting.kind !== "hello" || address === undefined || hexOf(greeting.hello.cluster) !== cluster)
+      return [];
+    return { address, id: hexOf(greeting.hello.daemon) };
+  });
 }

@@ -1,34 +1,41 @@
 /**
- * `dbsync members`: manages the member list, which an administrator signs and which names the daemons of the cluster.
+ * `dbsync members`: shows and manages the member list, which an administrator signs and which names the daemons of the
+ * cluster. A new cluster begins with the newest semantics version that all its daemons support: the first list is signed
+ * before the cluster has data, so the version changes no command that was recorded.
  */
 import { type Command, Option } from "commander";
 import type { Settings } from "../../../client/settings/client-settings.js";
 import { publicKeyOf } from "../../../client/settings/signing-key.js";
-import { describeOutcome } from "../../../client/shared/described-outcomes.js";
 import { DbsyncError, type Outcome } from "../../../client/shared/errors.js";
+import type { ReplyValue } from "../../../client/shared/reply-value.js";
+import { describeOutcome } from "../../../client/shared/sentences.js";
+import { formatHeadedTable } from "../../../daemon/net/terminal/text-table.js";
 import { loadPublicKeys } from "../../../keys/key-set.js";
-import type { KnownList } from "../../../protocol/members/list-succession.js";
-import { listHash, type MemberList } from "../../../protocol/members/member-list.js";
-import { hexOf } from "../../../protocol/version-2/envelope.js";
+import { TIMELINE_FIGURES } from "../../../protocol/figures/timeline-figures.js";
+import { type KnownList, listHash, type MemberList } from "../../../protocol/members/member-list.js";
+import { dateText, hexOf } from "../../../protocol/version-2/envelope.js";
 import { type Answer, queryEach } from "../keys/fetch-key-rings.js";
-import { ADMINISTRATOR_HINT, explainErrors, type Hint } from "../keys/key-errors.js";
+import { ADMINISTRATOR_HINT, authorizationOf, explainErrors, type Hint } from "../keys/key-advice.js";
 import { addClientOptions, type ClientFlags, openFrom, readSettings } from "../shared/client-options.js";
 import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
 import { JSON_FLAG, printJson, printLine, printNotice } from "../shared/output.js";
 import { showProgress } from "../shared/progress.js";
+import { readFigures } from "../shared/read-figures.js";
 import {
-  AUTHORIZE_WAIT_MS,
-  type Authorization,
-  attempts,
-  authorizeAdded,
-  type Failure,
-} from "./daemon-key-authorization.js";
-import { daemonNamed, type IdentifiedDaemon, idsFromHellos, type NamePreference } from "./find-daemon.js";
-import { type SemanticsReport, semanticsReport, versionsToSet } from "./first-semantics.js";
-import { printMembers } from "./member-report.js";
-import { type MemberView, newestListsOf, rawId, viewsOf } from "./member-views.js";
+  daemonNamed,
+  type IdentifiedDaemon,
+  idsFromHellos,
+  listVerifier,
+  type MemberView,
+  type NamePreference,
+  newestListsOf,
+  type ReportedList,
+  rawId,
+  sha256,
+  type VerifiesList,
+  viewsOf,
+} from "./member-views.js";
 import { type Change, hexIds, nextMembers, shown } from "./next-member-list.js";
-import { listVerifier, type ReportedList, sha256, type VerifiesList } from "./reported-member-list.js";
 
 const COMMAND = ["CLUSTER", "MEMBERS"];
 
@@ -361,3 +368,234 @@ function reportSilent(flags: MembersFlags, answers: readonly Answer[]): boolean 
     if (!flags.json) printNotice(`${address}: ${error?.message ?? ""}`);
   return silent.length === 0;
 }
+
+const NONE =
+  "There is no member list: every daemon that --peer, a pin or the secret admits is a member. dbsync members add creates a list.";
+
+/** A daemon of the list, as the daemons that answered report it. */
+interface Row {
+  readonly id: string;
+  readonly state: string;
+  readonly address: string;
+}
+
+/** Prints the lists as text or as JSON. @returns whether all daemons that answered use the same list */
+function printMembers(views: readonly MemberView[], heads: readonly ReportedList[], json: boolean): boolean {
+  const isRemoved = ({ id }: MemberView) => heads.some(({ list }) => list.removed.includes(rawId(id)));
+  const outdated = views.filter(
+    (view) => !(isRemoved(view) || heads.every(({ hash }) => view.lists.some((list) => list.hash === hash))),
+  );
+  const useSameList = heads.length < 2 && outdated.length === 0;
+  if (json) {
+    printJson({ lists: heads.map(plain), isOne: useSameList, daemons: views.map(daemonOf) });
+    return useSameList;
+  }
+  if (heads.length === 0) printLine(NONE);
+  for (const head of heads) printList(head, views);
+  if (heads.length > 1)
+    printLine(
+      "\nThese lists conflict because they were signed at the same time. Nothing becomes final until you run dbsync members merge.",
+    );
+  for (const { address } of outdated) printLine(`\n${address} does not know this list yet.`);
+  for (const { address } of views.filter(isRemoved))
+    printLine(
+      `\n${address} was removed permanently. To add the machine again, start a daemon with an empty folder and run dbsync members add.`,
+    );
+  for (const { address, refusal } of views)
+    if (refusal !== null) printLine(`\n${address} accepts no writes: ${refusal}.`);
+  return useSameList;
+}
+
+function printList(head: ReportedList, views: readonly MemberView[]): void {
+  const { hash, list } = head;
+  const { number, members, removed } = list;
+  printLine(`List ${number}, ${hexOf(hash)}`);
+  printLine(signatureText(head));
+  const rows = hexIds(members).map((id) => rowOf(id, views));
+  process.stdout.write(
+    formatHeadedTable([
+      ["MEMBER", "STATE", "ADDRESS"],
+      ...rows.map(({ id, state, address }) => [shown(id), state, address]),
+    ]),
+  );
+  if (removed.length > 0) printLine(`removed permanently: ${hexIds(removed).map(shown).join(" ")}`);
+}
+
+function signatureText({ signedAt, signer, signatureProblem }: ReportedList): string {
+  if (signedAt === null)
+    return "NOT VERIFIED: no daemon that reports this list has an administrator's signature for it";
+  const by = `signed ${dateText(signedAt)} by the key ${shown(hexOf(signer))}`;
+  if (signatureProblem === null) return by;
+  return signatureProblem === "unknown-key"
+    ? `${by}, not checked. To check it, specify that administrator's public key (--root-key)`
+    : `NOT VERIFIED: reported as ${by}, but the signature is wrong`;
+}
+
+function rowOf(id: string, views: readonly MemberView[]): Row {
+  const view = views.find((one) => one.id === id);
+  if (view !== undefined) return { id, state: view.joining ? "joining" : view.state, address: view.address };
+  const seen = views.flatMap(({ peers }) => peers.filter((peer) => peer.id === id));
+  const peer = seen.find(({ connection }) => connection === "connected") ?? seen[0];
+  const state = peer?.connection === "connected" ? "connected" : "away";
+  return { id, state, address: peer?.address ?? "" };
+}
+
+const plain = ({ hash, list, signedAt, signer, signatureProblem }: ReportedList): object => ({
+  signer: hexOf(signer),
+  signedAt,
+  doubt: signatureProblem,
+  number: list.number,
+  hash: hexOf(hash),
+  parents: hexIds(list.parents),
+  members: hexIds(list.members),
+  left: hexIds(list.removed),
+});
+
+const daemonOf = ({ address, id, state, durable, joining, refusal, lists }: MemberView): object => ({
+  address,
+  id,
+  state,
+  durable,
+  joining,
+  refusal,
+  lists: lists.map(({ hash }) => hexOf(hash)),
+});
+
+/** What one daemon reports of the semantics and its entries. */
+export interface SemanticsReport {
+  /** The version in use, from 1 on; 0 if the daemon does not report it. */
+  readonly semantics: number;
+  readonly available: number;
+  /** The number of entries with data. */
+  readonly entries: number;
+}
+
+/** Reads the answer to TIMELINE STATUS. */
+export function semanticsReport(reply: ReplyValue): SemanticsReport {
+  const { semantics, availableSemantics, dataEntries } = readFigures(TIMELINE_FIGURES, reply);
+  return { semantics, available: availableSemantics, entries: dataEntries };
+}
+
+/**
+ * Returns the versions to set, in order. There are none if a member has data, or does not report.
+ * @param reports  by the ids of the daemons
+ * @param members  the ids of the members
+ */
+export function versionsToSet(
+  reports: ReadonlyMap<string, SemanticsReport>,
+  members: readonly string[],
+): readonly number[] {
+  let current = 0;
+  let newest = Number.POSITIVE_INFINITY;
+  for (const id of members) {
+    const report = reports.get(id);
+    if (report === undefined || report.semantics === 0 || report.entries > 0) return [];
+    current = Math.max(current, report.semantics);
+    newest = Math.min(newest, report.available);
+  }
+  return Array.from({ length: Math.max(0, newest - current) }, (_, index) => current + 1 + index);
+}
+
+/**
+ * The command that authorizes a daemon's key; "nothing": the key is already authorized; "unknown": no daemon that
+ * answered knows the key yet.
+ */
+type NeededAuthorization = readonly string[] | "nothing" | "unknown";
+
+/**
+ * Returns the command that authorizes an added daemon's key. A daemon that does not know the administrator's key yet
+ * cannot report its own key; in that case this function uses the reports of its peers. A reported key is used only if
+ * its hash is the daemon's id.
+ * @param id  the added daemon's id, hexadecimal
+ */
+function authorizationFor(id: string, views: readonly MemberView[]): NeededAuthorization {
+  const own = views.find((view) => view.id === id);
+  if (own !== undefined && own.authorize === null) return "nothing";
+  const seen = views.flatMap(({ peers }) => peers.filter((peer) => peer.id === id).map(({ key }) => key));
+  const keys = [own?.authorize?.split(" ")[2] ?? null, ...seen].filter((key) => key !== null);
+  return authorizationOf(id, keys) ?? "unknown";
+}
+
+const RETRY_MS = 250;
+
+/**
+ * Time for which `members add` and `replace` retry to authorize a new key, in milliseconds. A member that has just
+ * started refuses writes for about 10 s.
+ */
+const AUTHORIZE_WAIT_MS = 20_000;
+
+/**
+ * Returns a function that waits until the next attempt. Its promise resolves with false once `AUTHORIZE_WAIT_MS` have
+ * passed.
+ */
+function attempts(): () => Promise<boolean> {
+  const deadline = performance.now() + AUTHORIZE_WAIT_MS;
+  return async () => {
+    if (performance.now() + RETRY_MS > deadline) return false;
+    await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+    return true;
+  };
+}
+
+/** The result of authorizing a daemon's key; `problem` says why it failed and what to do, or is null. */
+export interface Authorization {
+  readonly id: string;
+  readonly problem: string | null;
+  /** Whether the same command may succeed later. */
+  readonly isPending: boolean;
+}
+
+/** The reason why no daemon applied a command. */
+export interface Failure {
+  readonly problem: string;
+  /** Whether the reason may be temporary, so that a retry can succeed. */
+  readonly isTemporary: boolean;
+}
+
+/**
+ * Authorizes the keys of daemons that a member list adds. A daemon signs with its key for clients without keys (Redis,
+ * SQL, JSON, MongoDB, version 1). A new daemon refuses their writes until an administrator has signed `CLUSTER ADD` for
+ * its key.
+ */
+interface AuthorizationContext {
+  /** The latest reports of the daemons. */
+  readonly views: readonly MemberView[];
+  /** Requests new reports from the daemons. */
+  readonly query: () => Promise<readonly MemberView[]>;
+  /** Sends a command to members. @returns null if a daemon has executed it */
+  readonly send: (command: readonly string[]) => Promise<Failure | null>;
+  /** Waits until the next attempt. @returns false if there is no further attempt */
+  readonly next: () => Promise<boolean>;
+}
+
+/**
+ * Authorizes the keys of added daemons that are not authorized yet.
+ * @param ids  ids of the added daemons, hexadecimal
+ * @returns a result for each such key
+ */
+export async function authorizeAdded(
+  ids: readonly string[],
+  { views, query, send, next }: AuthorizationContext,
+): Promise<readonly Authorization[]> {
+  const done = new Map<string, Authorization>();
+  for (let reports = views; ; reports = await query().catch(() => reports)) {
+    for (const id of ids.filter((one) => done.get(one)?.problem !== null)) {
+      const needed = authorizationFor(id, reports);
+      if (needed === "nothing") {
+        done.delete(id);
+        continue;
+      }
+      const failure = needed === "unknown" ? UNSEEN : await send(needed);
+      const command = needed === "unknown" ? "" : `. As administrator: dbsync send ${needed.join(" ")}`;
+      const problem = failure === null ? null : `${failure.problem}${command}`;
+      done.set(id, { id, problem, isPending: failure?.isTemporary === true });
+    }
+    if (![...done.values()].some(({ isPending }) => isPending) || !(await next())) return [...done.values()];
+  }
+}
+
+const UNSEEN: Failure = {
+  problem:
+    "no member knows its key yet. If it has clients that do not sign (Redis, SQL, JSON, MongoDB), dbsync status shows the command that authorizes it",
+  isTemporary: true,
+};

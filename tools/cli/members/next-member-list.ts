@@ -1,11 +1,14 @@
 /** Computes the list to sign next, and the objections to it. The functions are pure. */
 import { DbsyncError } from "../../../client/shared/errors.js";
 import { rowOfState } from "../../../protocol/daemon-states.js";
-import { type KnownList, nextList } from "../../../protocol/members/list-succession.js";
-import { type MemberList, writeMemberList } from "../../../protocol/members/member-list.js";
+import {
+  type KnownList,
+  type MemberList,
+  nextList,
+  writeMemberList,
+} from "../../../protocol/members/member-list.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
-import { type MemberView, rawId } from "./member-views.js";
-import type { ReportedList } from "./reported-member-list.js";
+import { type MemberView, type ReportedList, rawId } from "./member-views.js";
 
 /** The requested change of the list; ids are hexadecimal. */
 export interface Change {

@@ -9,13 +9,12 @@ import { type FileHandle, open } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { DbsyncError } from "../../../client/shared/errors.js";
 import type { ReplyValue } from "../../../client/shared/reply-value.js";
-import { discard, publishNew } from "../../../keys/atomic-file.js";
+import { discard, publishNew, unwritable } from "../../../keys/atomic-file.js";
 import { errnoOf } from "../../../keys/key-source.js";
-import { unwritable } from "../../../keys/write-failures.js";
 import { writeCommand } from "../../../protocol/resp/resp-writer.js";
-import type { BufferQuery } from "../shared/first-answering-daemon.js";
 import { printNotice } from "../shared/output.js";
 import { progressOf, showProgress } from "../shared/progress.js";
+import type { BufferQuery } from "../shared/requests.js";
 
 export type ExportForm = "resp" | "json";
 

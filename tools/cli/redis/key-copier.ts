@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { DbsyncError } from "../../../client/shared/errors.js";
 import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
 import type { PlainReply } from "../../../protocol/reply.js";
-import type { SendToAll } from "../shared/send-to-all.js";
+import type { SendToAll } from "../shared/requests.js";
 import { bulksOf, bytesIn, RedisError, type RedisSource } from "./redis-source.js";
 
 /**

@@ -7,8 +7,8 @@ import { readOptions, type Settings } from "../../../client/settings/client-sett
 import { type Defaults, defaultSources, readDefaults } from "../../../client/settings/default-options.js";
 import type { SigningKey } from "../../../client/settings/signing-key.js";
 import type { Policy } from "../../../client/shared/policy.js";
-import { readVersions, VERSIONS_ALLOWED, type Versions } from "../../../client/shared/protocol-versions.js";
-import { readPassphraseFile } from "../../../keys/passphrase-file.js";
+import { readVersions, VERSIONS_ALLOWED, type Versions } from "../../../client/shared/server-list.js";
+import { readPassphraseFile } from "../../../keys/key-source.js";
 import { printNotice } from "./output.js";
 import { defaultsOf, describeProfile, profileFor, type UsedProfile } from "./profiles.js";
 

@@ -1,8 +1,8 @@
 /** Prints the results of subcommands: values, outcomes, and with --json an object per line. */
 import { isUtf8 } from "node:buffer";
-import { describeOutcome } from "../../../client/shared/described-outcomes.js";
 import { DbsyncError, type Outcome } from "../../../client/shared/errors.js";
 import type { ReplyValue } from "../../../client/shared/reply-value.js";
+import { describeOutcome } from "../../../client/shared/sentences.js";
 import { painted, shownLines, type Tone } from "../../../daemon/net/terminal/terminal-text.js";
 import { terminalColumns, wrapped } from "../../../daemon/net/terminal/text-table.js";
 import { type ByteString, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";

@@ -11,11 +11,9 @@ import {
   readDefaults,
 } from "../../../client/settings/default-options.js";
 import { DbsyncError } from "../../../client/shared/errors.js";
-import { readVersions, VERSIONS_ALLOWED } from "../../../client/shared/protocol-versions.js";
-import { parseServers } from "../../../client/shared/server-list.js";
+import { parseServers, readVersions, VERSIONS_ALLOWED } from "../../../client/shared/server-list.js";
 import { shown } from "../../../daemon/net/terminal/terminal-text.js";
-import { discard, publishOver, stage } from "../../../keys/atomic-file.js";
-import { writingFailure } from "../../../keys/write-failures.js";
+import { discard, publishOver, stage, writingFailure } from "../../../keys/atomic-file.js";
 import { didYouMean } from "../../../protocol/nearest-name.js";
 
 /** A profile. Files are absolute paths, "" for none. It contains no secrets: the key is the path of its file. */

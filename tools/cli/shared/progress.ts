@@ -1,5 +1,5 @@
 /**
- * Shows the progress of work on one line of a terminal. Without a terminal, `showProgressText` prints a line for each change,
+ * Processes many items at a time, and shows the progress of work on one line of a terminal. Without a terminal, `showProgressText` prints a line for each change,
  * and the other functions print nothing.
  */
 import { shown as shownText } from "../../../daemon/net/terminal/terminal-text.js";
@@ -93,3 +93,30 @@ export function progressOf(done: number, all: number, what: string, since: numbe
 /** Formats the time since a start, such as `1.2 s`. @param since  the start, from `performance.now()` */
 export const elapsedText = (since: number): string =>
   `${((performance.now() - since) / SECOND_MS).toFixed(1)} s`;
+
+/**
+ * Processes all items. After a failure it starts no further item, waits for those in progress, and throws the first
+ * error.
+ */
+export async function inParallel<T>(
+  items: AsyncGenerator<T> | Generator<T>,
+  concurrency: number,
+  work: (item: T) => Promise<void>,
+): Promise<void> {
+  const failures: unknown[] = [];
+  const one = async () => {
+    while (failures.length === 0) {
+      const { done, value } = await items.next();
+      if (done === true) return;
+      await work(value);
+    }
+  };
+  await Promise.all(
+    Array.from({ length: concurrency }, () =>
+      one().catch((problem: unknown) => {
+        failures.push(problem);
+      }),
+    ),
+  );
+  if (failures.length > 0) throw failures[0];
+}

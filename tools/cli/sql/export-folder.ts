@@ -1,14 +1,22 @@
 /** `dbsync export sql:DIR`: writes the databases of the daemons as a data folder of the earlier SQL server. */
 import { type FileHandle, mkdir, mkdtemp, open, readdir, rename, rm } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import { unwritable } from "../../../keys/write-failures.js";
+import { unwritable } from "../../../keys/atomic-file.js";
 import { type ByteString, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
-import type { KeyState, TypedRequests } from "../shared/export-requests.js";
 import { printLine } from "../shared/output.js";
-import { domainType, type FolderType, parseFolderType, typeTree } from "./folder-type.js";
-import { type JacksonValue, jacksonText } from "./jackson-text.js";
-import { type FolderCell, fileOf, isFolderName } from "./sql-data-folder.js";
+import type { KeyState, TypedRequests } from "../shared/requests.js";
+import {
+  domainType,
+  type FolderCell,
+  type FolderType,
+  fileOf,
+  isFolderName,
+  type JacksonValue,
+  jacksonText,
+  parseFolderType,
+  typeTree,
+} from "./sql-data-folder.js";
 import { viewTree } from "./view-tree.js";
 
 /** The infix in the name of a folder that is not complete yet. */

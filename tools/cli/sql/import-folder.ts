@@ -1,8 +1,7 @@
 /** `dbsync import sql:DIR`: copies the databases of a data folder of the earlier SQL server to all daemons. */
 import type { ReplyValue } from "../../../client/shared/reply-value.js";
 import { fieldsOf, printLine, printNotice } from "../shared/output.js";
-import type { SendToAll } from "../shared/send-to-all.js";
-import { typeText, valueText } from "./folder-type.js";
+import type { SendToAll } from "../shared/requests.js";
 import {
   databasesIn,
   type FolderDatabase,
@@ -11,9 +10,10 @@ import {
   readDomain,
   readTable,
   readViewObject,
+  typeText,
+  valueText,
 } from "./sql-data-folder.js";
-import { sourcesOf, type ViewQuery, viewText } from "./view-query.js";
-import { readViewTree } from "./view-tree.js";
+import { readViewTree, sourcesOf, type ViewQuery, viewText } from "./view-tree.js";
 
 /** Maximum number of rows and characters in a statement. */
 const BATCH_ROWS = 500;

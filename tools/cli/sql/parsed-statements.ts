@@ -7,8 +7,7 @@ import { parse } from "../../../faces/sql/store/grammar/parse.js";
 import { SqlMistake } from "../../../faces/sql/store/grammar/syntax-error.js";
 import type { Query, Source, Statement } from "../../../faces/sql/store/grammar/syntax-tree.js";
 import { type ByteString, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
-import type { ViewQuery, ViewSource } from "./view-query.js";
-import { isName } from "./view-tree.js";
+import { isName, type ViewQuery, type ViewSource } from "./view-tree.js";
 
 /** Returns the database that a statement selects, or null if it selects none. */
 export function databaseChosenBy(statement: string): string | null {

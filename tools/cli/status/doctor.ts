@@ -14,9 +14,8 @@ import {
   loadSigningKey,
   publicKeyOf,
 } from "../../../client/settings/signing-key.js";
-import { outcomeCure } from "../../../client/shared/described-outcomes.js";
 import { DbsyncError, type Outcome } from "../../../client/shared/errors.js";
-import { STAGES } from "../../../client/shared/sentences.js";
+import { outcomeCure, STAGES } from "../../../client/shared/sentences.js";
 import type { Address } from "../../../client/shared/server-list.js";
 import type { Tone } from "../../../daemon/net/terminal/terminal-text.js";
 import { KEY_BITS } from "../../../keys/generate-keys.js";
@@ -27,7 +26,6 @@ import { addClientOptions, type ClientFlags, defaultsFor, readSettings } from ".
 import { EXIT, exitCodeHelp, exitCodeOf } from "../shared/exit-codes.js";
 import { JSON_FLAG, printJson, printSentence } from "../shared/output.js";
 import { isDenied } from "../shared/ping-result.js";
-import { short } from "./daemon-report.js";
 import {
   CLOCK_FIX,
   type DaemonStatus,
@@ -35,6 +33,7 @@ import {
   MAX_CLOCK_DIFFERENCE_MS,
   readStatusUntilIdle,
 } from "./read-status.js";
+import { short } from "./report-tables.js";
 import { progressText } from "./status-text.js";
 
 export function addDoctor(program: Command): void {

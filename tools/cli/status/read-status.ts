@@ -23,9 +23,15 @@ import {
 import { hexOf } from "../../../protocol/version-2/envelope.js";
 import { KNOWS_SIGNED } from "../../../protocol/version-2/messages-v2.js";
 import { showProgressText } from "../shared/progress.js";
-import { type FiguresAnswer, type OrderFigures, readDaemonFigures } from "./daemon-figures.js";
-import { type ShownDaemon, short } from "./daemon-report.js";
-import { type MemberStatus, readTimelines, type TimelineStatus } from "./read-timeline-status.js";
+import {
+  type FiguresAnswer,
+  type MemberStatus,
+  type OrderFigures,
+  readDaemonFigures,
+  readTimelines,
+  type TimelineStatus,
+} from "./daemon-figures.js";
+import { type ShownDaemon, short } from "./report-tables.js";
 
 /**
  * Maximum difference of a daemon's clock, in milliseconds. If the clocks of two daemons differ more, they may not both

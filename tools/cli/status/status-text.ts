@@ -3,9 +3,18 @@ import { realEnvironment } from "../../../client/shared/client-environment.js";
 import { painted, shown, type Tone } from "../../../daemon/net/terminal/terminal-text.js";
 import { wrapped } from "../../../daemon/net/terminal/text-table.js";
 import type { Severity } from "../../../protocol/figures/problem.js";
-import { formatDaemons } from "./daemon-report.js";
 import type { DaemonStatus } from "./read-status.js";
-import { formatTimelines, type ShownTimeline } from "./timeline-report.js";
+import {
+  type Column,
+  DAEMON_COLUMNS,
+  FIGURE_COLUMNS,
+  formatDaemons,
+  formatTimelines,
+  MEMBER_COLUMNS,
+  ORDER_COLUMNS,
+  type ShownTimeline,
+  timelineColumns,
+} from "./report-tables.js";
 
 /**
  * Formats the status of all daemons.
@@ -87,4 +96,28 @@ function inOneLine(daemons: readonly DaemonStatus[], severities: readonly Severi
     return [`${daemon.address}: ${first.text}${more}`];
   });
   return parts.length === 0 ? null : [readyText(daemons), ...parts].join("; ");
+}
+
+const TABLES: readonly (readonly [title: string, columns: readonly Column<never>[]])[] = [
+  ["For each daemon", DAEMON_COLUMNS],
+  ["For each daemon, with an administrator's key", FIGURE_COLUMNS],
+  ["For daemons with --order, with an administrator's key", ORDER_COLUMNS],
+  ["For daemons with --data or --peer, with an administrator's key", timelineColumns(0, true)],
+  ["For the members of such daemons, as each daemon reports them", MEMBER_COLUMNS],
+];
+
+/** Describes the columns of all tables, for `dbsync status --explain`. @param columns  the maximum width of lines */
+export function explanation(columns: number): string {
+  return TABLES.map(
+    ([title, described]) => `${painted(title, "head")}\n${columnLines(described, columns)}`,
+  ).join("\n");
+}
+
+/** Formats a line for each column of a table. */
+export function columnLines(described: readonly Column<never>[], columns: number): string {
+  const width = Math.max(...described.map(({ head }) => head.length));
+  return described
+    .flatMap(({ head, about }) => wrapped(`${head.padEnd(width)}  ${about}`, columns))
+    .map((line) => `${line}\n`)
+    .join("");
 }

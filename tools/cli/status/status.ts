@@ -12,10 +12,9 @@ import {
 } from "../shared/client-options.js";
 import { EXIT, type ExitCode, exitCodeHelp, exitCodeOf } from "../shared/exit-codes.js";
 import { JSON_FLAG, printJson } from "../shared/output.js";
-import { explanation } from "./column-explanations.js";
 import { readFullStatus, readStatusUntilIdle } from "./read-status.js";
-import { failingText, formatStatus, waitingText } from "./status-text.js";
-import { beginWatching, type ShowStatus } from "./watch-screen.js";
+import { explanation, failingText, formatStatus, waitingText } from "./status-text.js";
+import { beginWatching, type ShowStatus } from "./watched-report.js";
 
 interface StatusFlags extends ClientFlags {
   readonly watch?: boolean;

@@ -1,22 +1,22 @@
-/** The screen of `dbsync status --watch`, with lines that fit the width of the terminal. */
-import { shown as shownText, type Tone } from "../../../daemon/net/terminal/terminal-text.js";
+/**
+ * The screen of `dbsync status --watch`, with lines that fit the width of the terminal. It is redrawn until a key or a
+ * signal ends the program.
+ */
+
+import { realEnvironment } from "../../../client/shared/client-environment.js";
+import type { Tone } from "../../../daemon/net/terminal/terminal-text.js";
+import { shown as shownText } from "../../../daemon/net/terminal/terminal-text.js";
 import { clip, fitted, tableLines, wrapped } from "../../../daemon/net/terminal/text-table.js";
 import { bytesCell, countCell, millisecondsCell, spanCell } from "../../../protocol/figures/amount-texts.js";
-import { cellOf } from "../shared/report-column.js";
-import { stateOf } from "./daemon-report.js";
+import { endOnQ, isScreen, RedrawnScreen, type StyledLine } from "../shared/redrawn-screen.js";
 import type { DaemonStatus } from "./read-status.js";
+import { cellOf, membersOf, stateOf } from "./report-tables.js";
 import { readyText, sentencesOf, timelinesOf } from "./status-text.js";
-import { membersOf } from "./timeline-report.js";
 
 /** Maximum number of updates whose rates are shown. */
 const UPDATES_MAX = 40;
 const BARS = "▁▂▃▄▅▆▇█";
 const MS_PER_SECOND = 1000;
-
-export interface StyledLine {
-  readonly text: string;
-  readonly tone: Tone;
-}
 
 interface Update {
   readonly at: number;
@@ -144,4 +144,49 @@ export function bars(values: readonly number[]): string {
 
 function ago(at: number, now: number): string {
   return at === 0 ? "-" : spanCell(now - at);
+}
+
+/** A screen that is redrawn until a key or a signal ends the program; then the cursor is restored. */
+export type ShowStatus = (daemons: readonly DaemonStatus[]) => void;
+
+/**
+ * Opens the screen. q and Ctrl-C end the program with the exit code of the last update. The terminal is restored after
+ * any other signal too.
+ * @returns null if the output is not a terminal
+ */
+export function openScreen(): RedrawnScreen | null {
+  const screen = isScreen(process.stdout) ? new RedrawnScreen(process.stdout) : null;
+  // Restores the terminal however the process ends, including by a bug.
+  process.once("exit", () => screen?.close());
+  process.once("SIGINT", () => process.exit());
+  const releaseKeys = screen === null ? () => {} : endOnQ(() => process.exit());
+  for (const signal of ["SIGTERM", "SIGHUP"] as const)
+    process.once(signal, () => {
+      screen?.close();
+      releaseKeys();
+      process.kill(process.pid, signal);
+    });
+  return screen;
+}
+
+/**
+ * Begins `dbsync status --watch`.
+ * @param once    prints a status, if the output is not a terminal
+ * @param isJson  whether each status is a line of JSON
+ */
+export function beginWatching(once: ShowStatus, isJson: boolean): ShowStatus {
+  if (isJson) return once;
+  const screen = openScreen();
+  if (screen === null) {
+    return (daemons) => {
+      once(daemons);
+      process.stdout.write("\n");
+    };
+  }
+  const rates = new Rates();
+  return (daemons) => {
+    const now = realEnvironment.wallClock();
+    rates.update(daemons, now);
+    screen.draw(watchedLines({ daemons, rates, now, columns: screen.columns }));
+  };
 }

@@ -6,14 +6,22 @@ import type { ListenAddress } from "../../../daemon/net/process/host-and-port.js
 import type { Service } from "../../../daemon/net/process/service.js";
 import type { SqlFrame } from "../../../faces/sql/bytes/sql-frames.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import type { ClientLimits, LineObserver, LineSession } from "../clients/line-dialect.js";
-import { LineListener } from "../clients/line-listener.js";
+import {
+  type ClientLimits,
+  LineListener,
+  type LineObserver,
+  type LineSession,
+} from "../clients/line-listener.js";
 import { type AffectedObjects, statementKind } from "../routing/statement-kind.js";
 import type { UpstreamAddress } from "../upstream/server-address.js";
 import { failureFrame, mayHaveUnknownOutcome, type UpstreamOutcome } from "../upstream/statement-outcome.js";
-import type { UpstreamLimits } from "../upstream/upstream-limits.js";
+import {
+  NEW_SESSION,
+  sessionAfter,
+  type UpstreamLimits,
+  type UpstreamSession,
+} from "../upstream/upstream-connection.js";
 import { UpstreamServer } from "../upstream/upstream-server.js";
-import { NEW_SESSION, sessionAfter, type UpstreamSession } from "../upstream/upstream-session.js";
 import {
   AnswerStore,
   type CacheFigures,

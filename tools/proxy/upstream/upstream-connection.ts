@@ -16,16 +16,6 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { type ConnectionEnd, RequestClient } from "../../../protocol/request-client.js";
 import { connectTo, type UpstreamAddress } from "./server-address.js";
 import { type FailureKind, failed, type UpstreamFailure, type UpstreamOutcome } from "./statement-outcome.js";
-import type { UpstreamLimits } from "./upstream-limits.js";
-import {
-  isSameClient,
-  isSameSession,
-  mayBeUse,
-  NEW_SESSION,
-  sessionAfter,
-  type UpstreamSession,
-  useStatement,
-} from "./upstream-session.js";
 
 /** A statement that only dbsyncd knows. It sets the default number of rows per page, so it has no effect. */
 const DBSYNCD_PROBE = "pages 20";
@@ -262,3 +252,98 @@ export class UpstreamConnection {
     if (grown !== 0) this.#parts.held(grown);
   }
 }
+
+/**
+ * The session of a client: the state that a connection to a server needs before a statement is executed. It is replayed
+ * on each new connection.
+ */
+export interface UpstreamSession {
+  /** The complete statement `login name password`, or "" if the client has not logged in. */
+  readonly login: ByteString;
+  /** The complete statement `pages 100`, or "" for the server's default. */
+  readonly pages: ByteString;
+  /** The chosen database, or "" if there is none. */
+  readonly database: ByteString;
+}
+
+export const NEW_SESSION: UpstreamSession = { login: "", pages: "", database: "" };
+
+/** Returns the USE statement for a database. dbsyncd supports both keywords, and the original only `ampiasao`. */
+const useStatement = (database: ByteString): ByteString => `ampiasao ${database}`;
+
+/**
+ * Matches a server's answers to a successful USE, in either language. They show that a database was chosen, regardless
+ * of the form of the statement. Only ASCII spaces are allowed, because byte A0 may be a part of a letter.
+ */
+const CHOSEN =
+  /^RESULT_MESSAGE\n(?:Ny tahiry : ([^ \t\r\n]+) dia miasa ankehitriny|database ([^ \t\r\n]+) is chosen)\nEND\n$/;
+/** Longer answers are not matched, because no answer to a USE is longer. */
+const CHOSEN_MAX = 1024;
+/**
+ * Matches a USE for servers with other answers. The original accepts the name even without a space after the keyword.
+ */
+const USE = /^#?(?:ampiasao|use)/i;
+const USE_NAME = /^#?(?:ampiasao@?|use)[ \t\r\n]+([^ \t\r\n]+)$/i;
+
+/** Whether a server may interpret a statement as a USE, which changes or unsets the database. */
+const mayBeUse = (statement: ByteString): boolean => USE.test(statement);
+
+/** Returns the session after an answered statement. */
+export function sessionAfter(
+  session: UpstreamSession,
+  statement: ByteString,
+  { bytes, isError }: SqlFrame,
+): UpstreamSession {
+  if (isError) return session;
+  if (bytes.length <= CHOSEN_MAX) {
+    const [, malagasy, english] = CHOSEN.exec(bytes) ?? [];
+    const name = malagasy ?? english ?? USE_NAME.exec(statement)?.[1];
+    if (name !== undefined) return { ...session, database: name };
+  }
+  const request = readSessionRequest(statement);
+  if (request?.kind === "login") return { ...session, login: statement };
+  return request?.kind === "pages" ? { ...session, pages: statement } : session;
+}
+
+/** Whether two sessions may share a connection, on which only the database must be chosen again. */
+const isSameClient = (one: UpstreamSession, other: UpstreamSession): boolean =>
+  one.login === other.login && one.pages === other.pages;
+
+const isSameSession = (one: UpstreamSession, other: UpstreamSession): boolean =>
+  isSameClient(one, other) && one.database === other.database;
+
+/** The limits for a proxy's use of one server. Times are in milliseconds. */
+export interface UpstreamLimits {
+  /** The timeout for connecting, including TLS. */
+  readonly connectTimeout: number;
+  /** The timeout for an answer after the statement was written. */
+  readonly replyTimeout: number;
+  /** The maximum length of one answer. */
+  readonly maxReplyBytes: number;
+  /** The maximum number of bytes of all answers that are being received. Above it, the largest one is aborted. */
+  readonly maxReplyBytesTogether: number;
+  /** The maximum number of connections to one server. The original has a thread for each. */
+  readonly maxConnections: number;
+  /** The maximum number of statements that wait for a connection. */
+  readonly maxWaiting: number;
+  /** The time after which an idle connection is closed. It should be shorter than the server's own idle timeout. */
+  readonly idleTimeout: number;
+  /** The time of silence after which a server receives a heartbeat. */
+  readonly heartbeatInterval: number;
+  /** The timeout for the answer to a heartbeat. The server may be executing a slow statement. */
+  readonly heartbeatTimeout: number;
+}
+
+const MIB = 1024 * 1024;
+
+export const UPSTREAM_LIMITS: UpstreamLimits = {
+  connectTimeout: 2_000,
+  replyTimeout: 10_000,
+  maxReplyBytes: 64 * MIB,
+  maxReplyBytesTogether: 256 * MIB,
+  maxConnections: 64,
+  maxWaiting: 10_000,
+  idleTimeout: 60_000,
+  heartbeatInterval: 1_000,
+  heartbeatTimeout: 2_000,
+};

@@ -16,6 +16,7 @@ import {
   isMembershipCode,
 } from "../../../../protocol/figures/close-reasons.js";
 import { FrameParser, writeFrame } from "../../../../protocol/frame.js";
+import { LIST_BODY_BYTES_MAX, type ListMessage } from "../../../../protocol/members/member-list.js";
 import {
   type ExchangeMessage,
   isExchange,
@@ -25,7 +26,6 @@ import {
   readMemberMessage,
   writeMemberMessage,
 } from "../../../../protocol/members/member-messages.js";
-import { LIST_BODY_BYTES_MAX, type ListMessage } from "../../../../protocol/members/signed-list.js";
 import {
   type Hello,
   MEMBERS_PROTOCOL,

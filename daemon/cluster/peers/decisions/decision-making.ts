@@ -3,23 +3,20 @@
  * decided. Source: docs/protocol-v2.md "Decisions".
  */
 
-import type { ByteString } from "../../../../protocol/byte-string.js";
-import { bytesOf } from "../../../../protocol/byte-string.js";
+import { type ByteString, bytesOf } from "../../../../protocol/byte-string.js";
 import { MalformedFrame } from "../../../../protocol/errors.js";
 import {
+  type Certificate,
   type DecisionMessage,
   type LastDecision,
+  readCertificate,
   readDecisionMessage,
   readStoredPromises,
+  writeCertificate,
   writeDecisionMessage,
   writeStoredPromises,
 } from "../../../../protocol/members/decision-messages.js";
-import {
-  type Certificate,
-  readCertificate,
-  writeCertificate,
-} from "../../../../protocol/members/decision-votes.js";
-import type { SignedList } from "../../../../protocol/members/signed-list.js";
+import type { SignedList } from "../../../../protocol/members/member-list.js";
 import {
   isDecision,
   readDecision,

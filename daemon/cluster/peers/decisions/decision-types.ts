@@ -1,7 +1,12 @@
 /** The terms of decisions: docs/protocol-v2.md "Decisions" defines them. */
 import type { ByteString } from "../../../../protocol/byte-string.js";
-import type { DecisionMessage, LastDecision } from "../../../../protocol/members/decision-messages.js";
-import type { Ballot, Certificate, Evidence } from "../../../../protocol/members/decision-votes.js";
+import type {
+  Ballot,
+  Certificate,
+  DecisionMessage,
+  Evidence,
+  LastDecision,
+} from "../../../../protocol/members/decision-messages.js";
 import type { OrderKey } from "../../../timeline/entries/entry.js";
 
 /** A client's signed envelope that waits for its decision. */

@@ -4,21 +4,19 @@
  * It acts only on calls, messages and `tick`. Source: docs/protocol-v2.md "Decisions".
  */
 import type { ByteString } from "../../../../protocol/byte-string.js";
-import type {
-  DecisionMessage,
-  LastDecision,
-  PromiseMessage,
-} from "../../../../protocol/members/decision-messages.js";
 import {
   type Ballot,
   compareBallots,
+  type DecisionMessage,
   type Evidence,
+  type LastDecision,
   type MemberSignature,
+  type PromiseMessage,
   proposalBytes,
   ROUND_MAX,
   type Vote,
   voteBytes,
-} from "../../../../protocol/members/decision-votes.js";
+} from "../../../../protocol/members/decision-messages.js";
 import type {
   DecisionPorts,
   PromiseOf,

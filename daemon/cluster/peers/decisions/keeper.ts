@@ -5,15 +5,15 @@
  * attempt if members object.
  */
 import type { ByteString } from "../../../../protocol/byte-string.js";
-import type { LastDecision } from "../../../../protocol/members/decision-messages.js";
 import {
   type Ballot,
   compareBallots,
   type Evidence,
+  type LastDecision,
   type MemberSignature,
   ROUND_MAX,
   type Vote,
-} from "../../../../protocol/members/decision-votes.js";
+} from "../../../../protocol/members/decision-messages.js";
 import type {
   Accepted,
   DecisionPorts,

@@ -4,8 +4,13 @@
  * daemon has forgotten a promise or a vote is then earlier, or its keeper learns of the new ballot first.
  */
 import type { ByteString } from "../../../../protocol/byte-string.js";
-import { type LastDecision, NO_PROMISES } from "../../../../protocol/members/decision-messages.js";
-import { type Ballot, compareBallots, ROUND_MAX } from "../../../../protocol/members/decision-votes.js";
+import {
+  type Ballot,
+  compareBallots,
+  type LastDecision,
+  NO_PROMISES,
+  ROUND_MAX,
+} from "../../../../protocol/members/decision-messages.js";
 import type { Accepted, PromiseOf, VotingList } from "./decision-types.js";
 
 export class Recovery {

@@ -5,7 +5,7 @@ import {
   type Certificate,
   compareBallots,
   type Vote,
-} from "../../../../protocol/members/decision-votes.js";
+} from "../../../../protocol/members/decision-messages.js";
 import type { Proposal, VotingList, VotingLists } from "./decision-types.js";
 
 /** The maximum number of open slots for which votes are counted: a member may be behind the others. */

@@ -3,16 +3,17 @@
  * member learns of it.
  */
 
-import { type LastDecision, NO_PROMISES } from "../../../../protocol/members/decision-messages.js";
 import {
   type Ballot,
   compareBallots,
   type Evidence,
+  type LastDecision,
   type MemberSignature,
+  NO_PROMISES,
   proposalBytes,
   type Vote,
   voteBytes,
-} from "../../../../protocol/members/decision-votes.js";
+} from "../../../../protocol/members/decision-messages.js";
 import type { Accepted, DecisionPorts, PromiseOf, Proposal, VoterState } from "./decision-types.js";
 
 /** The factor by which an earlier maximum of `savingMs` shrinks with each promise or vote. */

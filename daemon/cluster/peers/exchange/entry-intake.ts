@@ -4,8 +4,8 @@
  */
 
 import type { ByteString } from "../../../../protocol/byte-string.js";
+import { type PackedEntry, readEntries } from "../../../../protocol/members/member-elements.js";
 import type { PushMessage } from "../../../../protocol/members/member-messages.js";
-import { type PackedEntry, readEntries } from "../../../../protocol/members/packed-entries.js";
 import type { Steps } from "../../../../protocol/steps.js";
 import type { Work } from "../../../net/process/background-work.js";
 import { type Entry, type OrderKey, orderKeyOf } from "../../../timeline/entries/entry.js";

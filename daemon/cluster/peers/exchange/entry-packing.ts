@@ -2,7 +2,7 @@
  * Packs pushes, and deflates them if that makes them smaller. Signatures cannot be compressed, but values often can.
  */
 import { constants, deflateRawSync, inflateRawSync } from "node:zlib";
-import { type PackedEntry, writeEntries } from "../../../../protocol/members/packed-entries.js";
+import { type PackedEntry, writeEntries } from "../../../../protocol/members/member-elements.js";
 
 /** The number of pushes that are sent without deflating after a push that deflating did not make smaller. */
 const PAUSE = 15;

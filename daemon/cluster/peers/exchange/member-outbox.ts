@@ -7,7 +7,7 @@
  * write without an earlier one of the same daemon for a moment, and its clients would take what is already taken.
  */
 
-import { type PackedEntry, packedBytes } from "../../../../protocol/members/packed-entries.js";
+import { type PackedEntry, packedBytes } from "../../../../protocol/members/member-elements.js";
 import { Queue } from "../../../../protocol/queue.js";
 import { hexOf, signedBytes } from "../../../../protocol/version-2/envelope.js";
 import { type OrderKey, readOrderKey } from "../../../timeline/entries/entry.js";

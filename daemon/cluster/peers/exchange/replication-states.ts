@@ -4,7 +4,7 @@
  * unnecessary offers.
  */
 import type { ByteString } from "../../../../protocol/byte-string.js";
-import type { PackedEntry } from "../../../../protocol/members/packed-entries.js";
+import type { PackedEntry } from "../../../../protocol/members/member-elements.js";
 import type { OrderKey } from "../../../timeline/entries/entry.js";
 
 /** The bytes of an entry to push without a request. The parsed envelope is omitted to save memory. */

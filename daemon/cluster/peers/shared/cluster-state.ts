@@ -3,8 +3,8 @@
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import type { CloseCode } from "../../../../protocol/figures/close-reasons.js";
 import type { MESSAGE_FIGURES } from "../../../../protocol/figures/message-figures.js";
+import type { PackedEntry } from "../../../../protocol/members/member-elements.js";
 import type { MemberAbout, OwnMessage, StatusMessage } from "../../../../protocol/members/member-messages.js";
-import type { PackedEntry } from "../../../../protocol/members/packed-entries.js";
 import { hexOf } from "../../../../protocol/version-2/envelope.js";
 import type { DaemonState } from "../../../../protocol/version-2/messages-v2.js";
 import type { BackgroundWork } from "../../../net/process/background-work.js";

@@ -1,6 +1,6 @@
 /** All limits of the exchange between members, with their units and reasons. Times are milliseconds. */
 
-import { ENTRIES_MAX, ORDER_KEYS_MAX } from "../../../../protocol/members/packed-entries.js";
+import { ENTRIES_MAX, ORDER_KEYS_MAX } from "../../../../protocol/members/member-elements.js";
 import { LIMITS } from "../../../options/limits.js";
 import type { Settings } from "../../../options/settings.js";
 

@@ -1,10 +1,11 @@
 /**
- * Functions that the commands on documents share: parsing arguments, finding entries, and the errors, in the original
- * server's wording. Source: test/vectors/json; docs/json-documents.md.
+ * Functions that the commands on documents share: parsing arguments, finding entries, their revisions, and the errors, in
+ * the original server's wording. Source: test/vectors/json; docs/json-documents.md.
  */
 
 import { CommandFailure, custom, echoed } from "../../../../daemon/store/arguments/command-errors.js";
 import type { Data, Typed } from "../../../../daemon/store/keyspace/mutators.js";
+import { murmurHash64A } from "../../../../daemon/store/values/tables/murmur-hash.js";
 import { type ByteString, bytesOfText, textOfBytes } from "../../../../protocol/byte-string.js";
 import { MalformedJson, parseForeignJson, parseJson } from "../../../../protocol/json/json-reader.js";
 import {
@@ -107,3 +108,26 @@ export function isSubset(subset: readonly string[], names: readonly string[]): b
 
 /** Maximum number of names that are searched linearly; for more, a set is built first. */
 const SEARCHED_MAX = 16;
+
+/** The seed of revisions. It must never change, because clients store revisions. */
+const SEED = 0x6a736f6e;
+
+/**
+ * Returns the revision of an entry, 16 hexadecimal digits: a write that names a revision fails if the entry has changed
+ * since. It is computed from the entry's text, so it is the same on all daemons, even if entries arrived late, and takes
+ * no memory. Source: docs/json-documents.md "Revisions".
+ */
+export function revisionOf(text: ByteString): ByteString {
+  const { hi, lo } = murmurHash64A(text, SEED);
+  return [hi, lo].map((half) => half.toString(16).padStart(8, "0")).join("");
+}
+
+/** @param expected undefined accepts any revision @throws CommandFailure if the entry has another revision */
+export function checkRevision(document: Document, key: ByteString, expected: ByteString | undefined): void {
+  if (expected === undefined) return;
+  const actual = revisionOf(document.get(key) as ByteString);
+  if (actual !== expected)
+    throw custom(
+      `REVISION The entry ${echoed(key)} has revision ${actual}, not ${echoed(expected)}: read it again, then change it.`,
+    );
+}

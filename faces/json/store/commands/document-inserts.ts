@@ -20,8 +20,7 @@ import {
 } from "../../../../protocol/json/json-value.js";
 import { bulks, type Reply } from "../../../../protocol/reply.js";
 import { expireEntry, pushEntry, setEntry } from "../keyspace/document-mutators.js";
-import type { Document } from "../values/document.js";
-import { NUMBERS_END } from "../values/number-key.js";
+import { type Document, NUMBERS_END } from "../values/document.js";
 import {
   documentToChange,
   hasNames,

@@ -12,9 +12,8 @@ import {
 import { integer, type Reply } from "../../../../protocol/reply.js";
 import { STEP_ITEMS, sortedInSteps } from "../../../../protocol/steps.js";
 import type { Work } from "../../../mongo/store/queries/mongo-failure.js";
-import type { Document, SelectedEntries } from "../values/document.js";
+import type { Document, DocumentEntry, SelectedEntries } from "../values/document.js";
 import { type Alike, PASSES } from "../values/document-columns.js";
-import type { DocumentEntry } from "../values/document-entry.js";
 import type { DocumentIndex } from "../values/document-index.js";
 import { compareMembers, type MemberName, type MemberValue, memberIn } from "../values/member-value.js";
 import { testedInSlice, testedInSlices } from "./entry-conditions.js";

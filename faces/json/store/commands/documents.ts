@@ -27,7 +27,7 @@ import { array, bulk, bulks, integer, OK, ONE, type Reply, ZERO } from "../../..
 import { STEP_ITEMS, sortedInSteps } from "../../../../protocol/steps.js";
 import { setEntry, setIndexed } from "../keyspace/document-mutators.js";
 import { Document } from "../values/document.js";
-import { deleteEntries, deletesLimited, empty } from "./document-deletions.js";
+import { deleteEntries, deletesLimited, empty, updateDocument, updatesLimited } from "./document-changes.js";
 import {
   documentOf,
   documentToChange,
@@ -42,7 +42,6 @@ import { insert, insertWithKeys } from "./document-inserts.js";
 import { fieldArgument } from "./document-options.js";
 import { count, get } from "./document-reads.js";
 import { firstPresent, presentEntries } from "./document-selection.js";
-import { updateDocument, updatesLimited } from "./document-updates.js";
 import { checkDepth } from "./entry-operators.js";
 
 /**

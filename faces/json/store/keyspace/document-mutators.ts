@@ -3,8 +3,7 @@
 import type { Data, Typed } from "../../../../daemon/store/keyspace/mutators.js";
 import { type Inverse, NO_BYTES } from "../../../../daemon/store/keyspace/undo.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
-import type { Document } from "../values/document.js";
-import type { RemovedEntry } from "../values/document-entry.js";
+import type { Document, RemovedEntry } from "../values/document.js";
 
 /** `old` is the document's `next`. */
 const entryPushed: Inverse<Document, number> = {

@@ -21,15 +21,12 @@ import {
   type ValueWriter,
 } from "../../../../daemon/store/values/object-value.js";
 import { firstIndexFrom } from "../../../../daemon/store/values/tables/binary-search.js";
+import { ExpiryQueue } from "../../../../daemon/store/values/tables/expiry-queue.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import type { DocumentEntries, TextMemo } from "../../../../protocol/document-entries-reply.js";
 import type { Steps } from "../../../../protocol/steps.js";
 import { type Alike, DocumentColumns, FAILS, type NumberTest } from "./document-columns.js";
-import type { DocumentEntry, Keyed, RemovedEntry } from "./document-entry.js";
-import type { DocumentIndex } from "./document-index.js";
-import { DocumentIndexes } from "./document-indexes.js";
-import { EntryExpiries } from "./entry-expiries.js";
-import { isNumberKey } from "./number-key.js";
+import { type DocumentIndex, DocumentIndexes } from "./document-index.js";
 
 /** Stands in a snapshot for an entry that does not expire. */
 const NO_EXPIRY = 0;
@@ -455,3 +452,88 @@ function* readDocument(reader: ValueReader, size: number, isExtended: boolean): 
   document.raiseNext(next);
   return document;
 }
+
+/** The expiry times of a document's entries, by key and with the earliest first. */
+class EntryExpiries {
+  readonly #times = new Map<ByteString, number>();
+  readonly #queue = new ExpiryQueue();
+
+  /** Number of entries with an expiry time. */
+  get size(): number {
+    return this.#times.size;
+  }
+
+  /**
+   * Returns the time until which an entry exists, in milliseconds since 1970, inclusive, or undefined if it does not
+   * expire.
+   */
+  get(key: ByteString): number | undefined {
+    return this.#times.get(key);
+  }
+
+  set(key: ByteString, expire: number): void {
+    this.#times.set(key, expire);
+    this.#queue.push(expire, key);
+    if (this.#queue.isMostlyStale(this.#times.size)) {
+      this.#queue.rebuild([...this.#times].map(([each, time]) => [time, each] as const));
+    }
+  }
+
+  delete(key: ByteString): void {
+    this.#times.delete(key);
+  }
+
+  /** Whether an entry may have expired by a date; if false, certainly none has expired. */
+  mayHaveExpired(at: number): boolean {
+    const first = this.#queue.at(0);
+    return first !== undefined && at > first.expire;
+  }
+
+  /** Returns the keys of the entries that are expired for a unit with the given date, in no particular order. */
+  expired(at: number): ByteString[] {
+    const keys: ByteString[] = [];
+    for (const [key, time] of this.#times) if (at > time) keys.push(key);
+    return keys;
+  }
+
+  /**
+   * Removes and returns the expired keys, the earliest first. The caller removes the entries; a key is not returned
+   * again unless its time is set again.
+   */
+  takeExpired(at: number): ByteString[] {
+    const keys = new Set<ByteString>();
+    for (;;) {
+      const earliest = this.#queue.shift(at);
+      if (earliest === undefined) return [...keys];
+      if (this.#times.get(earliest.key) === earliest.expire) keys.add(earliest.key);
+    }
+  }
+}
+
+/** An entry of a document: its key and its text, and the data needed to restore an entry that was removed. */
+export type DocumentEntry = readonly [key: ByteString, text: ByteString];
+
+/** An entry that was removed, and its former position. */
+export interface RemovedEntry {
+  readonly rank: number;
+  readonly key: ByteString;
+  readonly text: ByteString;
+  /** The expiry time, or undefined if there is none. */
+  readonly expire: number | undefined;
+}
+
+/** The keys of a document's entries; each key has the same index as its text. */
+interface Keyed {
+  readonly keys: ByteString[];
+  readonly rankOf: Map<ByteString, number>;
+  /** The number after the highest numeric key. */
+  next: number;
+}
+
+/** Matches numbers that are short enough to be counted; longer ones are ordinary names. */
+const NUMBER_KEY = /^(?:0|-?[1-9]\d{0,14})$/;
+/** The first number after those that are counted as numeric keys. */
+export const NUMBERS_END = 1e15;
+
+/** Whether a key counts as a number, from which the keys of later entries are counted. The removal of such a key may change the next number. */
+export const isNumberKey = (key: ByteString): boolean => NUMBER_KEY.test(key);

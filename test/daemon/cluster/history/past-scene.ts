@@ -25,11 +25,11 @@ import { writeValue } from "../../../../daemon/timeline/entries/stored-value.js"
 import { MemoryStorage } from "../../../../daemon/timeline/memory-storage.js";
 import type { Snapshots } from "../../../../daemon/timeline/snapshots/snapshot-stores.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
-import { membershipStateOf } from "../../../../protocol/members/list-succession.js";
+import { membershipStateOf } from "../../../../protocol/members/member-list.js";
 import type { Reply } from "../../../../protocol/reply.js";
 import { type EnvelopeHeader, hexOf, readBody } from "../../../../protocol/version-2/envelope.js";
+import { writeBackup } from "../../../../tools/backup/file/backup-file.js";
 import { FrameWriter } from "../../../../tools/backup/file/backup-frames.js";
-import { writeBackup } from "../../../../tools/backup/file/make-backup.js";
 import { folded } from "../../../conformance/resp2-fold.js";
 import { double } from "../../../support/double.js";
 import { type KeyPair, makeKeyPair, signCommands } from "../../../support/envelope-client.js";

@@ -3,8 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ListHistory } from "../../../../daemon/cluster/members/list-history.js";
 import type { Storage } from "../../../../daemon/timeline/entries/storage.js";
-import type { KnownList } from "../../../../protocol/members/list-succession.js";
-import type { SignedList } from "../../../../protocol/members/signed-list.js";
+import type { KnownList, SignedList } from "../../../../protocol/members/member-list.js";
 import { double } from "../../../support/double.js";
 import { idOf, listAfter } from "../../timeline/members/lists.js";
 

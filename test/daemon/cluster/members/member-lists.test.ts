@@ -9,8 +9,7 @@ import { MemberLists } from "../../../../daemon/cluster/members/member-lists.js"
 import { loadSigners } from "../../../../daemon/engine/trust/load-signers.js";
 import type { Mark, Storage } from "../../../../daemon/timeline/entries/storage.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
-import { type KnownList, nextList } from "../../../../protocol/members/list-succession.js";
-import { writeMemberList } from "../../../../protocol/members/member-list.js";
+import { type KnownList, nextList, writeMemberList } from "../../../../protocol/members/member-list.js";
 import { hexOf } from "../../../../protocol/version-2/envelope.js";
 import { makeKeyPair, signCommands } from "../../../support/envelope-client.js";
 import { log } from "../../program/scene.js";

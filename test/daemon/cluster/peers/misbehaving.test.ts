@@ -17,13 +17,13 @@ import type { Timeline } from "../../../../daemon/timeline/timeline.js";
 import { CLOSE_REASONS } from "../../../../protocol/figures/close-reasons.js";
 
 import { FrameParser, writeFrame } from "../../../../protocol/frame.js";
+import { writeEntries } from "../../../../protocol/members/member-elements.js";
 import {
   type MemberMessage,
   type OwnMessage,
   readMemberMessage,
   writeMemberMessage,
 } from "../../../../protocol/members/member-messages.js";
-import { writeEntries } from "../../../../protocol/members/packed-entries.js";
 import { memberKnows, writeHello } from "../../../../protocol/version-2/messages-v2.js";
 import { double } from "../../../support/double.js";
 import { CLUSTER, EPOCH, entryOf, keyOf, signWith } from "./entries.js";

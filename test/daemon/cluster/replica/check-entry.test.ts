@@ -8,9 +8,9 @@ import { introductionOf } from "../../../../daemon/cluster/replica/own-envelopes
 import { RING_BODY_BYTES_MAX } from "../../../../daemon/engine/pipeline/envelope-checks.js";
 import { hashOf, type Identity, makeIdentity } from "../../../../daemon/engine/trust/identity.js";
 import { loadSigners } from "../../../../daemon/engine/trust/load-signers.js";
-import { signEnvelope } from "../../../../keys/sign.js";
+import { signEnvelope } from "../../../../keys/signatures.js";
 import { bytesOf } from "../../../../protocol/byte-string.js";
-import { type Ballot, voteBytes, writeCertificate } from "../../../../protocol/members/decision-votes.js";
+import { type Ballot, voteBytes, writeCertificate } from "../../../../protocol/members/decision-messages.js";
 import { listHash, type MemberList, writeMemberList } from "../../../../protocol/members/member-list.js";
 import { type Decision, writeDecision } from "../../../../protocol/version-2/decision-body.js";
 import { type EnvelopeHeader, hexOf, signedBytes } from "../../../../protocol/version-2/envelope.js";

@@ -9,7 +9,7 @@ import { MemoryBackend } from "../../../../daemon/engine/backends/memory-backend
 import { realEnvironment } from "../../../../daemon/net/process/clock-and-randomness.js";
 import { commandTable } from "../../../../daemon/store/command-table.js";
 import type { Command } from "../../../../daemon/store/rows/command-row.js";
-import { LocalPath } from "../../../../faces/users/local-command-path.js";
+import { LocalPath } from "../../../../faces/users/user-listeners.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import type { Reply } from "../../../../protocol/reply.js";
 import { writeReply } from "../../../../protocol/resp/resp-writer.js";

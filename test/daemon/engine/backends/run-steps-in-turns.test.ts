@@ -17,7 +17,7 @@ import { UNIT_STEPS_DEFAULT } from "../../../../daemon/store/keyspace/effort-bud
 import type { Unit } from "../../../../daemon/store/keyspace/unit.js";
 import type { Command } from "../../../../daemon/store/rows/command-row.js";
 import { Collection } from "../../../../faces/mongo/store/values/collection.js";
-import { LocalPath } from "../../../../faces/users/local-command-path.js";
+import { LocalPath } from "../../../../faces/users/user-listeners.js";
 import { withItemsFound } from "../../../../protocol/lazy-replies.js";
 import { error, type Reply } from "../../../../protocol/reply.js";
 import { TURN_MS } from "../../../../protocol/steps.js";

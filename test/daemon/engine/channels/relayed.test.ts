@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { createClient } from "../../../../client/public-api.js";
 import { readClusterSecret } from "../../../../keys/cluster-secret-file.js";
-import { writeEntries } from "../../../../protocol/members/packed-entries.js";
+import { writeEntries } from "../../../../protocol/members/member-elements.js";
 import { integer } from "../../../../protocol/reply.js";
 import { secretFile } from "../../../support/cluster-secret.js";
 import {

@@ -16,7 +16,7 @@ import type { Signers } from "../../../../daemon/engine/trust/signers.js";
 import { type Environment, realEnvironment } from "../../../../daemon/net/process/clock-and-randomness.js";
 import { DATE_WINDOW_DEFAULT } from "../../../../daemon/options/timeline-values.js";
 import type { Unit } from "../../../../daemon/store/keyspace/unit.js";
-import { signCommand } from "../../../../keys/sign.js";
+import { signCommand } from "../../../../keys/signatures.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { bulk, error } from "../../../../protocol/reply.js";
 import { makeKeyPair } from "../../../support/envelope-client.js";

@@ -6,7 +6,7 @@ import { refusalOfMember } from "../../../../daemon/cluster/members/member-lists
 import { hashOf, makeIdentity } from "../../../../daemon/engine/trust/identity.js";
 import { loadSigners } from "../../../../daemon/engine/trust/load-signers.js";
 import type { PeerAddress } from "../../../../daemon/options/peer-address.js";
-import { membershipStateOf } from "../../../../protocol/members/list-succession.js";
+import { membershipStateOf } from "../../../../protocol/members/member-list.js";
 import { hexOf } from "../../../../protocol/version-2/envelope.js";
 import { double } from "../../../support/double.js";
 import { makeKeyPair } from "../../../support/envelope-client.js";

@@ -6,7 +6,7 @@ import type { Logger } from "pino";
 import { entryCheck } from "../../../../daemon/cluster/replica/check-entry.js";
 import { loadSigners } from "../../../../daemon/engine/trust/load-signers.js";
 import { signatureThreads, VerifyThreads } from "../../../../daemon/engine/trust/signature-threads.js";
-import type { PackedEntry } from "../../../../protocol/members/packed-entries.js";
+import type { PackedEntry } from "../../../../protocol/members/member-elements.js";
 import { double } from "../../../support/double.js";
 import { makeKeyPair, signCommands } from "../../../support/envelope-client.js";
 import { log } from "../../program/scene.js";

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { makeIdentity } from "../../../../daemon/engine/trust/identity.js";
 import { loadSigners } from "../../../../daemon/engine/trust/load-signers.js";
-import { signEnvelope } from "../../../../keys/sign.js";
+import { signEnvelope } from "../../../../keys/signatures.js";
 import { bytesOf } from "../../../../protocol/byte-string.js";
 import { makeKeyPair } from "../../../support/envelope-client.js";
 import { log } from "../../program/scene.js";

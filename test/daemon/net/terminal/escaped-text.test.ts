@@ -3,15 +3,15 @@ import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { test } from "node:test";
 import { promisify } from "node:util";
-import { describeOutcome } from "../../../../client/shared/described-outcomes.js";
+import { describeOutcome } from "../../../../client/shared/sentences.js";
 import { formatTable, tableLines } from "../../../../daemon/net/terminal/text-table.js";
 import { bytesOfText } from "../../../../protocol/byte-string.js";
 import { hasControlCharacter } from "../../../../protocol/control-characters.js";
 import { array, bulk, error, status } from "../../../../protocol/reply.js";
 import { quotedArgument } from "../../../../protocol/resp/inline-command.js";
 import { jsonReport, textReport } from "../../../../tools/cli/json/test-command.js";
-import { formatKey } from "../../../../tools/cli/keys/key-report.js";
-import { typedText } from "../../../../tools/cli/repl/reply-text.js";
+import { formatKey } from "../../../../tools/cli/keys/keys.js";
+import { typedText } from "../../../../tools/cli/repl/repl.js";
 import {
   printJson,
   printLine,
@@ -21,7 +21,7 @@ import {
 } from "../../../../tools/cli/shared/output.js";
 import { printAnswer, printProblem } from "../../../../tools/cli/sql/sql.js";
 import { formatDeadLetters } from "../../../../tools/history/dead-letters.js";
-import { formatHistory, readHistory } from "../../../../tools/history/recorded-units.js";
+import { formatHistory, readHistory } from "../../../../tools/history/log.js";
 import { texts } from "../../../rooms/imports.js";
 
 const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, at) => from + at);
@@ -182,14 +182,13 @@ const WRITERS: Readonly<Record<string, string>> = {
   "tools/cli/top/top.ts": "tables, and texts with `shown`",
   "tools/cli/listen.ts": "columns with `shown`",
   "tools/history/dead-letters.ts": "the table above",
-  "tools/history/blame.ts": "the history above",
   "tools/history/log.ts": "the history above, and counts of a local folder",
   "tools/cli/program.ts": "the help",
   "tools/cli/profile.ts": "a table",
-  "tools/cli/members/member-report.ts": "a table",
+  "tools/cli/members/members.ts": "a table",
   "tools/cli/send.ts": "hints of names that the program knows",
   "tools/cli/status/status.ts": "texts with `shown`",
-  "tools/cli/status/watch-screen.ts": "a line break",
+  "tools/cli/status/watched-report.ts": "a line break",
   "tools/cli/keys/keys.ts": "the table above",
   "tools/cli/command-line.ts": "texts with `shown`, and the user's own words",
   "tools/cli/bench/bench.ts": "tables and numbers",

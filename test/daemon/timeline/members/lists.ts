@@ -2,11 +2,12 @@
 import { createHash } from "node:crypto";
 import {
   type KnownList,
+  listHash,
   type MemberChange,
+  type MemberList,
   nextList,
   successionProblem,
-} from "../../../../protocol/members/list-succession.js";
-import { listHash, type MemberList } from "../../../../protocol/members/member-list.js";
+} from "../../../../protocol/members/member-list.js";
 
 export const idOf = (letter: string): string => letter.repeat(32);
 export const idsOf = (letters: string): string[] => [...letters].map(idOf);

@@ -13,7 +13,7 @@ import {
   skewedWatermark,
   stableCandidate,
 } from "../../../../daemon/timeline/members/rules.js";
-import { membershipStateOf } from "../../../../protocol/members/list-succession.js";
+import { membershipStateOf } from "../../../../protocol/members/member-list.js";
 import { idOf, idsOf, listAfter } from "./lists.js";
 
 const first = listAfter([], { add: "ABC" });

@@ -7,11 +7,15 @@ import { spawnSync } from "node:child_process";
 import { test } from "node:test";
 import { Histogram } from "../../../../daemon/net/process/histogram.js";
 import { Metrics as Counts } from "../../../../daemon/program/inspection/metrics.js";
-import { makeExposition } from "../../../../tools/admin/http/exposition.js";
-import type { AnyMetric, Metrics, Sample } from "../../../../tools/admin/http/metric.js";
+import {
+  type AnyMetric,
+  type Metrics,
+  makeExposition,
+  type Sample,
+} from "../../../../tools/admin/http/exposition.js";
 import { METRICS } from "../../../../tools/admin/metric-table.js";
-import { BALANCER_METRICS } from "../../../../tools/proxy/admin/balancer-metrics.js";
-import { CACHE_METRICS } from "../../../../tools/proxy/admin/cache-metrics.js";
+import { BALANCER_METRICS } from "../../../../tools/proxy/admin/balancer-report.js";
+import { CACHE_METRICS } from "../../../../tools/proxy/admin/cache-report.js";
 import { skipWithout } from "../../../support/requirements.js";
 
 const TABLES: readonly Readonly<Record<string, AnyMetric<never>>>[] = [

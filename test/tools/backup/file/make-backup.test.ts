@@ -9,8 +9,8 @@ import type { FolderView } from "../../../../daemon/timeline/disk/folder-view.js
 import { type Entry, orderKeyOf, writeOrderKey } from "../../../../daemon/timeline/entries/entry.js";
 import type { EntrySource } from "../../../../daemon/timeline/entries/storage.js";
 import { makeSnapshot } from "../../../../daemon/timeline/snapshots/make-snapshot.js";
+import { NoBackup, writeBackup } from "../../../../tools/backup/file/backup-file.js";
 import { ForeignBackup, FrameWriter } from "../../../../tools/backup/file/backup-frames.js";
-import { NoBackup, writeBackup } from "../../../../tools/backup/file/make-backup.js";
 import { asOf, DamagedBackup, OpenedBackup } from "../../../../tools/backup/file/opened-backup.js";
 import { AT, MemorySnapshots, PastScene } from "../../../daemon/cluster/history/past-scene.js";
 import { double } from "../../../support/double.js";

@@ -1,7 +1,7 @@
 /** Compares quantiles from buckets with those of the sorted list of latencies. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { LatencyHistogram } from "../../../../tools/cli/bench/latency-histogram.js";
+import { LatencyHistogram } from "../../../../tools/cli/bench/load.js";
 import { SeededRandom, seedOfRun } from "../../../support/seeded-random.js";
 
 /** The number of values from which a random exponent is drawn. */

@@ -10,8 +10,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { createClient } from "../../../../client/dbsync-send.js";
-import type { Check, JsonTest } from "../../../../tools/cli/json/json-test.js";
-import { jsonReport, textReport } from "../../../../tools/cli/json/test-command.js";
+import {
+  type Check,
+  type JsonTest,
+  jsonReport,
+  textReport,
+} from "../../../../tools/cli/json/test-command.js";
 import { type ChildResult, runDbsync } from "../../../client/child.js";
 import { some } from "../../../support/amount.js";
 import { type DaemonProcess, startDaemon } from "../../../support/daemon-process.js";

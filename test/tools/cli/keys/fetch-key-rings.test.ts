@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
 import { type Answer, idOf, type RingKey, ringsOf } from "../../../../tools/cli/keys/fetch-key-rings.js";
-import { differenceLines, differencesOf } from "../../../../tools/cli/keys/key-report.js";
+import { differenceLines, differencesOf } from "../../../../tools/cli/keys/keys.js";
 import { repositoryRoot } from "../../../support/repository.js";
 
 const PUBLIC_KEY = join(repositoryRoot, "test/vectors/php-dbsync/test-rsa2048-public.pem");

@@ -3,12 +3,8 @@ import assert from "node:assert/strict";
 import { createPublicKey } from "node:crypto";
 import { test } from "node:test";
 import { hexOf } from "../../../../protocol/version-2/envelope.js";
-import {
-  type Authorization,
-  authorizeAdded,
-  type Failure,
-} from "../../../../tools/cli/members/daemon-key-authorization.js";
 import type { MemberView } from "../../../../tools/cli/members/member-views.js";
+import { type Authorization, authorizeAdded, type Failure } from "../../../../tools/cli/members/members.js";
 import { CLUSTER, idOf } from "../../../daemon/timeline/members/lists.js";
 import { type KeyPair, makeKeyPair } from "../../../support/envelope-client.js";
 

@@ -1,12 +1,15 @@
 /** Tests which list `dbsync members` signs next, and which it refuses to sign. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { KnownList } from "../../../../protocol/members/list-succession.js";
+import type { KnownList } from "../../../../protocol/members/member-list.js";
 import { hexOf } from "../../../../protocol/version-2/envelope.js";
-import { daemonNamed } from "../../../../tools/cli/members/find-daemon.js";
-import { type MemberView, newestListsOf } from "../../../../tools/cli/members/member-views.js";
+import {
+  daemonNamed,
+  type MemberView,
+  newestListsOf,
+  type ReportedList,
+} from "../../../../tools/cli/members/member-views.js";
 import { type Change, hexIds, nextMembers } from "../../../../tools/cli/members/next-member-list.js";
-import type { ReportedList } from "../../../../tools/cli/members/reported-member-list.js";
 import { CLUSTER, idOf, idsOf, listAfter } from "../../../daemon/timeline/members/lists.js";
 
 const hex = (letter: string): string => hexOf(idOf(letter));

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { createPublicKey } from "node:crypto";
 import { test } from "node:test";
 import { writeMemberList } from "../../../../protocol/members/member-list.js";
-import { listVerifier, reportedList } from "../../../../tools/cli/members/reported-member-list.js";
+import { listVerifier, reportedList } from "../../../../tools/cli/members/member-views.js";
 import { CLUSTER, listAfter } from "../../../daemon/timeline/members/lists.js";
 import { makeKeyPair, signCommands } from "../../../support/envelope-client.js";
 

@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import type { Reply } from "../../../../protocol/reply.js";
-import { readRedisUrl } from "../../../../tools/cli/redis/redis-url.js";
+import { readRedisUrl } from "../../../../tools/cli/redis/redis-source.js";
 import { type ChildResult, runDbsync } from "../../../client/child.js";
 import { amount } from "../../../support/amount.js";
 import { writeCertificate } from "../../../support/certificate-files.js";

@@ -4,8 +4,8 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { completeCommand } from "../../../../tools/cli/shared/command-names.js";
 import { HistoryFile, MAX_HISTORY_LINES } from "../../../../tools/cli/shared/history-file.js";
+import { completeCommand } from "../../../../tools/cli/shared/typed-commands.js";
 
 test("completion offers names in the typed case, and nothing after a name", () => {
   assert.deepEqual(completeCommand("GETE"), [["GETEX "], "GETE"]);

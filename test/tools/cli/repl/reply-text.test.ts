@@ -12,8 +12,8 @@ import {
   type Reply,
   status,
 } from "../../../../protocol/reply.js";
-import { quoted, typedText } from "../../../../tools/cli/repl/reply-text.js";
-import { isQuoteOpen } from "../../../../tools/cli/shared/split-typed-line.js";
+import { quoted, typedText } from "../../../../tools/cli/repl/repl.js";
+import { isQuoteOpen } from "../../../../tools/cli/shared/typed-commands.js";
 
 const CASES: readonly (readonly [Reply, string])[] = [
   [OK, "OK"],

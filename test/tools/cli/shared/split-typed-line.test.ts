@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DbsyncError } from "../../../../client/shared/errors.js";
-import { isQuoted, splitArguments } from "../../../../tools/cli/shared/split-typed-line.js";
+import { isQuoted, splitArguments } from "../../../../tools/cli/shared/typed-commands.js";
 
 const GOOD: [line: string, words: (string | Buffer)[]][] = [
   ["", []],

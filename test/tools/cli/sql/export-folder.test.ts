@@ -17,7 +17,7 @@ import { join } from "node:path";
 import { after, before, beforeEach, test } from "node:test";
 import { type Client, createClient } from "../../../../client/public-api.js";
 import { array, bulk, map, NIL, type Reply, status } from "../../../../protocol/reply.js";
-import type { TypedRequests } from "../../../../tools/cli/shared/export-requests.js";
+import type { TypedRequests } from "../../../../tools/cli/shared/requests.js";
 import { exportTable } from "../../../../tools/cli/sql/export-folder.js";
 import { type Cluster, startCluster } from "../cluster.js";
 

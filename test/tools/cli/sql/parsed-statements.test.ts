@@ -4,12 +4,13 @@ import { test } from "node:test";
 import { parse } from "../../../../faces/sql/store/grammar/parse.js";
 import { databaseChosenBy, readView } from "../../../../tools/cli/sql/parsed-statements.js";
 import {
+  readViewTree,
   sourcesOf,
   type ViewQuery,
   type ViewSource,
   viewText,
-} from "../../../../tools/cli/sql/view-query.js";
-import { readViewTree, viewTree } from "../../../../tools/cli/sql/view-tree.js";
+  viewTree,
+} from "../../../../tools/cli/sql/view-tree.js";
 import { SeededRandom, seedOfRun } from "../../../support/seeded-random.js";
 
 const seed = seedOfRun();

@@ -3,8 +3,13 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { DAEMON_COLUMNS, FIGURE_COLUMNS, ORDER_COLUMNS } from "../../../../tools/cli/status/daemon-report.js";
-import { MEMBER_COLUMNS, timelineColumns } from "../../../../tools/cli/status/timeline-report.js";
+import {
+  DAEMON_COLUMNS,
+  FIGURE_COLUMNS,
+  MEMBER_COLUMNS,
+  ORDER_COLUMNS,
+  timelineColumns,
+} from "../../../../tools/cli/status/report-tables.js";
 import { ACTIVITY_COLUMNS, TOP_COLUMNS } from "../../../../tools/cli/top/top.js";
 import { ownFiles, repositoryRoot } from "../../../support/repository.js";
 

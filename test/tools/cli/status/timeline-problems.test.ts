@@ -12,12 +12,12 @@ import {
 } from "../../../../protocol/figures/timeline-problems.js";
 import type { StateName } from "../../../../protocol/state-names.js";
 import { hexOf } from "../../../../protocol/version-2/envelope.js";
-import { type DaemonStatus, withTimeline } from "../../../../tools/cli/status/read-status.js";
 import {
   checkedAuthorization,
   type MemberStatus,
   type TimelineStatus,
-} from "../../../../tools/cli/status/read-timeline-status.js";
+} from "../../../../tools/cli/status/daemon-figures.js";
+import { type DaemonStatus, withTimeline } from "../../../../tools/cli/status/read-status.js";
 import { double } from "../../../support/double.js";
 import { makeKeyPair } from "../../../support/envelope-client.js";
 import { MEMBER, NOW, WELL } from "./well-timeline.js";

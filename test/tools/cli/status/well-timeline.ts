@@ -3,7 +3,7 @@ import {
   type MemberStatus,
   type TimelineStatus,
   timelineOf,
-} from "../../../../tools/cli/status/read-timeline-status.js";
+} from "../../../../tools/cli/status/daemon-figures.js";
 
 export const NOW = 1_790_000_000_000;
 

@@ -6,8 +6,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { figuresOf } from "../../../../tools/cli/status/daemon-figures.js";
 import type { DaemonStatus } from "../../../../tools/cli/status/read-status.js";
-import { Activities, quantile } from "../../../../tools/cli/top/daemon-activity.js";
-import { memberListLine, topLines, topRows } from "../../../../tools/cli/top/top.js";
+import { Activities, memberListLine, quantile, topLines, topRows } from "../../../../tools/cli/top/top.js";
 import { programPaths } from "../../../support/programs.js";
 import { type Cluster, startCluster } from "../cluster.js";
 

@@ -1,12 +1,15 @@
 /** Runs a balancer in the test's own process. */
 import { realEnvironment } from "../../../../daemon/net/process/clock-and-randomness.js";
 import { Balancer } from "../../../../tools/proxy/balancer/balancer.js";
-import { CLIENT_LIMITS, type ClientLimits } from "../../../../tools/proxy/clients/line-dialect.js";
+import { CLIENT_LIMITS, type ClientLimits } from "../../../../tools/proxy/clients/line-listener.js";
 import {
   type BalancerSettings,
   DEFAULT_ROUTING,
 } from "../../../../tools/proxy/settings/balancer-settings.js";
-import { UPSTREAM_LIMITS, type UpstreamLimits } from "../../../../tools/proxy/upstream/upstream-limits.js";
+import {
+  UPSTREAM_LIMITS,
+  type UpstreamLimits,
+} from "../../../../tools/proxy/upstream/upstream-connection.js";
 import type { LogLine } from "../../../support/daemon-process.js";
 import { keepLog } from "../../../support/log-lines.js";
 import { SqlLineClient } from "../../../support/sql-line-client.js";

@@ -7,8 +7,11 @@ import {
   type CacheLimits,
 } from "../../../../tools/proxy/cache/answer-store.js";
 import { SqlCache } from "../../../../tools/proxy/cache/sql-cache.js";
-import { CLIENT_LIMITS, type ClientLimits } from "../../../../tools/proxy/clients/line-dialect.js";
-import { UPSTREAM_LIMITS, type UpstreamLimits } from "../../../../tools/proxy/upstream/upstream-limits.js";
+import { CLIENT_LIMITS, type ClientLimits } from "../../../../tools/proxy/clients/line-listener.js";
+import {
+  UPSTREAM_LIMITS,
+  type UpstreamLimits,
+} from "../../../../tools/proxy/upstream/upstream-connection.js";
 import type { LogLine } from "../../../support/daemon-process.js";
 import { keepLog } from "../../../support/log-lines.js";
 

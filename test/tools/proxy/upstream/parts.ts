@@ -2,9 +2,11 @@
 
 import type { UpstreamAddress } from "../../../../tools/proxy/upstream/server-address.js";
 import type { UpstreamOutcome } from "../../../../tools/proxy/upstream/statement-outcome.js";
-import { UPSTREAM_LIMITS, type UpstreamLimits } from "../../../../tools/proxy/upstream/upstream-limits.js";
-import { UpstreamPool } from "../../../../tools/proxy/upstream/upstream-pool.js";
-import { UpstreamServer } from "../../../../tools/proxy/upstream/upstream-server.js";
+import {
+  UPSTREAM_LIMITS,
+  type UpstreamLimits,
+} from "../../../../tools/proxy/upstream/upstream-connection.js";
+import { UpstreamPool, UpstreamServer } from "../../../../tools/proxy/upstream/upstream-server.js";
 import { keepLog } from "../../../support/log-lines.js";
 
 export const environment = {

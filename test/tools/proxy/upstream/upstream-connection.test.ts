@@ -10,9 +10,11 @@ import {
   messageFrame,
   SqlFrameReader,
 } from "../../../../faces/sql/bytes/sql-frames.js";
-import { UpstreamConnection } from "../../../../tools/proxy/upstream/upstream-connection.js";
-import type { UpstreamLimits } from "../../../../tools/proxy/upstream/upstream-limits.js";
-import { NEW_SESSION } from "../../../../tools/proxy/upstream/upstream-session.js";
+import {
+  NEW_SESSION,
+  UpstreamConnection,
+  type UpstreamLimits,
+} from "../../../../tools/proxy/upstream/upstream-connection.js";
 import { freePort } from "../../../support/free-port.js";
 import { type Answering, FakeSqlServer, pageOf } from "../sql-server.js";
 import { environment, limitsOf, placeAt, shown } from "./parts.js";

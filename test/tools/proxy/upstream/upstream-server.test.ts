@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BALANCER_ERROR, errorFrame, messageFrame } from "../../../../faces/sql/bytes/sql-frames.js";
-import { NEW_SESSION } from "../../../../tools/proxy/upstream/upstream-session.js";
+import { NEW_SESSION } from "../../../../tools/proxy/upstream/upstream-connection.js";
 import { until } from "../../../support/until.js";
 import { FakeSqlServer } from "../sql-server.js";
 import { serverAt, shown } from "./parts.js";

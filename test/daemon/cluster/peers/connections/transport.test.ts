@@ -15,8 +15,7 @@ import { DbsyncListener } from "../../../../../daemon/listener/dbsync-dialect.js
 import { TlsGate } from "../../../../../daemon/net/connections/tls-gate.js";
 import { realEnvironment } from "../../../../../daemon/net/process/clock-and-randomness.js";
 import type { PeerAddress } from "../../../../../daemon/options/peer-address.js";
-import { signEnvelope } from "../../../../../keys/sign.js";
-import { verifyEnvelope } from "../../../../../keys/verify.js";
+import { signEnvelope, verifyEnvelope } from "../../../../../keys/signatures.js";
 import { FrameParser, writeFrame } from "../../../../../protocol/frame.js";
 import {
   memberKnows,

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SignatureChecks } from "../../../../../daemon/cluster/peers/decisions/decisions.js";
-import { type Ballot, proposalBytes, voteBytes } from "../../../../../protocol/members/decision-votes.js";
+import { type Ballot, proposalBytes, voteBytes } from "../../../../../protocol/members/decision-messages.js";
 import { amount } from "../../../../support/amount.js";
 import { seed } from "../../../../support/seed.js";
 import { CLUSTER, idOf, listOf, type Member, signedBy, World } from "./simulated-members.js";

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { VoteCount } from "../../../../../daemon/cluster/peers/decisions/vote-count.js";
-import type { DecisionMessage } from "../../../../../protocol/members/decision-messages.js";
 import {
   type Ballot,
+  type DecisionMessage,
   type Evidence,
   type MemberSignature,
   proposalBytes,
@@ -14,9 +14,9 @@ import {
   voteBytes,
   writeBallot,
   writeCertificate,
-} from "../../../../../protocol/members/decision-votes.js";
+} from "../../../../../protocol/members/decision-messages.js";
+import { readEntries, writeEntries } from "../../../../../protocol/members/member-elements.js";
 import { LIST_MEMBERS_MAX } from "../../../../../protocol/members/member-list.js";
-import { readEntries, writeEntries } from "../../../../../protocol/members/packed-entries.js";
 import { CLUSTER, idOf, idOfBody, listOf, type Member, signedBy, World } from "./simulated-members.js";
 
 const NAMES = ["a", "b", "liar"];

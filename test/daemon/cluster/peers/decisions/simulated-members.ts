@@ -14,9 +14,13 @@ import type {
 } from "../../../../../daemon/cluster/peers/decisions/decision-types.js";
 import { Decisions } from "../../../../../daemon/cluster/peers/decisions/decisions.js";
 import { compareOrderKeys, type OrderKey } from "../../../../../daemon/timeline/entries/entry.js";
-import type { DecisionMessage } from "../../../../../protocol/members/decision-messages.js";
-import type { Certificate } from "../../../../../protocol/members/decision-votes.js";
-import { readBallot, voteBytes, writeBallot } from "../../../../../protocol/members/decision-votes.js";
+import {
+  type Certificate,
+  type DecisionMessage,
+  readBallot,
+  voteBytes,
+  writeBallot,
+} from "../../../../../protocol/members/decision-messages.js";
 import { Scheduler } from "../../../../simulation/scheduler.js";
 import { SeededRandom } from "../../../../support/seeded-random.js";
 

@@ -14,7 +14,7 @@ import type {
 import { PEERING_LIMITS } from "../../../../../daemon/cluster/peers/shared/peering-limits.js";
 import { BackgroundWork, type Work } from "../../../../../daemon/net/process/background-work.js";
 import type { Entry } from "../../../../../daemon/timeline/entries/entry.js";
-import { writeEntries } from "../../../../../protocol/members/packed-entries.js";
+import { writeEntries } from "../../../../../protocol/members/member-elements.js";
 import { double } from "../../../../support/double.js";
 import { EPOCH, entryOf, sha256 } from "../entries.js";
 import { FakeTimeline } from "../fake-timeline.js";

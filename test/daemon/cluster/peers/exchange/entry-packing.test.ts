@@ -7,7 +7,7 @@ import {
   type PackedEntry,
   packedBytes,
   readEntries,
-} from "../../../../../protocol/members/packed-entries.js";
+} from "../../../../../protocol/members/member-elements.js";
 
 const KIB = 1024;
 const LIMITS = { deflateFromBytes: 4 * KIB, deflateMaxBytes: 64 * KIB };

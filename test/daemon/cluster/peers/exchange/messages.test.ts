@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { DeliverMessage } from "../../../../../daemon/cluster/peers/shared/cluster-state.js";
-import type { PackedEntry } from "../../../../../protocol/members/packed-entries.js";
+import type { PackedEntry } from "../../../../../protocol/members/member-elements.js";
 import { type Node, type NodeOptions, World } from "../support.js";
 
 const NAMES = ["a", "b", "c"];

@@ -1,7 +1,7 @@
 /** Tests how members find the entries that they missed. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { packedBytes } from "../../../../../protocol/members/packed-entries.js";
+import { packedBytes } from "../../../../../protocol/members/member-elements.js";
 import { entryOf, keyOf } from "../entries.js";
 import { entriesOf, haveSameEntries, type Node, World } from "../support.js";
 

@@ -1,0 +1,183 @@
+/**
+ * Shows the tables that administrators see: the log, the dead letters, the signing keys, slow commands, and connections
+ * with their last commands.
+ */
+import { bytesText, countText, millisecondsText, spanText } from "../../../protocol/figures/amount-texts.js";
+import { byId, type Cell, fillTable, setText } from "./elements.js";
+import {
+  commandsText,
+  dateOf,
+  fieldsOf,
+  itemsOf,
+  reasonText,
+  type SignedReply,
+  type SigningClient,
+  shortId,
+  shown,
+  signerText,
+  textOf,
+} from "./replies.js";
+
+const UNITS_MAX = 200;
+const DEAD_LETTERS_MAX = 50;
+const MINUTE_MS = 60_000;
+
+export function prepareLog(client: SigningClient): void {
+  byId("search").addEventListener("submit", async (event) => {
+    event.preventDefault();
+    setText(byId("found"), "Searching…");
+    try {
+      showLog(await client.call(queryOf((id) => byId<HTMLInputElement>(id).value.trim())));
+    } catch (problem) {
+      setText(byId("found"), reasonText(problem));
+    }
+  });
+}
+
+function queryOf(value: (id: string) => string): string[] {
+  const from = Date.now() - Math.max(1, Number(value("minutes"))) * MINUTE_MS;
+  const words = ["TIMELINE", "LOG", "FROM", String(from), "LIMIT", String(UNITS_MAX)];
+  if (value("touching") !== "") words.push("KEY", value("touching"));
+  if (value("signer") !== "") words.push("SIGNER", value("signer"));
+  return words;
+}
+
+function showLog(reply: SignedReply): void {
+  const { units, left } = fieldsOf(reply);
+  const rows = itemsOf(units).map((item): Cell[] => {
+    const fields = fieldsOf(item);
+    const outcome = textOf(fields["outcome"]);
+    return [
+      { text: dateOf(fields["at"]), className: "when" },
+      { text: signerText(fields), className: "name" },
+      { text: commandsText(fields["commands"]), className: "command" },
+      { text: outcome, className: outcome === "applied" ? "" : "warn" },
+      { text: shown(textOf(fields["reply"])), className: "reply" },
+    ];
+  });
+  fillTable(byId("log"), rows);
+  byId("log").hidden = rows.length === 0;
+  const more = Number(left) > 0 ? `; ${countText(Number(left))} older commands are not shown` : "";
+  setText(
+    byId("found"),
+    rows.length === 0 ? "Nothing was recorded in that time." : `${countText(rows.length)} found${more}.`,
+  );
+}
+
+export async function showDeadLetters(client: SigningClient): Promise<void> {
+  let rows: Cell[][] = [];
+  let note = "No dead letters: all acknowledged writes of this daemon are in its timeline.";
+  try {
+    const { letters, left } = fieldsOf(
+      await client.call(["TIMELINE", "DEADLETTERS", "LIMIT", String(DEAD_LETTERS_MAX)]),
+    );
+    rows = itemsOf(letters).map(deadLetterRow);
+    const more = Number(left) > 0 ? `; ${countText(Number(left))} newer dead letters are not shown` : "";
+    if (rows.length > 0)
+      note = `${countText(rows.length)} shown${more}. To write them again or remove them, run dbsync dead-letters on this daemon's machine.`;
+  } catch (problem) {
+    const text = reasonText(problem);
+    note = /TIMELINE is answered by/.test(text)
+      ? "This daemon records no writes, and has no dead letters."
+      : text;
+  }
+  show("letters", rows, note);
+}
+
+function deadLetterRow(item: SignedReply): Cell[] {
+  const fields = fieldsOf(item);
+  const { commands, id, state, reason } = fields;
+  return [
+    { text: dateOf(fields["at"]), className: "when" },
+    { text: textOf(state), className: state === "written" ? "good" : "warn" },
+    { text: textOf(reason) },
+    { text: fields["signer"] === null ? "–" : signerText(fields), className: "name" },
+    { text: commands === null ? "cannot be read" : commandsText(commands), className: "command" },
+    { text: shortId(id), copy: textOf(id) },
+  ];
+}
+
+export function showKeyList(reply: SignedReply): void {
+  const rows = itemsOf(reply).map((item): Cell[] => {
+    const { label, state, role, rules, id } = fieldsOf(item);
+    return [
+      { text: label === "" ? "–" : textOf(label), className: "name" },
+      { text: textOf(state), className: state === "valid" ? "good" : "bad" },
+      { text: textOf(role) },
+      { text: itemsOf(rules).map(textOf).join(" "), className: "command" },
+      { text: shortId(id), copy: textOf(id) },
+    ];
+  });
+  fillTable(byId("key-list"), rows);
+}
+
+const SLOW_MAX = 50;
+const CLIENTS_MAX = 200;
+const SECOND_MS = 1000;
+
+/** Shows what the daemon does for its clients: slow commands, and connections with their last commands. */
+export async function showSlow(client: SigningClient): Promise<void> {
+  let rows: Cell[][] = [];
+  let note = "No command has been slower than --slowlog-log-slower-than since the daemon started.";
+  try {
+    const entries = itemsOf(await client.call(["SLOWLOG", "GET", String(SLOW_MAX)]));
+    rows = entries.map((entry) => {
+      const [, date, microseconds, argv, remote, name] = itemsOf(entry);
+      return [
+        { text: new Date(Number(date) * SECOND_MS).toLocaleString(), className: "when" },
+        { text: millisecondsText(Number(microseconds) / 1000), className: "number" },
+        {
+          text: itemsOf(argv)
+            .map((word) => shown(textOf(word)))
+            .join(" "),
+          className: "command",
+        },
+        { text: [textOf(name), textOf(remote)].filter((one) => one !== "").join(" on ") },
+      ];
+    });
+    if (rows.length > 0) note = `The newest ${countText(rows.length)}; at most ${SLOW_MAX} are shown.`;
+  } catch (problem) {
+    note = reasonText(problem);
+  }
+  show("slow", rows, note);
+}
+
+export async function showClients(client: SigningClient): Promise<void> {
+  let rows: Cell[][] = [];
+  let note = "";
+  try {
+    const lines = textOf(await client.call(["CLIENT", "LIST"]))
+      .split("\n")
+      .filter((line) => line !== "");
+    const clients = lines.map((line) => new URLSearchParams(line.replaceAll(" ", "&")));
+    clients.sort((one, other) => Number(one.get("idle")) - Number(other.get("idle")));
+    rows = clients.slice(0, CLIENTS_MAX).map(clientRow);
+    const more = clients.length - rows.length;
+    note = `${countText(clients.length)} connected${more > 0 ? `; the ${countText(more)} with the longest idle time are not shown` : ""}; one of them is this page.`;
+  } catch (problem) {
+    note = reasonText(problem);
+  }
+  show("clients", rows, note);
+}
+
+function clientRow(fields: URLSearchParams): Cell[] {
+  const text = (name: string) => fields.get(name) ?? "";
+  const span = (name: string) => spanText(Number(text(name)) * SECOND_MS);
+  const command = text("cmd");
+  return [
+    { text: text("addr"), className: "name" },
+    { text: text("listener") },
+    { text: text("name") || "–" },
+    { text: command === "NULL" ? "none yet" : command, className: "command" },
+    { text: span("age"), className: "number" },
+    { text: span("idle"), className: "number" },
+    { text: bytesText(Number(text("tot-mem"))), className: "number" },
+  ];
+}
+
+/** Fills a table, which is hidden if it has no rows, and sets the sentence below it. */
+function show(id: string, rows: readonly (readonly Cell[])[], note: string): void {
+  fillTable(byId(id), rows);
+  byId(id).hidden = rows.length === 0;
+  setText(byId(`${id}-note`), note);
+}
