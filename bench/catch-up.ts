@@ -4,8 +4,8 @@
  * them takes minutes.
  */
 
+import { inEnglish, isSmoke, machine, met, report, table } from "./measure.js";
 import { startDaemon } from "./processes.js";
-import { inEnglish, isSmoke, machine, met, report, table } from "./report.js";
 import { type DataPlan, signedEntries, Workspace, writeFolder } from "./timeline-daemons.js";
 import { cpuMicros, mainThreadMicros, memoryUse, verifySeconds } from "./usage.js";
 

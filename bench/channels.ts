@@ -6,9 +6,8 @@
 import { connect, type Socket } from "node:net";
 import { freePort } from "../test/support/free-port.js";
 import { startRedis } from "../test/support/redis-server.js";
-import { alternate, median } from "./measure.js";
+import { alternate, inEnglish, isSmoke, loadBefore, machine, median, met, report, table } from "./measure.js";
 import { startDaemon } from "./processes.js";
-import { inEnglish, isSmoke, loadBefore, machine, met, report, table } from "./report.js";
 import { memoryUse } from "./usage.js";
 
 const ROUNDS = isSmoke ? 1 : 5;

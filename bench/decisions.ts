@@ -3,8 +3,7 @@
  * the same three daemons with `--data --fsync always`. `--smoke` is short and does not change RESULTS.md.
  */
 import type { Client } from "../client/public-api.js";
-import { alternate, measure, medians } from "./measure.js";
-import { isSmoke, machine, met, report, table } from "./report.js";
+import { alternate, isSmoke, machine, measure, medians, met, report, table } from "./measure.js";
 import { Workspace } from "./timeline-daemons.js";
 import { cpuOf } from "./usage.js";
 

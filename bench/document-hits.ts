@@ -4,9 +4,8 @@
  */
 
 import { fillDocument, JsonClient } from "./document-clients.js";
-import { alternate, median } from "./measure.js";
+import { alternate, inEnglish, isSmoke, machine, median, met, report, table } from "./measure.js";
 import { startFace } from "./processes.js";
-import { inEnglish, isSmoke, machine, met, report, table } from "./report.js";
 import { cpuMicros } from "./usage.js";
 
 const ENTRIES = isSmoke ? 1_000 : 10_000;

@@ -14,9 +14,18 @@ import {
   loadRedis,
   queryOf,
 } from "./document-clients.js";
-import { alternate, type Figures, medians } from "./measure.js";
+import {
+  alternate,
+  type Figures,
+  inEnglish,
+  isSmoke,
+  machine,
+  medians,
+  met,
+  report,
+  table,
+} from "./measure.js";
 import { startEcho, startFace } from "./processes.js";
-import { inEnglish, isSmoke, machine, met, report, table } from "./report.js";
 import { fill } from "./usage.js";
 
 const ROUNDS = isSmoke ? 1 : 3;

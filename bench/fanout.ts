@@ -5,9 +5,20 @@
 import { sign } from "node:crypto";
 import { Redis } from "ioredis";
 import { startRedis } from "../test/support/redis-server.js";
-import { alternate, type Figures, measure, median } from "./measure.js";
+import {
+  alternate,
+  FIGURE_HEAD,
+  type Figures,
+  figureCells,
+  isSmoke,
+  machine,
+  measure,
+  median,
+  met,
+  report,
+  table,
+} from "./measure.js";
 import { roundTrip, type Server, startEcho, startTogether } from "./processes.js";
-import { FIGURE_HEAD, figureCells, isSmoke, machine, met, report, table } from "./report.js";
 import { Workspace } from "./timeline-daemons.js";
 
 const SECONDS = isSmoke ? 0.3 : 4;

@@ -5,7 +5,7 @@
  */
 import { loadavg } from "node:os";
 import { SeededRandom } from "../test/support/seeded-random.js";
-import { inEnglish, isSmoke, machine, met, report, table } from "./report.js";
+import { inEnglish, isSmoke, machine, met, report, table } from "./measure.js";
 import { Workspace } from "./timeline-daemons.js";
 import { diskUse, growthOf, inGroups, meanOf, memoryUse } from "./usage.js";
 

@@ -4,8 +4,20 @@
  * `--smoke` is short and does not change RESULTS.md.
  */
 
-import { alternate, type Figures, measure, medians } from "./measure.js";
-import { FIGURE_HEAD, figureCells, inEnglish, isSmoke, machine, met, report, table } from "./report.js";
+import {
+  alternate,
+  FIGURE_HEAD,
+  type Figures,
+  figureCells,
+  inEnglish,
+  isSmoke,
+  machine,
+  measure,
+  medians,
+  met,
+  report,
+  table,
+} from "./measure.js";
 import { type Durability, Workspace } from "./timeline-daemons.js";
 import { cpuOf } from "./usage.js";
 

@@ -10,9 +10,8 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { RedisConnection } from "../test/support/redis-connection.js";
-import { alternate, measure, median, paced } from "./measure.js";
+import { alternate, isSmoke, machine, measure, median, met, paced, report, table } from "./measure.js";
 import { roundTrip, type Server, startDaemon, startEcho, startFace } from "./processes.js";
-import { isSmoke, machine, met, report, table } from "./report.js";
 import { Workspace } from "./timeline-daemons.js";
 import { cpuMicros, type KeyPair, type KeyType, makeKey } from "./usage.js";
 

@@ -3,7 +3,7 @@
  * receives the same commands. `--smoke` uses fewer values and does not change RESULTS.md.
  */
 import { RedisConnection } from "../test/support/redis-connection.js";
-import { inEnglish, isSmoke, machine, report, table } from "./report.js";
+import { inEnglish, isSmoke, machine, report, table } from "./measure.js";
 import { type CommandOf, digits, fill, measureRedis, probeOf, startProbed, stringCommand } from "./usage.js";
 
 /** A permutation of the numbers below 2²⁰, so that the values are not added in order. */

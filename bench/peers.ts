@@ -20,8 +20,7 @@ import { repositoryRoot } from "../test/support/repository.js";
 import { isOnPath } from "../test/support/requirements.js";
 import { scratchFolder } from "../test/support/scratch-folder.js";
 import { until } from "../test/support/until.js";
-import { alternate, measure, medians } from "./measure.js";
-import { inEnglish, isSmoke, machine, met, report, table } from "./report.js";
+import { alternate, inEnglish, isSmoke, machine, measure, medians, met, report, table } from "./measure.js";
 import { type Durability, type PrivateKey, Workspace } from "./timeline-daemons.js";
 import { cpuSeconds, makeKey } from "./usage.js";
 

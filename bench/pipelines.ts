@@ -10,9 +10,8 @@ import { pathToFileURL } from "node:url";
 import { RedisConnection } from "../test/support/redis-connection.js";
 import { startRedis } from "../test/support/redis-server.js";
 import { repositoryRoot } from "../test/support/repository.js";
-import { alternate, median, medians } from "./measure.js";
+import { alternate, isSmoke, machine, median, medians, met, report, table } from "./measure.js";
 import { startFace } from "./processes.js";
-import { isSmoke, machine, met, report, table } from "./report.js";
 import { Workspace } from "./timeline-daemons.js";
 import { cpuMicros } from "./usage.js";
 

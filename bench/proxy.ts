@@ -4,9 +4,8 @@
  */
 import { freePort } from "../test/support/free-port.js";
 import { programPaths } from "../test/support/programs.js";
-import { measureOver, median } from "./measure.js";
+import { isSmoke, machine, measureOver, median, report, table } from "./measure.js";
 import { type Server, startDaemon, startProgram } from "./processes.js";
-import { isSmoke, machine, report, table } from "./report.js";
 import { makeDatabase, SqlClient } from "./sql-client.js";
 
 const ROUNDS = isSmoke ? 1 : 3;

@@ -12,9 +12,8 @@ import { freePort } from "../test/support/free-port.js";
 import { textOf } from "../test/support/redis-connection.js";
 import { startRedis } from "../test/support/redis-server.js";
 import { until } from "../test/support/until.js";
-import { alternate, medians } from "./measure.js";
+import { alternate, isSmoke, loadBefore, machine, medians, met, report, table } from "./measure.js";
 import { startBareLoop, startFace } from "./processes.js";
-import { isSmoke, loadBefore, machine, met, report, table } from "./report.js";
 import { Workspace } from "./timeline-daemons.js";
 import { cpuSeconds } from "./usage.js";
 

@@ -9,8 +9,8 @@ import { setTimeout } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { EnvelopeClient, makeKeyPair } from "../test/support/envelope-client.js";
 import { RedisConnection } from "../test/support/redis-connection.js";
+import { inEnglish, isSmoke, machine, report, table } from "./measure.js";
 import type { FaceServer } from "./processes.js";
-import { inEnglish, isSmoke, machine, report, table } from "./report.js";
 import { signedEntries, Workspace, writeFolder } from "./timeline-daemons.js";
 import {
   bytesWritten,

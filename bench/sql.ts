@@ -5,9 +5,19 @@
  * small tables.
  */
 import { freePort } from "../test/support/free-port.js";
-import { type Figures, measureOver, median, medians } from "./measure.js";
+import {
+  type Figures,
+  inEnglish,
+  isSmoke,
+  machine,
+  measureOver,
+  median,
+  medians,
+  met,
+  report,
+  table,
+} from "./measure.js";
 import { startDaemon } from "./processes.js";
-import { inEnglish, isSmoke, machine, met, report, table } from "./report.js";
 import { makeDatabase, SqlClient } from "./sql-client.js";
 
 const ROUNDS = isSmoke ? 1 : 3;

@@ -12,9 +12,8 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { createClient } from "../client/public-api.js";
 import { buildRoot } from "../test/support/repository.js";
-import { alternate, measure, medians } from "./measure.js";
+import { alternate, isSmoke, machine, measure, medians, report, table } from "./measure.js";
 import { type Server, startProgram } from "./processes.js";
-import { isSmoke, machine, report, table } from "./report.js";
 import { cpuMicros, makeKey } from "./usage.js";
 
 const { values: given } = parseArgs({

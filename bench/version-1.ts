@@ -6,9 +6,8 @@
 import { frameOf } from "../client/settings/signing-key.js";
 import { signCommand } from "../keys/signatures.js";
 import { startRedis } from "../test/support/redis-server.js";
-import { alternate, measure, medians } from "./measure.js";
+import { alternate, isSmoke, machine, measure, medians, report, table } from "./measure.js";
 import { roundTrip, startDaemon, startEcho, startTogether } from "./processes.js";
-import { isSmoke, machine, report, table } from "./report.js";
 import { Workspace } from "./timeline-daemons.js";
 
 const SECONDS = isSmoke ? 0.3 : 2;

@@ -1,15 +1,27 @@
-/** Checks a daemon's data folder or a backup, and formats the report of `dbsync log verify`. */
+/**
+ * Checks a daemon's data folder or a backup, first all bytes and then the timeline, and formats the report of `dbsync log
+ * verify`.
+ */
+
+import { pino } from "pino";
+import { compareGenesis } from "../../../daemon/engine/trust/genesis.js";
+import { hashOf } from "../../../daemon/engine/trust/identity.js";
+import { loadSigners } from "../../../daemon/engine/trust/load-signers.js";
 import { useAllFamilies } from "../../../daemon/installed-families.js";
 import { StartError } from "../../../daemon/net/process/service.js";
 import { isSigned, type Settings } from "../../../daemon/options/settings.js";
 import { NoWriters } from "../../../daemon/options/settings-rules.js";
+import { MemoryStorage } from "../../../daemon/timeline/memory-storage.js";
 import { dateText } from "../../../protocol/version-2/envelope.js";
-import { type BackupVerification, verifyBackup } from "../../backup/file/backup-verification.js";
+import { whyUnread } from "../../backup/file/backup-file.js";
+import { DamagedBackup, OpenedBackup } from "../../backup/file/opened-backup.js";
 import {
+  FAULTS_MAX,
   type FaultKind,
   type FolderReport,
   NotChecked,
   type Seen,
+  Verification,
   type VerificationReport,
   verifyFolder,
 } from "../../history/verification/timeline-verification.js";
@@ -141,4 +153,54 @@ function describeFaults({ faultCount, faults }: VerificationReport, cure: string
   const unlisted = faultCount - faults.length;
   const more = unlisted > 0 ? `  and ${unlisted} more\n` : "";
   return `\n${faultCount} ${faultCount === 1 ? "fault" : "faults"}:\n${lines.join("")}${more}${cure}\n`;
+}
+
+/** Verifies the file of a backup: first all its bytes, and then its timeline, like the timeline of a data folder. */
+interface BackupVerification extends VerificationReport {
+  /** When the backup was made, in milliseconds since 1970, or null if that part is damaged. */
+  readonly made: number | null;
+  /** Sentences that report what cannot be verified. */
+  readonly untold: readonly string[];
+}
+
+/** @throws NotChecked. @throws StartError  the keys cannot be read, or are not those of the backup */
+function verifyBackup(
+  settings: Settings,
+  file: string,
+  progress: (entries: number) => void,
+): BackupVerification {
+  const signers = loadSigners(settings, pino({ level: "silent" }));
+  const view = open(file);
+  if (view instanceof DamagedBackup) {
+    const faults = view.damages.map(
+      ({ from, to }) => ({ kind: "damaged-backup", where: `${file}, bytes ${from} to ${to}` }) as const,
+    );
+    const report = new Verification(new MemoryStorage(), null, signers, progress).run();
+    return {
+      ...report,
+      made: null,
+      untold: [],
+      faults: faults.slice(0, FAULTS_MAX),
+      faultCount: faults.length,
+    };
+  }
+  try {
+    const genesis = view.mark("genesis");
+    if (genesis !== null) compareGenesis(genesis, signers.genesis);
+    const report = new Verification(view, view, signers, progress).run();
+    return { ...report, made: view.end.made, untold: view.end.incomplete ? [INCOMPLETE] : [] };
+  } finally {
+    view.close();
+  }
+}
+
+const INCOMPLETE = "The daemon was catching up when the backup was made: entries may be missing.";
+
+function open(file: string): OpenedBackup | DamagedBackup {
+  try {
+    return new OpenedBackup(file, hashOf);
+  } catch (problem) {
+    if (problem instanceof DamagedBackup) return problem;
+    throw new NotChecked(`${file}: ${whyUnread(problem)}`);
+  }
 }

@@ -14,10 +14,12 @@ import {
 import { type OrderedServer, ServerOrder } from "../routing/server-order.js";
 import { type StatementKind, statementKind } from "../routing/statement-kind.js";
 import type { BalancerSettings, ServerSettings } from "../settings/balancer-settings.js";
-import { failureFrame, type UpstreamAnswer, type UpstreamFailure } from "../upstream/statement-outcome.js";
 import {
+  failureFrame,
   NEW_SESSION,
   sessionAfter,
+  type UpstreamAnswer,
+  type UpstreamFailure,
   type UpstreamLimits,
   type UpstreamSession,
 } from "../upstream/upstream-connection.js";

@@ -14,11 +14,13 @@ import {
 } from "../clients/line-listener.js";
 import { type AffectedObjects, statementKind } from "../routing/statement-kind.js";
 import type { UpstreamAddress } from "../upstream/server-address.js";
-import { failureFrame, mayHaveUnknownOutcome, type UpstreamOutcome } from "../upstream/statement-outcome.js";
 import {
+  failureFrame,
+  mayHaveUnknownOutcome,
   NEW_SESSION,
   sessionAfter,
   type UpstreamLimits,
+  type UpstreamOutcome,
   type UpstreamSession,
 } from "../upstream/upstream-connection.js";
 import { UpstreamServer } from "../upstream/upstream-server.js";

@@ -10,15 +10,13 @@ import type { UpstreamAddress } from "./server-address.js";
 import {
   failed,
   mayHaveUnknownOutcome,
-  type UpstreamFailure,
-  type UpstreamOutcome,
-} from "./statement-outcome.js";
-import {
   NEW_SESSION,
   NO_CONNECTION,
   type ServerFacts,
   UpstreamConnection,
+  type UpstreamFailure,
   type UpstreamLimits,
+  type UpstreamOutcome,
   type UpstreamSession,
 } from "./upstream-connection.js";
 

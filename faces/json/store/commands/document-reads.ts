@@ -40,10 +40,9 @@ import {
 } from "./document-selection.js";
 import { entryCondition } from "./entry-conditions.js";
 import { EntryPart } from "./entry-parts.js";
-import { conjunction, type IndexCondition } from "./index-conditions.js";
+import { conjunction, equalTo, type IndexCondition } from "./index-conditions.js";
 import { isLooselyEqual, isTrue } from "./loose-equality.js";
 import { numberTestsOf } from "./number-tests.js";
-import { equalTo } from "./value-spans.js";
 
 /** `DOC.COUNT document [QUERY json] [WHERE json] [EXPLAIN]` */
 export function count(data: Data, argv: readonly ByteString[], { at }: Unit): Reply {

@@ -17,9 +17,8 @@ import { type Alike, PASSES } from "../values/document-columns.js";
 import type { DocumentIndex } from "../values/document-index.js";
 import { compareMembers, type MemberName, type MemberValue, memberIn } from "../values/member-value.js";
 import { testedInSlice, testedInSlices } from "./entry-conditions.js";
-import type { IndexCondition } from "./index-conditions.js";
+import { type IndexCondition, LISTS, type Spans } from "./index-conditions.js";
 import type { NumberTests } from "./number-tests.js";
-import { LISTS, type Spans } from "./value-spans.js";
 
 export interface SortKey {
   readonly field: ByteString;

@@ -22,8 +22,7 @@ import {
   memberPath,
 } from "../values/member-value.js";
 import { bsonIn, documentOf } from "./entry-values.js";
-import { type IndexCondition, indexConditionOf } from "./index-conditions.js";
-import { singleValue } from "./value-spans.js";
+import { type IndexCondition, indexConditionOf, singleValue } from "./index-conditions.js";
 
 /** A compiled condition. */
 export interface EntryCondition {

@@ -1,5 +1,6 @@
 /**
- * The part of a condition that an index can find: the values that members of entries may have. The result never depends on an
+ * The part of a condition that an index can find: the values that members of entries may have, as spans in the order of
+ * all values. The result never depends on an
  * index, because each entry that an index finds is checked. Source: docs/json-documents.md "Indexes".
  */
 import type { ByteString } from "../../../../protocol/byte-string.js";
@@ -14,26 +15,20 @@ import {
 } from "../../../mongo/store/values/bson.js";
 import { isNumber } from "../../../mongo/store/values/bson-numbers.js";
 import { isArrayIndex } from "../../../mongo/store/values/index-keys.js";
-import type { Span } from "../values/document-index.js";
-import { FALSE, type MemberValue, memberValueOf, TRUE } from "../values/member-value.js";
-import { jsonOf } from "./entry-values.js";
+import type { Bound, Span } from "../values/document-index.js";
 import {
-  after,
-  before,
-  beginningWith,
-  equalTo,
-  inBoth,
-  LISTS,
-  NOTHING,
-  NUMBERS,
-  OBJECTS,
-  outside,
-  PRESENT,
-  type Spans,
-  STRINGS,
-  span,
-  union,
-} from "./value-spans.js";
+  compareMembers,
+  FALSE,
+  FIRST_CONTAINER,
+  FIRST_OBJECT,
+  LAST,
+  type MemberValue,
+  MISSING,
+  memberValueOf,
+  NULL,
+  TRUE,
+} from "../values/member-value.js";
+import { jsonOf } from "./entry-values.js";
 
 /** The values of a member that meet a condition. */
 interface MemberCondition {
@@ -188,3 +183,88 @@ function beginningOf({ pattern, options }: Regex): Values | null {
 
 const withoutLastCharacter = (bytes: ByteString): ByteString =>
   bytes.replace(/[^\x80-\xbf][\x80-\xbf]*$/, "");
+
+/**
+ * Sets of JSON values as ascending, disjoint spans in the order of all values, by which indexes are searched.
+ */
+export type Spans = readonly Span[];
+
+const before = (value: MemberValue): Bound => ({ value, isAfter: false });
+const after = (value: MemberValue): Bound => ({ value, isAfter: true });
+const span = (from: Bound, to: Bound): Span => ({ from, to });
+export const equalTo = (value: MemberValue): Span => span(before(value), after(value));
+
+const START = before(MISSING);
+const END = before(LAST);
+/** Missing members and null, which are equal in conditions. */
+const NOTHING = span(START, after(NULL));
+const PRESENT = span(after(MISSING), END);
+export const NUMBERS = span(after(TRUE), before(""));
+const STRINGS = span(before(""), before(FIRST_CONTAINER));
+export const LISTS = span(before(FIRST_CONTAINER), before(FIRST_OBJECT));
+const OBJECTS = span(before(FIRST_OBJECT), END);
+
+/** Returns the values that are in both sets. */
+function inBoth(first: Spans, second: Spans): Spans {
+  const both: Span[] = [];
+  for (let one = 0, two = 0; one < first.length && two < second.length; ) {
+    const [a, b] = [first[one] as Span, second[two] as Span];
+    const from = compareBounds(a.from, b.from) < 0 ? b.from : a.from;
+    const isFirst = compareBounds(a.to, b.to) < 0;
+    const to = isFirst ? a.to : b.to;
+    if (compareBounds(from, to) < 0) both.push(span(from, to));
+    if (isFirst) one++;
+    else two++;
+  }
+  return both;
+}
+
+const compareBounds = (a: Bound, b: Bound) =>
+  compareMembers(a.value, b.value) || Number(a.isAfter) - Number(b.isAfter);
+
+/** Returns the values that are not in the set. */
+function outside(spans: Spans): Spans {
+  const others: Span[] = [];
+  let from = START;
+  for (const one of [...spans, span(END, END)]) {
+    if (compareBounds(from, one.from) < 0) others.push(span(from, one.from));
+    from = one.to;
+  }
+  return others;
+}
+
+/** Returns the values that are in one of the spans, which may be in any order and overlap. */
+function union(spans: readonly Span[]): Spans {
+  const ascending = [...spans].sort((a, b) => compareBounds(a.from, b.from));
+  const result: Span[] = [];
+  for (const { from, to } of ascending) {
+    const last = result.at(-1);
+    if (last === undefined || compareBounds(last.to, from) < 0) result.push(span(from, to));
+    else if (compareBounds(last.to, to) < 0) result[result.length - 1] = span(last.from, to);
+  }
+  return result;
+}
+
+/** Returns the set of strings that begin with the given text, in UTF-8. */
+function beginningWith(bytes: ByteString): Span {
+  if (bytes === "") return STRINGS;
+  // The last byte of UTF-8 text is never the highest byte, so it can be incremented.
+  const next = bytes.slice(0, -1) + String.fromCharCode(bytes.charCodeAt(bytes.length - 1) + 1);
+  return span(before(bytes), before(next));
+}
+
+/** Returns the only value of a set, apart from lists, or null if there are several values or none. */
+export function singleValue(spans: Spans): MemberValue | null {
+  const [first, ...others] = spans;
+  if (first === undefined || !others.every(isLists)) return null;
+  const { from, to } = first;
+  const isOne = from.value === to.value && !from.isAfter && to.isAfter;
+  return isOne ? from.value : null;
+}
+
+/** Whether a span contains the lists and nothing else. */
+export const isLists = ({ from, to }: Span): boolean =>
+  compareBounds(from, LISTS.from) === 0 && compareBounds(to, LISTS.to) === 0;
+
+export const isWithin = (outer: Span, { from, to }: Span): boolean =>
+  compareBounds(outer.from, from) <= 0 && compareBounds(to, outer.to) <= 0;

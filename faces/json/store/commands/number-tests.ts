@@ -2,8 +2,7 @@
 import type { NumberRange, NumberTest } from "../values/document-columns.js";
 import type { Bound, Span } from "../values/document-index.js";
 import { compareMembers, memberPath } from "../values/member-value.js";
-import type { IndexCondition } from "./index-conditions.js";
-import { isLists, isWithin, NUMBERS, type Spans } from "./value-spans.js";
+import { type IndexCondition, isLists, isWithin, NUMBERS, type Spans } from "./index-conditions.js";
 
 export interface NumberTests {
   readonly tests: readonly NumberTest[];

@@ -1,10 +1,10 @@
 /** Objects from which tests make servers, pools and connections. */
 
 import type { UpstreamAddress } from "../../../../tools/proxy/upstream/server-address.js";
-import type { UpstreamOutcome } from "../../../../tools/proxy/upstream/statement-outcome.js";
 import {
   UPSTREAM_LIMITS,
   type UpstreamLimits,
+  type UpstreamOutcome,
 } from "../../../../tools/proxy/upstream/upstream-connection.js";
 import { UpstreamPool, UpstreamServer } from "../../../../tools/proxy/upstream/upstream-server.js";
 import { keepLog } from "../../../support/log-lines.js";
