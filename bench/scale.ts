@@ -1,8 +1,8 @@
 /**
- * Measures how the cost of daemons grows: one daemon with many clients, several members in memory, and many keys. It
- * prints CPU times and bytes. Run it on an idle machine: under load, the CPU time per write of members varies. `--clients 5000`, `--members 3,7,15`
- * and `--keys 1000000,10000000` choose the sizes; an empty value skips a part. `--smoke` is short and does not change
- * RESULTS.md.
+ * Measures how the cost of daemons grows: one daemon with many clients, several members in memory, many keys, and many
+ * entries of history. It prints CPU times and bytes. Run it on an idle machine: under load, the CPU time per write of
+ * members varies. `--clients 5000`, `--members 3,7,15`, `--keys 1000000,10000000` and `--entries 100000,400000` choose
+ * the sizes; an empty value skips a part. `--smoke` is short and does not change RESULTS.md.
  */
 import { readdirSync } from "node:fs";
 import { setTimeout } from "node:timers/promises";
@@ -16,6 +16,7 @@ import {
   bytesWritten,
   cpuMicros,
   cpuOf,
+  diskUse,
   MIB,
   mainThreadMicros,
   makeKey,
@@ -34,6 +35,7 @@ const { values: given } = parseArgs({
     clients: { type: "string", default: isSmoke ? "20" : "5000" },
     members: { type: "string", default: isSmoke ? "3" : "3,7,15" },
     keys: { type: "string", default: isSmoke ? "20000" : "1000000,10000000" },
+    entries: { type: "string", default: isSmoke ? "2000" : "100000,400000" },
   },
 });
 
@@ -44,8 +46,10 @@ const WRITES = isSmoke ? 20 : 600;
 const COMMANDS_PER_ENVELOPE = 500;
 const SNAPSHOT_ENTRIES = 1000;
 const SNAPSHOT_MS_MAX = 600_000;
-const KEY_OPTIONS = `--snapshot-entries ${SNAPSHOT_ENTRIES} --tail-seconds 5 --window 2s,2s`.split(" ");
+const SNAPSHOT_OPTIONS = `--snapshot-entries ${SNAPSHOT_ENTRIES} --tail-seconds 5 --window 2s,2s`.split(" ");
 const VALUE = "x".repeat(16);
+/** The number of keys that the entries of history write in turn. */
+const KEYS_OF_ENTRIES = 1000;
 
 /** Makes the next call of a connected client. */
 type Call = () => Promise<unknown>;
@@ -144,14 +148,18 @@ async function snapshotCost({ pid, facePort }: FaceServer, folder: string) {
   return { longest, resident };
 }
 
-async function keysRow(count: number): Promise<Row> {
-  const [redis, folder] = [await measureRedis(stringCommand, count), workspace.newFolder()];
-  const envelopes = count / COMMANDS_PER_ENVELOPE;
+/**
+ * Writes a folder, and starts daemons with it: one that makes a snapshot, and another one that reads it. The memory is in
+ * addition to that of a daemon with an empty folder.
+ * @param size  the number of commands per entry
+ */
+async function folderCost(envelopes: number, size: number, command: (number: number) => readonly string[]) {
+  const folder = workspace.newFolder();
   const dates = { from: Date.now() - 600_000, every: 1000 / envelopes };
-  const plan = { ...dates, envelopes, size: COMMANDS_PER_ENVELOPE, command: stringCommand };
-  await writeFolder(folder, signedEntries(workspace, plan));
+  await writeFolder(folder, signedEntries(workspace, { ...dates, envelopes, size, command }));
+  const disk = diskUse(folder).total * MIB;
   const started = async (data: string, makesSnapshot: boolean) => {
-    await using daemon = await startProbed(...workspace.args(data, [], "never"), ...KEY_OPTIONS);
+    await using daemon = await startProbed(...workspace.args(data, [], "never"), ...SNAPSHOT_OPTIONS);
     const found = { cpu: cpuMicros(daemon.pid) / 1e6, ...(await probeOf(daemon)) };
     if (!makesSnapshot) return { ...found, snapshot: { longest: 0, resident: 0 } };
     await using client = workspace.client([daemon]);
@@ -160,16 +168,38 @@ async function keysRow(count: number): Promise<Row> {
     return { ...found, snapshot: await snapshot };
   };
   const empty = await started(workspace.newFolder(), false);
-  const first = await started(folder, true);
-  const second = await started(folder, false);
-  const residents = [first.resident, first.snapshot.resident].map((bytes) => bytes - empty.resident);
-  const perKey = [redis.used, first.used - empty.used, ...residents].map((bytes) => bytes / count);
-  return [inEnglish(count), ...perKey, first.snapshot.longest, first.cpu, second.cpu];
+  const [first, second] = [await started(folder, true), await started(folder, false)];
+  return {
+    disk,
+    live: first.used - empty.used,
+    resident: first.resident - empty.resident,
+    liveLater: second.used - empty.used,
+    ofSnapshot: first.snapshot.resident - empty.resident,
+    pause: first.snapshot.longest,
+    starts: [first.cpu, second.cpu],
+  };
+}
+
+async function keysRow(count: number): Promise<Row> {
+  const redis = await measureRedis(stringCommand, count);
+  const { live, resident, ofSnapshot, pause, starts } = await folderCost(
+    count / COMMANDS_PER_ENVELOPE,
+    COMMANDS_PER_ENVELOPE,
+    stringCommand,
+  );
+  const perKey = [redis.used, live, resident, ofSnapshot].map((bytes) => bytes / count);
+  return [inEnglish(count), ...perKey, pause, ...starts];
+}
+
+async function entriesRow(count: number): Promise<Row> {
+  const command = (number: number) => ["SET", `key:${number % KEYS_OF_ENTRIES}`, VALUE];
+  const { disk, live, liveLater, starts } = await folderCost(count, 1, command);
+  return [inEnglish(count), disk / count, live / count, liveLater / count, ...starts];
 }
 
 /** Measures a part with each of the chosen sizes. */
 async function reportPart(
-  part: "clients" | "members" | "keys",
+  part: "clients" | "members" | "keys" | "entries",
   [text, head]: readonly [string, string],
   rows: (size: number) => Promise<Row[]>,
 ): Promise<void> {
@@ -210,4 +240,12 @@ await reportPart(
     "keys; bytes per key: redis-server; dbsyncd, live objects; resident; resident during a snapshot; longest pause, CPU ms; start without a snapshot, CPU s; start with it, CPU s",
   ],
   async (count) => [await keysRow(count)],
+);
+await reportPart(
+  "entries",
+  [
+    `A daemon with \`--data\`, started with signed envelopes (RSA-2048) of one SET each, to ${inEnglish(KEYS_OF_ENTRIES)} keys. Each figure but the starts is per entry.`,
+    "entries; bytes on the disk; live objects; live objects after a start with a snapshot; start without a snapshot, CPU s; start with it, CPU s",
+  ],
+  async (count) => [await entriesRow(count)],
 );
