@@ -9,9 +9,12 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { SessionDialect, UserListener, type UserListenerParts } from "../users/user-listener.js";
 import { isRefused } from "./bytes/mongo-answers.js";
 import { MESSAGE_BYTES_MAX, type MongoMessage, MongoMessageParser } from "./bytes/mongo-message.js";
-import { mongoCommandsByName } from "./commands/mongo-commands.js";
+import { collectionCommands } from "./commands/collection-commands.js";
+import { greetings, logins, sessionCommands } from "./commands/login-commands.js";
+import { cursorCommands, readCommands } from "./commands/read-commands.js";
+import { writeCommands } from "./commands/write-commands.js";
 import { MongoServer } from "./session/mongo-server.js";
-import { MongoSession } from "./session/mongo-session.js";
+import { type MongoCommand, MongoSession } from "./session/mongo-session.js";
 
 const MONGO_LISTENER = "mongo";
 /** The maximum length of a message before a login, in bytes; greetings and logins fit into it. */
@@ -91,3 +94,18 @@ class MongoDialect extends SessionDialect<MongoMessage> {
     return isRefused(answer);
   }
 }
+
+/** All commands of MongoDB clients, as listed in docs/mongo.md. Other commands fail with CommandNotFound. */
+export const mongoCommands: readonly MongoCommand[] = [
+  ...greetings,
+  ...logins,
+  ...sessionCommands,
+  ...readCommands,
+  ...writeCommands,
+  ...collectionCommands,
+  ...cursorCommands,
+];
+
+const mongoCommandsByName: ReadonlyMap<string, MongoCommand> = new Map(
+  mongoCommands.flatMap((command) => command.names.map((name) => [name, command] as const)),
+);

@@ -16,10 +16,14 @@ import type {
 import type { KeyCounts } from "../../daemon/engine/backends/key-counts.js";
 import { commands, findCommand } from "../../daemon/store/command-table.js";
 import { DATABASES_DEFAULT, Database } from "../../daemon/store/database.js";
-import type { Command, ReplyShape, SidecarLack } from "../../daemon/store/rows/command-row.js";
-import { waitsByOption } from "../../daemon/store/rows/command-row.js";
+import {
+  type Command,
+  type ReplyShape,
+  type SidecarLack,
+  waitsByOption,
+} from "../../daemon/store/rows/command-row.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import { DocumentEntriesReply } from "../../protocol/document-entries-reply.js";
+import { DocumentEntriesReply } from "../../protocol/lazy-replies.js";
 import {
   array,
   type ErrorReply,

@@ -11,7 +11,7 @@ import { formatLimit } from "../../daemon/options/value-forms.js";
 import { commands, findCommand } from "../../daemon/store/command-table.js";
 import { isKeyCommand } from "../../daemon/store/key-command.js";
 import { connectionMistake } from "../../daemon/store/unit-permission.js";
-import { mongoCommands } from "../../faces/mongo/commands/mongo-commands.js";
+import { mongoCommands } from "../../faces/mongo/mongo-listener.js";
 import { KEYWORDS } from "../../faces/sql/store/grammar/keywords.js";
 import { DAEMON_STATES } from "../../protocol/daemon-states.js";
 import { type FigureTable, wireName } from "../../protocol/figures/figure.js";

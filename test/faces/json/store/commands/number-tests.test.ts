@@ -5,10 +5,9 @@ import { isDeepStrictEqual } from "node:util";
 import { selectionOf } from "../../../../../faces/json/store/commands/document-reads.js";
 import { selected } from "../../../../../faces/json/store/commands/document-selection.js";
 import { filterIn } from "../../../../../faces/json/store/commands/entry-conditions.js";
-import type { RemovedEntry } from "../../../../../faces/json/store/values/document.js";
-import { Document } from "../../../../../faces/json/store/values/document.js";
-import { keyIn } from "../../../../../protocol/document-entries-reply.js";
+import { Document, type RemovedEntry } from "../../../../../faces/json/store/values/document.js";
 import { parseJson } from "../../../../../protocol/json/json-reader.js";
+import { keyIn } from "../../../../../protocol/lazy-replies.js";
 import { amount } from "../../../../support/amount.js";
 import { SeededRandom, seedOfRun } from "../../../../support/seeded-random.js";
 
