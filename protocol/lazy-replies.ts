@@ -1,4 +1,7 @@
-/** Replies with very many items, which are found in steps, or created only if they are read. */
+/**
+ * Replies with very many items, which are found in steps, or created only if they are read: in general, of strings, and of
+ * the entries of a document.
+ */
 import type { ByteString } from "./byte-string.js";
 import { bulk, type Reply, type ValueReply } from "./reply.js";
 import { finish } from "./steps.js";
@@ -103,6 +106,7 @@ export function bulksReply(kind: BulksKind, values: readonly ByteString[]): Valu
 }
 
 function many(kind: BulksKind, values: readonly ByteString[]): ValueReply {
+  // Each case has its own type, which TypeScript does not infer for a union.
   switch (kind) {
     case "array":
       return new LazyBulkReply(kind, values);

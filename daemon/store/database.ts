@@ -89,7 +89,7 @@ export class Database {
 
   /**
    * Searches for expired keys in advance, so that `expiredKeys` takes little time.
-   * @param most approximate number of keys to check in each database
+   * @param max approximate number of keys to check in each database
    */
   lookForExpired(at: number, max: number): void {
     for (const keyspace of this.#keyspaces) keyspace.lookForExpired(at, max);

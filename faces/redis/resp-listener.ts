@@ -224,7 +224,8 @@ class RespDialect extends Dialect<Argv> {
     const reply = session.serve(argv);
     this.#served++;
     if (!this.parser.trusted) this.parser.trusted = session.userSession.user !== null;
-    const isMuted = session.replies !== "on" && session.mute();
+    const isMuted = session.replies !== "on";
+    if (isMuted) session.muted();
     if (reply === null) return "";
     if (reply instanceof Promise || reply.kind === "later") return this.#awaited(reply, argv, isMuted);
     if (isMuted) return "";

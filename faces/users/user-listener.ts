@@ -9,11 +9,11 @@ import type { WorkingMemoryFigures } from "../../daemon/engine/backends/working-
 import type { Channels } from "../../daemon/engine/channels/channels.js";
 import type { MemoryLimit } from "../../daemon/engine/memory/memory-limit.js";
 import type { SlowLog } from "../../daemon/engine/slow-log/slow-log.js";
-import type { JsonReplicaFigures } from "../../daemon/listener/daemon-listener.js";
 import {
   DaemonListener,
   type DaemonListenerParts,
   type DaemonSocketHost,
+  type JsonReplicaFigures,
 } from "../../daemon/listener/daemon-listener.js";
 import { ClientConnection } from "../../daemon/net/connections/client-connection.js";
 import { SharedInput } from "../../daemon/net/connections/client-socket.js";

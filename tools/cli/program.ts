@@ -116,7 +116,7 @@ ${exitCodeHelp("all daemons failed, or a check failed; each subcommand's help li
 
 /**
  * Formats the help of `dbsync`. `dbsync --help` explains the common options; the help of a subcommand only names
- * them. Formats help for commander's `configureHelp`.
+ * them. Commander calls it (`configureHelp`).
  */
 function formatHelp(command: Command, helper: Help): string {
   const visibleOptions = (one: Command) =>

@@ -449,6 +449,7 @@ class SigningPace {
   #answered = 0;
   /** The number of commands to wait for, or 0 if no wait is needed. */
   #awaited = 0;
+  /** The number of envelopes that are signed without waiting for further commands. */
   #withoutWait = 0;
   #stopWaiting: () => void = () => {};
 

@@ -67,10 +67,10 @@ export function makeMemoryLimit(
 const TOO_SMALL =
   "V8's heap is smaller than --maxmemory requires, so the daemon would crash first: start it with the environment variable";
 
-/** The part of the memory that queries may use. */
-const PART = 1 / 4;
-/** The least default, with which one query may hold half as much. */
-const BYTES_MIN = 64 * 1024 * 1024;
+/** The share of the memory that queries may use. */
+const WORK_MEMORY_SHARE = 1 / 4;
+/** The minimum default; one query may hold half of it. */
+const WORK_MEMORY_BYTES_MIN = 64 * 1024 * 1024;
 
 /** The size of the working memory of queries, if --work-memory does not state it. */
 export function workingMemoryLimits({ workMemory, workWait, maxmemory }: Limits): WorkingMemoryLimits {
@@ -82,7 +82,7 @@ function defaultBytes(maxmemory: number): number {
   // Objects of queries are in the heap. The memory of a container may be less than the machine's.
   const sizes = [totalmem(), process.constrainedMemory(), new HeapGauge().heapMax, maxmemory];
   const least = sizes.reduce((min, size) => (size > 0 && size < min ? size : min), Number.POSITIVE_INFINITY);
-  return Math.max(BYTES_MIN, Math.floor(least * PART));
+  return Math.max(WORK_MEMORY_BYTES_MIN, Math.floor(least * WORK_MEMORY_SHARE));
 }
 
 /** The interval between two readings of the gauge, in milliseconds. */

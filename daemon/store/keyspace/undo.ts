@@ -148,8 +148,8 @@ export interface Inverse<Changed = unknown, Old = unknown> {
 export const NO_BYTES = (): number => 0;
 
 /**
- * The undo record of a change to a value of a face. The basic types have records of their own in undo.ts; a face has only a
- * table of inverses, beside its mutators.
+ * The undo record of a change to a value of a face. The basic types have records of their own above; a face has only a
+ * table of inverses, next to its mutators.
  */
 export class ValueChange<Changed = unknown, Old = unknown> {
   readonly mutator = "value";

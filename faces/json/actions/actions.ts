@@ -262,10 +262,7 @@ function detailsJson(keys: readonly ByteString[], items: readonly Reply[]): stri
   return writePhpMembers(keys.map(textOfBytes), details);
 }
 
-/**
- * The actions that change documents. The members of a request become a command, and the reply becomes members. Source:
- * test/vectors/json; docs/json-documents.md.
- */
+/** Creates, empties or drops a document. */
 function change(client: DocumentClient, request: JsonRequest, command: string): Answer {
   const { document } = request;
   if (document === undefined) return failure(NO_DOCUMENT);

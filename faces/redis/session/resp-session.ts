@@ -373,13 +373,10 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
     return this.queued === null && (found.writes || found.command.name === "PFCOUNT");
   }
 
-  /**
-   * Returns whether CLIENT REPLY discards the answer to the command that was just served. Called once for each command.
-   */
-  mute(): boolean {
+  /** Advances CLIENT REPLY SKIP. Called once for each command whose answer is discarded. */
+  muted(): void {
     if (this.replies === "skip") this.replies = "skipping";
     else if (this.replies === "skipping") this.replies = "on";
-    return true;
   }
 
   /** Stops waiting for data. */
@@ -457,26 +454,6 @@ function isPlain({ writes, handler, mayWait }: Route, forwards: boolean): boolea
   return (writes || forwards) && handler === null && !mayWait;
 }
 
-/** The part of a command's route that is used here. */
-interface PipelinedRoute {
-  readonly command: Command;
-  /** Not null if the connection executes the command itself. */
-  readonly handler: unknown;
-  readonly mayWait: boolean;
-}
-
-/** The part of a session that is used here. */
-interface PipelinedSession {
-  readonly lastWrite: { readonly unapplied: number };
-  readonly queued: readonly { readonly route: PipelinedRoute }[] | null;
-  readonly watched: { readonly size: number };
-  readonly tracker: object | null;
-  readonly server: {
-    readonly tracking: { readonly size: number };
-    readonly scripts: { readonly isReady: boolean };
-  };
-}
-
 /** The groups of reads that are answered in one step. */
 const READ_GROUPS: ReadonlySet<string> = new Set([
   ...["string", "bitmap", "hyperloglog", "keyspace", "list", "hash", "set", "sortedset", "stream", "geo"],
@@ -495,12 +472,7 @@ const AFTER_EARLIER: ReadonlySet<string> = new Set(["WATCH", "SELECT"]);
  * @param words  the number of its arguments, including the name
  * @param pending  the number of unanswered commands
  */
-function mayRunAhead(
-  session: PipelinedSession,
-  route: PipelinedRoute,
-  words: number,
-  pending: number,
-): boolean {
+function mayRunAhead(session: RespSession, route: Route, words: number, pending: number): boolean {
   const { command, handler, mayWait } = route;
   const isEarlierApplied = session.lastWrite.unapplied === 0;
   if (IMMEDIATE.has(command.name)) return true;
@@ -524,7 +496,7 @@ function mayRunAhead(
   return isEarlierApplied && AFTER_EARLIER.has(command.name);
 }
 
-function execMayRunAhead({ queued, watched, server }: PipelinedSession, isEarlierApplied: boolean): boolean {
+function execMayRunAhead({ queued, watched, server }: RespSession, isEarlierApplied: boolean): boolean {
   if (queued === null) return true;
   // Whether an absent key was created in the meantime is known only when the earlier commands are applied.
   if (!isEarlierApplied && watched.size > 0) return false;
@@ -537,5 +509,5 @@ function execMayRunAhead({ queued, watched, server }: PipelinedSession, isEarlie
 }
 
 /** Whether a command of a transaction is executed by the store, or published after the transaction. */
-const isForStore = ({ route: { handler, command } }: { readonly route: PipelinedRoute }): boolean =>
+const isForStore = ({ route: { handler, command } }: { readonly route: Route }): boolean =>
   handler === null || command.channels === "first";

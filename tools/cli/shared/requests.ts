@@ -84,7 +84,7 @@ export function typedRequests(client: OutboxClient, settings: Settings): TypedRe
   };
 }
 
-/** Makes a call that resolves with the unconverted reply. */
+/** A call whose reply is not converted. */
 export interface RawReplyCall {
   /** A command, or several commands that are applied together. */
   readonly bytes: ByteString | readonly ByteString[];
@@ -92,7 +92,7 @@ export interface RawReplyCall {
   readonly settings: CallSettings;
 }
 
-/** Makes the call. @throws DbsyncError  the call failed, or the reply is an error (see repliedError) */
+/** Makes a call, and resolves with the unconverted reply. @throws DbsyncError  the call failed, or the reply is an error */
 export function callForRawReply(
   client: OutboxClient,
   { bytes, commandKind, settings }: RawReplyCall,

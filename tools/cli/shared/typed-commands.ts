@@ -47,13 +47,13 @@ export function shellWords(words: readonly string[]): string {
     .join(" ");
 }
 
-/** The names in upper case, sorted. */
+/**
+ * The names of commands in upper case, sorted. `dbsync repl` completes them, and `dbsync` recognizes them if `send` is
+ * missing. Users can also type commands that are not in this list.
+ */
 export const COMMAND_NAMES: readonly string[] = commandNames();
 
-/**
- * Names of commands. `dbsync repl` completes them, and `dbsync` recognizes them if `send` is missing. Users can also
- * type commands that are not in this list.
- */
+/** Whether a word is the name of a command, in any case of letters. */
 export function isCommandName(word: string): boolean {
   return COMMAND_NAMES.includes(word.toUpperCase());
 }

@@ -36,7 +36,7 @@ const SECOND = 1000;
  * The number of dates whose sums are stored for each member and for this daemon. A slow member's sums can then still be
  * compared with earlier sums.
  */
-const SUMS_KEPT = 4;
+const SUMS_STORED = 4;
 /** The maximum number of buckets that are searched for differing keys at a time. */
 const BUCKETS_SEARCHED = 16;
 /**
@@ -64,7 +64,7 @@ export interface ComparedMember extends ConnectedMember {
 }
 
 /** The source of the stable point. */
-interface Final {
+interface StablePointSource {
   /** The date before which everything is final. */
   readonly value: number;
 }
@@ -83,7 +83,7 @@ export class StateComparing {
   /** The last date at which this daemon has compared its state with a member's, or 0 if it never has. */
   comparedAt = 0;
   readonly #cluster: ClusterState;
-  readonly #stable: Final;
+  readonly #stable: StablePointSource;
   readonly #digests: Timeline["digests"];
   readonly #schedule: ComparisonSchedule;
   #work: Steps<void> | null = null;
@@ -98,7 +98,7 @@ export class StateComparing {
   /** The messages that each member has sent in this second, and the milliseconds that they took. */
   readonly #received = new Map<ByteString, { count: number; spent: number }>();
 
-  constructor(cluster: ClusterState, stable: Final) {
+  constructor(cluster: ClusterState, stable: StablePointSource) {
     this.#cluster = cluster;
     this.#stable = stable;
     this.#digests = cluster.timeline.digests;
@@ -138,7 +138,7 @@ export class StateComparing {
     const from = uptime();
     if (message.kind === "state-keys") this.#receiveKeys(member, message);
     else if (electorateIn(this.#cluster).ids.has(member.id)) {
-      const latest = [...(this.#theirs.get(member.id) ?? []), message].slice(-SUMS_KEPT);
+      const latest = [...(this.#theirs.get(member.id) ?? []), message].slice(-SUMS_STORED);
       this.#theirs.set(member.id, latest);
       for (const own of this.#own) this.#compare(member.id, own, message);
     }
@@ -181,7 +181,7 @@ export class StateComparing {
   *#sumUp(selection: SumSelection): Steps<void> {
     const own = { ...selection, ...(yield* this.#digests.sums(selection)) };
     const { at, shares, sums } = own;
-    this.#own = [...this.#own, own].slice(-SUMS_KEPT);
+    this.#own = [...this.#own, own].slice(-SUMS_STORED);
     for (const { connection } of this.#comparable) connection.send({ kind: "state-sums", at, shares, sums });
     for (const [id, messages] of this.#theirs)
       for (const message of messages) this.#compare(id, own, message);
@@ -306,11 +306,6 @@ class ComparisonSchedule {
     this.#everyMs = everyMs;
     this.#idleMs = idleMs;
     this.#interval = everyMs;
-  }
-
-  /** Milliseconds between two dates that are compared. */
-  get interval(): number {
-    return this.#interval;
   }
 
   /** Returns the last date, at or before the given one, at which states may be compared. */
