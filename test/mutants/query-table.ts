@@ -109,6 +109,13 @@ export const queryMutants: readonly Mutant[] = [
     test: "test/faces/json/store/commands/entry-parts.test.js",
   },
   {
+    name: "queries: an entry is read once for each of its requested members",
+    file: "faces/json/store/commands/entry-parts.js",
+    find: "names.length > SEARCHED_MAX",
+    replace: "false",
+    test: "test/faces/json/store/commands/entry-parts.test.js",
+  },
+  {
     name: "queries: entries that a column may skip count work",
     file: "faces/json/store/commands/entry-conditions.js",
     find: "test: tests > 1 ? test : meets",

@@ -158,7 +158,7 @@ test("explain reports how a query is executed, and returns no entries", async ()
       { where: { n: { $lt: 10 } } },
       '"reads":"index","indexes":["n"],"entries":10,"of":100,"order":"document"',
     ],
-    [{ where: { n: { $lt: 90 } } }, '"reads":"all","indexes":[],"entries":100,"of":100,"order":"document"'],
+    [{ where: { n: { $lt: 90 } } }, '"reads":"marks","indexes":[],"entries":100,"of":100,"order":"document"'],
     [{ query: { m: 1 } }, '"reads":"marks","indexes":[],"entries":100,"of":100,"order":"document"'],
     [{ sort: "n", limit: 1 }, '"reads":"index","indexes":["n"],"entries":100,"of":100,"order":"index"'],
     [{ sort: "m", where: { n: 1 } }, '"reads":"index","indexes":["n"],"entries":1,"of":100,"order":"sorted"'],

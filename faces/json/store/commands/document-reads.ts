@@ -169,12 +169,13 @@ type SearchMethod = "index" | "marks" | "all" | "none";
  * docs/json-documents.md "Indexes".
  */
 function explained(document: Document, selection: Selection): Reply {
-  const { sort, condition, alike } = selection;
+  const { sort, condition, alike, numbers } = selection;
   const access = worthwhileAccess(document, condition);
   const ordering = sortIndex(document, selection);
   const fields =
     access?.parts.map(({ index }) => index.field) ?? (ordering === undefined ? [] : [ordering.field]);
-  const way: SearchMethod = fields.length > 0 ? "index" : alike === undefined ? "all" : "marks";
+  const usesColumns = alike !== undefined || numbers !== null;
+  const way: SearchMethod = fields.length > 0 ? "index" : usesColumns ? "marks" : "all";
   const order = sort.length === 0 ? "document" : ordering === undefined ? "sorted" : "index";
   return explanation(document, { way, fields, entries: access?.count ?? document.size, order });
 }

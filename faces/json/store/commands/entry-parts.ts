@@ -11,12 +11,17 @@ import {
   type MemberName,
   memberAt,
   memberName,
+  membersIn,
   valueAt,
 } from "../values/member-value.js";
 import { textOfEntry, valueOfEntry } from "./document-entries.js";
 
-/** The number of entries that are cut in one step. */
-const STEP_ENTRIES = 64;
+/** The number of characters of entries that are cut or parsed in one step. */
+const STEP_CHARS = 64 * 1024;
+/** Minimum number of entries for which patterns are made. */
+const SHAPE_ENTRIES_MIN = 64;
+/** Maximum number of members that are searched for one by one; for more, an object is read once. */
+const SEARCHED_MAX = 2;
 /** Maximum length of an entry that a pattern cuts, because the engine's memory for backtracking grows with it. */
 const SHAPE_CHARS_MAX = 64 * 1024;
 /** Maximum number of members of a shape. */
@@ -38,12 +43,15 @@ export class EntryPart {
   readonly #fields: readonly string[];
   /** The names of the fields, or null if one of them is a path. */
   readonly #names: readonly MemberName[] | null;
+  /** The positions of the names by their labels. */
+  readonly #positions: ReadonlyMap<ByteString, number>;
 
   constructor(fields: readonly string[]) {
     this.#fields = fields;
     this.#names = fields.some((field) => field.includes(POINT))
       ? null
       : [...new Set(fields)].map((field) => memberName(bytesOfText(field)));
+    this.#positions = new Map(this.#names?.map(({ label }, at) => [label, at]));
   }
 
   /** Returns an entry with only these members, in their order. */
@@ -51,6 +59,10 @@ export class EntryPart {
     if (this.#fields.length === 0) return NOTHING;
     const names = this.#names;
     if (names === null || text.charCodeAt(0) !== OBJECT) return this.#parsed(text);
+    if (names.length > SEARCHED_MAX)
+      return `{${membersIn(text, this.#positions)
+        .filter((member) => member !== undefined)
+        .join(",")}}`;
     const members: ByteString[] = [];
     for (const name of names) {
       const from = valueAt(text, name);
@@ -65,7 +77,8 @@ export class EntryPart {
     const parts: ByteString[] = [];
     const names = this.#names ?? [];
     let shape: Shape | null = null;
-    let shapes = texts.length < STEP_ENTRIES ? 0 : SHAPES_MAX;
+    let shapes = texts.length < SHAPE_ENTRIES_MIN ? 0 : SHAPES_MAX;
+    let left = STEP_CHARS;
     for (const text of texts) {
       const isShort = text.length <= SHAPE_CHARS_MAX;
       let cut = isShort ? (shape?.pattern.exec(text) ?? null) : null;
@@ -75,7 +88,11 @@ export class EntryPart {
         cut = shape?.pattern.exec(text) ?? null;
       }
       const part = cut === null || shape === null ? this.of(text) : partIn(cut, shape);
-      if (parts.push(part) % STEP_ENTRIES === 0) yield;
+      parts.push(part);
+      left -= text.length;
+      if (left > 0) continue;
+      left = STEP_CHARS;
+      yield;
     }
     return { keys, texts: parts };
   }

@@ -221,6 +221,30 @@ function walkedTo(text: ByteString, { label }: MemberName): number {
   return -1;
 }
 
+/**
+ * Returns the members with some labels, as they are written in an object's text. Reads the object once, and only up to
+ * the last of them.
+ * @param positions  the position of each label in the result
+ */
+export function membersIn(
+  text: ByteString,
+  positions: ReadonlyMap<ByteString, number>,
+): readonly (ByteString | undefined)[] {
+  const found = new Array<ByteString | undefined>(positions.size);
+  let left = positions.size;
+  for (let at = 1; left > 0 && text.charCodeAt(at) === QUOTE; ) {
+    const from = endOfString(text, at);
+    const end = endOfValue(text, from + 1);
+    const position = positions.get(text.slice(at, from));
+    if (position !== undefined) {
+      found[position] = text.slice(at, end);
+      left--;
+    }
+    at = end + 1;
+  }
+  return found;
+}
+
 /** Returns the labels of an object's members; null if there are more than `max`. */
 export function labelsIn(text: ByteString, max: number): readonly ByteString[] | null {
   const labels: ByteString[] = [];

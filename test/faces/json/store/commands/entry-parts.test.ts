@@ -66,6 +66,37 @@ test(`entries of any shape are cut like parsed ones (seed ${seed})`, () => {
   assert.ok(pieces > ROUNDS);
 });
 
+test("an entry with many members is read once, however many of them are requested", () => {
+  const names = Array.from({ length: 1000 }, (_, i) => `member${i}`);
+  const text = `{"first":{},${names.map((name) => `"${name}":[1]`).join(",")}}`;
+  let read = 0;
+  const charCodeAt = String.prototype.charCodeAt;
+  String.prototype.charCodeAt = function (this: string, at: number) {
+    read++;
+    return charCodeAt.call(this, at);
+  };
+  let part: string;
+  try {
+    part = new EntryPart([...names, "absent"]).of(text);
+  } finally {
+    String.prototype.charCodeAt = charCodeAt;
+  }
+  assert.equal(part, text.replace('"first":{},', ""));
+  assert.ok(read < 10 * text.length, `${read} characters of ${text.length} were read`);
+});
+
+test("long entries are cut one per step, and short ones together", () => {
+  const stepsFor = (length: number, count: number) => {
+    const texts = Array.from({ length: count }, () => `{"a":"${"x".repeat(length)}","b":1,"c":1}`);
+    const reply = new DocumentEntriesReply({ keys: null, texts });
+    let steps = 0;
+    for (const _ of new EntryPart(["b"]).ofEntries(reply)) steps++;
+    return steps;
+  };
+  assert.equal(stepsFor(100_000, 5), 5);
+  assert.equal(stepsFor(10, 5), 0);
+});
+
 test("a member that only a later entry has is found", () => {
   const first = Array.from({ length: 64 }, () => '{"a":1,"b":2}');
   const texts = [...first, '{"a":1,"b":2,"c":3}', '{"a":1,"c":{"a":1,"b":2}}'];
