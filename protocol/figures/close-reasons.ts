@@ -1,6 +1,9 @@
 import { MEMBERS_PROTOCOL } from "../version-2/messages-v2.js";
 
-/** The reasons for closing a connection between daemons: a code, and a sentence for the logs of both. */
+/**
+ * The reasons why there is no connection between two daemons: a code, and a sentence for the logs of both. All but
+ * `no-address` are sent when a connection is closed.
+ */
 export const CLOSE_REASONS = {
   "wrong-cluster":
     "It belongs to another cluster: start all daemons with the same --cluster-name, -s and --root-key.",
@@ -36,6 +39,7 @@ export const CLOSE_REASONS = {
   "not-reading": "It does not read what is sent to it.",
   silent: "It was silent for too long.",
   stopping: "The daemon stops.",
+  "no-address": "No address of --peer leads to it.",
 } as const;
 
 export type CloseCode = keyof typeof CLOSE_REASONS;

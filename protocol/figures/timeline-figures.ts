@@ -19,11 +19,11 @@ export const MEMBER_FIGURES = {
   trouble: { kind: "text-or-nil", help: "why it is not connected" },
   closeCode: {
     kind: "text-or-nil",
-    help: "the code of that reason, as in `bye`; nil: the connection failed, or the code is not known here",
+    help: "the code of that reason, as in `bye`, or `no-address`; nil: the connection failed, or the code is not known here",
   },
   closedBy: {
     kind: "text-or-nil",
-    help: "`daemon` or `member`: which of the two closed the connection for that reason; nil: it failed",
+    help: "`daemon` or `member`: which of the two gives that reason; nil: the connection failed",
   },
   state: { kind: "text-or-nil", help: "its state, as in `hello`" },
   skewed: { kind: "flag", help: "whether it reports that its own clock is wrong" },

@@ -530,11 +530,8 @@ const isExcluded = ({ closeCode }: MemberReport): boolean =>
 const storedFrom = ({ prunedTo }: MemberReport): string =>
   `it stores those since ${dateText((prunedTo ?? 0) + 1)}`;
 
-/**
- * Whether a connection may be missing only because the member has just been started: an address of it is known, and
- * neither daemon has given a reason.
- */
-const isUnanswered = ({ address, closedBy }: MemberReport): boolean => address !== "" && closedBy === null;
+/** Whether a connection may be missing only because the member has just been started: neither daemon has given a reason. */
+const isUnanswered = ({ closedBy }: MemberReport): boolean => closedBy === null;
 
 /**
  * Returns the state of the connection to a member.
@@ -555,9 +552,7 @@ const reasonOf = ({ trouble }: MemberReport): string =>
 
 /** Returns the remedy for a member that is not connected, by the reason that the daemon reports. */
 function remedyFor(member: MemberReport): string {
-  const { address, id, closeCode, closedBy } = member;
-  if (address === "")
-    return `start that daemon, and specify it in --peer; or remove it: dbsync members evict ${(id ?? "").slice(0, ID_DIGITS)}`;
+  const { address, closeCode, closedBy } = member;
   const remedies = closedBy === "member" ? IF_MEMBER_CLOSED : IF_DAEMON_CLOSED;
   const remedy = remedies.get(closeCode as CloseCode);
   if (remedy !== undefined) return remedy(member);
@@ -567,6 +562,8 @@ function remedyFor(member: MemberReport): string {
 type Remedy = (member: MemberReport) => string;
 
 const SAME_SECRET = "start both with the same --cluster-secret";
+
+const START_IT = "start that daemon, and specify it in --peer; or remove it: dbsync members evict";
 
 const pinIt = (address: string, id: string | null): string =>
   `pin it with the id that it prints when it starts (--peer ${address}#ed25519:${id ?? "…"}), or authorize it with CLUSTER ADD`;
@@ -590,6 +587,7 @@ const addIt = () =>
   "remove it from --peer; or start it with a new data folder if it was removed, and add it with dbsync members add";
 
 const IF_DAEMON_CLOSED = new Map<CloseCode, Remedy>([
+  ["no-address", ({ id }) => `${START_IT} ${(id ?? "").slice(0, ID_DIGITS)}`],
   ["other-secret", () => SAME_SECRET],
   ["left-out", addIt],
   ["not-listed", addIt],

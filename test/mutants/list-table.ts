@@ -202,6 +202,13 @@ export const listMutants: readonly Mutant[] = [
     test: "test/tools/admin/server.test.js",
   },
   {
+    name: "status: a member without an address counts as one that is only starting",
+    file: "daemon/cluster/peers/roster.js",
+    find: 'closeCode: "no-address",\n    closedBy: "daemon"',
+    replace: 'closeCode: "no-address",\n    closedBy: null',
+    test: "test/system/missing-member.test.js",
+  },
+  {
     name: "status: the reason of a member is taken for this daemon's own",
     file: "protocol/figures/timeline-problems.js",
     find: 'closedBy === "member" ? IF_MEMBER_CLOSED : IF_DAEMON_CLOSED',

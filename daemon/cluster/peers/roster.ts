@@ -339,7 +339,11 @@ function isBetter(connection: MemberConnection, other: MemberConnection, ownId: 
 }
 
 /** Why a listed member is not connected, if no address for it is known. */
-const NO_ADDRESS = "No address of --peer leads to it.";
+const NO_ADDRESS = {
+  trouble: CLOSE_REASONS["no-address"],
+  closeCode: "no-address",
+  closedBy: "daemon",
+} as const satisfies Closing;
 
 /**
  * Returns the status of the addresses of --peer first, then of members that connected from other addresses, then of
@@ -369,8 +373,7 @@ function statusesOf(
   // A listed member without a known address may be at an address of --peer where no daemon has replied yet.
   const unanswered = dialers.filter(({ id, isSelf }) => id === null && !isSelf).length;
   if (unseen.length > unanswered)
-    for (const id of unseen)
-      statuses.push({ ...NOT_CONNECTED, id, trouble: NO_ADDRESS, lastHeard: lastHeard(id) });
+    for (const id of unseen) statuses.push({ ...NOT_CONNECTED, ...NO_ADDRESS, id, lastHeard: lastHeard(id) });
   return statuses;
 }
 

@@ -236,7 +236,7 @@ export interface Closing {
   readonly trouble: string | null;
   /** The code of the reason; null if the connection failed, or the member gave a code that this version does not know. */
   readonly closeCode: CloseCode | null;
-  /** Which side closed the connection with this reason, or null if the connection failed. */
+  /** Which side gives this reason, or null if the connection failed. */
   readonly closedBy: "daemon" | "member" | null;
 }
 

@@ -178,7 +178,7 @@ const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
   ],
   [
     "a listed member without an address",
-    withMember({ connection: "waiting", address: "", trouble: "No address of --peer leads to it." }),
+    withMember({ ...closedBy("daemon", "no-address"), address: "5432…" }),
     /; start that daemon, and specify it in --peer; or remove it: dbsync members evict /,
   ],
   ["a member whose clock differs", withMember({ skew: -2500 }), /differs by -2500 ms; set both clocks/],
@@ -311,6 +311,12 @@ test("a queried member's state is not reported again as a problem of other daemo
   const refused = closedBy("daemon", "other-secret");
   assert.deepEqual(found("away", refused), [1, 0]);
   assert.deepEqual(found("busy", refused), [1, 0]);
+});
+
+test("a listed member without an address is a problem even if the daemon has just been started", () => {
+  const members = [{ ...MEMBER, ...closedBy("daemon", "no-address"), lastHeard: null }];
+  const { problems, progress } = diagnose({ ...WELL, ...JUST_STARTED, members }, { others: [], now: NOW });
+  assert.deepEqual([problems.length, progress.length], [1, 0]);
 });
 
 test("a timeline in memory that no other daemon has causes a remark", () => {
