@@ -17,11 +17,11 @@ import {
   bulk,
   entryAt,
   fiveMinutes,
-  HeldStorage,
   hash,
   MEMBER,
   START,
   TimelineSubject,
+  UnsyncedStorage,
 } from "./support/timeline-subject.js";
 
 test("a damaged entry found by a read is received again and not applied twice", async () => {
@@ -135,7 +135,7 @@ async function expectIntact(subject: TimelineSubject, entry: Entry, count: numbe
 }
 
 test("an entry that is damaged before it is synced is requested again and folded after a refold finds the damage", async () => {
-  const storage = new HeldStorage();
+  const storage = new UnsyncedStorage();
   const subject = await new TimelineSubject({ storage }).open();
   const { timeline } = subject;
   await subject.writes(200, 500, () => "INCR k");

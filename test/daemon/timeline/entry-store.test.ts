@@ -14,7 +14,7 @@ import type { TimelineParts } from "../../../daemon/timeline/timeline-environmen
 import { double } from "../../support/double.js";
 import { bytesInUse } from "../../support/garbage.js";
 import { entryOf } from "./support/random-timeline.js";
-import { entryAt, HeldStorage, hash, MEMBER, START } from "./support/timeline-subject.js";
+import { entryAt, hash, MEMBER, START, UnsyncedStorage } from "./support/timeline-subject.js";
 
 function entryStoreOn(storage: MemoryStorage) {
   const announced: OrderKey[] = [];
@@ -37,7 +37,7 @@ const turn = () => new Promise((resolve) => setImmediate(resolve));
 const orderKeys = ({ index }: EntryStore) => [...index.orderKeys("data", null, null)];
 
 test("an entry that is written but not synced counts as stored, and is not announced to members", async () => {
-  const storage = new HeldStorage();
+  const storage = new UnsyncedStorage();
   const { entryStore, announced } = entryStoreOn(storage);
   const entry = entryAt(START, "SET a 1");
   await entryStore.add([entry], null);
@@ -58,7 +58,7 @@ test("an entry that is written but not synced counts as stored, and is not annou
 });
 
 test("an entry that waits for the disk is retained as bytes, not as a parsed envelope", async () => {
-  const storage = new HeldStorage();
+  const storage = new UnsyncedStorage();
   const { entryStore } = entryStoreOn(storage);
   const commands = Array.from({ length: 1000 }, (_, i) => ["SET", `key:${i}`, "v"]);
   const add = (i: number) => {
@@ -79,7 +79,7 @@ test("an entry that waits for the disk is retained as bytes, not as a parsed env
 });
 
 test("after a failed sync the entry store reports the failure and announces no entry", async () => {
-  const storage = new HeldStorage();
+  const storage = new UnsyncedStorage();
   const { entryStore, announced, failures } = entryStoreOn(storage);
   const entry = entryAt(START, "SET a 1");
   await entryStore.add([entry], MEMBER);

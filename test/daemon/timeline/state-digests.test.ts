@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { type SumSelection, UNCOMPARED } from "../../../daemon/timeline/state-digests.js";
 import { finish } from "../../../protocol/steps.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
-import { entryAt, HeldStorage, MEMBER, MINUTE_MS, TimelineSubject } from "./support/timeline-subject.js";
+import { entryAt, MEMBER, MINUTE_MS, TimelineSubject, UnsyncedStorage } from "./support/timeline-subject.js";
 
 const seed = seedOfRun();
 
@@ -41,7 +41,7 @@ test("after a complete database was emptied, digests of earlier dates are absent
 });
 
 test("digests are not exact while earlier entries are not on the disk, or if the tail begins after the date", async () => {
-  const storage = new HeldStorage();
+  const storage = new UnsyncedStorage();
   const subject = await new TimelineSubject({ storage }).open();
   subject.write("SET a 1");
   await subject.pass(1000);

@@ -9,11 +9,11 @@ import {
   DAY_MS,
   entryAt,
   fiveMinutes,
-  HeldStorage,
   MEMBER,
   MINUTE_MS,
   START,
   TimelineSubject,
+  UnsyncedStorage,
 } from "./support/timeline-subject.js";
 
 const NIL = { kind: "nil" };
@@ -60,7 +60,7 @@ test("the timeline reports the answers to members' entries, except the answers o
 });
 
 test("no entry is announced before it is synced, and every entry is announced afterwards", async () => {
-  const storage = new HeldStorage();
+  const storage = new UnsyncedStorage();
   const subject = await new TimelineSubject({ storage }).open();
   const entry = subject.write("SET a 1");
   await subject.pass(3000);
@@ -80,7 +80,7 @@ test("no entry is announced before it is synced, and every entry is announced af
 });
 
 test("after a failed sync the timeline no longer accepts or announces entries", async () => {
-  const storage = new HeldStorage();
+  const storage = new UnsyncedStorage();
   const subject = await new TimelineSubject({ storage }).open();
   subject.write("SET a 1");
   await subject.pass(3000);

@@ -5,12 +5,12 @@ import { DiskFailure } from "../../../daemon/timeline/disk-failure.js";
 import type { TimelineParts } from "../../../daemon/timeline/timeline-environment.js";
 import { Watermark } from "../../../daemon/timeline/watermark.js";
 import { double } from "../../support/double.js";
-import { DAY_MS, HeldStorage, MINUTE_MS, START } from "./support/timeline-subject.js";
+import { DAY_MS, MINUTE_MS, START, UnsyncedStorage } from "./support/timeline-subject.js";
 
 const PAST_MS = 30_000;
 
 class Subject {
-  readonly storage = new HeldStorage();
+  readonly storage = new UnsyncedStorage();
   readonly failures: string[] = [];
   readonly watermark: Watermark;
   clock = START;

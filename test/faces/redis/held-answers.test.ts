@@ -32,8 +32,7 @@ test("a pipeline runs in order while the disk is busy, and is answered in order 
   await turns();
   assert.equal(client.received, "");
   assert.ok(scene.storage.pending > 0);
-  scene.storage.isHeld = false;
-  scene.storage.complete();
+  scene.storage.release();
   const expected =
     "+OK\r\n$1\r\n1\r\n:2\r\n$1\r\n2\r\n+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n:3\r\n$1\r\n3\r\n$1\r\n3\r\n" +
     ":4\r\n$1\r\n4\r\n+OK\r\n+OK\r\n+QUEUED\r\n*1\r\n$1\r\n4\r\n" +
@@ -69,8 +68,7 @@ for (const [name, read, answer] of [
     const early = read.startsWith("MULTI") ? "+OK\r\n+QUEUED\r\n" : "";
     assert.equal(reader.received, early);
     assert.equal(writer.received, "");
-    scene.storage.isHeld = false;
-    scene.storage.complete();
+    scene.storage.release();
     if (answer === null) assert.match(await reader.readTo("$1\r\nv\r\n"), /^\*1\r\n/);
     else assert.equal(await reader.read(answer.length), answer);
   });
@@ -84,8 +82,7 @@ test("a dump of all keys waits for the writes that it contains", async () => {
   assert.equal(await reader.read(5), "+OK\r\n");
   await turns();
   assert.equal(reader.received, "");
-  scene.storage.isHeld = false;
-  scene.storage.complete();
+  scene.storage.release();
   const [, length = ""] = /^\$(\d+)\r\n$/.exec(await reader.readTo("\r\n")) ?? assert.fail();
   const file = await reader.read(Number(length));
   assert.match(file, /^REDIS\d{4}[\s\S]*new/);
@@ -95,7 +92,7 @@ test("a dump of all keys waits for the writes that it contains", async () => {
 test("another daemon's write is shown only when this daemon's disk has it", async () => {
   await using scene = await startHeld();
   const [reader, waiter] = [await scene.open(), await scene.open()];
-  scene.storage.isHeld = false;
+  scene.storage.release();
   waiter.send(lines("XGROUP CREATE s g $ MKSTREAM", "PING"));
   await waiter.readTo(PING);
   waiter.send(lines("XREADGROUP GROUP g c BLOCK 0 STREAMS s >"));
@@ -107,7 +104,7 @@ test("another daemon's write is shown only when this daemon's disk has it", asyn
   // The entry must follow that of XGROUP in the order: otherwise the stream still exists after it, and the read waits.
   const at = scene.node.timeline.newest.at + 1;
   await until("the clock has reached the date of the entry", () => Date.now() >= at);
-  scene.storage.isHeld = true;
+  scene.storage.hold();
   const { id, body, signature } = signCommands(
     app,
     [
@@ -122,8 +119,7 @@ test("another daemon's write is shown only when this daemon's disk has it", asyn
   reader.send(lines("GET k"));
   await turns();
   assert.equal(reader.received + waiter.received, "");
-  scene.storage.isHeld = false;
-  scene.storage.complete();
+  scene.storage.release();
   assert.equal(await reader.read(9), "$3\r\nnew\r\n");
   assert.match(await waiter.readTo("\r\n"), /^-/);
 });
@@ -131,12 +127,12 @@ test("another daemon's write is shown only when this daemon's disk has it", asyn
 test("a wait that is ended is answered when the disk has the write because of which the client waited", async () => {
   await using scene = await startHeld();
   const [writer, waiter, control] = [await scene.open(), await scene.open(), await scene.open()];
-  scene.storage.isHeld = false;
+  scene.storage.release();
   writer.send(lines("RPUSH list x"));
   assert.equal(await writer.read(4), ":1\r\n");
   waiter.send(lines("CLIENT ID"));
   const id = (await waiter.readTo("\r\n")).trim().slice(1);
-  scene.storage.isHeld = true;
+  scene.storage.hold();
   writer.send(lines("LPOP list"));
   await until("the list is empty", () => scene.storage.pending > 0);
   waiter.send(lines("BLPOP list 0"));
@@ -146,8 +142,7 @@ test("a wait that is ended is answered when the disk has the write because of wh
   });
   await turns();
   assert.equal(waiter.received, "");
-  scene.storage.isHeld = false;
-  scene.storage.complete();
+  scene.storage.release();
   assert.equal(await waiter.read(5), "*-1\r\n");
 });
 
@@ -161,18 +156,17 @@ test("WATCH reports a conflict with another client's write only when the disk ha
   reader.send(lines("EXEC"));
   await turns();
   assert.equal(reader.received, "");
-  scene.storage.isHeld = false;
-  scene.storage.complete();
+  scene.storage.release();
   assert.equal(await reader.read(5), "*-1\r\n");
 });
 
 test("if the disk fails, nothing that depended on it is answered, and the state no longer shows it", async () => {
   await using scene = await startHeld();
   const client = await scene.open();
-  scene.storage.isHeld = false;
+  scene.storage.release();
   client.send(lines("SET k old"));
   assert.equal(await client.read(5), "+OK\r\n");
-  scene.storage.isHeld = true;
+  scene.storage.hold();
   client.send(lines("SET k new", "GET k", "MULTI", "INCR n", "EXEC", `${INCREMENT} n`, "GET n"));
   const other = await scene.open();
   await until("all commands have run", () => get(scene.node, "n") === "2");
@@ -209,8 +203,7 @@ test("pushed messages follow the answers that wait for the disk", async () => {
   await until("the second write has run", () => get(scene.node, "k") === "2");
   await turns();
   assert.equal(reader.received, "");
-  scene.storage.isHeld = false;
-  scene.storage.complete();
+  scene.storage.release();
   assert.equal(await reader.read(7), "$1\r\n1\r\n");
   assert.match(await reader.readTo("$1\r\nk\r\n"), /^>2\r\n\$10\r\ninvalidate\r\n/);
 });
@@ -225,8 +218,7 @@ test("a transaction that only publishes does not run before the disk has the wri
   client.send(lines("MULTI", "PUBLISH news text", "EXEC"));
   await turns();
   assert.equal(subscriber.received + client.received, "");
-  scene.storage.isHeld = false;
-  scene.storage.complete();
+  scene.storage.release();
   const expected = "+OK\r\n+OK\r\n+QUEUED\r\n*1\r\n:1\r\n";
   assert.equal(await client.read(expected.length), expected);
   assert.match(await subscriber.readTo("text\r\n"), /message/);
@@ -246,8 +238,7 @@ test("a pushed invalidation follows the answer to a script that read the key bef
   await until("the second write has run", () => get(scene.node, "k") === "2");
   await turns();
   assert.equal(reader.received, "");
-  scene.storage.isHeld = false;
-  scene.storage.complete();
+  scene.storage.release();
   assert.equal(await reader.read(7), "$1\r\n1\r\n");
   assert.match(await reader.readTo("$1\r\nk\r\n"), /^>2\r\n\$10\r\ninvalidate\r\n/);
 });
@@ -264,8 +255,7 @@ test("commands of a connection run only while few bytes of its answers wait", as
   assert.equal(await client.read(PING.length), PING);
   await turns();
   assert.equal(get(scene.node, "after"), null);
-  scene.storage.isHeld = false;
-  scene.storage.complete();
+  scene.storage.release();
   const answer = `$${text.length}\r\n${text}\r\n`;
   assert.equal(await client.read(GETS * answer.length + 4), `${answer.repeat(GETS)}:1\r\n`);
 });

@@ -65,7 +65,9 @@ export async function startHeld(): Promise<HeldScene> {
     first.send(lines(`${INCREMENT} loaded`, "QUIT"));
     assert.equal(await first.rest(), ":1\r\n+OK\r\n");
   }
-  storage.isHeld = true;
+  storage.hold();
+  // The node may write a mark at any time. The tests depend on such a write being released.
+  storage.put([], [["state", Buffer.alloc(0)]]);
   return {
     storage,
     node,
@@ -78,8 +80,7 @@ export async function startHeld(): Promise<HeldScene> {
     async [Symbol.asyncDispose]() {
       for (const client of clients) client[Symbol.dispose]();
       // What a client of this scene has not read is put back: that write is not held either.
-      storage.isHeld = false;
-      storage.complete();
+      storage.release();
       await scene[Symbol.asyncDispose]();
       await node.stop();
     },

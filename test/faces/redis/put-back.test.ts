@@ -64,10 +64,9 @@ async function ask(client: RawClient, commands: string): Promise<string> {
 
 /** Lets writes complete while a function runs. */
 async function unheld(scene: HeldScene, run: () => Promise<unknown>): Promise<void> {
-  scene.storage.isHeld = false;
-  scene.storage.complete();
+  scene.storage.release();
   await run();
-  scene.storage.isHeld = true;
+  scene.storage.hold();
 }
 
 /** Waits until the daemon has only one client. */
@@ -87,8 +86,7 @@ for (const [take, fill, show] of CASES)
     await until("the command has run", () => scene.storage.pending > 0);
     client.socket.destroy();
     await untilGone(watcher);
-    scene.storage.isHeld = false;
-    scene.storage.complete();
+    scene.storage.release();
     await until("all is put back", async () => (await ask(watcher, show)) === shown);
   });
 
@@ -106,8 +104,7 @@ test("a client that waits and has gone when it is served: the element is put bac
   await until("the client is being served", () => scene.storage.pending > 0);
   client.socket.end();
   assert.equal(await client.rest(), "");
-  scene.storage.isHeld = false;
-  scene.storage.complete();
+  scene.storage.release();
   await until("it is put back", async () =>
     (await ask(watcher, "LRANGE k 0 -1")).startsWith("*2\r\n$1\r\na\r\n"),
   );
@@ -122,8 +119,7 @@ test("an element that was put back goes to the client that waits for one", async
   waiting.send(lines("BLPOP k 0"));
   client.socket.end();
   assert.equal(await client.rest(), "");
-  scene.storage.isHeld = false;
-  scene.storage.complete();
+  scene.storage.release();
   assert.equal(await waiting.readTo("a\r\n"), "*2\r\n$1\r\nk\r\n$1\r\na\r\n");
 });
 
@@ -137,8 +133,7 @@ test("a member that was added again keeps its new score", async () => {
   await turns();
   client.socket.end();
   assert.equal(await client.rest(), "");
-  scene.storage.isHeld = false;
-  scene.storage.complete();
+  scene.storage.release();
   const expected = "*4\r\n$1\r\nb\r\n$1\r\n2\r\n$1\r\na\r\n$1\r\n5\r\n";
   await until("the other member is put back", async () =>
     (await ask(watcher, "ZRANGE k 0 -1 WITHSCORES")).startsWith(expected),
@@ -154,8 +149,7 @@ test("nothing is put back for a client that is answered, discards its answers, o
   await until("a command has run", () => scene.storage.pending > 0);
   silent.socket.destroy();
   await turns();
-  scene.storage.isHeld = false;
-  scene.storage.complete();
+  scene.storage.release();
   assert.equal(await client.readTo("a\r\n"), "$1\r\na\r\n");
   client.socket.destroy();
   await untilGone(watcher);

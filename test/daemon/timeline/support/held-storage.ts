@@ -8,7 +8,7 @@ export class HeldStorage extends MemoryStorage {
   override readonly isDurable = true as never;
   override readonly isSafe = true as never;
   /** Whether writes wait; otherwise they are complete immediately. */
-  isHeld = false;
+  #isHeld = false;
   #failure: Error | null = null;
   #pending: { readonly entries: Puts; readonly marks: readonly Mark[] }[] = [];
   #flushing: PromiseWithResolvers<void> | null = null;
@@ -20,7 +20,7 @@ export class HeldStorage extends MemoryStorage {
 
   override put(entries: Puts, marks: readonly Mark[] = []): void {
     if (this.#failure !== null) return;
-    if (this.isHeld) this.#pending.push({ entries, marks });
+    if (this.#isHeld) this.#pending.push({ entries, marks });
     else super.put(entries, marks);
   }
 
@@ -35,7 +35,18 @@ export class HeldStorage extends MemoryStorage {
     return this.#flushing.promise;
   }
 
-  /** Completes all waiting writes. */
+  /** Makes all later writes wait. */
+  hold(): void {
+    this.#isHeld = true;
+  }
+
+  /** Completes all waiting writes. Later writes do not wait. A write of the node itself may wait although the test has not written. */
+  release(): void {
+    this.#isHeld = false;
+    this.complete();
+  }
+
+  /** Completes all waiting writes. Later writes wait. */
   complete(): void {
     const [pending, flushing] = [this.#pending, this.#flushing];
     this.#pending = [];

@@ -267,7 +267,7 @@ export async function fiveMinutes(
 export const bulk = (bytes: string): Reply => ({ kind: "bulk", bytes });
 
 /** A disk that syncs only when a test calls `sync`, or fails when it calls `fail`. Puts are visible immediately. */
-export class HeldStorage extends MemoryStorage {
+export class UnsyncedStorage extends MemoryStorage {
   #held: { resolve: () => void; reject: (problem: Error) => void }[] = [];
 
   override synced(): Promise<void> {
