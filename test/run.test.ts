@@ -132,6 +132,15 @@ test("files that share a process run their tests when all files are loaded", () 
   assert.doesNotMatch(output, /LATER/);
 });
 
+test("if a file hangs, the tests that have not ended are named", () => {
+  const hangs = 'test("never ends", () => new Promise(() => void setInterval(() => {}, 1000)));';
+  const { status, output } = runFiles([`${PASSES} ${hangs}`, PASSES]);
+  assert.equal(status, 1, output);
+  assert.match(output, /timed out[\s\S]*These tests have not ended:\n {2}file-0\.test\.mjs > never ends\n/);
+  const keepsAlive = runFiles([`${PASSES} setInterval(() => {}, 1000);`]);
+  assert.match(keepsAlive.output, /All tests have ended: something .* keeps the process alive/);
+});
+
 test("a file that fails twice fails the run, and so do many files that each fail once", () => {
   const twice = runFiles([PASSES, FAILS, FAILS_ONCE]);
   assert.equal(twice.status, 1, twice.output);

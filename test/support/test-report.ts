@@ -47,6 +47,8 @@ export class TestReport {
   readonly #stderr = new Map<string, string>();
   /** The runner's texts about errors after the end of a test, which name the test. */
   readonly #strayErrors: string[] = [];
+  /** The tests that have begun to run and not ended, the earliest first. */
+  readonly #running = new Set<string>();
   /** The tests that contain the current one, by file and nesting. */
   readonly #parents = new Map<string, string[]>();
   readonly #print: (text: string) => void;
@@ -66,8 +68,12 @@ export class TestReport {
   follow(stream: TestsStream): void {
     stream
       .on("test:start", (event) => this.#start(event))
-      .on("test:complete", ({ name, file, details }) => {
-        if (file?.endsWith(name)) this.#processes.set(file, details.duration_ms);
+      .on("test:dequeue", (event) => {
+        if (!isFile(event)) this.#running.add(placeOf(event));
+      })
+      .on("test:complete", (event) => {
+        if (isFile(event)) this.#processes.set(event.file!, event.details.duration_ms);
+        else this.#running.delete(placeOf(event));
       })
       .on("test:pass", (event) => this.#end(event as TestEvent))
       .on("test:fail", (event) => this.#end(event as TestEvent))
@@ -98,19 +104,19 @@ export class TestReport {
 
   #end(event: TestEvent): void {
     const { name, nesting, file = name, details } = event;
-    const isFile = file.endsWith(name);
+    const isOfFile = isFile({ name, file });
     if (nesting === 0)
-      this.#tests.set(file, (this.#tests.get(file) ?? 0) + (isFile ? 0 : details.duration_ms));
+      this.#tests.set(file, (this.#tests.get(file) ?? 0) + (isOfFile ? 0 : details.duration_ms));
     const { error } = details;
     const indent = "  ".repeat(nesting);
-    if (!isFile)
+    if (!isOfFile)
       this.#print(
         `${indent}${markOf(event)} ${name} (${details.duration_ms.toFixed(0)} ms)${noteOf(event)}\n`,
       );
     if (error === undefined || event.todo !== undefined || error.failureType === "subtestsFailed") return;
     if (/timeout|timed out/i.test(String(error.cause))) this.hasHung = true;
-    const names = isFile ? [] : [...(this.#parents.get(file) ?? []).slice(0, nesting), name];
-    const failure = isFile ? endOf(error) : (error.cause ?? error);
+    const names = isOfFile ? [] : [...(this.#parents.get(file) ?? []).slice(0, nesting), name];
+    const failure = isOfFile ? endOf(error) : (error.cause ?? error);
     this.#failures.set(file, [...(this.#failures.get(file) ?? []), { names, error: failure }]);
   }
 
@@ -126,7 +132,15 @@ export class TestReport {
       }),
     );
     const stray = this.#strayErrors.map((message) => `\n✖ ${withSourceLines(message)}\n`);
-    return texts.length === 0 ? "" : `\nThe failures:\n${[...texts, ...stray].join("")}`;
+    return texts.length === 0 ? "" : `\nThe failures:\n${[...texts, ...stray].join("")}${this.#notEnded()}`;
+  }
+
+  /** Returns the list of the tests that have not ended, if a file hung. */
+  #notEnded(): string {
+    if (!this.hasHung) return "";
+    if (this.#running.size === 0)
+      return "\nAll tests have ended: something that they opened keeps the process alive.\n";
+    return `\nThese tests have not ended:\n${[...this.#running].map((place) => `  ${place}\n`).join("")}`;
   }
 
   /** Returns a line for each failed file, with the names of its failed tests. */
@@ -150,6 +164,13 @@ export class TestReport {
     return `The longest files:\n${lines.join("\n")}\n`;
   }
 }
+
+/** Returns whether an event is that of a file, not of a test in it. */
+const isFile = ({ name, file }: { readonly name: string; readonly file?: string }): boolean =>
+  file?.endsWith(name) === true;
+
+const placeOf = ({ name, file = "" }: { readonly name: string; readonly file?: string }): string =>
+  `${sourcePath(file)} > ${name}`;
 
 /** Describes how the process of a file has ended that failed without a failed test. */
 function endOf({ cause, exitCode, signal }: NonNullable<TestEvent["details"]["error"]>): string {
