@@ -28,6 +28,7 @@ const LONG = [
   "run.test",
   "simulation/",
   "faces/sidecar/",
+  "faces/json/late-entries",
   "tools/cli/redis/import-redis",
   "tools/cli/main",
   "tools/cli/members/members",
