@@ -2,13 +2,20 @@
  * A dbsyncd process for one test. It listens on a free loopback port unless the arguments choose one, and is killed
  * when the test ends.
  */
-import { type ChildProcess, spawn } from "node:child_process";
+import { type ChildProcess, type StdioOptions, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { freePort } from "./free-port.js";
 import { programPaths } from "./programs.js";
 
 const MAIN = programPaths.dbsyncd;
+const STDIO: StdioOptions = ["ignore", "pipe", "pipe"];
+
+/** The processes to kill at the end of this one. */
+const RUNNING = new Set<ChildProcess>();
+process.once("exit", () => {
+  for (const child of RUNNING) child.kill("SIGKILL");
+});
 
 /** A line of the daemon's log. */
 export type LogLine = Readonly<Record<string, unknown>> & { readonly level: string; readonly msg: string };
@@ -62,7 +69,20 @@ export async function startDaemon(
   args: readonly string[] = [],
   options: DaemonOptions = {},
 ): Promise<DaemonProcess> {
-  const daemon = new RunningDaemon(await spawnDaemon(args, options));
+  return await untilListening(await spawnDaemon(args, options));
+}
+
+/**
+ * Starts another Node program that logs "listening" and its port, as dbsyncd does.
+ * @param args  the arguments of Node, with the program
+ * @param node  the path of Node
+ */
+export async function startProgram(args: readonly string[], node = process.execPath): Promise<DaemonProcess> {
+  return await untilListening(spawn(node, args, { stdio: STDIO }));
+}
+
+async function untilListening(child: ChildProcess): Promise<DaemonProcess> {
+  const daemon = new RunningDaemon(child);
   try {
     await daemon.listening();
   } catch (reason) {
@@ -86,7 +106,7 @@ async function spawnDaemon(
   const port = isChosen ? [] : ["--port", String(await freePort())];
   return spawn(process.execPath, [...execArgv, program, ...args, ...port], {
     env: { ...process.env, ...env },
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: STDIO,
   });
 }
 
@@ -102,9 +122,8 @@ class RunningDaemon implements DaemonProcess {
 
   constructor(child: ChildProcess) {
     this.#child = child;
-    const killChild = () => void child.kill("SIGKILL");
-    process.once("exit", killChild);
-    child.once("exit", () => process.off("exit", killChild));
+    RUNNING.add(child);
+    child.once("exit", () => RUNNING.delete(child));
     createInterface({ input: child.stdout as NodeJS.ReadableStream }).on("line", (line) =>
       this.#readLine(line),
     );

@@ -22,9 +22,18 @@ const CALL_MS = 20_000;
 /** Further options of each daemon, or of the daemon with an index. */
 export type DaemonArgs = readonly string[] | ((index: number) => readonly string[]);
 
+export interface TrioOptions {
+  /** Whether the daemons have no data folders. */
+  readonly isInMemory?: boolean;
+  /** Whether each daemon connects to the others. */
+  readonly arePeers?: boolean;
+  /** The key pair of the client. */
+  readonly app?: KeyPair;
+}
+
 export class Trio implements AsyncDisposable {
   /** The key pair of the client. */
-  readonly app: KeyPair = makeKeyPair();
+  readonly app: KeyPair;
   /** The key pair of the administrator. */
   readonly root: KeyPair = makeKeyPair();
   readonly ports: readonly number[];
@@ -39,38 +48,41 @@ export class Trio implements AsyncDisposable {
   readonly errors: string[] = [];
   readonly #folder = mkdtempSync(join(tmpdir(), "dbsync-trio-"));
   readonly #args: DaemonArgs;
-  readonly #isInMemory: boolean;
+  readonly #options: TrioOptions;
   readonly #daemons: (DaemonProcess | null)[];
   /** The processes that the test has stopped or is about to stop. */
   readonly #doomed = new WeakSet<DaemonProcess>();
   readonly #unexpected: string[] = [];
 
-  private constructor(ports: readonly number[], args: DaemonArgs, isInMemory: boolean) {
+  private constructor(ports: readonly number[], args: DaemonArgs, options: TrioOptions) {
+    this.app = options.app ?? makeKeyPair();
     this.ports = ports;
     this.linkPorts = ports;
     this.#args = args;
-    this.#isInMemory = isInMemory;
+    this.#options = options;
     this.#daemons = ports.map(() => null);
   }
 
   /** Starts daemons and waits until they are live. @param args  further options of each daemon */
-  static async start(args: DaemonArgs = [], count = DAEMONS): Promise<Trio> {
-    const trio = await Trio.make(args, count);
+  static async start(args: DaemonArgs = [], count = DAEMONS, options: TrioOptions = {}): Promise<Trio> {
+    const trio = await Trio.make(args, count, options);
     await trio.startAll();
     return trio;
   }
 
-  /** Creates a trio without starting it. @param isInMemory  whether the daemons have no data folders */
-  static async make(args: DaemonArgs = [], count = DAEMONS, { isInMemory = false } = {}): Promise<Trio> {
+  /** Creates a trio without starting it. */
+  static async make(args: DaemonArgs = [], count = DAEMONS, options: TrioOptions = {}): Promise<Trio> {
     const ports = new Set<number>();
     while (ports.size < count) ports.add(await freePort());
-    return new Trio([...ports], args, isInMemory);
+    return new Trio([...ports], args, options);
   }
 
-  /** Starts all daemons and waits until they are live. */
+  /** Starts all daemons, and waits until they are live unless they have no timeline. */
   async startAll(options: DaemonOptions = {}): Promise<void> {
     try {
       await Promise.all(this.ports.map((_, index) => this.start(index, options)));
+      const { isInMemory = false, arePeers = true } = this.#options;
+      if (isInMemory && !arePeers) return;
       const areLive = async () => (await this.statuses()).every(({ state }) => state === "live");
       await this.until("all daemons are live", areLive);
     } catch (problem) {
@@ -125,12 +137,18 @@ export class Trio implements AsyncDisposable {
     return daemon;
   }
 
+  /** The running daemons. */
+  get running(): readonly DaemonProcess[] {
+    return this.#daemons.filter((daemon) => daemon !== null);
+  }
+
   /** Returns the command-line arguments of a daemon. */
   argsOf(index: number): string[] {
-    const others = [...this.ports.keys()].filter((other) => other !== index);
+    const { isInMemory = false, arePeers = true } = this.#options;
+    const others = arePeers ? [...this.ports.keys()].filter((other) => other !== index) : [];
     const peers = others.flatMap((other) => ["--peer", `127.0.0.1:${this.linkPort(index, other)}`]);
     const keys = ["-s", this.app.file, "--root-key", this.root.file];
-    const data = this.#isInMemory ? [] : ["--data", this.folder(index)];
+    const data = isInMemory ? [] : ["--data", this.folder(index)];
     const secret = others.length === 0 ? [] : knowsSecret;
     const more = typeof this.#args === "function" ? this.#args(index) : this.#args;
     return ["-p", String(this.ports[index]), ...keys, ...data, ...peers, ...secret, ...more];
