@@ -4,9 +4,10 @@
  * them takes minutes.
  */
 
-import { inEnglish, isSmoke, machine, met, report, table } from "./measure.js";
-import { startDaemon } from "./processes.js";
-import { type DataPlan, signedEntries, Workspace, writeFolder } from "./timeline-daemons.js";
+import { makeKeyPair } from "../test/support/envelope-client.js";
+import { Trio } from "../test/support/trio.js";
+import { type DataPlan, writeFolder } from "./data-folder.js";
+import { inEnglish, isSmoke, met, report, table } from "./measure.js";
 import { cpuMicros, mainThreadMicros, memoryUse, verifySeconds } from "./usage.js";
 
 const full = process.argv.includes("--full");
@@ -16,6 +17,7 @@ const KEYS = 100_000;
 /** The age of the last missed write in milliseconds. It is older than the tail, so no missed write is late. */
 const ENDED_MS_AGO = 10 * 60_000;
 const LASTED_MS = 30 * 60_000;
+const HOUR_MS = 3_600_000;
 const GOALS = {
   catchUp8: 100_000,
   catchUp1: 20_000,
@@ -23,8 +25,6 @@ const GOALS = {
   join: 33_334,
   replay: 200_000,
 };
-
-using workspace = new Workspace();
 
 function planOf(commands: number, size: number, keys: number): DataPlan {
   const envelopes = Math.ceil(commands / size);
@@ -37,46 +37,45 @@ function planOf(commands: number, size: number, keys: number): DataPlan {
   };
 }
 
-/** Measures how long a daemon with an empty folder takes to receive all entries of another daemon. */
-async function catchUp(plan: DataPlan, goal: number) {
+/**
+ * Measures how long a daemon with an empty folder takes to receive all entries of another daemon, and how long the latter
+ * takes to start with them, without a snapshot.
+ * @returns a row for each
+ */
+async function measurePlan(what: string, plan: DataPlan, goal: number) {
   const commands = plan.envelopes * plan.size;
-  const folder = workspace.newFolder();
-  await writeFolder(folder, signedEntries(workspace, plan));
-  const [sender, receiver] = await workspace.pair(folder, workspace.newFolder());
-  await using _sender = sender;
-  await using _receiver = receiver;
+  // Both need --peer, because a daemon without it admits no member.
+  await using trio = await Trio.make(["--fsync", "always"], 2, { app: makeKeyPair("rsa") });
+  await writeFolder(trio, 0, plan);
+  const beforeStart = performance.now();
+  const sender = await trio.start(0);
+  const startSeconds = (performance.now() - beforeStart) / 1000;
+  const startRow = [what, startSeconds.toFixed(2), Math.round(commands / startSeconds)];
+  startRow.push(memoryUse(sender.pid).resident);
+  const receiver = await trio.start(1);
   const cpu = () => [cpuMicros(sender.pid), cpuMicros(receiver.pid), mainThreadMicros(receiver.pid)];
   const before = cpu();
   const startedAt = performance.now();
-  await workspace.until(receiver, ({ entries }) => entries >= plan.envelopes);
+  await trio.until("all is stored", async () => (await trio.status(1)).entries >= plan.envelopes, HOUR_MS);
   const storedMs = performance.now() - startedAt;
-  await workspace.until(receiver, ({ state, waiting }) => state === "live" && waiting === 0);
+  await trio.until("all is folded", async () => (await trio.status(1)).isSettled, HOUR_MS);
   const seconds = (performance.now() - startedAt) / 1000;
   const perSecond = commands / seconds;
   const used = cpu().map((after, i) => ((after - (before[i] ?? 0)) / 1e6).toFixed(1));
   const row = [
-    `${inEnglish(commands)} commands, ${plan.size} per envelope${goal === GOALS.join ? ", each with its own key" : ""}`,
+    `${inEnglish(commands)} commands, ${what}`,
     ...[Math.round(perSecond), `≥ ${inEnglish(goal)} (${met(perSecond >= goal)})`],
     ...[seconds.toFixed(1), (storedMs / 1000).toFixed(1), ...used],
-    (verifySeconds(workspace.key) * plan.envelopes).toFixed(1),
+    (verifySeconds(trio.app.privateKey) * plan.envelopes).toFixed(1),
     memoryUse(receiver.pid).resident,
   ];
-  return { row, folder };
+  return { row, startRow };
 }
 
-/** Measures how long a daemon takes to start with a folder without a snapshot. @returns the row */
-async function ownTimeline(folder: string, what: string) {
-  await using daemon = await startDaemon(workspace.args(folder));
-  const seconds = daemon.startMs / 1000;
-  return [what, seconds.toFixed(2), Math.round(COMMANDS / seconds), memoryUse(daemon.pid).resident];
-}
-
-const eight = await catchUp(planOf(COMMANDS, 8, KEYS), GOALS.catchUp8);
-const single = await catchUp(planOf(SINGLE_COMMANDS, 1, KEYS), GOALS.catchUp1);
-const joined = await catchUp(planOf(COMMANDS, 50, COMMANDS), GOALS.join);
-const starts = [
-  await ownTimeline(eight.folder, "8 commands per envelope, 100,000 keys"),
-  await ownTimeline(joined.folder, `${inEnglish(COMMANDS)} keys, 50 commands per envelope`),
+const cases = [
+  await measurePlan("8 per envelope, 100,000 keys", planOf(COMMANDS, 8, KEYS), GOALS.catchUp8),
+  await measurePlan("1 per envelope, 100,000 keys", planOf(SINGLE_COMMANDS, 1, KEYS), GOALS.catchUp1),
+  await measurePlan("50 per envelope, each with its own key", planOf(COMMANDS, 50, COMMANDS), GOALS.join),
 ];
 const head = [
   ...["", "commands a second", "goal", "caught up after, s", "stored after, s", "CPU of the sender, s"],
@@ -84,15 +83,20 @@ const head = [
 ];
 report(
   "catch-up",
-  `## Catching up
-
-${machine("catch-up")} A daemon with an empty folder (--fsync always) receives all entries of another
+  "Catching up",
+  `A daemon with an empty folder (--fsync always) receives all entries of another
 daemon, which are signed with RSA-2048, on one machine with two cores. "Caught up" means that it has stored and folded all entries. CPU seconds include all
 threads of a process. "Verifying" is the time of the same number of signature checks alone.
 
-${table(head, [eight.row, single.row, joined.row])}
+${table(
+  head,
+  cases.map(({ row }) => row),
+)}
 
 Starting with an existing timeline, without a snapshot (goal: ${inEnglish(GOALS.replay)} commands a second):
 
-${table(["", "start to listening, s", "commands a second", "resident memory, MiB"], starts)}`,
+${table(
+  ["", "start to listening, s", "commands a second", "resident memory, MiB"],
+  cases.map(({ startRow }) => startRow),
+)}`,
 );

@@ -3,11 +3,10 @@
  * memory of 10,000 subscribers. The rates count messages that reached subscribers, not replies. `--smoke` takes
  * seconds and does not change RESULTS.md.
  */
-import { connect, type Socket } from "node:net";
-import { freePort } from "../test/support/free-port.js";
 import { startRedis } from "../test/support/redis-server.js";
-import { alternate, inEnglish, isSmoke, loadBefore, machine, median, met, report, table } from "./measure.js";
-import { startDaemon } from "./processes.js";
+import { ByteCounter } from "./clients.js";
+import { alternate, inEnglish, isBusy, isSmoke, median, met, report, table } from "./measure.js";
+import { startFace } from "./servers.js";
 import { memoryUse } from "./usage.js";
 
 const ROUNDS = isSmoke ? 1 : 5;
@@ -18,43 +17,17 @@ const DELIVERIES = isSmoke ? 20_000 : 2_000_000;
 /** The number of PUBLISH commands that are sent before the program waits for replies. */
 const PIPELINE = 16;
 const GOAL = 0.8;
-/** The load average above which the rates are meaningless, because other programs are running. */
-const BUSY_LOAD = 1;
 const CHANNEL = "channel";
 const TEXT = "x".repeat(32);
 const PUBLISH = `*3\r\n$7\r\nPUBLISH\r\n$${CHANNEL.length}\r\n${CHANNEL}\r\n$${TEXT.length}\r\n${TEXT}\r\n`;
 const MESSAGE = `*3\r\n$7\r\nmessage\r\n$${CHANNEL.length}\r\n${CHANNEL}\r\n$${TEXT.length}\r\n${TEXT}\r\n`;
 
-/** A connection that counts the bytes it receives. */
-class ByteCounter {
-  readonly socket: Socket;
-  bytes = 0;
-  #waiting: { readonly bytes: number; readonly resolve: () => void } | null = null;
-
-  constructor(port: number) {
-    this.socket = connect({ port, host: "127.0.0.1", noDelay: true });
-    this.socket.on("data", ({ length }: Buffer) => {
-      this.bytes += length;
-      if (this.#waiting === null || this.bytes < this.#waiting.bytes) return;
-      const { resolve } = this.#waiting;
-      this.#waiting = null;
-      resolve();
-    });
-  }
-
-  until(bytes: number): Promise<void> {
-    if (this.bytes >= bytes) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#waiting = { bytes, resolve };
-    });
-  }
-}
-
-async function subscribers(port: number, count: number): Promise<ByteCounter[]> {
+/** Connects subscribers. @param channel  returns the channel of the subscriber with a number */
+async function subscribe(port: number, count: number, channel = (_: number) => CHANNEL) {
   const all: ByteCounter[] = [];
   for (let number = 0; number < count; number++) {
     const counter = new ByteCounter(port);
-    counter.socket.write(`SUBSCRIBE ${CHANNEL}\r\n`);
+    counter.socket.write(`SUBSCRIBE ${channel(number)}\r\n`);
     all.push(counter);
     if (number % 100 === 99) await counter.until(1);
   }
@@ -66,8 +39,8 @@ async function subscribers(port: number, count: number): Promise<ByteCounter[]> 
 
 /** Returns the number of messages per second that subscribers receive. */
 async function measureAt(port: number, count: number): Promise<number> {
-  const all = await subscribers(port, count);
-  const publisher = new ByteCounter(port);
+  const all = await subscribe(port, count);
+  using publisher = new ByteCounter(port);
   const messages = Math.max(PIPELINE, Math.floor(DELIVERIES / count / (count === 1 ? 10 : 1)));
   const batch = PUBLISH.repeat(PIPELINE);
   const answer = `:${count}\r\n`.length;
@@ -79,57 +52,38 @@ async function measureAt(port: number, count: number): Promise<number> {
   }
   await Promise.all(all.map((counter) => counter.until(sent * MESSAGE.length)));
   const seconds = (performance.now() - start) / 1000;
-  for (const { socket } of [...all, publisher]) socket.destroy();
+  for (const counter of all) counter[Symbol.dispose]();
   return (sent * count) / seconds;
 }
 
 /** Returns the memory per subscriber in KiB. Each subscriber has its own channel. */
-async function memoryAt(port: number, pid: number): Promise<number> {
+async function memoryAt({ port, pid }: { readonly port: number; readonly pid: number }): Promise<string> {
   const before = memoryUse(pid).resident;
-  const all: ByteCounter[] = [];
-  for (let number = 0; number < IDLE_SUBSCRIBERS; number++) {
-    const counter = new ByteCounter(port);
-    counter.socket.write(`SUBSCRIBE channel:${number}\r\n`);
-    all.push(counter);
-    if (number % 100 === 99) await counter.until(1);
-  }
-  await Promise.all(all.map((counter) => counter.until(1)));
+  const all = await subscribe(port, IDLE_SUBSCRIBERS, (number) => `channel:${number}`);
   const growth = memoryUse(pid).resident - before;
-  for (const { socket } of all) socket.destroy();
-  return (growth * 1024) / IDLE_SUBSCRIBERS;
+  for (const counter of all) counter[Symbol.dispose]();
+  return `${((growth * 1024) / IDLE_SUBSCRIBERS).toFixed(1)} KiB each`;
 }
 
-async function figures(): Promise<string> {
-  const port = await freePort();
-  await using redis = await startRedis({ args: ["--maxclients", "15000"] });
-  await using daemon = await startDaemon(["--resp", String(port), "--max-connections", "15000"]);
-  const rows: string[][] = [];
-  for (const count of SUBSCRIBERS) {
-    const runs = await alternate([redis.port, port], { rounds: ROUNDS }, (each) => measureAt(each, count));
-    const [theirs = Number.NaN, ours = Number.NaN] = runs.map(median);
-    const ratio = ours / theirs;
-    const verdict = loadBefore > BUSY_LOAD ? "not judged: busy" : met(ratio >= GOAL);
-    rows.push([
-      inEnglish(count),
-      inEnglish(theirs),
-      inEnglish(ours),
-      ratio.toFixed(2),
-      `≥ ${GOAL} (${verdict})`,
-    ]);
-  }
-  const [redisKib, ourKib] = [
-    await memoryAt(redis.port, redis.pid),
-    await memoryAt(port, daemon.process.pid as number),
-  ];
-  const idleText = `${inEnglish(IDLE_SUBSCRIBERS)} subscribers, each with its own connection and channel`;
-  return `## Channels (bench/channels.ts)
-
-${machine()} Messages of ${TEXT.length} bytes per second that reach subscribers. One client sends ${PIPELINE} PUBLISH commands at a time; medians of ${ROUNDS} rounds. The
+await using redis = await startRedis({ args: ["--maxclients", "15000"] });
+await using daemon = await startFace("resp", ["--max-connections", "15000"]);
+const rows: string[][] = [];
+for (const count of SUBSCRIBERS) {
+  const ports = [redis.port, daemon.facePort];
+  const runs = await alternate(ports, { rounds: ROUNDS }, (port) => measureAt(port, count));
+  const [theirs = Number.NaN, ours = Number.NaN] = runs.map(median);
+  const verdict = isBusy ? "not judged: busy" : met(ours / theirs >= GOAL);
+  const figures = [count, theirs, ours].map(inEnglish);
+  rows.push([...figures, (ours / theirs).toFixed(2), `≥ ${GOAL} (${verdict})`]);
+}
+const idle = [await memoryAt(redis), await memoryAt({ port: daemon.facePort, pid: daemon.pid })];
+report(
+  "channels",
+  "Channels",
+  `Messages of ${TEXT.length} bytes per second that reach subscribers. One client sends ${PIPELINE} PUBLISH commands at a time; medians of ${ROUNDS} rounds. The
 subscribers run in this program; if there are many, it uses as much CPU as either server.
 
 ${table(["subscribers", "redis-server", "dbsyncd", "ratio", "goal"], rows)}
 
-${idleText}: ${redisKib.toFixed(1)} KiB each in redis-server, ${ourKib.toFixed(1)} KiB in dbsyncd.`;
-}
-
-report("channels", await figures());
+${inEnglish(IDLE_SUBSCRIBERS)} subscribers, each with its own connection and channel: ${idle[0]} in redis-server, ${idle[1]} in dbsyncd.`,
+);

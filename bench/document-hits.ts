@@ -3,9 +3,10 @@
  * loop that only parses the entries which the answer is made of, and writes the answer. `--smoke` uses few entries.
  */
 
-import { fillDocument, JsonClient } from "./document-clients.js";
-import { alternate, inEnglish, isSmoke, machine, median, met, report, table } from "./measure.js";
-import { startFace } from "./processes.js";
+import type { TextClient } from "./clients.js";
+import { askJson, fillDocument, openJson } from "./json-client.js";
+import { alternate, inEnglish, isSmoke, median, met, report, table } from "./measure.js";
+import { startFace } from "./servers.js";
 import { cpuMicros } from "./usage.js";
 
 const ENTRIES = isSmoke ? 1_000 : 10_000;
@@ -52,15 +53,15 @@ const CASES: readonly Case[] = [
   },
 ];
 
-async function measureCase(pid: number, client: JsonClient, { name, goal, selection, result }: Case) {
+async function measureCase(pid: number, client: TextClient, { name, goal, selection, result }: Case) {
   const request = { action: "get", document: DOCUMENT, ...selection };
-  const parsed = await client.request(request);
-  const answer = await client.request({ ...request, ...result });
+  const parsed = await askJson(client, request);
+  const answer = await askJson(client, { ...request, ...result });
   const isCount = result !== undefined && "action" in result;
   const written: unknown = JSON.parse(isCount ? parsed : answer);
   const ask = async () => {
     const before = cpuMicros(pid);
-    for (let left = REQUESTS; left > 0; left--) await client.request({ ...request, ...result });
+    for (let left = REQUESTS; left > 0; left--) await askJson(client, { ...request, ...result });
     return (cpuMicros(pid) - before) / REQUESTS;
   };
   const loop = () => {
@@ -85,14 +86,13 @@ async function measureCase(pid: number, client: JsonClient, { name, goal, select
 
 await using daemon = await startFace("json");
 await fillDocument(daemon.facePort, DOCUMENT, ENTRIES, entryOf);
-using client = await JsonClient.open(daemon.facePort);
+using client = await openJson(daemon.facePort);
 const rows = [];
 for (const one of CASES) rows.push(await measureCase(daemon.pid, client, one));
 report(
   "document-hits",
-  `## Documents with many hits
-
-${machine("document-hits")} ${inEnglish(ENTRIES)} entries of 10 members, one client of \`--json\` without an index. CPU time of the daemon for one answer, and of a loop that
+  "Documents with many hits",
+  `${inEnglish(ENTRIES)} entries of 10 members, one client of \`--json\` without an index. CPU time of the daemon for one answer, and of a loop that
 calls \`JSON.parse\` with the text of the same entries and \`JSON.stringify\` with what the answer contains; for a count, with the entries. Medians of ${ROUNDS} rounds of ${REQUESTS} requests, in turn, after ${WARM_UPS} others.
 
 ${table(["", "characters parsed", "characters of the answer", "daemon, CPU µs", "loop, CPU µs", "daemon ÷ loop", "goal"], rows)}`,

@@ -5,27 +5,19 @@
  */
 import { RedisConnection } from "../test/support/redis-connection.js";
 import { startRedis } from "../test/support/redis-server.js";
-import {
-  DOCUMENT,
-  entryOf,
-  fillDocument,
-  JsonClient,
-  loadJson,
-  loadRedis,
-  queryOf,
-} from "./document-clients.js";
+import { askJson, fillDocument, openJson } from "./json-client.js";
 import {
   alternate,
   type Figures,
   inEnglish,
   isSmoke,
-  machine,
+  measureClients,
   medians,
   met,
   report,
   table,
 } from "./measure.js";
-import { startEcho, startFace } from "./processes.js";
+import { startEcho, startFace } from "./servers.js";
 import { fill } from "./usage.js";
 
 const ROUNDS = isSmoke ? 1 : 3;
@@ -37,6 +29,37 @@ const CLIENTS = [1, 10] as const;
 /** The required multiple of the original's rate, by the number of clients. */
 const FACTORS: Readonly<Record<number, number>> = { 1: 10, 10: 5 };
 const INDEX_GOAL = 2;
+const DOCUMENT = "people";
+/** The number of entries of each group. */
+const GROUP_SIZE = 10;
+
+/** Returns a function that makes the entries of a document with this number of entries. */
+const entriesOf = (count: number) => (index: number) => ({
+  name: `Person ${index}`,
+  email: `person${index}@example.org`,
+  age: index % 90,
+  group: index % Math.ceil(count / GROUP_SIZE),
+});
+const entryOf = entriesOf(SMALL);
+
+/** Returns a query for one group, a different group for each `turn`. */
+function queryOf(document: string, turn: number, count: number, member = "query"): unknown {
+  const group = (turn * 7919) % Math.ceil(count / GROUP_SIZE);
+  return { action: "get", document, [member]: { group } };
+}
+
+/** Measures clients of the JSON listener. @param request  returns the request with a number */
+function loadJson(port: number, callers: number, request: (turn: number) => unknown): Promise<Figures> {
+  let turn = 0;
+  const open = () => openJson(port);
+  return measureClients(open, { callers, seconds: SECONDS }, (client) => askJson(client, request(turn++)));
+}
+
+function loadRedis(port: number, callers: number, command: (turn: number) => readonly string[]) {
+  let turn = 0;
+  const open = () => RedisConnection.open(port);
+  return measureClients(open, { callers, seconds: SECONDS }, (client) => client.call(...command(turn++)));
+}
 
 interface Case {
   readonly name: string;
@@ -47,12 +70,12 @@ interface Case {
   readonly command?: (turn: number) => readonly string[];
 }
 
-const fieldsOf = (turn: number) => Object.entries(entryOf(turn, SMALL)).flatMap(([k, v]) => [k, String(v)]);
+const fieldsOf = (turn: number) => Object.entries(entryOf(turn)).flatMap(([k, v]) => [k, String(v)]);
 const hash = (turn: number) => `${DOCUMENT}:${turn % SMALL}`;
 const insert = (document: string) => (turn: number) => ({
   action: "insert",
   document,
-  data: [entryOf(turn, SMALL)],
+  data: [entryOf(turn)],
 });
 const update = (document: string) => (turn: number) => ({
   action: "update",
@@ -103,9 +126,8 @@ async function measureCase(
   for (const callers of CLIENTS) {
     const [rate, p50] = recorded[callers] ?? [];
     if (rate === undefined || p50 === undefined) continue;
-    const amount = { callers, seconds: SECONDS };
-    const loads = [() => loadJson(port, amount, request)];
-    if (command !== undefined) loads.push(() => loadRedis(redisPort, amount, command));
+    const loads = [() => loadJson(port, callers, request)];
+    if (command !== undefined) loads.push(() => loadRedis(redisPort, callers, command));
     const figures = (await alternate(loads, { rounds: ROUNDS }, (load) => load())).map(medians);
     const [ours, redis] = figures as [Figures, Figures?];
     const times = ours.perSecond / rate;
@@ -126,9 +148,9 @@ async function alone(): Promise<(string | number)[][]> {
   await using daemon = await startFace("json");
   await using redis = await startRedis();
   using connection = await RedisConnection.open(redis.port);
-  await fillDocument(daemon.facePort, DOCUMENT, SMALL);
-  await fillDocument(daemon.facePort, "many", MIDDLE);
-  await fillDocument(daemon.facePort, "added", 0);
+  await fillDocument(daemon.facePort, DOCUMENT, SMALL, entryOf);
+  await fillDocument(daemon.facePort, "many", MIDDLE, entriesOf(MIDDLE));
+  await fillDocument(daemon.facePort, "added", 0, entryOf);
   await fill(connection, (turn) => ["HSET", hash(turn), ...fieldsOf(turn)], SMALL);
   const rows = [];
   for (const one of ALONE) rows.push(...(await measureCase(one, daemon.facePort, redis.port)));
@@ -139,23 +161,21 @@ async function alone(): Promise<(string | number)[][]> {
 const QUERIES = { query: "`query`, as in the original", where: "`where`" } as const;
 
 async function makeIndex(port: number, document: string, count: number): Promise<void> {
-  using client = await JsonClient.open(port);
-  await client.request({ action: "createindex", document, field: "group" });
+  using client = await openJson(port);
+  await askJson(client, { action: "createindex", document, field: "group" });
   // The daemon builds the index when it receives the first query.
-  await client.request(queryOf(document, 0, count));
+  await askJson(client, queryOf(document, 0, count));
 }
 
 async function indexed(port: number): Promise<string> {
-  await fillDocument(port, "few", SMALL);
+  await fillDocument(port, "few", SMALL, entryOf);
   await makeIndex(port, "few", SMALL);
   await makeIndex(port, DOCUMENT, LARGE);
   const rows = [];
   for (const [member, name] of Object.entries(QUERIES)) {
     const runs = await alternate([SMALL, LARGE], { rounds: ROUNDS }, (count) => {
       const document = count === SMALL ? "few" : DOCUMENT;
-      return loadJson(port, { callers: 1, seconds: SECONDS }, (turn) =>
-        queryOf(document, turn, count, member),
-      );
+      return loadJson(port, 1, (turn) => queryOf(document, turn, count, member));
     });
     const [few, many] = runs.map(medians) as [Figures, Figures];
     const times = few.perSecond / many.perSecond;
@@ -172,12 +192,10 @@ async function indexed(port: number): Promise<string> {
 
 /** Returns the rates that the clients reach with a Node server that does nothing but answer. */
 async function ceiling(): Promise<string> {
-  await using echo = await startEcho(
-    `{"status":"success","data":${JSON.stringify({ 1: entryOf(1, SMALL) })}}\n\r`,
-  );
+  await using echo = await startEcho(`{"status":"success","data":${JSON.stringify({ 1: entryOf(1) })}}\n\r`);
   const request = ALONE[1]?.request as Case["request"];
   const runs = await alternate(CLIENTS, { rounds: ROUNDS }, (callers) =>
-    loadJson(echo.port, { callers, seconds: SECONDS }, request),
+    loadJson(echo.port, callers, request),
   );
   const texts = runs
     .map(medians)
@@ -193,13 +211,12 @@ const HEAD = [
 const ceilingRates = await ceiling();
 const rows = await alone();
 await using daemon = await startFace("json");
-await fillDocument(daemon.facePort, DOCUMENT, LARGE);
+await fillDocument(daemon.facePort, DOCUMENT, LARGE, entriesOf(LARGE));
 const withIndex = await indexed(daemon.facePort);
 report(
   "documents",
-  `## Documents
-
-${machine("documents")} Requests per second through \`--json\`, with clients that wait for each answer. Entries have 4 members.
+  "Documents",
+  `Requests per second through \`--json\`, with clients that wait for each answer. Entries have 4 members.
 Medians of ${ROUNDS} rounds of ${SECONDS} s, with the clients on the same cores. The figures of the original were recorded in an earlier run, on 2 shared cores with PHP 8.2,
 so only large ratios are reliable. redis-server was measured in this run, in turn (HSET and HGETALL of one hash per entry;
 it has no queries). A Node socket loop that only

@@ -5,21 +5,20 @@
 import { sign } from "node:crypto";
 import { Redis } from "ioredis";
 import { startRedis } from "../test/support/redis-server.js";
+import { RoundTrip } from "./clients.js";
 import {
   alternate,
   FIGURE_HEAD,
   type Figures,
   figureCells,
   isSmoke,
-  machine,
   measure,
   median,
   met,
   report,
   table,
 } from "./measure.js";
-import { roundTrip, type Server, startEcho, startTogether } from "./processes.js";
-import { Workspace } from "./timeline-daemons.js";
+import { startEcho, startThree, startTogether } from "./servers.js";
 
 const SECONDS = isSmoke ? 0.3 : 4;
 const CALLERS = [1, 16, 64];
@@ -35,10 +34,9 @@ let counter = 0;
 /** Returns a new key, so that the client cannot reuse an earlier signature. */
 const nextKey = (): string => `key:${++counter}`;
 
-using workspace = new Workspace();
-await using daemons = await workspace.start("plain");
-await using redises = await startTogether(daemons.map(() => startRedis()));
-await using client = workspace.client(daemons);
+await using trio = await startThree("plain");
+await using redises = await startTogether(trio.ports.map(() => startRedis()));
+await using client = trio.client();
 const connections = redises.map(
   ({ port }) => new Redis({ port, host: "127.0.0.1", enableAutoPipelining: true }),
 );
@@ -53,11 +51,11 @@ const alone = (seconds: number, call: () => Promise<unknown> | undefined): Promi
 await alone(SECONDS / 2, set);
 await alone(SECONDS / 4, redisSet);
 const signature = await alone(SECONDS / 2, () => {
-  sign("sha256", REQUEST, workspace.key.privateKey);
+  sign("sha256", REQUEST, trio.app.privateKey);
   return undefined;
 });
 await using echo = await startEcho();
-using bare = roundTrip([echo.port], () => REQUEST, ECHO_BYTES);
+using bare = new RoundTrip([echo.port], () => REQUEST, ECHO_BYTES);
 const trip = await alone(SECONDS / 2, () => bare.call());
 const rows = [];
 let sequential = Number.NaN;
@@ -74,9 +72,8 @@ for (const connection of connections) connection.disconnect();
 const goal = 1.5 * signature.p50 + trip.p50;
 report(
   "fanout",
-  `## Signed SET to three daemons, RSA-2048
-
-${machine("fanout")} Three daemons in memory, compared with three redis-servers that ioredis writes to (automatic
+  "Signed SET to three daemons, RSA-2048",
+  `Three daemons in memory, compared with three redis-servers that ioredis writes to (automatic
 pipelining, waiting for the first answer, without signatures). The last column is the p50 of ioredis divided by that of dbsync.
 
 ${table(
@@ -94,14 +91,14 @@ together. Goal: at most 1.5 × one signature + one round trip = ${goal.toFixed(0
 );
 
 // Measure in turn with all daemons running and with one of them stopped by SIGSTOP.
-const victim = daemons.at(-1) as Server;
+const victim = trio.daemon(2);
 const [healthy = [], stopped = []] = await alternate(
   [false, true],
   { rounds: STOP_PAIRS },
   async (isStopped) => {
-    victim.process.kill(isStopped ? "SIGSTOP" : "SIGCONT");
+    victim.kill(isStopped ? "SIGSTOP" : "SIGCONT");
     const figures = await alone(SECONDS, set);
-    victim.process.kill("SIGCONT");
+    victim.kill("SIGCONT");
     await client.sendAll("PING");
     return figures;
   },
@@ -116,9 +113,8 @@ const [, stoppedP99 = 0, slowest = 0] = cells(stopped);
 const p99Goal = Math.max(1.1 * p99, p99 + 300);
 report(
   "one-daemon-stopped",
-  `## One of three daemons stopped (SIGSTOP)
-
-${machine("fanout")} Medians of ${STOP_PAIRS} alternating pairs of runs with sequential calls.
+  "One of three daemons stopped (SIGSTOP)",
+  `Medians of ${STOP_PAIRS} alternating pairs of runs with sequential calls.
 
 ${table(
   ["", "p50 µs", "p99 µs", "slowest call µs"],

@@ -4,10 +4,11 @@
  * seconds and does not change RESULTS.md.
  */
 import { loadavg } from "node:os";
+import { makeKeyPair } from "../test/support/envelope-client.js";
 import { SeededRandom } from "../test/support/seeded-random.js";
-import { inEnglish, isSmoke, machine, met, report, table } from "./measure.js";
-import { Workspace } from "./timeline-daemons.js";
-import { diskUse, growthOf, inGroups, meanOf, memoryUse } from "./usage.js";
+import { Trio } from "../test/support/trio.js";
+import { inEnglish, isSmoke, met, report, table } from "./measure.js";
+import { diskUse, meanOf, memoryUse } from "./usage.js";
 
 type Argv = readonly string[];
 
@@ -114,19 +115,17 @@ interface Sample {
   readonly resident: number;
 }
 
-using workspace = new Workspace();
-
 const sumOf = <Name extends string>(uses: readonly Readonly<Record<Name, number>>[], name: Name): number =>
   uses.reduce((sum, use) => sum + use[name], 0);
 
 async function loaded(count: number): Promise<Sample[]> {
-  const folders = Array.from({ length: count }, () => workspace.newFolder());
-  await using servers = await workspace.cluster(folders, { options: () => LIMITS });
+  const args = ["--fsync", "always", ...LIMITS];
+  await using trio = await Trio.start(args, count, { app: makeKeyPair("rsa") });
   const samples: Sample[] = [];
   const startedAt = performance.now();
   const seconds = () => (performance.now() - startedAt) / 1000;
   let commands = 0;
-  const clients = Array.from({ length: CLIENTS }, () => workspace.client(servers));
+  const clients = Array.from({ length: CLIENTS }, () => trio.client());
   const caller = async (client: (typeof clients)[number], seed: number) => {
     const workload = new ConstantSizeWorkload(new SeededRandom(seed), `${seed}`);
     while (seconds() < SECONDS) {
@@ -138,8 +137,8 @@ async function loaded(count: number): Promise<Sample[]> {
     Array.from({ length: CALLERS }, (_, j) => caller(client, i * CALLERS + j)),
   );
   const sampling = setInterval(() => {
-    const uses = folders.map(diskUse);
-    const memory = servers.map(({ pid }) => memoryUse(pid));
+    const uses = trio.ports.map((_, i) => diskUse(trio.folder(i)));
+    const memory = trio.running.map(({ pid }) => memoryUse(pid));
     samples.push({
       seconds: seconds(),
       commands,
@@ -157,11 +156,21 @@ async function loaded(count: number): Promise<Sample[]> {
   return samples;
 }
 
+/** Returns the maximum of the second half divided by the maximum of the first half. */
+function growthOf(values: readonly number[]): number {
+  const half = Math.floor(values.length / 2);
+  return Math.max(...values.slice(half)) / Math.max(...values.slice(0, half));
+}
+
 const judged = (growth: number) => `${growth.toFixed(3)} (goal: at most ${GOAL}, ${met(growth <= GOAL)})`;
 
 function textOf(samples: readonly Sample[], what: string): string {
   const level = samples.filter(({ seconds }) => seconds >= LEVEL_SECONDS);
-  const rows = inGroups(samples, ROWS).map((some) => {
+  const size = Math.ceil(samples.length / ROWS);
+  const groups = Array.from({ length: Math.ceil(samples.length / size) }, (_, i) =>
+    samples.slice(i * size, (i + 1) * size),
+  );
+  const rows = groups.map((some) => {
     const { seconds, commands } = some.at(-1) as Sample;
     return [
       `${Math.round(seconds)}`,
@@ -185,9 +194,8 @@ const one = await loaded(1);
 const three = await loaded(3);
 report(
   "full-load",
-  `## Ten minutes at full load
-
-${machine("full-load")} Load average over five minutes: ${loadavg()[1]?.toFixed(0)}. Each of the ${CLIENTS} clients has ${CALLERS} callers, which
+  "Ten minutes at full load",
+  `Load average over five minutes: ${loadavg()[1]?.toFixed(0)}. Each of the ${CLIENTS} clients has ${CALLERS} callers, which
 send two commands at a time (${KINDS} kinds of writes, ${inEnglish(KEYS_TOTAL)} keys, and sessions that expire within a minute), signed with RSA-2048. The daemons run with \`--fsync always ${LIMITS.join(" ")}\`. Each row shows means of the samples since the previous row.
 
 ${textOf(one, "One daemon")}

@@ -11,14 +11,13 @@ import {
   figureCells,
   inEnglish,
   isSmoke,
-  machine,
   measure,
   medians,
   met,
   report,
   table,
 } from "./measure.js";
-import { type Durability, Workspace } from "./timeline-daemons.js";
+import { type Durability, startThree } from "./servers.js";
 import { cpuOf } from "./usage.js";
 
 const SECONDS = isSmoke ? 0.3 : 4;
@@ -41,17 +40,16 @@ const DURABILITIES = Object.keys(NAMES) as readonly Durability[];
 type Run = Figures & { readonly cpu: number };
 type Rows = Readonly<Record<Durability, Run>>;
 
-using workspace = new Workspace();
 let counter = 0;
 
 async function run(durability: Durability, callers: number): Promise<Run> {
-  await using servers = await workspace.start(durability);
-  await using client = workspace.client(servers);
+  await using trio = await startThree(durability);
+  await using client = trio.client();
   const set = () => client.send(["SET", `key:${++counter % KEYS}`, "x".repeat(16)]);
   await measure({ callers, seconds: SECONDS / 2 }, set);
-  const [before, calls] = [cpuOf(servers), counter];
+  const [before, calls] = [cpuOf(trio.running), counter];
   const figures = await measure({ callers, seconds: SECONDS }, set);
-  return { ...figures, cpu: (cpuOf(servers) - before) / (counter - calls) / servers.length };
+  return { ...figures, cpu: (cpuOf(trio.running) - before) / (counter - calls) / trio.ports.length };
 }
 
 /** Measures each kind of cluster in alternating rounds, and returns the medians. */
@@ -85,9 +83,8 @@ const rate = (durability: "plain" | "always") => {
 const recorded = few.always.perSecond / few.memory.perSecond;
 report(
   "hot-path",
-  `## The cost of the timeline per command
-
-${machine("hot-path")} Signed SETs (RSA-2048) from one client to three daemons, policy \`first\`. Medians of ${ROUNDS}
+  "The cost of the timeline per command",
+  `Signed SETs (RSA-2048) from one client to three daemons, policy \`first\`. Medians of ${ROUNDS}
 alternating rounds of ${SECONDS} s. The client and the daemons share two cores.
 
 With 64 calls in flight:

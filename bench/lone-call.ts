@@ -6,14 +6,18 @@
  * to three daemons with timelines on disk. `--smoke` is short and does not change RESULTS.md.
  */
 import { sign } from "node:crypto";
-import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
+import { createClient } from "../client/public-api.js";
+import { type DaemonProcess, startDaemon } from "../test/support/daemon-process.js";
+import { type KeyPair, makeKeyPair } from "../test/support/envelope-client.js";
 import { RedisConnection } from "../test/support/redis-connection.js";
-import { alternate, isSmoke, machine, measure, median, met, paced, report, table } from "./measure.js";
-import { roundTrip, type Server, startDaemon, startEcho, startFace } from "./processes.js";
-import { Workspace } from "./timeline-daemons.js";
-import { cpuMicros, type KeyPair, type KeyType, makeKey } from "./usage.js";
+import { ScratchFolder } from "../test/support/scratch-folder.js";
+import { Trio } from "../test/support/trio.js";
+import { RoundTrip } from "./clients.js";
+import { alternate, isSmoke, measure, median, met, paced, report, table } from "./measure.js";
+import { startEcho, startFace } from "./servers.js";
+import { cpuMicros } from "./usage.js";
 
 const SECONDS = 0.2;
 const WARM_UP_SECONDS = isSmoke ? 0.1 : 8;
@@ -40,50 +44,49 @@ interface Subject {
   readonly name: string;
   /** The name of the subject to compare with, or null. */
   readonly baseline: string | null;
-  readonly server: Server;
+  readonly server: DaemonProcess;
   readonly call: Call;
 }
 
 interface Signer {
-  readonly type: KeyType;
+  readonly type: "rsa" | "ed25519";
   readonly pair: KeyPair;
   readonly signed: () => Buffer;
   /** The frame of a SET, signed with the key. */
   readonly bytes: Buffer;
 }
 
-using workspace = new Workspace();
+using folder = new ScratchFolder();
 const closed: (() => unknown)[] = [];
 const subjects: Subject[] = [];
 let [counter, files] = [0, 0];
 const argv = () => ["SET", `key:${++counter % 1000}`, "x".repeat(16)];
 
-function add(name: string, baseline: string | null, server: Server, call: Call): void {
+function add(name: string, baseline: string | null, server: DaemonProcess, call: Call): void {
   closed.push(() => server[Symbol.asyncDispose]());
   subjects.push({ name, baseline, server, call });
 }
 
 function bareCall(ports: readonly number[], bytes: Buffer, answerBytes = RESULT_BYTES): Call {
-  const trip = roundTrip(ports, () => bytes, answerBytes);
+  const trip = new RoundTrip(ports, () => bytes, answerBytes);
   closed.push(() => trip[Symbol.dispose]());
-  return trip.call;
+  return () => trip.call();
 }
 
-function signerOf(type: KeyType): Signer {
-  const pair = makeKey(type);
+function signerOf(type: "rsa" | "ed25519"): Signer {
+  const pair = makeKeyPair(type);
   const body = Buffer.alloc(BODY_BYTES, "x");
   const signed = () => sign(type === "rsa" ? "sha256" : null, body, pair.privateKey);
   return { type, pair, signed, bytes: Buffer.concat([signed(), body, Buffer.alloc(FRAME_BYTES)]) };
 }
 
 /** Starts a minimal server. @param isRecorded  whether it syncs each call to a file */
-function startLoop({ pair, bytes }: Signer, checks: boolean, isRecorded: boolean): Promise<Server> {
-  const [name = ""] = readdirSync(pair.publicFolder);
-  const checking = ["--check", join(pair.publicFolder, name), "--signed", String(BODY_BYTES)];
+function startLoop({ pair, bytes }: Signer, checks: boolean, isRecorded: boolean): Promise<DaemonProcess> {
+  const checking = ["--check", pair.file, "--signed", String(BODY_BYTES)];
   return startEcho(
     "x".repeat(RESULT_BYTES),
     ...(checks ? [...checking, "--size", String(bytes.length)] : []),
-    ...(isRecorded ? ["--append", join(workspace.folder, `loop-${++files}`)] : []),
+    ...(isRecorded ? ["--append", join(folder.path, `loop-${++files}`)] : []),
   );
 }
 
@@ -95,9 +98,9 @@ async function addSigned(signer: Signer, isRecorded: boolean): Promise<void> {
     const loop = await startLoop(signer, name === CHECKING, isRecorded);
     add(`${name} (${baseline})`, null, loop, bareCall([loop.port], bytes));
   }
-  const data = isRecorded ? ["--data", workspace.newFolder(), "--fsync", "always"] : [];
-  const daemon = await startDaemon(["-s", pair.publicFolder, ...data]);
-  const client = workspace.client([daemon], pair);
+  const data = isRecorded ? ["--data", join(folder.path, `data-${++files}`), "--fsync", "always"] : [];
+  const daemon = await startDaemon(["-s", pair.file, ...data]);
+  const client = createClient({ servers: `127.0.0.1:${daemon.port}`, key: pair.privateKey });
   closed.push(() => client.close());
   add(`signed SET (${baseline})`, baseline, daemon, () => client.send(argv()));
 }
@@ -118,8 +121,8 @@ async function micros({ server: { pid } }: Subject, work: () => Promise<number>)
   return (cpuMicros(pid) - before) / count;
 }
 
-/** Measures calls at a low rate. @returns the text of the section */
-async function loneCalls(signers: readonly Signer[]): Promise<string> {
+/** Measures calls at a low rate, and reports them. */
+async function loneCalls(signers: readonly Signer[]): Promise<void> {
   for (const isRecorded of [false, true]) for (const signer of signers) await addSigned(signer, isRecorded);
   await addResp();
   const calls = (call: Call, seconds: number) => paced(call, { perSecond: PER_SECOND, seconds });
@@ -138,24 +141,25 @@ async function loneCalls(signers: readonly Signer[]): Promise<string> {
     };
     return [name, own, idle[i] as number, ratio(BARE), ratio(CHECKING)];
   });
-  return `## One call at a time, ${PER_SECOND} per second
-
-${machine("lone-call")} The first column is the server's CPU time per call, including all its threads and the kernel. The second column is the part that
+  report(
+    "lone-call",
+    `One call at a time, ${PER_SECOND} per second`,
+    `The first column is the server's CPU time per call, including all its threads and the kernel. The second column is the part that
 the server also uses when it is idle. "Recorded" means that the bare loop appends the bytes to a file opened with O_DSYNC, and the daemon has
 \`--data --fsync always\`. Medians of ${ROUNDS} alternating rounds of ${SECONDS} s. Goal: at most ${GOAL} times the bare loop.
 
-${table(["", "CPU µs per call", "of these idle", "÷ bare loop", "÷ bare loop that checks"], cells)}`;
+${table(["", "CPU µs per call", "of these idle", "÷ bare loop", "÷ bare loop that checks"], cells)}`,
+  );
 }
 
 /**
  * Measures consecutive calls to three daemons with timelines on disk. For comparison it measures one signature, one
  * round trip and one append, and the same with three bare loops that also check the signature.
- * @returns the text of the section
  */
-async function sequential(signers: readonly Signer[]): Promise<string> {
-  for (const { pair } of signers) workspace.accept(pair);
-  const servers = await workspace.start("always");
-  closed.push(() => servers[Symbol.asyncDispose]());
+async function sequential(signers: readonly Signer[]): Promise<void> {
+  const keys = signers.flatMap(({ pair }) => ["-s", pair.file]);
+  const trio = await Trio.start([...keys, "--fsync", "always"]);
+  closed.push(() => trio[Symbol.asyncDispose]());
   const calls: Call[] = [];
   for (const signer of signers) {
     const loopCall = async (count: number, checks: boolean): Promise<Call> => {
@@ -170,7 +174,7 @@ async function sequential(signers: readonly Signer[]): Promise<string> {
         return call();
       };
     };
-    const client = workspace.client(servers, signer.pair);
+    const client = trio.client(undefined, { key: signer.pair.privateKey });
     closed.push(() => client.close());
     calls.push(await loopCall(1, false), await loopCall(3, true), () => client.send(argv()));
   }
@@ -188,20 +192,21 @@ async function sequential(signers: readonly Signer[]): Promise<string> {
     const verdict = `${ratio.toFixed(2)} (${met(ratio <= SEQUENTIAL_GOAL)})`;
     return [type, bare, three, ours, verdict, (ours / three).toFixed(2)];
   });
-  return `## Sequential calls, recorded by three daemons
-
-${machine("lone-call")} Three daemons with \`--data --fsync always\`, policy \`first\`, compared with one signature, one round trip and one append to a
+  report(
+    "sequential-recorded",
+    "Sequential calls, recorded by three daemons",
+    `Three daemons with \`--data --fsync always\`, policy \`first\`, compared with one signature, one round trip and one append to a
 file opened with O_DSYNC, and with three bare loops that check the signature, append and answer (the client waits for the first). p50 in µs, medians of ${SEQUENTIAL_ROUNDS} alternating rounds of ${SEQUENTIAL_SECONDS} s. The client and the three daemons share the cores
 and the disk. Goal: a signed SET takes at most ${SEQUENTIAL_GOAL} times as long.
 
-${table(["", "signature, trip, append", "with three loops that check", "signed SET", "÷", "÷ three loops"], rows)}`;
+${table(["", "signature, trip, append", "with three loops that check", "signed SET", "÷", "÷ three loops"], rows)}`,
+  );
 }
 
-const sections = { "lone-call": loneCalls, "sequential-recorded": sequential };
 const signers = [signerOf("ed25519"), signerOf("rsa")];
-for (const [name, measured] of Object.entries(sections))
+for (const measurePart of [loneCalls, sequential])
   try {
-    report(name, await measured(signers));
+    await measurePart(signers);
   } finally {
     for (const close of closed.splice(0).reverse()) await close();
   }

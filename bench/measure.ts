@@ -5,7 +5,7 @@
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { cpus, loadavg } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { repositoryRoot } from "../test/support/repository.js";
 
@@ -43,21 +43,26 @@ export async function measure(
   return figuresOf(latencies, (performance.now() - start) / 1000);
 }
 
-/** Does the same as `measure`, with one connection per caller. */
-export function measureOver<Client>(
-  clients: readonly Client[],
-  seconds: number,
+/** Does the same as `measure`, with a client of its own for each caller. */
+export async function measureClients<Client extends Disposable>(
+  open: () => Promise<Client>,
+  load: Load,
   call: (client: Client) => Promise<unknown>,
 ): Promise<Figures> {
-  const free = [...clients];
-  return measure({ callers: clients.length, seconds }, async () => {
-    const client = free.pop() as Client;
-    await call(client);
-    free.push(client);
-  });
+  const clients = await Promise.all(Array.from({ length: load.callers }, open));
+  const free: Client[] = [...clients];
+  try {
+    return await measure(load, async () => {
+      const client = free.pop() as Client;
+      await call(client);
+      free.push(client);
+    });
+  } finally {
+    for (const client of clients) client[Symbol.dispose]();
+  }
 }
 
-export function figuresOf(latencies: number[], seconds: number): Figures {
+function figuresOf(latencies: number[], seconds: number): Figures {
   latencies.sort((a, b) => a - b);
   const at = (share: number) =>
     latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * share))] ?? 0;
@@ -126,7 +131,7 @@ const FILE = join(repositoryRoot, "bench/RESULTS.md");
 
 const round = (value: number) => (value >= 100 ? value.toFixed(0) : value.toFixed(1));
 
-/** Prints the results of a benchmark as Markdown, and writes them to its section of bench/RESULTS.md. */
+/** Returns a table in Markdown. */
 export function table(head: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
   const line = (cells: readonly (string | number)[]) =>
     `| ${cells.map((cell) => (typeof cell === "number" ? round(cell) : cell)).join(" | ")} |`;
@@ -140,14 +145,17 @@ export function figureCells({ perSecond, p50, p99, p999 }: Figures): number[] {
 export const FIGURE_HEAD = ["per second", "p50 µs", "p99 µs", "p99.9 µs"];
 
 /** The load average over one minute before the run. */
-export const loadBefore = loadavg()[0] ?? 0;
+const loadBefore = loadavg()[0] ?? 0;
 
-/** Returns a description of the machine, and the command of the benchmark. Figures are comparable within one run only. */
-export function machine(command = ""): string {
+/** Whether other programs run, so that rates mean nothing. */
+export const isBusy = loadBefore > 1;
+
+/** Describes the machine, and the command of the benchmark. Figures are comparable within one run only. */
+function machine(): string {
   const processors = cpus();
   const hardware = `${processors.length} × ${processors[0]?.model.trim()}`;
-  const name = command === "" ? "" : ` \`npm run bench -- ${command}\`.`;
-  return `Node ${process.version}, ${hardware}, ${new Date().toISOString().slice(0, 10)}.${name} Load average before the run: ${loadBefore.toFixed(1)}.`;
+  const command = `\`npm run bench -- ${basename(process.argv[1] ?? "", ".js")}\``;
+  return `Node ${process.version}, ${hardware}, ${new Date().toISOString().slice(0, 10)}. ${command}. Load average before the run: ${loadBefore.toFixed(1)}.`;
 }
 
 /** Returns whether a goal is met, as a word. */
@@ -156,15 +164,17 @@ export const met = (isMet: boolean): string => (isMet ? "met" : "missed");
 export const inEnglish = (value: number): string => Math.round(value).toLocaleString("en");
 
 /**
- * Prints a section. Except in a smoke run, it also replaces the section of this name in RESULTS.md.
+ * Prints a section that begins with a description of the machine. Except in a smoke run, it also replaces the section of
+ * this name in RESULTS.md.
  * @param isOnlyPrinted  whether RESULTS.md does not change
  */
-export function report(name: string, text: string, isOnlyPrinted = isSmoke): void {
-  console.log(`\n${text}\n`);
+export function report(name: string, title: string, text: string, isOnlyPrinted = isSmoke): void {
+  const content = `## ${title}\n\n${machine()} ${text}`;
+  console.log(`\n${content}\n`);
   if (isOnlyPrinted) return;
   const begin = `<!-- ${name} -->`;
   const end = `<!-- end of ${name} -->`;
-  const section = `${begin}\n${text}\n${end}`;
+  const section = `${begin}\n${content}\n${end}`;
   const old = readFileSync(FILE, "utf8");
   const start = old.indexOf(begin);
   const next =

@@ -3,8 +3,9 @@
  * receives the same commands. `--smoke` uses fewer values and does not change RESULTS.md.
  */
 import { RedisConnection } from "../test/support/redis-connection.js";
-import { inEnglish, isSmoke, machine, report, table } from "./measure.js";
-import { type CommandOf, digits, fill, measureRedis, probeOf, startProbed, stringCommand } from "./usage.js";
+import { inEnglish, isSmoke, report, table } from "./measure.js";
+import { startFace } from "./servers.js";
+import { type CommandOf, digits, fill, measureRedis, PROBED, probeOf, stringCommand } from "./usage.js";
 
 /** A permutation of the numbers below 2²⁰, so that the values are not added in order. */
 const scattered = (i: number) => Math.imul(i, 0x9e3b1) & 0xfffff;
@@ -28,7 +29,7 @@ const WARM_UP = isSmoke ? 20_000 : 200_000;
 const GOAL = 2;
 
 async function measureDaemon(command: CommandOf) {
-  await using daemon = await startProbed();
+  await using daemon = await startFace("resp", [], PROBED);
   using connection = await RedisConnection.open(daemon.facePort);
   await fill(connection, command, WARM_UP);
   await connection.call("FLUSHALL");
@@ -61,9 +62,8 @@ const head = [
 ];
 report(
   "memory",
-  `## Memory
-
-${machine("memory")} Bytes per value, for ${inEnglish(COUNT)} values, written through \`--resp\` and to redis-server. "Used" is the size of live
+  "Memory",
+  `Bytes per value, for ${inEnglish(COUNT)} values, written through \`--resp\` and to redis-server. "Used" is the size of live
 objects (redis-server: \`used_memory\`). "Resident" is the growth of the process; for dbsyncd it is measured after a garbage collection, and as "uncollected"
 immediately after the writes. Each key stores the id of the unit that changed it last. In a daemon in memory, writes through RESP share these ids; the id of a signed
 envelope uses about 56 bytes per key.

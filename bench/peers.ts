@@ -3,7 +3,7 @@
  * client process. Each round restarts every cluster. A system whose program is missing is skipped. `--smoke` is
  * short and does not change RESULTS.md.
  */
-import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { connect as connectHttp2 } from "node:http2";
@@ -12,6 +12,7 @@ import { join } from "node:path";
 import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { connect as connectNats } from "@nats-io/transport-node";
 import type { Policy } from "../client/public-api.js";
+import { type KeyPair, makeKeyPair } from "../test/support/envelope-client.js";
 import { freePort } from "../test/support/free-port.js";
 import { NatsServer } from "../test/support/nats-server.js";
 import { RedisConnection } from "../test/support/redis-connection.js";
@@ -20,71 +21,10 @@ import { repositoryRoot } from "../test/support/repository.js";
 import { isOnPath } from "../test/support/requirements.js";
 import { scratchFolder } from "../test/support/scratch-folder.js";
 import { until } from "../test/support/until.js";
-import { alternate, inEnglish, isSmoke, machine, measure, medians, met, report, table } from "./measure.js";
-import { type Durability, type PrivateKey, Workspace } from "./timeline-daemons.js";
-import { cpuSeconds, makeKey } from "./usage.js";
+import { alternate, inEnglish, isSmoke, measure, medians, met, report, table } from "./measure.js";
+import { type Durability, startThree } from "./servers.js";
+import { cpuOf } from "./usage.js";
 
-/** One chart: its title, and the bars from top to bottom. */
-interface Panel {
-  readonly title: string;
-  readonly bars: readonly Bar[];
-}
-
-/** Draws horizontal bar charts as SVG, in colors that are readable on light and dark pages. */
-interface Bar {
-  readonly name: string;
-  readonly value: number;
-  /** Whether the bar is drawn in the accent color. */
-  readonly isOurs: boolean;
-}
-
-const WIDTH = 860;
-const NAME_WIDTH = 430;
-const VALUE_WIDTH = 70;
-const BAR_HEIGHT = 16;
-const ROW_HEIGHT = 22;
-const TITLE_HEIGHT = 34;
-const FONT = 'font-family="system-ui, sans-serif" font-size="12"';
-const GRAY = "#8a8f98";
-const OURS = "#2f81f7";
-
-/**
- * Returns an SVG picture of the panels, one below the other. Each panel has its own scale from 0 to its maximum. The
- * title is read aloud by screen readers.
- */
-function barCharts(title: string, panels: readonly Panel[]): string {
-  let y = 0;
-  const parts = panels.map((panel) => {
-    const drawn = drawPanel(panel, y);
-    y += TITLE_HEIGHT + panel.bars.length * ROW_HEIGHT;
-    return drawn;
-  });
-  const size = `width="${WIDTH}" height="${y}" viewBox="0 0 ${WIDTH} ${y}"`;
-  const attributes = `xmlns="http://www.w3.org/2000/svg" role="img" ${size} ${FONT} fill="${GRAY}"`;
-  return `<svg ${attributes}>\n<title>${escaped(title)}</title>\n${parts.join("\n")}\n</svg>\n`;
-}
-
-function drawPanel({ title, bars }: Panel, top: number): string {
-  const max = Math.max(...bars.map(({ value }) => value));
-  const rows = bars.map(({ name, value, isOurs }, i) => {
-    const y = top + TITLE_HEIGHT + i * ROW_HEIGHT;
-    const width = Math.max(1, (value / max) * (WIDTH - NAME_WIDTH - VALUE_WIDTH));
-    const text = y + BAR_HEIGHT - 4;
-    return [
-      `<text x="${NAME_WIDTH - 8}" y="${text}" text-anchor="end">${escaped(name)}</text>`,
-      `<rect x="${NAME_WIDTH}" y="${y}" width="${width.toFixed(1)}" height="${BAR_HEIGHT}" fill="${isOurs ? OURS : GRAY}"/>`,
-      `<text x="${(NAME_WIDTH + width + 6).toFixed(1)}" y="${text}">${Math.round(value).toLocaleString("en")}</text>`,
-    ].join("");
-  });
-  return [`<text x="0" y="${top + 20}" font-weight="bold">${escaped(title)}</text>`, ...rows].join("\n");
-}
-
-const escaped = (text: string): string => text.replace(/&/g, "&amp;").replace(/</g, "&lt;");
-
-/**
- * Clusters of three servers of one product with a client that writes to them: etcd, NATS, Redis and dbsyncd. Each
- * server has its own folder.
- */
 const SERVERS = 3;
 const START_MS = 20_000;
 /** Milliseconds until a request to NATS is repeated. NATS does not answer before a leader has been elected. */
@@ -92,9 +32,9 @@ const REQUEST_MS = 1000;
 const folder = scratchFolder("peers");
 let folders = 0;
 
+/** Three servers of one product, each with its own folder, and a client that writes to them. */
 interface Cluster extends AsyncDisposable {
-  /** The process ids of the servers. */
-  readonly pids: readonly number[];
+  readonly servers: readonly { readonly pid: number }[];
   /** Writes a key. Resolves when the servers have acknowledged the write. */
   put(key: string, value: string): Promise<unknown>;
 }
@@ -108,11 +48,6 @@ async function started<T>(check: () => Promise<T | undefined>): Promise<T> {
   const holds = async () => (value = await check()) !== undefined;
   await until("the cluster has started", holds, { ms: START_MS, mayFail: true });
   return value as T;
-}
-
-async function killed(child: ChildProcess): Promise<void> {
-  const ended = once(child, "exit");
-  if (child.exitCode === null && child.kill("SIGKILL")) await ended;
 }
 
 /** Starts etcd. The client speaks gRPC to the leader, all calls over one HTTP/2 connection. */
@@ -147,7 +82,7 @@ async function startEtcd(): Promise<Cluster> {
   });
   const session = connectHttp2(leader);
   return {
-    pids: children.map(({ pid }) => pid as number),
+    servers: children.map(({ pid }) => ({ pid: pid as number })),
     put: (key, value) =>
       new Promise<void>((resolve, reject) => {
         const head = { ":method": "POST", ":path": "/etcdserverpb.KV/Put", te: "trailers" };
@@ -163,7 +98,9 @@ async function startEtcd(): Promise<Cluster> {
       }),
     async [Symbol.asyncDispose]() {
       session.destroy();
-      await Promise.all(children.map(killed));
+      const running = children.filter(({ exitCode }) => exitCode === null);
+      for (const child of running) child.kill("SIGKILL");
+      await Promise.all(running.map((child) => once(child, "exit")));
     },
   };
 }
@@ -216,7 +153,7 @@ async function startNats(sync: "default" | "always"): Promise<Cluster> {
   const connection = await connectNats({ port: leader.port });
   const stream = jetstream(connection);
   return {
-    pids: servers.map(({ pid }) => pid),
+    servers,
     put: (key, value) => stream.publish(`$KV.bench.${key}`, value),
     async [Symbol.asyncDispose]() {
       await connection.close();
@@ -256,7 +193,7 @@ async function startRedisReplicas(connections: number): Promise<Cluster> {
     return true;
   });
   return {
-    pids: servers.map(({ pid }) => pid),
+    servers,
     put: (key, value) => set(key, value, 1),
     async [Symbol.asyncDispose]() {
       for (const connection of all) connection[Symbol.dispose]();
@@ -266,18 +203,15 @@ async function startRedisReplicas(connections: number): Promise<Cluster> {
 }
 
 /** Starts daemons that are peers of each other. The client sends to all of them. */
-async function startDaemons(
-  workspace: Workspace,
-  { durability, key, policy }: { durability: Durability; key: PrivateKey; policy: Policy },
-): Promise<Cluster> {
-  const servers = await workspace.start(durability);
-  const client = workspace.client(servers, key);
+async function startDaemons(durability: Durability, key: KeyPair, policy: Policy): Promise<Cluster> {
+  const trio = await startThree(durability, key);
+  const client = trio.client();
   return {
-    pids: servers.map(({ pid }) => pid),
+    servers: trio.running,
     put: (key, value) => client.send(["SET", key, value], { policy }),
     async [Symbol.asyncDispose]() {
       await client[Symbol.asyncDispose]();
-      await servers[Symbol.asyncDispose]();
+      await trio[Symbol.asyncDispose]();
     },
   };
 }
@@ -295,9 +229,6 @@ const IN_FLIGHT = [1, 8, 64, 256];
 const KEYS = 10_000;
 const VALUE = "x".repeat(16);
 
-using workspace = new Workspace();
-const ed25519 = makeKey("ed25519");
-workspace.accept(ed25519);
 let counter = 0;
 
 /** The medians of all rounds with one number of calls in flight. */
@@ -336,10 +267,10 @@ function natsSystems(): System[] {
 
 const ours = (key: string, fsync: string, policy: Policy) => `dbsyncd, ${key}, --fsync ${fsync}, ${policy}`;
 
-function daemonSystems(name: string, key: PrivateKey): System[] {
+function daemonSystems(name: string, key: KeyPair): System[] {
   const one = (durability: "always" | "interval", policy: Policy) => ({
     name: ours(name, durability === "always" ? "always" : "interval=100", policy),
-    start: () => startDaemons(workspace, { durability, key, policy }),
+    start: () => startDaemons(durability, key, policy),
   });
   return [one("always", "first"), one("always", "majority"), one("interval", "first")];
 }
@@ -350,8 +281,8 @@ const systems: readonly System[] = [
   ...ofProgram("redis-server", "redis-server", () => [
     { name: REDIS, start: () => startRedisReplicas(Math.max(...IN_FLIGHT)) },
   ]),
-  ...daemonSystems("RSA", workspace.key),
-  ...daemonSystems("Ed25519", ed25519),
+  ...daemonSystems("RSA", makeKeyPair("rsa")),
+  ...daemonSystems("Ed25519", makeKeyPair()),
 ];
 
 /** Starts the cluster of a system, and measures it with each number of calls in flight. */
@@ -367,12 +298,11 @@ async function measureRound({ name, start }: System): Promise<Run[]> {
   return runs;
 }
 
-async function measureRun({ pids }: Cluster, put: () => Promise<unknown>, callers: number): Promise<Run> {
+async function measureRun({ servers }: Cluster, put: () => Promise<unknown>, callers: number): Promise<Run> {
   await measure({ callers, seconds: SECONDS * WARM_UP }, put);
-  const cpu = () => pids.reduce((sum, pid) => sum + cpuSeconds(pid), 0);
-  const [cpuBefore, callsBefore] = [cpu(), counter];
+  const [cpuBefore, callsBefore] = [cpuOf(servers), counter];
   const { perSecond, p50 } = await measure({ callers, seconds: SECONDS }, put);
-  return { perSecond, p50, cpu: ((cpu() - cpuBefore) * 1e6) / (counter - callsBefore) };
+  return { perSecond, p50, cpu: (cpuOf(servers) - cpuBefore) / (counter - callsBefore) };
 }
 
 /** The medians of a system, one for each number of calls in flight. */
@@ -403,9 +333,7 @@ function text(results: Results): string {
   const versions = ["etcd", "nats-server", "redis-server"]
     .map((program) => spawnSync(program, ["--version"], { encoding: "utf8" }))
     .flatMap(({ status, stdout }) => (status === 0 ? [stdout.split("\n")[0] as string] : []));
-  return `## Three servers alongside etcd, NATS and Redis
-
-${machine("peers")} ${versions.join("; ")}. Writes of ${VALUE.length} bytes to ${inEnglish(KEYS)} keys by one client
+  return `${versions.join("; ")}. Writes of ${VALUE.length} bytes to ${inEnglish(KEYS)} keys by one client
 process, which shares the cores with the ${SERVERS} servers. CPU is the time of all server processes per call. Medians of ${ROUNDS} alternating rounds
 of ${SECONDS} s; each cluster is restarted for each round and warmed up with one and with ${Math.max(...IN_FLIGHT)} calls in flight, ${WARM_UP_SECONDS} s each. Load average after the run: ${(loadavg()[0] as number).toFixed(1)} (idle machine: below 1).
 
@@ -425,17 +353,42 @@ The calls per second of dbsyncd with policy \`first\`, divided by those of the o
 ${table(["", "etcd", "Redis", "NATS, always", "NATS, default ÷ --fsync interval=100"], ratios)}`;
 }
 
-/** Returns a picture of the calls per second, with one panel for each number of calls in flight. */
+const WIDTH = 860;
+const NAME_WIDTH = 430;
+const VALUE_WIDTH = 70;
+const ROW_HEIGHT = 22;
+const GRAY = "#8a8f98";
+const OURS = "#2f81f7";
+const TITLE = "Calls per second of dbsyncd beside etcd, NATS and Redis";
+
+/**
+ * Returns a picture in SVG of the calls per second, with a bar for each system and a group of bars for each number of
+ * calls in flight. The colors are readable on light and dark pages; screen readers read the title aloud.
+ */
 function picture(results: Results): string {
-  const panel = (callers: number, i: number) => ({
-    title: `Calls per second, ${callers} in flight`,
-    bars: [...results].map(([name, runs]) => ({
-      name,
-      value: runs[i]?.perSecond ?? Number.NaN,
-      isOurs: name.startsWith("dbsyncd"),
-    })),
-  });
-  return barCharts("Calls per second of dbsyncd beside etcd, NATS and Redis", IN_FLIGHT.map(panel));
+  const parts: string[] = [];
+  let y = 0;
+  for (const [i, callers] of IN_FLIGHT.entries()) {
+    const bars = [...results].map(([name, runs]) => ({ name, value: runs[i]?.perSecond ?? Number.NaN }));
+    const perPixel = Math.max(...bars.map(({ value }) => value)) / (WIDTH - NAME_WIDTH - VALUE_WIDTH);
+    parts.push(`<text x="0" y="${y + 20}" font-weight="bold">Calls per second, ${callers} in flight</text>`);
+    y += 12;
+    for (const { name, value } of bars) {
+      y += ROW_HEIGHT;
+      const color = name.startsWith("dbsyncd") ? OURS : GRAY;
+      const width = Math.max(1, value / perPixel);
+      parts.push(
+        `<text x="${NAME_WIDTH - 8}" y="${y + 12}" text-anchor="end">${name}</text>`,
+        `<rect x="${NAME_WIDTH}" y="${y}" width="${width.toFixed(1)}" height="16" fill="${color}"/>`,
+        `<text x="${(NAME_WIDTH + width + 6).toFixed(1)}" y="${y + 12}">${inEnglish(value)}</text>`,
+      );
+    }
+    y += ROW_HEIGHT;
+  }
+  const size = `width="${WIDTH}" height="${y}" viewBox="0 0 ${WIDTH} ${y}"`;
+  const font = `font-family="system-ui, sans-serif" font-size="12" fill="${GRAY}"`;
+  const head = `<svg xmlns="http://www.w3.org/2000/svg" role="img" ${size} ${font}>\n<title>${TITLE}</title>`;
+  return [head, ...parts, "</svg>\n"].join("\n");
 }
 
 const rounds = await alternate(systems, { rounds: ROUNDS }, measureRound);
@@ -445,5 +398,5 @@ const results: Results = new Map(
     IN_FLIGHT.map((_, callers) => medians((rounds[i] ?? []).map((runs) => runs[callers] as Run))),
   ]),
 );
-report("peers", text(results));
+report("peers", "Three servers alongside etcd, NATS and Redis", text(results));
 if (!isSmoke) writeFileSync(join(repositoryRoot, "docs/pictures/peers.svg"), picture(results));

@@ -7,12 +7,13 @@
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { makeKeyPair } from "../test/support/envelope-client.js";
 import { RedisConnection } from "../test/support/redis-connection.js";
 import { startRedis } from "../test/support/redis-server.js";
 import { repositoryRoot } from "../test/support/repository.js";
-import { alternate, isSmoke, machine, median, medians, met, report, table } from "./measure.js";
-import { startFace } from "./processes.js";
-import { Workspace } from "./timeline-daemons.js";
+import { ScratchFolder } from "../test/support/scratch-folder.js";
+import { alternate, isSmoke, median, medians, met, report, table } from "./measure.js";
+import { startFace } from "./servers.js";
 import { cpuMicros } from "./usage.js";
 
 const UNITS = isSmoke ? 100 : 1000;
@@ -52,10 +53,10 @@ const KINDS: readonly Kind[] = [
   },
 ];
 
-using workspace = new Workspace();
+using folder = new ScratchFolder();
 await using redis = await startRedis({ args: ["--appendonly", "yes", "--appendfsync", "always"] });
-const data = ["--data", workspace.newFolder(), "--fsync", "always"];
-await using recorded = await startFace("resp", ["-s", workspace.publicFolder, ...data]);
+const data = ["--data", folder.path, "--fsync", "always"];
+await using recorded = await startFace("resp", ["-s", makeKeyPair().file, ...data]);
 await using memory = await startFace("resp");
 const TARGETS = [
   { name: "dbsyncd, --data --fsync always", port: recorded.facePort, pid: recorded.pid },
@@ -145,9 +146,8 @@ ${table([...HEAD, "÷ in memory"], [["addBulk", ...times.map((time) => time.toFi
 
 report(
   "pipelines",
-  `## Pipelines of units
-
-${machine("pipelines")} One connection sends ${UNITS} units in one write, and waits for all answers. µs per unit, and in parentheses the server's CPU time, medians of ${ROUNDS.rounds}
+  "Pipelines of units",
+  `One connection sends ${UNITS} units in one write, and waits for all answers. µs per unit, and in parentheses the server's CPU time, medians of ${ROUNDS.rounds}
 alternating rounds. The ratio compares the recording daemon's time, and in parentheses its CPU time, with those of an INCR.
 
 ${await pipelines()}${await bulk()}`,

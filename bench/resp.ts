@@ -8,14 +8,14 @@
 import { execFileSync } from "node:child_process";
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
-import { freePort } from "../test/support/free-port.js";
 import { textOf } from "../test/support/redis-connection.js";
 import { startRedis } from "../test/support/redis-server.js";
+import { authorizeDaemons, respPort } from "../test/support/resp-trio.js";
+import { Trio } from "../test/support/trio.js";
 import { until } from "../test/support/until.js";
-import { alternate, isSmoke, loadBefore, machine, medians, met, report, table } from "./measure.js";
-import { startBareLoop, startFace } from "./processes.js";
-import { Workspace } from "./timeline-daemons.js";
-import { cpuSeconds } from "./usage.js";
+import { alternate, isBusy, isSmoke, medians, met, report, table } from "./measure.js";
+import { startBareLoop, startFace } from "./servers.js";
+import { cpuMicros } from "./usage.js";
 
 /** The measured server: its port, and the process whose CPU time is measured. */
 interface Target {
@@ -56,46 +56,34 @@ const COMMAND_NAMES = Object.keys(COMMANDS) as readonly CommandName[];
 const FIRST_REQUESTS = 5_000;
 /** The maximum number of times that a run that was too short is repeated with more requests. */
 const TRIES = 4;
-/** The factor for the number of requests after a run of less than a millisecond. */
-const GROWTH_FACTOR = 10;
 /** A repeated run is planned to take the required time multiplied by this factor. */
 const SPARE = 1.1;
 /** The number of SETs per key. With random keys, about an eighth of the keys remain absent. */
 const FILLING = 2;
 
-/** Measures a command. @param seconds  the minimum duration of a run, or 0 for one run of few requests */
+/**
+ * Measures a command: the rate, and the server's CPU time per request. A busy machine affects the CPU time far less than
+ * the rate. Runs are so long that the start-up time of redis-benchmark does not matter.
+ * @param seconds  the minimum duration of a run, or 0 for one run of few requests
+ */
 function measureCommand(target: Target, setting: Setting, name: CommandName, seconds: number): Measured {
   // The number of SETs is fixed, so that all servers have the same number of keys.
   if (name === "GET" && seconds > 0) call(target, setting, "SET", setting.keys * FILLING);
   let requests = FIRST_REQUESTS;
   for (let tries = 0; ; tries++) {
-    const before = cpuSeconds(target.pid);
+    const before = cpuMicros(target.pid);
     const perSecond = call(target, setting, name, requests);
-    const cpu = ((cpuSeconds(target.pid) - before) * 1e6) / requests;
-    if (perSecond === Number.POSITIVE_INFINITY) {
-      requests *= GROWTH_FACTOR;
-      continue;
-    }
+    const cpu = (cpuMicros(target.pid) - before) / requests;
     if (requests / perSecond >= seconds || tries >= TRIES) return { perSecond, cpu };
     requests = Math.ceil(perSecond * seconds * SPARE);
   }
 }
 
-/**
- * Measures one command on one server with redis-benchmark: the rate, and the server's CPU time per request. A busy
- * machine affects the CPU time far less than the rate. Runs are so long that the start-up time of redis-benchmark does
- * not matter.
- */
 function flush({ port }: Target): void {
   execFileSync("redis-cli", ["-p", String(port), "flushall"], { stdio: "ignore" });
 }
 
-/** Waits until a daemon with peers accepts writes, which it does once it knows the status of its peers. */
-async function waitUntilWritable({ port }: Target): Promise<void> {
-  await until("the daemon accepts writes", async () => (await textOf(port, "SET", "key", "value")) === "OK");
-}
-
-/** Runs redis-benchmark. @returns the requests per second, infinite for a run of less than a millisecond */
+/** Runs redis-benchmark. @returns the requests per second */
 function call({ port }: Target, setting: Setting, name: CommandName, requests: number): number {
   const { clients, pipeline, bytes, keys } = setting;
   const flags = { p: port, c: clients, P: pipeline, d: bytes, r: keys, n: requests };
@@ -104,9 +92,9 @@ function call({ port }: Target, setting: Setting, name: CommandName, requests: n
     encoding: "utf8",
     stdio: ["ignore", "pipe", "ignore"],
   });
-  const rate = /^"(?!test")[^"]*","([\d.]+|inf)"/m.exec(output)?.[1];
+  const rate = /^"(?!test")[^"]*","([\d.]+)"/m.exec(output)?.[1];
   if (rate === undefined) throw new Error(`redis-benchmark has printed no rate for ${name}: ${output}`);
-  return rate === "inf" ? Number.POSITIVE_INFINITY : Number(rate);
+  return Number(rate);
 }
 
 const { values } = parseArgs({ options: { rounds: { type: "string" }, smoke: { type: "boolean" } } });
@@ -135,8 +123,6 @@ const RECORDED_SCENARIOS = SCENARIOS.filter(
 const BARE_LOOP = "bare loop";
 const BARE: readonly CommandName[] = ["SET", "GET", "INCR", "LPUSH", "HSET", "SADD"];
 const GOALS = { cpu: 1.25, pipelined: 0.6, single: 0.95, recorded: 0.5 } as const;
-/** A load average above which the rates are meaningless, because other programs are running. */
-const BUSY_LOAD = 1;
 
 /** The medians of each command on one server. */
 type Results = ReadonlyMap<CommandName, Measured>;
@@ -191,7 +177,7 @@ class Rows {
   ) {
     const others = of(first, "perSecond");
     const ratios = of(second, "perSecond").map((rate, i) => rate / (others[i] as number));
-    const verdict = loadBefore > BUSY_LOAD ? "not judged: busy" : met(mean(ratios) >= (goal ?? 0));
+    const verdict = isBusy ? "not judged: busy" : met(mean(ratios) >= (goal ?? 0));
     const cell = goal === undefined ? "" : `≥ ${goal} (${verdict})`;
     this.rates.push([this.#name(scenario), side, formatted(mean(ratios)), cell, ...ratios.map(formatted)]);
   }
@@ -233,17 +219,11 @@ async function alone(): Promise<Rows> {
 
 /** Measures one of three daemons with a timeline on disk, and a daemon without a timeline. */
 async function recorded(): Promise<Rows> {
-  using workspace = new Workspace();
-  const port = await freePort();
   await using plain = await startFace("resp");
-  const folders = [workspace.newFolder(), workspace.newFolder(), workspace.newFolder()];
-  await using servers = await workspace.cluster(folders, {
-    fsync: "interval=100",
-    hasRoot: false,
-    options: (i) => (i === 0 ? ["--resp", String(port)] : []),
-  });
-  const target = { port, pid: servers[0]?.pid as number };
-  await waitUntilWritable(target);
+  await using trio = await Trio.start(["--resp", "0", "--fsync", "interval=100"]);
+  await authorizeDaemons(trio);
+  const target = { port: await respPort(trio, 0), pid: trio.daemon(0).pid };
+  await until("it accepts writes", async () => (await textOf(target.port, "SET", "key", "value")) === "OK");
   const rows = new Rows();
   for (const scenario of RECORDED_SCENARIOS) {
     const runs = await measureAll([{ port: plain.facePort, pid: plain.pid }, target], scenario);
@@ -261,10 +241,9 @@ const inMemory = await alone();
 const withTimeline = await recorded();
 report(
   "resp",
-  `## Redis clients
-
-${machine("resp")} redis-benchmark with redis-server 7.0 and \`dbsyncd --resp\` in turn, at least ${SECONDS} s per command and server, medians of
-${ROUNDS} round${ROUNDS > 1 ? "s" : ""}, on ${cpus().length} cores. A load above ${BUSY_LOAD} means that other programs used the cores: the rates are then unreliable and not judged;
+  "Redis clients",
+  `redis-benchmark with redis-server 7.0 and \`dbsyncd --resp\` in turn, at least ${SECONDS} s per command and server, medians of
+${ROUNDS} round${ROUNDS > 1 ? "s" : ""}, on ${cpus().length} cores. A load above 1 means that other programs used the cores: the rates are then unreliable and not judged;
 CPU per command (of the server, including the kernel) is less affected. The bare loop (bench/bare-loop.ts) is a Node server with only a parser and a Map.
 The goal relative to the bare loop applies to each command, not to the mean. The means relative to it include only the commands that it implements.
 

@@ -21,7 +21,6 @@ const BENCHMARKS = [
   "pipelines",
   "channels",
   "sql",
-  "proxy",
   "version-1",
   "start",
 ];

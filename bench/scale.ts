@@ -7,11 +7,13 @@
 import { readdirSync } from "node:fs";
 import { setTimeout } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { EnvelopeClient, makeKeyPair } from "../test/support/envelope-client.js";
+import type { DaemonProcess } from "../test/support/daemon-process.js";
+import { EnvelopeClient, type KeyPair, makeKeyPair } from "../test/support/envelope-client.js";
 import { RedisConnection } from "../test/support/redis-connection.js";
-import { inEnglish, isSmoke, machine, report, table } from "./measure.js";
-import type { FaceServer } from "./processes.js";
-import { signedEntries, Workspace, writeFolder } from "./timeline-daemons.js";
+import { Trio } from "../test/support/trio.js";
+import { writeFolder } from "./data-folder.js";
+import { inEnglish, isSmoke, report, table } from "./measure.js";
+import { startFace } from "./servers.js";
 import {
   bytesWritten,
   cpuMicros,
@@ -19,12 +21,11 @@ import {
   diskUse,
   MIB,
   mainThreadMicros,
-  makeKey,
   meanOf,
   measureRedis,
   memoryUse,
+  PROBED,
   probeOf,
-  startProbed,
   stringCommand,
   verifySeconds,
 } from "./usage.js";
@@ -51,12 +52,14 @@ const VALUE = "x".repeat(16);
 /** The number of keys that the entries of history write in turn. */
 const KEYS_OF_ENTRIES = 1000;
 
+const rsa = makeKeyPair("rsa");
+
 /** Makes the next call of a connected client. */
 type Call = () => Promise<unknown>;
 type Row = readonly (string | number)[];
 
 /** Connects a client that has signed its envelopes in advance, so that signing does not limit the rate. */
-async function signedClient(port: number, pair: ReturnType<typeof makeKeyPair>, calls: number) {
+async function signedClient(port: number, pair: KeyPair, calls: number) {
   const client = await EnvelopeClient.open(port, pair);
   const frames = Array.from({ length: calls }, () => client.sign([["SET", "key", VALUE]]).frame);
   return async () => {
@@ -84,7 +87,7 @@ async function clientsRow(count: number, kind: "ed25519" | "rsa" | "Redis", isBu
   // V8 optimizes code that has run some thousand times.
   const warmUp = isBusy ? calls : 1;
   const pair = makeKeyPair(kind === "Redis" ? "ed25519" : kind);
-  await using daemon = await startProbed("-s", pair.file, "--window", "10m,10m");
+  await using daemon = await startFace("resp", ["-s", pair.file, "--window", "10m,10m"], PROBED);
   const before = await probeOf(daemon);
   const clients: Call[] = [];
   const open = async (): Promise<Call> => {
@@ -103,8 +106,8 @@ async function clientsRow(count: number, kind: "ed25519" | "rsa" | "Redis", isBu
 }
 
 async function membersRow(count: number): Promise<Row> {
-  await using servers = await workspace.cluster(Array.from({ length: count }, () => null));
-  await using client = workspace.client(servers);
+  await using trio = await Trio.start([], count, { app: rsa, isInMemory: true });
+  await using client = trio.client();
   const write = async () => {
     for (let n = 0; n < WRITES; n++) await client.call(["SET", "key", VALUE]);
     return WRITES;
@@ -112,8 +115,8 @@ async function membersRow(count: number): Promise<Row> {
   await write();
   /** Returns a member's CPU microseconds and written bytes, per second, and the calls per second. */
   const during = async (work: () => Promise<number>) => {
-    const bytesOf = () => meanOf(servers.map(({ pid }) => bytesWritten(pid)));
-    const used = () => [cpuOf(servers) / count, bytesOf(), performance.now() / 1000];
+    const bytesOf = () => meanOf(trio.running.map(({ pid }) => bytesWritten(pid)));
+    const used = () => [cpuOf(trio.running) / count, bytesOf(), performance.now() / 1000];
     const [before, calls] = [used(), await work()];
     const [cpu = 0, bytes = 0, seconds = 0] = used().map((after, i) => after - (before[i] ?? 0));
     return { cpu: cpu / seconds, bytes: bytes / seconds, calls: calls / seconds };
@@ -121,7 +124,7 @@ async function membersRow(count: number): Promise<Row> {
   const busy = await during(write);
   const idle = await during(() => setTimeout(SECONDS * 1000, 0));
   const perWrite = (what: "cpu" | "bytes") => inEnglish((busy[what] - idle[what]) / busy.calls);
-  const resident = meanOf(servers.map(({ pid }) => memoryUse(pid).resident));
+  const resident = meanOf(trio.running.map(({ pid }) => memoryUse(pid).resident));
   return [`${count}`, perWrite("cpu"), perWrite("bytes"), idle.cpu / 1000, inEnglish(idle.bytes), resident];
 }
 
@@ -129,8 +132,9 @@ async function membersRow(count: number): Promise<Row> {
  * Waits for the daemon's next snapshot, and sends a PING every millisecond.
  * @returns the greatest CPU time of its main thread between two answers, in ms, and its greatest resident memory
  */
-async function snapshotCost({ pid, facePort }: FaceServer, folder: string) {
-  using connection = await RedisConnection.open(facePort);
+async function snapshotCost(daemon: DaemonProcess, folder: string) {
+  const { pid } = daemon;
+  using connection = await RedisConnection.open(await daemon.portOf("Redis clients"));
   let [longest, resident, last, found] = [0, 0, mainThreadMicros(pid), 0];
   const deadline = performance.now() + SNAPSHOT_MS_MAX;
   // A snapshot counts once its file was found in ten checks: the daemon marks it as valid within a second.
@@ -154,21 +158,27 @@ async function snapshotCost({ pid, facePort }: FaceServer, folder: string) {
  * @param size  the number of commands per entry
  */
 async function folderCost(envelopes: number, size: number, command: (number: number) => readonly string[]) {
-  const folder = workspace.newFolder();
+  const options = ["--resp", "0", "--fsync", "never", ...SNAPSHOT_OPTIONS];
+  await using trio = await Trio.make(options, 2, { app: rsa, arePeers: false });
   const dates = { from: Date.now() - 600_000, every: 1000 / envelopes };
-  await writeFolder(folder, signedEntries(workspace, { ...dates, envelopes, size, command }));
+  await writeFolder(trio, 0, { ...dates, envelopes, size, command });
+  const folder = trio.folder(0);
   const disk = diskUse(folder).total * MIB;
-  const started = async (data: string, makesSnapshot: boolean) => {
-    await using daemon = await startProbed(...workspace.args(data, [], "never"), ...SNAPSHOT_OPTIONS);
+  const started = async (index: number, makesSnapshot: boolean) => {
+    const daemon = await trio.start(index, { execArgv: PROBED });
     const found = { cpu: cpuMicros(daemon.pid) / 1e6, ...(await probeOf(daemon)) };
-    if (!makesSnapshot) return { ...found, snapshot: { longest: 0, resident: 0 } };
-    await using client = workspace.client([daemon]);
-    const snapshot = snapshotCost(daemon, folder);
-    for (let n = 0; n <= SNAPSHOT_ENTRIES; n++) await client.call(["SET", "more", `${n}`]);
-    return { ...found, snapshot: await snapshot };
+    let snapshot = { longest: 0, resident: 0 };
+    if (makesSnapshot) {
+      await using client = trio.client([index]);
+      const measured = snapshotCost(daemon, folder);
+      for (let n = 0; n <= SNAPSHOT_ENTRIES; n++) await client.call(["SET", "more", `${n}`]);
+      snapshot = await measured;
+    }
+    await trio.end(index, "SIGTERM");
+    return { ...found, snapshot };
   };
-  const empty = await started(workspace.newFolder(), false);
-  const [first, second] = [await started(folder, true), await started(folder, false)];
+  const empty = await started(1, false);
+  const [first, second] = [await started(0, true), await started(0, false)];
   return {
     disk,
     live: first.used - empty.used,
@@ -205,16 +215,15 @@ async function reportPart(
 ): Promise<void> {
   const all: Row[] = [];
   for (const size of given[part].split(",").filter(Boolean)) all.push(...(await rows(Number(size))));
-  const name = `## Many ${part}\n\n${machine("scale")} CPU times include all threads and the kernel.`;
-  if (all.length > 0) report(`scale-${part}`, `${name} ${text}\n\n${table(head.split("; "), all)}`);
+  const figures = `CPU times include all threads and the kernel. ${text}\n\n${table(head.split("; "), all)}`;
+  if (all.length > 0) report(`scale-${part}`, `Many ${part}`, figures);
 }
 
-using workspace = new Workspace();
-const [rsa, ed25519] = [makeKey("rsa"), makeKey("ed25519")].map((key) => inEnglish(verifySeconds(key) * 1e6));
+const verifyMicros = (pair: KeyPair) => inEnglish(verifySeconds(pair.privateKey) * 1e6);
 await reportPart(
   "clients",
   [
-    `One daemon in memory; each envelope has one SET. The check of a signature in a loop: RSA-2048 ${rsa} µs, Ed25519 ${ed25519} µs.`,
+    `One daemon in memory; each envelope has one SET. The check of a signature in a loop: RSA-2048 ${verifyMicros(rsa)} µs, Ed25519 ${verifyMicros(makeKeyPair())} µs.`,
     "; calls a second; CPU µs per call; KiB per client, live objects; resident",
   ],
   async (count) => [

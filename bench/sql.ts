@@ -1,43 +1,36 @@
 /**
- * Measures SQL with --sql, and compares the results with recorded figures of the original, which does not run here.
- * With its usual client, the original waits 44 ms until the client's system acknowledges each answer. A second column
- * therefore shows its figures with a client whose system acknowledges immediately. `--smoke` takes seconds and uses
- * small tables.
+ * Measures SQL with --sql, directly and through the cache of dbsync-proxy, and compares the results with recorded figures
+ * of the originals, which do not run here. With its usual client, the original waits 44 ms until the client's system
+ * acknowledges each answer. A second column therefore shows its figures with a client whose system acknowledges
+ * immediately. `--smoke` takes seconds and uses small tables.
  */
-import { freePort } from "../test/support/free-port.js";
-import {
-  type Figures,
-  inEnglish,
-  isSmoke,
-  machine,
-  measureOver,
-  median,
-  medians,
-  met,
-  report,
-  table,
-} from "./measure.js";
-import { startDaemon } from "./processes.js";
-import { makeDatabase, SqlClient } from "./sql-client.js";
+import { startProgram } from "../test/support/daemon-process.js";
+import { programPaths } from "../test/support/programs.js";
+import { SqlLineClient } from "../test/support/sql-line-client.js";
+import { TextClient } from "./clients.js";
+import { inEnglish, isSmoke, measureClients, median, met, report, table } from "./measure.js";
+import { startFace } from "./servers.js";
 
 const ROUNDS = isSmoke ? 1 : 3;
 const SECONDS = isSmoke ? 0.2 : 2;
 const SIZES = isSmoke ? [100, 1_000] : [1_000, 10_000, 1_000_000];
+const CACHED_ROWS = 1_000;
 const JOINED = isSmoke ? 500 : 10_000;
 const LOADED_TOGETHER = 1_000;
 /** The number of statements that a client sends before it waits for the answers. */
 const TOGETHER = 16;
 const READ_GOAL = 20_000;
 const INSERT_GOAL = 10_000;
+const HIT_GOAL = 80_000;
 const JOIN_GOAL_MS = 100;
 
 interface Case {
   readonly name: string;
   readonly clients: number;
-  readonly together: number;
-  /** The original's statements per second: with its usual client, and with one that acknowledges immediately. */
-  readonly recorded: readonly [string, string];
-  readonly goal: number | null;
+  readonly together?: number;
+  /** The original's statements per second. Direct cases have two: that of its usual client, and of one that acknowledges immediately. */
+  readonly recorded: readonly string[];
+  readonly goal?: number;
   readonly statement: (turn: number) => string;
 }
 
@@ -45,15 +38,18 @@ const read = (size: number) => (turn: number) => `select * from t${size} where k
 let added = 0;
 const insert = () => `insert into added values (${added++},'a text',${added % 97})`;
 const [few = 0, more = 0] = SIZES;
-
-const one = { clients: 1, together: 1, goal: null } as const;
-const ten = { clients: 10, together: 1, goal: null } as const;
 const pipelined = { clients: 10, together: TOGETHER, recorded: ["–", "–"] } as const;
 
-const CASES: readonly Case[] = [
-  { ...one, name: `read by key, of ${few}`, recorded: ["22.5", "1,701"], statement: read(few) },
-  { ...ten, name: `read by key, of ${few}`, recorded: ["225", "–"], statement: read(few) },
-  { ...ten, goal: READ_GOAL, name: `read by key, of ${more}`, recorded: ["211", "–"], statement: read(more) },
+const DIRECT: readonly Case[] = [
+  { name: `read by key, of ${few}`, clients: 1, recorded: ["22.5", "1,701"], statement: read(few) },
+  { name: `read by key, of ${few}`, clients: 10, recorded: ["225", "–"], statement: read(few) },
+  {
+    name: `read by key, of ${more}`,
+    clients: 10,
+    goal: READ_GOAL,
+    recorded: ["211", "–"],
+    statement: read(more),
+  },
   ...SIZES.map(
     (size): Case => ({
       ...pipelined,
@@ -62,87 +58,134 @@ const CASES: readonly Case[] = [
       statement: read(size),
     }),
   ),
-  { ...one, name: "insert", recorded: ["19.9", "–"], statement: insert },
-  { ...ten, name: "insert", recorded: ["201, half refused", "–"], statement: insert },
+  { name: "insert", clients: 1, recorded: ["19.9", "–"], statement: insert },
+  { name: "insert", clients: 10, recorded: ["201, half refused", "–"], statement: insert },
   { ...pipelined, name: "insert", goal: INSERT_GOAL, statement: insert },
   {
-    ...one,
     name: `update by key, of ${few}`,
+    clients: 1,
     recorded: ["20.9", "569"],
     statement: (turn) => `update t${few} set v = ${turn % 97} where k = ${turn % few}`,
   },
   {
-    ...one,
     name: `all of ${few} rows`,
+    clients: 1,
     recorded: ["22.7", "–"],
     statement: () => `select * from t${few}`,
   },
 ];
 
-async function fill(client: SqlClient): Promise<void> {
-  for (const size of SIZES) {
-    await client.execute([`create table t${size} (k number primary key, x text, v number)`]);
-    for (let from = 0; from < size; from += LOADED_TOGETHER) {
-      const rows = Array.from({ length: Math.min(LOADED_TOGETHER, size - from) }, (_, i) => from + i);
-      await client.execute([
-        `insert into t${size} values ${rows.map((k) => `(${k},'text ${k}',${k % 97})`).join(",")}`,
-      ]);
-    }
-  }
-  await client.execute(["create table added (k number primary key, x text, v number)"]);
-  for (const name of ["a", "b"]) {
-    await client.execute([`create table ${name} (k number, ${name}x text)`]);
-    const rows = Array.from({ length: JOINED }, (_, k) => `(${k},'${name}${k}')`);
-    await client.execute([`insert into ${name} values ${rows.join(",")}`]);
+const hit = { name: "hit", statement: (turn: number) => `select * from c where k = ${turn % 100}` };
+const CACHED: readonly Case[] = [
+  { ...hit, clients: 1, recorded: ["19,586 to 47,874"] },
+  { ...hit, clients: 10, recorded: ["57,206 to 80,364"], goal: HIT_GOAL },
+  { ...hit, clients: 10, together: TOGETHER, recorded: ["–"], goal: HIT_GOAL },
+  {
+    name: "miss",
+    clients: 10,
+    recorded: ["225"],
+    statement: (turn) => `select * from c where k = ${turn % CACHED_ROWS} limit 0 ${1_000_000 + turn}`,
+  },
+  { name: `hit of ${CACHED_ROWS} rows`, clients: 1, recorded: ["22"], statement: () => "select * from c" },
+];
+
+async function openSql(port: number): Promise<TextClient> {
+  const isError = (answer: string) => answer.includes("Hadisoana : ");
+  const client = await TextClient.open(port, { end: "\nEND\n", isError });
+  await client.ask(["use d;"]);
+  return client;
+}
+
+/** Creates a table, and fills it. @param row  returns the values of the row with a number */
+async function makeTable(
+  client: TextClient,
+  name: string,
+  columns: string,
+  count: number,
+  row: (k: number) => string,
+): Promise<void> {
+  await client.ask([`create table ${name} (${columns});`]);
+  for (let from = 0; from < count; from += LOADED_TOGETHER) {
+    const rows = Array.from({ length: Math.min(LOADED_TOGETHER, count - from) }, (_, i) => row(from + i));
+    await client.ask([`insert into ${name} values ${rows.join(",")};`]);
   }
 }
 
-async function load(port: number, { clients, together, statement }: Case): Promise<Figures> {
-  const all = await Promise.all(Array.from({ length: clients }, () => SqlClient.open(port)));
+/** Creates the database and the tables of all cases. */
+async function makeTables(port: number): Promise<void> {
+  using administrator = await SqlLineClient.open(port);
+  await administrator.ask("create database d");
+  using client = await openSql(port);
+  const columns = "k number primary key, x text, v number";
+  for (const size of SIZES)
+    await makeTable(client, `t${size}`, columns, size, (k) => `(${k},'text ${k}',${k % 97})`);
+  await makeTable(client, "added", columns, 0, String);
+  for (const name of ["a", "b"])
+    await makeTable(client, name, `k number, ${name}x text`, JOINED, (k) => `(${k},'${name}${k}')`);
+  await makeTable(client, "c", "k number primary key, x text(1,20)", CACHED_ROWS, (k) => `(${k},'row ${k}')`);
+}
+
+async function rowOf(
+  port: number,
+  { name, clients, together = 1, recorded, goal, statement }: Case,
+): Promise<(string | number)[]> {
   let turn = 0;
-  try {
-    return await measureOver(all, SECONDS, (client) =>
-      client.execute(Array.from({ length: together }, () => statement(turn++))),
+  const rates: number[] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    const load = { callers: clients, seconds: SECONDS };
+    const { perSecond } = await measureClients(
+      () => openSql(port),
+      load,
+      (client) => client.ask(Array.from({ length: together }, () => `${statement(turn++)};`)),
     );
-  } finally {
-    for (const client of all) client[Symbol.dispose]();
+    rates.push(perSecond * together);
   }
+  const perSecond = median(rates);
+  return [
+    `${name}, ${clients} client${clients === 1 ? "" : "s"}${together === 1 ? "" : `, ${together} statements per packet`}`,
+    ...recorded,
+    Math.round(perSecond),
+    goal === undefined ? "–" : `≥ ${inEnglish(goal)} (${met(perSecond >= goal)})`,
+  ];
 }
 
-async function joinTimes(client: SqlClient): Promise<number> {
+async function joinTime(port: number): Promise<number> {
+  using client = await openSql(port);
   const times: number[] = [];
   for (let round = 0; round < 5; round++) {
     const before = performance.now();
-    await client.execute(["select count(*) from a join b on a.k = b.k"]);
+    await client.ask(["select count(*) from a join b on a.k = b.k;"]);
     times.push(performance.now() - before);
   }
   return median(times);
 }
 
-const port = await freePort();
-await using _ = await startDaemon(["--sql", String(port)]);
-await makeDatabase(port);
-using client = await SqlClient.open(port);
-await fill(client);
-const rows: (string | number)[][] = [];
-for (const each of CASES) {
-  const rounds: Figures[] = [];
-  for (let round = 0; round < ROUNDS; round++) rounds.push(await load(port, each));
-  const perSecond = medians(rounds).perSecond * each.together;
-  rows.push([
-    `${each.name}, ${each.clients} client${each.clients === 1 ? "" : "s"}${each.together === 1 ? "" : `, ${each.together} statements per packet`}`,
-    ...each.recorded,
-    Math.round(perSecond),
-    each.goal === null ? "–" : `≥ ${inEnglish(each.goal)} (${met(perSecond >= each.goal)})`,
-  ]);
-}
-const join = await joinTimes(client);
-const text = `## SQL
-
-Statements per second with \`--sql\`, in memory. The figures of the original were recorded on another machine; those in the second column, with a client that acknowledges each
-answer immediately. The client and the daemon share ${machine()}
+await using daemon = await startFace("sql");
+await makeTables(daemon.facePort);
+const rows = [];
+for (const each of DIRECT) rows.push(await rowOf(daemon.facePort, each));
+const join = await joinTime(daemon.facePort);
+report(
+  "sql",
+  "SQL",
+  `Statements per second with \`--sql\`, in memory. The figures of the original were recorded on another machine; those in the second column, with a client that acknowledges each
+answer immediately. The clients and the daemon share the cores.
 
 ${table(["statement", "original", "acknowledged immediately", "here", "goal"], rows)}
 
-Counting a join of two tables with ${inEnglish(JOINED)} rows each, by equal columns: ${join.toFixed(0)} ms (≤ ${JOIN_GOAL_MS}: ${met(join <= JOIN_GOAL_MS)}).`;
-report("sql", text);
+Counting a join of two tables with ${inEnglish(JOINED)} rows each, by equal columns: ${join.toFixed(0)} ms (≤ ${JOIN_GOAL_MS}: ${met(join <= JOIN_GOAL_MS)}).`,
+);
+
+const upstream = ["--upstream", `127.0.0.1:${daemon.facePort}`, "--life", "600000"];
+const logging = ["--log-level", "info", "--log-format", "json"];
+const proxy = [programPaths["dbsync-proxy"], "cache", ...upstream, "--listen", "0", ...logging];
+await using cache = await startProgram(proxy);
+const cachedRows = [];
+for (const each of CACHED) cachedRows.push(await rowOf(cache.port, each));
+report(
+  "proxy",
+  "The SQL cache of dbsync-proxy",
+  `Statements per second through \`dbsync-proxy cache\`. The figures of the original were recorded on another machine.
+
+${table(["statement", "original", "here", "goal"], cachedRows)}`,
+);

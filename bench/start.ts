@@ -5,16 +5,16 @@
  * `--smoke` is short and does not change RESULTS.md, and nor does a run with one of these options.
  */
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { createClient } from "../client/public-api.js";
+import { type DaemonProcess, startProgram } from "../test/support/daemon-process.js";
+import { makeKeyPair } from "../test/support/envelope-client.js";
 import { buildRoot } from "../test/support/repository.js";
-import { alternate, isSmoke, machine, measure, medians, report, table } from "./measure.js";
-import { type Server, startProgram } from "./processes.js";
-import { cpuMicros, makeKey } from "./usage.js";
+import { ScratchFolder } from "../test/support/scratch-folder.js";
+import { alternate, isSmoke, measure, medians, report, table } from "./measure.js";
+import { cpuMicros } from "./usage.js";
 
 const { values: given } = parseArgs({
   options: {
@@ -31,8 +31,9 @@ const CALL_ROUNDS = isSmoke ? 1 : 3;
 const CALLERS = 64;
 const GOAL = 0.8;
 
-const folder = mkdtempSync(join(tmpdir(), "dbsync-bench-"));
-const { publicFolder, privateFile } = makeKey();
+using folder = new ScratchFolder();
+const pair = makeKeyPair("rsa");
+const privateFile = folder.privateKey(pair);
 let count = 0;
 
 /** Seconds until the end of a start, and of CPU time that it took. */
@@ -47,8 +48,8 @@ interface Subject {
   readonly build: string;
 }
 
-function startDaemon({ node, build }: Subject): Promise<Server> {
-  const args = ["-p", "0", "--log-format", "json", "-s", publicFolder, "--data", join(folder, `${count++}`)];
+function startDaemon({ node, build }: Subject): Promise<DaemonProcess> {
+  const args = ["-p", "0", "-s", pair.file, "--data", join(folder.path, `${count++}`)];
   return startProgram([join(build, "bundles/dbsyncd.js"), ...args], node);
 }
 
@@ -70,21 +71,21 @@ function programStart(node: string, args: readonly string[]): Start {
   return { wall, cpu: user + system };
 }
 
-const STARTS: Readonly<Record<string, (subject: Subject, server: Server) => Start | Promise<Start>>> = {
-  "dbsyncd --data, until it has answered a SET": daemonStart,
-  "dbsync send": ({ node, build }, { port }) => {
-    const args = ["send", "-s", `127.0.0.1:${port}`, "-k", privateFile, "SET", "key", "value"];
-    return programStart(node, [join(build, "bundles/dbsync.js"), ...args]);
-  },
-  "program with dbsyncSend": ({ node, build }, { port }) => {
-    const file = join(folder, "three-lines.mjs");
-    const library = JSON.stringify(join(build, "bundles/client.js"));
-    const options = JSON.stringify({ servers: `127.0.0.1:${port}`, key: privateFile });
-    const call = `await dbsyncSend("SET key value", ${options});`;
-    writeFileSync(file, `import { dbsyncSend } from ${library};\n\n${call}\n`);
-    return programStart(node, [file]);
-  },
-};
+const STARTS: Readonly<Record<string, (subject: Subject, server: DaemonProcess) => Start | Promise<Start>>> =
+  {
+    "dbsyncd --data, until it has answered a SET": daemonStart,
+    "dbsync send": ({ node, build }, { port }) => {
+      const args = ["send", "-s", `127.0.0.1:${port}`, "-k", privateFile, "SET", "key", "value"];
+      return programStart(node, [join(build, "bundles/dbsync.js"), ...args]);
+    },
+    "program with dbsyncSend": ({ node, build }, { port }) => {
+      const library = JSON.stringify(join(build, "bundles/client.js"));
+      const options = JSON.stringify({ servers: `127.0.0.1:${port}`, key: privateFile });
+      const call = `await dbsyncSend("SET key value", ${options});`;
+      const file = folder.file("three-lines.mjs", `import { dbsyncSend } from ${library};\n\n${call}\n`);
+      return programStart(node, [file]);
+    },
+  };
 
 /** The rate of the first two seconds divided by that of the last, and the same of the calls per CPU second. */
 type Ratios = {
@@ -134,7 +135,7 @@ async function makeCalls(build: string): Promise<void> {
 
 if (given.calls !== undefined) {
   await makeCalls(given.calls);
-  rmSync(folder, { recursive: true });
+  folder[Symbol.dispose]();
   process.exit();
 }
 
@@ -142,36 +143,33 @@ const subjects = given.node.flatMap((node) =>
   given.build.map((build): Subject => ({ node, build: resolve(build) })),
 );
 const rows: (readonly string[])[] = [];
-try {
-  await using server = await startDaemon({ node: process.execPath, build: buildRoot });
-  for (const [name, start] of Object.entries(STARTS)) {
-    const starts = await alternate(subjects, { rounds: ROUNDS }, (subject) => start(subject, server));
-    for (const [i, { wall, cpu }] of starts.map(medians).entries())
-      rows.push([name, ...nameOf(subjects[i] as Subject), wall.toFixed(3), cpu.toFixed(3)]);
-  }
-  const ratios = await alternate(subjects, { rounds: CALL_ROUNDS }, firstSeconds);
-  const ratioRows = ratios
-    .map(medians)
-    .map(({ rate, perCpu }, i) => [...nameOf(subjects[i] as Subject), rate.toFixed(2), perCpu.toFixed(2)]);
-  report("start", textOf(ratioRows), isSmoke || subjects.length > 1);
-} finally {
-  rmSync(folder, { recursive: true });
+await using server = await startDaemon({ node: process.execPath, build: buildRoot });
+for (const [name, start] of Object.entries(STARTS)) {
+  const starts = await alternate(subjects, { rounds: ROUNDS }, (subject) => start(subject, server));
+  for (const [i, { wall, cpu }] of starts.map(medians).entries())
+    rows.push([name, ...nameOf(subjects[i] as Subject), wall.toFixed(3), cpu.toFixed(3)]);
 }
-
-function nameOf({ node, build }: Subject): readonly string[] {
-  if (subjects.length === 1) return [];
-  return [build, spawnSync(node, ["--version"], { encoding: "utf8" }).stdout.trim()];
-}
-
-function textOf(ratioRows: readonly (readonly string[])[]): string {
-  const head = subjects.length === 1 ? [] : ["build", "Node"];
-  return `## Starts, and the first seconds
-
-${machine("start")} Medians of ${ROUNDS} runs, in seconds; the CPU time includes all threads and the kernel.
+const ratios = (await alternate(subjects, { rounds: CALL_ROUNDS }, firstSeconds)).map(medians);
+const ratioRows = ratios.map(({ rate, perCpu }, i) => [
+  ...nameOf(subjects[i] as Subject),
+  rate.toFixed(2),
+  perCpu.toFixed(2),
+]);
+const head = subjects.length === 1 ? [] : ["build", "Node"];
+report(
+  "start",
+  "Starts, and the first seconds",
+  `Medians of ${ROUNDS} runs, in seconds; the CPU time includes all threads and the kernel.
 
 ${table(["", ...head, "wall", "CPU"], rows)}
 
 Signed SETs per second of one client to a daemon with --data, with ${CALLERS} in flight: the first two seconds divided by the tenth (goal: ${GOAL}). Client and daemon are new processes. Calls per CPU second depend less on other programs.
 
-${table([...head, "calls per second", "calls per CPU second"], ratioRows)}`;
+${table([...head, "calls per second", "calls per CPU second"], ratioRows)}`,
+  isSmoke || subjects.length > 1,
+);
+
+function nameOf({ node, build }: Subject): readonly string[] {
+  if (subjects.length === 1) return [];
+  return [build, spawnSync(node, ["--version"], { encoding: "utf8" }).stdout.trim()];
 }

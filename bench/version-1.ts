@@ -5,10 +5,12 @@
  */
 import { frameOf } from "../client/settings/signing-key.js";
 import { signCommand } from "../keys/signatures.js";
+import { startDaemon } from "../test/support/daemon-process.js";
+import { makeKeyPair } from "../test/support/envelope-client.js";
 import { startRedis } from "../test/support/redis-server.js";
-import { alternate, isSmoke, machine, measure, medians, report, table } from "./measure.js";
-import { roundTrip, startDaemon, startEcho, startTogether } from "./processes.js";
-import { Workspace } from "./timeline-daemons.js";
+import { RoundTrip } from "./clients.js";
+import { alternate, isSmoke, measure, medians, report, table } from "./measure.js";
+import { startEcho, startTogether } from "./servers.js";
 
 const SECONDS = isSmoke ? 0.3 : 2;
 const ROUNDS = isSmoke ? 1 : 5;
@@ -28,19 +30,17 @@ const ORIGINAL = { unsigned: "3380", signed: "1377" };
 let counter = 0;
 const command = () => `SET key:${++counter} ${VALUE}`;
 
-using workspace = new Workspace();
+const key = makeKeyPair("rsa");
 await using redises = await startTogether(SERVERS.map(() => startRedis()));
 const backends = redises.map(({ port }) => ["-d", `redis:127.0.0.1:${port}`]);
 await using unsigned = await startTogether(backends.map((args) => startDaemon(args)));
-await using signed = await startTogether(
-  backends.map((args) => startDaemon([...args, "-s", workspace.publicFolder])),
-);
+await using signed = await startTogether(backends.map((args) => startDaemon([...args, "-s", key.file])));
 await using proxies = await startTogether(redises.map(({ port }) => startEcho("--redis", String(port))));
-const sign = (text: Buffer) => signCommand(text, workspace.key.privateKey);
+const sign = (text: Buffer) => signCommand(text, key.privateKey);
 const portsOf = (servers: readonly { readonly port: number }[]) => servers.map(({ port }) => port);
-using bareTrip = roundTrip(portsOf(proxies), () => REQUEST, ECHO_BYTES);
-using plainTrip = roundTrip(portsOf(unsigned), () => frameOf(command(), null), OK_BYTES);
-using signedTrip = roundTrip(portsOf(signed), () => frameOf(command(), sign), OK_BYTES);
+using bareTrip = new RoundTrip(portsOf(proxies), () => REQUEST, ECHO_BYTES);
+using plainTrip = new RoundTrip(portsOf(unsigned), () => frameOf(command(), null), OK_BYTES);
+using signedTrip = new RoundTrip(portsOf(signed), () => frameOf(command(), sign), OK_BYTES);
 const subjects = [
   { name: "three bare proxies, each before a Redis", trip: bareTrip, original: "" },
   { name: "unsigned", trip: plainTrip, original: ORIGINAL.unsigned },
@@ -59,9 +59,8 @@ const rows = figures.map(({ perSecond, p50 }, i) => [
 ]);
 report(
   "version-1",
-  `## Version 1 before Redis
-
-${machine("version-1")} Sequential SETs to three daemons, each with \`-d redis:\`, medians of ${ROUNDS} alternating rounds of ${SECONDS} s. A bare proxy is a
+  "Version 1 before Redis",
+  `Sequential SETs to three daemons, each with \`-d redis:\`, medians of ${ROUNDS} alternating rounds of ${SECONDS} s. A bare proxy is a
 Node program that reads a request, sends a SET to its Redis, and answers after Redis; a call writes to all three servers and waits for the first answer. The
 original (a C program) cannot run here; the last column was recorded on another idle machine with two cores.
 

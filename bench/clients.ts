@@ -1,0 +1,132 @@
+/** Clients that read no more of an answer than a benchmark needs, so that they measure the server. */
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+
+const READ_BYTES = 64 * 1024;
+
+/** A connection that counts the bytes it receives. */
+export class ByteCounter implements Disposable {
+  readonly socket: Socket;
+  bytes = 0;
+  #limit = Number.POSITIVE_INFINITY;
+  #reached: () => void = () => {};
+
+  constructor(port: number) {
+    this.socket = connect({ port, host: "127.0.0.1", noDelay: true });
+    this.socket.on("data", ({ length }: Buffer) => {
+      this.bytes += length;
+      if (this.bytes >= this.#limit) this.#reached();
+    });
+  }
+
+  /** Waits until it has received a number of bytes in total. */
+  until(bytes: number): Promise<void> {
+    if (this.bytes >= bytes) return Promise.resolve();
+    this.#limit = bytes;
+    return new Promise((resolve) => {
+      this.#reached = resolve;
+    });
+  }
+
+  [Symbol.dispose](): void {
+    this.socket.destroy();
+  }
+}
+
+/** Calls of servers: the same bytes are written to all of them, and the first complete answer counts. */
+export class RoundTrip implements Disposable {
+  readonly #connections: readonly ByteCounter[];
+  readonly #request: () => Buffer;
+  readonly #answerBytes: number;
+  #calls = 0;
+
+  /**
+   * Connects to servers.
+   * @param request  returns the bytes of the next call
+   * @param answerBytes  the length of each answer
+   */
+  constructor(ports: readonly number[], request: () => Buffer, answerBytes: number) {
+    this.#connections = ports.map((port) => new ByteCounter(port));
+    this.#request = request;
+    this.#answerBytes = answerBytes;
+  }
+
+  /** Waits until one of the servers has answered all calls so far. */
+  async call(): Promise<void> {
+    const expected = ++this.#calls * this.#answerBytes;
+    const bytes = this.#request();
+    for (const { socket } of this.#connections) socket.write(bytes);
+    await Promise.race(this.#connections.map((connection) => connection.until(expected)));
+  }
+
+  [Symbol.dispose](): void {
+    for (const connection of this.#connections) connection[Symbol.dispose]();
+  }
+}
+
+/** The protocol of a client: the bytes that end each answer, and whether an answer is an error. */
+export interface TextProtocol {
+  readonly end: string;
+  isError(answer: string): boolean;
+}
+
+/** A client of a protocol with texts. It sends requests together, and waits for the answers. */
+export class TextClient implements Disposable {
+  readonly #socket: Socket;
+  readonly #protocol: TextProtocol;
+  #answers: string[] = [];
+  #rest = "";
+  #expected = 0;
+  #settle: { resolve(answers: readonly string[]): void; reject(reason: Error): void } | null = null;
+
+  private constructor(port: number, protocol: TextProtocol) {
+    this.#protocol = protocol;
+    // Reads into one fixed buffer. Otherwise Node would allocate one per read.
+    const onread = {
+      buffer: Buffer.allocUnsafe(READ_BYTES),
+      callback: (length: number, chunk: Uint8Array) => {
+        this.#receive((chunk as Buffer).toString("latin1", 0, length));
+        return true;
+      },
+    };
+    this.#socket = connect({ host: "127.0.0.1", port, noDelay: true, onread });
+    this.#socket.on("close", () => this.#settle?.reject(new Error("the server closed the connection")));
+    this.#socket.on("error", (reason) => this.#settle?.reject(reason));
+  }
+
+  static async open(port: number, protocol: TextProtocol): Promise<TextClient> {
+    const client = new TextClient(port, protocol);
+    await once(client.#socket, "connect");
+    return client;
+  }
+
+  /** Sends requests together. @returns their answers @throws Error if an answer is an error */
+  async ask(requests: readonly string[]): Promise<readonly string[]> {
+    this.#answers = [];
+    this.#expected = requests.length;
+    const answers = await new Promise<readonly string[]>((resolve, reject) => {
+      this.#settle = { resolve, reject };
+      this.#socket.write(requests.join(""));
+    });
+    const error = answers.find((answer) => this.#protocol.isError(answer));
+    if (error !== undefined) throw new Error(error.slice(0, 300));
+    return answers;
+  }
+
+  [Symbol.dispose](): void {
+    this.#settle = null;
+    this.#socket.destroy();
+  }
+
+  #receive(chunk: string): void {
+    const { end } = this.#protocol;
+    let searched = Math.max(0, this.#rest.length - end.length + 1);
+    this.#rest += chunk;
+    for (let at = this.#rest.indexOf(end, searched); at >= 0; at = this.#rest.indexOf(end, searched)) {
+      this.#answers.push(this.#rest.slice(0, at));
+      this.#rest = this.#rest.slice(at + end.length);
+      searched = 0;
+    }
+    if (this.#answers.length === this.#expected) this.#settle?.resolve(this.#answers);
+  }
+}

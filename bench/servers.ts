@@ -1,0 +1,49 @@
+/** Starts the servers of a benchmark, each in a separate process: daemons, and minimal servers for comparison. */
+import { join } from "node:path";
+import { type DaemonProcess, startDaemon, startProgram } from "../test/support/daemon-process.js";
+import { type KeyPair, makeKeyPair } from "../test/support/envelope-client.js";
+import { buildRoot } from "../test/support/repository.js";
+import { Trio } from "../test/support/trio.js";
+
+/** How daemons store their timelines; `plain`: they have no timeline, and no peers. */
+export type Durability = "plain" | "memory" | "interval" | "always";
+
+/** Starts three daemons that accept one key, and are peers of each other if they have a timeline. */
+export async function startThree(durability: Durability, app: KeyPair = makeKeyPair("rsa")): Promise<Trio> {
+  const isInMemory = durability === "plain" || durability === "memory";
+  const fsync = ["--fsync", durability === "interval" ? "interval=100" : "always"];
+  const options = { app, isInMemory, arePeers: durability !== "plain" };
+  return await Trio.start(isInMemory ? [] : fsync, 3, options);
+}
+
+const FACES = { resp: "Redis clients", json: "JSON clients", sql: "SQL clients" } as const;
+
+/** A daemon with a further listener, and its port. */
+export type FaceServer = DaemonProcess & { readonly facePort: number };
+
+export async function startFace(
+  face: keyof typeof FACES,
+  args: readonly string[] = [],
+  execArgv: readonly string[] = [],
+): Promise<FaceServer> {
+  const daemon = await startDaemon([`--${face}`, "0", ...args], { execArgv });
+  return Object.assign(daemon, { facePort: await daemon.portOf(FACES[face]) });
+}
+
+/** Starts a minimal server. @param args  arguments of echo-server.ts, for example the answer to each chunk */
+export const startEcho = (...args: readonly string[]): Promise<DaemonProcess> =>
+  startProgram([join(buildRoot, "bench/echo-server.js"), ...args]);
+
+export const startBareLoop = (): Promise<DaemonProcess> =>
+  startProgram([join(buildRoot, "bench/bare-loop.js")]);
+
+/** Servers that are stopped together. */
+export type Together<Each> = readonly Each[] & AsyncDisposable;
+
+export async function startTogether<Each extends AsyncDisposable>(
+  starts: readonly Promise<Each>[],
+): Promise<Together<Each>> {
+  const servers = await Promise.all(starts);
+  const stop = async () => void (await Promise.all(servers.map((server) => server[Symbol.asyncDispose]())));
+  return Object.assign(servers, { [Symbol.asyncDispose]: stop });
+}
