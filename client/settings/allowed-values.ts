@@ -1,6 +1,6 @@
 /** The allowed values of each option, as text for errors. The bundle for web pages leaves them out (client/README.md). */
 import { didYouMean } from "../../protocol/nearest-name.js";
-import { HASH_BYTES, ORDER_KEY_BYTES, UNIT_ID_BYTES } from "../../protocol/version-2/envelope.js";
+import { HASH_BYTES, UNIT_ID_BYTES, UNIT_ORDER_KEY_BYTES } from "../../protocol/version-2/envelope.js";
 import { VERSIONS_ALLOWED } from "../shared/server-list.js";
 import { DAEMONS_MAX, IF_KEYS_MAX, POLICIES, STABLE_TIMEOUT_MS, TIMEOUT_MS_MAX } from "./call-limits.js";
 
@@ -12,7 +12,7 @@ export const ALLOWED_VALUES = {
   buffers: EITHER,
   db: "the number of a database",
   if: `a list of 1 to ${IF_KEYS_MAX} conditions, [{ key, writer }], where writer is the reply of WRITERS, or null for an absent key`,
-  after: `${2 * ORDER_KEY_BYTES} hexadecimal digits, from lastWrite`,
+  after: `${2 * UNIT_ORDER_KEY_BYTES} hexadecimal digits, from lastWrite`,
   only: `${2 * HASH_BYTES} hexadecimal digits, as the daemon prints them`,
   stable: EITHER,
   replicated: `a number of daemons, 1 to ${DAEMONS_MAX}`,

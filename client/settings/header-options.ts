@@ -6,8 +6,8 @@ import {
   bytesOfHex,
   type Condition,
   HASH_BYTES,
-  ORDER_KEY_BYTES,
   UNIT_ID_BYTES,
+  UNIT_ORDER_KEY_BYTES,
 } from "../../protocol/version-2/envelope.js";
 import type { Wait } from "../../protocol/version-2/messages-v2.js";
 import { badOption } from "../shared/errors.js";
@@ -70,7 +70,7 @@ const isHex = (value: unknown, bytes: number) =>
 export const HEADER_CHECKS: Record<keyof HeaderOptions, (value: unknown) => boolean> = {
   db: isDatabase,
   if: (value) => Array.isArray(value) && value.length > 0 && value.length <= IF_KEYS_MAX && value.every(isIf),
-  after: (value) => isHex(value, ORDER_KEY_BYTES),
+  after: (value) => isHex(value, UNIT_ORDER_KEY_BYTES),
   only: (value) => isHex(value, HASH_BYTES),
   stable: (value) => typeof value === "boolean",
   replicated: (value) => Number.isSafeInteger(value) && Number(value) >= 1 && Number(value) <= DAEMONS_MAX,
@@ -88,7 +88,7 @@ export function readHeaderOptions(
   const db = options.db ?? usual?.db ?? 0;
   const wait = waitOf(options, usual?.wait ?? null);
   const conditions = options.if?.map((condition) => conditionOf(condition, db)) ?? usual?.if ?? null;
-  const after = bytesOr(options.after, ORDER_KEY_BYTES, usual?.after);
+  const after = bytesOr(options.after, UNIT_ORDER_KEY_BYTES, usual?.after);
   const only = bytesOr(options.only, HASH_BYTES, usual?.only);
   if (db === 0 && wait === null && conditions === null && after === null && only === null) return null;
   return { wait, db, if: conditions, after, only };

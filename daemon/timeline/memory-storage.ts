@@ -3,8 +3,9 @@
  * read. Adding an entry at the end, the usual case, is a push; a late entry costs at most the sorting of one second.
  */
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
+import { ENTRY_ORDER_KEY_BYTES } from "../../protocol/version-2/envelope.js";
 import { firstFrom } from "../store/values/tables/binary-search.js";
-import { dateOf, firstOrderKeyBytes, ORDER_KEY_BYTES } from "./entries/entry.js";
+import { dateOf, firstOrderKeyBytes } from "./entries/entry.js";
 import type { Mark, MarkName, Storage } from "./entries/storage.js";
 
 /**
@@ -65,19 +66,20 @@ export class MemoryStorage implements Storage {
   }
 
   *orderKeys(from: Buffer | null, to: Buffer | null): Generator<Buffer> {
-    for (const record of this.#range(from, to)) yield Buffer.from(record.slice(0, ORDER_KEY_BYTES), "latin1");
+    for (const record of this.#range(from, to))
+      yield Buffer.from(record.slice(0, ENTRY_ORDER_KEY_BYTES), "latin1");
   }
 
   *entries(from: Buffer | null, to: Buffer | null): Generator<readonly [orderKey: Buffer, value: Buffer]> {
     for (const record of this.#range(from, to))
-      yield [Buffer.from(record.slice(0, ORDER_KEY_BYTES), "latin1"), valueIn(record)];
+      yield [Buffer.from(record.slice(0, ENTRY_ORDER_KEY_BYTES), "latin1"), valueIn(record)];
   }
 
   last(): Buffer | null {
     const number = this.#order.at(-1);
     if (number === undefined) return null;
     const record = this.#sorted(this.#seconds.get(number) as Second).at(-1) as ByteString;
-    return Buffer.from(record.slice(0, ORDER_KEY_BYTES), "latin1");
+    return Buffer.from(record.slice(0, ENTRY_ORDER_KEY_BYTES), "latin1");
   }
 
   mark(name: MarkName): Buffer | null {
@@ -129,7 +131,9 @@ export class MemoryStorage implements Storage {
   /** Returns the records of a second in order. Of several records with the same order key, returns only the last. */
   #sorted(second: Second): readonly ByteString[] {
     if (second.isSorted) return second.records;
-    const byOrderKey = new Map(second.records.map((record) => [record.slice(0, ORDER_KEY_BYTES), record]));
+    const byOrderKey = new Map(
+      second.records.map((record) => [record.slice(0, ENTRY_ORDER_KEY_BYTES), record]),
+    );
     for (const record of second.records) this.#bytes -= bytesFor(record);
     second.records = [...byOrderKey.values()].sort();
     for (const record of second.records) this.#bytes += bytesFor(record);
@@ -162,6 +166,6 @@ function secondOf(orderKey: Buffer): number {
   return Math.floor(dateOf(orderKey) / 1000);
 }
 
-const valueIn = (record: ByteString): Buffer => Buffer.from(record.slice(ORDER_KEY_BYTES), "latin1");
+const valueIn = (record: ByteString): Buffer => Buffer.from(record.slice(ENTRY_ORDER_KEY_BYTES), "latin1");
 
 const bytesFor = (record: ByteString): number => record.length + OVERHEAD_BYTES;

@@ -5,7 +5,7 @@
  */
 import { type ByteString, bytesOf } from "../byte-string.js";
 import type { RespReader } from "../resp/resp-reader.js";
-import { HASH_BYTES } from "../version-2/envelope.js";
+import { ENTRY_ORDER_KEY_BYTES, HASH_BYTES } from "../version-2/envelope.js";
 
 export function readNumber(reader: RespReader): number {
   const bytes = reader.readBulkView();
@@ -86,21 +86,20 @@ export interface PackedEntry {
 export const ORDER_KEYS_MAX = 10_000;
 /** The maximum number of entries in one push. */
 export const ENTRIES_MAX = 512;
-const ORDER_KEY_BYTES = 42;
 /** The maximum length of a signature: the votes of a majority of the longest member list. */
 const SIGNATURE_BYTES_MAX = 16_384;
 const ENTRY_HEAD_BYTES = 6;
 
 /** Packs order keys, each as `at` (8, big-endian) ‖ `seq` (2) ‖ id (32). */
 export function writeOrderKeys(orderKeys: readonly PackedOrderKey[]): Buffer {
-  const bytes = Buffer.allocUnsafe(orderKeys.length * ORDER_KEY_BYTES);
+  const bytes = Buffer.allocUnsafe(orderKeys.length * ENTRY_ORDER_KEY_BYTES);
   let start = 0;
   for (const { at, seq, id } of orderKeys) {
     bytes.writeUInt32BE(Math.floor(at / 2 ** 32), start);
     bytes.writeUInt32BE(at >>> 0, start + 4);
     bytes.writeUInt16BE(seq, start + 8);
     bytes.write(id, start + 10, "latin1");
-    start += ORDER_KEY_BYTES;
+    start += ENTRY_ORDER_KEY_BYTES;
   }
   return bytes;
 }
@@ -108,16 +107,16 @@ export function writeOrderKeys(orderKeys: readonly PackedOrderKey[]): Buffer {
 /** Unpacks order keys. @throws MalformedFrame */
 export function readOrderKeys(reader: RespReader): PackedOrderKey[] {
   const bytes = reader.readBulkView();
-  if (bytes.length % ORDER_KEY_BYTES !== 0)
-    throw reader.malformed(`expected order keys of ${ORDER_KEY_BYTES} bytes`);
-  if (bytes.length > ORDER_KEYS_MAX * ORDER_KEY_BYTES)
+  if (bytes.length % ENTRY_ORDER_KEY_BYTES !== 0)
+    throw reader.malformed(`expected order keys of ${ENTRY_ORDER_KEY_BYTES} bytes`);
+  if (bytes.length > ORDER_KEYS_MAX * ENTRY_ORDER_KEY_BYTES)
     throw reader.malformed(`expected at most ${ORDER_KEYS_MAX} order keys`);
   const orderKeys: PackedOrderKey[] = [];
-  for (let start = 0; start < bytes.length; start += ORDER_KEY_BYTES) {
+  for (let start = 0; start < bytes.length; start += ENTRY_ORDER_KEY_BYTES) {
     const at = bytes.readUInt32BE(start) * 2 ** 32 + bytes.readUInt32BE(start + 4);
     if (!Number.isSafeInteger(at)) throw reader.malformed("expected a date below 2^53");
     const seq = bytes.readUInt16BE(start + 8);
-    orderKeys.push({ at, seq, id: bytesOf(bytes, start + 10, start + ORDER_KEY_BYTES) });
+    orderKeys.push({ at, seq, id: bytesOf(bytes, start + 10, start + ENTRY_ORDER_KEY_BYTES) });
   }
   return orderKeys;
 }

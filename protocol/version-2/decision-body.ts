@@ -7,6 +7,7 @@ import { RespReader } from "../resp/resp-reader.js";
 import { writeArrayHead, writeBulk } from "../resp/resp-writer.js";
 import {
   type Decided,
+  ENTRY_ORDER_KEY_BYTES,
   type Envelope,
   type EnvelopeHead,
   envelopeOf,
@@ -23,7 +24,6 @@ import { readHead } from "./envelope-head.js";
 const DECISION_MAGIC = "dbsync2-decision";
 const ELEMENTS = 8;
 const START = Buffer.from(`*${ELEMENTS}\r\n$${DECISION_MAGIC.length}\r\n${DECISION_MAGIC}\r\n`, "latin1");
-const ORDER_KEY_BYTES = 42;
 
 /** The position of a decision. */
 export interface DecisionPosition {
@@ -121,9 +121,9 @@ export function positionBytes(position: DecisionPosition | null): ByteString {
 export function readPosition(reader: RespReader): DecisionPosition | null {
   const bytes = reader.readBulkView();
   if (bytes.length === 0) return null;
-  const at = bytes.length === ORDER_KEY_BYTES ? Number(bytes.readBigUInt64BE()) : Number.NaN;
+  const at = bytes.length === ENTRY_ORDER_KEY_BYTES ? Number(bytes.readBigUInt64BE()) : Number.NaN;
   if (!Number.isSafeInteger(at)) throw reader.malformed("expected a position");
-  return { at, seq: bytes.readUInt16BE(8), id: bytesOf(bytes, ORDER_KEY_BYTES - HASH_BYTES) };
+  return { at, seq: bytes.readUInt16BE(8), id: bytesOf(bytes, ENTRY_ORDER_KEY_BYTES - HASH_BYTES) };
 }
 
 function readNumber(reader: RespReader, max: number): number {

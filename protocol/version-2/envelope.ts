@@ -19,8 +19,10 @@ export const SEQ_MAX = 0xffff;
 export const dateAfter = ({ at, seq }: Pick<EnvelopeHeader, "at" | "seq">) =>
   seq < SEQ_MAX ? { at, seq: seq + 1 } : { at: at + 1, seq: 0 };
 
-/** The length of an order key: at (8) ‖ seq (2) ‖ id (32) ‖ index (4). */
-export const ORDER_KEY_BYTES = 46;
+/** The length of an entry's order key: at (8) ‖ seq (2) ‖ id (32). */
+export const ENTRY_ORDER_KEY_BYTES = 42;
+/** The length of a unit's order key: that of its entry ‖ index (4). */
+export const UNIT_ORDER_KEY_BYTES = 46;
 /** The length of a unit's id: id (32) ‖ index (4). */
 export const UNIT_ID_BYTES = 36;
 /** The maximum number of commands in an envelope whose commands are separate units. Clients limit their batches to it. */
@@ -358,7 +360,7 @@ function readField(reader: RespReader, name: FieldName, envelope: Unread): void 
       envelope.if = readConditions(reader);
       break;
     case "after":
-      envelope.after = readBytes(reader, ORDER_KEY_BYTES);
+      envelope.after = readBytes(reader, UNIT_ORDER_KEY_BYTES);
       break;
     case "as":
       envelope.as = readUser(reader);

@@ -22,17 +22,11 @@ import { crc32 } from "node:zlib";
 import { discard, publishOver, stage, writingFailure } from "../../../keys/atomic-file.js";
 import { errnoOf } from "../../../keys/key-source.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { hexOf } from "../../../protocol/version-2/envelope.js";
+import { ENTRY_ORDER_KEY_BYTES, hexOf } from "../../../protocol/version-2/envelope.js";
 import { hashOf } from "../../engine/trust/identity.js";
 import { syncPathNow } from "../../net/process/disk.js";
 import { DEAD_LETTER_REASONS, type DeadLetterReason } from "../../timeline/dead-letters.js";
-import {
-  compareOrderKeys,
-  type Entry,
-  ORDER_KEY_BYTES,
-  type OrderKey,
-  readOrderKey,
-} from "../../timeline/entries/entry.js";
+import { compareOrderKeys, type Entry, type OrderKey, readOrderKey } from "../../timeline/entries/entry.js";
 import { readEntry } from "../../timeline/entries/stored-value.js";
 
 /** The folder's name in the data folder. */
@@ -339,7 +333,7 @@ const MAGIC = /^dbsync-letters-([1-9])$/;
 const CRC_BYTES = 4;
 const LENGTH_AT = CRC_BYTES + 1;
 const ORDER_KEY_AT = LENGTH_AT + 4;
-const HEAD_BYTES = ORDER_KEY_AT + ORDER_KEY_BYTES;
+const HEAD_BYTES = ORDER_KEY_AT + ENTRY_ORDER_KEY_BYTES;
 /** The maximum length of a value in bytes, which exceeds the length of the longest possible request. */
 const VALUE_BYTES_MAX = 512 * 1024 * 1024;
 

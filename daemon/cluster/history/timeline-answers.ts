@@ -18,7 +18,12 @@ import {
   type Reply,
 } from "../../../protocol/reply.js";
 import { readEntryBody } from "../../../protocol/version-2/decision-body.js";
-import { bytesOfHex, HASH_BYTES, hexOf } from "../../../protocol/version-2/envelope.js";
+import {
+  bytesOfHex,
+  ENTRY_ORDER_KEY_BYTES,
+  HASH_BYTES,
+  hexOf,
+} from "../../../protocol/version-2/envelope.js";
 import { hashOf } from "../../engine/trust/identity.js";
 import { CommandFailure, custom, echoed } from "../../store/arguments/command-errors.js";
 import { commandTable } from "../../store/command-table.js";
@@ -27,7 +32,7 @@ import { DATABASES_DEFAULT } from "../../store/database.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import type { Unit } from "../../store/keyspace/unit.js";
 import type { DigestIndex } from "../../timeline/compare/digest-index.js";
-import { ORDER_KEY_BYTES, readOrderKey } from "../../timeline/entries/entry.js";
+import { readOrderKey } from "../../timeline/entries/entry.js";
 import { RecallFailure, Recalls } from "../../timeline/history-fold.js";
 import { type EntryOutcome, entryOutcomeOf } from "../../timeline/members/rules.js";
 import { FOLD_AHEAD_MS } from "../../timeline/unfolded-entries.js";
@@ -143,9 +148,11 @@ function envelopeOutcomes(argv: readonly ByteString[], node: NodeState, recorder
 }
 
 function outcomeAt(text: ByteString, { timeline, peering }: NodeState): EntryOutcome {
-  const bytes = bytesOfHex(text, ORDER_KEY_BYTES);
+  const bytes = bytesOfHex(text, ENTRY_ORDER_KEY_BYTES);
   if (bytes === undefined)
-    throw custom(`ERR '${echoed(text)}' is not an order key of ${2 * ORDER_KEY_BYTES} hexadecimal digits`);
+    throw custom(
+      `ERR '${echoed(text)}' is not an order key of ${2 * ENTRY_ORDER_KEY_BYTES} hexadecimal digits`,
+    );
   const orderKey = readOrderKey(Buffer.from(bytes, "latin1"));
   const idsFrom = timeline.prunedTo + 1;
   const isStored = orderKey.at >= idsFrom && timeline.holds(orderKey);

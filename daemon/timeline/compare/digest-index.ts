@@ -7,7 +7,8 @@
  */
 import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
 import { STEP_ITEMS, type Steps } from "../../../protocol/steps.js";
-import { firstOrderKeyBytes, ORDER_KEY_BYTES, type OrderKey, writeOrderKey } from "../entries/entry.js";
+import { ENTRY_ORDER_KEY_BYTES } from "../../../protocol/version-2/envelope.js";
+import { firstOrderKeyBytes, type OrderKey, writeOrderKey } from "../entries/entry.js";
 import type { Storage } from "../entries/storage.js";
 import {
   addWords,
@@ -175,7 +176,7 @@ export class DigestIndex {
         firstOrderKeyBytes(reached * 1000),
         firstOrderKeyBytes(at),
       )) {
-        readWordsAt(orderKey, ORDER_KEY_BYTES - 32, this.#id);
+        readWordsAt(orderKey, ENTRY_ORDER_KEY_BYTES - 32, this.#id);
         addWords(sum, 0, this.#id, 0);
         count++;
       }

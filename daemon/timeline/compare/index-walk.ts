@@ -4,7 +4,8 @@
  */
 import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
 import type { Steps } from "../../../protocol/steps.js";
-import { dateOf, firstOrderKeyBytes, ORDER_KEY_BYTES } from "../entries/entry.js";
+import { ENTRY_ORDER_KEY_BYTES } from "../../../protocol/version-2/envelope.js";
+import { dateOf, firstOrderKeyBytes } from "../entries/entry.js";
 import type { DigestIndex, DigestSet } from "./digest-index.js";
 import { nextOrderKey } from "./order-key-ranges.js";
 import { ROW_SECONDS, type SumRow } from "./reconcile-message.js";
@@ -14,7 +15,7 @@ import type { SumTable } from "./sum-table.js";
  * The number of order keys that are visited between two turns of the event loop, which takes one or two milliseconds.
  */
 const ORDER_KEYS_PER_STEP = 1024;
-const ID_OFFSET = ORDER_KEY_BYTES - 32;
+const ID_OFFSET = ENTRY_ORDER_KEY_BYTES - 32;
 
 export class OrderKeyWalk {
   readonly #index: DigestIndex;
@@ -62,8 +63,8 @@ export class OrderKeyWalk {
 }
 
 /** Returns the upper word of the least significant 64 bits of an id; `lowOf` returns the lower word. */
-const highOf = (orderKey: Buffer): number => orderKey.readUInt32BE(ORDER_KEY_BYTES - 8);
-const lowOf = (orderKey: Buffer): number => orderKey.readUInt32BE(ORDER_KEY_BYTES - 4);
+const highOf = (orderKey: Buffer): number => orderKey.readUInt32BE(ENTRY_ORDER_KEY_BYTES - 8);
+const lowOf = (orderKey: Buffer): number => orderKey.readUInt32BE(ENTRY_ORDER_KEY_BYTES - 4);
 
 /** Returns the first bits of an id, at least one. */
 export const groupOf = (orderKey: Buffer, bits: number): number =>

@@ -13,7 +13,7 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
-import { ORDER_KEY_BYTES } from "../entries/entry.js";
+import { ENTRY_ORDER_KEY_BYTES } from "../../../protocol/version-2/envelope.js";
 import type { LogMark, StorageOperation } from "../entries/storage.js";
 
 export const MARKER_BYTES = 16;
@@ -40,7 +40,7 @@ export function recordBytes(operations: readonly StorageOperation[]): number {
   for (const operation of operations) {
     bytes += 1;
     if (operation.kind === "mark") bytes += 1 + operation.name.length;
-    else bytes += ORDER_KEY_BYTES;
+    else bytes += ENTRY_ORDER_KEY_BYTES;
     if (operation.kind !== "remove") bytes += 4 + operation.value.length;
   }
   return bytes;
@@ -56,7 +56,7 @@ export function writeRecord(target: Buffer, marker: Buffer, { sequence, safe, op
       at += target.write(operation.name, at, "latin1");
     } else {
       target.set(operation.orderKey, at);
-      at += ORDER_KEY_BYTES;
+      at += ENTRY_ORDER_KEY_BYTES;
     }
     if (operation.kind === "remove") continue;
     at = target.writeUInt32BE(operation.value.length, at);
@@ -104,9 +104,10 @@ function readOperations(bytes: Buffer): StorageOperation[] {
       const name = take(bytes[at++] as number).toString("latin1");
       operations.push({ kind: "mark", name, value: take(take(4).readUInt32BE()) });
     } else if (kind === KINDS.put) {
-      const orderKey = take(ORDER_KEY_BYTES);
+      const orderKey = take(ENTRY_ORDER_KEY_BYTES);
       operations.push({ kind: "put", orderKey, value: take(take(4).readUInt32BE()) });
-    } else if (kind === KINDS.remove) operations.push({ kind: "remove", orderKey: take(ORDER_KEY_BYTES) });
+    } else if (kind === KINDS.remove)
+      operations.push({ kind: "remove", orderKey: take(ENTRY_ORDER_KEY_BYTES) });
     else throw new RangeError(`the log contains an operation of kind ${kind}: a later release wrote it`);
   }
   return operations;

@@ -3,7 +3,7 @@
  * entries. Source: docs/protocol-v2.md "Signature and id".
  */
 import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
-import type { Envelope } from "../../../protocol/version-2/envelope.js";
+import { ENTRY_ORDER_KEY_BYTES, type Envelope } from "../../../protocol/version-2/envelope.js";
 
 /** The bytes of an envelope as its client signed and sent it. */
 export interface SignedBytes {
@@ -39,8 +39,6 @@ export interface FlushedEntry extends OrderKey {
   readonly ring: Entry | null;
 }
 
-export const ORDER_KEY_BYTES = 42;
-
 export const orderKeyOf = ({ id, envelope: { at, seq } }: Entry): OrderKey => ({ at, seq, id });
 
 /** Compares two order keys: negative if `a` comes first, 0 if they are equal. */
@@ -59,7 +57,7 @@ export function compareEntries(a: Entry, b: Entry): number {
 
 /** Writes an order key as 42 bytes that sort in the same order: `at` (8, big-endian), `seq` (2), id. */
 export function writeOrderKey({ at, seq, id }: OrderKey): Buffer {
-  const bytes = Buffer.allocUnsafe(ORDER_KEY_BYTES);
+  const bytes = Buffer.allocUnsafe(ENTRY_ORDER_KEY_BYTES);
   bytes.writeUInt32BE(Math.floor(at / 2 ** 32), 0);
   bytes.writeUInt32BE(at >>> 0, 4);
   bytes.writeUInt16BE(seq, 8);
@@ -70,7 +68,7 @@ export function writeOrderKey({ at, seq, id }: OrderKey): Buffer {
 /** Parses an order key. @param bytes  from `writeOrderKey` */
 export function readOrderKey(bytes: Uint8Array): OrderKey {
   const view = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return { at: dateOf(view), seq: view.readUInt16BE(8), id: bytesOf(view, 10, ORDER_KEY_BYTES) };
+  return { at: dateOf(view), seq: view.readUInt16BE(8), id: bytesOf(view, 10, ENTRY_ORDER_KEY_BYTES) };
 }
 
 /** Returns only the date, in milliseconds since 1970. @param orderKey  from `writeOrderKey` */

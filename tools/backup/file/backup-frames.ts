@@ -4,9 +4,9 @@
  * that were left out, repeated or moved. The number of a kind never changes.
  */
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
-import { ORDER_KEY_BYTES } from "../../../daemon/timeline/entries/entry.js";
 import type { MarkName } from "../../../daemon/timeline/entries/storage.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
+import { ENTRY_ORDER_KEY_BYTES } from "../../../protocol/version-2/envelope.js";
 
 /** SHA-256, 32 bytes. */
 export type Hash = (bytes: Buffer) => ByteString;
@@ -192,10 +192,10 @@ export class EntryItems {
 
   /** Adds an entry by copying both buffers. */
   add(orderKey: Buffer, value: Buffer): void {
-    const item = Buffer.allocUnsafe(ORDER_KEY_BYTES + LENGTH_BYTES + value.length);
+    const item = Buffer.allocUnsafe(ENTRY_ORDER_KEY_BYTES + LENGTH_BYTES + value.length);
     item.set(orderKey);
-    item.writeUInt32BE(value.length, ORDER_KEY_BYTES);
-    item.set(value, ORDER_KEY_BYTES + LENGTH_BYTES);
+    item.writeUInt32BE(value.length, ENTRY_ORDER_KEY_BYTES);
+    item.set(value, ENTRY_ORDER_KEY_BYTES + LENGTH_BYTES);
     this.#parts.push(item);
     this.#bytes += item.length;
   }
@@ -211,10 +211,10 @@ export class EntryItems {
 /** Yields entries as views of `items`. @throws RangeError  the bytes are malformed */
 export function* entriesOf(items: Buffer): Generator<StoredEntry> {
   for (let at = 0; at < items.length; ) {
-    const start = at + ORDER_KEY_BYTES + LENGTH_BYTES;
-    const end = start + items.readUInt32BE(at + ORDER_KEY_BYTES);
+    const start = at + ENTRY_ORDER_KEY_BYTES + LENGTH_BYTES;
+    const end = start + items.readUInt32BE(at + ENTRY_ORDER_KEY_BYTES);
     if (end > items.length) throw new RangeError("an entry is longer than its frame");
-    yield [items.subarray(at, at + ORDER_KEY_BYTES), items.subarray(start, end)];
+    yield [items.subarray(at, at + ENTRY_ORDER_KEY_BYTES), items.subarray(start, end)];
     at = end;
   }
 }

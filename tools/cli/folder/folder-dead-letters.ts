@@ -16,11 +16,11 @@ import { noTimeline, ownerOf } from "../../../daemon/engine/trust/data-folder.js
 import { StartError } from "../../../daemon/net/process/service.js";
 import type { DeadLetterWriter } from "../../../daemon/timeline/dead-letters.js";
 import { openFolderView } from "../../../daemon/timeline/disk/folder-view.js";
-import { type Entry, ORDER_KEY_BYTES, readOrderKey } from "../../../daemon/timeline/entries/entry.js";
+import { type Entry, readOrderKey } from "../../../daemon/timeline/entries/entry.js";
 import type { EntryOutcome } from "../../../daemon/timeline/members/rules.js";
 import { writingFailure } from "../../../keys/atomic-file.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { dateText, hexOf } from "../../../protocol/version-2/envelope.js";
+import { dateText, ENTRY_ORDER_KEY_BYTES, hexOf } from "../../../protocol/version-2/envelope.js";
 import type { FolderFlags } from "../shared/folder-options.js";
 import { folderPath, withFolderErrors } from "./data-folder.js";
 
@@ -402,7 +402,7 @@ function* batchesOf(entries: Iterable<Stored>, known: ReadonlySet<ByteString>): 
   let batch: Stored[] = [];
   let bytes = 0;
   for (const [orderKey, value] of entries) {
-    if (orderKey.length !== ORDER_KEY_BYTES || known.has(readOrderKey(orderKey).id)) continue;
+    if (orderKey.length !== ENTRY_ORDER_KEY_BYTES || known.has(readOrderKey(orderKey).id)) continue;
     // The buffers are views of pages that will be overwritten by the next read.
     batch.push([Buffer.from(orderKey), Buffer.from(value)]);
     bytes += value.length;

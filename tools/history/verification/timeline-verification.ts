@@ -46,7 +46,12 @@ import { bytesOf } from "../../../protocol/byte-string.js";
 import { readCertificate } from "../../../protocol/members/decision-messages.js";
 import { finish } from "../../../protocol/steps.js";
 import { readDecision } from "../../../protocol/version-2/decision-body.js";
-import { dateText, hexOf, signedPieces } from "../../../protocol/version-2/envelope.js";
+import {
+  dateText,
+  ENTRY_ORDER_KEY_BYTES,
+  hexOf,
+  signedPieces,
+} from "../../../protocol/version-2/envelope.js";
 import type { OpenedBackup } from "../../backup/file/opened-backup.js";
 
 /** Thrown if a timeline cannot be verified. The message states the reason, and what to do. */
@@ -438,12 +443,10 @@ function pageFault(folder: string, { page, problem, from, to }: PageDamage): Fau
   return { kind: "damaged-page", where: `${join(folder, "data.mdb")}, page ${page} (${problem}), ${span}` };
 }
 
+/** Returns the date of an order key, or `otherwise` if there is none: the keys of marks are shorter. */
 function dateOr(key: Buffer | null, otherwise: string): string {
-  return key === null || key.length < ORDER_KEY_BYTES_MIN ? otherwise : dateText(readOrderKey(key).at);
+  return key === null || key.length < ENTRY_ORDER_KEY_BYTES ? otherwise : dateText(readOrderKey(key).at);
 }
-
-/** The minimum length of an order key in bytes: marks have shorter keys. */
-const ORDER_KEY_BYTES_MIN = 42;
 
 function logFaults(folder: string, { lost }: LogRemains): Fault[] {
   const groups = `${lost} ${lost === 1 ? "group" : "groups"} of writes`;

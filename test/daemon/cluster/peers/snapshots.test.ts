@@ -4,11 +4,12 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ORDER_KEY_BYTES, readOrderKey } from "../../../../daemon/timeline/entries/entry.js";
+import { readOrderKey } from "../../../../daemon/timeline/entries/entry.js";
 import type { LostEntries } from "../../../../daemon/timeline/lost-entries.js";
 import type { AdoptionHandlers } from "../../../../daemon/timeline/snapshot-transfer.js";
 import type { SnapshotSeal } from "../../../../daemon/timeline/snapshots/snapshot-stores.js";
 import type { Timeline } from "../../../../daemon/timeline/timeline.js";
+import { ENTRY_ORDER_KEY_BYTES } from "../../../../protocol/version-2/envelope.js";
 import { double } from "../../../support/double.js";
 import { EPOCH, entryOf, keyOf, sha256 } from "./entries.js";
 import type { FakeTimeline } from "./fake-timeline.js";
@@ -124,8 +125,8 @@ class FakeHandover {
     this.#timeline.prune(staged.cutAt);
     this.content = bytes;
     index.clear();
-    for (let at = 0; at < bytes.length; at += ORDER_KEY_BYTES)
-      index.add(readOrderKey(bytes.subarray(at, at + ORDER_KEY_BYTES)), false);
+    for (let at = 0; at < bytes.length; at += ENTRY_ORDER_KEY_BYTES)
+      index.add(readOrderKey(bytes.subarray(at, at + ENTRY_ORDER_KEY_BYTES)), false);
     for (const orderKey of storage.orderKeys(null, null)) index.add(readOrderKey(orderKey), false);
     owner.onAdopted();
   }

@@ -28,7 +28,8 @@ import { DiskStorage, type Fsync } from "../../../../daemon/timeline/disk/disk-s
 import { entrySlices, SLICE_BYTES } from "../../../../daemon/timeline/disk/lmdb-reader.js";
 import { LOG_END_FILE } from "../../../../daemon/timeline/disk/log-record.js";
 import { FolderInUse } from "../../../../daemon/timeline/disk/timeline-folder.js";
-import { ORDER_KEY_BYTES, writeOrderKey } from "../../../../daemon/timeline/entries/entry.js";
+import { writeOrderKey } from "../../../../daemon/timeline/entries/entry.js";
+import { ENTRY_ORDER_KEY_BYTES } from "../../../../protocol/version-2/envelope.js";
 import { some } from "../../../support/amount.js";
 import { until } from "../../../support/until.js";
 import { contentOf, KEPT, orderKeyOf, type ValueSize, WORKERS } from "../support/disk-child.js";
@@ -276,7 +277,7 @@ test("a damaged log is reported and moved aside, and the groups after the damage
     // The first group contains the first entries of all workers.
     const first = bytes.indexOf(orderKeyOf(0));
     assert.notEqual(first, -1);
-    bytes[first + ORDER_KEY_BYTES + 100]! ^= 1;
+    bytes[first + ENTRY_ORDER_KEY_BYTES + 100]! ^= 1;
     writeFileSync(path, bytes);
     const reports: object[] = [];
     const storage = new DiskStorage(folder, "always", {
