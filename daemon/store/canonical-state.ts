@@ -7,7 +7,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { Database } from "./database.js";
 import type { KeyRing } from "./key-ring.js";
-import type { Entry } from "./keyspace/keyspace.js";
+import type { KeyEntry } from "./keyspace/keyspace.js";
 import type { KeyRecord } from "./rights/key-record.js";
 import { type Digest64, DigestMix } from "./values/digest-mix.js";
 import { typeName } from "./values/value.js";
@@ -62,7 +62,7 @@ export function hashOfKey(db: number, key: ByteString, salt: number): number {
  * comparison checks a different part. The consumer groups of a stream are
  * left out, because changes to them do not change the key's last writer.
  */
-export function digestOfEntry(db: number, { key, value, expire, writer }: Entry, salt: number): Digest64 {
+export function digestOfEntry(db: number, { key, value, expire, writer }: KeyEntry, salt: number): Digest64 {
   const mix = new DigestMix(salt);
   mix.number(db);
   mix.text(key);

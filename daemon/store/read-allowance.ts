@@ -5,7 +5,7 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { BYTES_PER_STEP, STEPS_GRANTED } from "./keyspace/effort-budget.js";
-import type { Entry, Keyspace } from "./keyspace/keyspace.js";
+import type { KeyEntry, Keyspace } from "./keyspace/keyspace.js";
 import { estimatedBytes } from "./keyspace/size-estimate.js";
 import type { Command } from "./rows/command-row.js";
 import { touchesOf } from "./rows/key-spec.js";
@@ -31,7 +31,7 @@ export interface Reads {
 export function allowanceOf({ command, argv, db }: Reads, keyspaces: readonly Keyspace[]): number {
   const commands = [command].flat();
   const calls = (Array.isArray(command) ? argv : [argv]) as readonly (readonly ByteString[])[];
-  const entries = new Map<Entry, ByteString>();
+  const entries = new Map<KeyEntry, ByteString>();
   let steps = 0;
   for (const [i, call] of calls.entries()) {
     for (const { length } of call) steps += STEPS_GRANTED * (1 + length / BYTES_PER_STEP);

@@ -6,7 +6,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { test } from "node:test";
-import { type Entry, Keyspace } from "../../daemon/store/keyspace/keyspace.js";
+import { type KeyEntry, Keyspace } from "../../daemon/store/keyspace/keyspace.js";
 import { makeFolder, type RunningReplica, startReplica } from "../daemon/program/replicas.js";
 import { skipUnlessFull } from "../support/amount.js";
 import { peerArgs } from "../support/cluster-secret.js";
@@ -18,10 +18,10 @@ const KEY = "the price";
 const app = makeKeyPair("rsa");
 const root = makeKeyPair();
 /** The values of the key, in the order in which stores created them. */
-const createdEntries: Entry[] = [];
+const createdEntries: KeyEntry[] = [];
 
 const { add } = Keyspace.prototype;
-Keyspace.prototype.add = function noted(this: Keyspace, ...given: Parameters<Keyspace["add"]>): Entry {
+Keyspace.prototype.add = function noted(this: Keyspace, ...given: Parameters<Keyspace["add"]>): KeyEntry {
   const entry = add.apply(this, given);
   if (entry.key === KEY) createdEntries.push(entry);
   return entry;
@@ -46,7 +46,7 @@ test("all daemons report a value that differs on one daemon, until that daemon i
     await client.replies([["SET", KEY, "10"]]);
     await until("all daemons have the key", () => createdEntries.length === ports.length);
     const beganAt = performance.now();
-    (createdEntries[1] as Entry).value = "11";
+    (createdEntries[1] as KeyEntry).value = "11";
     const findings = ({ log }: RunningReplica) =>
       log.filter(({ key, msg }) => key === KEY && /differs/.test(msg));
     await until("all daemons report the key", () => all().every((one) => findings(one).length > 0));

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { StateDifference } from "../../daemon/cluster/peers/state/state-comparing.js";
-import type { Entry } from "../../daemon/store/keyspace/keyspace.js";
+import type { KeyEntry } from "../../daemon/store/keyspace/keyspace.js";
 import { Hash } from "../../daemon/store/values/hash.js";
 import { List } from "../../daemon/store/values/list.js";
 import { MemberSet } from "../../daemon/store/values/member-set.js";
@@ -30,7 +30,7 @@ async function until(world: World, patience: number, holds: () => boolean): Prom
 const found = ({ daemon }: Host): readonly StateDifference[] => daemon?.peering.states.differences.all ?? [];
 
 /** Corrupts a value that contains bytes, or removes the key. */
-function corrupt(entry: Entry, remove: () => void): string {
+function corrupt(entry: KeyEntry, remove: () => void): string {
   const { value } = entry;
   if (typeof value === "string") entry.value = `${value}?`;
   else if (value instanceof List) value.push("left", "?");

@@ -13,7 +13,7 @@ import type { OrderKey } from "../../timeline/entries/entry.js";
 import type { MemberConnection } from "./connections/member-connection.js";
 import type { IncomingBatch, Intake, Sender } from "./exchange/entry-intake.js";
 import { type EntrySpreading, type OfferPace, parts, type Receiver } from "./exchange/entry-spreading.js";
-import { Outbox } from "./exchange/member-outbox.js";
+import { MemberOutbox } from "./exchange/member-outbox.js";
 import { type Reconciled, Reconciling } from "./exchange/reconciling.js";
 import type { MissingEntries } from "./finality/missing-entries.js";
 import type { ReportTable } from "./finality/report-table.js";
@@ -70,7 +70,7 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
   readonly id: ByteString;
   /** Its bit in sets of members. */
   readonly bit: number;
-  readonly outbox: Outbox;
+  readonly outbox: MemberOutbox;
   readonly offerPace: OfferPace;
   readonly channelMessages: MemberChannelMessages;
   /** Order keys of entries on this daemon's disk that still have to be reported to the member. */
@@ -122,7 +122,7 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
     this.#snapshotSending = new SnapshotSending(cluster, connection);
     this.channelMessages = new MemberChannelMessages(this, cluster);
     this.offerPace = spreading.newPace();
-    this.outbox = new Outbox(cluster, this, spreading.states, spreading.packer);
+    this.outbox = new MemberOutbox(cluster, this, spreading.states, spreading.packer);
     this.#reconciling = new Reconciling(cluster, this);
   }
 

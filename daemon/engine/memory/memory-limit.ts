@@ -26,7 +26,7 @@ import { CommandFailure } from "../../store/arguments/command-errors.js";
 import { commandTable } from "../../store/command-table.js";
 import type { Database } from "../../store/database.js";
 import type { KeyUsage } from "../../store/keyspace/key-usage.js";
-import type { Entry, Keyspace } from "../../store/keyspace/keyspace.js";
+import type { KeyEntry, Keyspace } from "../../store/keyspace/keyspace.js";
 import { estimatedBytes } from "../../store/keyspace/size-estimate.js";
 import { type Refused, refused } from "../answers/request.js";
 import type { Backend } from "../backends/backend.js";
@@ -345,7 +345,7 @@ const TRIES = 16;
 
 interface Victim {
   readonly db: number;
-  readonly entry: Entry;
+  readonly entry: KeyEntry;
 }
 
 /** Returns the key to drop, or null if there is none. @param random  returns a number of at least 0 and below 1 */
@@ -446,7 +446,7 @@ function leastUsed(choose: Choice): Choice {
 function anyKey(keyspaces: readonly Keyspace[], random: () => number): Victim | null {
   let index = Math.floor(random() * keyspaces.reduce((sum, { size }) => sum + size, 0));
   for (const [db, { entries, size }] of keyspaces.entries()) {
-    if (index < size) return { db, entry: entries[index] as Entry };
+    if (index < size) return { db, entry: entries[index] as KeyEntry };
     index -= size;
   }
   return null;

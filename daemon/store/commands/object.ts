@@ -7,7 +7,7 @@ import { array, bulk, integer, NIL, type Reply, status } from "../../../protocol
 import { custom, syntaxError, wrongArity } from "../arguments/command-errors.js";
 import { indexArgument } from "../arguments/number-arguments.js";
 import { encodingName, referenceCount } from "../keyspace/encoding-name.js";
-import type { Entry } from "../keyspace/keyspace.js";
+import type { KeyEntry } from "../keyspace/keyspace.js";
 import type { Data } from "../keyspace/mutators.js";
 import { estimatedBytes } from "../keyspace/size-estimate.js";
 import type { Unit } from "../keyspace/unit.js";
@@ -109,7 +109,7 @@ function container(name: string, since: string, summary: string): Row {
 }
 
 /** Returns the common part of the rows of commands that report on one key's value. */
-function about(answer: (entry: Entry, data: Data, unit: Unit) => Reply): Omit<Row, "summary"> {
+function about(answer: (entry: KeyEntry, data: Data, unit: Unit) => Reply): Omit<Row, "summary"> {
   return {
     arity: 3,
     flags: ["readonly"],

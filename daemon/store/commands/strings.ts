@@ -35,7 +35,7 @@ import {
   setEvents,
   severalSetEvents,
 } from "../events/event-rules.js";
-import { type Entry, NO_EXPIRY } from "../keyspace/keyspace.js";
+import { type KeyEntry, NO_EXPIRY } from "../keyspace/keyspace.js";
 import type { Data } from "../keyspace/mutators.js";
 import { stringLength, stringPart } from "../keyspace/string-parts.js";
 import type { Unit } from "../keyspace/unit.js";
@@ -515,7 +515,7 @@ function set(data: Data, argv: readonly ByteString[], unit: { at: number }): Rep
   }
   const options = stringOptions(argv, 3, "set");
   const expire = expiryOf(options.expiry, unit.at, "set");
-  const old: Entry | undefined = options.get ? data.getString(key) : data.get(key);
+  const old: KeyEntry | undefined = options.get ? data.getString(key) : data.get(key);
   if (options.get) data.lookups.note(key, old !== undefined);
   const answer = options.get ? bulkOrNil(old?.value as ByteString | undefined) : OK;
   if (options.condition === (old === undefined ? "XX" : "NX")) return options.get ? answer : NIL;

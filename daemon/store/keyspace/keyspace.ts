@@ -12,11 +12,11 @@ import type { Value } from "../values/value.js";
 import type { KeyUsage } from "./key-usage.js";
 import type { Unit } from "./unit.js";
 
-/** The value of `Entry.expire` for a key that does not expire. */
+/** The value of `KeyEntry.expire` for a key that does not expire. */
 export const NO_EXPIRY = 0;
 
 /** A key with its value, its expiry time and its last writer. */
-export interface Entry {
+export interface KeyEntry {
   readonly key: ByteString;
   value: Value;
   /** The value, or a long string that is being modified: see string-parts.ts. */
@@ -33,17 +33,17 @@ export interface Entry {
   use: number;
 }
 
-/** The value of `Entry.writerIndex` if the id is stored completely. */
+/** The value of `KeyEntry.writerIndex` if the id is stored completely. */
 export const COMPLETE_ID = -1;
 
 /** Makes a unit the key's last writer. */
-export function noteWriter(entry: Entry, unit: Unit): void {
+export function noteWriter(entry: KeyEntry, unit: Unit): void {
   entry.writerStart = unit.envelope ?? unit.id;
   entry.writerIndex = unit.index ?? COMPLETE_ID;
 }
 
 /** Whether a key has expired for a unit with the given date: the key exists up to and including its expiry time. */
-export function isExpired(entry: Entry, at: number): boolean {
+export function isExpired(entry: KeyEntry, at: number): boolean {
   return entry.expire !== NO_EXPIRY && at > entry.expire;
 }
 
@@ -51,7 +51,7 @@ export function isExpired(entry: Entry, at: number): boolean {
  * An entry as it is stored. The expiry time of a key that does not expire is null: if the field contained a number in
  * every entry, V8 would allocate a separate object for each number.
  */
-class StoredEntry implements Entry {
+class StoredEntry implements KeyEntry {
   readonly key: ByteString;
   content: Value | StringDraft;
   writerStart: ByteString;
@@ -101,7 +101,7 @@ class StoredEntry implements Entry {
 
 export class Keyspace {
   readonly #usage: KeyUsage | null;
-  readonly #table = new DenseTable<Entry>((entry) => entry.key);
+  readonly #table = new DenseTable<KeyEntry>((entry) => entry.key);
   readonly #expiringKeys = new ExpiringKeys((key, expire) => this.find(key)?.expire === expire);
   /** The number of keys that have an expiry time. It is a field, because each write reads it; only this class sets it. */
   expiring = 0;
@@ -143,7 +143,7 @@ export class Keyspace {
   }
 
   /** All entries as a dense array, for KEYS and RANDOMKEY; the caller must not change it. */
-  get entries(): readonly Entry[] {
+  get entries(): readonly KeyEntry[] {
     return this.#table.items;
   }
 
@@ -153,13 +153,13 @@ export class Keyspace {
   }
 
   /** Returns the entry of a key, expired or not. */
-  find(key: ByteString): Entry | undefined {
+  find(key: ByteString): KeyEntry | undefined {
     const slot = this.#table.find(key);
     return slot < 0 ? undefined : this.#table.items[slot];
   }
 
   /** Sets or adds a key. */
-  set(key: ByteString, value: Value, expire: number, writer: ByteString): Entry {
+  set(key: ByteString, value: Value, expire: number, writer: ByteString): KeyEntry {
     const entry = this.find(key);
     if (entry === undefined) return this.add(key, value, expire, writer);
     this.replace(entry, value, expire);
@@ -168,7 +168,7 @@ export class Keyspace {
   }
 
   /** Adds a new key. */
-  add(key: ByteString, value: Value, expire: number, writer: ByteString): Entry {
+  add(key: ByteString, value: Value, expire: number, writer: ByteString): KeyEntry {
     const entry = new StoredEntry(key, value, writer, this.#usage === null ? 0 : this.#usage.fresh);
     this.#table.push(entry);
     if (expire !== NO_EXPIRY) this.setExpire(entry, expire);
@@ -176,12 +176,12 @@ export class Keyspace {
   }
 
   /** Replaces the value of an existing key; the caller must record its writer. */
-  replace(entry: Entry, value: Value, expire: number): void {
+  replace(entry: KeyEntry, value: Value, expire: number): void {
     entry.value = value;
     if (entry.expire !== expire) this.setExpire(entry, expire);
   }
 
-  setExpire(entry: Entry, expire: number): void {
+  setExpire(entry: KeyEntry, expire: number): void {
     this.#forgetExpire(entry);
     entry.expire = expire;
     if (expire === NO_EXPIRY) return;
@@ -193,7 +193,7 @@ export class Keyspace {
   delete(key: ByteString): void {
     const slot = this.#table.find(key);
     if (slot < 0) return;
-    this.#forgetExpire(this.#table.items[slot] as Entry);
+    this.#forgetExpire(this.#table.items[slot] as KeyEntry);
     this.#table.removeAt(slot);
   }
 
@@ -215,7 +215,7 @@ export class Keyspace {
   }
 
   /** Returns the key that expires first, whether or not it has expired already. */
-  firstToExpire(): Entry | undefined {
+  firstToExpire(): KeyEntry | undefined {
     for (;;) {
       const { first } = this.#expiringKeys;
       if (first === undefined) return undefined;
@@ -229,14 +229,14 @@ export class Keyspace {
    * Returns a key that expires, selected by a number (at least 0, below 1), or undefined if the number selects no key.
    * Another number may then select a key.
    */
-  sampleExpiring(chance: number): Entry | undefined {
+  sampleExpiring(chance: number): KeyEntry | undefined {
     const chosen = this.#expiringKeys.sample(chance);
     const entry = chosen === undefined ? undefined : this.find(chosen.key);
     return entry?.expire === chosen?.expire ? entry : undefined;
   }
 
   /** Must be called before an entry's expiry time changes, or the entry is removed. */
-  #forgetExpire({ expire }: Entry): void {
+  #forgetExpire({ expire }: KeyEntry): void {
     if (expire === NO_EXPIRY) return;
     this.expiring--;
     this.#expiringKeys.remove(expire);

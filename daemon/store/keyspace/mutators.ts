@@ -22,13 +22,13 @@ import {
   WALKED_KEY_STEPS,
 } from "./effort-budget.js";
 import { KeyUsage, Lookups, NOT_USED, UNCOUNTED } from "./key-usage.js";
-import { type Entry, isExpired, Keyspace, NO_EXPIRY, noteWriter } from "./keyspace.js";
+import { isExpired, type KeyEntry, Keyspace, NO_EXPIRY, noteWriter } from "./keyspace.js";
 import { holdsString, patchString, type StringForms, stringLength, stringPart } from "./string-parts.js";
 import { type Inverse, putRecord, swapKeyspaces, type UndoRecord, ValueChange } from "./undo.js";
 import type { Unit } from "./unit.js";
 
 /** An entry whose type has been checked. */
-export type Typed<V extends Value> = Omit<Entry, "value"> & { value: V };
+export type Typed<V extends Value> = Omit<KeyEntry, "value"> & { value: V };
 
 /** The class of a collection. */
 type ValueClass<V> = new () => V;
@@ -51,9 +51,9 @@ export class Data {
   #use = NOT_USED;
   #records: UndoRecord[] | null = null;
   /** The entry whose previous writer was recorded last. */
-  #touched: Entry | null = null;
+  #touched: KeyEntry | null = null;
   /** The string that was patched last. */
-  #patched: Entry | null = null;
+  #patched: KeyEntry | null = null;
   /** The id of the unit that patched that string. */
   #patchedBy: ByteString = "";
 
@@ -99,14 +99,14 @@ export class Data {
    * Returns all entries of the unit's database, including expired ones, and counts the cost of reading them.
    * @throws BudgetExceeded
    */
-  walked(): readonly Entry[] {
+  walked(): readonly KeyEntry[] {
     const { entries } = this.keyspace();
     this.effort.work(WALKED_KEY_STEPS * entries.length);
     return entries;
   }
 
   /** Returns the key's entry, unless it has expired by the unit's date. */
-  get(key: ByteString, db = this.#unit.db): Entry | undefined {
+  get(key: ByteString, db = this.#unit.db): KeyEntry | undefined {
     const entry = this.#keyspaces[db]!.find(key);
     if (entry === undefined || isExpired(entry, this.#unit.at)) {
       this.#counted.miss(key);
@@ -137,7 +137,7 @@ export class Data {
   }
 
   /** Sets a key to a value; replaces any previous value. */
-  put(key: ByteString, value: Value, expire = NO_EXPIRY, db = this.#unit.db): Entry {
+  put(key: ByteString, value: Value, expire = NO_EXPIRY, db = this.#unit.db): KeyEntry {
     if (typeof value !== "string") this.effort.produce(1 + memberSteps(value) * value.size);
     const keyspace = this.#keyspaces[db]!;
     const entry = keyspace.find(key);
@@ -165,7 +165,7 @@ export class Data {
   }
 
   /** Sets a key's expiry time or removes it (NO_EXPIRY). */
-  expire(entry: Entry, expire: number): void {
+  expire(entry: KeyEntry, expire: number): void {
     this.#records?.push({ mutator: "expire", db: this.#unit.db, key: entry.key, old: entry.expire });
     this.keyspace().setExpire(entry, expire);
     this.touch(entry);
@@ -185,7 +185,7 @@ export class Data {
    * Writes bytes into a string, starting at an offset; the expiry time stays the same. Zeros fill a gap after the end
    * of the string. The record contains only the overwritten bytes.
    */
-  patch(entry: Entry, offset: number, bytes: ByteString): void {
+  patch(entry: KeyEntry, offset: number, bytes: ByteString): void {
     this.effort.produce(1, bytes.length + Math.max(0, offset - stringLength(entry)));
     if (this.#records !== null) {
       const length = stringLength(entry);
@@ -324,7 +324,7 @@ export class Data {
   }
 
   /** Makes the unit the last writer of a key whose value it has changed. */
-  touch(entry: Entry): void {
+  touch(entry: KeyEntry): void {
     const { db } = this.#unit;
     // Compares entries instead of writers' ids: ids mostly differ only at their ends, so comparing two ids would take
     // longer than some commands.

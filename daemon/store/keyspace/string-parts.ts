@@ -2,18 +2,18 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { DRAFT_BYTES_MIN, StringDraft } from "../values/string-draft.js";
 import { EMBEDDED_BYTES_MAX } from "./encoding-name.js";
-import type { Entry } from "./keyspace.js";
+import type { KeyEntry } from "./keyspace.js";
 
-export function holdsString({ content }: Entry): boolean {
+export function holdsString({ content }: KeyEntry): boolean {
   return typeof content === "string" || content instanceof StringDraft;
 }
 
-export function stringLength({ content }: Entry): number {
+export function stringLength({ content }: KeyEntry): number {
   return (content as ByteString | StringDraft).length;
 }
 
 /** Returns the bytes `from` ≤ index < `to`, limited to those that exist. @param from at least 0, like `to` */
-export function stringPart({ content }: Entry, from: number, to: number): ByteString {
+export function stringPart({ content }: KeyEntry, from: number, to: number): ByteString {
   return (content as ByteString | StringDraft).slice(from, to);
 }
 
@@ -22,7 +22,7 @@ export function stringPart({ content }: Entry, from: number, to: number): ByteSt
  * lazily.
  * @param mayChain whether lazy concatenation is allowed: V8 copies the complete string when a part of it is read later
  */
-export function patchString(entry: Entry, offset: number, bytes: ByteString, mayChain = true): void {
+export function patchString(entry: KeyEntry, offset: number, bytes: ByteString, mayChain = true): void {
   const content = entry.content as ByteString | StringDraft;
   if (typeof content !== "string") content.patch(offset, bytes);
   else if (content.length < DRAFT_BYTES_MIN || (mayChain && offset >= content.length))
@@ -35,7 +35,7 @@ export function patchString(entry: Entry, offset: number, bytes: ByteString, may
 }
 
 /** Reverts a patch. @param old the overwritten bytes @param length the string's previous length */
-export function unpatchString(entry: Entry, offset: number, old: ByteString, length: number): void {
+export function unpatchString(entry: KeyEntry, offset: number, old: ByteString, length: number): void {
   if (old !== "") patchString(entry, offset, old);
   const content = entry.content as ByteString | StringDraft;
   if (typeof content === "string") entry.value = content.slice(0, length);
@@ -60,10 +60,10 @@ type StringForm = "raw" | "embstr";
  */
 export class StringForms {
   /** Forms by entry; the most recent is last. */
-  readonly #forms = new Map<Entry, { readonly form: StringForm; readonly writer: ByteString }>();
+  readonly #forms = new Map<KeyEntry, { readonly form: StringForm; readonly writer: ByteString }>();
 
   /** Records the form of a short string. Long strings have only one form, and a record would keep them in memory. */
-  note(entry: Entry, form: StringForm): void {
+  note(entry: KeyEntry, form: StringForm): void {
     this.forget(entry);
     if (stringLength(entry) > EMBEDDED_BYTES_MAX) return;
     this.#forms.set(entry, { form, writer: entry.writer });
@@ -75,12 +75,12 @@ export class StringForms {
   }
 
   /** Forgets the form, because the key has a new string. */
-  forget(entry: Entry): void {
+  forget(entry: KeyEntry): void {
     if (this.#forms.size > 0) this.#forms.delete(entry);
   }
 
   /** Returns the form of an entry's string; null means the form of a new string with these bytes. */
-  of(entry: Entry): StringForm | null {
+  of(entry: KeyEntry): StringForm | null {
     const noted = this.#forms.get(entry);
     return noted?.writer === entry.writer ? noted.form : null;
   }

@@ -10,7 +10,7 @@ import type { End, List } from "../values/list.js";
 import type { MemberSet } from "../values/member-set.js";
 import type { SortedSet } from "../values/sorted-set.js";
 import type { Value } from "../values/value.js";
-import { COMPLETE_ID, type Entry, type Keyspace, NO_EXPIRY } from "./keyspace.js";
+import { COMPLETE_ID, type KeyEntry, type Keyspace, NO_EXPIRY } from "./keyspace.js";
 import { unpatchString } from "./string-parts.js";
 
 interface OfKey {
@@ -27,7 +27,7 @@ export interface UndoRecords {
   put: OfKey & {
     readonly old: Value | null;
     readonly expire: number;
-    /** The last writer: `writerStart` and `writerIndex` of `Entry`. */
+    /** The last writer: `writerStart` and `writerIndex` of `KeyEntry`. */
     readonly writer: ByteString;
     readonly index: number;
   };
@@ -119,7 +119,7 @@ function undoBasic<M extends MutatorName>(
  * Returns the inverse of a put, of a deletion or of a string patch. The record refers to the name of the key as the
  * database stores it, so it does not keep the arguments of the command in memory.
  */
-export function putRecord(db: number, key: ByteString, entry: Entry | undefined): UndoRecord {
+export function putRecord(db: number, key: ByteString, entry: KeyEntry | undefined): UndoRecord {
   if (entry === undefined)
     return { mutator: "put", db, key, old: null, expire: NO_EXPIRY, writer: "", index: COMPLETE_ID };
   const { key: storedKey, value: old, expire, writerStart: writer, writerIndex: index } = entry;

@@ -6,7 +6,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
 import type { Choice } from "../../../protocol/version-2/envelope.js";
 import type { EventRule } from "../events/event-rules.js";
-import type { Entry } from "../keyspace/keyspace.js";
+import type { KeyEntry } from "../keyspace/keyspace.js";
 import type { Data } from "../keyspace/mutators.js";
 import type { Unit } from "../keyspace/unit.js";
 import type { KeySearch } from "./key-searches.js";
@@ -368,7 +368,7 @@ export interface ClaimPeek {
    * @param value  the key's value before the envelope; undefined if the key is absent
    */
   readonly find: (
-    value: Entry["value"] | undefined,
+    value: KeyEntry["value"] | undefined,
     argv: readonly ByteString[],
     peeked: PeekedKey,
   ) => Choice | null;

@@ -9,7 +9,7 @@ import type { Steps } from "../../../protocol/steps.js";
 import { Database } from "../../store/database.js";
 import { codeForForm, missingCode } from "../../store/family-code.js";
 import type { KeyRing } from "../../store/key-ring.js";
-import { type Entry as KeyEntry, type Keyspace, NO_EXPIRY } from "../../store/keyspace/keyspace.js";
+import { type KeyEntry, type Keyspace, NO_EXPIRY } from "../../store/keyspace/keyspace.js";
 import {
   ITEMS_PER_STEP,
   VALUE_FORMS,

@@ -10,14 +10,14 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { OK, type Reply } from "../../../protocol/reply.js";
 import { bytesOf, itemsOf } from "../messages/json-answers.js";
 
-export interface Entry {
+export interface DocumentEntry {
   readonly key: ByteString;
   /** The entry as JSON. */
   readonly text: ByteString;
 }
 
 /** The entries of a document as it is sent or fetched, or null if the document does not exist. */
-export type Contents = readonly Entry[] | null;
+export type Contents = readonly DocumentEntry[] | null;
 
 export class DocumentStore {
   readonly #path: CommandPath;
@@ -51,7 +51,7 @@ export class DocumentStore {
     const reply = this.run(["DOC.GET", document]);
     if (reply.kind === "error") return null;
     const items = itemsOf(reply);
-    const entries: Entry[] = [];
+    const entries: DocumentEntry[] = [];
     for (let at = 0; at < items.length; at += 2)
       entries.push({ key: bytesOf(items[at]), text: bytesOf(items[at + 1]) });
     return entries;
@@ -88,7 +88,7 @@ export class DocumentStore {
     return replaced;
   }
 
-  #refill(first: ByteString, document: ByteString, entries: readonly Entry[]): Reply {
+  #refill(first: ByteString, document: ByteString, entries: readonly DocumentEntry[]): Reply {
     const emptied = this.run([first, document]);
     if (emptied.kind === "error" || entries.length === 0) return emptied;
     const args = ["DOC.INSERT", document, "NOCHECK", "KEYS"];

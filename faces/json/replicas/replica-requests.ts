@@ -19,7 +19,7 @@ import {
 } from "../../../protocol/json/json-writer.js";
 import { phpNumeric } from "../../../protocol/json/php-number.js";
 import type { JsonRequest } from "../messages/json-request.js";
-import type { Contents, DocumentStore, Entry } from "./document-store.js";
+import type { Contents, DocumentEntry, DocumentStore } from "./document-store.js";
 
 /** Maximum characters of a request. The original treats the result of one read, at most 64 KiB, as one request. */
 export const REQUEST_CHARS_MAX = 60_000;
@@ -110,7 +110,8 @@ function insertOf(request: JsonRequest, document: string): string[] {
   );
 }
 
-const isNumbered = (entries: readonly Entry[]) => entries.every(({ key }, index) => key === String(index));
+const isNumbered = (entries: readonly DocumentEntry[]) =>
+  entries.every(({ key }, index) => key === String(index));
 
 /** Returns requests that insert entries. @param names  their names, or null if they are numbered */
 function inserting(document: string, names: readonly string[] | null, texts: readonly string[]): string[] {

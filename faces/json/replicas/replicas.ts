@@ -11,7 +11,7 @@ import { isContainer, type JsonValue, memberNames, memberValues } from "../../..
 import { writeJson } from "../../../protocol/json/json-writer.js";
 import type { Reply } from "../../../protocol/reply.js";
 import type { JsonRequest } from "../messages/json-request.js";
-import type { DocumentStore, Entry } from "./document-store.js";
+import type { DocumentEntry, DocumentStore } from "./document-store.js";
 import { type DifferenceHandler, ReplicaForwarder } from "./replica-forwarder.js";
 import { type Forwarded, requestsForOriginal } from "./replica-requests.js";
 import { DbsyncdReplica, isSilence, type ReplicaLimits, type ReplicaServer } from "./replica-server.js";
@@ -297,7 +297,7 @@ class FirstFetch {
     return known;
   }
 
-  #take(name: ByteString, entries: readonly Entry[]): void {
+  #take(name: ByteString, entries: readonly DocumentEntry[]): void {
     const reply = this.#store.replace(name, entries);
     if (reply.kind === "error")
       throw new Error(`its document ${textOfBytes(name)} cannot be stored: ${reply.text}`);
@@ -318,7 +318,7 @@ class FirstFetch {
  * Requests all documents. @returns the entries by document name @throws Error  the connection failed, or the reply
  * contains no documents
  */
-async function documentsOf(forwarder: ReplicaForwarder): Promise<Map<ByteString, readonly Entry[]>> {
+async function documentsOf(forwarder: ReplicaForwarder): Promise<Map<ByteString, readonly DocumentEntry[]>> {
   const answer = await forwarder.request(GET_ALL);
   const documents = answer.get("documents");
   if (answer.get("status") !== "success" || !isContainer(documents)) {
@@ -334,7 +334,7 @@ async function documentsOf(forwarder: ReplicaForwarder): Promise<Map<ByteString,
 }
 
 /** Returns the entries of a document. @throws Error  the document has no entries */
-function shownEntries(name: string, value: JsonValue | undefined): readonly Entry[] {
+function shownEntries(name: string, value: JsonValue | undefined): readonly DocumentEntry[] {
   if (!isContainer(value)) throw new Error(`its document ${name} has no entries`);
   const values = memberValues(value);
   return memberNames(value).map((key, at) => ({

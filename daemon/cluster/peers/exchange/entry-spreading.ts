@@ -9,7 +9,7 @@ import type { ByteString } from "../../../../protocol/byte-string.js";
 import { type Entry, type OrderKey, orderKeyOf } from "../../../timeline/entries/entry.js";
 import { type ClusterState, type ConnectedMember, membersWithStatus } from "../shared/cluster-state.js";
 import { Packer } from "./entry-packing.js";
-import type { Outbox } from "./member-outbox.js";
+import type { MemberOutbox } from "./member-outbox.js";
 import {
   type ReplicationState,
   ReplicationStates,
@@ -19,7 +19,7 @@ import {
 
 /** A member as a receiver of entries. */
 export interface Receiver extends ConnectedMember {
-  readonly outbox: Outbox;
+  readonly outbox: MemberOutbox;
   readonly offerPace: OfferPace;
   /** Order keys of entries on this daemon's disk that still have to be reported to the member. */
   readonly pendingAcks: OrderKey[];

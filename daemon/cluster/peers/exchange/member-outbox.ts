@@ -42,7 +42,7 @@ interface ListPush {
 /** Order keys to read from a cursor in one step. */
 const CURSOR_ORDER_KEYS = 128;
 
-export class Outbox {
+export class MemberOutbox {
   readonly #cluster: ClusterState;
   readonly #connection: MemberConnection;
   readonly #states: ReplicationStates;

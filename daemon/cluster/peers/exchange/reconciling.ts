@@ -14,7 +14,7 @@ import { type DigestSet, isSameDigest } from "../../../timeline/compare/digest-i
 import { RangeCursor } from "../../../timeline/compare/order-key-ranges.js";
 import { answer, start } from "../../../timeline/compare/reconcile.js";
 import type { ClusterState } from "../shared/cluster-state.js";
-import type { Outbox } from "./member-outbox.js";
+import type { MemberOutbox } from "./member-outbox.js";
 
 /**
  * After an exchange that has transferred at least this number of entries, the next exchange follows immediately. After
@@ -36,7 +36,7 @@ const STEPS_MAX = 4;
 /** The member to compare with. */
 export interface Reconciled {
   readonly connection: { readonly side: "opener" | "answerer"; send(message: ExchangeMessage): void };
-  readonly outbox: Outbox;
+  readonly outbox: MemberOutbox;
   /** The number of new entries that the member has sent on this connection. */
   readonly entriesReceived: number;
   malformed(detail: string): void;

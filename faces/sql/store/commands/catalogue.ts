@@ -5,7 +5,7 @@
  */
 
 import { CommandFailure } from "../../../../daemon/store/arguments/command-errors.js";
-import { type Entry, isExpired } from "../../../../daemon/store/keyspace/keyspace.js";
+import { isExpired, type KeyEntry } from "../../../../daemon/store/keyspace/keyspace.js";
 import type { Data, Typed } from "../../../../daemon/store/keyspace/mutators.js";
 import { Hash } from "../../../../daemon/store/values/hash.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
@@ -118,7 +118,8 @@ export function hasTable({ data, database }: Evaluation, name: ByteString): bool
 export function namesOf({ data, at }: Evaluation, database: ByteString | null): readonly ByteString[] {
   const start = database === null ? PREFIX : tableKey(database, "");
   const kind = database === null ? Hash : Table;
-  const isMeant = ({ key, value }: Entry) => value instanceof kind && !key.includes(SEPARATOR, start.length);
+  const isMeant = ({ key, value }: KeyEntry) =>
+    value instanceof kind && !key.includes(SEPARATOR, start.length);
   return data
     .walked()
     .filter((entry) => entry.key.startsWith(start) && !isExpired(entry, at) && isMeant(entry))

@@ -16,7 +16,7 @@ import {
   storedEvent,
 } from "../../../../../daemon/store/events/event-rules.js";
 import { BYTES_PER_STEP } from "../../../../../daemon/store/keyspace/effort-budget.js";
-import type { Entry } from "../../../../../daemon/store/keyspace/keyspace.js";
+import type { KeyEntry } from "../../../../../daemon/store/keyspace/keyspace.js";
 import type { Data } from "../../../../../daemon/store/keyspace/mutators.js";
 import { stringLength, stringPart } from "../../../../../daemon/store/keyspace/string-parts.js";
 import { family, readBitsLookedUp, sourcesLookedUp } from "../../../../../daemon/store/rows/command-row.js";
@@ -136,7 +136,7 @@ function getbit(data: Data, argv: readonly ByteString[]): Reply {
 }
 
 /** Returns the byte that contains a bit; "" after the end. */
-function byteOf(entry: Entry, index: number): ByteString {
+function byteOf(entry: KeyEntry, index: number): ByteString {
   const at = Math.floor(index / 8);
   return stringPart(entry, at, at + 1);
 }
@@ -347,18 +347,18 @@ function bitfield(data: Data, argv: readonly ByteString[]): Reply {
 }
 
 /** Returns the integers of fields. @param entry undefined if the string does not exist */
-function fieldsReply(entry: Entry | undefined, operations: readonly Operation[]): Reply {
+function fieldsReply(entry: KeyEntry | undefined, operations: readonly Operation[]): Reply {
   const fieldOf = (operation: Operation) =>
     fieldValue(entry === undefined ? "" : bytesOfField(entry, operation), operation);
   return array(operations.map((operation) => integer(narrow(fieldOf(operation)))));
 }
 
 /** Returns the existing bytes that contain a field. */
-function bytesOfField(entry: Entry, { index, bits }: Operation): ByteString {
+function bytesOfField(entry: KeyEntry, { index, bits }: Operation): ByteString {
   return stringPart(entry, Math.floor(index / 8), Math.floor((index + bits - 1) / 8) + 1);
 }
 
-function applyOperation(data: Data, entry: Entry, operation: Operation): Reply {
+function applyOperation(data: Data, entry: KeyEntry, operation: Operation): Reply {
   const { kind, index, bits, signed, operand } = operation;
   const bytes = bytesOfField(entry, operation);
   const old = fieldValue(bytes, operation);
