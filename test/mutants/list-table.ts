@@ -18,7 +18,7 @@ export const listMutants: readonly Mutant[] = [
   },
   {
     name: "lists: a daemon that has only just become live joins",
-    file: "daemon/cluster/node/cluster-node.js",
+    file: "daemon/cluster/members/member-lists.js",
     find: ' || node.peering.state !== "catching-up"',
     replace: "",
     killer: "lists",

@@ -1,7 +1,6 @@
 /** One process of a simulated daemon: the real timeline and peering on simulated surroundings. */
 
-import { type MemberLists, refusalOfMember } from "../../daemon/cluster/members/member-lists.js";
-import { boundLists } from "../../daemon/cluster/node/cluster-node.js";
+import { boundLists, type MemberLists, refusalOfMember } from "../../daemon/cluster/members/member-lists.js";
 import { Peering } from "../../daemon/cluster/peers/peering.js";
 import { PEERING_LIMITS } from "../../daemon/cluster/peers/shared/peering-limits.js";
 import { entryCheck, ringEntryCheck, unitCheck } from "../../daemon/cluster/replica/check-entry.js";

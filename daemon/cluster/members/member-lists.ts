@@ -15,6 +15,7 @@ import {
 } from "../../../protocol/members/member-list.js";
 import { dateText, hexOf } from "../../../protocol/version-2/envelope.js";
 import { readHead } from "../../../protocol/version-2/envelope-head.js";
+import type { DaemonState } from "../../../protocol/version-2/messages-v2.js";
 import { hashOf } from "../../engine/trust/identity.js";
 import type { Signers } from "../../engine/trust/signers.js";
 import { StartError } from "../../net/process/service.js";
@@ -301,4 +302,23 @@ export function refusalOfMember(
   // Check this before the list, because a daemon without any proof must not learn anything about the list.
   if (!knowsSecret && !isAuthorized && !peers.some(({ pin }) => pin === id)) return "not-a-member";
   return membership.heads.length > 0 ? "not-listed" : null;
+}
+
+/** The node. Its `peering` is created after the lists. Therefore that property is read only when it is needed. */
+interface Bound {
+  readonly storage: Storage;
+  readonly signers: Signers;
+  readonly identity: { readonly id: ByteString };
+  /** `published` is the low watermark that was reported last, or 0 if there is none yet. */
+  readonly timeline: { readonly published: number };
+  readonly peering: { readonly state: DaemonState; listsChanged(): void };
+}
+
+/** Creates the member lists of a daemon with a timeline, and connects them with its peering. */
+export function boundLists(node: Bound): MemberLists {
+  const { storage, signers, identity } = node;
+  const hasServed = () => node.timeline.published > 0 || node.peering.state !== "catching-up";
+  const lists = new MemberLists(storage, signers, identity.id, hasServed);
+  lists.changed = () => node.peering.listsChanged();
+  return lists;
 }

@@ -7,10 +7,9 @@
 import { existsSync } from "node:fs";
 import type { Socket } from "node:net";
 import { signEnvelope } from "../../../keys/signatures.js";
-import type { ByteString } from "../../../protocol/byte-string.js";
 import { publicProblems } from "../../../protocol/figures/timeline-problems.js";
 import type { MemberAbout } from "../../../protocol/members/member-messages.js";
-import type { DaemonState, Hello } from "../../../protocol/version-2/messages-v2.js";
+import type { Hello } from "../../../protocol/version-2/messages-v2.js";
 import { DurableCopies } from "../../engine/backends/durable-copies.js";
 import type { Broadcasts } from "../../engine/pipeline/publish-messages.js";
 import { type ClusterSecret, loadClusterSecret } from "../../engine/trust/cluster-secret.js";
@@ -19,7 +18,6 @@ import { recordGenesis } from "../../engine/trust/genesis.js";
 import { hashOf } from "../../engine/trust/identity.js";
 import { logReceivedChanges } from "../../engine/trust/key-audit.js";
 import { signatureThreads } from "../../engine/trust/signature-threads.js";
-import type { Signers } from "../../engine/trust/signers.js";
 import { BackgroundWork } from "../../net/process/background-work.js";
 import { isLoopback } from "../../net/process/host-and-port.js";
 import { loadWith, StartError } from "../../net/process/service.js";
@@ -34,7 +32,7 @@ import type { SnapshotParts } from "../../timeline/snapshots/snapshot-schedule.j
 import { Timeline } from "../../timeline/timeline.js";
 import { StateMark } from "../history/catching-up-mark.js";
 import { TimelineCommands } from "../history/timeline-commands.js";
-import { MemberLists, refusalOfMember } from "../members/member-lists.js";
+import { boundLists, type MemberLists, refusalOfMember } from "../members/member-lists.js";
 import { adoptSocket, openTransport } from "../peers/connections/transport.js";
 import { Peering } from "../peers/peering.js";
 import { peeringLimits } from "../peers/shared/peering-limits.js";
@@ -326,25 +324,6 @@ function describeSelf(node: RecordedWrites): () => MemberAbout {
     };
     return last;
   };
-}
-
-/** The node. Its `peering` is created after the lists. Therefore that property is read only when it is needed. */
-interface Bound {
-  readonly storage: Storage;
-  readonly signers: Signers;
-  readonly identity: { readonly id: ByteString };
-  /** `published` is the low watermark that was reported last, or 0 if there is none yet. */
-  readonly timeline: { readonly published: number };
-  readonly peering: { readonly state: DaemonState; listsChanged(): void };
-}
-
-/** Creates the member lists of a daemon with a timeline, and connects them with its peering. */
-export function boundLists(node: Bound): MemberLists {
-  const { storage, signers, identity } = node;
-  const hasServed = () => node.timeline.published > 0 || node.peering.state !== "catching-up";
-  const lists = new MemberLists(storage, signers, identity.id, hasServed);
-  lists.changed = () => node.peering.listsChanged();
-  return lists;
 }
 
 /**

@@ -1,4 +1,4 @@
-/** The channel messages that are sent to one member and received from it. */
+/** The channel messages between members: sent once to every connected member, and received from each. */
 
 import {
   type PackedEntry,
@@ -10,7 +10,50 @@ import type { RelayMessage } from "../../../protocol/members/member-messages.js"
 import { Queue } from "../../../protocol/queue.js";
 import type { Work } from "../../net/process/background-work.js";
 import type { MemberConnection } from "./connections/member-connection.js";
-import type { ClusterState, MessageFigures } from "./shared/cluster-state.js";
+import {
+  type ClusterState,
+  type ConnectedMember,
+  factsOf,
+  type MessageFigures,
+  membersWithStatus,
+} from "./shared/cluster-state.js";
+
+/**
+ * Sends each channel message once to every connected member, and logs when messages are dropped.
+ */
+export class ChannelMessages {
+  readonly #cluster: ClusterState<ReceivingMember>;
+
+  constructor(cluster: ClusterState<ReceivingMember>) {
+    this.#cluster = cluster;
+  }
+
+  get figures(): MessageFigures {
+    return this.#cluster.messageFigures;
+  }
+
+  /** Whether any member accepts messages. */
+  get hasReceivers(): boolean {
+    for (const { channelMessages } of membersWithStatus(this.#cluster))
+      if (channelMessages.acceptsMessages) return true;
+    return false;
+  }
+
+  /** Passes an envelope of messages to all members that are connected now, without waiting for any of them. */
+  sendToMembers(message: PackedEntry): void {
+    for (const member of membersWithStatus(this.#cluster))
+      if (member.channelMessages.acceptsMessages && !member.channelMessages.enqueue(message))
+        this.#cluster.notices.warn(`messages to ${member.id}`, factsOf(member), DROPPED);
+  }
+}
+
+const DROPPED =
+  "more messages wait for a member than --max-relay-bytes allows: further ones are not sent, and the member is notified that messages are missing";
+
+/** A connected member, to which channel messages may be sent. */
+interface ReceivingMember extends ConnectedMember {
+  readonly channelMessages: MemberChannelMessages;
+}
 
 /** The member that sends and receives the messages. */
 interface MessagePeer extends MessageSender {

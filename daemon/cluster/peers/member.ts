@@ -16,9 +16,8 @@ import { type EntrySpreading, type OfferPace, parts, type Receiver } from "./exc
 import { MemberOutbox } from "./exchange/member-outbox.js";
 import { type Reconciled, Reconciling } from "./exchange/reconciling.js";
 import type { MissingEntries } from "./finality/missing-entries.js";
-import type { ReportTable } from "./finality/report-table.js";
+import { ReportAnswers, type ReportTable } from "./finality/report-table.js";
 import { SnapshotSending } from "./finality/snapshot-sending.js";
-import { ReportAnswers } from "./finality/stable-point.js";
 import { MemberChannelMessages } from "./member-channel-messages.js";
 import type { OwnClock } from "./member-clocks.js";
 import {

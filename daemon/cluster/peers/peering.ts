@@ -7,7 +7,6 @@
 
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { MalformedFrame } from "../../../protocol/errors.js";
-import type { PackedEntry } from "../../../protocol/members/member-elements.js";
 import type { ListMessage } from "../../../protocol/members/member-list.js";
 import type { ExchangeMessage, StatusMessage } from "../../../protocol/members/member-messages.js";
 import type { DaemonState, Hello } from "../../../protocol/version-2/messages-v2.js";
@@ -25,18 +24,16 @@ import { ReportTable } from "./finality/report-table.js";
 import type { SnapshotTaking } from "./finality/snapshot-taking.js";
 import { StablePoint } from "./finality/stable-point.js";
 import { Member } from "./member.js";
+import { ChannelMessages } from "./member-channel-messages.js";
 import { OwnClock } from "./member-clocks.js";
 import { MemberListExchange } from "./member-list-exchange.js";
 import { PrunedEntries } from "./pruned-entries.js";
 import { type OwnRemoval, Roster, type RosterEvents } from "./roster.js";
 import {
   type ClusterState,
-  factsOf,
   type MemberSecret,
   type MemberStatus,
-  type MessageFigures,
   type Missing,
-  membersWithStatus,
   noMessages,
   type PeeringContext,
 } from "./shared/cluster-state.js";
@@ -419,36 +416,3 @@ function createClusterState(context: PeeringContext): ClusterState<Member> {
 
 const TOO_FAR_AHEAD =
   "members send more entries with future dates than can wait here: the rest are accepted when their dates are reached";
-
-/**
- * Sends each channel message once to every connected member, and logs the members' messages that this daemon does not
- * deliver.
- */
-export class ChannelMessages {
-  readonly #cluster: ClusterState<Member>;
-
-  constructor(cluster: ClusterState<Member>) {
-    this.#cluster = cluster;
-  }
-
-  get figures(): MessageFigures {
-    return this.#cluster.messageFigures;
-  }
-
-  /** Whether any member accepts messages. */
-  get hasReceivers(): boolean {
-    for (const { channelMessages } of membersWithStatus(this.#cluster))
-      if (channelMessages.acceptsMessages) return true;
-    return false;
-  }
-
-  /** Passes an envelope of messages to all members that are connected now, without waiting for any of them. */
-  sendToMembers(message: PackedEntry): void {
-    for (const member of membersWithStatus(this.#cluster))
-      if (member.channelMessages.acceptsMessages && !member.channelMessages.enqueue(message))
-        this.#cluster.notices.warn(`messages to ${member.id}`, factsOf(member), DROPPED);
-  }
-}
-
-const DROPPED =
-  "more messages wait for a member than --max-relay-bytes allows: further ones are not sent, and the member is notified that messages are missing";

@@ -31,7 +31,7 @@ import type { Settings } from "../../options/settings.js";
 import { DATABASES_DEFAULT } from "../../store/database.js";
 import type { KeyRecord } from "../../store/key-ring.js";
 import { refusalOf } from "../../store/unit-permission.js";
-import type { ChannelMessages } from "../peers/peering.js";
+import type { ChannelMessages } from "../peers/member-channel-messages.js";
 import type { ClusterState, DeliverMessage } from "../peers/shared/cluster-state.js";
 import { UNSIGNED } from "./check-entry.js";
 import type { OwnEnvelopes } from "./own-envelopes.js";

@@ -1,12 +1,12 @@
 /**
- * What the connected members have reported about their entries, by member and by date. This one table decides what is
- * final, what may be pruned and signed (common-date.ts), which pruned entries are missing here
- * (missing-entries.ts), and what happens to damaged entries. Source:
- * docs/decisions/0069-one-table-of-reports.md.
+ * The reports of members about their entries. One table, by member and by date, contains the received reports. It decides
+ * what is final, what may be pruned and signed (common-date.ts), which pruned entries are missing here
+ * (missing-entries.ts), and what happens to damaged entries. This daemon answers the members' requests for its own
+ * reports. Source: docs/decisions/0069-one-table-of-reports.md.
  */
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import type { Totals } from "../../../../protocol/members/member-elements.js";
-import type { StatusMessage } from "../../../../protocol/members/member-messages.js";
+import type { OwnMessage, StatusMessage } from "../../../../protocol/members/member-messages.js";
 import { type ClusterState, membersWithStatus } from "../shared/cluster-state.js";
 import { isSameTotals, totalsOf, totalsUpTo } from "../shared/entry-totals.js";
 
@@ -167,4 +167,49 @@ export class ReportTable {
     }
     return row;
   }
+}
+
+const SECOND = 1000;
+/** Maximum reports per second. A member sends two requests every two seconds; requests beyond the limit are ignored. */
+const REPORTS_MAX = 8;
+
+/**
+ * Answers members that request totals up to a date. Because totals are expensive to compute, the number of reports is
+ * limited, and dates are whole seconds.
+ */
+export class ReportAnswers {
+  readonly #parts: ClusterState;
+  /** Reports since `#since`. */
+  #count = 0;
+  #since = 0;
+
+  constructor(parts: ClusterState) {
+    this.#parts = parts;
+  }
+
+  /** Creates a report in one step, so that the totals and the watermark in it belong to the same moment. */
+  answer(at: number): (OwnMessage & { kind: "report" }) | "malformed" | null {
+    const { timeline, uptime } = this.#parts;
+    if (at % SECOND !== 0) return "malformed";
+    const now = uptime();
+    if (now - this.#since >= SECOND) {
+      this.#count = 0;
+      this.#since = now;
+    }
+    if (++this.#count > REPORTS_MAX) return null;
+    return { kind: "report", at, watermark: timeline.published, ...totalsUpTo(timeline.index, at) };
+  }
+
+  /** Answers a member's request, or closes the connection if it is malformed. Ignores requests beyond the limit. */
+  sendReport(at: number, to: Requester): void {
+    const answer = this.answer(at);
+    if (answer === "malformed") to.malformed(`a report request up to ${at}, which is not a whole second`);
+    else if (answer !== null) to.connection.send(answer);
+  }
+}
+
+/** The member that requests a report. */
+interface Requester {
+  readonly connection: { send(message: OwnMessage): void };
+  malformed(detail: string): void;
 }
