@@ -1,8 +1,7 @@
 /** Tests the envelopes in flight to a daemon: their limits, and how long the daemon has been silent. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { Sending } from "../../../client/calls/sending.js";
-import { InFlightEnvelopes } from "../../../client/version-2/daemon-link.js";
+import { InFlightEnvelopes, type Sending } from "../../../client/calls/sending.js";
 import type { Wait } from "../../../protocol/version-2/messages-v2.js";
 
 const sending = (wait: Wait | null): Sending =>
