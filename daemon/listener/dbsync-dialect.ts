@@ -1,4 +1,7 @@
-/** The dialect of versions 1 and 2: frames in, frames out. A session for each version processes their payloads. */
+/**
+ * The connections of the port -p: frames of versions 1 and 2 in, frames out, and the requests of version 2. The requests of
+ * version 1 are in session-v1.ts, and the subscriptions of version 2 in live-session.ts.
+ */
 import { Socket } from "node:net";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { MalformedFrame } from "../../protocol/errors.js";
