@@ -123,6 +123,11 @@ export interface DocumentEntries {
   readonly texts: readonly ByteString[];
   /** Absent if nothing is remembered about these entries. */
   readonly memo?: TextMemo | undefined;
+  /**
+   * Cuts the returned parts of the entries from one index up to another out of their texts, in steps. Absent if the
+   * entries are returned completely.
+   */
+  readonly parts?: ((from: number, to: number) => Generator<void, readonly ByteString[]>) | undefined;
 }
 
 /** Remembers which texts a listener sends as they are stored, until the document changes. */
@@ -161,14 +166,22 @@ export class DocumentEntriesReply {
     }
   }
 
+  /** Finds the entries in steps, and replaces their texts by the returned parts. */
+  *completeSteps(): Generator<void, DocumentEntries> {
+    const entries = yield* this.steps();
+    const { keys, texts, parts } = entries;
+    if (parts === undefined) return entries;
+    return (this.#found = { keys, texts: yield* parts(0, texts.length) });
+  }
+
   get found(): DocumentEntries {
     this.#found ??= finish(this.#work as Iterator<void, DocumentEntries>);
     return this.#found;
   }
 
-  /** Whether the entries have not been found yet. */
+  /** Whether the entries have not been found yet, or their parts are not cut out yet. */
   get isPending(): boolean {
-    return this.#found === null;
+    return this.#found === null || this.#found.parts !== undefined;
   }
 
   get size(): number {
@@ -177,9 +190,9 @@ export class DocumentEntriesReply {
 
   /** The keys and texts, alternating. */
   get items(): readonly Reply[] {
-    const { found } = this;
-    this.#items ??= found.texts.flatMap((text, at) => [bulk(keyIn(found, at)), bulk(text)]);
-    return this.#items;
+    if (this.#items !== null) return this.#items;
+    const entries = finish(this.completeSteps());
+    return (this.#items = entries.texts.flatMap((text, at) => [bulk(keyIn(entries, at)), bulk(text)]));
   }
 }
 

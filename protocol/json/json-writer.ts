@@ -75,11 +75,11 @@ const objectOf = (value: string) => String.raw`\{(?!"0":)(?:${TEXT}:(?:${value})
 const INNER = `${SCALAR}|${listOf(SCALAR)}|${objectOf(SCALAR)}`;
 const ENTRY = objectOf(`${SCALAR}|${listOf(INNER)}|${objectOf(INNER)}`);
 /**
- * Matches entries in separate lines that PHP writes identically, except for the characters that it escapes: objects that
- * contain scalars, lists and objects. It accepts misplaced commas, because the texts are well-formed. Matching them is
- * faster than a search with NOT_PLAIN.
+ * Matches entries, with line feeds or commas between them, that PHP writes identically, except for the characters that
+ * it escapes: objects that contain scalars, lists and objects. It accepts misplaced commas, because the texts are
+ * well-formed. Matching them is faster than a search with NOT_PLAIN.
  */
-const PLAIN_ENTRIES = new RegExp(`^(?:${ENTRY}\n?)*$`);
+const PLAIN_ENTRIES = new RegExp(`^(?:${ENTRY}[\n,]?)*$`);
 /**
  * The maximum length of texts that are matched with PLAIN_ENTRIES, because the engine's memory for backtracking grows
  * with the length.
@@ -145,7 +145,7 @@ function characterEnd(bytes: ByteString, at: number): number {
   return end;
 }
 
-const arePlain = (lines: ByteString) => lines.length <= TRIED_CHARS_MAX && PLAIN_ENTRIES.test(lines);
+const arePlain = (entries: ByteString) => entries.length <= TRIED_CHARS_MAX && PLAIN_ENTRIES.test(entries);
 
 /** The number of entries to write together. A larger number would not be faster. */
 export const ENTRIES_TOGETHER = 64;
@@ -161,4 +161,13 @@ export function phpForms(texts: readonly ByteString[]): readonly string[] {
   if (!arePlain(lines)) return texts.map(phpFormOf);
   const written = withEscapes(lines);
   return written === lines ? texts : written.split("\n");
+}
+
+/**
+ * Returns the texts in PHP's form, with commas between them: faster than `phpForms` for texts that are not stored.
+ * @param texts  from `writeJson`, as UTF-8
+ */
+export function phpList(texts: readonly ByteString[]): string {
+  const list = texts.join(",");
+  return arePlain(list) ? withEscapes(list) : texts.map(phpFormOf).join(",");
 }

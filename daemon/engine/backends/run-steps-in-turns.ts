@@ -37,7 +37,7 @@ export function completeEntries(reply: Reply, uptime: () => number): Reply | Pro
 }
 
 function* found(entries: DocumentEntriesReply, reply: Reply): Generator<undefined, Reply> {
-  for (const steps = entries.steps(); steps.next().done !== true; ) yield;
+  for (const steps = entries.completeSteps(); steps.next().done !== true; ) yield;
   return reply;
 }
 

@@ -6,6 +6,7 @@ import {
   phpFormOf,
   phpFormPieces,
   phpForms,
+  phpList,
   writePhpKey,
   writePhpMembers,
   writePhpString,
@@ -91,15 +92,18 @@ function writtenEntries(reply: DocumentEntriesReply): string {
 
 /** Writes entries in steps. Most texts are already in PHP's form, so many are written together. */
 export function* entriesPieces(reply: DocumentEntriesReply): Generator<void, readonly Piece[]> {
-  const { keys, texts, memo } = yield* reply.steps();
+  const { keys, texts, memo, parts } = yield* reply.steps();
   const isList = keys === null || keys.every((key, index) => key === index || key === String(index));
   const pieces: Piece[] = [isList ? "[" : "{"];
   for (let from = 0; from < texts.length; from += ENTRIES_TOGETHER) {
     const to = from + ENTRIES_TOGETHER;
     const names = isList ? null : keys.slice(from, to).map(nameJson);
-    const some = texts.slice(from, to);
+    const some = parts === undefined ? texts.slice(from, to) : yield* parts(from, to);
     if (from > 0) pieces.push(",");
     if (areLong(some)) yield* longEntries(names, some, pieces);
+    // Parts are joined immediately, because many short texts cost the garbage collector more than a long one.
+    else if (parts !== undefined)
+      pieces.push(names === null ? phpList(some) : joined({ names, texts: phpForms(some) }));
     else pieces.push({ names, texts: phpTexts(some, memo, from) });
     if (from % STEP_ENTRIES === 0) yield;
   }

@@ -13,6 +13,7 @@ import { JsonObject, type JsonValue, memberNames } from "../../../protocol/json/
 import {
   phpFormOf,
   phpForms,
+  phpList,
   writeJson,
   writePhpJson,
   writePhpString,
@@ -257,6 +258,7 @@ test(`texts that are joined equal the text of the complete list or object (seed 
     );
     const texts = values.map((value) => bytesOfText(writeJson(value)));
     assert.equal(`[${phpForms(texts).join(",")}]`, writePhpJson(values));
+    assert.equal(`[${phpList(texts)}]`, writePhpJson(values));
     const names = values.map((_, at) => String(at + 7));
     const object = new JsonObject();
     for (const [at, name] of names.entries()) object.set(name, values[at] as JsonValue);

@@ -54,6 +54,11 @@ export class EntryPart {
     this.#positions = new Map(this.#names?.map(({ label }, at) => [label, at]));
   }
 
+  /** The names of the members; none if one of them is a path. */
+  get names(): readonly MemberName[] {
+    return this.#names ?? [];
+  }
+
   /** Returns an entry with only these members, in their order. */
   of(text: ByteString): ByteString {
     if (this.#fields.length === 0) return NOTHING;
@@ -71,30 +76,11 @@ export class EntryPart {
     return `{${members.join(",")}}`;
   }
 
-  /** Returns the same of several entries, in steps. */
+  /** Finds entries in steps. Their parts are cut when they are written, so that few of them are in memory at a time. */
   *ofEntries(reply: DocumentEntriesReply): Generator<void, DocumentEntries> {
     const { keys, texts } = yield* reply.steps();
-    const parts: ByteString[] = [];
-    const names = this.#names ?? [];
-    let shape: Shape | null = null;
-    let shapes = texts.length < SHAPE_ENTRIES_MIN ? 0 : SHAPES_MAX;
-    let left = STEP_CHARS;
-    for (const text of texts) {
-      const isShort = text.length <= SHAPE_CHARS_MAX;
-      let cut = isShort ? (shape?.pattern.exec(text) ?? null) : null;
-      if (cut === null && isShort && shapes > 0) {
-        shapes--;
-        shape = shapeOf(text, names);
-        cut = shape?.pattern.exec(text) ?? null;
-      }
-      const part = cut === null || shape === null ? this.of(text) : partIn(cut, shape);
-      parts.push(part);
-      left -= text.length;
-      if (left > 0) continue;
-      left = STEP_CHARS;
-      yield;
-    }
-    return { keys, texts: parts };
+    const cutter = new EntryCutter(this, texts.length < SHAPE_ENTRIES_MIN ? 0 : SHAPES_MAX);
+    return { keys, texts, parts: (from, to) => cutter.cut(texts, from, to) };
   }
 
   #parsed(text: ByteString): ByteString {
@@ -105,6 +91,51 @@ export class EntryPart {
       if (member !== undefined) part.set(field, member);
     }
     return textOfEntry(part);
+  }
+}
+
+/** Cuts the entries of one read, by the shapes that it finds. */
+class EntryCutter {
+  readonly #part: EntryPart;
+  /** The number of shapes that may still be tried. */
+  #shapesLeft: number;
+  /** The shape that was found last, or null if the entry after it had none. */
+  #shape: Shape | null = null;
+  /** The number of characters that are still cut in this step. */
+  #charsLeft = STEP_CHARS;
+
+  constructor(part: EntryPart, shapes: number) {
+    this.#part = part;
+    this.#shapesLeft = shapes;
+  }
+
+  /** Returns the parts of the texts from one index up to another. */
+  *cut(texts: readonly ByteString[], from: number, to: number): Generator<void, readonly ByteString[]> {
+    const parts: ByteString[] = [];
+    const end = Math.min(to, texts.length);
+    for (let at = from; at < end; at++) {
+      const text = texts[at] as ByteString;
+      parts.push(this.#partOf(text));
+      this.#charsLeft -= text.length;
+      if (this.#charsLeft > 0) continue;
+      this.#charsLeft = STEP_CHARS;
+      yield;
+    }
+    return parts;
+  }
+
+  #partOf(text: ByteString): ByteString {
+    if (text.length > SHAPE_CHARS_MAX) return this.#part.of(text);
+    const cut = this.#shape?.pattern.exec(text) ?? this.#firstOfShape(text);
+    return cut === null || this.#shape === null ? this.#part.of(text) : partIn(cut, this.#shape);
+  }
+
+  /** Finds the shape of an entry, and cuts the entry; returns null if it has none. */
+  #firstOfShape(text: ByteString): RegExpExecArray | null {
+    if (this.#shapesLeft === 0) return null;
+    this.#shapesLeft--;
+    this.#shape = shapeOf(text, this.#part.names);
+    return this.#shape?.pattern.exec(text) ?? null;
   }
 }
 

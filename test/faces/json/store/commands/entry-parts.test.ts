@@ -36,6 +36,15 @@ function object(random: SeededRandom, names: readonly string[]): string {
   return `{${names.map((name) => `${JSON.stringify(name)}:${random.oneOf(VALUES)}`).join(",")}}`;
 }
 
+function replyWith(texts: readonly string[], fields: readonly string[]): DocumentEntriesReply {
+  return new DocumentEntriesReply(
+    new EntryPart(fields).ofEntries(new DocumentEntriesReply({ keys: null, texts })),
+  );
+}
+
+const partsOf = (texts: readonly string[], fields: readonly string[]) =>
+  finish(replyWith(texts, fields).completeSteps()).texts;
+
 test(`entries of any shape are cut like parsed ones (seed ${seed})`, () => {
   const random = new SeededRandom(seed, 1);
   const some = (from: readonly string[], chance: number) => from.filter(() => random.chance(chance));
@@ -51,8 +60,7 @@ test(`entries of any shape are cut like parsed ones (seed ${seed})`, () => {
     });
     const fields = some(random.chance(0.8) ? NAMES.filter((name) => name !== "x.y") : NAMES, 0.4);
     if (random.chance(0.3)) fields.reverse();
-    const reply = new DocumentEntriesReply({ keys: null, texts });
-    const found = finish(new EntryPart(fields).ofEntries(reply)).texts;
+    const found = partsOf(texts, fields);
     // A path leads the name "x.y" to the member "y" of "x", which no entry has.
     const wanted = fields.filter((field) => field !== "x.y");
     for (const [at, text] of texts.entries()) {
@@ -88,9 +96,8 @@ test("an entry with many members is read once, however many of them are requeste
 test("long entries are cut one per step, and short ones together", () => {
   const stepsFor = (length: number, count: number) => {
     const texts = Array.from({ length: count }, () => `{"a":"${"x".repeat(length)}","b":1,"c":1}`);
-    const reply = new DocumentEntriesReply({ keys: null, texts });
     let steps = 0;
-    for (const _ of new EntryPart(["b"]).ofEntries(reply)) steps++;
+    for (const _ of replyWith(texts, ["b"]).completeSteps()) steps++;
     return steps;
   };
   assert.equal(stepsFor(100_000, 5), 5);
@@ -100,8 +107,6 @@ test("long entries are cut one per step, and short ones together", () => {
 test("a member that only a later entry has is found", () => {
   const first = Array.from({ length: 64 }, () => '{"a":1,"b":2}');
   const texts = [...first, '{"a":1,"b":2,"c":3}', '{"a":1,"c":{"a":1,"b":2}}'];
-  const { texts: parts } = finish(
-    new EntryPart(["a", "c"]).ofEntries(new DocumentEntriesReply({ keys: null, texts })),
-  );
+  const parts = partsOf(texts, ["a", "c"]);
   assert.deepEqual(parts.slice(63), ['{"a":1}', '{"a":1,"c":3}', '{"a":1,"c":{"a":1,"b":2}}']);
 });
