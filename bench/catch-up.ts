@@ -1,7 +1,6 @@
 /**
  * Measures how fast an empty daemon catches up, and how fast a daemon reads its own timeline when it starts. `--smoke`
- * is short and does not change RESULTS.md. `--full` writes a million envelopes of one command instead of 200,000; signing
- * them takes minutes.
+ * is short and does not change RESULTS.md.
  */
 
 import { makeKeyPair } from "../test/support/envelope-client.js";
@@ -10,9 +9,8 @@ import { type DataPlan, writeFolder } from "./data-folder.js";
 import { inEnglish, isSmoke, met, report, table } from "./measure.js";
 import { cpuMicros, mainThreadMicros, memoryUse, verifySeconds } from "./usage.js";
 
-const full = process.argv.includes("--full");
 const COMMANDS = isSmoke ? 8_000 : 1_000_000;
-const SINGLE_COMMANDS = isSmoke ? 2_000 : full ? 1_000_000 : 200_000;
+const SINGLE_COMMANDS = isSmoke ? 2_000 : 200_000;
 const KEYS = 100_000;
 /** The age of the last missed write in milliseconds. It is older than the tail, so no missed write is late. */
 const ENDED_MS_AGO = 10 * 60_000;

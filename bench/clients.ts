@@ -33,35 +33,31 @@ export class ByteCounter implements Disposable {
   }
 }
 
-/** Calls of servers: the same bytes are written to all of them, and the first complete answer counts. */
-export class RoundTrip implements Disposable {
-  readonly #connections: readonly ByteCounter[];
-  readonly #request: () => Buffer;
-  readonly #answerBytes: number;
-  #calls = 0;
-
-  /**
-   * Connects to servers.
-   * @param request  returns the bytes of the next call
-   * @param answerBytes  the length of each answer
-   */
-  constructor(ports: readonly number[], request: () => Buffer, answerBytes: number) {
-    this.#connections = ports.map((port) => new ByteCounter(port));
-    this.#request = request;
-    this.#answerBytes = answerBytes;
-  }
-
+/** Calls of servers. The same bytes are written to all of them, and the first complete answer counts. */
+export interface RoundTrip extends Disposable {
   /** Waits until one of the servers has answered all calls so far. */
-  async call(): Promise<void> {
-    const expected = ++this.#calls * this.#answerBytes;
-    const bytes = this.#request();
-    for (const { socket } of this.#connections) socket.write(bytes);
-    await Promise.race(this.#connections.map((connection) => connection.until(expected)));
-  }
+  call(): Promise<void>;
+}
 
-  [Symbol.dispose](): void {
-    for (const connection of this.#connections) connection[Symbol.dispose]();
-  }
+/**
+ * Connects to servers.
+ * @param request  returns the bytes of the next call
+ * @param answerBytes  the length of each answer
+ */
+export function roundTrip(ports: readonly number[], request: () => Buffer, answerBytes: number): RoundTrip {
+  const connections = ports.map((port) => new ByteCounter(port));
+  let expected = 0;
+  return {
+    call: async () => {
+      expected += answerBytes;
+      const bytes = request();
+      for (const { socket } of connections) socket.write(bytes);
+      await Promise.race(connections.map((connection) => connection.until(expected)));
+    },
+    [Symbol.dispose]: () => {
+      for (const connection of connections) connection[Symbol.dispose]();
+    },
+  };
 }
 
 /** The protocol of a client: the bytes that end each answer, and whether an answer is an error. */

@@ -2,9 +2,8 @@
  * Measures units with conditions, on which the members of a list decide, and plain writes with policy `majority`, on
  * the same three daemons with `--data --fsync always`. `--smoke` is short and does not change RESULTS.md.
  */
-import { alternate, isSmoke, measure, medians, met, report, table } from "./measure.js";
+import { alternate, isSmoke, measureWithCpu, medians, met, report, table } from "./measure.js";
 import { startThree } from "./servers.js";
-import { cpuOf } from "./usage.js";
 
 const ROUNDS = isSmoke ? 1 : 5;
 const SECONDS = isSmoke ? 0.2 : 1.5;
@@ -29,17 +28,13 @@ const KINDS: Readonly<Record<string, () => Promise<unknown>>> = {
   },
 };
 
-/** Measures one kind of unit. `cpu` is the CPU time of all daemons, in microseconds per call. */
-async function run(callers: number, call: () => Promise<unknown>) {
-  const [before, calls] = [cpuOf(trio.running), counter];
-  const figures = await measure({ callers, seconds: SECONDS }, call);
-  return { ...figures, cpu: (cpuOf(trio.running) - before) / (counter - calls) };
-}
-
 const rows: (string | number)[][] = [];
 for (const callers of CALLERS) {
   const rounds = { rounds: ROUNDS, warmUps: isSmoke ? 0 : 1 };
-  const all = (await alternate(Object.values(KINDS), rounds, (call) => run(callers, call))).map(medians);
+  const runs = await alternate(Object.values(KINDS), rounds, (call) =>
+    measureWithCpu(trio.running, { callers, seconds: SECONDS }, call),
+  );
+  const all = runs.map(medians);
   for (const [i, { p50, p99, perSecond, cpu }] of all.entries()) {
     const ratio = p50 / (all[0]?.p50 ?? Number.NaN);
     const cell = i === 0 ? "" : `${ratio.toFixed(2)} (${met(ratio <= GOAL)})`;

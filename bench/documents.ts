@@ -72,23 +72,12 @@ interface Case {
 
 const fieldsOf = (turn: number) => Object.entries(entryOf(turn)).flatMap(([k, v]) => [k, String(v)]);
 const hash = (turn: number) => `${DOCUMENT}:${turn % SMALL}`;
-const insert = (document: string) => (turn: number) => ({
-  action: "insert",
-  document,
-  data: [entryOf(turn)],
-});
-const update = (document: string) => (turn: number) => ({
-  action: "update",
-  document,
-  id: 0,
-  data: { age: turn % 90 },
-});
 
 const ALONE: readonly Case[] = [
   {
     name: "insert",
     recorded: { 1: [899, 1.09], 10: [8139, 1.18] },
-    request: insert("added"),
+    request: (turn) => ({ action: "insert", document: "added", data: [entryOf(turn)] }),
     command: (turn) => ["HSET", `added:${turn}`, ...fieldsOf(turn)],
   },
   {
@@ -100,7 +89,7 @@ const ALONE: readonly Case[] = [
   {
     name: "update",
     recorded: { 1: [903, 1.09], 10: [8568, 1.15] },
-    request: update(DOCUMENT),
+    request: (turn) => ({ action: "update", document: DOCUMENT, id: 0, data: { age: turn % 90 } }),
     command: (turn) => ["HSET", hash(0), "age", String(turn % 90)],
   },
   {

@@ -5,7 +5,7 @@
 import { sign } from "node:crypto";
 import { Redis } from "ioredis";
 import { startRedis } from "../test/support/redis-server.js";
-import { RoundTrip } from "./clients.js";
+import { roundTrip } from "./clients.js";
 import {
   alternate,
   FIGURE_HEAD,
@@ -55,7 +55,7 @@ const signature = await alone(SECONDS / 2, () => {
   return undefined;
 });
 await using echo = await startEcho();
-using bare = new RoundTrip([echo.port], () => REQUEST, ECHO_BYTES);
+using bare = roundTrip([echo.port], () => REQUEST, ECHO_BYTES);
 const trip = await alone(SECONDS / 2, () => bare.call());
 const rows = [];
 let sequential = Number.NaN;

@@ -57,39 +57,21 @@ const MAKES: readonly Make[] = [
   ({ key, number }) => [["XADD", key("log"), "MAXLEN", String(ELEMENTS), "*", "number", String(number)]],
 ];
 
-/** The number of kinds of writes, for reports. */
-const KINDS = MAKES.length;
-
 const listTrimmed = (key: string, number: number): readonly Argv[] => [
   ["LPUSH", key, String(number)],
   ["LTRIM", key, "0", String(ELEMENTS - 1)],
 ];
 
 /**
- * An endless workload of many kinds of writes whose data have a constant total size. If a daemon's memory or disk usage
- * grows under this load, the cause is not the data.
+ * Returns an endless workload of many kinds of writes whose data have a constant total size. If a daemon's memory or disk
+ * usage grows under this load, the cause is not the data.
+ * @param seed  different for each concurrent workload
  */
-class ConstantSizeWorkload {
-  readonly #random: SeededRandom;
-  readonly #name: string;
-  #number = 0;
-
-  /** Creates a workload. @param name  the prefix of its session names, different for each concurrent workload */
-  constructor(random: SeededRandom, name: string) {
-    this.#random = random;
-    this.#name = name;
-  }
-
-  next(count: number): Argv[] {
-    const commands: Argv[] = [];
-    const below = (limit: number) => this.#random.below(limit);
-    const key = (kind: keyof typeof KEYS) => `${kind}:${below(KEYS[kind])}`;
-    while (commands.length < count) {
-      const made = this.#random.oneOf(MAKES)({ below, key, name: this.#name, number: ++this.#number });
-      if (commands.length + made.length <= count) commands.push(...made);
-    }
-    return commands;
-  }
+function* writesOf(seed: number): Generator<Argv, never> {
+  const random = new SeededRandom(seed);
+  const below = (limit: number) => random.below(limit);
+  const key = (kind: keyof typeof KEYS) => `${kind}:${below(KEYS[kind])}`;
+  for (let number = 1; ; number++) yield* random.oneOf(MAKES)({ below, key, name: `${seed}`, number });
 }
 
 const SECONDS = isSmoke ? 2 : 600;
@@ -105,18 +87,26 @@ const LIMITS = [
 ];
 const GOAL = 1.05;
 
-interface Sample {
-  readonly seconds: number;
-  readonly commands: number;
-  readonly disk: number;
-  readonly tree: number;
-  readonly snapshots: number;
-  readonly own: number;
-  readonly resident: number;
-}
+/** The measured figures in MiB, and their columns. */
+const COLUMNS = {
+  disk: "disk, MiB",
+  tree: "LMDB",
+  snapshots: "snapshots",
+  own: "memory, own",
+  resident: "resident",
+} as const;
+type Use = Readonly<Record<keyof typeof COLUMNS, number>>;
+const NAMES = Object.keys(COLUMNS) as readonly (keyof Use)[];
 
-const sumOf = <Name extends string>(uses: readonly Readonly<Record<Name, number>>[], name: Name): number =>
-  uses.reduce((sum, use) => sum + use[name], 0);
+type Sample = Use & { readonly seconds: number; readonly commands: number };
+
+const sumOf = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0);
+
+/** Combines the values of each figure. */
+function combined(uses: readonly Use[], combine: (values: readonly number[]) => number): Use {
+  const entries = NAMES.map((name) => [name, combine(uses.map((use) => use[name]))]);
+  return Object.fromEntries(entries) as Use;
+}
 
 async function loaded(count: number): Promise<Sample[]> {
   const args = ["--fsync", "always", ...LIMITS];
@@ -127,9 +117,9 @@ async function loaded(count: number): Promise<Sample[]> {
   let commands = 0;
   const clients = Array.from({ length: CLIENTS }, () => trio.client());
   const caller = async (client: (typeof clients)[number], seed: number) => {
-    const workload = new ConstantSizeWorkload(new SeededRandom(seed), `${seed}`);
+    const writes = writesOf(seed);
     while (seconds() < SECONDS) {
-      await Promise.all(workload.next(2).map((argv: Argv) => client.call(argv)));
+      await Promise.all([client.call(writes.next().value), client.call(writes.next().value)]);
       commands += 2;
     }
   };
@@ -137,17 +127,11 @@ async function loaded(count: number): Promise<Sample[]> {
     Array.from({ length: CALLERS }, (_, j) => caller(client, i * CALLERS + j)),
   );
   const sampling = setInterval(() => {
-    const uses = trio.ports.map((_, i) => diskUse(trio.folder(i)));
-    const memory = trio.running.map(({ pid }) => memoryUse(pid));
-    samples.push({
-      seconds: seconds(),
-      commands,
-      own: sumOf(memory, "own"),
-      resident: sumOf(memory, "resident"),
-      disk: sumOf(uses, "total"),
-      tree: sumOf(uses, "tree"),
-      snapshots: sumOf(uses, "snapshots"),
+    const uses = trio.running.map(({ pid }, i): Use => {
+      const { total, ...files } = diskUse(trio.folder(i));
+      return { disk: total, ...files, ...memoryUse(pid) };
     });
+    samples.push({ seconds: seconds(), commands, ...combined(uses, sumOf) });
     console.error(count, JSON.stringify(samples.at(-1)));
   }, SAMPLE_SECONDS * 1000);
   await Promise.all(callers);
@@ -172,19 +156,13 @@ function textOf(samples: readonly Sample[], what: string): string {
   );
   const rows = groups.map((some) => {
     const { seconds, commands } = some.at(-1) as Sample;
-    return [
-      `${Math.round(seconds)}`,
-      inEnglish(commands),
-      ...[meanOf(some.map(({ disk }) => disk)), meanOf(some.map(({ tree }) => tree))],
-      ...[meanOf(some.map(({ snapshots }) => snapshots)), meanOf(some.map(({ own }) => own))],
-      meanOf(some.map(({ resident }) => resident)),
-    ];
+    return [`${Math.round(seconds)}`, inEnglish(commands), ...Object.values(combined(some, meanOf))];
   });
   const greatest = samples.reduce((oldest, one) => (one.own > oldest.own ? one : oldest));
-  const growth = (name: "disk" | "own" | "resident") => judged(growthOf(level.map((one) => one[name])));
+  const growth = (name: keyof Use) => judged(growthOf(level.map((one) => one[name])));
   return `${what}:
 
-${table(["second", "commands", "disk, MiB", "LMDB", "snapshots", "memory, own", "resident"], rows)}
+${table(["second", "commands", ...Object.values(COLUMNS)], rows)}
 
 The time after second ${LEVEL_SECONDS} is divided into halves. The maximum of the second half, relative to that of the first half: disk ${growth("disk")}, own memory ${growth("own")},
 resident memory ${growth("resident")}. The maximum of the own memory, which includes garbage, was ${Math.round(greatest.own)} MiB at second ${Math.round(greatest.seconds)}.`;
@@ -196,7 +174,7 @@ report(
   "full-load",
   "Ten minutes at full load",
   `Load average over five minutes: ${loadavg()[1]?.toFixed(0)}. Each of the ${CLIENTS} clients has ${CALLERS} callers, which
-send two commands at a time (${KINDS} kinds of writes, ${inEnglish(KEYS_TOTAL)} keys, and sessions that expire within a minute), signed with RSA-2048. The daemons run with \`--fsync always ${LIMITS.join(" ")}\`. Each row shows means of the samples since the previous row.
+send two commands at a time (${MAKES.length} kinds of writes, ${inEnglish(KEYS_TOTAL)} keys, and sessions that expire within a minute), signed with RSA-2048. The daemons run with \`--fsync always ${LIMITS.join(" ")}\`. Each row shows means of the samples since the previous row.
 
 ${textOf(one, "One daemon")}
 

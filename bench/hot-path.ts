@@ -12,13 +12,13 @@ import {
   inEnglish,
   isSmoke,
   measure,
+  measureWithCpu,
   medians,
   met,
   report,
   table,
 } from "./measure.js";
 import { type Durability, startThree } from "./servers.js";
-import { cpuOf } from "./usage.js";
 
 const SECONDS = isSmoke ? 0.3 : 4;
 const ROUNDS = isSmoke ? 1 : 5;
@@ -47,9 +47,8 @@ async function run(durability: Durability, callers: number): Promise<Run> {
   await using client = trio.client();
   const set = () => client.send(["SET", `key:${++counter % KEYS}`, "x".repeat(16)]);
   await measure({ callers, seconds: SECONDS / 2 }, set);
-  const [before, calls] = [cpuOf(trio.running), counter];
-  const figures = await measure({ callers, seconds: SECONDS }, set);
-  return { ...figures, cpu: (cpuOf(trio.running) - before) / (counter - calls) / trio.ports.length };
+  const run = await measureWithCpu(trio.running, { callers, seconds: SECONDS }, set);
+  return { ...run, cpu: run.cpu / trio.ports.length };
 }
 
 /** Measures each kind of cluster in alternating rounds, and returns the medians. */

@@ -14,7 +14,7 @@ import { type KeyPair, makeKeyPair } from "../test/support/envelope-client.js";
 import { RedisConnection } from "../test/support/redis-connection.js";
 import { ScratchFolder } from "../test/support/scratch-folder.js";
 import { Trio } from "../test/support/trio.js";
-import { RoundTrip } from "./clients.js";
+import { roundTrip } from "./clients.js";
 import { alternate, isSmoke, measure, median, met, paced, report, table } from "./measure.js";
 import { startEcho, startFace } from "./servers.js";
 import { cpuMicros } from "./usage.js";
@@ -68,9 +68,9 @@ function add(name: string, baseline: string | null, server: DaemonProcess, call:
 }
 
 function bareCall(ports: readonly number[], bytes: Buffer, answerBytes = RESULT_BYTES): Call {
-  const trip = new RoundTrip(ports, () => bytes, answerBytes);
+  const trip = roundTrip(ports, () => bytes, answerBytes);
   closed.push(() => trip[Symbol.dispose]());
-  return () => trip.call();
+  return trip.call;
 }
 
 function signerOf(type: "rsa" | "ed25519"): Signer {
@@ -165,10 +165,8 @@ async function sequential(signers: readonly Signer[]): Promise<void> {
     const loopCall = async (count: number, checks: boolean): Promise<Call> => {
       const loops = await Promise.all(Array.from({ length: count }, () => startLoop(signer, checks, true)));
       closed.push(...loops.map((loop) => () => loop[Symbol.asyncDispose]()));
-      const call = bareCall(
-        loops.map(({ port }) => port),
-        signer.bytes,
-      );
+      const ports = loops.map(({ port }) => port);
+      const call = bareCall(ports, signer.bytes);
       return () => {
         signer.signed();
         return call();

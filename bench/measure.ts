@@ -8,8 +8,10 @@ import { cpus, loadavg } from "node:os";
 import { basename, join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { repositoryRoot } from "../test/support/repository.js";
+import { cpuOf } from "./usage.js";
 
 export type Figures = {
+  readonly calls: number;
   readonly perSecond: number;
   readonly p50: number;
   readonly p99: number;
@@ -62,11 +64,12 @@ export async function measureClients<Client extends Disposable>(
   }
 }
 
-function figuresOf(latencies: number[], seconds: number): Figures {
+export function figuresOf(latencies: number[], seconds: number): Figures {
   latencies.sort((a, b) => a - b);
   const at = (share: number) =>
     latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * share))] ?? 0;
   return {
+    calls: latencies.length,
     perSecond: latencies.length / seconds,
     p50: at(0.5),
     p99: at(0.99),
@@ -78,6 +81,20 @@ function figuresOf(latencies: number[], seconds: number): Figures {
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+}
+
+/**
+ * Measures calls of servers.
+ * @returns the figures, and the CPU time of all servers per call, in microseconds
+ */
+export async function measureWithCpu(
+  servers: readonly { readonly pid: number }[],
+  load: Load,
+  call: () => Promise<unknown>,
+): Promise<Figures & { readonly cpu: number }> {
+  const before = cpuOf(servers);
+  const figures = await measure(load, call);
+  return { ...figures, cpu: (cpuOf(servers) - before) / figures.calls };
 }
 
 /** Returns the median of each figure. */

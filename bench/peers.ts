@@ -21,9 +21,18 @@ import { repositoryRoot } from "../test/support/repository.js";
 import { isOnPath } from "../test/support/requirements.js";
 import { scratchFolder } from "../test/support/scratch-folder.js";
 import { until } from "../test/support/until.js";
-import { alternate, inEnglish, isSmoke, measure, medians, met, report, table } from "./measure.js";
+import {
+  alternate,
+  inEnglish,
+  isSmoke,
+  measure,
+  measureWithCpu,
+  medians,
+  met,
+  report,
+  table,
+} from "./measure.js";
 import { type Durability, startThree } from "./servers.js";
-import { cpuOf } from "./usage.js";
 
 const SERVERS = 3;
 const START_MS = 20_000;
@@ -292,17 +301,13 @@ async function measureRound({ name, start }: System): Promise<Run[]> {
   for (const callers of [1, Math.max(...IN_FLIGHT)])
     await measure({ callers, seconds: WARM_UP_SECONDS }, put);
   const runs: Run[] = [];
-  for (const callers of IN_FLIGHT) runs.push(await measureRun(cluster, put, callers));
+  for (const callers of IN_FLIGHT) {
+    await measure({ callers, seconds: SECONDS * WARM_UP }, put);
+    runs.push(await measureWithCpu(cluster.servers, { callers, seconds: SECONDS }, put));
+  }
   const rates = runs.map(({ perSecond }) => Math.round(perSecond));
   console.error(`${name}: ${rates.join(", ")} calls a second at ${IN_FLIGHT.join(", ")} in flight`);
   return runs;
-}
-
-async function measureRun({ servers }: Cluster, put: () => Promise<unknown>, callers: number): Promise<Run> {
-  await measure({ callers, seconds: SECONDS * WARM_UP }, put);
-  const [cpuBefore, callsBefore] = [cpuOf(servers), counter];
-  const { perSecond, p50 } = await measure({ callers, seconds: SECONDS }, put);
-  return { perSecond, p50, cpu: (cpuOf(servers) - cpuBefore) / (counter - callsBefore) };
 }
 
 /** The medians of a system, one for each number of calls in flight. */

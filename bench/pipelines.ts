@@ -99,15 +99,11 @@ async function pipelines(): Promise<string> {
 }
 
 /** The part of BullMQ that is used here. */
-interface BullQueue {
-  addBulk(jobs: readonly { readonly name: string; readonly data: unknown }[]): Promise<unknown>;
-  close(): Promise<void>;
-}
 interface BullMq {
   readonly Queue: new (
     name: string,
-    options: { readonly connection: { readonly host: string; readonly port: number } },
-  ) => BullQueue;
+    options: object,
+  ) => { addBulk(jobs: readonly object[]): Promise<unknown>; close(): Promise<void> };
 }
 
 /** Loads BullMQ from test/libraries/npm. @returns null if it is not installed there */

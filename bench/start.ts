@@ -13,7 +13,7 @@ import { type DaemonProcess, startProgram } from "../test/support/daemon-process
 import { makeKeyPair } from "../test/support/envelope-client.js";
 import { buildRoot } from "../test/support/repository.js";
 import { ScratchFolder } from "../test/support/scratch-folder.js";
-import { alternate, isSmoke, measure, medians, report, table } from "./measure.js";
+import { alternate, isSmoke, measureWithCpu, medians, report, table } from "./measure.js";
 import { cpuMicros } from "./usage.js";
 
 const { values: given } = parseArgs({
@@ -93,44 +93,40 @@ type Ratios = {
   readonly perCpu: number;
 };
 
-/** A second of calls: how many, and the CPU seconds of the client and the daemon. */
+function firstSeconds({ node, build }: Subject): Ratios {
+  const args = [fileURLToPath(import.meta.url), "--calls", build, ...(isSmoke ? ["--smoke"] : [])];
+  const { stdout } = spawnSync(node, args, { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] });
+  return JSON.parse(stdout) as Ratios;
+}
+
+/** A second of calls: how many, and the CPU microseconds of the client and the daemon. */
 interface Second {
   readonly calls: number;
   readonly cpu: number;
 }
 
-function firstSeconds({ node, build }: Subject): Ratios {
-  const args = [fileURLToPath(import.meta.url), "--calls", build, ...(isSmoke ? ["--smoke"] : [])];
-  const { stdout } = spawnSync(node, args, { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] });
-  const seconds = JSON.parse(stdout) as Second[];
-  const last = seconds.at(-1) as Second;
-  const first = seconds.slice(0, 2).reduce((one, other) => ({
-    calls: one.calls + other.calls,
-    cpu: one.cpu + other.cpu,
-  }));
-  return { rate: first.calls / 2 / last.calls, perCpu: first.calls / first.cpu / (last.calls / last.cpu) };
-}
-
-/** Starts a daemon, makes calls for some seconds, and prints each second. Runs in a process whose client is new. */
+/** Starts a daemon, makes calls for some seconds, and prints the ratios. Runs in a process whose client is new. */
 async function makeCalls(build: string): Promise<void> {
   await using server = await startDaemon({ node: process.execPath, build });
   const { createClient: create } = (await import(join(build, "bundles/client.js"))) as {
     createClient: typeof createClient;
   };
   await using client = create({ servers: [`127.0.0.1:${server.port}`], key: privateFile });
-  const cpu = () => {
-    const { user, system } = process.cpuUsage();
-    return (user + system + cpuMicros(server.pid)) / 1e6;
-  };
+  const load = { callers: CALLERS, seconds: isSmoke ? 0.2 : 1 };
   let n = 0;
-  const seconds: Second[] = [];
-  for (let second = 0; second < LAST_SECOND; second++) {
-    const before = cpu();
-    const load = { callers: CALLERS, seconds: isSmoke ? 0.2 : 1 };
-    const { perSecond } = await measure(load, () => client.call(["SET", `key:${n++ % 1000}`, "value"]));
-    seconds.push({ calls: Math.round(perSecond * load.seconds), cpu: cpu() - before });
-  }
-  console.log(JSON.stringify(seconds));
+  const second = async (): Promise<Second> => {
+    const own = process.cpuUsage();
+    const set = () => client.call(["SET", `key:${n++ % 1000}`, "value"]);
+    const { calls, cpu } = await measureWithCpu([server], load, set);
+    const { user, system } = process.cpuUsage(own);
+    return { calls, cpu: cpu * calls + user + system };
+  };
+  const seconds = [];
+  while (seconds.length < LAST_SECOND) seconds.push(await second());
+  const [one, two, last] = [seconds[0], seconds[1], seconds.at(-1)] as [Second, Second, Second];
+  const calls = one.calls + two.calls;
+  const perCpu = calls / (one.cpu + two.cpu) / (last.calls / last.cpu);
+  console.log(JSON.stringify({ rate: calls / 2 / last.calls, perCpu } satisfies Ratios));
 }
 
 if (given.calls !== undefined) {

@@ -8,7 +8,7 @@ import { signCommand } from "../keys/signatures.js";
 import { startDaemon } from "../test/support/daemon-process.js";
 import { makeKeyPair } from "../test/support/envelope-client.js";
 import { startRedis } from "../test/support/redis-server.js";
-import { RoundTrip } from "./clients.js";
+import { roundTrip } from "./clients.js";
 import { alternate, isSmoke, measure, medians, report, table } from "./measure.js";
 import { startEcho, startTogether } from "./servers.js";
 
@@ -38,9 +38,9 @@ await using signed = await startTogether(backends.map((args) => startDaemon([...
 await using proxies = await startTogether(redises.map(({ port }) => startEcho("--redis", String(port))));
 const sign = (text: Buffer) => signCommand(text, key.privateKey);
 const portsOf = (servers: readonly { readonly port: number }[]) => servers.map(({ port }) => port);
-using bareTrip = new RoundTrip(portsOf(proxies), () => REQUEST, ECHO_BYTES);
-using plainTrip = new RoundTrip(portsOf(unsigned), () => frameOf(command(), null), OK_BYTES);
-using signedTrip = new RoundTrip(portsOf(signed), () => frameOf(command(), sign), OK_BYTES);
+using bareTrip = roundTrip(portsOf(proxies), () => REQUEST, ECHO_BYTES);
+using plainTrip = roundTrip(portsOf(unsigned), () => frameOf(command(), null), OK_BYTES);
+using signedTrip = roundTrip(portsOf(signed), () => frameOf(command(), sign), OK_BYTES);
 const subjects = [
   { name: "three bare proxies, each before a Redis", trip: bareTrip, original: "" },
   { name: "unsigned", trip: plainTrip, original: ORIGINAL.unsigned },
