@@ -3,6 +3,7 @@
  * receives the same commands. `--smoke` uses fewer values and does not change RESULTS.md.
  */
 import { RedisConnection } from "../test/support/redis-connection.js";
+import { startRedis } from "../test/support/redis-server.js";
 import { inEnglish, isSmoke, report, table } from "./measure.js";
 import { startFace } from "./servers.js";
 import { type CommandOf, digits, fill, measureRedis, PROBED, probeOf, stringCommand } from "./usage.js";
@@ -45,7 +46,8 @@ async function measureDaemon(command: CommandOf) {
 
 const rows = [];
 for (const [name, command] of Object.entries(DATA_SETS)) {
-  const redis = await measureRedis(command, COUNT);
+  await using server = await startRedis();
+  const redis = await measureRedis(server, command, COUNT);
   const ours = await measureDaemon(command);
   const ratio = (ours.used / redis.used).toFixed(2);
   const residents = [redis.resident, ours.resident, ours.residentBefore].map((bytes) => bytes / COUNT);

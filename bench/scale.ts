@@ -9,10 +9,11 @@ import { setTimeout } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import type { DaemonProcess } from "../test/support/daemon-process.js";
 import { EnvelopeClient, type KeyPair, makeKeyPair } from "../test/support/envelope-client.js";
-import { RedisConnection } from "../test/support/redis-connection.js";
+import { RedisConnection, textOf } from "../test/support/redis-connection.js";
+import { startRedis } from "../test/support/redis-server.js";
 import { Trio } from "../test/support/trio.js";
 import { writeFolder } from "./data-folder.js";
-import { inEnglish, isSmoke, report, table } from "./measure.js";
+import { figuresOf, inEnglish, isSmoke, report, table } from "./measure.js";
 import { startFace } from "./servers.js";
 import {
   bytesWritten,
@@ -128,28 +129,52 @@ async function membersRow(count: number): Promise<Row> {
   return [`${count}`, perWrite("cpu"), perWrite("bytes"), idle.cpu / 1000, inEnglish(idle.bytes), resident];
 }
 
-/**
- * Waits for the daemon's next snapshot, and sends a PING every millisecond.
- * @returns the greatest CPU time of its main thread between two answers, in ms, and its greatest resident memory
- */
-async function snapshotCost(daemon: DaemonProcess, folder: string) {
-  const { pid } = daemon;
-  using connection = await RedisConnection.open(await daemon.portOf("Redis clients"));
-  let [longest, resident, last, found] = [0, 0, mainThreadMicros(pid), 0];
+/** Sends a PING to a server every millisecond until `isDone`, which is checked after every 100. */
+async function pinged(
+  server: { readonly port: number; readonly pid: number },
+  isDone: () => Promise<boolean>,
+) {
+  using connection = await RedisConnection.open(server.port);
+  const latencies: number[] = [];
+  let [longest, resident, last] = [0, 0, mainThreadMicros(server.pid)];
   const deadline = performance.now() + SNAPSHOT_MS_MAX;
-  // A snapshot counts once its file was found in ten checks: the daemon marks it as valid within a second.
-  for (let i = 0; found < 10; i++) {
+  while (latencies.length % 100 !== 0 || !(await isDone())) {
     if (performance.now() > deadline) throw new Error(`no snapshot within ${SNAPSHOT_MS_MAX / 1000} s`);
     await setTimeout(1);
+    const before = performance.now();
     await connection.call("PING");
-    const now = mainThreadMicros(pid);
+    latencies.push((performance.now() - before) * 1000);
+    const now = mainThreadMicros(server.pid);
     longest = Math.max(longest, (now - last) / 1000);
     last = now;
-    if (i % 100 !== 0) continue;
-    resident = Math.max(resident, memoryUse(pid).resident * MIB);
-    if (readdirSync(folder, { recursive: true }).some((name) => String(name).endsWith(".snapshot"))) found++;
+    if (latencies.length % 100 === 0) resident = Math.max(resident, memoryUse(server.pid).resident * MIB);
   }
-  return { longest, resident };
+  const { p99, max } = figuresOf(latencies, 1);
+  return { longest, resident, latency: `${(p99 / 1000).toFixed(1)}, ${(max / 1000).toFixed(1)}` };
+}
+
+/** Waits for the snapshot that a daemon has just begun to make. */
+async function snapshotCost(daemon: DaemonProcess, folder: string) {
+  const isSnapshot = (name: string | Buffer) => String(name).endsWith(".snapshot");
+  let found = 0;
+  // It counts when its file was found in ten checks: the daemon marks it as valid within a second.
+  return await pinged({ port: await daemon.portOf("Redis clients"), pid: daemon.pid }, async () => {
+    if (readdirSync(folder, { recursive: true }).some(isSnapshot)) found++;
+    return found === 10;
+  });
+}
+
+/** Fills redis-server, and waits until it has saved a snapshot. @returns its bytes in use, and the latencies */
+async function redisCost(count: number) {
+  await using redis = await startRedis();
+  const { used } = await measureRedis(redis, stringCommand, count);
+  const info = async (section: string) => await textOf(redis.port, "INFO", section);
+  const started = textOf(redis.port, "BGSAVE");
+  const isSaved = async () => /last_bgsave_time_sec:\d/.test(await info("persistence"));
+  const { latency } = await pinged(redis, isSaved);
+  await started;
+  const fork = Number(/latest_fork_usec:(\d+)/.exec(await info("stats"))?.[1]) / 1000;
+  return { used, latency: `${latency} (fork ${fork.toFixed(1)})` };
 }
 
 /**
@@ -167,12 +192,11 @@ async function folderCost(envelopes: number, size: number, command: (number: num
   const started = async (index: number, makesSnapshot: boolean) => {
     const daemon = await trio.start(index, { execArgv: PROBED });
     const found = { cpu: cpuMicros(daemon.pid) / 1e6, ...(await probeOf(daemon)) };
-    let snapshot = { longest: 0, resident: 0 };
+    let snapshot = { longest: 0, resident: 0, latency: "" };
     if (makesSnapshot) {
       await using client = trio.client([index]);
-      const measured = snapshotCost(daemon, folder);
       for (let n = 0; n <= SNAPSHOT_ENTRIES; n++) await client.call(["SET", "more", `${n}`]);
-      snapshot = await measured;
+      snapshot = await snapshotCost(daemon, folder);
     }
     await trio.end(index, "SIGTERM");
     return { ...found, snapshot };
@@ -185,20 +209,21 @@ async function folderCost(envelopes: number, size: number, command: (number: num
     resident: first.resident - empty.resident,
     liveLater: second.used - empty.used,
     ofSnapshot: first.snapshot.resident - empty.resident,
-    pause: first.snapshot.longest,
+    latency: first.snapshot.latency,
+    longest: first.snapshot.longest,
     starts: [first.cpu, second.cpu],
   };
 }
 
 async function keysRow(count: number): Promise<Row> {
-  const redis = await measureRedis(stringCommand, count);
-  const { live, resident, ofSnapshot, pause, starts } = await folderCost(
+  const redis = await redisCost(count);
+  const { live, resident, ofSnapshot, latency, longest, starts } = await folderCost(
     count / COMMANDS_PER_ENVELOPE,
     COMMANDS_PER_ENVELOPE,
     stringCommand,
   );
   const perKey = [redis.used, live, resident, ofSnapshot].map((bytes) => bytes / count);
-  return [inEnglish(count), ...perKey, pause, ...starts];
+  return [inEnglish(count), ...perKey, latency, longest, redis.latency, ...starts];
 }
 
 async function entriesRow(count: number): Promise<Row> {
@@ -245,8 +270,8 @@ await reportPart(
 await reportPart(
   "keys",
   [
-    `A daemon with \`--data\`, started with signed envelopes of ${COMMANDS_PER_ENVELOPE} SETs (keys of 16 bytes, values of 14), and redis-server with the same keys. The pause is the greatest CPU time of the main thread between two answers to a client that sends a PING every millisecond while a thread makes a snapshot.`,
-    "keys; bytes per key: redis-server; dbsyncd, live objects; resident; resident during a snapshot; longest pause, CPU ms; start without a snapshot, CPU s; start with it, CPU s",
+    `A daemon with \`--data\`, started with signed envelopes of ${COMMANDS_PER_ENVELOPE} SETs (keys of 16 bytes, values of 14), and redis-server with the same keys. While each server makes a snapshot (the daemon in a thread, redis-server by BGSAVE in another process), a client sends a PING every millisecond: p99 and maximum of its latency, and the greatest CPU time of the daemon's main thread between two answers.`,
+    "keys; bytes per key: redis-server; dbsyncd, live objects; resident; resident during a snapshot; PING during it, ms; main thread, CPU ms; redis-server: PING, ms; start without a snapshot, CPU s; start with it, CPU s",
   ],
   async (count) => [await keysRow(count)],
 );

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import type { ByteString } from "../protocol/byte-string.js";
 import type { DaemonProcess } from "../test/support/daemon-process.js";
 import { RedisConnection } from "../test/support/redis-connection.js";
-import { startRedis } from "../test/support/redis-server.js";
+import type { RedisServer } from "../test/support/redis-server.js";
 import { buildRoot } from "../test/support/repository.js";
 import type { MemoryProbe } from "./memory-probe.js";
 
@@ -68,9 +68,8 @@ export async function fill(connection: RedisConnection, command: CommandOf, coun
   }
 }
 
-/** Starts redis-server, and returns the bytes by which its live objects and the process grow when it is filled. */
-export async function measureRedis(command: CommandOf, count: number) {
-  await using redis = await startRedis();
+/** Fills redis-server, and returns the bytes by which its live objects and the process grow. */
+export async function measureRedis(redis: RedisServer, command: CommandOf, count: number) {
   using connection = await RedisConnection.open(redis.port);
   const memory = async () => {
     const info = JSON.stringify(await connection.call("INFO", "memory"));
