@@ -122,7 +122,7 @@ export const collectionMutants: readonly Mutant[] = [
   },
   {
     name: "collections: $lookup accesses only its own collection",
-    file: "faces/mongo/store/commands/collection-keys.js",
+    file: "faces/mongo/store/commands/mdb-commands.js",
     find: "return collectionsIn(documentOf(argument));",
     replace: "return [];",
     test: KEYS,

@@ -12,11 +12,11 @@ import type {
   DashboardHistory,
   FrameMember,
 } from "../../../protocol/json/dashboard-frame.js";
+import { prepareSigning, showSignIn } from "./administrator.js";
 import { Chart, SampleHistory } from "./chart.js";
 import { byId, setText } from "./elements.js";
 import { isAway, showListeners, showMembers, showMemoryAndDisk, stateClass } from "./frame-tables.js";
 import { showProblems } from "./problems.js";
-import { prepareSigning, showSignIn } from "./sign-in.js";
 import { TimelineStrip } from "./timeline-strip.js";
 
 /** Time without a frame after which the daemon counts as silent, in milliseconds. Frames arrive every second. */

@@ -1,10 +1,16 @@
 /**
- * MDB.*: collections of documents with MongoDB's commands, under their own names. Documents are BSON or Extended JSON.
+ * MDB.*: collections of documents with MongoDB's commands, under their own names, and the keys that their bytes may touch.
+ * Documents are BSON or Extended JSON.
  * Source: MongoDB 7's manual; docs/mongo-collections.md.
  */
+
+import { CommandFailure } from "../../../../daemon/store/arguments/command-errors.js";
 import { eachChangeEvent } from "../../../../daemon/store/events/event-rules.js";
 import { family } from "../../../../daemon/store/rows/command-row.js";
-import { aggregate } from "./aggregation-pipeline.js";
+import type { KeySpec, Permission, Touch } from "../../../../daemon/store/rows/key-spec.js";
+import type { ByteString } from "../../../../protocol/byte-string.js";
+import { documentOf } from "../queries/command-fields.js";
+import { aggregate, collectionsIn } from "./aggregation-pipeline.js";
 import { deletesOne, updatesOne } from "./claimed-documents.js";
 import {
   create,
@@ -16,22 +22,73 @@ import {
   listDatabases,
   listIndexes,
 } from "./collection-definitions.js";
-import {
-  aggregated,
-  inserted,
-  measured,
-  ofAllDatabases,
-  ofDatabase,
-  queried,
-  renamed,
-  updated,
-} from "./collection-keys.js";
+import { collectionKey, databaseBeginning, PREFIX } from "./collection-names.js";
 import { countDocuments, distinct, find } from "./find-and-count.js";
 import { findAndModify } from "./find-and-modify.js";
 import { insert } from "./inserts.js";
 import { detailed } from "./mdb-replies.js";
 import { explain, rename, stats } from "./stats-explain-rename.js";
 import { remove, update } from "./update-and-delete.js";
+
+const touch = (argv: readonly ByteString[], access: Touch["access"], needs: Permission): Touch => ({
+  db: null,
+  key: collectionKey(argv[1] ?? "", argv[2] ?? ""),
+  access,
+  needs,
+});
+
+const named =
+  (access: Touch["access"], needs: Permission): KeySpec =>
+  (argv: readonly ByteString[]) => [touch(argv, access, needs)];
+
+/** `command db collection …`: the collection, with the access that the command needs. */
+const inserted = named("write", "W");
+const updated = named("write", "RW");
+const queried = named("read", "R");
+
+const beginning = (access: Touch["access"], start: ByteString): Touch => ({
+  db: null,
+  key: null,
+  access,
+  beginning: start,
+});
+
+/** `command db`: all collections of the database. */
+const ofDatabase =
+  (access: Touch["access"]): KeySpec =>
+  (argv: readonly ByteString[]) => [beginning(access, databaseBeginning(argv[1] ?? ""))];
+
+/** `MDB.STATS db [collection]`. */
+const measured: KeySpec = (argv: readonly ByteString[]) => [
+  argv.length > 2 ? touch(argv, "read", "R") : beginning("read", databaseBeginning(argv[1] ?? "")),
+];
+
+/** `MDB.RENAME db collection db collection drops` */
+const renamed: KeySpec = (argv: readonly ByteString[]) => [
+  touch(argv, "write", "RW"),
+  { db: null, key: collectionKey(argv[3] ?? "", argv[4] ?? ""), access: "write", needs: "RW" },
+];
+
+const ofAllDatabases: KeySpec = () => [beginning("read", PREFIX)];
+
+/** `MDB.AGGREGATE db collection spec`: the collection, and those that its $lookup stages read. */
+const aggregated: KeySpec = (argv: readonly ByteString[]) => [
+  touch(argv, "read", "R"),
+  ...otherCollections(argv[3] ?? "").map(
+    (name): Touch => ({ db: null, key: collectionKey(argv[1] ?? "", name), access: "read", needs: "R" }),
+  ),
+];
+
+function otherCollections(argument: ByteString): readonly ByteString[] {
+  // Fast path: most pipelines have no $lookup, and need not be parsed twice.
+  if (!argument.includes("$lookup") && !argument.includes("\\u")) return [];
+  try {
+    return collectionsIn(documentOf(argument));
+  } catch (failure) {
+    if (failure instanceof CommandFailure) return [];
+    throw failure;
+  }
+}
 
 export const collections = family("mongo", {
   "MDB.INSERT": {

@@ -4,7 +4,7 @@
  */
 
 import { custom, syntaxError } from "../../../../../daemon/store/arguments/command-errors.js";
-import { integerArgument } from "../../../../../daemon/store/arguments/number-arguments.js";
+import { doubleArgument, integerArgument } from "../../../../../daemon/store/arguments/number-arguments.js";
 import { zadd } from "../../../../../daemon/store/commands/sorted-sets/sorted-set-add.js";
 import { storeSortedSet } from "../../../../../daemon/store/commands/sorted-sets/sorted-set-ranges.js";
 import {
@@ -34,9 +34,8 @@ import {
   writtenDouble,
 } from "../../../../../protocol/reply.js";
 import { formatFixed } from "../../../../../protocol/resp/double-text.js";
-import { cellsCovering, distance, within } from "./geo-area.js";
-import { type Area, boxArguments, circleArguments, positionArgument, unitArgument } from "./geo-arguments.js";
-import { type GeoPosition, geohashText, positionOf, scoreOf, scoresOf } from "./geohash.js";
+import { cellsCovering, distance, type Shape, within } from "./geo-area.js";
+import { type GeoPosition, geohashText, isOnMap, positionOf, scoreOf, scoresOf } from "./geohash.js";
 
 const OF_SEARCH = "O(N+log(M)), N: members in the cells around the shape, M: members";
 
@@ -494,4 +493,46 @@ function positionReply({ longitude, latitude }: GeoPosition): Reply {
 
 function degreesText(degrees: number): string {
   return formatFixed(degrees, POSITION_DIGITS).replace(/\.?0+$/, "");
+}
+
+/** The lengths of the units in metres. */
+const UNITS: Readonly<Record<string, number>> = { m: 1, km: 1000, ft: 0.3048, mi: 1609.34 };
+const DEGREE_DIGITS = 6;
+
+/** A shape from the arguments, with lengths in metres, and the length in metres of the unit that replies use. */
+interface Area {
+  readonly shape: Shape;
+  readonly unit: number;
+}
+
+/** @throws CommandFailure */
+function positionArgument(longitude: ByteString, latitude: ByteString): GeoPosition {
+  const position = { longitude: doubleArgument(longitude), latitude: doubleArgument(latitude) };
+  if (isOnMap(position)) return position;
+  const degrees = [position.longitude, position.latitude].map((value) => formatFixed(value, DEGREE_DIGITS));
+  throw custom(`ERR invalid longitude,latitude pair ${degrees.join(",")}`);
+}
+
+/** Returns the length of a unit in metres. @throws CommandFailure */
+function unitArgument(bytes: ByteString): number {
+  const name = bytes.toLowerCase();
+  if (!Object.hasOwn(UNITS, name)) throw custom("ERR unsupported unit provided. please use M, KM, FT, MI");
+  return UNITS[name]!;
+}
+
+/** @throws CommandFailure */
+function circleArguments(radius: ByteString, unit: ByteString): Area {
+  const length = doubleArgument(radius, () => custom("ERR need numeric radius"));
+  if (length < 0) throw custom("ERR radius cannot be negative");
+  const metres = unitArgument(unit);
+  return { shape: { kind: "circle", radius: length * metres }, unit: metres };
+}
+
+/** @throws CommandFailure */
+function boxArguments(width: ByteString, height: ByteString, unit: ByteString): Area {
+  const wide = doubleArgument(width, () => custom("ERR need numeric width"));
+  const high = doubleArgument(height, () => custom("ERR need numeric height"));
+  if (wide < 0 || high < 0) throw custom("ERR height or width cannot be negative");
+  const metres = unitArgument(unit);
+  return { shape: { kind: "box", width: wide * metres, height: high * metres }, unit: metres };
 }
