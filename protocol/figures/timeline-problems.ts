@@ -40,7 +40,7 @@ export interface DiagnosedTimeline extends TimelineReport {
 export const FOREIGN_KEY = "";
 
 /** Returns a report with the conclusions that follow from it alone. */
-export function diagnosed(report: TimelineReport): DiagnosedTimeline {
+export function withConclusions(report: TimelineReport): DiagnosedTimeline {
   const { list, takingFrom, takingBytes, takingTotal } = report;
   return {
     ...report,
@@ -610,7 +610,7 @@ export function publicProblems(report: TimelineReport, now: number): Problem[] {
     ...report,
     differing: report.differing.map((difference) => ({ ...difference, key: HIDDEN_KEY })),
   };
-  const { problems, remarks, progress } = diagnose(diagnosed(hidden), { others: [], now });
+  const { problems, remarks, progress } = diagnose(withConclusions(hidden), { others: [], now });
   const { authorize } = report;
   const isOwnKey = (fix: string) =>
     authorize !== null && authorize !== FOREIGN_KEY && fix.endsWith(` ${authorize}`);

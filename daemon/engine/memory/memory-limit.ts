@@ -1,5 +1,6 @@
 /**
- * The memory limit (--maxmemory), and the eviction of keys. Above the limit, the daemon evicts keys, or refuses clients'
+ * The memory limit (--maxmemory), the gauge of the heap, the eviction of keys, and the limits for the memory of queries that
+ * follow from the same option. Above the limit, the daemon evicts keys, or refuses clients'
  * commands that may need more memory before they are recorded. Commands that are already recorded, or that a peer sends, are
  * always applied, because the fold must not depend on a daemon's memory. Source: docs/limits.md "Memory"; texts:
  * redis-server 7.0.

@@ -448,7 +448,7 @@ class Leaf {
     return copy;
   }
 
-  /** Counts the pairs of this leaf that precede a pair. */
+  /** Counts the pairs of this leaf that precede a pair: countBefore without a closure, because every insertion needs it. */
   #index(score: number, member: ByteString): number {
     let low = 0;
     let high = this.size;

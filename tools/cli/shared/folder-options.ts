@@ -11,24 +11,17 @@ export interface FolderFlags {
 }
 
 /** Adds only the options for the folder, for subcommands that need no keys. */
-export function addFolderOption(command: Command): Command {
-  return command
-    .option(
-      "--data <folder>",
-      "the daemon's data folder (default: DBSYNCD_DATA, or the folder in the configuration file)",
-    )
-    .option("--config <file>", "the daemon's configuration file, instead of --data");
-}
+export const addFolderOption = (command: Command): Command =>
+  addDataOption(command).option("--config <file>", "the daemon's configuration file, instead of --data");
 
-export function addFolderOptions(command: Command): Command {
-  return addKeyOptions(
-    command.option(
-      "--data <folder>",
-      "the daemon's data folder (default: DBSYNCD_DATA, or the folder in the configuration file)",
-    ),
-    "--sign-key <file>",
+export const addFolderOptions = (command: Command): Command =>
+  addKeyOptions(addDataOption(command), "--sign-key <file>");
+
+const addDataOption = (command: Command): Command =>
+  command.option(
+    "--data <folder>",
+    "the daemon's data folder (default: DBSYNCD_DATA, or the folder in the configuration file)",
   );
-}
 
 /** Adds the options for keys. @param signKey  the flags of the option for signing keys */
 export function addKeyOptions(command: Command, signKey: string): Command {

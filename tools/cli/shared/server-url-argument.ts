@@ -1,4 +1,4 @@
-/** Parses URLs of servers in the arguments of subcommands. */
+/** The servers that arguments of subcommands name by URLs: parses them, and loads the authorities for TLS. */
 import { InvalidArgumentError } from "commander";
 import { authoritiesFor } from "../../../client/settings/client-settings.js";
 import { defaultSources, readDefaults } from "../../../client/settings/default-options.js";

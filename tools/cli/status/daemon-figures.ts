@@ -16,8 +16,8 @@ import {
 } from "../../../protocol/figures/timeline-figures.js";
 import {
   type DiagnosedTimeline,
-  diagnosed,
   FOREIGN_KEY,
+  withConclusions,
 } from "../../../protocol/figures/timeline-problems.js";
 import { queryEach } from "../keys/fetch-key-rings.js";
 import { authorizationOf } from "../keys/key-advice.js";
@@ -239,7 +239,7 @@ export function timelineOf(reply: ReplyValue, id: string): TimelineStatus {
   const { upto, ringUpto, dataUpto } = readFigures(UPTO_FIGURES, reply);
   const { ringEntries, dataEntries, ringSum, dataSum } = report;
   return {
-    ...diagnosed(report),
+    ...withConclusions(report),
     authorize: report.authorize === null ? null : checkedAuthorization(report.authorize, id),
     entries: ringEntries + dataEntries,
     fingerprint: `${dataSum}${ringSum}`,

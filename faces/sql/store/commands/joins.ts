@@ -49,7 +49,7 @@ import {
 } from "./select-rows.js";
 
 /** Maximum number of rows of all sources together: their rows are numbered, so no index finds them. */
-const ROWS_MAX = 10_000;
+const REORDERED_ROWS_MAX = 10_000;
 /** With fewer sources, the written order creates few rows, or there is no better one. */
 const SOURCES_MIN = 3;
 
@@ -83,7 +83,7 @@ function orderOf(
   if (evaluation.form !== "standard" || where === null || relations.length < SOURCES_MIN || !isList)
     return null;
   const rows = relations.reduce((sum, each) => sum + (each.table?.size ?? each.rows.length), 0);
-  if (rows > ROWS_MAX) return null;
+  if (rows > REORDERED_ROWS_MAX) return null;
   const pairs = equalSources(relations, where, evaluation);
   const order: number[] = [0];
   const remaining = new Set(relations.keys());
