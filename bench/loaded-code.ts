@@ -2,8 +2,7 @@
  * Prints how much of the source code a daemon with -s, --data and --peer loads until it has answered one signed SET, as V8
  * reports it: `node dist/bench/loaded-code.js [-- --files]`. The daemon is not bundled, so each source file is a module.
  */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { createClient } from "../client/public-api.js";
@@ -12,13 +11,14 @@ import { startDaemon } from "../test/support/daemon-process.js";
 import { makeKeyPair } from "../test/support/envelope-client.js";
 import { freePort } from "../test/support/free-port.js";
 import { buildRoot, repositoryRoot } from "../test/support/repository.js";
+import { ScratchFolder } from "../test/support/scratch-folder.js";
 import { until } from "../test/support/until.js";
 
-const folder = mkdtempSync(join(tmpdir(), "dbsync-loaded-"));
-const coverage = join(folder, "coverage");
+using folder = new ScratchFolder();
+const coverage = join(folder.path, "coverage");
 const key = makeKeyPair();
 const peer = ["--peer", `127.0.0.1:${await freePort()}`, ...knowsSecret];
-const daemon = await startDaemon(["-s", key.file, "--data", join(folder, "data"), ...peer], {
+const daemon = await startDaemon(["-s", key.file, "--data", join(folder.path, "data"), ...peer], {
   program: join(buildRoot, "daemon/program/main.js"),
   env: { NODE_V8_COVERAGE: coverage },
 });
@@ -38,7 +38,6 @@ const urls = readdirSync(coverage).flatMap((name) => {
   };
   return result.map(({ url }) => url);
 });
-rmSync(folder, { recursive: true });
 const files = urls
   .filter((url) => url.startsWith("file:"))
   .map((url) => relative(buildRoot, fileURLToPath(url)).replace(/\.js$/, ".ts"))

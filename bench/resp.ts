@@ -136,13 +136,10 @@ async function measureAll(targets: readonly Target[], scenario: Scenario, bare?:
     if (subject === last) for (const target of all) flush(target);
     return measured;
   });
-  const middle = runs.map(medians);
-  return all.map((target) => {
-    const entries = subjects.map((subject, i) => ({ ...subject, measured: middle[i] as Measured }));
-    return new Map(
-      entries.filter((entry) => entry.target === target).map(({ name, measured }) => [name, measured]),
-    );
-  });
+  const results = all.map(() => new Map<CommandName, Measured>());
+  for (const [i, { name, target }] of subjects.entries())
+    results[all.indexOf(target)]?.set(name, medians(runs[i] ?? []));
+  return results;
 }
 
 /** Returns the geometric mean of the known values. */
