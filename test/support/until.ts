@@ -1,7 +1,7 @@
 /** Waits for conditions. */
 
 /** Time limit in milliseconds, long enough for a busy machine. With a mutant, a condition may never be met. */
-const UNTIL_MS = Number(process.env["DBSYNC_UNTIL_MS"] ?? 120_000);
+export const UNTIL_MS = Number(process.env["DBSYNC_UNTIL_MS"] ?? 120_000);
 
 /** The first pause in milliseconds. Checks slow the daemons down, so the pauses grow. */
 const PAUSE_MS_FIRST = 10;
