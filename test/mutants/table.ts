@@ -67,6 +67,13 @@ export const mutants: readonly Mutant[] = [
     test: "test/faces/redis/blocking.test.js",
   },
   {
+    name: "a stream that expired before its client waits ends no wait",
+    file: "faces/redis/session/waiting-clients.js",
+    find: "RESOLVED.then(() => this.#mark(awaited));",
+    replace: ";",
+    test: "test/faces/redis/blocking.test.js",
+  },
+  {
     name: "a key that has changed again is reported",
     file: "daemon/timeline/state-digests.js",
     find: "!changed.has(nameOf(named))",

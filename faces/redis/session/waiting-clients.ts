@@ -132,7 +132,9 @@ export class WaitingClients {
       const awaited = this.#find(waiter.db, key) ?? this.#await(waiter.db, key);
       // A command may name a key twice.
       if (awaited.waiting.at(-1) !== waiting) awaited.push(waiting);
-      if (waiter.shape.type === "group") this.#watchEnd(waiting, awaited);
+      if (waiter.shape.type !== "group") continue;
+      // The stream may have expired since the command was executed. The client cannot be answered before this call ends.
+      if (this.#watchEnd(waiting, awaited) === PTTL_ABSENT) RESOLVED.then(() => this.#mark(awaited));
     }
     return (reply) => this.#endWait(waiting, reply);
   }

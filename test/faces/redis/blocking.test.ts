@@ -1,6 +1,7 @@
 /** Tests commands that wait, compared with redis-server, and on a daemon with a timeline. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
 import { integer, OK } from "../../../protocol/reply.js";
 import { writeCommand } from "../../../protocol/resp/resp-writer.js";
 import { makeFolder, startReplica } from "../../daemon/program/replicas.js";
@@ -149,6 +150,29 @@ test("a client that waits for a group receives an error when the stream expires"
   );
   assert.match(ours?.told[0] ?? "", /-UNBLOCKED the stream key no longer exists/);
   assert.deepEqual(ours, theirs);
+});
+
+/** The lifetime of a stream in milliseconds. */
+const EXPIRY_MS = 300;
+/** More calls of the clock than a read that begins to wait makes. */
+const CLOCK_CALLS_MAX = 12;
+
+test("a stream that expires between a read and its wait ends the wait", async () => {
+  let [ahead, callsBeforeJump] = [0, Number.POSITIVE_INFINITY];
+  const clock = () => {
+    if (--callsBeforeJump === 0) ahead += 2 * EXPIRY_MS;
+    return realEnvironment.clock() + ahead;
+  };
+  await using scene = await startResp({ environment: { ...realEnvironment, clock } });
+  using client = await RawClient.open(scene.port);
+  for (let calls = 1; calls <= CLOCK_CALLS_MAX; calls++) {
+    client.send(lines(`XGROUP CREATE s${calls} g $ MKSTREAM`, `PEXPIRE s${calls} ${EXPIRY_MS}`));
+    assert.equal(await client.read(9), "+OK\r\n:1\r\n");
+    callsBeforeJump = calls;
+    client.send(lines(`XREADGROUP GROUP g c BLOCK 0 STREAMS s${calls} >`));
+    assert.match(await client.readTo("\r\n"), /^-(?:NOGROUP|UNBLOCKED) /, `jump at call ${calls}`);
+    callsBeforeJump = Number.POSITIVE_INFINITY;
+  }
 });
 
 /** Commands after which the stream `s` or its group no longer exists, with the commands that prepare them. */
