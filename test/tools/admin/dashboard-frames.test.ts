@@ -7,9 +7,13 @@ import { get } from "node:http";
 import { test } from "node:test";
 import pino from "pino";
 import type { ReplicaFigures } from "../../../daemon/cluster/history/replica-figures.js";
+import { noMessages } from "../../../daemon/cluster/peers/shared/cluster-state.js";
 import { Histogram } from "../../../daemon/net/process/histogram.js";
 import { parseHostAndPort } from "../../../daemon/net/process/host-and-port.js";
 import { Metrics } from "../../../daemon/program/inspection/metrics.js";
+import * as daemonProblems from "../../../protocol/figures/daemon-problems.js";
+import { DATABASE_DOWN } from "../../../protocol/figures/daemon-problems.js";
+import * as timelineProblems from "../../../protocol/figures/timeline-problems.js";
 import {
   type DashboardFrame,
   type DashboardHistory,
@@ -18,6 +22,7 @@ import {
 import { ClusterSums, type FrameSources, Frames } from "../../../tools/admin/dashboard-frames.js";
 import { AdminServer } from "../../../tools/admin/http/admin-server.js";
 import { double } from "../../support/double.js";
+import { WELL } from "../cli/status/well-timeline.js";
 
 type Watcher = Parameters<FrameSources["watchRecorded"]>[0];
 
@@ -128,6 +133,30 @@ test("a frame contains problems in the wording of dbsync doctor", () => {
     problems.map(({ text }) => text),
     ["its database redis:db:6379 is down", "the stream of its --order: no server answers"],
   );
+});
+
+test("the page shows the problems of every table of rules", () => {
+  const figures = { ...WELL, failure: "EIO", messages: noMessages() };
+  const parts: Partial<FrameSources>[] = [
+    {},
+    { health: () => ({ version: "1", state: "catching-up", backends: [] }) },
+    { replica: () => double<ReplicaFigures>(figures) },
+  ];
+  const texts = parts.flatMap((part) => {
+    const { problems } = JSON.parse(framesOf(part).frames.next()) as DashboardFrame;
+    return problems.map(({ text }) => text);
+  });
+  const tables = Object.entries({ ...daemonProblems, ...timelineProblems }).filter(([name]) =>
+    name.endsWith("_RULES"),
+  );
+  assert.deepEqual(tables.map(([name]) => name).sort(), ["ORDER_RULES", "STATE_RULES", "TIMELINE_RULES"]);
+  for (const [name, table] of [...tables, ["DATABASE_DOWN", { databaseDown: DATABASE_DOWN }] as const]) {
+    const sentences = Object.values(table as Readonly<Record<string, { readonly says: string }>>);
+    const isShown = sentences.some(({ says }) =>
+      texts.some((text) => says.split("…").every((part) => text.includes(part.trim()))),
+    );
+    assert.ok(isShown, `${name}: use it in #problems of tools/admin/dashboard-frames.ts`);
+  }
 });
 
 test("pages of other sites do not receive the data of the page", async () => {
