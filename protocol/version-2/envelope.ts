@@ -167,13 +167,15 @@ export function unitsIn({
 }: Pick<Envelope, "multi" | "units" | "if" | "decided" | "commands">): readonly UnitRange[] {
   if (decided?.signed === null) return [];
   if (multi || conditions !== null) return [{ index: 0, length }];
-  if (units === null) return Array.from({ length }, (_, index) => ({ index, length: 1 }));
-  let index = 0;
-  return units.map((count) => {
-    const range = { index, length: count };
-    index += count;
-    return range;
-  });
+  // A loop, because `Array.from` takes ten times as long, and each envelope is split twice.
+  const ranges: UnitRange[] = [];
+  const count = units?.length ?? length;
+  for (let i = 0, index = 0; i < count; i++) {
+    const size = units?.[i] ?? 1;
+    ranges.push({ index, length: size });
+    index += size;
+  }
+  return ranges;
 }
 
 /** Returns the commands of a unit. */
