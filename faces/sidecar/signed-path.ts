@@ -23,7 +23,7 @@ import {
   waitsByOption,
 } from "../../daemon/store/rows/command-row.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import { DocumentEntriesReply } from "../../protocol/lazy-replies.js";
+import { DocumentEntriesReply } from "../../protocol/document-replies.js";
 import {
   array,
   type ErrorReply,

@@ -2,12 +2,9 @@
  * Computes replies step by step, over several turns of the event loop, so that a long query does not delay other
  * clients.
  */
-import {
-  CountReply,
-  DocumentEntriesReply,
-  StepReply,
-  withItemsFound,
-} from "../../../protocol/lazy-replies.js";
+
+import { CountReply, DocumentEntriesReply } from "../../../protocol/document-replies.js";
+import { StepReply, withItemsFound } from "../../../protocol/lazy-replies.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { inTurns } from "../../../protocol/steps.js";
 import { CommandFailure } from "../../store/arguments/command-errors.js";

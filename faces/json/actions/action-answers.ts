@@ -1,6 +1,12 @@
 /** Functions that the answers to all actions share. */
 import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
 import {
+  type DocumentEntries,
+  DocumentEntriesReply,
+  keyIn,
+  type TextMemo,
+} from "../../../protocol/document-replies.js";
+import {
   ENTRIES_TOGETHER,
   isLongText,
   phpFormOf,
@@ -12,13 +18,7 @@ import {
   writePhpString,
 } from "../../../protocol/json/json-writer.js";
 import { phpNumeric } from "../../../protocol/json/php-number.js";
-import {
-  type DocumentEntries,
-  DocumentEntriesReply,
-  keyIn,
-  StepReply,
-  type TextMemo,
-} from "../../../protocol/lazy-replies.js";
+import { StepReply } from "../../../protocol/lazy-replies.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { finish } from "../../../protocol/steps.js";
 import {

@@ -4,9 +4,9 @@
  * docs/json-documents.md.
  */
 import { type ByteString, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
+import { CountReply, DocumentEntriesReply } from "../../../protocol/document-replies.js";
 import { isContainer, memberNames, memberValues } from "../../../protocol/json/json-value.js";
 import { phpFormOf, phpForms, writeJson, writePhpMembers } from "../../../protocol/json/json-writer.js";
-import { CountReply, DocumentEntriesReply } from "../../../protocol/lazy-replies.js";
 import type { Reply } from "../../../protocol/reply.js";
 import {
   bulksOf,

@@ -7,6 +7,7 @@ import { CommandFailure, custom, echoed } from "../../../../daemon/store/argumen
 import type { Data, Typed } from "../../../../daemon/store/keyspace/mutators.js";
 import type { Unit } from "../../../../daemon/store/keyspace/unit.js";
 import { type ByteString, bytesOfText, textOfBytes } from "../../../../protocol/byte-string.js";
+import { keyIn } from "../../../../protocol/document-replies.js";
 import {
   isContainer,
   isListLike,
@@ -19,7 +20,6 @@ import {
 } from "../../../../protocol/json/json-value.js";
 import { writeJson } from "../../../../protocol/json/json-writer.js";
 import { phpInteger, phpNumeric } from "../../../../protocol/json/php-number.js";
-import { keyIn } from "../../../../protocol/lazy-replies.js";
 import { bulk, bulks, integer, map, NIL, OK, type Reply } from "../../../../protocol/reply.js";
 import { workOf } from "../../../mongo/store/queries/mongo-failure.js";
 import {

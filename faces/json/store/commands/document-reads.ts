@@ -7,6 +7,7 @@ import { custom } from "../../../../daemon/store/arguments/command-errors.js";
 import type { Data } from "../../../../daemon/store/keyspace/mutators.js";
 import type { Unit } from "../../../../daemon/store/keyspace/unit.js";
 import { type ByteString, bytesOfText, detached } from "../../../../protocol/byte-string.js";
+import { DocumentEntriesReply, keyIn } from "../../../../protocol/document-replies.js";
 import {
   isContainer,
   type JsonContainer,
@@ -17,7 +18,6 @@ import {
   memberValues,
 } from "../../../../protocol/json/json-value.js";
 import { phpNumberOf, phpNumeric } from "../../../../protocol/json/php-number.js";
-import { DocumentEntriesReply, keyIn } from "../../../../protocol/lazy-replies.js";
 import { array, bulk, bulks, integer, map, NIL, type Reply, ZERO } from "../../../../protocol/reply.js";
 import { unlimitedWork, type Work } from "../../../mongo/store/queries/mongo-failure.js";
 import { Document } from "../values/document.js";

@@ -8,7 +8,7 @@ import {
   type DocumentEntries,
   DocumentEntriesReply,
   keyIn,
-} from "../../../../protocol/lazy-replies.js";
+} from "../../../../protocol/document-replies.js";
 import { integer, type Reply } from "../../../../protocol/reply.js";
 import { STEP_ITEMS, sortedInSteps } from "../../../../protocol/steps.js";
 import type { Work } from "../../../mongo/store/queries/mongo-failure.js";

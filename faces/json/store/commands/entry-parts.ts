@@ -3,8 +3,8 @@
  * docs/json-documents.md.
  */
 import { type ByteString, bytesOfText } from "../../../../protocol/byte-string.js";
+import type { DocumentEntries, DocumentEntriesReply } from "../../../../protocol/document-replies.js";
 import { JsonObject } from "../../../../protocol/json/json-value.js";
-import type { DocumentEntries, DocumentEntriesReply } from "../../../../protocol/lazy-replies.js";
 import {
   endOfValue,
   labelsIn,

@@ -8,8 +8,8 @@
 
 import { hashOfName } from "../../../../daemon/store/values/tables/name-hash.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
+import type { TextMemo } from "../../../../protocol/document-replies.js";
 import { phpNumeric } from "../../../../protocol/json/php-number.js";
-import type { TextMemo } from "../../../../protocol/lazy-replies.js";
 import {
   FALSE,
   isListValue,

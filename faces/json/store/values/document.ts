@@ -23,7 +23,7 @@ import {
 import { firstIndexFrom } from "../../../../daemon/store/values/tables/binary-search.js";
 import { ExpiryQueue } from "../../../../daemon/store/values/tables/expiry-queue.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
-import type { DocumentEntries, TextMemo } from "../../../../protocol/lazy-replies.js";
+import type { DocumentEntries, TextMemo } from "../../../../protocol/document-replies.js";
 import type { Steps } from "../../../../protocol/steps.js";
 import { type Alike, DocumentColumns, FAILS, type NumberTest } from "./document-columns.js";
 import { type DocumentIndex, DocumentIndexes } from "./document-index.js";

@@ -6,8 +6,8 @@ import { selectionOf } from "../../../../../faces/json/store/commands/document-r
 import { selected } from "../../../../../faces/json/store/commands/document-selection.js";
 import { filterIn } from "../../../../../faces/json/store/commands/entry-conditions.js";
 import { Document, type RemovedEntry } from "../../../../../faces/json/store/values/document.js";
+import { keyIn } from "../../../../../protocol/document-replies.js";
 import { parseJson } from "../../../../../protocol/json/json-reader.js";
-import { keyIn } from "../../../../../protocol/lazy-replies.js";
 import { amount } from "../../../../support/amount.js";
 import { SeededRandom, seedOfRun } from "../../../../support/seeded-random.js";
 
