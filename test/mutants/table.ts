@@ -69,9 +69,16 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a stream that expired before its client waits ends no wait",
     file: "faces/redis/session/waiting-clients.js",
-    find: "RESOLVED.then(() => this.#mark(awaited));",
-    replace: ";",
+    find: "if (isGone || waiter.isLate)",
+    replace: "if (waiter.isLate)",
     test: "test/faces/redis/blocking.test.js",
+  },
+  {
+    name: "a client that begins to wait late misses the elements that were added before",
+    file: "faces/redis/session/waiting-clients.js",
+    find: "if (isGone || waiter.isLate)",
+    replace: "if (isGone)",
+    test: "test/faces/redis/held-answers.test.js",
   },
   {
     name: "a key that has changed again is reported",

@@ -45,7 +45,7 @@ export function runOrWait<Waiter extends ReplyWaiter>(
   const shape = shapeOf(path, command, argv, sender);
   if (shape === null) return reply;
   const waiter = sender.waiter();
-  wait(server.waiters, { command, shape }, sender, (answer) => waiter.answered(answer));
+  wait(server.waiters, { command, shape, isLate: false }, sender, (answer) => waiter.answered(answer));
   return waiter;
 }
 
@@ -59,13 +59,13 @@ function runAndRecordOrWait<Waiter extends ReplyWaiter>(
   // XREADGROUP is checked later, because the empty database has no groups.
   const mistake = isOfGroup ? NIL_ARRAY : EMPTY.run(command, argv, { at: 0, db: 0, id: "" });
   if (mistake.kind === "error") return mistake;
-  const waitFor = () => {
+  const waitFor = (isLate = false) => {
     const shape = shapeOf(path, command, argv, sender);
     if (shape === null) return path.whenSafe(mistake);
-    return new Promise<Reply>((resolve) => wait(waiters, { command, shape }, sender, resolve));
+    return new Promise<Reply>((resolve) => wait(waiters, { command, shape, isLate }, sender, resolve));
   };
   const waitLate = () => {
-    const waited = waitFor();
+    const waited = waitFor(true);
     sender.onLateWait?.();
     return waited;
   };
@@ -93,7 +93,7 @@ function shapeOf(
 /** Begins to wait. @param resolve  receives the reply in a later call */
 function wait<Waiter extends ReplyWaiter>(
   waiters: WaitingClients,
-  { command, shape }: { readonly command: Command; readonly shape: WaitShape },
+  waited: { readonly command: Command; readonly shape: WaitShape; readonly isLate: boolean },
   sender: BlockableSender<Waiter>,
   resolve: (reply: Reply) => void,
 ): void {
@@ -104,7 +104,7 @@ function wait<Waiter extends ReplyWaiter>(
     sender.whenServed = null;
     resolve(reply);
   };
-  const end = waiters.add({ command, shape, sender, db, resolve: answered });
+  const end = waiters.add({ ...waited, sender, db, resolve: answered });
   sender.waiting = (outcome) => end(outcome === "error" ? UNBLOCKED : TIMED_OUT);
 }
 

@@ -45,6 +45,8 @@ interface Waiter {
   readonly shape: WaitShape;
   readonly sender: CommandSender;
   readonly db: number;
+  /** Whether the wait begins in a later turn than the command, so that data may have arrived in between. */
+  readonly isLate: boolean;
   readonly resolve: (reply: Reply) => void;
 }
 
@@ -70,7 +72,7 @@ class AwaitedKey {
   /** The waiting clients, in the order in which they began to wait. */
   readonly waiting: WaitingClient[] = [];
   /** Cancels the timer for the key's expiry, which runs while a client waits for one of its groups. */
-  endWatch: (() => void) | null = null;
+  cancelExpiryTimer: (() => void) | null = null;
   /** The number of clients that wait for a group; there may be thousands of other clients. */
   #groupClients = 0;
   readonly db: number;
@@ -132,9 +134,10 @@ export class WaitingClients {
       const awaited = this.#find(waiter.db, key) ?? this.#await(waiter.db, key);
       // A command may name a key twice.
       if (awaited.waiting.at(-1) !== waiting) awaited.push(waiting);
-      if (waiter.shape.type !== "group") continue;
-      // The stream may have expired since the command was executed. The client cannot be answered before this call ends.
-      if (this.#watchEnd(waiting, awaited) === PTTL_ABSENT) RESOLVED.then(() => this.#mark(awaited));
+      // The stream may have expired since the command was executed.
+      const isGone = waiter.shape.type === "group" && this.#watchExpiry(waiting, awaited) === PTTL_ABSENT;
+      // The client cannot be answered before this call ends.
+      if (isGone || waiter.isLate) RESOLVED.then(() => this.#mark(awaited));
     }
     return (reply) => this.#endWait(waiting, reply);
   }
@@ -156,8 +159,8 @@ export class WaitingClients {
   }
 
   /**
-   * Registers commands in flight. Once they are applied, `changed` serves the clients that wait for the keys of the
-   * writes, in the order of the writes.
+   * Registers commands in flight. Once they are applied, `changed` first marks the keys of the writes, in the
+   * order of the writes.
    */
   sent(calls: readonly CheckedCommand[], db: number): void {
     if (this.#size === 0) return;
@@ -168,7 +171,7 @@ export class WaitingClients {
     for (const awaited of named) this.#expected.add(awaited);
   }
 
-  /** Marks all awaited keys, because it is unknown which of them have changed. */
+  /** Marks the keys of the writes in flight, then all other awaited keys, because it is unknown which of them have changed. */
   changed(): void {
     for (const awaited of this.#expected) {
       if (awaited.waiting.length > 0) this.#mark(awaited);
@@ -244,7 +247,7 @@ export class WaitingClients {
     if (first === undefined) return;
     // The expiry time of the key may have changed.
     const { ofGroup } = awaited;
-    if (ofGroup !== undefined) this.#watchEnd(ofGroup, awaited);
+    if (ofGroup !== undefined) this.#watchExpiry(ofGroup, awaited);
     let empty: AwaitedType | null = null;
     // Clients are removed from the list as they are served.
     for (const waiting of all.length === 1 ? [first] : [...all]) {
@@ -345,7 +348,7 @@ export class WaitingClients {
       const awaited = this.#find(waiter.db, key);
       if (awaited === undefined || !awaited.remove(waiting)) continue;
       if (awaited.waiting.length > 0) continue;
-      this.#endWatch(awaited);
+      this.#cancelExpiryTimer(awaited);
       // Keep the object of a key that a write in flight may change: the next client that waits for the key uses it.
       if (!this.#expected.has(awaited)) this.#forget(awaited);
     }
@@ -355,27 +358,27 @@ export class WaitingClients {
   /** Handles a changed expiry time. Clients are served only if it has made the key expire immediately. */
   #expiryChanged(awaited: AwaitedKey): void {
     const { ofGroup } = awaited;
-    if (ofGroup !== undefined && this.#watchEnd(ofGroup, awaited) === PTTL_ABSENT) this.#mark(awaited);
+    if (ofGroup !== undefined && this.#watchExpiry(ofGroup, awaited) === PTTL_ABSENT) this.#mark(awaited);
   }
 
   /**
    * Schedules a check of a key after its expiry, for clients that wait for one of its groups. @returns the reply of
    * PTTL, or NaN if it is not known yet
    */
-  #watchEnd({ waiter }: WaitingClient, awaited: AwaitedKey): number {
-    this.#endWatch(awaited);
+  #watchExpiry({ waiter }: WaitingClient, awaited: AwaitedKey): number {
+    this.#cancelExpiryTimer(awaited);
     const sender = this.#senderIn(waiter.sender, awaited.db);
     const remaining = this.#read(PTTL, ["PTTL", awaited.key], sender);
     if (remaining?.kind !== "integer") return Number.NaN;
     const milliseconds = Number(remaining.value);
     if (milliseconds >= 0 && milliseconds < TIMER_MS_MAX)
-      awaited.endWatch = this.#environment.setTimer(milliseconds + 1, () => this.#mark(awaited));
+      awaited.cancelExpiryTimer = this.#environment.setTimer(milliseconds + 1, () => this.#mark(awaited));
     return milliseconds;
   }
 
-  #endWatch(awaited: AwaitedKey): void {
-    awaited.endWatch?.();
-    awaited.endWatch = null;
+  #cancelExpiryTimer(awaited: AwaitedKey): void {
+    awaited.cancelExpiryTimer?.();
+    awaited.cancelExpiryTimer = null;
   }
 }
 

@@ -146,6 +146,35 @@ test("a wait that is ended is answered when the disk has the write because of wh
   assert.equal(await waiter.read(5), "*-1\r\n");
 });
 
+test("a client whose recorded command found nothing waits for elements that were added before its answer", async () => {
+  await using scene = await startHeld();
+  const [writer, one, other] = [await scene.open(), await scene.open(), await scene.open()];
+  const length = () => {
+    const reply = scene.node.timeline.database.execute(["LLEN", "list"], { at: Date.now(), db: 0, id: "" });
+    return reply.kind === "integer" ? Number(reply.value) : -1;
+  };
+  scene.storage.release();
+  writer.send(lines("RPUSH list x"));
+  assert.equal(await writer.read(4), ":1\r\n");
+  scene.storage.hold();
+  writer.send(lines("SET k new"));
+  await until("the write has run", () => get(scene.node, "k") === "new");
+  // Both see the element, and both commands are recorded when the disk has the write.
+  one.send(lines("BLPOP list 0"));
+  other.send(lines("BLPOP list 0"));
+  await turns();
+  scene.storage.complete();
+  await until("the list is empty", () => length() === 0);
+  const third = await scene.open();
+  third.send(lines(`EVAL "return redis.call('RPUSH', KEYS[1], 'y')" 1 list`));
+  await until("an element was added", () => length() === 1);
+  scene.storage.release();
+  const answers = await Promise.all(
+    [one, other].map((client) => client.readTo("\r\n$1\r\n").then(() => client.read(3))),
+  );
+  assert.deepEqual(answers.sort(), ["x\r\n", "y\r\n"]);
+});
+
 test("WATCH reports a conflict with another client's write only when the disk has the write", async () => {
   await using scene = await startHeld();
   const [writer, reader] = [await scene.open(), await scene.open()];
