@@ -136,7 +136,12 @@ test("if a file hangs, the tests that have not ended are named", () => {
   const hangs = 'test("never ends", () => new Promise(() => void setInterval(() => {}, 1000)));';
   const { status, output } = runFiles([`${PASSES} ${hangs}`, PASSES]);
   assert.equal(status, 1, output);
-  assert.match(output, /timed out[\s\S]*These tests have not ended:\n {2}file-0\.test\.mjs > never ends\n/);
+  assert.match(output, /\nThese tests have not ended:\n {2}file-0\.test\.mjs > never ends\n/);
+  const inTime = runFiles([
+    'test("takes too long", { timeout: 100 }, () => new Promise((end) => setTimeout(end, 500)));',
+  ]);
+  assert.match(inTime.output, /takes too long/);
+  assert.doesNotMatch(inTime.output, /have (?:not )?ended/);
   const keepsAlive = runFiles([`${PASSES} setInterval(() => {}, 1000);`]);
   assert.match(keepsAlive.output, /All tests have ended: something .* keeps the process alive/);
 });

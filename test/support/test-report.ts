@@ -52,8 +52,10 @@ export class TestReport {
   /** The tests that contain the current one, by file and nesting. */
   readonly #parents = new Map<string, string[]>();
   readonly #print: (text: string) => void;
-  /** Whether a file hung. Then no file runs again, since the file would probably hang again. */
+  /** Whether a test or a file exceeded its time limit. Then no file runs again, since it would probably hang again. */
   hasHung = false;
+  /** Whether the process of a file has not ended. */
+  isFileRunning = false;
 
   constructor(print: (text: string) => void) {
     this.#print = print;
@@ -114,7 +116,10 @@ export class TestReport {
         `${indent}${markOf(event)} ${name} (${details.duration_ms.toFixed(0)} ms)${noteOf(event)}\n`,
       );
     if (error === undefined || event.todo !== undefined || error.failureType === "subtestsFailed") return;
-    if (/timeout|timed out/i.test(String(error.cause))) this.hasHung = true;
+    if (/timeout|timed out/i.test(String(error.cause))) {
+      this.hasHung = true;
+      this.isFileRunning ||= isOfFile;
+    }
     const names = isOfFile ? [] : [...(this.#parents.get(file) ?? []).slice(0, nesting), name];
     const failure = isOfFile ? endOf(error) : (error.cause ?? error);
     this.#failures.set(file, [...(this.#failures.get(file) ?? []), { names, error: failure }]);
@@ -132,12 +137,13 @@ export class TestReport {
       }),
     );
     const stray = this.#strayErrors.map((message) => `\n✖ ${withSourceLines(message)}\n`);
-    return texts.length === 0 ? "" : `\nThe failures:\n${[...texts, ...stray].join("")}${this.#notEnded()}`;
+    const failed = texts.length === 0 ? "" : `\nThe failures:\n${[...texts, ...stray].join("")}`;
+    return failed + this.#notEnded();
   }
 
   /** Returns the list of the tests that have not ended, if a file hung. */
   #notEnded(): string {
-    if (!this.hasHung) return "";
+    if (!this.isFileRunning) return "";
     if (this.#running.size === 0)
       return "\nAll tests have ended: something that they opened keeps the process alive.\n";
     return `\nThese tests have not ended:\n${[...this.#running].map((place) => `  ${place}\n`).join("")}`;
