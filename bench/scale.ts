@@ -129,7 +129,7 @@ async function membersRow(count: number): Promise<Row> {
   return [`${count}`, perWrite("cpu"), perWrite("bytes"), idle.cpu / 1000, inEnglish(idle.bytes), resident];
 }
 
-/** Sends a PING to a server every millisecond until `isDone`, which is checked after every 100. */
+/** Sends PINGs to a server, each a millisecond after the answer to the previous one, until `isDone` returns true; asks it after every 100. */
 async function pinged(
   server: { readonly port: number; readonly pid: number },
   isDone: () => Promise<boolean>,
@@ -270,8 +270,8 @@ await reportPart(
 await reportPart(
   "keys",
   [
-    `A daemon with \`--data\`, started with signed envelopes of ${COMMANDS_PER_ENVELOPE} SETs (keys of 16 bytes, values of 14), and redis-server with the same keys. While each server makes a snapshot (the daemon in a thread, redis-server by BGSAVE in another process), a client sends a PING every millisecond: p99 and maximum of its latency, and the greatest CPU time of the daemon's main thread between two answers.`,
-    "keys; bytes per key: redis-server; dbsyncd, live objects; resident; resident during a snapshot; PING during it, ms; main thread, CPU ms; redis-server: PING, ms; start without a snapshot, CPU s; start with it, CPU s",
+    `A daemon with \`--data\`, started with signed envelopes of ${COMMANDS_PER_ENVELOPE} SETs (keys of 16 bytes, values of 14), and redis-server with the same keys. While each server makes a snapshot (the daemon in a thread, redis-server by BGSAVE in another process), a client sends a PING one millisecond after each answer: p99 and maximum of its latency, and the greatest CPU time of the daemon's main thread between two answers.`,
+    "keys; bytes per key: redis-server, used_memory; dbsyncd, live objects; resident; resident during a snapshot; PING during it, p99 and maximum, ms; main thread, CPU ms; redis-server: PING, p99 and maximum, ms; start without a snapshot, CPU s; start with it, CPU s",
   ],
   async (count) => [await keysRow(count)],
 );

@@ -9,16 +9,13 @@ export interface DocumentEntries {
   readonly texts: readonly ByteString[];
   /** Absent if nothing is remembered about these entries. */
   readonly memo?: TextMemo | undefined;
-  /**
-   * Cuts the returned parts of the entries from one index up to another out of their texts, in steps. Absent if the
-   * entries are returned completely.
-   */
+  /** Cuts the requested members of the entries from one index up to another out of their texts, in steps. Absent if all are requested. */
   readonly parts?: ((from: number, to: number) => Generator<void, readonly ByteString[]>) | undefined;
 }
 
-/** Remembers which texts a listener sends as they are stored, until the document changes. */
+/** Remembers which texts a listener may send unchanged, until the document changes. */
 export interface TextMemo {
-  /** Whether all entries from one index up to another are known to be such. */
+  /** Whether this is known of all entries from one index up to another. */
   areSame(from: number, to: number): boolean;
   noteSame(from: number, to: number): void;
 }
@@ -52,7 +49,7 @@ export class DocumentEntriesReply {
     }
   }
 
-  /** Finds the entries in steps, and replaces their texts by the returned parts. */
+  /** Finds the entries in steps, and replaces their texts by the requested members. */
   *completeSteps(): Generator<void, DocumentEntries> {
     const entries = yield* this.steps();
     const { keys, texts, parts } = entries;

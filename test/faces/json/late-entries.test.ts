@@ -15,13 +15,13 @@ import { until } from "../../support/until.js";
 
 const seed = seedOfRun();
 const ROUNDS = amount(1, 4);
-/** The writes of each daemon in a round. The others receive them later. */
+/** The writes of each daemon in a round. The other daemons receive them later. */
 const WRITES = 30;
 /** Enough entries for answers that are built in several steps. */
 const ENTRIES = 3_000;
 const VALUES = [0, 1, 2, "a", "é", null];
 const DOCUMENT = "d";
-/** The daemons that are queried all the time. The third one starts anew before each comparison, and remembers nothing. */
+/** The daemons that are queried all the time. The third one restarts before each comparison, and remembers nothing. */
 const QUERIED = [0, 1];
 const FRESH = 2;
 
@@ -73,7 +73,7 @@ function randomQuery(random: SeededRandom): object {
   return { document: DOCUMENT, ...selection, ...result };
 }
 
-/** Fails if an answer contains an entry that no write has left behind. */
+/** Fails if an answer contains an entry that mixes two writes. */
 function checkEntries(query: object, answer: string): void {
   const { status, data = {} } = JSON.parse(answer) as { status: string; data?: object };
   assert.equal(status, "success", `${JSON.stringify(query)}: ${answer.slice(0, 200)}`);

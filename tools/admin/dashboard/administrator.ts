@@ -40,10 +40,10 @@ function prepareLog(client: SigningClient): void {
 
 function queryOf(value: (id: string) => string): string[] {
   const from = Date.now() - Math.max(1, Number(value("minutes"))) * MINUTE_MS;
-  const words = ["TIMELINE", "LOG", "FROM", String(from), "LIMIT", String(UNITS_MAX)];
-  if (value("touching") !== "") words.push("KEY", value("touching"));
-  if (value("signer") !== "") words.push("SIGNER", value("signer"));
-  return words;
+  const argv = ["TIMELINE", "LOG", "FROM", String(from), "LIMIT", String(UNITS_MAX)];
+  if (value("touching") !== "") argv.push("KEY", value("touching"));
+  if (value("signer") !== "") argv.push("SIGNER", value("signer"));
+  return argv;
 }
 
 function showLog(reply: SignedReply): void {
@@ -61,7 +61,7 @@ function showLog(reply: SignedReply): void {
   });
   fillTable(byId("log"), rows);
   byId("log").hidden = rows.length === 0;
-  const more = Number(left) > 0 ? `; ${countText(Number(left))} older commands are not shown` : "";
+  const more = Number(left) > 0 ? `; ${countText(Number(left))} older units are not shown` : "";
   setText(
     byId("found"),
     rows.length === 0 ? "Nothing was recorded in that time." : `${countText(rows.length)} found${more}.`,
@@ -119,7 +119,7 @@ const SLOW_MAX = 50;
 const CLIENTS_MAX = 200;
 const SECOND_MS = 1000;
 
-/** Shows what the daemon does for its clients: slow commands, and connections with their last commands. */
+/** Shows the slow commands. */
 async function showSlow(client: SigningClient): Promise<void> {
   let rows: Cell[][] = [];
   let note = "No command has been slower than --slowlog-log-slower-than since the daemon started.";
@@ -132,7 +132,7 @@ async function showSlow(client: SigningClient): Promise<void> {
         { text: millisecondsText(Number(microseconds) / 1000), className: "number" },
         {
           text: itemsOf(argv)
-            .map((word) => shown(textOf(word)))
+            .map((argument) => shown(textOf(argument)))
             .join(" "),
           className: "command",
         },

@@ -11,10 +11,10 @@ import { type ClusterState, membersWithStatus } from "../shared/cluster-state.js
 import { isSameTotals, totalsOf, totalsUpTo } from "../shared/entry-totals.js";
 
 /**
- * The part of `reportEveryMs` in which the same report is requested only once from a member, although several
- * components need it.
+ * The divisor of `reportEveryMs` for the time within which the same report is requested only once from a member, although
+ * several components need it.
  */
-const REQUEST_AGAIN_PART = 4;
+const REQUEST_AGAIN_DIVISOR = 4;
 /**
  * The maximum number of dates that are stored for each member; above it, the date that was requested first is dropped.
  * In one round, a daemon requests one date for itself and one for each member that has pruned.
@@ -28,7 +28,7 @@ export interface Report extends Totals {
 }
 
 export interface ReceivedReport extends Report {
-  /** The hash of the list under which the member reports; empty: there is no list; null: it reports under none. */
+  /** The hash of the list under which the member reports; empty: the cluster has no lists; null: it does not report. */
   readonly list: ByteString | null;
   /** Its number among all reports and statuses that have arrived. */
   readonly serial: number;
@@ -65,8 +65,8 @@ export class ReportTable {
   }
 
   /**
-   * Requests the totals of the entries dated before `at`. A member whose last status shows the same entries as this
-   * daemon's has thereby reported them already.
+   * Requests the totals of the entries dated before `at`. Sends no request to a member whose last status shows
+   * the same entries as this daemon's: its report follows from the status.
    * @param ids  the members, or null for all connected members
    */
   request(at: number, ids: ReadonlySet<ByteString> | null = null): void {
@@ -75,7 +75,7 @@ export class ReportTable {
     for (const { id, connection } of membersWithStatus(this.#cluster)) {
       if (ids?.has(id) === false) continue;
       const row = this.#row(id, at);
-      if (now < row.requestedAt + limits.reportEveryMs / REQUEST_AGAIN_PART) continue;
+      if (now < row.requestedAt + limits.reportEveryMs / REQUEST_AGAIN_DIVISOR) continue;
       row.requestedAt = now;
       const report = this.#byStatus(id, at);
       if (report === null) connection.send({ kind: "report-request", at });
@@ -169,9 +169,12 @@ export class ReportTable {
   }
 }
 
-const SECOND = 1000;
-/** Maximum reports per second. A member sends two requests every two seconds; requests beyond the limit are ignored. */
-const REPORTS_MAX = 8;
+const SECOND_MS = 1000;
+/**
+ * Maximum reports per second to one member; further requests are ignored. In each round of `reportEveryMs`, a member requests
+ * one date for itself and one for each member that has pruned.
+ */
+const REPORTS_PER_SECOND_MAX = 8;
 
 /**
  * Answers members that request totals up to a date. Because totals are expensive to compute, the number of reports is
@@ -190,13 +193,13 @@ export class ReportAnswers {
   /** Creates a report in one step, so that the totals and the watermark in it belong to the same moment. */
   answer(at: number): (OwnMessage & { kind: "report" }) | "malformed" | null {
     const { timeline, uptime } = this.#parts;
-    if (at % SECOND !== 0) return "malformed";
+    if (at % SECOND_MS !== 0) return "malformed";
     const now = uptime();
-    if (now - this.#since >= SECOND) {
+    if (now - this.#since >= SECOND_MS) {
       this.#count = 0;
       this.#since = now;
     }
-    if (++this.#count > REPORTS_MAX) return null;
+    if (++this.#count > REPORTS_PER_SECOND_MAX) return null;
     return { kind: "report", at, watermark: timeline.published, ...totalsUpTo(timeline.index, at) };
   }
 

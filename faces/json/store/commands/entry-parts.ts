@@ -26,13 +26,14 @@ const SEARCHED_MAX = 2;
 const SHAPE_CHARS_MAX = 64 * 1024;
 /** Maximum number of members of a shape. */
 const SHAPE_MEMBERS_MAX = 64;
-/** Maximum number of shapes that one read tries, because a pattern takes as long to make as many entries to cut. */
+/** Maximum number of shapes that one read tries, because creating a pattern takes as long as cutting many entries. */
 const SHAPES_MAX = 16;
 
 const NOTHING = "{}";
 const OBJECT = 0x7b;
 const POINT = ".";
 
+/** Values by which entries are cut. Entries with deeper nesting than lists and objects of scalars have no shape. */
 const STRING = String.raw`"[^"\\]*(?:\\.[^"\\]*)*"`;
 const WITHIN = String.raw`(?:[^"[\]{}]|${STRING})*`;
 const VALUE = String.raw`(?:${STRING}|[-+.\w]+|\[${WITHIN}\]|\{${WITHIN}\})`;
@@ -160,23 +161,25 @@ function shapeOf(text: ByteString, names: readonly MemberName[]): Shape | null {
   if (labels === null) return null;
   const found = names.map(({ label }) => labels.indexOf(label)).filter((position) => position >= 0);
   if (found.length === 0) return null;
-  const rising = found.toSorted((one, other) => one - other);
-  // A member that is absent here may be after any other one of another entry, so all members must be these.
-  const count = found.length < names.length ? labels.length : (rising.at(-1) as number) + 1;
+  const sorted = found.toSorted((one, other) => one - other);
+  // A requested member that this entry lacks may be anywhere in another entry, so the pattern has to match all members.
+  const count = found.length < names.length ? labels.length : (sorted.at(-1) as number) + 1;
   // Members that follow each other share a group.
-  const isRising = found.every((position, at) => position === rising[at]);
-  const begins = rising.filter((position) => !isRising || !rising.includes(position - 1));
-  const ends = rising.filter((position) => !isRising || !rising.includes(position + 1));
+  const isInEntryOrder = found.every((position, at) => position === sorted[at]);
+  const begins = sorted.filter((position) => !isInEntryOrder || !sorted.includes(position - 1));
+  const ends = sorted.filter((position) => !isInEntryOrder || !sorted.includes(position + 1));
   const members = labels.slice(0, count).map((label, at) => {
     const member = `${label.replace(TO_QUOTE, "\\$&")}:${VALUE}`;
-    const opening = at === 0 && isRising ? "\\{" : "";
+    const opening = at === 0 && isInEntryOrder ? "\\{" : "";
     return `${begins.includes(at) ? "(" : ""}${opening}${member}${ends.includes(at) ? ")" : ""}`;
   });
   return {
     pattern: new RegExp(
-      `^${isRising ? "" : "\\{"}${members.join(",")}${count === labels.length ? "\\}$" : ","}`,
+      `^${isInEntryOrder ? "" : "\\{"}${members.join(",")}${count === labels.length ? "\\}$" : ","}`,
     ),
-    groups: isRising ? begins.map((_, at) => at + 1) : found.map((position) => rising.indexOf(position) + 1),
-    head: isRising && begins[0] === 0 ? "" : "{",
+    groups: isInEntryOrder
+      ? begins.map((_, at) => at + 1)
+      : found.map((position) => sorted.indexOf(position) + 1),
+    head: isInEntryOrder && begins[0] === 0 ? "" : "{",
   };
 }
