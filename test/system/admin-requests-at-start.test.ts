@@ -8,6 +8,7 @@ import { freePort } from "../support/free-port.js";
 import { pause } from "../support/pause.js";
 import { RedisConnection } from "../support/redis-connection.js";
 import { ScratchFolder } from "../support/scratch-folder.js";
+import { until } from "../support/until.js";
 
 const STARTS = 3;
 const PATHS = ["/events", "/", "/healthz", "/metrics", "/nothing"];
@@ -58,11 +59,11 @@ test("a daemon with data, --ws and --admin starts while clients request every ad
     let over = false;
     const asking = PATHS.flatMap((path) => [ask(admin, path, () => over), ask(admin, path, () => over)]);
     try {
-      const daemon = await startDaemon(args);
+      await using daemon = await startDaemon(args);
       const ended = daemon.ended();
       const first = await Promise.race([ended, pause(ASKED_MS)]);
       assert.equal(first ?? null, null, `it ended: ${(first as { stderr: string } | undefined)?.stderr}`);
-      assert.equal((await fetch(`http://127.0.0.1:${admin}/healthz`)).status, 200);
+      await until("the daemon is ready", async () => (await fetch(`http://127.0.0.1:${admin}/healthz`)).ok);
       await daemon.stop();
     } finally {
       over = true;
