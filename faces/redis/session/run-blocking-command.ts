@@ -93,7 +93,11 @@ function shapeOf(
 /** Begins to wait. @param resolve  receives the reply in a later call */
 function wait<Waiter extends ReplyWaiter>(
   waiters: WaitingClients,
-  waited: { readonly command: Command; readonly shape: WaitShape; readonly isLate: boolean },
+  {
+    command,
+    shape,
+    isLate,
+  }: { readonly command: Command; readonly shape: WaitShape; readonly isLate: boolean },
   sender: BlockableSender<Waiter>,
   resolve: (reply: Reply) => void,
 ): void {
@@ -104,7 +108,7 @@ function wait<Waiter extends ReplyWaiter>(
     sender.whenServed = null;
     resolve(reply);
   };
-  const end = waiters.add({ ...waited, sender, db, resolve: answered });
+  const end = waiters.add({ command, shape, isLate, sender, db, resolve: answered });
   sender.waiting = (outcome) => end(outcome === "error" ? UNBLOCKED : TIMED_OUT);
 }
 
