@@ -1,7 +1,7 @@
 /** A TCP client that sends and receives plain bytes, for tests of daemons. */
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
-import { UNTIL_MS } from "./until.js";
+import { inTime } from "./until.js";
 
 /** The maximum number of unread bytes that an error shows. */
 const SHOWN_BYTES_MAX = 200;
@@ -107,16 +107,11 @@ export class RawClient implements Disposable {
   }
 
   /** Waits until bytes arrive or the other side closes. @throws Error  neither happens within the time limit of `until` */
-  async #change(): Promise<void> {
-    const isInTime = await new Promise<boolean>((resolve) => {
-      const timer = setTimeout(() => resolve(false), UNTIL_MS).unref();
-      this.#waiting.push(() => {
-        clearTimeout(timer);
-        resolve(true);
-      });
-    });
-    if (isInTime) return;
-    const unread = JSON.stringify(this.#received.slice(0, SHOWN_BYTES_MAX));
-    throw new Error(`no bytes arrived within ${UNTIL_MS} ms; unread: ${unread}`);
+  #change(): Promise<void> {
+    const changed = new Promise<void>((resolve) => void this.#waiting.push(resolve));
+    return inTime(
+      () => `no bytes have arrived; unread: ${JSON.stringify(this.#received.slice(0, SHOWN_BYTES_MAX))}`,
+      changed,
+    );
   }
 }

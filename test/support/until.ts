@@ -1,7 +1,7 @@
-/** Waits for conditions. */
+/** Waits for conditions, and for promises. */
 
 /** Time limit in milliseconds, long enough for a busy machine. With a mutant, a condition may never be met. */
-export const UNTIL_MS = Number(process.env["DBSYNC_UNTIL_MS"] ?? 120_000);
+const UNTIL_MS = Number(process.env["DBSYNC_UNTIL_MS"] ?? 120_000);
 
 /** The first pause in milliseconds. Checks slow the daemons down, so the pauses grow. */
 const PAUSE_MS_FIRST = 10;
@@ -37,4 +37,21 @@ export async function until(
     if (performance.now() > deadline) throw new Error(`${what}: not within ${ms} ms`, { cause });
     await new Promise((resolve) => setTimeout(resolve, pause));
   }
+}
+
+/**
+ * Returns the result of a promise.
+ * @param failure  what is wrong if it has not settled within the usual time limit, for the error message
+ * @throws Error  after the time limit, which does not keep the process alive
+ */
+export async function inTime<Result>(failure: () => string, promise: Promise<Result>): Promise<Result> {
+  let timer: NodeJS.Timeout | undefined;
+  const limit = new Promise<"late">((resolve) => {
+    timer = setTimeout(() => resolve("late"), UNTIL_MS).unref();
+  });
+  const first = await Promise.race([promise.then((result) => ({ result })), limit]).finally(() =>
+    clearTimeout(timer),
+  );
+  if (first === "late") throw new Error(`${failure()} (after ${UNTIL_MS} ms)`);
+  return first.result;
 }

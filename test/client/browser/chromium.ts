@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { WebSocket } from "ws";
-import { UNTIL_MS, until as untilHolds } from "../../support/until.js";
+import { inTime, until as untilHolds } from "../../support/until.js";
 
 export interface Tab {
   /** Evaluates a script in the page. @throws Error  an error that the page throws */
@@ -176,28 +176,21 @@ class Connection {
   ask(method: string, params: object, sessionId?: string): Promise<Answer> {
     const id = ++this.#last;
     this.#socket.send(JSON.stringify({ id, method, params, sessionId }));
-    return inTime(method, new Promise((resolve, reject) => this.#pending.set(id, { resolve, reject })));
+    return inTime(
+      () => `Chromium has not answered ${method}`,
+      new Promise((resolve, reject) => this.#pending.set(id, { resolve, reject })),
+    );
   }
 
   /** Waits for the next event with that name. */
   event(name: string, sessionId: string): Promise<void> {
-    return inTime(name, new Promise((resolve) => this.#awaited.set(`${sessionId} ${name}`, resolve)));
+    return inTime(
+      () => `Chromium has not reported ${name}`,
+      new Promise((resolve) => this.#awaited.set(`${sessionId} ${name}`, resolve)),
+    );
   }
 
   close(): void {
     this.#socket.terminate();
-  }
-}
-
-/** Returns the result of a promise. @throws Error  it has not settled within the time limit of `until` */
-async function inTime<Result>(what: string, promise: Promise<Result>): Promise<Result> {
-  let timer: NodeJS.Timeout | undefined;
-  const limit = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`Chromium: no ${what} within ${UNTIL_MS} ms`)), UNTIL_MS);
-  });
-  try {
-    return await Promise.race([promise, limit]);
-  } finally {
-    clearTimeout(timer);
   }
 }

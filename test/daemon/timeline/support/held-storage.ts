@@ -46,7 +46,7 @@ export class HeldStorage extends MemoryStorage {
     this.complete();
   }
 
-  /** Completes all waiting writes. Later writes wait. */
+  /** Completes all waiting writes. Whether later writes wait does not change. */
   complete(): void {
     const [pending, flushing] = [this.#pending, this.#flushing];
     this.#pending = [];
