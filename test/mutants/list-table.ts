@@ -206,7 +206,7 @@ export const listMutants: readonly Mutant[] = [
     file: "daemon/cluster/peers/roster.js",
     find: 'closeCode: "no-address",\n    closedBy: "daemon"',
     replace: 'closeCode: "no-address",\n    closedBy: null',
-    test: "test/system/missing-member.test.js",
+    test: "test/daemon/cluster/peers/member-list-exchange.test.js",
   },
   {
     name: "status: the reason of a member is taken for this daemon's own",

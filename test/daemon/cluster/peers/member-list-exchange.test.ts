@@ -267,7 +267,7 @@ for (const isInOnePiece of [false, true])
     assert.deepEqual(at.vouched[0], ["list L", 1]);
   });
 
-test("a listed member without a known address is shown as disconnected", () => {
+test("a listed member without a known address is shown as disconnected, with that reason", () => {
   const world = new World();
   const lists = new Lists("a", HASH, ["a", "b", "c"]);
   const a = world.add("a", { peers: ["b"], parts: { lists: lists.real } });
@@ -278,6 +278,14 @@ test("a listed member without a known address is shown as disconnected", () => {
     [keyOf("b").id, true, "connected"],
     [keyOf("c").id, false, "waiting"],
   ]);
+  // With a reason it is a problem from the start: a member without one may only be starting.
+  assert.deepEqual(
+    a.peering.members.map(({ closeCode, closedBy }) => [closeCode, closedBy]),
+    [
+      [null, null],
+      ["no-address", "daemon"],
+    ],
+  );
   // As after a restart, a does not know the daemon at the other address yet. That daemon may be c.
   const other = new World().add("a", {
     peers: ["b", "c"],
