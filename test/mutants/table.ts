@@ -69,14 +69,14 @@ export const mutants: readonly Mutant[] = [
   {
     name: "a stream that expired before its client waits ends no wait",
     file: "faces/redis/session/waiting-clients.js",
-    find: "if (isGone || waiter.isLate)",
-    replace: "if (waiter.isLate)",
+    find: "if (isGone || request.isLate)",
+    replace: "if (request.isLate)",
     test: "test/faces/redis/blocking.test.js",
   },
   {
     name: "a client that begins to wait late misses the elements that were added before",
     file: "faces/redis/session/waiting-clients.js",
-    find: "if (isGone || waiter.isLate)",
+    find: "if (isGone || request.isLate)",
     replace: "if (isGone)",
     test: "test/faces/redis/held-answers.test.js",
   },

@@ -59,7 +59,7 @@ export class RespServer implements WriteObserver {
   readonly channels: Channels;
   readonly notices: KeyspaceNotices;
   readonly tracking: TrackingTable;
-  readonly waiters: WaitingClients;
+  readonly waitingClients: WaitingClients;
   readonly absentKeys: AbsentKeys;
   readonly scripts: Scripts;
   readonly strings = new ShortStrings();
@@ -103,7 +103,7 @@ export class RespServer implements WriteObserver {
     this.notices = new KeyspaceNotices(path.changes, daemon.channels);
     this.notices.flags = daemon.settings.notifyKeyspaceEvents;
     this.tracking = new TrackingTable(path.changes, this.clients);
-    this.waiters = new WaitingClients(path, environment);
+    this.waitingClients = new WaitingClients(path, environment);
     this.absentKeys = new AbsentKeys(path);
     this.scripts = new Scripts(environment.uptime);
     this.runId = hexOf(environment.randomBytes(RUN_ID_BYTES));
@@ -120,20 +120,20 @@ export class RespServer implements WriteObserver {
 
   written(command: Command, argv: readonly ByteString[], db: number, reply: Reply): void {
     this.absentKeys.written(command, argv, db);
-    this.waiters.written(command, argv, db, reply);
+    this.waitingClients.written(command, argv, db, reply);
   }
 
   get awaits(): boolean {
-    return this.waiters.size > 0;
+    return this.waitingClients.size > 0;
   }
 
   sent(calls: readonly CheckedCommand[], db: number): void {
-    this.waiters.sent(calls, db);
+    this.waitingClients.sent(calls, db);
   }
 
   changed(): void {
     this.absentKeys.changed();
-    this.waiters.changed();
+    this.waitingClients.changed();
   }
 
   /** The current time in Unix seconds. */

@@ -276,7 +276,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
   /** Runs a command that was found and permitted. */
   call(route: Route, argv: readonly ByteString[]): CommandResult {
     const { server } = this;
-    const { environment, waiters, tracking, monitors } = server;
+    const { environment, waitingClients, tracking, monitors } = server;
     const startedAt = server.mark;
     const isShown = monitors.size > 0 && server.showScript(route.command, argv, this);
     const reply = this.#run(route, argv);
@@ -290,8 +290,8 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
     else this.#noteTimeWhenServed(route, argv, milliseconds);
     // As in Redis, waiting clients are served before the next command of any client; a transaction counts as one
     // command.
-    if (waiters.ready.size > 0 && !this.isExecuting) {
-      waiters.serve();
+    if (waitingClients.ready.size > 0 && !this.isExecuting) {
+      waitingClients.serve();
       server.mark = environment.uptime();
     }
     return reply;

@@ -45,12 +45,12 @@ export function runOrWait<Waiter extends ReplyWaiter>(
   const shape = shapeOf(path, command, argv, sender);
   if (shape === null) return reply;
   const waiter = sender.waiter();
-  wait(server.waiters, { command, shape, isLate: false }, sender, (answer) => waiter.answered(answer));
+  wait(server.waitingClients, { command, shape, isLate: false }, sender, (answer) => waiter.answered(answer));
   return waiter;
 }
 
 function runAndRecordOrWait<Waiter extends ReplyWaiter>(
-  { path, waiters }: RespServer,
+  { path, waitingClients }: RespServer,
   command: Command,
   argv: readonly ByteString[],
   sender: BlockableSender<Waiter>,
@@ -62,7 +62,7 @@ function runAndRecordOrWait<Waiter extends ReplyWaiter>(
   const waitFor = (isLate = false) => {
     const shape = shapeOf(path, command, argv, sender);
     if (shape === null) return path.whenSafe(mistake);
-    return new Promise<Reply>((resolve) => wait(waiters, { command, shape, isLate }, sender, resolve));
+    return new Promise<Reply>((resolve) => wait(waitingClients, { command, shape, isLate }, sender, resolve));
   };
   const waitLate = () => {
     const waited = waitFor(true);
@@ -92,7 +92,7 @@ function shapeOf(
 
 /** Begins to wait. @param resolve  receives the reply in a later call */
 function wait<Waiter extends ReplyWaiter>(
-  waiters: WaitingClients,
+  waitingClients: WaitingClients,
   {
     command,
     shape,
@@ -108,7 +108,7 @@ function wait<Waiter extends ReplyWaiter>(
     sender.whenServed = null;
     resolve(reply);
   };
-  const end = waiters.add({ command, shape, isLate, sender, db, resolve: answered });
+  const end = waitingClients.add({ command, shape, isLate, sender, db, resolve: answered });
   sender.waiting = (outcome) => end(outcome === "error" ? UNBLOCKED : TIMED_OUT);
 }
 

@@ -40,7 +40,8 @@ const RESOLVED = Promise.resolve();
 
 const NOTHING_TO_CANCEL = (): void => {};
 
-interface Waiter {
+/** The request of a client to wait, and the function that answers it. */
+interface WaitRequest {
   readonly command: Command;
   readonly shape: WaitShape;
   readonly sender: CommandSender;
@@ -60,10 +61,10 @@ class WaitingClient {
   overdue: Reply | null = null;
   isAnswered = false;
   cancelTimer = NOTHING_TO_CANCEL;
-  readonly waiter: Waiter;
+  readonly request: WaitRequest;
 
-  constructor(waiter: Waiter) {
-    this.waiter = waiter;
+  constructor(request: WaitRequest) {
+    this.request = request;
   }
 }
 
@@ -125,19 +126,19 @@ export class WaitingClients {
    * Adds a waiting client. @returns a function that ends the wait with a reply, and returns false if the command is
    * already running and its reply will follow
    */
-  add(waiter: Waiter): (reply: Reply) => boolean {
-    const waiting = new WaitingClient(waiter);
-    const { milliseconds, keys } = waiter.shape;
+  add(request: WaitRequest): (reply: Reply) => boolean {
+    const waiting = new WaitingClient(request);
+    const { milliseconds, keys } = request.shape;
     if (milliseconds > 0 && milliseconds <= TIMER_MS_MAX)
       waiting.cancelTimer = this.#environment.setTimer(milliseconds, () => this.#endWait(waiting, TIMED_OUT));
     for (const key of keys) {
-      const awaited = this.#find(waiter.db, key) ?? this.#await(waiter.db, key);
+      const awaited = this.#find(request.db, key) ?? this.#await(request.db, key);
       // A command may name a key twice.
       if (awaited.waiting.at(-1) !== waiting) awaited.push(waiting);
       // The stream may have expired since the command was executed.
-      const isGone = waiter.shape.type === "group" && this.#watchExpiry(waiting, awaited) === PTTL_ABSENT;
+      const isGone = request.shape.type === "group" && this.#watchExpiry(waiting, awaited) === PTTL_ABSENT;
       // The client cannot be answered before this call ends.
-      if (isGone || waiter.isLate) RESOLVED.then(() => this.#mark(awaited));
+      if (isGone || request.isLate) RESOLVED.then(() => this.#mark(awaited));
     }
     return (reply) => this.#endWait(waiting, reply);
   }
@@ -251,10 +252,10 @@ export class WaitingClients {
     let empty: AwaitedType | null = null;
     // Clients are removed from the list as they are served.
     for (const waiting of all.length === 1 ? [first] : [...all]) {
-      const { command, shape } = waiting.waiter;
+      const { command, shape } = waiting.request;
       if (waiting.isRunning || waiting.isAnswered || shape.type === empty) continue;
       const argv = shape.argvFor(key);
-      const sender = this.#senderIn(waiting.waiter.sender, db);
+      const sender = this.#senderIn(waiting.request.sender, db);
       const readiness = this.#readiness(shape, key, argv, sender);
       if (typeof readiness !== "boolean") this.#finishWhenSafe(waiting, readiness);
       // The key has nothing for the remaining clients either, of which there may be thousands. In streams, however,
@@ -341,18 +342,18 @@ export class WaitingClients {
   }
 
   #finish(waiting: WaitingClient, reply: Reply): void {
-    const { waiter } = waiting;
+    const { request } = waiting;
     waiting.isAnswered = true;
     waiting.cancelTimer();
-    for (const key of waiter.shape.keys) {
-      const awaited = this.#find(waiter.db, key);
+    for (const key of request.shape.keys) {
+      const awaited = this.#find(request.db, key);
       if (awaited === undefined || !awaited.remove(waiting)) continue;
       if (awaited.waiting.length > 0) continue;
       this.#cancelExpiryTimer(awaited);
       // Keep the object of a key that a write in flight may change: the next client that waits for the key uses it.
       if (!this.#expected.has(awaited)) this.#forget(awaited);
     }
-    waiter.resolve(reply);
+    request.resolve(reply);
   }
 
   /** Handles a changed expiry time. Clients are served only if it has made the key expire immediately. */
@@ -365,9 +366,9 @@ export class WaitingClients {
    * Schedules a check of a key after its expiry, for clients that wait for one of its groups. @returns the reply of
    * PTTL, or NaN if it is not known yet
    */
-  #watchExpiry({ waiter }: WaitingClient, awaited: AwaitedKey): number {
+  #watchExpiry({ request }: WaitingClient, awaited: AwaitedKey): number {
     this.#cancelExpiryTimer(awaited);
-    const sender = this.#senderIn(waiter.sender, awaited.db);
+    const sender = this.#senderIn(request.sender, awaited.db);
     const remaining = this.#read(PTTL, ["PTTL", awaited.key], sender);
     if (remaining?.kind !== "integer") return Number.NaN;
     const milliseconds = Number(remaining.value);
@@ -382,8 +383,8 @@ export class WaitingClients {
   }
 }
 
-function isOfGroup({ waiter }: WaitingClient): boolean {
-  return waiter.shape.type === "group";
+function isOfGroup({ request }: WaitingClient): boolean {
+  return request.shape.type === "group";
 }
 
 /** Returns whether a reply means that the command has done nothing. */
