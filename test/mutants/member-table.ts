@@ -188,7 +188,7 @@ export const memberMutants: readonly Mutant[] = [
   {
     name: "reports from before a loss of entries still count",
     file: "daemon/cluster/peers/finality/common-date.js",
-    find: "reported === null || report.serial <= this.#reports.lostAt",
+    find: "reported === null || report.serial <= this.#reports.serialAtLoss",
     replace: "reported === null",
     test: "test/daemon/cluster/peers/finality/stable-point.test.js",
   },

@@ -100,8 +100,8 @@ class SettlingDamage {
    * found.
    */
   #requestedAt: number | null = null;
-  /** How many reports had arrived then. */
-  #received = 0;
+  /** The serial number of the last report that had arrived then. */
+  #serialAtRequest = 0;
   /** When most members began to agree with this daemon, as `uptime` milliseconds, or null if they do not. */
   #since: number | null = null;
 
@@ -124,7 +124,7 @@ class SettlingDamage {
       timeline.damagedEntries.drop();
     }
     this.#requestedAt = now;
-    this.#received = this.#reports.received;
+    this.#serialAtRequest = this.#reports.lastSerial;
     this.#at = endOfPruned(lastAt, clock());
     this.#reports.request(this.#at);
   }
@@ -134,7 +134,7 @@ class SettlingDamage {
     const { ids, others } = electorateIn(this.#cluster);
     const own = totalsUpTo(this.#cluster.timeline.index, this.#at);
     const reports = [...this.#reports.reportsOn(this.#at)].filter(
-      ([id, { serial }]) => ids.has(id) && serial > this.#received,
+      ([id, { serial }]) => ids.has(id) && serial > this.#serialAtRequest,
     );
     const alike = reports.filter(([, report]) => isSameTotals(report, own)).length;
     // A member that has the entry only in a snapshot cannot send it, so most other members have to agree with this

@@ -162,7 +162,7 @@ export class AgreedDate {
     const reports = new Map<ByteString, RuledReport<Totals>>();
     for (const [id, report] of this.#reports.reportsOn(at)) {
       const reported = list === null ? own.list : report.list;
-      if (reported === null || report.serial <= this.#reports.lostAt) continue;
+      if (reported === null || report.serial <= this.#reports.serialAtLoss) continue;
       reports.set(id, { list: reported, watermark: report.watermark, digest: report });
     }
     return isStable(at, own, ids, reports, isSameTotals);

@@ -52,13 +52,13 @@ interface MemberReports {
 export class ReportTable {
   readonly #cluster: ClusterState;
   readonly #members = new Map<ByteString, MemberReports>();
-  /** The number of reports and statuses that have arrived. */
-  received = 0;
+  /** The serial number of the last report or status that has arrived. */
+  lastSerial = 0;
   /**
-   * The value of `received` when a daemon may last have lost entries. From then on, entries that another daemon has
+   * The value of `lastSerial` when a daemon may last have lost entries. From then on, entries that another daemon has
    * counted may be on no disk, so earlier reports do not prove that all daemons have the same entries.
    */
-  lostAt = 0;
+  serialAtLoss = 0;
 
   constructor(cluster: ClusterState) {
     this.#cluster = cluster;
@@ -79,7 +79,7 @@ export class ReportTable {
       row.requestedAt = now;
       const report = this.#byStatus(id, at);
       if (report === null) connection.send({ kind: "report-request", at });
-      else row.report = report.serial > this.lostAt ? { ...report, serial: ++this.received } : report;
+      else row.report = report.serial > this.serialAtLoss ? { ...report, serial: ++this.lastSerial } : report;
     }
   }
 
@@ -87,7 +87,7 @@ export class ReportTable {
   receive(id: ByteString, report: Report, list: ByteString | null): void {
     const row = this.#members.get(id)?.rows.get(report.at);
     if (row === undefined) return;
-    row.report = { ...report, list, serial: ++this.received };
+    row.report = { ...report, list, serial: ++this.lastSerial };
   }
 
   /** Records a status. If it shows the same entries as this daemon's, it replaces the member's earlier reports. */
@@ -101,7 +101,7 @@ export class ReportTable {
     // A snapshot may have replaced the member's entries.
     if (member.isCatchingUp && !isCatchingUp) this.replaced();
     member.isCatchingUp = isCatchingUp;
-    member.status = { watermark, ring, data, list, serial: ++this.received };
+    member.status = { watermark, ring, data, list, serial: ++this.lastSerial };
     if (!this.isEqual(id)) return;
     const oldest = this.#cluster.uptime() - 2 * this.#cluster.limits.reportEveryMs;
     for (const [at, row] of member.rows)
@@ -142,7 +142,7 @@ export class ReportTable {
 
   /** Called when a snapshot has replaced the entries of a daemon. */
   replaced(): void {
-    this.lostAt = this.received;
+    this.serialAtLoss = this.lastSerial;
   }
 
   /** Returns the report that follows from a member's last status, or null if its entries differ from this daemon's. */

@@ -18,8 +18,8 @@ export class StablePoint {
   readonly #cluster: ClusterState;
   readonly #reports: ReportTable;
   readonly #agreed: AgreedDate;
-  /** `received` of the table at the last check, and when to check again even if nothing has arrived. */
-  #received = -1;
+  /** `lastSerial` of the table at the last check, and when to check again even if nothing has arrived. */
+  #lastSerial = -1;
   #nextAt = Number.NEGATIVE_INFINITY;
   #waiting: Waiting[] = [];
 
@@ -48,9 +48,9 @@ export class StablePoint {
    * none
    */
   tick(now: number, all: () => readonly Reporter[] | null, list: ByteString | null): void {
-    const { received } = this.#reports;
-    if (received === this.#received && now < this.#nextAt) return;
-    this.#received = received;
+    const { lastSerial } = this.#reports;
+    if (lastSerial === this.#lastSerial && now < this.#nextAt) return;
+    this.#lastSerial = lastSerial;
     this.#nextAt = now + this.#cluster.limits.reportEveryMs;
     const members = all();
     if (members !== null && list !== null) this.#agreed.tick(now, members, list);
