@@ -1,4 +1,7 @@
-/** Replies with very many items, which are found in steps, or created only if they are read. */
+/**
+ * Replies with very many items. The items of a stepped reply are found in steps, after the command. The items of a lazy
+ * reply have been found, but are created only if they are read.
+ */
 import type { ByteString } from "./byte-string.js";
 import { bulk, type Reply, type ValueReply } from "./reply.js";
 import { finish } from "./steps.js";
@@ -7,7 +10,7 @@ import { finish } from "./steps.js";
  * A reply whose items are found in steps. The listener runs the steps, or the first access to the items runs all of
  * them. If other commands run before that, the items include their changes.
  */
-export class StepReply<Kind extends "array" | "map"> {
+export class SteppedReply<Kind extends "array" | "map"> {
   readonly kind: Kind;
   readonly #work: Iterator<void, readonly Reply[]>;
   #items: readonly Reply[] | null = null;
@@ -38,9 +41,9 @@ export class StepReply<Kind extends "array" | "map"> {
 
 /**
  * A reply of any kind that is found in steps. It has the form of an array whose only item is the actual reply, which
- * `withItemsFound` returns.
+ * `finishReply` returns.
  */
-class SteppedReply extends StepReply<"array"> {
+class SteppedSingleReply extends SteppedReply<"array"> {
   constructor(work: Generator<void, Reply>) {
     super("array", alone(work));
   }
@@ -59,14 +62,14 @@ function* alone(work: Generator<void, Reply>): Generator<void, readonly Reply[]>
 export function replyOfSteps(work: Generator<void, Reply>, takesSteps: boolean | undefined): Reply {
   if (takesSteps !== true) return finish(work);
   const step = work.next();
-  return step.done === true ? step.value : new SteppedReply(work);
+  return step.done === true ? step.value : new SteppedSingleReply(work);
 }
 
-/** Returns the reply with its items found now, so that later changes do not affect it. */
-export function withItemsFound(reply: Reply): Reply {
-  if (!(reply instanceof StepReply)) return reply;
+/** Returns the reply after running the remaining steps of a stepped reply, so that later changes do not affect it. */
+export function finishReply(reply: Reply): Reply {
+  if (!(reply instanceof SteppedReply)) return reply;
   const items = finish(reply.steps());
-  return reply instanceof SteppedReply ? (items[0] as Reply) : reply;
+  return reply instanceof SteppedSingleReply ? (items[0] as Reply) : reply;
 }
 
 /** The minimum number of strings for a lazy reply. */

@@ -3,7 +3,7 @@
  * number are part of the unit; it uses no clock, no randomness and no IO.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { withItemsFound } from "../../protocol/lazy-replies.js";
+import { finishReply } from "../../protocol/lazy-replies.js";
 import { array, type Reply } from "../../protocol/reply.js";
 import type { Condition } from "../../protocol/version-2/envelope.js";
 import { CommandFailure } from "./arguments/command-errors.js";
@@ -173,7 +173,7 @@ export class Database {
         return budgetExceeded(command).reply;
       }
       // Later commands of the unit may change the data that a lazy reply has not read yet.
-      replies.push(withItemsFound(reply));
+      replies.push(finishReply(reply));
     }
     return array(replies);
   }

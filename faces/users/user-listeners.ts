@@ -29,7 +29,7 @@ import { type Face, missingFace, type OpenedFace } from "../../daemon/program/fa
 import type { Command } from "../../daemon/store/rows/command-row.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { DAEMON_STATES } from "../../protocol/daemon-states.js";
-import { withItemsFound } from "../../protocol/lazy-replies.js";
+import { finishReply } from "../../protocol/lazy-replies.js";
 import { array, type ErrorReply, NIL_ARRAY, type Reply } from "../../protocol/reply.js";
 import type { Condition } from "../../protocol/version-2/envelope.js";
 import type { PasswordSecrets } from "./password-secrets.js";
@@ -254,7 +254,7 @@ export class LocalPath implements CommandPath {
   protected executeNow(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply {
     const reply = this.#backend.runNow(command, argv, this.#units.joined(sender), sender.now);
     if (command.group === "dbsync") this.#units.part();
-    return withItemsFound(reply);
+    return finishReply(reply);
   }
 
   executeTogether(

@@ -10,7 +10,7 @@ import { findCommand } from "../../daemon/store/command-table.js";
 import { Database } from "../../daemon/store/database.js";
 import type { Command } from "../../daemon/store/rows/command-row.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import { withItemsFound } from "../../protocol/lazy-replies.js";
+import { finishReply } from "../../protocol/lazy-replies.js";
 import type { Reply } from "../../protocol/reply.js";
 import { amount } from "../support/amount.js";
 import { RedisConnection } from "../support/redis-connection.js";
@@ -122,7 +122,7 @@ class StoreEvents {
   tell({ argv, db, at, id }: Step): Reported {
     this.#events = [];
     const { hits, misses } = this.#database.lookups;
-    const { kind } = withItemsFound(this.#database.execute(argv, { db, at, id }));
+    const { kind } = finishReply(this.#database.execute(argv, { db, at, id }));
     const after = this.#database.lookups;
     const looked = `${after.hits - hits} hits, ${after.misses - misses} misses`;
     return { events: this.#events, looked, isError: kind === "error" };

@@ -1,7 +1,7 @@
 /** Tests that work in steps has the same result as in one step. DBSYNC_SEED replays a run. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { replyOfSteps, StepReply, withItemsFound } from "../../protocol/lazy-replies.js";
+import { finishReply, replyOfSteps, SteppedReply } from "../../protocol/lazy-replies.js";
 import { bulk, integer } from "../../protocol/reply.js";
 import { finish, STEP_ITEMS, sortedInSteps } from "../../protocol/steps.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
@@ -35,8 +35,8 @@ test("a reply in steps is computed once, by the first reader", () => {
     yield;
     return [bulk("a")];
   }
-  const reply = new StepReply("array", work());
-  assert.equal(withItemsFound(reply), reply);
+  const reply = new SteppedReply("array", work());
+  assert.equal(finishReply(reply), reply);
   assert.equal(runs, 1);
   assert.deepEqual(reply.items, [bulk("a")]);
   assert.deepEqual(finish(reply.steps()), [bulk("a")]);
@@ -50,7 +50,7 @@ test("work that needs one step returns its reply; longer work returns an object 
   }
   assert.deepEqual(replyOfSteps(work(1), true), integer(7));
   const begunWork = replyOfSteps(work(3), true);
-  assert.ok(begunWork instanceof StepReply);
-  assert.deepEqual(withItemsFound(begunWork), integer(7));
-  assert.deepEqual(withItemsFound(begunWork), integer(7));
+  assert.ok(begunWork instanceof SteppedReply);
+  assert.deepEqual(finishReply(begunWork), integer(7));
+  assert.deepEqual(finishReply(begunWork), integer(7));
 });

@@ -4,7 +4,7 @@
  * then takes the same, at whatever position it applies the envelope. Source: docs/decisions/0066.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { withItemsFound } from "../../../protocol/lazy-replies.js";
+import { finishReply } from "../../../protocol/lazy-replies.js";
 import type { Reply } from "../../../protocol/reply.js";
 import {
   type Choice,
@@ -314,5 +314,5 @@ function runOne(
     omitsChanges,
   };
   const argv = argvAt({ commands }, index);
-  return recordedForm(command, argv, withItemsFound(database.run(command, argv, unit, records)));
+  return recordedForm(command, argv, finishReply(database.run(command, argv, unit, records)));
 }

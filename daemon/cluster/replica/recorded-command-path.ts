@@ -5,7 +5,7 @@
  */
 
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { StepReply, withItemsFound } from "../../../protocol/lazy-replies.js";
+import { finishReply, SteppedReply } from "../../../protocol/lazy-replies.js";
 import { array, type ErrorReply, NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
 import type { Condition } from "../../../protocol/version-2/envelope.js";
 import { type Refused, refused, replyOf } from "../../engine/answers/request.js";
@@ -24,7 +24,7 @@ import {
 import type { KeyChangeObservers } from "../../engine/backends/key-change-observers.js";
 import type { KeyCounts } from "../../engine/backends/key-counts.js";
 import type { LocalUnits } from "../../engine/backends/local-units.js";
-import { isInSteps } from "../../engine/backends/run-steps-in-turns.js";
+import { isStepped } from "../../engine/backends/run-steps-in-turns.js";
 import type { Command } from "../../store/rows/command-row.js";
 import type { Gateway } from "./gateway.js";
 import type { TimelineBackend } from "./timeline-backend.js";
@@ -196,7 +196,7 @@ export class RecordedPath implements CommandPath {
       return waiter;
     }
     const reply = this.#read(command, argv, sender);
-    if (!this.#held.areHeld || reply instanceof Promise || isInSteps(reply)) return this.#whenRead(reply);
+    if (!this.#held.areHeld || reply instanceof Promise || isStepped(reply)) return this.#whenRead(reply);
     const waiter = sender.waiter();
     this.#held.send(reply, waiter);
     return waiter;
@@ -209,7 +209,7 @@ export class RecordedPath implements CommandPath {
       // The commands before it were dated after it arrived.
       this.#backend.readFromNow();
       reply = this.#backend.database.aside(read);
-      if (!(reply instanceof Promise)) reply = withItemsFound(reply);
+      if (!(reply instanceof Promise)) reply = finishReply(reply);
     };
     const end = () => {
       if (reply instanceof Promise) this.#held.sendLater(reply, waiter);
@@ -226,8 +226,8 @@ export class RecordedPath implements CommandPath {
   }
 
   #complete(reply: Reply): Reply | Promise<Reply> {
-    // The items of a StepReply may show later changes, so it must be complete before it can wait.
-    const mustComplete = reply instanceof StepReply || (this.#held.areHeld && isInSteps(reply));
+    // The items of a SteppedReply may show later changes, so it must be complete before it can wait.
+    const mustComplete = reply instanceof SteppedReply || (this.#held.areHeld && isStepped(reply));
     return mustComplete ? this.#backend.complete(reply) : reply;
   }
 }

@@ -4,7 +4,7 @@
  */
 
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { withItemsFound } from "../../../protocol/lazy-replies.js";
+import { finishReply } from "../../../protocol/lazy-replies.js";
 import { error, type Reply } from "../../../protocol/reply.js";
 import type { Condition } from "../../../protocol/version-2/envelope.js";
 import type { FlushingState } from "../../engine/answers/safe-answers.js";
@@ -127,7 +127,7 @@ export class TimelineBackend implements Backend {
       this.#refusalOf(command) ?? this.#ofPast(command, argv, unit) ?? foreignCursor(command, argv);
     if (other !== null) return other;
     if (command.isQuery && unit.takesSteps !== false) return this.#query(command, argv, unit, unit.client);
-    const reply = withItemsFound(this.#timeline.database.run(command, argv, this.#dated(unit)));
+    const reply = finishReply(this.#timeline.database.run(command, argv, this.#dated(unit)));
     return unit.takesSteps === false ? reply : completeEntries(reply, this.#environment.uptime);
   }
 

@@ -5,7 +5,7 @@
  */
 
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { withItemsFound } from "../../../protocol/lazy-replies.js";
+import { finishReply } from "../../../protocol/lazy-replies.js";
 import { type ErrorReply, error, type Reply } from "../../../protocol/reply.js";
 import {
   type Choice,
@@ -160,7 +160,7 @@ function ofCommands(
     const expiry = expiryBefore(database, command, argv, { db, at });
     if (expiry !== undefined) expiries.set(step, expiry);
     const taken = isClaim(command, argv) ? [] : undefined;
-    const reply = withItemsFound(database.run(command, argv, { at, seq, db, id, step, taken }, records));
+    const reply = finishReply(database.run(command, argv, { at, seq, db, id, step, taken }, records));
     // The units after it may read the id that it chooses, which would be another one in the envelope.
     recorded[step] = recordedForm(command, argv, reply) ?? argv;
     if (taken !== undefined) choices.set(step, taken);
@@ -278,7 +278,7 @@ class TrialRun {
 
   /** Runs the program. @throws UnitRefused  the program exceeds a limit */
   run(): Reply {
-    return withItemsFound(this.#program.run((command, argv, db) => this.#runCommand(command, argv, db)));
+    return finishReply(this.#program.run((command, argv, db) => this.#runCommand(command, argv, db)));
   }
 
   #runCommand(newest: Command, argv: readonly ByteString[], db: number): Reply {
@@ -308,7 +308,7 @@ class TrialRun {
   #bounded(command: Command, argv: readonly ByteString[], db: number, taken?: ByteString[]): Reply {
     try {
       const unit = this.#unit(db, taken);
-      return withinLimits(withItemsFound(this.#database.run(command, argv, unit, this.#records)));
+      return withinLimits(finishReply(this.#database.run(command, argv, unit, this.#records)));
     } catch (problem) {
       if (problem instanceof BudgetExceeded) throw new UnitRefused(budgetExceeded(command).reply);
       throw problem;

@@ -1,7 +1,7 @@
 /** The in-memory database as a backend. It replies in the same turn, except to long queries. */
 
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { withItemsFound } from "../../../protocol/lazy-replies.js";
+import { finishReply } from "../../../protocol/lazy-replies.js";
 import { type ErrorReply, error, type Reply } from "../../../protocol/reply.js";
 import { BACKGROUND_TURN_MS, inTurns, type Steps } from "../../../protocol/steps.js";
 import type { Condition } from "../../../protocol/version-2/envelope.js";
@@ -114,7 +114,7 @@ export class MemoryBackend implements Backend {
     if (refused !== null) return refused;
     const { clock } = this.#environment;
     if (command.isQuery && unit.takesSteps !== false) return this.#query(command, argv, unit, unit.client);
-    const reply = withItemsFound(this.#run(command, argv, command.reads ? this.#dated(unit, clock()) : unit));
+    const reply = finishReply(this.#run(command, argv, command.reads ? this.#dated(unit, clock()) : unit));
     return unit.takesSteps === false ? reply : completeEntries(reply, this.#environment.uptime);
   }
 

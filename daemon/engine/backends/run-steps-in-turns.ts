@@ -4,7 +4,7 @@
  */
 
 import { CountReply, DocumentEntriesReply } from "../../../protocol/document-replies.js";
-import { StepReply, withItemsFound } from "../../../protocol/lazy-replies.js";
+import { finishReply, SteppedReply } from "../../../protocol/lazy-replies.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { inTurns } from "../../../protocol/steps.js";
 import { CommandFailure } from "../../store/arguments/command-errors.js";
@@ -15,16 +15,16 @@ import { CommandFailure } from "../../store/arguments/command-errors.js";
  * @returns a promise if finding the items takes longer than one turn
  */
 export function completeReply(reply: Reply, uptime: () => number): Reply | Promise<Reply> {
-  return reply instanceof StepReply
+  return reply instanceof SteppedReply
     ? inTurns(completed(reply), { uptime, soon: setImmediate })
     : completeEntries(reply, uptime);
 }
 
-/** Whether a reply may have to be found in steps. */
-export const isInSteps = (
+/** Returns whether a reply may have to be found in steps. */
+export const isStepped = (
   reply: object,
-): reply is StepReply<"array"> | StepReply<"map"> | DocumentEntriesReply | CountReply =>
-  reply instanceof StepReply || reply instanceof DocumentEntriesReply || reply instanceof CountReply;
+): reply is SteppedReply<"array"> | SteppedReply<"map"> | DocumentEntriesReply | CountReply =>
+  reply instanceof SteppedReply || reply instanceof DocumentEntriesReply || reply instanceof CountReply;
 
 /** Returns a reply after its entries of a JSON document are found, which conditions may make long. */
 export function completeEntries(reply: Reply, uptime: () => number): Reply | Promise<Reply> {
@@ -38,10 +38,10 @@ function* found(entries: DocumentEntriesReply, reply: Reply): Generator<undefine
   return reply;
 }
 
-function* completed(reply: StepReply<"array"> | StepReply<"map">): Generator<void, Reply> {
+function* completed(reply: SteppedReply<"array"> | SteppedReply<"map">): Generator<void, Reply> {
   try {
     yield* reply.steps();
-    return withItemsFound(reply);
+    return finishReply(reply);
   } catch (problem) {
     if (problem instanceof CommandFailure) return problem.reply;
     throw problem;

@@ -9,7 +9,7 @@
  */
 
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { StepReply, withItemsFound } from "../../../protocol/lazy-replies.js";
+import { finishReply, SteppedReply } from "../../../protocol/lazy-replies.js";
 import { error, type Reply } from "../../../protocol/reply.js";
 import { inTurns } from "../../../protocol/steps.js";
 import type { Environment } from "../../net/process/clock-and-randomness.js";
@@ -287,13 +287,13 @@ function* answering(query: Query, grant: Grant): Generator<void, Reply | typeof 
   if (isAbandoned(query)) return UNWANTED;
   try {
     const reply = query.start(grant);
-    if (reply instanceof StepReply)
+    if (reply instanceof SteppedReply)
       for (const _ of reply.steps()) {
         // Leaving the loop ends the work of the query.
         if (isAbandoned(query)) return UNWANTED;
         yield;
       }
-    return withItemsFound(reply);
+    return finishReply(reply);
   } catch (problem) {
     if (problem instanceof CommandFailure) return problem.reply;
     if (problem instanceof WorkingMemoryExceeded) return OUTGROWN;

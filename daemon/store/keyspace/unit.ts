@@ -33,8 +33,8 @@ export interface Unit {
    */
   readonly encoding?: EncodingLimits | undefined;
   /**
-   * Whether a query may take several turns. In the database, this means that its reply may be a StepReply, whose steps
-   * may fail, and the default is false. A backend runs the steps, unless the value is false.
+   * Whether a query may take several turns. In the database, this means that its reply may be a SteppedReply, whose
+   * steps may fail, and the default is false. A backend runs the steps, unless the value is false.
    */
   readonly takesSteps?: boolean | undefined;
   /** The working memory of a query with `takesSteps`; default: unlimited. */

@@ -5,7 +5,7 @@
  */
 
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { withItemsFound } from "../../../protocol/lazy-replies.js";
+import { finishReply } from "../../../protocol/lazy-replies.js";
 import { array, type ErrorReply, error, NIL_ARRAY, OK, type Reply } from "../../../protocol/reply.js";
 import { type Decided, type Envelope, needsDaemon } from "../../../protocol/version-2/envelope.js";
 import { CommandFailure, dbIndexOutOfRange } from "../../store/arguments/command-errors.js";
@@ -196,7 +196,7 @@ export function runCommand(
 ): Reply {
   try {
     // Complete the reply now, so that later units cannot change it.
-    return withItemsFound(database.run(command, argv, origin, records));
+    return finishReply(database.run(command, argv, origin, records));
   } catch (problem) {
     throwOutOfMemory(problem);
     return undo(database, records, problem);

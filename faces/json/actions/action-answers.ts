@@ -18,7 +18,7 @@ import {
   writePhpString,
 } from "../../../protocol/json/json-writer.js";
 import { phpNumeric } from "../../../protocol/json/php-number.js";
-import { StepReply } from "../../../protocol/lazy-replies.js";
+import { SteppedReply } from "../../../protocol/lazy-replies.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { finish } from "../../../protocol/steps.js";
 import {
@@ -148,7 +148,7 @@ function* longEntries(
 
 /** Writes all documents with their entries, in steps. @param reply  the reply to DOC.GETALL */
 export function* documentsPieces(reply: Reply): Generator<void, readonly Piece[]> {
-  const items = reply instanceof StepReply ? yield* reply.steps() : itemsOf(reply);
+  const items = reply instanceof SteppedReply ? yield* reply.steps() : itemsOf(reply);
   let isList = true;
   for (let at = 0; at < items.length && isList; at += 2) isList = bytesOf(items[at]) === String(at / 2);
   const pieces: Piece[] = [];
@@ -189,7 +189,7 @@ const nameIn = (item: Reply) => keyJson(bytesOf(item));
 
 /** Writes a list of names, in steps. */
 export function* namesPieces(reply: Reply): Generator<void, readonly string[]> {
-  const names = reply instanceof StepReply ? yield* reply.steps() : itemsOf(reply);
+  const names = reply instanceof SteppedReply ? yield* reply.steps() : itemsOf(reply);
   const pieces: string[] = ["["];
   for (let from = 0; from < names.length; from += NAMES_TOGETHER) {
     if (from > 0) pieces.push(",");

@@ -7,7 +7,7 @@ import { findCommand } from "../../../daemon/store/command-table.js";
 import { waitArguments } from "../../../daemon/store/commands/wait-rules.js";
 import type { Command } from "../../../daemon/store/rows/command-row.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { withItemsFound } from "../../../protocol/lazy-replies.js";
+import { finishReply } from "../../../protocol/lazy-replies.js";
 import { bulk, EMPTY_ARRAY, integer, OK, type Reply, ZERO } from "../../../protocol/reply.js";
 import type { RespSession, SessionHandler } from "../session/resp-session.js";
 import { UNBLOCKED } from "../session/run-blocking-command.js";
@@ -102,7 +102,7 @@ function read({ server, now, as }: RespSession, db: number, ...argv: readonly [s
   const sender = { db, now, as, readsAll: true, isStable: false };
   const reply = server.path.inspect(findCommand(argv[0]) as Command, argv, sender);
   if (reply instanceof Promise) throw new Error(`${argv[0]} was not answered immediately`);
-  return withItemsFound(reply);
+  return finishReply(reply);
 }
 
 /**

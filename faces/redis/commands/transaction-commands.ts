@@ -8,7 +8,7 @@ import type { CommandSender, StepRunner, Writers } from "../../../daemon/engine/
 import { custom } from "../../../daemon/store/arguments/command-errors.js";
 import type { AclRefusal } from "../../../daemon/store/rights/acl.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { withItemsFound } from "../../../protocol/lazy-replies.js";
+import { finishReply } from "../../../protocol/lazy-replies.js";
 import { array, error, NIL, NIL_ARRAY, OK, type Reply } from "../../../protocol/reply.js";
 import { type Condition, UNIT_COMMANDS_MAX } from "../../../protocol/version-2/envelope.js";
 import type { User } from "../../users/users.js";
@@ -139,7 +139,7 @@ function runOne(session: RespSession, { route, argv }: Queued): Reply | Promise<
   const served = denialOf(session, { route, argv }) ?? session.call(route, argv) ?? NIL;
   if (!("kind" in served)) return served;
   if (served.kind === "later") throw new Error(`${route.command.name} is recorded separately`);
-  return withItemsFound(served);
+  return finishReply(served);
 }
 
 /** Runs a transaction with scripts. Scripts see what earlier commands wrote, so the unit is built step by step. */

@@ -4,7 +4,7 @@
  */
 
 import type { LastWrite, StepRunner, WaitingSender } from "../../../daemon/engine/backends/command-path.js";
-import { completeReply, isInSteps } from "../../../daemon/engine/backends/run-steps-in-turns.js";
+import { completeReply, isStepped } from "../../../daemon/engine/backends/run-steps-in-turns.js";
 import type { ChannelKind } from "../../../daemon/engine/channels/channels.js";
 import type { ClientConnection } from "../../../daemon/net/connections/client-connection.js";
 import type { Answer } from "../../../daemon/net/connections/dialect.js";
@@ -317,7 +317,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
       if (mayWait && !this.isExecuting) return runOrWait(this.server, command, argv, this);
       const reply = this.server.path.send(command, argv, this);
       // EXEC runs the steps itself, so that no other command runs between them.
-      return isInSteps(reply) && !this.isExecuting
+      return isStepped(reply) && !this.isExecuting
         ? completeReply(reply, this.server.environment.uptime)
         : reply;
     }

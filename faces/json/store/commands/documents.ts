@@ -22,7 +22,7 @@ import {
   memberOf,
   memberValues,
 } from "../../../../protocol/json/json-value.js";
-import { StepReply, withItemsFound } from "../../../../protocol/lazy-replies.js";
+import { finishReply, SteppedReply } from "../../../../protocol/lazy-replies.js";
 import { array, bulk, bulks, integer, OK, ONE, type Reply, ZERO } from "../../../../protocol/reply.js";
 import { STEP_ITEMS, sortedInSteps } from "../../../../protocol/steps.js";
 import { setEntry, setIndexed } from "../keyspace/document-mutators.js";
@@ -249,7 +249,7 @@ interface UnitContext {
 }
 
 function list(data: Data, _: readonly ByteString[], { at, db }: Unit): Reply {
-  return soonSettled(data, new StepReply("array", named(documentsOf(data, { at, db }))));
+  return soonSettled(data, new SteppedReply("array", named(documentsOf(data, { at, db }))));
 }
 
 function* named(work: Generator<void, readonly ByteString[]>): Generator<void, readonly Reply[]> {
@@ -265,13 +265,13 @@ function getAll(data: Data, _: readonly ByteString[], { at, db }: Unit): Reply {
   const { effort } = data;
   return soonSettled(
     data,
-    new StepReply("map", allOf(documentsOf(data, { at, db }), effort, data, { at, db })),
+    new SteppedReply("map", allOf(documentsOf(data, { at, db }), effort, data, { at, db })),
   );
 }
 
 /** Completes the reply immediately if that takes little time, so that no other command runs between its steps. */
 function soonSettled(data: Data, reply: Reply): Reply {
-  return data.keyspace().size <= UNSLICED_KEYS_MAX ? withItemsFound(reply) : reply;
+  return data.keyspace().size <= UNSLICED_KEYS_MAX ? finishReply(reply) : reply;
 }
 
 function* allOf(

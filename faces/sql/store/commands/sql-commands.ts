@@ -11,7 +11,7 @@ import type { Unit } from "../../../../daemon/store/keyspace/unit.js";
 import { family } from "../../../../daemon/store/rows/command-row.js";
 import type { Permission, Touch } from "../../../../daemon/store/rows/key-spec.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
-import { StepReply } from "../../../../protocol/lazy-replies.js";
+import { SteppedReply } from "../../../../protocol/lazy-replies.js";
 import {
   array,
   bulk,
@@ -102,7 +102,7 @@ function execute(data: Data, argv: readonly ByteString[], { at, takesSteps }: Un
   checkName(evaluation);
   try {
     if (statement.kind === "query" && takesSteps === true)
-      return relationInSteps(stepped(answering(statement.query, evaluation), evaluation), evaluation.effort);
+      return steppedRelation(stepped(answering(statement.query, evaluation), evaluation), evaluation.effort);
     return carriedOut(statement, evaluation);
   } catch (problem) {
     throw ownError(problem, evaluation);
@@ -188,11 +188,11 @@ function relationReply(result: Relation, effort: EffortBudget): Reply {
  * Returns a reply that finds the relation in steps, each of which may throw a CommandFailure.
  * @param effort  counts the memory of the reply
  */
-function relationInSteps(work: Generator<void, Relation>, effort: EffortBudget): Reply {
-  return new RelationInSteps("map", foundItems(work, effort));
+function steppedRelation(work: Generator<void, Relation>, effort: EffortBudget): Reply {
+  return new SteppedRelation("map", foundItems(work, effort));
 }
 
-class RelationInSteps extends StepReply<"map"> {
+class SteppedRelation extends SteppedReply<"map"> {
   readonly isRelation = true;
 }
 

@@ -18,7 +18,7 @@ import type { Unit } from "../../../../daemon/store/keyspace/unit.js";
 import type { Command } from "../../../../daemon/store/rows/command-row.js";
 import { Collection } from "../../../../faces/mongo/store/values/collection.js";
 import { LocalPath } from "../../../../faces/users/user-listeners.js";
-import { withItemsFound } from "../../../../protocol/lazy-replies.js";
+import { finishReply } from "../../../../protocol/lazy-replies.js";
 import { error, type Reply } from "../../../../protocol/reply.js";
 import { TURN_MS } from "../../../../protocol/steps.js";
 import { tryProgram } from "../../../support/try-program.js";
@@ -145,7 +145,7 @@ for (const [where, open] of Object.entries(SCENES)) {
   test(`${where} a signed read of documents yields, and returns the documents that existed when it began`, async () => {
     for (const argv of DOCUMENT_QUERIES) {
       const { backend, database } = await open();
-      const expected = withItemsFound(database.execute(argv, { ...unit, takesSteps: true }));
+      const expected = finishReply(database.execute(argv, { ...unit, takesSteps: true }));
       const reply = backend.execute(argv, unit);
       assert.ok(reply instanceof Promise, `${argv.join(" ")} was answered in one turn`);
       for (const change of CHANGES) assert.notEqual(database.execute(change, unit).kind, "error");

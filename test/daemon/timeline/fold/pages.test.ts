@@ -9,7 +9,7 @@ import { findCommand } from "../../../../daemon/store/command-table.js";
 import type { Command } from "../../../../daemon/store/rows/command-row.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { DocumentEntriesReply } from "../../../../protocol/document-replies.js";
-import { StepReply } from "../../../../protocol/lazy-replies.js";
+import { SteppedReply } from "../../../../protocol/lazy-replies.js";
 import type { Reply } from "../../../../protocol/reply.js";
 import type { Steps } from "../../../../protocol/steps.js";
 import { amount } from "../../../support/amount.js";
@@ -62,7 +62,7 @@ function* inSteps({ fold }: Subject, argv: readonly string[]): Steps<readonly Re
   const command = findCommand(argv[0] as string) as Command;
   const unit = { at: NOW, db: 0, id: "u".repeat(36), takesSteps: true };
   const reply = fold.database.run(command, argv, unit);
-  assert.ok(reply instanceof StepReply, `${argv[0]} is answered in one step`);
+  assert.ok(reply instanceof SteppedReply, `${argv[0]} is answered in one step`);
   // Listeners reuse the unit object for other commands, so later steps must not read it.
   Object.assign(unit, { at: 0, db: 1 });
   for (const _ of reply.steps()) yield;

@@ -9,7 +9,7 @@ import { ordering } from "../../../../../faces/mongo/store/commands/index-ranges
 import { writeBson } from "../../../../../faces/mongo/store/values/bson-writer.js";
 import { Collection } from "../../../../../faces/mongo/store/values/collection.js";
 import { readExtendedJson } from "../../../../../faces/mongo/store/values/extended-json.js";
-import { StepReply, withItemsFound } from "../../../../../protocol/lazy-replies.js";
+import { finishReply, SteppedReply } from "../../../../../protocol/lazy-replies.js";
 import type { Reply } from "../../../../../protocol/reply.js";
 import { STEP_ITEMS } from "../../../../../protocol/steps.js";
 import { SeededRandom, seedOfRun } from "../../../../support/seeded-random.js";
@@ -39,10 +39,10 @@ function begun(spec: string): Reply {
 
 /** Finishes a read that has run its first step. @returns the number of steps and the reply */
 function finished(reply: Reply, between: (step: number) => void = () => {}): [steps: number, text: string] {
-  if (!(reply instanceof StepReply)) return [1, textOf(reply)];
+  if (!(reply instanceof SteppedReply)) return [1, textOf(reply)];
   let steps = 1;
   for (const _ of reply.steps()) between(steps++);
-  return [steps + 1, textOf(withItemsFound(reply))];
+  return [steps + 1, textOf(finishReply(reply))];
 }
 
 test("the first range query and the first sort run in steps, and later ones take one step, even after an insert", () => {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { mock } from "node:test";
 import { Database } from "../../../../../daemon/store/database.js";
 import { EffortBudget } from "../../../../../daemon/store/keyspace/effort-budget.js";
-import { StepReply } from "../../../../../protocol/lazy-replies.js";
+import { SteppedReply } from "../../../../../protocol/lazy-replies.js";
 import type { Reply } from "../../../../../protocol/reply.js";
 import { unit } from "../../../../daemon/store/effort-state.js";
 import { textOf } from "../commands/mdb-under-test.js";
@@ -44,7 +44,7 @@ export function runOf(database: Database, argv: readonly string[], yields = YIEL
   const run: Run = { longest: 0, yields: 0, produced: 0, result: null };
   try {
     const reply = database.execute(argv, { ...unit(2), takesSteps: true });
-    const steps = reply instanceof StepReply ? reply.steps() : complete(reply);
+    const steps = reply instanceof SteppedReply ? reply.steps() : complete(reply);
     for (let before = 0; run.yields <= yields; run.yields++) {
       run.longest = Math.max(run.longest, effort.steps - before);
       before = effort.steps;

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { indexOfPart, occurrences } from "../../../../../faces/mongo/store/queries/operators/strings.js";
-import { withItemsFound } from "../../../../../protocol/lazy-replies.js";
+import { finishReply } from "../../../../../protocol/lazy-replies.js";
 import { SeededRandom, seedOfRun } from "../../../../support/seeded-random.js";
 import { MdbUnderTest, textOf } from "../commands/mdb-under-test.js";
 
@@ -43,7 +43,7 @@ test("a query in steps is rejected before it has produced more than it may", () 
   const pipeline = [{ $set: { x: { $range: [0, 200_000] } } }, { $unwind: "$x" }, { $count: "n" }];
   const argv = ["MDB.AGGREGATE", "db", "c", JSON.stringify({ pipeline })];
   const result = () =>
-    textOf(withItemsFound(store.database.execute(argv, { at: 1, db: 0, id: "u", takesSteps: true })));
+    textOf(finishReply(store.database.execute(argv, { at: 1, db: 0, id: "u", takesSteps: true })));
   assert.throws(result, /^CommandFailure: TOOMUCH the query would produce more than 8000000 elements/);
 });
 

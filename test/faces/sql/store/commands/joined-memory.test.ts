@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Database } from "../../../../../daemon/store/database.js";
-import { StepReply } from "../../../../../protocol/lazy-replies.js";
+import { SteppedReply } from "../../../../../protocol/lazy-replies.js";
 import { unit } from "../../../../daemon/store/effort-state.js";
 
 const ROWS = 200;
@@ -24,7 +24,7 @@ test("a join reserves the bytes of its pairs", () => {
   const text = "select count(*) from t join u on t.a + u.a >= 0";
   const memory = { take: (more: number) => void (bytes += more) };
   const reply = database.execute(["SQL", "d", text], { ...unit(4), takesSteps: true, memory });
-  assert.ok(reply instanceof StepReply);
+  assert.ok(reply instanceof SteppedReply);
   const steps = reply.steps();
   while (steps.next().done !== true);
   assert.ok(bytes >= ROWS * ROWS * PAIR_BYTES_MIN, `${bytes} bytes`);

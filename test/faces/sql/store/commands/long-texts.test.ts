@@ -4,7 +4,7 @@ import { mock, test } from "node:test";
 import { Database } from "../../../../../daemon/store/database.js";
 import { EffortBudget, SLICE_STEPS } from "../../../../../daemon/store/keyspace/effort-budget.js";
 import { SCALAR_FUNCTIONS } from "../../../../../faces/sql/store/grammar/functions.js";
-import { StepReply } from "../../../../../protocol/lazy-replies.js";
+import { SteppedReply } from "../../../../../protocol/lazy-replies.js";
 import { unit } from "../../../../daemon/store/effort-state.js";
 import { amount, isFull } from "../../../../support/amount.js";
 
@@ -48,7 +48,7 @@ test("a query yields between functions of long texts", () => {
       const making = mock.method(EffortBudget, "ofQuery", () => effort);
       const reply = database.execute(["SQL", "d", text], { ...unit(4), takesSteps: true });
       making.mock.restore();
-      if (!(reply instanceof StepReply)) continue;
+      if (!(reply instanceof SteppedReply)) continue;
       const steps = reply.steps();
       let [before, yields] = [effort.steps, 0];
       try {

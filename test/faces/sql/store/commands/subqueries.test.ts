@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { Database } from "../../../../../daemon/store/database.js";
 import { bytesOfText } from "../../../../../protocol/byte-string.js";
-import { StepReply } from "../../../../../protocol/lazy-replies.js";
+import { SteppedReply } from "../../../../../protocol/lazy-replies.js";
 import { amount } from "../../../../support/amount.js";
 import { SeededRandom, seedOfRun } from "../../../../support/seeded-random.js";
 import { outcomeOfReply } from "./transcript.js";
@@ -206,7 +206,7 @@ function reservedFor(select: string): number {
   };
   const unit = { at: 1_000_000, db: 0, id: "unit", takesSteps: true, memory };
   const reply = database.execute(["SQL", "d", bytesOfText(select)], unit);
-  assert.ok(reply instanceof StepReply, JSON.stringify(reply));
+  assert.ok(reply instanceof SteppedReply, JSON.stringify(reply));
   for (const _ of reply.steps());
   return bytes;
 }
