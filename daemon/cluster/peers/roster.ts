@@ -321,8 +321,8 @@ export class Roster implements ConnectionHandlers {
 const subjectOf = ({ address }: { readonly address: PeerAddress | null }, name: string): string =>
   address === null ? name.replace(/:\d+$/, "") : name;
 
-function closingOf({ isClosedByOther }: MemberConnection, code: CloseCode | null, trouble: string): Closing {
-  const closedBy = isClosedByOther ? "member" : code === null ? null : "daemon";
+function closingOf({ bye }: MemberConnection, code: CloseCode | null, trouble: string): Closing {
+  const closedBy = bye !== null ? "member" : code === null ? null : "daemon";
   return { trouble, closeCode: code, closedBy };
 }
 
@@ -410,16 +410,12 @@ export class OwnRemoval {
   }
 
   /** Called when a connection has closed. @param others  the number of members that are still connected */
-  disconnected({ isProven, closeCode, name, id }: MemberConnection, others: number): void {
-    if (!isProven || closeCode === null || !isMembershipCode(closeCode) || this.report !== null || others > 0)
-      return;
-    this.report = { code: closeCode, by: name };
+  disconnected({ isProven, bye, name, id }: MemberConnection, others: number): void {
+    const code = bye?.code ?? null;
+    if (!isProven || code === null || !isMembershipCode(code) || this.report !== null || others > 0) return;
+    this.report = { code, by: name };
     // Log repeated reports only once: a member that keeps connecting to this daemon reports the same reason each time.
-    this.#notices.error(
-      "own membership",
-      { address: name, member: hexOf(id) },
-      SENTENCES[closeCode] ?? closeCode,
-    );
+    this.#notices.error("own membership", { address: name, member: hexOf(id) }, SENTENCES[code] ?? code);
   }
 }
 

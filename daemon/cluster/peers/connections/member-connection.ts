@@ -82,10 +82,11 @@ export class MemberConnection implements MemberSocketHandlers {
    * the other side has proved that it has the key.
    */
   spki: ByteString = "";
-  /** Whether the other side has closed the connection with a reason. */
-  isClosedByOther = false;
-  /** This reason, or null if there is none, or this version does not know it. */
-  closeCode: CloseCode | null = null;
+  /**
+   * The reason for which the other side has closed the connection, or null if it has not. Its code is null if this
+   * version does not know it.
+   */
+  bye: { readonly code: CloseCode | null } | null = null;
   #known: MemberSecret | null = null;
   /** When the last byte was received or, before the first byte, when the connection began; `uptime` milliseconds. */
   lastSeenAt: number;
@@ -373,8 +374,7 @@ export class MemberConnection implements MemberSocketHandlers {
     this.#state = "closed";
     this.#socket.close();
     const known = Object.hasOwn(CLOSE_REASONS, code) ? (code as CloseCode) : null;
-    this.isClosedByOther = true;
-    this.closeCode = known;
+    this.bye = { code: known };
     this.#handlers.lost(this, known, closeText(code, sentence));
   }
 
