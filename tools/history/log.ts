@@ -17,7 +17,8 @@ import {
 import { formatExactDate, parsePastDate } from "../cli/shared/date-text.js";
 import { EXIT, exitCodeHelp } from "../cli/shared/exit-codes.js";
 import { addKeyOptions, type FolderFlags } from "../cli/shared/folder-options.js";
-import { fieldsOf, JSON_FLAG, printJson, printLine, printNotice } from "../cli/shared/output.js";
+import { JSON_FLAG, printJson, printLine, printNotice } from "../cli/shared/output.js";
+import { fieldsOf } from "../cli/shared/read-figures.js";
 import { endOnQ } from "../cli/shared/redrawn-screen.js";
 import { BinaryText, HISTORY_TIMEOUT_MS, type HistoryQuery, queryHistory } from "./history-queries.js";
 

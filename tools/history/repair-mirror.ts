@@ -6,9 +6,9 @@ import { countText } from "../../protocol/figures/amount-texts.js";
 import { MIRROR_FIGURES, type MirrorReport } from "../../protocol/figures/timeline-figures.js";
 import { addClientOptions, type ClientFlags, readSettings } from "../cli/shared/client-options.js";
 import { exitCodeHelp } from "../cli/shared/exit-codes.js";
-import { fieldsOf, JSON_FLAG, printJson, printLine } from "../cli/shared/output.js";
+import { JSON_FLAG, printJson, printLine } from "../cli/shared/output.js";
 import { progressOf, showProgress } from "../cli/shared/progress.js";
-import { readFigures } from "../cli/shared/read-figures.js";
+import { fieldsOf, readFigures } from "../cli/shared/read-figures.js";
 import { type HistoryQuery, queryHistory } from "./history-queries.js";
 
 interface RepairFlags extends ClientFlags {

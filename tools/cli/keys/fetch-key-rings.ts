@@ -8,7 +8,7 @@ import { realEnvironment } from "../../../client/shared/client-environment.js";
 import { DbsyncError } from "../../../client/shared/errors.js";
 import type { ReplyValue } from "../../../client/shared/reply-value.js";
 import { loadPublicKey } from "../../../keys/key-file.js";
-import { fieldsOf } from "../shared/output.js";
+import { fieldsOf } from "../shared/read-figures.js";
 
 const ID_DIGITS = 64;
 

@@ -19,7 +19,8 @@ import {
 import { formatDate, parseDate } from "../shared/date-text.js";
 import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
 import { parseOptionsAfterArguments } from "../shared/options-after-arguments.js";
-import { fieldsOf, JSON_FLAG, outcomeLine, printJson, printLine, printNotice } from "../shared/output.js";
+import { JSON_FLAG, outcomeLine, printJson, printLine, printNotice } from "../shared/output.js";
+import { fieldsOf } from "../shared/read-figures.js";
 import {
   type Answer,
   type DaemonRing,

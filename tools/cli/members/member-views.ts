@@ -27,7 +27,7 @@ import {
 } from "../../../protocol/version-2/envelope.js";
 import { readHead } from "../../../protocol/version-2/envelope-head.js";
 import type { Answer } from "../keys/fetch-key-rings.js";
-import { fieldsOf } from "../shared/output.js";
+import { fieldsOf } from "../shared/read-figures.js";
 
 /** A peer of the queried daemon. */
 export interface SeenPeer {

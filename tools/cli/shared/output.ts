@@ -101,11 +101,3 @@ export function outcomeBytes(outcome: Outcome): ByteString {
     ? `${bytesOfText(outcome.address)}: ${outcome.value ?? "(nil)"}`
     : bytesOfText(describeOutcome(outcome));
 }
-
-/** Converts a reply of alternating names and values to an object. Errors that the daemon returned are left out. */
-export function fieldsOf(reply: ReplyValue): Record<string, ReplyValue> {
-  const fields: Record<string, ReplyValue> = {};
-  if (!Array.isArray(reply)) return fields;
-  for (let i = 0; i + 1 < reply.length; i += 2) fields[String(reply[i])] = reply[i + 1] as ReplyValue;
-  return fields;
-}

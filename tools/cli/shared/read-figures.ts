@@ -1,7 +1,14 @@
-/** Reads the figures in daemons' replies. */
+/** Reads the fields and the figures in daemons' replies. */
 import type { ReplyValue } from "../../../client/shared/reply-value.js";
 import { type Figure, type Figures, type FigureTable, wireName } from "../../../protocol/figures/figure.js";
-import { fieldsOf } from "./output.js";
+
+/** Converts a reply of alternating names and values to an object. Errors that the daemon returned are left out. */
+export function fieldsOf(reply: ReplyValue): Record<string, ReplyValue> {
+  const fields: Record<string, ReplyValue> = {};
+  if (!Array.isArray(reply)) return fields;
+  for (let i = 0; i + 1 < reply.length; i += 2) fields[String(reply[i])] = reply[i + 1] as ReplyValue;
+  return fields;
+}
 
 /**
  * Reads the figures that a table lists from a daemon's reply. A figure that the daemon's version does not report

@@ -1,6 +1,7 @@
 /** `dbsync import sql:DIR`: copies the databases of a data folder of the earlier SQL server to all daemons. */
 import type { ReplyValue } from "../../../client/shared/reply-value.js";
-import { fieldsOf, printLine, printNotice } from "../shared/output.js";
+import { printLine, printNotice } from "../shared/output.js";
+import { fieldsOf } from "../shared/read-figures.js";
 import type { SendToAll } from "../shared/requests.js";
 import {
   databasesIn,

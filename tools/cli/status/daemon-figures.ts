@@ -21,8 +21,7 @@ import {
 } from "../../../protocol/figures/timeline-problems.js";
 import { queryEach } from "../keys/fetch-key-rings.js";
 import { authorizationOf } from "../keys/key-advice.js";
-import { fieldsOf } from "../shared/output.js";
-import { figureValue, readFigures } from "../shared/read-figures.js";
+import { fieldsOf, figureValue, readFigures } from "../shared/read-figures.js";
 
 type SameFigures = "software" | "uptime" | "clients" | "commands" | "errors" | "refusals" | "keys";
 
