@@ -10,10 +10,10 @@ import {
   openFrom,
   readSettings,
 } from "./shared/client-options.js";
+import { warnIfCatchingUp } from "./shared/daemon-readiness.js";
 import { exitCodeHelp } from "./shared/exit-codes.js";
 import { printNotice } from "./shared/output.js";
 import { oneDaemon, typedRequests } from "./shared/requests.js";
-import { warnIfCatchingUp } from "./shared/wait-for-catch-up.js";
 import { exportFolder } from "./sql/export-folder.js";
 
 /** Time limit for a page of rows, in milliseconds. */

@@ -17,10 +17,10 @@ import {
   readCount,
   readSettings,
 } from "./shared/client-options.js";
+import { waitUntilWritable } from "./shared/daemon-readiness.js";
 import { exitCodeHelp } from "./shared/exit-codes.js";
 import { oneDaemon, type SendToAll } from "./shared/requests.js";
 import { withLoadedAuthorities } from "./shared/server-url-argument.js";
-import { waitUntilComplete } from "./shared/wait-for-catch-up.js";
 import { importFolder } from "./sql/import-folder.js";
 
 /**
@@ -114,7 +114,7 @@ async function importFrom(origin: Origin, flags: ImportFlags): Promise<void> {
   if (flags.cutOver !== undefined && !flags.replicate)
     throw new DbsyncError("bad-option", "--cut-over ends --replicate: add --replicate");
   const settings = readSettings({ timeout: COMMAND_MS, ...flags, db });
-  await waitUntilComplete(settings);
+  await waitUntilWritable(settings);
   const { client } = openFrom(settings);
   const send: SendToAll = (command) => client.call(command, { policy: "all" });
   if (origin.kind === "folder") await importFolder(origin.folder, send, flags.replace);

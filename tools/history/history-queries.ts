@@ -11,7 +11,7 @@ import { quotedArgument } from "../../protocol/resp/inline-command.js";
 import { queryEach } from "../cli/keys/fetch-key-rings.js";
 import { ADMINISTRATOR_HINT, explainErrors, type Hint } from "../cli/keys/key-advice.js";
 import { type ClientFlags, openFrom, readSettings } from "../cli/shared/client-options.js";
-import { warnIfCatchingUp } from "../cli/shared/wait-for-catch-up.js";
+import { warnIfCatchingUp } from "../cli/shared/daemon-readiness.js";
 
 /** Time limit for an answer, in milliseconds. It is long because a fold takes time; daemons have the same limit. */
 export const HISTORY_TIMEOUT_MS = 20_000;

@@ -6,6 +6,7 @@ const ID_DIGITS = 12;
 
 type Fields = Readonly<Record<string, SignedReply | undefined>>;
 
+/** Converts a reply of alternating names and values to an object. */
 export function fieldsOf(reply: SignedReply | undefined): Fields {
   const items = itemsOf(reply);
   const pairs: [string, SignedReply | undefined][] = [];

@@ -15,7 +15,7 @@ import {
 } from "../../backup/file/restored-backup.js";
 import type { FolderFlags } from "../shared/folder-options.js";
 import { printNotice } from "../shared/output.js";
-import { countEntries, inParallel } from "../shared/progress.js";
+import { countEntries, forEachConcurrently } from "../shared/progress.js";
 import { daemonSettings, folderPath, KEYS_MISSING, withFolderErrors } from "./data-folder.js";
 
 export type { BackupReport };
@@ -75,6 +75,6 @@ export function restoreKeys(
     const databases = DATABASES_DEFAULT;
     const onNotice = (text: string) => void printNotice(text);
     const found = restoredKeys({ file, at, db, isWanted, signers, databases, onNotice });
-    await inParallel(found, CONCURRENT_RESTORES, restore);
+    await forEachConcurrently(found, CONCURRENT_RESTORES, restore);
   });
 }

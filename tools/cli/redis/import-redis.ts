@@ -7,7 +7,7 @@ import { DbsyncError } from "../../../client/shared/errors.js";
 import { shown } from "../../../daemon/net/terminal/terminal-text.js";
 import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
 import { printLine } from "../shared/output.js";
-import { elapsedText, inParallel, progressOf, showProgress } from "../shared/progress.js";
+import { elapsedText, forEachConcurrently, progressOf, showProgress } from "../shared/progress.js";
 import type { BufferQuery, SendToAll } from "../shared/requests.js";
 import { type CopyOutcome, KeyCopier, type Marks } from "./key-copier.js";
 import { bulksOf, bytesIn, type RedisAddress, RedisError, RedisSource } from "./redis-source.js";
@@ -43,7 +43,7 @@ export async function importRedis(address: RedisAddress, send: SendToAll, replac
   const done = () => counts.dumps + counts.pieces;
   try {
     using _ = showProgress(() => progressOf(done(), all, "keys", started));
-    await inParallel(keysOf(source), KEYS_IN_FLIGHT_MAX, async (key) =>
+    await forEachConcurrently(keysOf(source), KEYS_IN_FLIGHT_MAX, async (key) =>
       count(counts, key, await copier.copy(key)),
     );
   } catch (problem) {
@@ -253,7 +253,7 @@ class Replica {
       }
       for (const key of [...marks.keys()]) if (!seen.has(key)) yield key;
     };
-    await inParallel(once(), KEYS_IN_FLIGHT_MAX, async (key) =>
+    await forEachConcurrently(once(), KEYS_IN_FLIGHT_MAX, async (key) =>
       count(counts, key, await this.#copy(copier, key)),
     );
     this.#left = counts.left;
@@ -266,7 +266,11 @@ class Replica {
     const each = async function* () {
       yield* written;
     };
-    await inParallel(each(), KEYS_IN_FLIGHT_MAX, async (key) => void (await this.#copy(copier, key)));
+    await forEachConcurrently(
+      each(),
+      KEYS_IN_FLIGHT_MAX,
+      async (key) => void (await this.#copy(copier, key)),
+    );
   }
 
   async #copy(copier: KeyCopier, key: ByteString) {

@@ -249,6 +249,7 @@ async function* stream(source: RedisSource, key: ByteString): AsyncGenerator<Arg
   }
 }
 
+/** Converts a reply of alternating names and values to a map. */
 function fieldsOf(reply: PlainReply): ReadonlyMap<ByteString, ByteString> {
   const items = reply.kind === "array" ? reply.items : [];
   const fields = new Map<ByteString, ByteString>();

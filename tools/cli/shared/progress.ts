@@ -1,6 +1,6 @@
 /**
- * Processes many items at a time, and shows the progress of work on one line of a terminal. Without a terminal, `showProgressText` prints a line for each change,
- * and the other functions print nothing.
+ * Shows the progress of work on one line of a terminal, and processes many items concurrently. Without a terminal,
+ * `showProgressText` prints a line for each change, and the other functions print nothing.
  */
 import { shown as shownText } from "../../../daemon/net/terminal/terminal-text.js";
 import { clip, terminalColumns } from "../../../daemon/net/terminal/text-table.js";
@@ -95,10 +95,10 @@ export const elapsedText = (since: number): string =>
   `${((performance.now() - since) / SECOND_MS).toFixed(1)} s`;
 
 /**
- * Processes all items. After a failure it starts no further item, waits for those in progress, and throws the first
+ * Processes all items, `concurrency` of them at a time. After a failure it starts no further item, waits for those in progress, and throws the first
  * error.
  */
-export async function inParallel<T>(
+export async function forEachConcurrently<T>(
   items: AsyncGenerator<T> | Generator<T>,
   concurrency: number,
   work: (item: T) => Promise<void>,

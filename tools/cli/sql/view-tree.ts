@@ -93,7 +93,7 @@ type Fields = Readonly<Record<string, unknown>>;
 
 /** Parses a tree. @returns null if it is not a query that the earlier server can read */
 export function readViewTree(tree: unknown): ViewQuery | null {
-  const fields = fieldsOf(tree);
+  const fields = asFields(tree);
   switch (classOf(fields)) {
     case "SelectRqst":
       return readSelect(fields);
@@ -109,7 +109,7 @@ export function readViewTree(tree: unknown): ViewQuery | null {
 }
 
 function readSelect({ fields, from, joins, ...restrictions }: Fields): ViewSelect | null {
-  if (classOf(fieldsOf(fields)) !== "AllField") return null;
+  if (classOf(asFields(fields)) !== "AllField") return null;
   const { where, groupBy, limitDebut, limitFin } = restrictions;
   const isComplete = [where, groupBy, limitDebut, limitFin].every(
     (part) => part === null || part === undefined,
@@ -118,7 +118,7 @@ function readSelect({ fields, from, joins, ...restrictions }: Fields): ViewSelec
   if (!isComplete || source === null) return null;
   const read: ViewSelect["joins"][number][] = [];
   for (const join of Array.isArray(joins) ? joins : []) {
-    const { op, tableOrigin, onCondition = null } = fieldsOf(join);
+    const { op, tableOrigin, onCondition = null } = asFields(join);
     const [kind, joined] = [JOINS.get(String(op)), readSource(tableOrigin)];
     if (kind === undefined || joined === null || onCondition !== null) return null;
     read.push({ kind, source: joined });
@@ -127,7 +127,7 @@ function readSelect({ fields, from, joins, ...restrictions }: Fields): ViewSelec
 }
 
 function readSource(tree: unknown): ViewSource | null {
-  const fields = fieldsOf(tree);
+  const fields = asFields(tree);
   const { name, alias = null } = fields;
   if (alias !== null && !isName(alias)) return null;
   if (classOf(fields) === "TableNameOrigin") return isName(name) ? { kind: "named", name, alias } : null;
@@ -137,7 +137,8 @@ function readSource(tree: unknown): ViewSource | null {
 
 export const isName = (name: unknown): name is string => typeof name === "string" && NAME.test(name);
 
-const fieldsOf = (tree: unknown): Fields => (typeof tree === "object" && tree !== null ? tree : {}) as Fields;
+/** Returns a node's fields; none for a value that is no object. */
+const asFields = (tree: unknown): Fields => (typeof tree === "object" && tree !== null ? tree : {}) as Fields;
 
 /** Returns the name of a class without its package, which differs between versions of the earlier server. */
 const classOf = (fields: Fields) => String(fields["@class"]).split(".").at(-1);

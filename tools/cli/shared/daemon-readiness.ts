@@ -34,7 +34,7 @@ export async function warnIfCatchingUp(servers: readonly Address[], missing: str
  * apply.
  * @throws Error  a daemon still refuses writes after the time limit of a command
  */
-export async function waitUntilComplete({ servers, timeout }: Settings): Promise<void> {
+export async function waitUntilWritable({ servers, timeout }: Settings): Promise<void> {
   const end = realEnvironment.now() + timeout;
   using steps = showProgressText();
   for (;;) {
