@@ -71,7 +71,10 @@ export class TextClient implements Disposable {
   readonly #socket: Socket;
   readonly #protocol: TextProtocol;
   #answers: string[] = [];
-  #rest = "";
+  /** The beginning of the next answer. It is joined only when its end has arrived: answers may be long. */
+  #beginning = "";
+  /** The last characters, in which the end mark may have begun. */
+  #tail = "";
   #expected = 0;
   #settle: { resolve(answers: readonly string[]): void; reject(reason: Error): void } | null = null;
 
@@ -116,13 +119,15 @@ export class TextClient implements Disposable {
 
   #receive(chunk: string): void {
     const { end } = this.#protocol;
-    let searched = Math.max(0, this.#rest.length - end.length + 1);
-    this.#rest += chunk;
-    for (let at = this.#rest.indexOf(end, searched); at >= 0; at = this.#rest.indexOf(end, searched)) {
-      this.#answers.push(this.#rest.slice(0, at));
-      this.#rest = this.#rest.slice(at + end.length);
-      searched = 0;
+    let rest = this.#tail + chunk;
+    for (let at = rest.indexOf(end); at >= 0; at = rest.indexOf(end)) {
+      this.#answers.push(this.#beginning + rest.slice(0, at));
+      this.#beginning = "";
+      rest = rest.slice(at + end.length);
     }
+    const tailAt = Math.max(0, rest.length - end.length + 1);
+    this.#beginning += rest.slice(0, tailAt);
+    this.#tail = rest.slice(tailAt);
     if (this.#answers.length === this.#expected) this.#settle?.resolve(this.#answers);
   }
 }
