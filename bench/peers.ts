@@ -4,7 +4,6 @@
  * short and does not change RESULTS.md.
  */
 import { spawn, spawnSync } from "node:child_process";
-import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { connect as connectHttp2 } from "node:http2";
 import { loadavg } from "node:os";
@@ -12,6 +11,7 @@ import { join } from "node:path";
 import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { connect as connectNats } from "@nats-io/transport-node";
 import type { Policy } from "../client/public-api.js";
+import { kill, killedAtExit } from "../test/support/child-process.js";
 import { type KeyPair, makeKeyPair } from "../test/support/envelope-client.js";
 import { freePort } from "../test/support/free-port.js";
 import { NatsServer } from "../test/support/nats-server.js";
@@ -75,11 +75,7 @@ async function startEtcd(): Promise<Cluster> {
     const location = ["--name", name, "--data-dir", join(data, name), "--initial-cluster", all];
     const forClients = ["--listen-client-urls", client, "--advertise-client-urls", client];
     const forPeers = ["--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer];
-    const child = spawn("etcd", [...location, ...forClients, ...forPeers], { stdio: "ignore" });
-    const killChild = () => void child.kill("SIGKILL");
-    process.once("exit", killChild);
-    child.once("exit", () => process.off("exit", killChild));
-    return child;
+    return killedAtExit(spawn("etcd", [...location, ...forClients, ...forPeers], { stdio: "ignore" }));
   });
   const leader = await started(async () => {
     for (const { client } of members) {
@@ -107,9 +103,7 @@ async function startEtcd(): Promise<Cluster> {
       }),
     async [Symbol.asyncDispose]() {
       session.destroy();
-      const running = children.filter(({ exitCode }) => exitCode === null);
-      for (const child of running) child.kill("SIGKILL");
-      await Promise.all(running.map((child) => once(child, "exit")));
+      await Promise.all(children.map(kill));
     },
   };
 }

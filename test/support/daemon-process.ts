@@ -5,17 +5,12 @@
 import { type ChildProcess, type StdioOptions, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
+import { killedAtExit } from "./child-process.js";
 import { freePort } from "./free-port.js";
 import { programPaths } from "./programs.js";
 
 const MAIN = programPaths.dbsyncd;
 const STDIO: StdioOptions = ["ignore", "pipe", "pipe"];
-
-/** The processes to kill at the end of this one. */
-const RUNNING = new Set<ChildProcess>();
-process.once("exit", () => {
-  for (const child of RUNNING) child.kill("SIGKILL");
-});
 
 /** A line of the daemon's log. */
 export type LogLine = Readonly<Record<string, unknown>> & { readonly level: string; readonly msg: string };
@@ -121,9 +116,7 @@ class RunningDaemon implements DaemonProcess {
   #closed = false;
 
   constructor(child: ChildProcess) {
-    this.#child = child;
-    RUNNING.add(child);
-    child.once("exit", () => RUNNING.delete(child));
+    this.#child = killedAtExit(child);
     createInterface({ input: child.stdout as NodeJS.ReadableStream }).on("line", (line) =>
       this.#readLine(line),
     );

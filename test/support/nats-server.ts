@@ -3,10 +3,10 @@
  * survives restarts.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { kill, killedAtExit } from "./child-process.js";
 import { freePort } from "./free-port.js";
 
 export class NatsServer implements AsyncDisposable {
@@ -58,11 +58,10 @@ export class NatsServer implements AsyncDisposable {
       "-sd",
       this.folder,
     ];
-    const child = spawn("nats-server", [...settings, ...this.#args], { stdio: ["ignore", "ignore", "pipe"] });
+    const child = killedAtExit(
+      spawn("nats-server", [...settings, ...this.#args], { stdio: ["ignore", "ignore", "pipe"] }),
+    );
     this.#child = child;
-    const killChild = () => void child.kill("SIGKILL");
-    process.once("exit", killChild);
-    child.once("exit", () => process.off("exit", killChild));
     await ready(child);
   }
 
@@ -74,10 +73,7 @@ export class NatsServer implements AsyncDisposable {
   async kill(): Promise<void> {
     const child = this.#child;
     this.#child = null;
-    if (child === null || child.exitCode !== null) return;
-    const ended = once(child, "exit");
-    child.kill("SIGKILL");
-    await ended;
+    if (child !== null) await kill(child);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

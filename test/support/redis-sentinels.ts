@@ -1,9 +1,9 @@
 /** A Redis server with a replica and three sentinels for one test, as real processes. */
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
+import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { kill, killedAtExit } from "./child-process.js";
 import { freePort } from "./free-port.js";
 import { askRedis, textOf } from "./redis-connection.js";
 import { type RedisServer, startRedis } from "./redis-server.js";
@@ -93,22 +93,12 @@ export async function startSentinel(
     ...more,
   ];
   writeFileSync(file, `${lines.join("\n")}\n`);
-  const child = spawn("redis-server", [file, "--sentinel"], { stdio: ["ignore", "ignore", "inherit"] });
-  const killChild = () => void child.kill("SIGKILL");
-  process.once("exit", killChild);
-  child.once("exit", () => {
-    process.off("exit", killChild);
-    rmSync(folder, { recursive: true, force: true });
-  });
+  const child = killedAtExit(
+    spawn("redis-server", [file, "--sentinel"], { stdio: ["ignore", "ignore", "inherit"] }),
+  );
+  child.once("exit", () => rmSync(folder, { recursive: true, force: true }));
   await until("the sentinel answers", async () => /PONG|NOAUTH/.test(await textOf(port, "PING")), {
     mayFail: true,
   });
-  return { port, kill: (signal) => void child.kill(signal), stop: () => stop(child) };
-}
-
-async function stop(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const ended = once(child, "exit");
-  child.kill("SIGKILL");
-  await ended;
+  return { port, kill: (signal) => void child.kill(signal), stop: () => kill(child) };
 }

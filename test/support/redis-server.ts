@@ -3,10 +3,10 @@
  * when the test ends.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { kill, killedAtExit } from "./child-process.js";
 import { freePort } from "./free-port.js";
 
 /** Maximum attempts to start, because another process may take the free port before redis-server listens on it. */
@@ -53,24 +53,21 @@ async function start(port: number, args: readonly string[]): Promise<RedisServer
     "--dir",
     folder,
   ];
-  const child = spawn("redis-server", [...settings, ...args], {
-    stdio: ["ignore", "pipe", "inherit"],
-    // SORT ALPHA compares according to the locale.
-    env: { ...process.env, LC_ALL: "C" },
-  });
-  const killChild = () => void child.kill("SIGKILL");
-  process.once("exit", killChild);
-  child.once("exit", () => {
-    process.off("exit", killChild);
-    rmSync(folder, { recursive: true, force: true });
-  });
+  const child = killedAtExit(
+    spawn("redis-server", [...settings, ...args], {
+      stdio: ["ignore", "pipe", "inherit"],
+      // SORT ALPHA compares according to the locale.
+      env: { ...process.env, LC_ALL: "C" },
+    }),
+  );
+  child.once("exit", () => rmSync(folder, { recursive: true, force: true }));
   await ready(child);
   return {
     port,
     pid: child.pid as number,
     kill: (signal) => void child.kill(signal),
-    stop: () => stop(child),
-    [Symbol.asyncDispose]: () => stop(child),
+    stop: () => kill(child),
+    [Symbol.asyncDispose]: () => kill(child),
   };
 }
 
@@ -84,12 +81,4 @@ function ready(child: ChildProcess): Promise<void> {
     child.once("error", reject);
     child.once("exit", (code) => reject(new Error(`redis-server ended with ${code}: ${output}`)));
   });
-}
-
-async function stop(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const ended = once(child, "exit");
-  // A process stopped by SIGSTOP reacts to no other signal.
-  child.kill("SIGKILL");
-  await ended;
 }

@@ -2,6 +2,7 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
+import { killedAtExit } from "../../support/child-process.js";
 import { buildRoot } from "../../support/repository.js";
 import type { ReportedWrite } from "./write.js";
 import type { WriterNews, WriterOrder, WriterSettings } from "./writer.js";
@@ -13,10 +14,7 @@ export class WriterProcess implements Disposable {
   #waiting = new Map<WriterNews["kind"], () => void>();
 
   private constructor() {
-    this.#child = fork(join(buildRoot, "test", "system", "chaos", "writer.js"));
-    const killChild = () => void this.#child.kill("SIGKILL");
-    process.once("exit", killChild);
-    this.#child.once("exit", () => process.off("exit", killChild));
+    this.#child = killedAtExit(fork(join(buildRoot, "test", "system", "chaos", "writer.js")));
     this.#child.on("message", (news: WriterNews) => {
       if (news.kind === "reported") for (const write of news.writes) this.writes.push(write);
       else this.#waiting.get(news.kind)?.();
