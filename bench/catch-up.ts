@@ -6,7 +6,7 @@
 import { makeKeyPair } from "../test/support/envelope-client.js";
 import { Trio } from "../test/support/trio.js";
 import { type DataPlan, writeFolder } from "./data-folder.js";
-import { inEnglish, isSmoke, met, report, table } from "./measure.js";
+import { inEnglish, isSmoke, met, report, table } from "./report.js";
 import { cpuMicros, mainThreadMicros, memoryUse, verifySeconds } from "./usage.js";
 
 const COMMANDS = isSmoke ? 8_000 : 1_000_000;

@@ -5,7 +5,8 @@
  */
 import { startRedis } from "../test/support/redis-server.js";
 import { ByteCounter } from "./clients.js";
-import { alternate, inEnglish, isBusy, isSmoke, median, met, report, table } from "./measure.js";
+import { alternate, median } from "./measure.js";
+import { inEnglish, isBusy, isSmoke, met, report, table } from "./report.js";
 import { startFace } from "./servers.js";
 import { memoryUse } from "./usage.js";
 

@@ -2,7 +2,8 @@
  * Measures units with conditions, on which the members of a list decide, and plain writes with policy `majority`, on
  * the same three daemons with `--data --fsync always`. `--smoke` is short and does not change RESULTS.md.
  */
-import { alternate, isSmoke, measureWithCpu, medians, met, report, table } from "./measure.js";
+import { alternate, measureWithCpu, medians } from "./measure.js";
+import { isSmoke, met, report, table } from "./report.js";
 import { startThree } from "./servers.js";
 
 const ROUNDS = isSmoke ? 1 : 5;

@@ -5,7 +5,8 @@
 
 import type { TextClient } from "./clients.js";
 import { askJson, fillDocument, openJson } from "./json-client.js";
-import { alternate, inEnglish, isSmoke, median, met, report, table } from "./measure.js";
+import { alternate, median } from "./measure.js";
+import { inEnglish, isSmoke, met, report, table } from "./report.js";
 import { startFace } from "./servers.js";
 import { cpuMicros } from "./usage.js";
 

@@ -6,17 +6,8 @@
 import { RedisConnection } from "../test/support/redis-connection.js";
 import { startRedis } from "../test/support/redis-server.js";
 import { askJson, fillDocument, openJson } from "./json-client.js";
-import {
-  alternate,
-  type Figures,
-  inEnglish,
-  isSmoke,
-  measureClients,
-  medians,
-  met,
-  report,
-  table,
-} from "./measure.js";
+import { alternate, type Figures, measureClients, medians } from "./measure.js";
+import { inEnglish, isSmoke, met, report, table } from "./report.js";
 import { startEcho, startFace } from "./servers.js";
 import { fill } from "./usage.js";
 

@@ -6,18 +6,8 @@ import { sign } from "node:crypto";
 import { Redis } from "ioredis";
 import { startRedis } from "../test/support/redis-server.js";
 import { roundTrip } from "./clients.js";
-import {
-  alternate,
-  FIGURE_HEAD,
-  type Figures,
-  figureCells,
-  isSmoke,
-  measure,
-  median,
-  met,
-  report,
-  table,
-} from "./measure.js";
+import { alternate, type Figures, measure, median } from "./measure.js";
+import { FIGURE_HEAD, figureCells, isSmoke, met, report, table } from "./report.js";
 import { startEcho, startThree, startTogether } from "./servers.js";
 
 const SECONDS = isSmoke ? 0.3 : 4;

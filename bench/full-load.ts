@@ -7,7 +7,7 @@ import { loadavg } from "node:os";
 import { makeKeyPair } from "../test/support/envelope-client.js";
 import { SeededRandom } from "../test/support/seeded-random.js";
 import { Trio } from "../test/support/trio.js";
-import { inEnglish, isSmoke, met, report, table } from "./measure.js";
+import { inEnglish, isSmoke, met, report, table } from "./report.js";
 import { diskUse, meanOf, memoryUse } from "./usage.js";
 
 type Argv = readonly string[];

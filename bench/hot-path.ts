@@ -4,20 +4,8 @@
  * `--smoke` is short and does not change RESULTS.md.
  */
 
-import {
-  alternate,
-  FIGURE_HEAD,
-  type Figures,
-  figureCells,
-  inEnglish,
-  isSmoke,
-  measure,
-  measureWithCpu,
-  medians,
-  met,
-  report,
-  table,
-} from "./measure.js";
+import { alternate, type Figures, measure, measureWithCpu, medians } from "./measure.js";
+import { FIGURE_HEAD, figureCells, inEnglish, isSmoke, met, report, table } from "./report.js";
 import { type Durability, startThree } from "./servers.js";
 
 const SECONDS = isSmoke ? 0.3 : 4;

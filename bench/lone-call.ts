@@ -15,7 +15,8 @@ import { RedisConnection } from "../test/support/redis-connection.js";
 import { ScratchFolder } from "../test/support/scratch-folder.js";
 import { Trio } from "../test/support/trio.js";
 import { roundTrip } from "./clients.js";
-import { alternate, isSmoke, measure, median, met, paced, report, table } from "./measure.js";
+import { alternate, measure, median, paced } from "./measure.js";
+import { isSmoke, met, report, table } from "./report.js";
 import { startEcho, startFace } from "./servers.js";
 import { cpuMicros } from "./usage.js";
 

@@ -4,7 +4,7 @@
  */
 import { RedisConnection } from "../test/support/redis-connection.js";
 import { startRedis } from "../test/support/redis-server.js";
-import { inEnglish, isSmoke, report, table } from "./measure.js";
+import { inEnglish, isSmoke, report, table } from "./report.js";
 import { startFace } from "./servers.js";
 import { type CommandOf, digits, fill, measureRedis, PROBED, probeOf, stringCommand } from "./usage.js";
 

@@ -21,17 +21,8 @@ import { repositoryRoot } from "../test/support/repository.js";
 import { isOnPath } from "../test/support/requirements.js";
 import { scratchFolder } from "../test/support/scratch-folder.js";
 import { until } from "../test/support/until.js";
-import {
-  alternate,
-  inEnglish,
-  isSmoke,
-  measure,
-  measureWithCpu,
-  medians,
-  met,
-  report,
-  table,
-} from "./measure.js";
+import { alternate, measure, measureWithCpu, medians } from "./measure.js";
+import { inEnglish, isSmoke, met, report, table } from "./report.js";
 import { type Durability, startThree } from "./servers.js";
 
 const SERVERS = 3;

@@ -12,7 +12,8 @@ import { RedisConnection } from "../test/support/redis-connection.js";
 import { startRedis } from "../test/support/redis-server.js";
 import { repositoryRoot } from "../test/support/repository.js";
 import { ScratchFolder } from "../test/support/scratch-folder.js";
-import { alternate, isSmoke, median, medians, met, report, table } from "./measure.js";
+import { alternate, median, medians } from "./measure.js";
+import { isSmoke, met, report, table } from "./report.js";
 import { startFace } from "./servers.js";
 import { cpuMicros } from "./usage.js";
 

@@ -11,7 +11,8 @@ import { startRedis } from "../test/support/redis-server.js";
 import { authorizeDaemons, respPort } from "../test/support/resp-trio.js";
 import { Trio } from "../test/support/trio.js";
 import { until } from "../test/support/until.js";
-import { alternate, inEnglish, isBusy, isSmoke, medians, met, report, table } from "./measure.js";
+import { alternate, medians } from "./measure.js";
+import { inEnglish, isBusy, isSmoke, met, report, table } from "./report.js";
 import { startBareLoop, startFace } from "./servers.js";
 import { cpuMicros } from "./usage.js";
 

@@ -13,7 +13,8 @@ import { RedisConnection, textOf } from "../test/support/redis-connection.js";
 import { startRedis } from "../test/support/redis-server.js";
 import { Trio } from "../test/support/trio.js";
 import { writeFolder } from "./data-folder.js";
-import { figuresOf, inEnglish, isSmoke, report, table } from "./measure.js";
+import { figuresOf } from "./measure.js";
+import { inEnglish, isSmoke, report, table } from "./report.js";
 import { startFace } from "./servers.js";
 import {
   bytesWritten,

@@ -8,7 +8,8 @@ import { startProgram } from "../test/support/daemon-process.js";
 import { programPaths } from "../test/support/programs.js";
 import { SqlLineClient } from "../test/support/sql-line-client.js";
 import { TextClient } from "./clients.js";
-import { inEnglish, isSmoke, measureClients, median, met, report, table } from "./measure.js";
+import { measureClients, median } from "./measure.js";
+import { inEnglish, isSmoke, met, report, table } from "./report.js";
 import { startFace } from "./servers.js";
 
 const ROUNDS = isSmoke ? 1 : 3;

@@ -13,7 +13,8 @@ import { type DaemonProcess, startProgram } from "../test/support/daemon-process
 import { makeKeyPair } from "../test/support/envelope-client.js";
 import { buildRoot } from "../test/support/repository.js";
 import { ScratchFolder } from "../test/support/scratch-folder.js";
-import { alternate, isSmoke, measureWithCpu, medians, report, table } from "./measure.js";
+import { alternate, measureWithCpu, medians } from "./measure.js";
+import { isSmoke, report, table } from "./report.js";
 import { cpuMicros } from "./usage.js";
 
 const { values: given } = parseArgs({

@@ -9,7 +9,8 @@ import { startDaemon } from "../test/support/daemon-process.js";
 import { makeKeyPair } from "../test/support/envelope-client.js";
 import { startRedis } from "../test/support/redis-server.js";
 import { roundTrip } from "./clients.js";
-import { alternate, isSmoke, measure, medians, report, table } from "./measure.js";
+import { alternate, measure, medians } from "./measure.js";
+import { isSmoke, report, table } from "./report.js";
 import { startEcho, startTogether } from "./servers.js";
 
 const SECONDS = isSmoke ? 0.3 : 2;
