@@ -1,20 +1,19 @@
 /**
  * Measures disk and memory usage every ten seconds during ten minutes of full load, first on one daemon and then on
- * three peers. Entries are pruned after a minute, so usage should stop growing within four minutes. `--smoke` takes
- * seconds and does not change RESULTS.md.
+ * three peers. Entries are pruned after a minute, so usage should stop growing within four minutes.
  */
 import { loadavg } from "node:os";
 import { makeKeyPair } from "../test/support/envelope-client.js";
 import { SeededRandom } from "../test/support/seeded-random.js";
 import { Trio } from "../test/support/trio.js";
 import { inEnglish, isSmoke, met, report, table } from "./report.js";
-import { diskUse, meanOf, memoryUse } from "./usage.js";
+import { diskUse, meanOf, memoryUse, sumOf } from "./usage.js";
 
 type Argv = readonly string[];
 
 /** The number of keys of each kind. The keys of live sessions are additional. */
 const KEYS = { text: 8_000, count: 4_000, hash: 4_000, set: 1_600, list: 1_200, ranks: 800, log: 400 };
-const KEYS_TOTAL = Object.values(KEYS).reduce((sum, keys) => sum + keys);
+const KEYS_TOTAL = sumOf(Object.values(KEYS));
 /** The maximum lifetime of a session. Names of sessions are never reused. */
 const SESSION_SECONDS = 60;
 /** The number of elements of a list or sorted set, of members of a set and of entries of a stream. */
@@ -22,61 +21,56 @@ const ELEMENTS = 20;
 const FIELDS = 12;
 const LONG = "x".repeat(1024);
 
-interface Choice {
-  readonly below: (count: number) => number;
-  readonly key: (kind: keyof typeof KEYS) => string;
-  readonly number: number;
-  readonly name: string;
+/**
+ * Returns the kinds of writes of an endless workload, all equally likely. Each function returns one command, or two: one
+ * that adds an element and one that removes another element. The total size of the data is constant: if a daemon's memory
+ * or disk usage grows under this load, the cause is not the data.
+ * @param seed  different for each concurrent workload
+ */
+function kindsOf(random: SeededRandom, seed: number): readonly (() => readonly Argv[])[] {
+  let number = 0;
+  const below = (limit: number) => random.below(limit);
+  const key = (kind: keyof typeof KEYS) => `${kind}:${below(KEYS[kind])}`;
+  const text = (length: number) => `${++number}:${LONG.slice(0, length)}`;
+  const field = () => `field:${below(FIELDS)}`;
+  const member = () => `member:${below(ELEMENTS)}`;
+  const next = () => String(++number);
+  return [
+    () => [["SET", key("text"), text(below(200))]],
+    () => [["SET", key("text"), text(below(200))]],
+    () => [["APPEND", key("text"), "more"]],
+    () => [["DEL", key("text")]],
+    () => [["EXPIRE", key("text"), String(60 + below(600))]],
+    () => [["SET", `session:${seed}:${next()}`, LONG.slice(0, 64), "EX", String(1 + below(SESSION_SECONDS))]],
+    () => [["INCR", key("count")]],
+    () => [["INCRBY", key("count"), String(below(100))]],
+    () => [["HSET", key("hash"), field(), next()]],
+    () => [["HINCRBY", key("hash"), "count", "1"]],
+    () => [["HDEL", key("hash"), field()]],
+    () => listTrimmed(key("list"), next()),
+    () => [["SADD", key("set"), member()]],
+    () => [["SREM", key("set"), member()]],
+    () => [["ZADD", key("ranks"), next(), member()]],
+    () => [["ZREM", key("ranks"), member()]],
+    () => [["XADD", key("log"), "MAXLEN", String(ELEMENTS), "*", "number", next()]],
+  ];
 }
 
-type Make = (choice: Choice) => readonly Argv[];
-
-/**
- * The kinds of writes, all equally likely. Each function returns one command, or two: one that adds an element and one
- * that removes another element.
- */
-const MAKES: readonly Make[] = [
-  ({ key, below, number }) => [["SET", key("text"), `${number}:${LONG.slice(0, below(200))}`]],
-  ({ key, below, number }) => [["SET", key("text"), `${number}:${LONG.slice(0, below(200))}`]],
-  ({ key }) => [["APPEND", key("text"), "more"]],
-  ({ key }) => [["DEL", key("text")]],
-  ({ key, below }) => [["EXPIRE", key("text"), String(60 + below(600))]],
-  ({ below, name, number }) => [
-    ["SET", `session:${name}:${number}`, LONG.slice(0, 64), "EX", String(1 + below(SESSION_SECONDS))],
-  ],
-  ({ key }) => [["INCR", key("count")]],
-  ({ key, below }) => [["INCRBY", key("count"), String(below(100))]],
-  ({ key, below, number }) => [["HSET", key("hash"), `field:${below(FIELDS)}`, String(number)]],
-  ({ key }) => [["HINCRBY", key("hash"), "count", "1"]],
-  ({ key, below }) => [["HDEL", key("hash"), `field:${below(FIELDS)}`]],
-  ({ key, number }) => listTrimmed(key("list"), number),
-  ({ key, below }) => [["SADD", key("set"), `member:${below(ELEMENTS)}`]],
-  ({ key, below }) => [["SREM", key("set"), `member:${below(ELEMENTS)}`]],
-  ({ key, below, number }) => [["ZADD", key("ranks"), String(number), `member:${below(ELEMENTS)}`]],
-  ({ key, below }) => [["ZREM", key("ranks"), `member:${below(ELEMENTS)}`]],
-  ({ key, number }) => [["XADD", key("log"), "MAXLEN", String(ELEMENTS), "*", "number", String(number)]],
-];
-
-const listTrimmed = (key: string, number: number): readonly Argv[] => [
-  ["LPUSH", key, String(number)],
+const listTrimmed = (key: string, element: string): readonly Argv[] => [
+  ["LPUSH", key, element],
   ["LTRIM", key, "0", String(ELEMENTS - 1)],
 ];
 
-/**
- * Returns an endless workload of many kinds of writes whose data have a constant total size. If a daemon's memory or disk
- * usage grows under this load, the cause is not the data.
- * @param seed  different for each concurrent workload
- */
 function* writesOf(seed: number): Generator<Argv, never> {
   const random = new SeededRandom(seed);
-  const below = (limit: number) => random.below(limit);
-  const key = (kind: keyof typeof KEYS) => `${kind}:${below(KEYS[kind])}`;
-  for (let number = 1; ; number++) yield* random.oneOf(MAKES)({ below, key, name: `${seed}`, number });
+  const kinds = kindsOf(random, seed);
+  for (;;) yield* random.oneOf(kinds)();
 }
 
 const SECONDS = isSmoke ? 2 : 600;
 const SAMPLE_SECONDS = isSmoke ? 0.2 : 10;
 const LEVEL_SECONDS = isSmoke ? 1 : 240;
+const KINDS = kindsOf(new SeededRandom(0), 0).length;
 const CLIENTS = 4;
 /** The number of concurrent callers per client. Each caller has two commands in flight. */
 const CALLERS = 32;
@@ -99,8 +93,6 @@ type Use = Readonly<Record<keyof typeof COLUMNS, number>>;
 const NAMES = Object.keys(COLUMNS) as readonly (keyof Use)[];
 
 type Sample = Use & { readonly seconds: number; readonly commands: number };
-
-const sumOf = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0);
 
 /** Combines the values of each figure. */
 function combined(uses: readonly Use[], combine: (values: readonly number[]) => number): Use {
@@ -174,7 +166,7 @@ report(
   "full-load",
   "Ten minutes at full load",
   `Load average over five minutes: ${loadavg()[1]?.toFixed(0)}. Each of the ${CLIENTS} clients has ${CALLERS} callers, which
-send two commands at a time (${MAKES.length} kinds of writes, ${inEnglish(KEYS_TOTAL)} keys, and sessions that expire within a minute), signed with RSA-2048. The daemons run with \`--fsync always ${LIMITS.join(" ")}\`. Each row shows means of the samples since the previous row.
+send two commands at a time (${KINDS} kinds of writes, ${inEnglish(KEYS_TOTAL)} keys, and sessions that expire within a minute), signed with RSA-2048. The daemons run with \`--fsync always ${LIMITS.join(" ")}\`. Each row shows means of the samples since the previous row.
 
 ${textOf(one, "One daemon")}
 

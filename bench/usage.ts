@@ -43,8 +43,9 @@ export function memoryUse(pid: number): { own: number; resident: number } {
 export const bytesWritten = (pid: number): number =>
   Number(/wchar: (\d+)/.exec(readFileSync(`/proc/${pid}/io`, "utf8"))?.[1]);
 
-export const meanOf = (values: readonly number[]): number =>
-  values.reduce((sum, value) => sum + value, 0) / values.length;
+export const sumOf = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0);
+
+export const meanOf = (values: readonly number[]): number => sumOf(values) / values.length;
 
 /** Returns the command that writes the value with this number. */
 export type CommandOf = (i: number) => readonly ByteString[];
@@ -98,11 +99,11 @@ export async function probeOf(daemon: DaemonProcess): Promise<MemoryProbe> {
  * nanoseconds, so it is precise enough for intervals of a few hundred milliseconds.
  */
 export const cpuMicros = (pid: number): number =>
-  readdirSync(`/proc/${pid}/task`).reduce((sum, thread) => sum + threadMicros(pid, thread), 0);
+  sumOf(readdirSync(`/proc/${pid}/task`).map((thread) => threadMicros(pid, thread)));
 
 /** Returns the CPU time of several servers in microseconds. */
 export const cpuOf = (servers: readonly { readonly pid: number }[]): number =>
-  servers.reduce((sum, { pid }) => sum + cpuMicros(pid), 0);
+  sumOf(servers.map(({ pid }) => cpuMicros(pid)));
 
 export const mainThreadMicros = (pid: number): number => threadMicros(pid, String(pid));
 
