@@ -1,8 +1,4 @@
-/**
- * Measures how fast an empty daemon catches up, and how fast a daemon reads its own timeline when it starts. `--smoke`
- * is short and does not change RESULTS.md.
- */
-
+/** Measures how fast an empty daemon catches up, and how fast a daemon reads its own timeline when it starts. */
 import { makeKeyPair } from "../test/support/envelope-client.js";
 import { Trio } from "../test/support/trio.js";
 import { type DataPlan, writeFolder } from "./data-folder.js";

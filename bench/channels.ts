@@ -1,7 +1,6 @@
 /**
  * Measures channels of one daemon and of redis-server, in turn: PUBLISH to 1, 100 and 1,000 subscribers, and the
- * memory of 10,000 subscribers. The rates count messages that reached subscribers, not replies. `--smoke` takes
- * seconds and does not change RESULTS.md.
+ * memory of 10,000 subscribers. The rates count messages that reached subscribers, not replies.
  */
 import { startRedis } from "../test/support/redis-server.js";
 import { ByteCounter } from "./clients.js";

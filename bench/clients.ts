@@ -33,18 +33,12 @@ export class ByteCounter implements Disposable {
   }
 }
 
-/** Calls of servers. The same bytes are written to all of them, and the first complete answer counts. */
-export interface RoundTrip extends Disposable {
-  /** Waits until one of the servers has answered all calls so far. */
-  call(): Promise<void>;
-}
-
 /**
- * Connects to servers.
+ * Connects to servers. Each call writes the same bytes to all of them, and waits until one has answered all calls so far.
  * @param request  returns the bytes of the next call
  * @param answerBytes  the length of each answer
  */
-export function roundTrip(ports: readonly number[], request: () => Buffer, answerBytes: number): RoundTrip {
+export function roundTrip(ports: readonly number[], request: () => Buffer, answerBytes: number) {
   const connections = ports.map((port) => new ByteCounter(port));
   let expected = 0;
   return {

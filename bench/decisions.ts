@@ -1,6 +1,6 @@
 /**
  * Measures units with conditions, on which the members of a list decide, and plain writes with policy `majority`, on
- * the same three daemons with `--data --fsync always`. `--smoke` is short and does not change RESULTS.md.
+ * the same three daemons with `--data --fsync always`.
  */
 import { alternate, measureWithCpu, medians } from "./measure.js";
 import { isSmoke, met, report, table } from "./report.js";

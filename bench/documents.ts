@@ -1,7 +1,6 @@
 /**
  * Measures documents with --json, and compares the results with recorded figures of the original, which does not run
- * here. redis-server, with one hash per entry, is measured in the same run. `--smoke` takes seconds and uses small
- * documents.
+ * here. redis-server, with one hash per entry, is measured in the same run.
  */
 import { RedisConnection } from "../test/support/redis-connection.js";
 import { startRedis } from "../test/support/redis-server.js";

@@ -1,6 +1,6 @@
 /**
  * Measures signed SETs to three daemons. In the same run it measures one signature, one round trip, and SETs that
- * ioredis sends to three redis-servers. `--smoke` is short and does not change RESULTS.md.
+ * ioredis sends to three redis-servers.
  */
 import { sign } from "node:crypto";
 import { Redis } from "ioredis";

@@ -1,10 +1,8 @@
 /**
  * Measures the cost of a timeline and of peers: signed SETs from one client to three daemons, with and without a
  * timeline. In addition to the rates, which vary on a shared machine, it prints the daemons' CPU time per command.
- * `--smoke` is short and does not change RESULTS.md.
  */
-
-import { alternate, type Figures, measure, measureWithCpu, medians } from "./measure.js";
+import { alternate, type CpuFigures, measure, measureWithCpu, medians } from "./measure.js";
 import { FIGURE_HEAD, figureCells, inEnglish, isSmoke, met, report, table } from "./report.js";
 import { type Durability, startThree } from "./servers.js";
 
@@ -24,13 +22,12 @@ const NAMES: Readonly<Record<Durability, string>> = {
 };
 const DURABILITIES = Object.keys(NAMES) as readonly Durability[];
 
-/** The figures of calls, and the CPU time per command and daemon in microseconds. */
-type Run = Figures & { readonly cpu: number };
-type Rows = Readonly<Record<Durability, Run>>;
+/** The figures of each kind of cluster, with the CPU time per command and daemon. */
+type Rows = Readonly<Record<Durability, CpuFigures>>;
 
 let counter = 0;
 
-async function run(durability: Durability, callers: number): Promise<Run> {
+async function run(durability: Durability, callers: number): Promise<CpuFigures> {
   await using trio = await startThree(durability);
   await using client = trio.client();
   const set = () => client.send(["SET", `key:${++counter % KEYS}`, "x".repeat(16)]);
@@ -42,7 +39,7 @@ async function run(durability: Durability, callers: number): Promise<Run> {
 /** Measures each kind of cluster in alternating rounds, and returns the medians. */
 async function rowsOf(callers: number): Promise<Rows> {
   const runs = await alternate(DURABILITIES, { rounds: ROUNDS }, (durability) => run(durability, callers));
-  const rows = DURABILITIES.map((durability, i) => [durability, medians(runs[i] as Run[])]);
+  const rows = DURABILITIES.map((durability, i) => [durability, medians(runs[i] ?? [])]);
   return Object.fromEntries(rows) as Rows;
 }
 

@@ -3,14 +3,14 @@
  * second. At this rate V8 optimizes little of the server's code. The first part prints the server's CPU time per
  * call, in memory and with a timeline on disk. For comparison it runs a minimal server that reads and writes the same
  * number of bytes, with and without checking the signature. The second part prints the latency of consecutive calls
- * to three daemons with timelines on disk. `--smoke` is short and does not change RESULTS.md.
+ * to three daemons with timelines on disk.
  */
 import { sign } from "node:crypto";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { createClient } from "../client/public-api.js";
 import { type DaemonProcess, startDaemon } from "../test/support/daemon-process.js";
-import { type KeyPair, makeKeyPair } from "../test/support/envelope-client.js";
+import { makeKeyPair } from "../test/support/envelope-client.js";
 import { RedisConnection } from "../test/support/redis-connection.js";
 import { ScratchFolder } from "../test/support/scratch-folder.js";
 import { Trio } from "../test/support/trio.js";
@@ -49,14 +49,6 @@ interface Subject {
   readonly call: Call;
 }
 
-interface Signer {
-  readonly type: "rsa" | "ed25519";
-  readonly pair: KeyPair;
-  readonly signed: () => Buffer;
-  /** The frame of a SET, signed with the key. */
-  readonly bytes: Buffer;
-}
-
 using folder = new ScratchFolder();
 const closed: (() => unknown)[] = [];
 const subjects: Subject[] = [];
@@ -74,12 +66,15 @@ function bareCall(ports: readonly number[], bytes: Buffer, answerBytes = RESULT_
   return trip.call;
 }
 
-function signerOf(type: "rsa" | "ed25519"): Signer {
+/** Makes a key: `signed` signs with it, and `bytes` is the frame of a signed SET. */
+function signerOf(type: "rsa" | "ed25519") {
   const pair = makeKeyPair(type);
   const body = Buffer.alloc(BODY_BYTES, "x");
   const signed = () => sign(type === "rsa" ? "sha256" : null, body, pair.privateKey);
   return { type, pair, signed, bytes: Buffer.concat([signed(), body, Buffer.alloc(FRAME_BYTES)]) };
 }
+
+type Signer = ReturnType<typeof signerOf>;
 
 /** Starts a minimal server. @param isRecorded  whether it syncs each call to a file */
 function startLoop({ pair, bytes }: Signer, checks: boolean, isRecorded: boolean): Promise<DaemonProcess> {

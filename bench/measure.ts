@@ -11,6 +11,9 @@ export type Figures = {
   readonly max: number;
 };
 
+/** The figures of calls, and the CPU time of all servers per call, in microseconds. */
+export type CpuFigures = Figures & { readonly cpu: number };
+
 export interface Load {
   /** The number of calls that are in flight at any time. */
   readonly callers: number;
@@ -75,15 +78,12 @@ export function median(values: readonly number[]): number {
   return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 }
 
-/**
- * Measures calls of servers.
- * @returns the figures, and the CPU time of all servers per call, in microseconds
- */
+/** Does the same as `measure`, and measures the CPU time of servers. */
 export async function measureWithCpu(
   servers: readonly { readonly pid: number }[],
   load: Load,
   call: () => Promise<unknown>,
-): Promise<Figures & { readonly cpu: number }> {
+): Promise<CpuFigures> {
   const before = cpuOf(servers);
   const figures = await measure(load, call);
   return { ...figures, cpu: (cpuOf(servers) - before) / figures.calls };

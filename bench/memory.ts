@@ -1,6 +1,6 @@
 /**
  * Measures the memory that a million values of each type use, in a daemon with --resp and in a redis-server that
- * receives the same commands. `--smoke` uses fewer values and does not change RESULTS.md.
+ * receives the same commands.
  */
 import { RedisConnection } from "../test/support/redis-connection.js";
 import { startRedis } from "../test/support/redis-server.js";

@@ -1,7 +1,6 @@
 /**
  * Measures acknowledged writes of dbsyncd, etcd, NATS and Redis, each with three servers on this machine and one
- * client process. Each round restarts every cluster. A system whose program is missing is skipped. `--smoke` is
- * short and does not change RESULTS.md.
+ * client process. Each round restarts every cluster. A system whose program is missing is skipped.
  */
 import { spawn, spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
@@ -21,7 +20,7 @@ import { repositoryRoot } from "../test/support/repository.js";
 import { isOnPath } from "../test/support/requirements.js";
 import { scratchFolder } from "../test/support/scratch-folder.js";
 import { until } from "../test/support/until.js";
-import { alternate, measure, measureWithCpu, medians } from "./measure.js";
+import { alternate, type CpuFigures, measure, measureWithCpu, medians } from "./measure.js";
 import { inEnglish, isSmoke, met, report, table } from "./report.js";
 import { type Durability, startThree } from "./servers.js";
 
@@ -225,14 +224,6 @@ const VALUE = "x".repeat(16);
 
 let counter = 0;
 
-/** The medians of all rounds with one number of calls in flight. */
-type Run = {
-  readonly perSecond: number;
-  readonly p50: number;
-  /** Microseconds of CPU time per call, all servers together. */
-  readonly cpu: number;
-};
-
 interface System {
   readonly name: string;
   readonly start: () => Promise<Cluster>;
@@ -280,12 +271,12 @@ const systems: readonly System[] = [
 ];
 
 /** Starts the cluster of a system, and measures it with each number of calls in flight. */
-async function measureRound({ name, start }: System): Promise<Run[]> {
+async function measureRound({ name, start }: System): Promise<CpuFigures[]> {
   await using cluster = await start();
   const put = () => cluster.put(`key:${++counter % KEYS}`, VALUE);
   for (const callers of [1, Math.max(...IN_FLIGHT)])
     await measure({ callers, seconds: WARM_UP_SECONDS }, put);
-  const runs: Run[] = [];
+  const runs: CpuFigures[] = [];
   for (const callers of IN_FLIGHT) {
     await measure({ callers, seconds: SECONDS * WARM_UP }, put);
     runs.push(await measureWithCpu(cluster.servers, { callers, seconds: SECONDS }, put));
@@ -296,7 +287,7 @@ async function measureRound({ name, start }: System): Promise<Run[]> {
 }
 
 /** The medians of a system, one for each number of calls in flight. */
-type Results = ReadonlyMap<string, readonly Run[]>;
+type Results = ReadonlyMap<string, readonly CpuFigures[]>;
 
 /** Returns the ratio of dbsyncd's calls per second to those of another system, and whether it meets the goal. */
 function ratioCell(results: Results, ourName: string, peerName: string, i: number): string {
@@ -385,7 +376,7 @@ const rounds = await alternate(systems, { rounds: ROUNDS }, measureRound);
 const results: Results = new Map(
   systems.map(({ name }, i) => [
     name,
-    IN_FLIGHT.map((_, callers) => medians((rounds[i] ?? []).map((runs) => runs[callers] as Run))),
+    IN_FLIGHT.map((_, callers) => medians((rounds[i] ?? []).map((runs) => runs[callers] as CpuFigures))),
   ]),
 );
 report("peers", "Three servers alongside etcd, NATS and Redis", text(results));

@@ -1,9 +1,8 @@
 /**
  * Measures the RESP listener with redis-benchmark. The first part compares a daemon in memory with redis-server and
  * with a minimal Node server (bare-loop.ts), in turn. The second part compares a daemon that has `--data` and two
- * peers with a daemon in memory that has no peers. Each command runs for 2 s on each server. `--smoke` measures only one setting and takes a few seconds.
+ * peers with a daemon in memory that has no peers. Each command runs for 2 s on each server.
  */
-
 import { execFileSync } from "node:child_process";
 import { cpus } from "node:os";
 import { textOf } from "../test/support/redis-connection.js";

@@ -2,7 +2,7 @@
  * Measures how the cost of daemons grows: one daemon with many clients, several members in memory, many keys, and many
  * entries of history. It prints CPU times and bytes. Run it on an idle machine: under load, the CPU time per write of
  * members varies. `--clients 5000`, `--members 3,7,15`, `--keys 1000000,10000000` and `--entries 100000,400000` choose
- * the sizes; an empty value skips a part. `--smoke` is short and does not change RESULTS.md.
+ * the sizes; an empty value skips a part.
  */
 import { readdirSync } from "node:fs";
 import { setTimeout } from "node:timers/promises";

@@ -2,7 +2,7 @@
  * Measures SQL with --sql, directly and through the cache of dbsync-proxy, and compares the results with recorded figures
  * of the originals, which do not run here. With its usual client, the original waits 44 ms until the client's system
  * acknowledges each answer. A second column therefore shows its figures with a client whose system acknowledges
- * immediately. `--smoke` takes seconds and uses small tables.
+ * immediately.
  */
 import { startProgram } from "../test/support/daemon-process.js";
 import { programPaths } from "../test/support/programs.js";

@@ -1,8 +1,8 @@
 /**
  * Measures starts: of dbsyncd until it has answered a signed SET, of `dbsync send`, and of a program of three lines that
  * uses the library. Also measures how fast a daemon is in its first two seconds, compared with its tenth.
- * `--build dist` (repeatable) names builds to compare in alternating rounds, and `--node path` (repeatable) versions of Node.
- * `--smoke` is short and does not change RESULTS.md, and nor does a run with one of these options.
+ * `--build dist` (repeatable) names builds to compare in alternating rounds, and `--node path` (repeatable) versions of
+ * Node. A run with one of these options does not change RESULTS.md.
  */
 import { spawnSync } from "node:child_process";
 import { join, resolve } from "node:path";
@@ -38,10 +38,7 @@ const privateFile = folder.privateKey(pair);
 let count = 0;
 
 /** Seconds until the end of a start, and of CPU time that it took. */
-type Start = {
-  readonly wall: number;
-  readonly cpu: number;
-};
+type Start = { readonly wall: number; readonly cpu: number };
 
 /** A build that runs with a version of Node. */
 interface Subject {
@@ -89,21 +86,12 @@ const STARTS: Readonly<Record<string, (subject: Subject, server: DaemonProcess) 
   };
 
 /** The rate of the first two seconds divided by that of the last, and the same of the calls per CPU second. */
-type Ratios = {
-  readonly rate: number;
-  readonly perCpu: number;
-};
+type Ratios = { readonly rate: number; readonly perCpu: number };
 
 function firstSeconds({ node, build }: Subject): Ratios {
   const args = [fileURLToPath(import.meta.url), "--calls", build, ...(isSmoke ? ["--smoke"] : [])];
   const { stdout } = spawnSync(node, args, { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] });
   return JSON.parse(stdout) as Ratios;
-}
-
-/** A second of calls: how many, and the CPU microseconds of the client and the daemon. */
-interface Second {
-  readonly calls: number;
-  readonly cpu: number;
 }
 
 /** Starts a daemon, makes calls for some seconds, and prints the ratios. Runs in a process whose client is new. */
@@ -115,16 +103,17 @@ async function makeCalls(build: string): Promise<void> {
   await using client = create({ servers: [`127.0.0.1:${server.port}`], key: privateFile });
   const load = { callers: CALLERS, seconds: isSmoke ? 0.2 : 1 };
   let n = 0;
-  const second = async (): Promise<Second> => {
+  /** Returns the number of calls in a second, and the CPU microseconds of the client and the daemon. */
+  const second = async () => {
     const own = process.cpuUsage();
     const set = () => client.call(["SET", `key:${n++ % 1000}`, "value"]);
     const { calls, cpu } = await measureWithCpu([server], load, set);
     const { user, system } = process.cpuUsage(own);
     return { calls, cpu: cpu * calls + user + system };
   };
-  const seconds = [];
-  while (seconds.length < LAST_SECOND) seconds.push(await second());
-  const [one, two, last] = [seconds[0], seconds[1], seconds.at(-1)] as [Second, Second, Second];
+  const [one, two] = [await second(), await second()];
+  let last = two;
+  for (let number = 3; number <= LAST_SECOND; number++) last = await second();
   const calls = one.calls + two.calls;
   const perCpu = calls / (one.cpu + two.cpu) / (last.calls / last.cpu);
   console.log(JSON.stringify({ rate: calls / 2 / last.calls, perCpu } satisfies Ratios));

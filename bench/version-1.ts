@@ -1,7 +1,6 @@
 /**
  * Measures version 1 of the protocol with three daemons, each before a Redis, alongside three bare proxies. As in PHP's
- * driver, each daemon has one connection, and each call is signed once. `--smoke` is short and does not change
- * RESULTS.md.
+ * driver, each daemon has one connection, and each call is signed once.
  */
 import { frameOf } from "../client/settings/signing-key.js";
 import { signCommand } from "../keys/signatures.js";
