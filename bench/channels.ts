@@ -6,7 +6,7 @@ import { startRedis } from "../test/support/redis-server.js";
 import { ByteCounter } from "./clients.js";
 import { alternate, median } from "./measure.js";
 import { inEnglish, isBusy, isSmoke, met, report, table } from "./report.js";
-import { startFace } from "./servers.js";
+import { startFace, type Target } from "./servers.js";
 import { memoryUse } from "./usage.js";
 
 const ROUNDS = isSmoke ? 1 : 5;
@@ -57,7 +57,7 @@ async function measureAt(port: number, count: number): Promise<number> {
 }
 
 /** Returns the memory per subscriber in KiB. Each subscriber has its own channel. */
-async function memoryAt({ port, pid }: { readonly port: number; readonly pid: number }): Promise<string> {
+async function memoryAt({ port, pid }: Target): Promise<string> {
   const before = memoryUse(pid).resident;
   const all = await subscribe(port, IDLE_SUBSCRIBERS, (number) => `channel:${number}`);
   const growth = memoryUse(pid).resident - before;
@@ -69,14 +69,14 @@ await using redis = await startRedis({ args: ["--maxclients", "15000"] });
 await using daemon = await startFace("resp", ["--max-connections", "15000"]);
 const rows: string[][] = [];
 for (const count of SUBSCRIBERS) {
-  const ports = [redis.port, daemon.facePort];
+  const ports = [redis.port, daemon.face.port];
   const runs = await alternate(ports, { rounds: ROUNDS }, (port) => measureAt(port, count));
   const [theirs = Number.NaN, ours = Number.NaN] = runs.map(median);
   const verdict = isBusy ? "not judged: busy" : met(ours / theirs >= GOAL);
   const figures = [count, theirs, ours].map(inEnglish);
   rows.push([...figures, (ours / theirs).toFixed(2), `≥ ${GOAL} (${verdict})`]);
 }
-const idle = [await memoryAt(redis), await memoryAt({ port: daemon.facePort, pid: daemon.pid })];
+const idle = [await memoryAt(redis), await memoryAt(daemon.face)];
 report(
   "channels",
   "Channels",

@@ -85,8 +85,8 @@ async function measureCase(pid: number, client: TextClient, { name, goal, select
 }
 
 await using daemon = await startFace("json");
-await fillDocument(daemon.facePort, DOCUMENT, ENTRIES, entryOf);
-using client = await openJson(daemon.facePort);
+await fillDocument(daemon.face.port, DOCUMENT, ENTRIES, entryOf);
+using client = await openJson(daemon.face.port);
 const rows = [];
 for (const one of CASES) rows.push(await measureCase(daemon.pid, client, one));
 report(

@@ -6,7 +6,7 @@ import { RedisConnection } from "../test/support/redis-connection.js";
 import { startRedis } from "../test/support/redis-server.js";
 import { askJson, fillDocument, openJson } from "./json-client.js";
 import { alternate, type Figures, measureClients, medians } from "./measure.js";
-import { inEnglish, isSmoke, met, report, table } from "./report.js";
+import { inEnglish, isSmoke, met, ofClients, report, table } from "./report.js";
 import { startEcho, startFace } from "./servers.js";
 import { fill } from "./usage.js";
 
@@ -112,7 +112,7 @@ async function measureCase(
     const times = ours.perSecond / rate;
     const factor = FACTORS[callers] as number;
     rows.push([
-      `${name}, ${callers} client${callers === 1 ? "" : "s"}`,
+      ofClients(name, callers),
       ...[String(rate), p50.toFixed(2), ours.perSecond, milliseconds(ours), times.toFixed(1)],
       `≥ ${factor} (${met(times >= factor)})`,
       ...(redis === undefined
@@ -127,12 +127,12 @@ async function alone(): Promise<(string | number)[][]> {
   await using daemon = await startFace("json");
   await using redis = await startRedis();
   using connection = await RedisConnection.open(redis.port);
-  await fillDocument(daemon.facePort, DOCUMENT, SMALL, entryOf);
-  await fillDocument(daemon.facePort, "many", MIDDLE, entriesOf(MIDDLE));
-  await fillDocument(daemon.facePort, "added", 0, entryOf);
+  await fillDocument(daemon.face.port, DOCUMENT, SMALL, entryOf);
+  await fillDocument(daemon.face.port, "many", MIDDLE, entriesOf(MIDDLE));
+  await fillDocument(daemon.face.port, "added", 0, entryOf);
   await fill(connection, (turn) => ["HSET", hash(turn), ...fieldsOf(turn)], SMALL);
   const rows = [];
-  for (const one of ALONE) rows.push(...(await measureCase(one, daemon.facePort, redis.port)));
+  for (const one of ALONE) rows.push(...(await measureCase(one, daemon.face.port, redis.port)));
   return rows;
 }
 
@@ -190,8 +190,8 @@ const HEAD = [
 const ceilingRates = await ceiling();
 const rows = await alone();
 await using daemon = await startFace("json");
-await fillDocument(daemon.facePort, DOCUMENT, LARGE, entriesOf(LARGE));
-const withIndex = await indexed(daemon.facePort);
+await fillDocument(daemon.face.port, DOCUMENT, LARGE, entriesOf(LARGE));
+const withIndex = await indexed(daemon.face.port);
 report(
   "documents",
   "Documents",

@@ -105,7 +105,7 @@ async function addResp(): Promise<void> {
   const bare = await startEcho(RESP_OK);
   add(`${BARE} (Redis)`, null, bare, bareCall([bare.port], Buffer.alloc(RESP_SET_BYTES), RESP_OK.length));
   const daemon = await startFace("resp");
-  const connection = await RedisConnection.open(daemon.facePort);
+  const connection = await RedisConnection.open(daemon.face.port);
   closed.push(() => connection[Symbol.dispose]());
   add("SET of a Redis client", "Redis", daemon, () => connection.call(...argv()));
 }

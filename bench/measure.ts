@@ -40,23 +40,32 @@ export async function measure(
   return figuresOf(latencies, (performance.now() - start) / 1000);
 }
 
+/** Opens clients of which each makes one call at a time. */
+export async function openPool<Client extends Disposable>(open: () => Promise<Client>, count: number) {
+  const clients = await Promise.all(Array.from({ length: count }, open));
+  const free: Client[] = [...clients];
+  return {
+    /** Makes a call with a free client. There must be one. */
+    async use<Result>(call: (client: Client) => Promise<Result>): Promise<Result> {
+      const client = free.pop() as Client;
+      const result = await call(client);
+      free.push(client);
+      return result;
+    },
+    [Symbol.dispose](): void {
+      for (const client of clients) client[Symbol.dispose]();
+    },
+  };
+}
+
 /** Does the same as `measure`, with a client of its own for each caller. */
 export async function measureClients<Client extends Disposable>(
   open: () => Promise<Client>,
   load: Load,
   call: (client: Client) => Promise<unknown>,
 ): Promise<Figures> {
-  const clients = await Promise.all(Array.from({ length: load.callers }, open));
-  const free: Client[] = [...clients];
-  try {
-    return await measure(load, async () => {
-      const client = free.pop() as Client;
-      await call(client);
-      free.push(client);
-    });
-  } finally {
-    for (const client of clients) client[Symbol.dispose]();
-  }
+  using pool = await openPool(open, load.callers);
+  return await measure(load, () => pool.use(call));
 }
 
 export function figuresOf(latencies: number[], seconds: number): Figures {

@@ -31,7 +31,7 @@ const GOAL = 2;
 
 async function measureDaemon(command: CommandOf) {
   await using daemon = await startFace("resp", [], PROBED);
-  using connection = await RedisConnection.open(daemon.facePort);
+  using connection = await RedisConnection.open(daemon.face.port);
   await fill(connection, command, WARM_UP);
   await connection.call("FLUSHALL");
   const before = await probeOf(daemon);
@@ -54,13 +54,8 @@ for (const [name, command] of Object.entries(DATA_SETS)) {
   rows.push([name, redis.used / COUNT, ours.used / COUNT, ratio, ...residents]);
 }
 const head = [
-  "",
-  "redis, used",
-  "ours, used",
-  "ours ÷ redis",
-  "redis, resident",
-  "ours",
-  "ours, uncollected",
+  ...["", "redis, used", "ours, used", "ours ÷ redis"],
+  ...["redis, resident", "ours", "ours, uncollected"],
 ];
 report(
   "memory",

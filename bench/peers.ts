@@ -20,7 +20,7 @@ import { repositoryRoot } from "../test/support/repository.js";
 import { isOnPath } from "../test/support/requirements.js";
 import { scratchFolder } from "../test/support/scratch-folder.js";
 import { until } from "../test/support/until.js";
-import { alternate, type CpuFigures, measure, measureWithCpu, medians } from "./measure.js";
+import { alternate, type CpuFigures, measure, measureWithCpu, medians, openPool } from "./measure.js";
 import { inEnglish, isSmoke, met, report, table } from "./report.js";
 import { type Durability, startThree } from "./servers.js";
 
@@ -115,17 +115,13 @@ function putRequest(key: string, value: string): Buffer {
 const syncingNats = join(folder, "nats-syncs-always.conf");
 writeFileSync(syncingNats, "jetstream { sync_interval: always }\n");
 
-/** Whether this version of NATS supports sync_interval. */
-function natsCanSync(): boolean {
-  return spawnSync("nats-server", ["-t", "-c", syncingNats]).status === 0;
-}
-
 /**
  * Starts NATS with a key-value bucket on file storage. The client publishes to the leader of its stream, as a KV
  * client's put does.
+ * @param args  more arguments for each server
  */
-async function startNats(sync: "default" | "always"): Promise<Cluster> {
-  const servers = await NatsServer.startCluster(SERVERS, sync === "always" ? ["-c", syncingNats] : []);
+async function startNats(args: readonly string[]): Promise<Cluster> {
+  const servers = await NatsServer.startCluster(SERVERS, args);
   const [first] = servers as readonly [NatsServer];
   const manager = await connectNats({ port: first.port });
   const leader = await started(async () => {
@@ -168,16 +164,13 @@ async function startRedisReplicas(connections: number): Promise<Cluster> {
     Array.from({ length: SERVERS - 1 }, () => startRedis({ args: [...syncs, ...replicaOf] })),
   );
   const servers = [primary, ...replicas];
-  const free = await Promise.all(
-    Array.from({ length: connections }, () => RedisConnection.open(primary.port)),
-  );
-  const all = [...free];
+  const pool = await openPool(() => RedisConnection.open(primary.port), connections);
   const set = async (key: string, value: string, wait: number) => {
-    const connection = free.pop() as RedisConnection;
-    connection.queue(["SET", key, value]);
-    connection.queue(["WAIT", String(wait), String(START_MS)]);
-    const [stored, acknowledged] = await connection.flush();
-    free.push(connection);
+    const [stored, acknowledged] = await pool.use((connection) => {
+      connection.queue(["SET", key, value]);
+      connection.queue(["WAIT", String(wait), String(START_MS)]);
+      return connection.flush();
+    });
     const isDone = stored?.kind === "status" && acknowledged?.kind === "integer";
     if (!isDone || acknowledged.value < wait) throw new Error("redis-server: no replica has acknowledged");
   };
@@ -189,7 +182,7 @@ async function startRedisReplicas(connections: number): Promise<Cluster> {
     servers,
     put: (key, value) => set(key, value, 1),
     async [Symbol.asyncDispose]() {
-      for (const connection of all) connection[Symbol.dispose]();
+      pool[Symbol.dispose]();
       await Promise.all(servers.map((server) => server.stop()));
     },
   };
@@ -227,15 +220,17 @@ let counter = 0;
 interface System {
   readonly name: string;
   readonly start: () => Promise<Cluster>;
+  /** Why the system cannot be measured on this machine, or null. */
+  readonly lacks: string | null;
 }
 
-const missing: string[] = [];
+const lacks = (program: string, debianPackage = program): string | null =>
+  isOnPath(program) ? null : `${program} is not installed (Debian package ${debianPackage}): skipped.`;
 
-/** Returns the systems that need a program, or none if the program is not installed. */
-function ofProgram(program: string, debianPackage: string, make: () => System[]): System[] {
-  if (isOnPath(program)) return make();
-  missing.push(`${program} is not installed (Debian package ${debianPackage}): skipped.`);
-  return [];
+/** Returns why this version of NATS cannot sync each write, or null. */
+function lacksNatsSync(): string | null {
+  if (spawnSync("nats-server", ["-t", "-c", syncingNats]).status === 0) return null;
+  return "This nats-server does not support sync_interval: it is measured only with its default.";
 }
 
 const NATS_DEFAULT = "NATS KV, 3 replicas, file storage, synced every two minutes";
@@ -243,32 +238,28 @@ const NATS_ALWAYS = "NATS KV, 3 replicas, file storage, sync_interval always";
 const ETCD = "etcd, 3 members";
 const REDIS = "Redis, appendfsync always, 2 replicas, WAIT 1";
 
-function natsSystems(): System[] {
-  const usual = { name: NATS_DEFAULT, start: () => startNats("default") };
-  if (natsCanSync()) return [usual, { name: NATS_ALWAYS, start: () => startNats("always") }];
-  missing.push("This nats-server does not support sync_interval: it is measured only with its default.");
-  return [usual];
-}
-
 const ours = (key: string, fsync: string, policy: Policy) => `dbsyncd, ${key}, --fsync ${fsync}, ${policy}`;
 
 function daemonSystems(name: string, key: KeyPair): System[] {
   const one = (durability: "always" | "interval", policy: Policy) => ({
     name: ours(name, durability === "always" ? "always" : "interval=100", policy),
     start: () => startDaemons(durability, key, policy),
+    lacks: null,
   });
   return [one("always", "first"), one("always", "majority"), one("interval", "first")];
 }
 
-const systems: readonly System[] = [
-  ...ofProgram("etcd", "etcd-server", () => [{ name: ETCD, start: startEtcd }]),
-  ...ofProgram("nats-server", "nats-server", natsSystems),
-  ...ofProgram("redis-server", "redis-server", () => [
-    { name: REDIS, start: () => startRedisReplicas(Math.max(...IN_FLIGHT)) },
-  ]),
+const lacksNats = lacks("nats-server");
+const all: readonly System[] = [
+  { name: ETCD, start: startEtcd, lacks: lacks("etcd", "etcd-server") },
+  { name: NATS_DEFAULT, start: () => startNats([]), lacks: lacksNats },
+  { name: NATS_ALWAYS, start: () => startNats(["-c", syncingNats]), lacks: lacksNats ?? lacksNatsSync() },
+  { name: REDIS, start: () => startRedisReplicas(Math.max(...IN_FLIGHT)), lacks: lacks("redis-server") },
   ...daemonSystems("RSA", makeKeyPair("rsa")),
   ...daemonSystems("Ed25519", makeKeyPair()),
 ];
+const systems = all.filter((system) => system.lacks === null);
+const missing = new Set(all.flatMap((system) => system.lacks ?? []));
 
 /** Starts the cluster of a system, and measures it with each number of calls in flight. */
 async function measureRound({ name, start }: System): Promise<CpuFigures[]> {
@@ -324,7 +315,7 @@ daemons, and one of them (\`first\`) or two (\`majority\`) have synced it, or wi
 
 The clients are the following. etcd: gRPC over one HTTP/2 connection to the leader (node:http2). NATS: @nats-io/jetstream over one connection to the
 stream's leader. Redis: one connection per call in flight, on which SET and WAIT are sent together. dbsyncd: \`createClient\`.
-${missing.map((line) => `\n${line}\n`).join("")}
+${[...missing].map((line) => `\n${line}\n`).join("")}
 ${table(["calls in flight", ...head], rows)}
 
 ![Calls per second of each system with 1, 8, 64 and 256 calls in flight](../docs/pictures/peers.svg)

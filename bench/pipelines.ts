@@ -59,8 +59,8 @@ const data = ["--data", folder.path, "--fsync", "always"];
 await using recorded = await startFace("resp", ["-s", makeKeyPair().file, ...data]);
 await using memory = await startFace("resp");
 const TARGETS = [
-  { name: "dbsyncd, --data --fsync always", port: recorded.facePort, pid: recorded.pid },
-  { name: "dbsyncd in memory", port: memory.facePort, pid: memory.pid },
+  { name: "dbsyncd, --data --fsync always", ...recorded.face },
+  { name: "dbsyncd in memory", ...memory.face },
   { name: "redis-server, appendfsync always", port: redis.port, pid: redis.pid },
 ] as const;
 const HEAD = ["", ...TARGETS.map(({ name }) => name)];

@@ -42,6 +42,10 @@ function machine(): string {
 /** Returns whether a goal is met, as a word. */
 export const met = (isMet: boolean): string => (isMet ? "met" : "missed");
 
+/** Returns the name of a case with its number of clients. */
+export const ofClients = (name: string, clients: number): string =>
+  `${name}, ${clients} client${clients === 1 ? "" : "s"}`;
+
 export const inEnglish = (value: number): string => Math.round(value).toLocaleString("en");
 
 /**

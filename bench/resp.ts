@@ -12,14 +12,8 @@ import { Trio } from "../test/support/trio.js";
 import { until } from "../test/support/until.js";
 import { alternate, medians } from "./measure.js";
 import { inEnglish, isBusy, isSmoke, met, report, table } from "./report.js";
-import { startBareLoop, startFace } from "./servers.js";
+import { startBareLoop, startFace, type Target } from "./servers.js";
 import { cpuMicros } from "./usage.js";
-
-/** The measured server: its port, and the process whose CPU time is measured. */
-interface Target {
-  readonly port: number;
-  readonly pid: number;
-}
 
 interface Setting {
   readonly clients: number;
@@ -153,30 +147,23 @@ const formatted = (value: number): string => (Number.isFinite(value) ? value.toF
 const of = (results: Results, what: keyof Measured): number[] =>
   COMMAND_NAMES.map((name) => results?.get(name)?.[what] ?? Number.NaN);
 
-/** The rows of both tables. */
-class Rows {
-  readonly rates: string[][] = [];
-  readonly cpu: string[][] = [];
+/** Returns a row with the CPU times of a server. */
+const costRow = (scenario: Setting, side: string, results: Results): string[] => [
+  ...[nameOf(scenario), side, "", ""],
+  ...of(results, "cpu").map(formatted),
+];
 
-  /** Adds the CPU times of a server. */
-  addCost(scenario: Setting, side: string, results: Results): void {
-    this.cpu.push([nameOf(scenario), side, "", "", ...of(results, "cpu").map(formatted)]);
-  }
-
-  /** Adds what the second server takes relative to the first: its rates, or its CPU times. */
-  addRatio(
-    table: "rates" | "cpu",
-    scenario: Setting,
-    side: string,
-    [first, second]: readonly Results[],
-    verdict: (ratios: readonly number[]) => string = () => "",
-  ): void {
-    const what = table === "cpu" ? "cpu" : "perSecond";
-    const others = of(first, what);
-    const ratios = of(second, what).map((value, i) => value / (others[i] as number));
-    const cells = [formatted(mean(ratios)), verdict(ratios), ...ratios.map(formatted)];
-    this[table].push([nameOf(scenario), side, ...cells]);
-  }
+/** Returns a row with what the second server takes relative to the first: its rates, or its CPU times. */
+function ratioRow(
+  what: keyof Measured,
+  scenario: Setting,
+  side: string,
+  [first, second]: readonly Results[],
+  verdict: (ratios: readonly number[]) => string = () => "",
+): string[] {
+  const others = of(first, what);
+  const ratios = of(second, what).map((value, i) => value / (others[i] as number));
+  return [nameOf(scenario), side, formatted(mean(ratios)), verdict(ratios), ...ratios.map(formatted)];
 }
 
 const nameOf = ({ clients, pipeline, bytes, keys }: Setting): string =>
@@ -188,43 +175,51 @@ const atLeast = (goal: number) => (ratios: readonly number[]) =>
 const atMost = (goal: number) => (ratios: readonly number[]) =>
   `≤ ${goal} (${met(ratios.every((ratio) => !(ratio > goal)))})`;
 
-async function alone(): Promise<Rows> {
+/** The rows of both tables. */
+interface Tables {
+  readonly rates: string[][];
+  readonly costs: string[][];
+}
+
+async function alone(): Promise<Tables> {
   await using redis = await startRedis();
   await using daemon = await startFace("resp");
   await using bare = await startBareLoop();
-  const rows = new Rows();
+  const { rates, costs }: Tables = { rates: [], costs: [] };
   for (const scenario of SCENARIOS) {
     const goal = scenario.pipeline > 1 ? GOALS.pipelined : GOALS.single;
-    const ours = { port: daemon.facePort, pid: daemon.pid };
-    const [first, second, third] = await measureAll([redis, ours], scenario, bare);
+    const [first, second, third] = await measureAll([redis, daemon.face], scenario, bare);
     const both = `dbsyncd ÷ ${BARE_LOOP}`;
-    rows.addRatio("rates", scenario, "dbsyncd", [first, second], atLeast(goal));
-    rows.addRatio("rates", scenario, BARE_LOOP, [first, third]);
-    rows.addRatio("rates", scenario, both, [third, second]);
-    rows.addCost(scenario, "redis-server", first);
-    rows.addCost(scenario, "dbsyncd", second);
-    rows.addCost(scenario, BARE_LOOP, third);
-    rows.addRatio("cpu", scenario, both, [third, second], atMost(GOALS.cpu));
+    rates.push(
+      ratioRow("perSecond", scenario, "dbsyncd", [first, second], atLeast(goal)),
+      ratioRow("perSecond", scenario, BARE_LOOP, [first, third]),
+      ratioRow("perSecond", scenario, both, [third, second]),
+    );
+    costs.push(
+      costRow(scenario, "redis-server", first),
+      costRow(scenario, "dbsyncd", second),
+      costRow(scenario, BARE_LOOP, third),
+      ratioRow("cpu", scenario, both, [third, second], atMost(GOALS.cpu)),
+    );
   }
-  return rows;
+  return { rates, costs };
 }
 
 /** Measures one of three daemons with a timeline on disk, and a daemon without a timeline. */
-async function recorded(): Promise<Rows> {
+async function recorded(): Promise<Tables> {
   await using plain = await startFace("resp");
   await using trio = await Trio.start(["--resp", "0", "--fsync", "interval=100"]);
   await authorizeDaemons(trio);
   const target = { port: await respPort(trio, 0), pid: trio.daemon(0).pid };
   await until("it accepts writes", async () => (await textOf(target.port, "SET", "key", "value")) === "OK");
-  const rows = new Rows();
+  const { rates, costs }: Tables = { rates: [], costs: [] };
   for (const scenario of RECORDED_SCENARIOS) {
-    const runs = await measureAll([{ port: plain.facePort, pid: plain.pid }, target], scenario);
-    rows.addRatio("rates", scenario, "with ÷ without", runs, atLeast(GOALS.recorded));
-    rows.addCost(scenario, "without", runs[0]);
-    rows.addCost(scenario, "with", runs[1]);
-    rows.addRatio("cpu", scenario, "with ÷ without", runs);
+    const runs = await measureAll([plain.face, target], scenario);
+    rates.push(ratioRow("perSecond", scenario, "with ÷ without", runs, atLeast(GOALS.recorded)));
+    costs.push(costRow(scenario, "without", runs[0]), costRow(scenario, "with", runs[1]));
+    costs.push(ratioRow("cpu", scenario, "with ÷ without", runs));
   }
-  return rows;
+  return { rates, costs };
 }
 
 const RATE_HEAD = ["", "", "geometric mean", "goal", ...COMMAND_NAMES];
@@ -243,11 +238,11 @@ Requests per second, relative to redis-server:
 
 ${table(RATE_HEAD, inMemory.rates)}
 
-${table(COST_HEAD, inMemory.cpu)}
+${table(COST_HEAD, inMemory.costs)}
 
 With \`--data\` (fsync every 100 ms) and two peers, requests per second, relative to the same daemon without them:
 
 ${table(RATE_HEAD, withTimeline.rates)}
 
-${table(COST_HEAD, withTimeline.cpu)}`,
+${table(COST_HEAD, withTimeline.costs)}`,
 );

@@ -15,7 +15,7 @@ import { Trio } from "../test/support/trio.js";
 import { writeFolder } from "./data-folder.js";
 import { figuresOf } from "./measure.js";
 import { inEnglish, isSmoke, report, table } from "./report.js";
-import { startFace } from "./servers.js";
+import { startFace, type Target } from "./servers.js";
 import {
   bytesWritten,
   cpuMicros,
@@ -94,7 +94,7 @@ async function clientsRow(count: number, kind: "ed25519" | "rsa" | "Redis", isBu
   const clients: Call[] = [];
   const open = async (): Promise<Call> => {
     if (kind !== "Redis") return await signedClient(daemon.port, pair, warmUp + calls);
-    const connection = await RedisConnection.open(daemon.facePort);
+    const connection = await RedisConnection.open(daemon.face.port);
     return () => connection.call("SET", "key", VALUE);
   };
   for (let i = 0; i < count; i++) clients.push(await open());
@@ -131,10 +131,7 @@ async function membersRow(count: number): Promise<Row> {
 }
 
 /** Sends PINGs to a server, each a millisecond after the answer to the previous one, until `isDone` returns true; asks it after every 100. */
-async function pinged(
-  server: { readonly port: number; readonly pid: number },
-  isDone: () => Promise<boolean>,
-) {
+async function pinged(server: Target, isDone: () => Promise<boolean>) {
   using connection = await RedisConnection.open(server.port);
   const latencies: number[] = [];
   let [longest, resident, last] = [0, 0, mainThreadMicros(server.pid)];

@@ -18,16 +18,20 @@ export async function startThree(durability: Durability, app: KeyPair = makeKeyP
 
 const FACES = { resp: "Redis clients", json: "JSON clients", sql: "SQL clients" } as const;
 
-/** A daemon with a further listener, and its port. */
-export type FaceServer = DaemonProcess & { readonly facePort: number };
+/** A server whose CPU time and memory can be read, and the port to measure. */
+export interface Target {
+  readonly port: number;
+  readonly pid: number;
+}
 
+/** Starts a daemon with a further listener, `face`. */
 export async function startFace(
   face: keyof typeof FACES,
   args: readonly string[] = [],
   execArgv: readonly string[] = [],
-): Promise<FaceServer> {
+): Promise<DaemonProcess & { readonly face: Target }> {
   const daemon = await startDaemon([`--${face}`, "0", ...args], { execArgv });
-  return Object.assign(daemon, { facePort: await daemon.portOf(FACES[face]) });
+  return Object.assign(daemon, { face: { port: await daemon.portOf(FACES[face]), pid: daemon.pid } });
 }
 
 /** Starts a minimal server. @param args  arguments of echo-server.ts, for example the answer to each chunk */

@@ -8,8 +8,8 @@ import { startProgram } from "../test/support/daemon-process.js";
 import { programPaths } from "../test/support/programs.js";
 import { SqlLineClient } from "../test/support/sql-line-client.js";
 import { TextClient } from "./clients.js";
-import { measureClients, median } from "./measure.js";
-import { inEnglish, isSmoke, met, report, table } from "./report.js";
+import { alternate, measureClients, median } from "./measure.js";
+import { inEnglish, isSmoke, met, ofClients, report, table } from "./report.js";
 import { startFace } from "./servers.js";
 
 const ROUNDS = isSmoke ? 1 : 3;
@@ -35,33 +35,26 @@ interface Case {
   readonly statement: (turn: number) => string;
 }
 
-const read = (size: number) => (turn: number) => `select * from t${size} where k = ${(turn * 7919) % size}`;
 let added = 0;
-const insert = () => `insert into added values (${added++},'a text',${added % 97})`;
+const insert = {
+  name: "insert",
+  statement: () => `insert into added values (${added++},'a text',${added % 97})`,
+};
+const readOf = (size: number) => ({
+  name: `read by key, of ${size}`,
+  statement: (turn: number) => `select * from t${size} where k = ${(turn * 7919) % size}`,
+});
 const [few = 0, more = 0] = SIZES;
 const pipelined = { clients: 10, together: TOGETHER, recorded: ["–", "–"] } as const;
 
 const DIRECT: readonly Case[] = [
-  { name: `read by key, of ${few}`, clients: 1, recorded: ["22.5", "1,701"], statement: read(few) },
-  { name: `read by key, of ${few}`, clients: 10, recorded: ["225", "–"], statement: read(few) },
-  {
-    name: `read by key, of ${more}`,
-    clients: 10,
-    goal: READ_GOAL,
-    recorded: ["211", "–"],
-    statement: read(more),
-  },
-  ...SIZES.map(
-    (size): Case => ({
-      ...pipelined,
-      name: `read by key, of ${size}`,
-      goal: READ_GOAL,
-      statement: read(size),
-    }),
-  ),
-  { name: "insert", clients: 1, recorded: ["19.9", "–"], statement: insert },
-  { name: "insert", clients: 10, recorded: ["201, half refused", "–"], statement: insert },
-  { ...pipelined, name: "insert", goal: INSERT_GOAL, statement: insert },
+  { ...readOf(few), clients: 1, recorded: ["22.5", "1,701"] },
+  { ...readOf(few), clients: 10, recorded: ["225", "–"] },
+  { ...readOf(more), clients: 10, recorded: ["211", "–"], goal: READ_GOAL },
+  ...SIZES.map((size): Case => ({ ...readOf(size), ...pipelined, goal: READ_GOAL })),
+  { ...insert, clients: 1, recorded: ["19.9", "–"] },
+  { ...insert, clients: 10, recorded: ["201, half refused", "–"] },
+  { ...insert, ...pipelined, goal: INSERT_GOAL },
   {
     name: `update by key, of ${few}`,
     clients: 1,
@@ -126,28 +119,25 @@ async function makeTables(port: number): Promise<void> {
   await makeTable(client, "c", "k number primary key, x text(1,20)", CACHED_ROWS, (k) => `(${k},'row ${k}')`);
 }
 
-async function rowOf(
-  port: number,
-  { name, clients, together = 1, recorded, goal, statement }: Case,
-): Promise<(string | number)[]> {
+/** Measures cases in turn. @returns a row for each */
+async function rowsOf(port: number, cases: readonly Case[]): Promise<(string | number)[][]> {
   let turn = 0;
-  const rates: number[] = [];
-  for (let round = 0; round < ROUNDS; round++) {
+  const rates = await alternate(cases, { rounds: ROUNDS }, async ({ clients, together = 1, statement }) => {
+    const statements = () => Array.from({ length: together }, () => `${statement(turn++)};`);
     const load = { callers: clients, seconds: SECONDS };
-    const { perSecond } = await measureClients(
+    const figures = await measureClients(
       () => openSql(port),
       load,
-      (client) => client.ask(Array.from({ length: together }, () => `${statement(turn++)};`)),
+      (client) => client.ask(statements()),
     );
-    rates.push(perSecond * together);
-  }
-  const perSecond = median(rates);
-  return [
-    `${name}, ${clients} client${clients === 1 ? "" : "s"}${together === 1 ? "" : `, ${together} statements per packet`}`,
-    ...recorded,
-    Math.round(perSecond),
-    goal === undefined ? "–" : `≥ ${inEnglish(goal)} (${met(perSecond >= goal)})`,
-  ];
+    return figures.perSecond * together;
+  });
+  return cases.map(({ name, clients, together = 1, recorded, goal }, i) => {
+    const perSecond = median(rates[i] ?? []);
+    const packets = together === 1 ? "" : `, ${together} statements per packet`;
+    const verdict = goal === undefined ? "–" : `≥ ${inEnglish(goal)} (${met(perSecond >= goal)})`;
+    return [`${ofClients(name, clients)}${packets}`, ...recorded, Math.round(perSecond), verdict];
+  });
 }
 
 async function joinTime(port: number): Promise<number> {
@@ -162,10 +152,9 @@ async function joinTime(port: number): Promise<number> {
 }
 
 await using daemon = await startFace("sql");
-await makeTables(daemon.facePort);
-const rows = [];
-for (const each of DIRECT) rows.push(await rowOf(daemon.facePort, each));
-const join = await joinTime(daemon.facePort);
+await makeTables(daemon.face.port);
+const rows = await rowsOf(daemon.face.port, DIRECT);
+const join = await joinTime(daemon.face.port);
 report(
   "sql",
   "SQL",
@@ -177,12 +166,11 @@ ${table(["statement", "original", "acknowledged immediately", "here", "goal"], r
 Counting a join of two tables with ${inEnglish(JOINED)} rows each, by equal columns: ${join.toFixed(0)} ms (≤ ${JOIN_GOAL_MS}: ${met(join <= JOIN_GOAL_MS)}).`,
 );
 
-const upstream = ["--upstream", `127.0.0.1:${daemon.facePort}`, "--life", "600000"];
+const upstream = ["--upstream", `127.0.0.1:${daemon.face.port}`, "--life", "600000"];
 const logging = ["--log-level", "info", "--log-format", "json"];
 const proxy = [programPaths["dbsync-proxy"], "cache", ...upstream, "--listen", "0", ...logging];
 await using cache = await startProgram(proxy);
-const cachedRows = [];
-for (const each of CACHED) cachedRows.push(await rowOf(cache.port, each));
+const cachedRows = await rowsOf(cache.port, CACHED);
 report(
   "proxy",
   "The SQL cache of dbsync-proxy",
