@@ -1,8 +1,6 @@
 /** Clients that read no more of an answer than a benchmark needs, so that they measure the server. */
-import { once } from "node:events";
 import { connect, type Socket } from "node:net";
-
-const READ_BYTES = 64 * 1024;
+import { type AnswerReader, BatchConnection } from "../test/support/batch-connection.js";
 
 /** A connection that counts the bytes it receives. */
 export class ByteCounter implements Disposable {
@@ -60,68 +58,55 @@ export interface TextProtocol {
   isError(answer: string): boolean;
 }
 
-/** A client of a protocol with texts. It sends requests together, and waits for the answers. */
-export class TextClient implements Disposable {
-  readonly #socket: Socket;
-  readonly #protocol: TextProtocol;
-  #answers: string[] = [];
-  /** The beginning of the next answer. It is joined only when its end has arrived: answers may be long. */
+/** Reads answers that end with a mark. A long answer is joined only when its end has arrived. */
+class MarkedReader implements AnswerReader<string> {
+  readonly #end: string;
   #beginning = "";
   /** The last characters, in which the end mark may have begun. */
   #tail = "";
-  #expected = 0;
-  #settle: { resolve(answers: readonly string[]): void; reject(reason: Error): void } | null = null;
 
-  private constructor(port: number, protocol: TextProtocol) {
+  constructor(end: string) {
+    this.#end = end;
+  }
+
+  push(chunk: Buffer): string[] {
+    const answers: string[] = [];
+    let rest = this.#tail + chunk.toString("latin1");
+    for (let at = rest.indexOf(this.#end); at >= 0; at = rest.indexOf(this.#end)) {
+      answers.push(this.#beginning + rest.slice(0, at));
+      this.#beginning = "";
+      rest = rest.slice(at + this.#end.length);
+    }
+    const tailAt = Math.max(0, rest.length - this.#end.length + 1);
+    this.#beginning += rest.slice(0, tailAt);
+    this.#tail = rest.slice(tailAt);
+    return answers;
+  }
+}
+
+/** A client of a protocol with texts. It sends requests together, and waits for the answers. */
+export class TextClient implements Disposable {
+  readonly #connection: BatchConnection<string>;
+  readonly #protocol: TextProtocol;
+
+  private constructor(connection: BatchConnection<string>, protocol: TextProtocol) {
+    this.#connection = connection;
     this.#protocol = protocol;
-    // Reads into one fixed buffer. Otherwise Node would allocate one per read.
-    const onread = {
-      buffer: Buffer.allocUnsafe(READ_BYTES),
-      callback: (length: number, chunk: Uint8Array) => {
-        this.#receive((chunk as Buffer).toString("latin1", 0, length));
-        return true;
-      },
-    };
-    this.#socket = connect({ host: "127.0.0.1", port, noDelay: true, onread });
-    this.#socket.on("close", () => this.#settle?.reject(new Error("the server closed the connection")));
-    this.#socket.on("error", (reason) => this.#settle?.reject(reason));
   }
 
   static async open(port: number, protocol: TextProtocol): Promise<TextClient> {
-    const client = new TextClient(port, protocol);
-    await once(client.#socket, "connect");
-    return client;
+    return new TextClient(await BatchConnection.open(port, new MarkedReader(protocol.end)), protocol);
   }
 
   /** Sends requests together. @returns their answers @throws Error if an answer is an error */
   async ask(requests: readonly string[]): Promise<readonly string[]> {
-    this.#answers = [];
-    this.#expected = requests.length;
-    const answers = await new Promise<readonly string[]>((resolve, reject) => {
-      this.#settle = { resolve, reject };
-      this.#socket.write(requests.join(""));
-    });
+    const answers = await this.#connection.send(requests.join(""), requests.length);
     const error = answers.find((answer) => this.#protocol.isError(answer));
     if (error !== undefined) throw new Error(error.slice(0, 300));
     return answers;
   }
 
   [Symbol.dispose](): void {
-    this.#settle = null;
-    this.#socket.destroy();
-  }
-
-  #receive(chunk: string): void {
-    const { end } = this.#protocol;
-    let rest = this.#tail + chunk;
-    for (let at = rest.indexOf(end); at >= 0; at = rest.indexOf(end)) {
-      this.#answers.push(this.#beginning + rest.slice(0, at));
-      this.#beginning = "";
-      rest = rest.slice(at + end.length);
-    }
-    const tailAt = Math.max(0, rest.length - end.length + 1);
-    this.#beginning += rest.slice(0, tailAt);
-    this.#tail = rest.slice(tailAt);
-    if (this.#answers.length === this.#expected) this.#settle?.resolve(this.#answers);
+    this.#connection[Symbol.dispose]();
   }
 }

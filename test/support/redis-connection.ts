@@ -2,60 +2,31 @@
  * A bare connection to a server for Redis clients, RESP2 until it sends HELLO 3. Commands are answered in order, and a
  * batch of queued commands is sent in one write.
  */
-import { once } from "node:events";
-import { connect, type Socket } from "node:net";
 import { type ByteString, bytesOfText, textOfBytes } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
+import { BatchConnection } from "./batch-connection.js";
 import { ReplyReader } from "./reply-reader.js";
-
-const READ_BYTES = 64 * 1024;
-
-const CLOSED = "the server closed the connection";
 
 /** A reply as a value, with texts in UTF-8. An error of the server is an `Error`. */
 export type RedisValue = string | number | null | Error | readonly RedisValue[];
 
-/** Commands that were sent together, and their replies so far. */
-interface Batch {
-  readonly expected: number;
-  readonly replies: Reply[];
-  resolve(replies: Reply[]): void;
-  reject(reason: Error): void;
-}
-
 export class RedisConnection implements Disposable {
-  readonly #socket: Socket;
-  readonly #reader = new ReplyReader();
+  readonly #connection: BatchConnection<Reply>;
   #queued = "";
   /** The number of commands in `#queued`. */
   #queuedCount = 0;
-  /** The batches without all their replies, the oldest first. */
-  readonly #waiting: Batch[] = [];
 
-  private constructor(port: number) {
-    // The socket reads into one fixed buffer, since Node would otherwise allocate a new one for every read.
-    const onread = {
-      buffer: Buffer.allocUnsafe(READ_BYTES),
-      callback: (length: number, chunk: Uint8Array) => {
-        this.#receive((chunk as Buffer).subarray(0, length));
-        return true;
-      },
-    };
-    const socket = connect({ host: "127.0.0.1", port, noDelay: true, onread });
-    this.#socket = socket;
-    socket.on("close", () => this.#fail(new Error(CLOSED)));
-    socket.on("error", (reason) => this.#fail(reason));
+  private constructor(connection: BatchConnection<Reply>) {
+    this.#connection = connection;
   }
 
   static async open(port: number): Promise<RedisConnection> {
-    const connection = new RedisConnection(port);
-    await once(connection.#socket, "connect");
-    return connection;
+    return new RedisConnection(await BatchConnection.open(port, new ReplyReader()));
   }
 
   /** Whether either side has closed the connection. */
   get closed(): boolean {
-    return this.#socket.destroyed;
+    return this.#connection.closed;
   }
 
   /** Queues a command for `flush`. */
@@ -70,12 +41,7 @@ export class RedisConnection implements Disposable {
     const [bytes, expected] = [this.#queued, this.#queuedCount];
     this.#queued = "";
     this.#queuedCount = 0;
-    if (expected === 0) return Promise.resolve([]);
-    if (this.closed) return Promise.reject(new Error(CLOSED));
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ expected, replies: [], resolve, reject });
-      this.#socket.write(bytes, "latin1");
-    });
+    return this.#connection.send(bytes, expected);
   }
 
   /** Sends one command and waits for its reply. */
@@ -94,21 +60,7 @@ export class RedisConnection implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#socket.destroy();
-  }
-
-  #receive(chunk: Buffer): void {
-    for (const reply of this.#reader.push(chunk)) {
-      const [batch] = this.#waiting;
-      batch?.replies.push(reply);
-      if (batch === undefined || batch.replies.length < batch.expected) continue;
-      this.#waiting.shift();
-      batch.resolve(batch.replies);
-    }
-  }
-
-  #fail(reason: Error): void {
-    for (const { reject } of this.#waiting.splice(0)) reject(reason);
+    this.#connection[Symbol.dispose]();
   }
 }
 
