@@ -52,61 +52,48 @@ export function roundTrip(ports: readonly number[], request: () => Buffer, answe
   };
 }
 
-/** The protocol of a client: the bytes that end each answer, and whether an answer is an error. */
-export interface TextProtocol {
-  readonly end: string;
-  isError(answer: string): boolean;
-}
-
 /** Reads answers that end with a mark. A long answer is joined only when its end has arrived. */
-class MarkedReader implements AnswerReader<string> {
-  readonly #end: string;
-  #beginning = "";
+function markedReader(end: string): AnswerReader<string> {
+  let beginning = "";
   /** The last characters, in which the end mark may have begun. */
-  #tail = "";
-
-  constructor(end: string) {
-    this.#end = end;
-  }
-
-  push(chunk: Buffer): string[] {
-    const answers: string[] = [];
-    let rest = this.#tail + chunk.toString("latin1");
-    for (let at = rest.indexOf(this.#end); at >= 0; at = rest.indexOf(this.#end)) {
-      answers.push(this.#beginning + rest.slice(0, at));
-      this.#beginning = "";
-      rest = rest.slice(at + this.#end.length);
-    }
-    const tailAt = Math.max(0, rest.length - this.#end.length + 1);
-    this.#beginning += rest.slice(0, tailAt);
-    this.#tail = rest.slice(tailAt);
-    return answers;
-  }
+  let tail = "";
+  return {
+    push: (chunk) => {
+      const answers: string[] = [];
+      let rest = tail + chunk.toString("latin1");
+      for (let at = rest.indexOf(end); at >= 0; at = rest.indexOf(end)) {
+        answers.push(beginning + rest.slice(0, at));
+        beginning = "";
+        rest = rest.slice(at + end.length);
+      }
+      const tailAt = Math.max(0, rest.length - end.length + 1);
+      beginning += rest.slice(0, tailAt);
+      tail = rest.slice(tailAt);
+      return answers;
+    },
+  };
 }
 
-/** A client of a protocol with texts. It sends requests together, and waits for the answers. */
-export class TextClient implements Disposable {
-  readonly #connection: BatchConnection<string>;
-  readonly #protocol: TextProtocol;
-
-  private constructor(connection: BatchConnection<string>, protocol: TextProtocol) {
-    this.#connection = connection;
-    this.#protocol = protocol;
-  }
-
-  static async open(port: number, protocol: TextProtocol): Promise<TextClient> {
-    return new TextClient(await BatchConnection.open(port, new MarkedReader(protocol.end)), protocol);
-  }
-
+/** A client of a protocol with texts. */
+export interface TextClient extends Disposable {
   /** Sends requests together. @returns their answers @throws Error if an answer is an error */
-  async ask(requests: readonly string[]): Promise<readonly string[]> {
-    const answers = await this.#connection.send(requests.join(""), requests.length);
-    const error = answers.find((answer) => this.#protocol.isError(answer));
-    if (error !== undefined) throw new Error(error.slice(0, 300));
-    return answers;
-  }
+  ask(requests: readonly string[]): Promise<readonly string[]>;
+}
 
-  [Symbol.dispose](): void {
-    this.#connection[Symbol.dispose]();
-  }
+/** Connects a client. @param end  the bytes that end each answer */
+export async function openText(
+  port: number,
+  end: string,
+  isError: (answer: string) => boolean,
+): Promise<TextClient> {
+  const connection = await BatchConnection.open(port, markedReader(end));
+  return {
+    ask: async (requests) => {
+      const answers = await connection.send(requests.join(""), requests.length);
+      const error = answers.find(isError);
+      if (error !== undefined) throw new Error(error.slice(0, 300));
+      return answers;
+    },
+    [Symbol.dispose]: () => connection[Symbol.dispose](),
+  };
 }

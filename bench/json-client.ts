@@ -1,8 +1,8 @@
 /** A client of a JSON listener for the benchmarks of documents. */
-import { TextClient } from "./clients.js";
+import { openText, type TextClient } from "./clients.js";
 
 export const openJson = (port: number): Promise<TextClient> =>
-  TextClient.open(port, { end: "\n\r", isError: (answer) => !answer.startsWith('{"status":"success"') });
+  openText(port, "\n\r", (answer) => !answer.startsWith('{"status":"success"'));
 
 /** Sends a request. @returns the text of the answer @throws Error if the answer is an error */
 export async function askJson(client: TextClient, request: unknown): Promise<string> {

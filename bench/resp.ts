@@ -15,12 +15,13 @@ import { inEnglish, isBusy, isSmoke, met, report, table } from "./report.js";
 import { startBareLoop, startFace, type Target } from "./servers.js";
 import { cpuMicros } from "./usage.js";
 
-interface Setting {
+interface Scenario {
   readonly clients: number;
   readonly pipeline: number;
   readonly bytes: number;
   /** The number of different keys, fields and members. */
   readonly keys: number;
+  readonly commands: readonly CommandName[];
 }
 
 type Measured = {
@@ -58,13 +59,13 @@ const FILLING = 2;
  * the rate. Runs are so long that the start-up time of redis-benchmark does not matter.
  * @param seconds  the minimum duration of a run, or 0 for one run of few requests
  */
-function measureCommand(target: Target, setting: Setting, name: CommandName, seconds: number): Measured {
+function measureCommand(target: Target, scenario: Scenario, name: CommandName, seconds: number): Measured {
   // The number of SETs is fixed, so that all servers have the same number of keys.
-  if (name === "GET" && seconds > 0) call(target, setting, "SET", setting.keys * FILLING);
+  if (name === "GET" && seconds > 0) call(target, scenario, "SET", scenario.keys * FILLING);
   let requests = FIRST_REQUESTS;
   for (let tries = 0; ; tries++) {
     const before = cpuMicros(target.pid);
-    const perSecond = call(target, setting, name, requests);
+    const perSecond = call(target, scenario, name, requests);
     const cpu = (cpuMicros(target.pid) - before) / requests;
     if (requests / perSecond >= seconds || tries >= TRIES) return { perSecond, cpu };
     requests = Math.ceil(perSecond * seconds * SPARE);
@@ -76,8 +77,8 @@ function flush({ port }: Target): void {
 }
 
 /** Runs redis-benchmark. @returns the requests per second */
-function call({ port }: Target, setting: Setting, name: CommandName, requests: number): number {
-  const { clients, pipeline, bytes, keys } = setting;
+function call({ port }: Target, scenario: Scenario, name: CommandName, requests: number): number {
+  const { clients, pipeline, bytes, keys } = scenario;
   const flags = { p: port, c: clients, P: pipeline, d: bytes, r: keys, n: requests };
   const options = Object.entries(flags).flatMap(([option, value]) => [`-${option}`, String(value)]);
   const output = execFileSync("redis-benchmark", [...options, "--csv", ...COMMANDS[name]], {
@@ -91,10 +92,6 @@ function call({ port }: Target, setting: Setting, name: CommandName, requests: n
 
 const ROUNDS = isSmoke ? 1 : 3;
 const SECONDS = isSmoke ? 0 : 2;
-
-interface Scenario extends Setting {
-  readonly commands: readonly CommandName[];
-}
 
 const usual = { clients: 50, bytes: 3, commands: COMMAND_NAMES };
 const SCENARIOS: readonly Scenario[] = isSmoke
@@ -148,7 +145,7 @@ const of = (results: Results, what: keyof Measured): number[] =>
   COMMAND_NAMES.map((name) => results?.get(name)?.[what] ?? Number.NaN);
 
 /** Returns a row with the CPU times of a server. */
-const costRow = (scenario: Setting, side: string, results: Results): string[] => [
+const costRow = (scenario: Scenario, side: string, results: Results): string[] => [
   ...[nameOf(scenario), side, "", ""],
   ...of(results, "cpu").map(formatted),
 ];
@@ -156,7 +153,7 @@ const costRow = (scenario: Setting, side: string, results: Results): string[] =>
 /** Returns a row with what the second server takes relative to the first: its rates, or its CPU times. */
 function ratioRow(
   what: keyof Measured,
-  scenario: Setting,
+  scenario: Scenario,
   side: string,
   [first, second]: readonly Results[],
   verdict: (ratios: readonly number[]) => string = () => "",
@@ -166,7 +163,7 @@ function ratioRow(
   return [nameOf(scenario), side, formatted(mean(ratios)), verdict(ratios), ...ratios.map(formatted)];
 }
 
-const nameOf = ({ clients, pipeline, bytes, keys }: Setting): string =>
+const nameOf = ({ clients, pipeline, bytes, keys }: Scenario): string =>
   `-c ${clients} -P ${pipeline} -r ${inEnglish(keys)}, ${bytes} B`;
 
 const atLeast = (goal: number) => (ratios: readonly number[]) =>

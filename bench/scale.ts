@@ -233,7 +233,8 @@ async function entriesRow(count: number): Promise<Row> {
 /** Measures a part with each of the chosen sizes. */
 async function reportPart(
   part: "clients" | "members" | "keys" | "entries",
-  [text, head]: readonly [string, string],
+  text: string,
+  head: string,
   rows: (size: number) => Promise<Row[]>,
 ): Promise<void> {
   const all: Row[] = [];
@@ -245,10 +246,8 @@ async function reportPart(
 const verifyMicros = (pair: KeyPair) => inEnglish(verifySeconds(pair.privateKey) * 1e6);
 await reportPart(
   "clients",
-  [
-    `One daemon in memory; each envelope has one SET. The check of a signature in a loop: RSA-2048 ${verifyMicros(rsa)} µs, Ed25519 ${verifyMicros(makeKeyPair())} µs.`,
-    "; calls a second; CPU µs per call; KiB per client, live objects; resident",
-  ],
+  `One daemon in memory; each envelope has one SET. The check of a signature in a loop: RSA-2048 ${verifyMicros(rsa)} µs, Ed25519 ${verifyMicros(makeKeyPair())} µs.`,
+  "; calls a second; CPU µs per call; KiB per client, live objects; resident",
   async (count) => [
     await clientsRow(count, "ed25519"),
     await clientsRow(count, "rsa"),
@@ -259,25 +258,19 @@ await reportPart(
 );
 await reportPart(
   "members",
-  [
-    `Daemons in memory that are peers of each other. One client sends signed SETs (RSA-2048) to all of them, one after the other. What idle members use is subtracted. The bytes include the answer to the client.`,
-    "members; CPU µs per write and member; bytes that a member sends per write; idle: CPU ms a second and member; bytes a second and member; resident MiB",
-  ],
+  `Daemons in memory that are peers of each other. One client sends signed SETs (RSA-2048) to all of them, one after the other. What idle members use is subtracted. The bytes include the answer to the client.`,
+  "members; CPU µs per write and member; bytes that a member sends per write; idle: CPU ms a second and member; bytes a second and member; resident MiB",
   async (count) => [await membersRow(count)],
 );
 await reportPart(
   "keys",
-  [
-    `A daemon with \`--data\`, started with signed envelopes of ${COMMANDS_PER_ENVELOPE} SETs (keys of 16 bytes, values of 14), and redis-server with the same keys. While each server makes a snapshot (the daemon in a thread, redis-server by BGSAVE in another process), a client sends a PING one millisecond after each answer: p99 and maximum of its latency, and the greatest CPU time of the daemon's main thread between two answers.`,
-    "keys; bytes per key: redis-server, used_memory; dbsyncd, live objects; resident; resident during a snapshot; PING during it, p99 and maximum, ms; main thread, CPU ms; redis-server: PING, p99 and maximum, ms; start without a snapshot, CPU s; start with it, CPU s",
-  ],
+  `A daemon with \`--data\`, started with signed envelopes of ${COMMANDS_PER_ENVELOPE} SETs (keys of 16 bytes, values of 14), and redis-server with the same keys. While each server makes a snapshot (the daemon in a thread, redis-server by BGSAVE in another process), a client sends a PING one millisecond after each answer: p99 and maximum of its latency, and the greatest CPU time of the daemon's main thread between two answers.`,
+  "keys; bytes per key: redis-server, used_memory; dbsyncd, live objects; resident; resident during a snapshot; PING during it, p99 and maximum, ms; main thread, CPU ms; redis-server: PING, p99 and maximum, ms; start without a snapshot, CPU s; start with it, CPU s",
   async (count) => [await keysRow(count)],
 );
 await reportPart(
   "entries",
-  [
-    `A daemon with \`--data\`, started with signed envelopes (RSA-2048) of one SET each, to ${inEnglish(KEYS_OF_ENTRIES)} keys. Each figure but the starts is per entry.`,
-    "entries; bytes on the disk; live objects; live objects after a start with a snapshot; start without a snapshot, CPU s; start with it, CPU s",
-  ],
+  `A daemon with \`--data\`, started with signed envelopes (RSA-2048) of one SET each, to ${inEnglish(KEYS_OF_ENTRIES)} keys. Each figure but the starts is per entry.`,
+  "entries; bytes on the disk; live objects; live objects after a start with a snapshot; start without a snapshot, CPU s; start with it, CPU s",
   async (count) => [await entriesRow(count)],
 );

@@ -7,7 +7,7 @@
 import { startProgram } from "../test/support/daemon-process.js";
 import { programPaths } from "../test/support/programs.js";
 import { SqlLineClient } from "../test/support/sql-line-client.js";
-import { TextClient } from "./clients.js";
+import { openText, type TextClient } from "./clients.js";
 import { alternate, measureClients, median } from "./measure.js";
 import { inEnglish, isSmoke, met, ofClients, report, table } from "./report.js";
 import { startFace } from "./servers.js";
@@ -84,8 +84,7 @@ const CACHED: readonly Case[] = [
 ];
 
 async function openSql(port: number): Promise<TextClient> {
-  const isError = (answer: string) => answer.includes("Hadisoana : ");
-  const client = await TextClient.open(port, { end: "\nEND\n", isError });
+  const client = await openText(port, "\nEND\n", (answer) => answer.includes("Hadisoana : "));
   await client.ask(["use d;"]);
   return client;
 }
