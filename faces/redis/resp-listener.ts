@@ -202,7 +202,7 @@ class RespDialect extends Dialect<Argv> {
   #mayRunAhead(argv: Argv, pending: number): boolean {
     const { heldBytes } = this.#session;
     const isFull = pending >= UNANSWERED_MAX || heldBytes > this.#server.host.limits.maxHeldBytes;
-    return !isFull && this.#session.mayRunConcurrently(argv, pending);
+    return !isFull && this.#session.mayRunAhead(argv, pending);
   }
 
   get silenceMaxMs(): number {

@@ -265,7 +265,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
     if (denial !== null) return this.#reject(argv, this.#denied(denial, found, argv));
     this.last = found;
     if (this.queued === null || found.inTransaction === "at-once") {
-      if (this.server.path.appliesAhead) this.letsFollow = mayRunAhead(this, found, 0, 0);
+      if (this.server.path.appliesAhead) this.letsFollow = isAllowedAhead(this, found, 0, 0);
       return this.call(found, argv);
     }
     this.queued.push({ route: found, argv });
@@ -344,23 +344,24 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
   }
 
   /**
-   * Returns whether a command may run while replies are pending. A write may run after other writes, because writes are
-   * recorded in order. If the path sends commands to other daemons in order, any command for the databases may run. If
-   * writes are applied before they are answered, most commands may run.
+   * Returns whether a command may run while earlier commands are not answered. A write may run after other writes,
+   * because writes are recorded in order. If the path sends commands to other daemons in order, any command for the
+   * databases may run. If writes are applied before they are answered, most commands may run.
+   * @param pending  the number of unanswered commands
    */
-  mayRunConcurrently(argv: readonly ByteString[], pending: number): boolean {
+  mayRunAhead(argv: readonly ByteString[], pending: number): boolean {
     const { forwards, appliesAhead } = this.server.path;
     if (!appliesAhead) {
-      if (this.last === null || !isPlain(this.last, forwards)) return false;
+      if (this.last === null || !isAnsweredInOrder(this.last, forwards)) return false;
       const found = this.routes.find(argv);
-      return found instanceof CommandFailure || (this.queued === null && isPlain(found, forwards));
+      return found instanceof CommandFailure || (this.queued === null && isAnsweredInOrder(found, forwards));
     }
     if (!this.letsFollow) return false;
     const found = this.routes.find(argv);
     if (found instanceof CommandFailure) return true;
     return (
       (this.queued !== null && found.inTransaction !== "at-once") ||
-      mayRunAhead(this, found, argv.length, pending)
+      isAllowedAhead(this, found, argv.length, pending)
     );
   }
 
@@ -450,7 +451,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
  * Returns whether a command is answered in the order of arrival, without waiting for data, a time or other daemons.
  * @param forwards  whether the daemon sends commands to other daemons, which answer even reads in that order
  */
-function isPlain({ writes, handler, mayWait }: Route, forwards: boolean): boolean {
+function isAnsweredInOrder({ writes, handler, mayWait }: Route, forwards: boolean): boolean {
   return (writes || forwards) && handler === null && !mayWait;
 }
 
@@ -467,12 +468,13 @@ const IMMEDIATE: ReadonlySet<string> = new Set(["MULTI", "DISCARD", "UNWATCH", "
 const AFTER_EARLIER: ReadonlySet<string> = new Set(["WATCH", "SELECT"]);
 
 /**
- * Whether a command of a connection may run while earlier commands are not answered.
+ * Returns whether a command may run while earlier commands are not answered, if writes are applied before they are
+ * answered.
  * @param route  the command, which is not queued in a transaction
  * @param words  the number of its arguments, including the name
  * @param pending  the number of unanswered commands
  */
-function mayRunAhead(session: RespSession, route: Route, words: number, pending: number): boolean {
+function isAllowedAhead(session: RespSession, route: Route, words: number, pending: number): boolean {
   const { command, handler, mayWait } = route;
   const isEarlierApplied = session.lastWrite.unapplied === 0;
   if (IMMEDIATE.has(command.name)) return true;
@@ -492,11 +494,11 @@ function mayRunAhead(session: RespSession, route: Route, words: number, pending:
     );
   }
   if (command.runsScript === true) return session.server.scripts.isReady;
-  if (command.name === "EXEC") return execMayRunAhead(session, isEarlierApplied);
+  if (command.name === "EXEC") return isExecAllowedAhead(session, isEarlierApplied);
   return isEarlierApplied && AFTER_EARLIER.has(command.name);
 }
 
-function execMayRunAhead({ queued, watched, server }: RespSession, isEarlierApplied: boolean): boolean {
+function isExecAllowedAhead({ queued, watched, server }: RespSession, isEarlierApplied: boolean): boolean {
   if (queued === null) return true;
   // Whether an absent key was created in the meantime is known only when the earlier commands are applied.
   if (!isEarlierApplied && watched.size > 0) return false;
