@@ -101,8 +101,7 @@ function combined(uses: readonly Use[], combine: (values: readonly number[]) => 
 }
 
 async function loaded(count: number): Promise<Sample[]> {
-  const args = ["--fsync", "always", ...LIMITS];
-  await using trio = await Trio.start(args, count, { app: makeKeyPair("rsa") });
+  await using trio = await Trio.start(["--fsync", "always", ...LIMITS], count, { app: makeKeyPair("rsa") });
   const samples: Sample[] = [];
   const startedAt = performance.now();
   const seconds = () => (performance.now() - startedAt) / 1000;

@@ -133,14 +133,10 @@ await using server = await startDaemon({ node: process.execPath, build: buildRoo
 for (const [name, start] of Object.entries(STARTS)) {
   const starts = await alternate(subjects, { rounds: ROUNDS }, (subject) => start(subject, server));
   for (const [i, { wall, cpu }] of starts.map(medians).entries())
-    rows.push([name, ...nameOf(subjects[i] as Subject), wall.toFixed(3), cpu.toFixed(3)]);
+    rows.push([name, ...nameOf(i), wall.toFixed(3), cpu.toFixed(3)]);
 }
 const ratios = (await alternate(subjects, { rounds: CALL_ROUNDS }, firstSeconds)).map(medians);
-const ratioRows = ratios.map(({ rate, perCpu }, i) => [
-  ...nameOf(subjects[i] as Subject),
-  rate.toFixed(2),
-  perCpu.toFixed(2),
-]);
+const ratioRows = ratios.map(({ rate, perCpu }, i) => [...nameOf(i), rate.toFixed(2), perCpu.toFixed(2)]);
 const head = subjects.length === 1 ? [] : ["build", "Node"];
 report(
   "start",
@@ -155,7 +151,9 @@ ${table([...head, "calls per second", "calls per CPU second"], ratioRows)}`,
   isSmoke || subjects.length > 1,
 );
 
-function nameOf({ node, build }: Subject): readonly string[] {
+/** Returns the cells that name the subject with an index, or none if there is only one subject. */
+function nameOf(index: number): readonly string[] {
   if (subjects.length === 1) return [];
+  const { node, build } = subjects[index] as Subject;
   return [build, spawnSync(node, ["--version"], { encoding: "utf8" }).stdout.trim()];
 }
