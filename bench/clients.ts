@@ -60,15 +60,16 @@ function markedReader(end: string): AnswerReader<string> {
   return {
     push: (chunk) => {
       const answers: string[] = [];
-      let rest = tail + chunk.toString("latin1");
-      for (let at = rest.indexOf(end); at >= 0; at = rest.indexOf(end)) {
-        answers.push(beginning + rest.slice(0, at));
+      const text = tail + chunk.toString("latin1");
+      let from = 0;
+      for (let at = text.indexOf(end); at >= 0; at = text.indexOf(end, from)) {
+        answers.push(beginning + text.slice(from, at));
         beginning = "";
-        rest = rest.slice(at + end.length);
+        from = at + end.length;
       }
-      const tailAt = Math.max(0, rest.length - end.length + 1);
-      beginning += rest.slice(0, tailAt);
-      tail = rest.slice(tailAt);
+      const tailAt = Math.max(from, text.length - end.length + 1);
+      beginning += text.slice(from, tailAt);
+      tail = text.slice(tailAt);
       return answers;
     },
   };
