@@ -239,14 +239,17 @@ const REFUSED: readonly [args: readonly string[], code: number, stderr: RegExp][
 ];
 
 /**
- * Returns the exit code and error of dbsyncd for invalid arguments, from its code in this process or from a process.
+ * Returns the exit code and error of dbsyncd for invalid arguments. Only a start that fails neither while it reads its
+ * options nor while it reads its files runs as a process.
  */
 async function refusalOf(args: readonly string[]): Promise<{ code: number | null; stderr: string }> {
-  try {
-    await readCommandLine(args, {});
-  } catch (problem) {
-    assert.ok(problem instanceof StartError, String(problem));
-    return { code: problem.exitCode, stderr: problem.message };
+  for (const words of [args, [...args, "--check-config"]]) {
+    try {
+      await readCommandLine(words, {});
+    } catch (problem) {
+      assert.ok(problem instanceof StartError, String(problem));
+      return { code: problem.exitCode, stderr: problem.message };
+    }
   }
   return await runDaemon(args.includes("-p") ? args : [...args, "-p", "0"]);
 }
@@ -374,9 +377,11 @@ test("the environment variable of a switch may be false", async () => {
 });
 
 test("--check-config reads the same files as a start", async () => {
-  const { code, stderr } = await runDaemon(["--check-config", "-s", join(folder, "nowhere.pem")]);
-  assert.equal(code, 1);
-  assert.match(stderr, /nowhere\.pem does not exist/);
+  const args = ["-s", join(folder, "nowhere.pem")];
+  const [started, checked] = await Promise.all([runDaemon(args), runDaemon([...args, "--check-config"])]);
+  assert.equal(started.code, 1);
+  assert.match(started.stderr, /nowhere\.pem does not exist/);
+  assert.deepEqual(checked, started);
 });
 
 test("paths in the configuration file are relative to its folder", async () => {
