@@ -24,9 +24,12 @@ import {
   UnsyncedStorage,
 } from "./support/timeline-subject.js";
 
+/** The damaged entry of 600: in the middle, near the beginning, or near the end. */
+const DAMAGED = [300, 5, 595];
+
 test("a damaged entry found by a read is received again and not applied twice", async () => {
   const subject = await fiveMinutes();
-  for (const which of [5, 300, 595]) {
+  for (const which of DAMAGED) {
     const entry = subject.entries[which] as Entry;
     subject.damage(entry);
     assert.equal(subject.timeline.read(orderKeyOf(entry)), null);
@@ -39,7 +42,7 @@ test("a damaged entry found by a read is received again and not applied twice", 
 });
 
 test("a damaged entry found at a restart is received again and not lost", async () => {
-  for (const which of [5, 300, 595]) {
+  for (const which of some(DAMAGED)) {
     for (const isRead of [false, true]) {
       const subject = await fiveMinutes();
       const entry = subject.entries[which] as Entry;
@@ -77,7 +80,7 @@ test("a damaged entry before a snapshot is in the state after a restart, and the
 /** The turns after which an event occurs. A refold of 600 entries takes ten turns, so the last event is after it. */
 const MOMENTS = [0, 2, ...some([6, 9], 0), 40];
 
-for (const which of [5, 300, 595]) {
+for (const which of some(DAMAGED)) {
   for (const found of ["by a read", "by the refold"] as const) {
     test(`entry ${which} of 600, damaged around a refold and found ${found}, is neither lost nor applied twice`, async () => {
       for (const [i, damagedAfter] of MOMENTS.entries())
