@@ -11,15 +11,18 @@ export interface Served extends AsyncDisposable {
   readonly port: number;
 }
 
+/** On a busy machine, a script that removes 20,000 jobs may run for longer than the default limit of 5 s. */
+const LUA_TIME_LIMIT = ["--lua-time-limit", "5m"];
+
 const startAlone = (flag: string, served: LibraryClients) => async (): Promise<Served> => {
-  const daemon = await startDaemon([flag, "0"]);
+  const daemon = await startDaemon([flag, "0", ...LUA_TIME_LIMIT]);
   return { port: await daemon.portOf(served), [Symbol.asyncDispose]: () => daemon[Symbol.asyncDispose]() };
 };
 
 /** Starts three connected daemons with data folders. @returns the first */
 async function startOneOfThree(served: LibraryClients): Promise<Served> {
   // A busy machine may stop a daemon for seconds.
-  const trio = await Trio.start(["--standstill", "1m", "--resp", "0", "--mongo", "0"]);
+  const trio = await Trio.start(["--standstill", "1m", "--resp", "0", "--mongo", "0", ...LUA_TIME_LIMIT]);
   await authorizeDaemons(trio);
   return {
     port: await trio.daemon(0).portOf(served),
