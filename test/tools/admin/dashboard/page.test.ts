@@ -117,6 +117,9 @@ test("the page shows three daemons, one that stops and starts, late writes, and 
   assert.deepEqual(await tab.run("window.violations"), []);
 });
 
+/** The number of frames that one call of the browser sends to the page. */
+const CALL_FRAMES = 50;
+
 test("an open page keeps no more data than it shows", { skip: skipUnlessFull }, async () => {
   await using chromium = await startChromium();
   const { tab } = chromium;
@@ -135,6 +138,11 @@ test("an open page keeps no more data than it shows", { skip: skipUnlessFull }, 
     }
     return document.querySelectorAll("*").length;
   })()`;
-  const before = Number(await tab.run(frames(0, 300)));
-  assert.equal(Number(await tab.run(frames(300, 900))), before);
+  // A busy browser answers a call with many frames too late.
+  const elementsAfter = async (from: number, to: number) => {
+    for (let i = from; i < to - CALL_FRAMES; i += CALL_FRAMES) await tab.run(frames(i, i + CALL_FRAMES));
+    return Number(await tab.run(frames(to - CALL_FRAMES, to)));
+  };
+  const before = await elementsAfter(0, 300);
+  assert.equal(await elementsAfter(300, 900), before);
 });
