@@ -73,13 +73,12 @@ async function ask(index: number, ...argv: ByteString[]): Promise<Reply | null> 
 }
 
 /**
- * Sends a read to a daemon until it answers without a flag. A daemon that has not reached NATS in time at its start
- * serves what it has, with a flag.
+ * Sends a read until it is answered without a flag. A daemon that has not reached NATS in time at its start serves what
+ * it has, with a flag.
  */
-async function askCurrent(index: number, ...argv: ByteString[]): Promise<Reply | null> {
+async function currentReply(client: EnvelopeClient, ...argv: ByteString[]): Promise<Reply | null> {
   let reply: Reply | null = null;
-  await until(`daemon ${index} answers ${argv.join(" ")} without a flag`, async () => {
-    using client = await open(index);
+  await until(`${argv.join(" ")} is answered without a flag`, async () => {
     const answer = await client.ask([argv]);
     if (answer.kind !== "result" || answer.flags[0] !== "") return false;
     reply = answer.replies[0] ?? null;
@@ -200,10 +199,7 @@ test("a daemon refuses a unit that exceeds its limits, but applies it if another
     args: ["-s", app.file, "--order", `nats://127.0.0.1:${nats.port}/writes`, "--max-unit-steps", "10000"],
   });
   using client = await EnvelopeClient.open(bounded.port, app);
-  await until("the daemon has reached NATS", async () => {
-    const answer = await client.ask([["GET", "large"]]);
-    return answer.kind === "result" && answer.flags[0] === "";
-  });
+  assert.deepEqual(await currentReply(client, "GET", "large"), { kind: "nil" });
   const grow = ["SETRANGE", "large", "2000000", "x"];
   const answer = await client.ask([grow]);
   assert.ok(answer.kind === "refused");
@@ -254,7 +250,8 @@ test("a stopped daemon catches up when it resumes, and a killed daemon catches u
   for (let i = 1; i <= 100; i++) await client.replies([["INCR", "meanwhile"]]);
   daemonAt(lagging).kill("SIGCONT");
   await start(killed);
-  assert.deepEqual(await askCurrent(killed, "GET", "meanwhile"), text("100"));
+  using returned = await open(killed);
+  assert.deepEqual(await currentReply(returned, "GET", "meanwhile"), text("100"));
   await all(text("100"), "GET", "meanwhile");
 });
 
@@ -385,7 +382,8 @@ test("a daemon continues from the snapshot in its folder; without a folder it re
   await manager.streams.purge("writes", { seq: Number(line["seq"]) + 1 });
   await client.replies([add]);
   daemons[withFolder] = await startDaemon(keeping);
-  assert.deepEqual(await askCurrent(withFolder, "GET", "kept"), text(String(SNAPSHOT_ENTRIES + 1)));
+  using restarted = await open(withFolder);
+  assert.deepEqual(await currentReply(restarted, "GET", "kept"), text(String(SNAPSHOT_ENTRIES + 1)));
   assert.deepEqual(await ask(withFolder, "INCR", "kept"), { kind: "integer", value: SNAPSHOT_ENTRIES + 2 });
 
   daemons[withoutFolder] = await startDaemon(optionsOf(withoutFolder));
