@@ -95,8 +95,8 @@ export const elapsedText = (since: number): string =>
   `${((performance.now() - since) / SECOND_MS).toFixed(1)} s`;
 
 /**
- * Processes all items, `concurrency` of them at a time. After a failure it starts no further item, waits for those in progress, and throws the first
- * error.
+ * Processes all items, `concurrency` of them at a time. After a failure it starts no further item, waits for those in
+ * progress, and throws the first error.
  */
 export async function forEachConcurrently<T>(
   items: AsyncGenerator<T> | Generator<T>,
