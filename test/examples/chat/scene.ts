@@ -11,6 +11,7 @@ import { WebSocket } from "ws";
 import { PROTOCOL, type ServerFrame } from "../../../examples/chat/page-frames.js";
 import { ChatServer } from "../../../examples/chat/server.js";
 import { type Limits, settingsOf } from "../../../examples/chat/settings.js";
+import { killedAtExit } from "../../support/child-process.js";
 import { type Served, startDaemon } from "../../support/daemon-process.js";
 import { freePort } from "../../support/free-port.js";
 import { buildRoot } from "../../support/repository.js";
@@ -163,10 +164,11 @@ export async function spawnServer(
   const settings = { ...Object.fromEntries(patient), ...values, PORT: String(port) };
   const lines = Object.entries(settings).map(([name, value]) => `${name}=${value}`);
   writeFileSync(config, lines.join("\n"));
-  const child = spawn(process.execPath, [join(buildRoot, "examples/chat/main.js"), config], {
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  process.once("exit", () => child.kill("SIGKILL"));
+  const child = killedAtExit(
+    spawn(process.execPath, [join(buildRoot, "examples/chat/main.js"), config], {
+      stdio: ["ignore", "pipe", "inherit"],
+    }),
+  );
   const exited = once(child, "exit");
   let isServing = false;
   for await (const line of createInterface({ input: child.stdout }))

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
+import { killedAtExit } from "../../support/child-process.js";
 import { freePort } from "../../support/free-port.js";
 import { buildRoot, repositoryRoot } from "../../support/repository.js";
 
@@ -49,14 +50,13 @@ export class Terminal implements AsyncDisposable {
     const path = join(buildRoot, (bin[program] ?? program).replace(/^dist\//, ""));
     const { NODE_TEST_CONTEXT: _, ...others } = process.env;
     const env = { ...others, ...this.#variables };
-    const child = spawn(process.execPath, [path, ...args], { cwd: this.#folder, env, stdio: "pipe" });
+    const child = killedAtExit(
+      spawn(process.execPath, [path, ...args], { cwd: this.#folder, env, stdio: "pipe" }),
+    );
     for (const stream of [child.stdout, child.stderr])
       stream.on("data", (chunk: Buffer) => (this.output += chunk.toString()));
     child.stdin.on("error", () => {});
     if (input !== null) child.stdin.end(input);
-    const end = () => void child.kill("SIGKILL");
-    process.once("exit", end);
-    child.once("exit", () => process.off("exit", end));
     this.#child = child;
   }
 
