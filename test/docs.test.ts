@@ -70,13 +70,14 @@ function userFolder(): string {
   return folder;
 }
 
+/** Matches the ports in a document: the argument of an option or of the function `configure`, or part of an address. */
+const PORT = /(?<=(?:-p|--port|--resp|--json|--admin|^configure .*) |127\.0\.0\.1:|localhost:)\d{4,5}\b/gm;
+
 /** Replaces the ports in a document, including the default port, with free ports. */
 async function withFreePorts(text: string): Promise<{ document: string; port: string }> {
   const ports = new Map([["1111", String(await freePort())]]);
-  for (const [port] of text.matchAll(/\b(?:1111|1112|1113|2222|6379|6380|8888|8889|9464|9465|9466)\b/g)) {
-    if (!ports.has(port)) ports.set(port, String(await freePort()));
-  }
-  const document = text.replace(/\b\d{4}\b/g, (port) => ports.get(port) ?? port);
+  for (const [port] of text.matchAll(PORT)) if (!ports.has(port)) ports.set(port, String(await freePort()));
+  const document = text.replace(/\b\d{4,5}\b/g, (port) => ports.get(port) ?? port);
   return { document, port: ports.get("1111") as string };
 }
 
