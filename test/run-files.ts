@@ -1,7 +1,7 @@
 /**
  * `node run-files.js MS LANES FILE…`: runs test files, each for at most MS milliseconds, LANES in parallel. This
  * process leads a process group. If a file hangs and is killed, the servers that it started are killed as well. If
- * only a few files fail, they run again, one at a time.
+ * only a few files fail, they run again, one at a time. The parent receives a message if a test has failed.
  */
 import { existsSync } from "node:fs";
 import { run, type TestsStream } from "node:test";
@@ -52,6 +52,7 @@ async function main(): Promise<string> {
   const first = await runAll(files, Number(lanes));
   const text = first.failures() + first.longest();
   if (first.failedFiles.length === 0) return text;
+  process.send?.("A test has failed.");
   if (mayRunAgain(first)) {
     print(`\nRunning again, alone: ${first.failedFiles.map(sourcePath).join(", ")}\n`);
     const second = await runAll(first.failedFiles, 1);

@@ -38,8 +38,22 @@ test("a word in the name of a parent folder selects no test file, and a file tha
   const leaving = run("daemon/store/");
   assert.equal(leaving.status, 1, leaving.stdout);
   assert.match(leaving.stderr, /Tests have left files in the temporary folder\. .*: left-behind$/m);
+  writeFileSync(join(folder, "test/daemon/store/empty.test.js"), LEAVES_A_FILE_WHEN_FAILING);
+  const failing = run("daemon/store/");
+  assert.equal(failing.status, 0, failing.stdout);
+  assert.match(failing.stdout, /passed when they ran again, alone/);
   rmSync(above, { recursive: true });
 });
+
+const LEAVES_A_FILE_WHEN_FAILING = `
+  import { existsSync, writeFileSync } from "node:fs";
+  import { tmpdir } from "node:os";
+  const file = tmpdir() + "/left-behind";
+  if (!existsSync(file)) {
+    writeFileSync(file, "");
+    throw new Error("this once");
+  }
+`;
 
 const LEAVES_A_FILE = `
   import { writeFileSync } from "node:fs";

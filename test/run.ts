@@ -67,8 +67,8 @@ function main(words: readonly string[]): void {
     ...sharedInFull,
     ...shared(usual, "together-usual"),
   ];
-  runFiles(paths, () => {
-    reportLeftFiles(scratch);
+  runFiles(paths, ({ hasFailed }) => {
+    if (!hasFailed) reportLeftFiles(scratch);
     rmSync(scratch, { recursive: true });
     if (words.length === 0) console.log(HOW_TO_RUN_MORE);
   });
@@ -77,10 +77,10 @@ function main(words: readonly string[]): void {
 /** Matches the files in the temporary folder that are not from tests: programs of groups, and Node's cache for npm. */
 const NOT_LEFT = /^(together(-usual)?-\d+\.mjs|node-compile-cache)$/;
 
-/** Fails a successful run if its tests have left files in the temporary folder. Tests that fail may leave files. */
+/** Fails the run if its tests have left files in the temporary folder. */
 function reportLeftFiles(scratch: string): void {
   const left = readdirSync(scratch).filter((name) => !NOT_LEFT.test(name));
-  if (left.length === 0 || process.exitCode !== 0) return;
+  if (left.length === 0) return;
   console.error(
     `Tests have left files in the temporary folder. Remove them in the tests: ${left.join(", ")}`,
   );
@@ -91,12 +91,15 @@ function reportLeftFiles(scratch: string): void {
  * Runs the files in a process group. All processes of the group end with its leader, or when this process is
  * terminated.
  */
-function runFiles(files: readonly string[], ended: () => void): void {
+function runFiles(files: readonly string[], ended: (run: { readonly hasFailed: boolean }) => void): void {
   const program = join(buildRoot, "test/run-files.js");
   const leader = spawn(process.execPath, [program, String(FILE_MS_MAX), String(LANES), ...files], {
-    stdio: "inherit",
+    stdio: ["inherit", "inherit", "inherit", "ipc"],
     detached: true,
   });
+  // Tests that fail may leave files, even if they pass when they run again.
+  let hasFailed = false;
+  leader.once("message", () => (hasFailed = true));
   const endGroup = () => {
     try {
       process.kill(-leader.pid!, "SIGKILL");
@@ -108,7 +111,7 @@ function runFiles(files: readonly string[], ended: () => void): void {
   leader.once("exit", (code) => {
     endGroup();
     process.exitCode = code ?? 1;
-    ended();
+    ended({ hasFailed: hasFailed || code !== 0 });
   });
 }
 
