@@ -9,12 +9,19 @@ import { pathToFileURL } from "node:url";
 /** The number of files per process. A group of this size takes a few seconds. */
 const FILES = 24;
 
+/** The number of files per process if they start processes of their own, for which they mostly wait. */
+const WAITING_FILES = 6;
+
 /**
  * Matches files that need their own process: they use hooks that delay other files, child processes, or state of the
- * process.
+ * process. `beforeEach` with a function that is not async may be shared: it runs before each test of the group, so it
+ * must be cheap.
  */
 const ALONE =
-  /^(before|afterEach|beforeEach\(async)\b|(?<!-)\bprocess\.|\bmock\b|"node:(v8|child_process)"|\bseedNameHash\b|support\/(daemon-process|run-program|redis-server|redis-cli|php)\.js"/m;
+  /^(before|afterEach|beforeEach\(async)\b|(?<!-)\bprocess\.|\bmock\b|"node:(v8|child_process)"|\bseedNameHash\b/m;
+
+/** Matches files that start processes with a helper, which ends them. */
+const WAITING = /support\/(daemon-process|run-program|redis-server|redis-cli|php)\.js"/;
 
 const GATE = new URL("./together-gate.js", import.meta.url).href;
 
@@ -33,17 +40,35 @@ export interface Sharing {
  * @param files  as absolute paths
  */
 export function together(files: readonly string[], { folder, lanes, name = "together" }: Sharing): string[] {
-  const sharing = files.filter((file) => !ALONE.test(readFileSync(file, "utf8")));
-  const count = Math.max(lanes, Math.ceil(sharing.length / FILES));
-  if (sharing.length <= count) return [...files];
-  const groups = Array.from({ length: count }, (_, number) => {
-    const group = join(folder, `${name}-${number + 1}.mjs`);
-    // Adjacent files are similar, and often slow together, so they are distributed over the groups.
-    const members = sharing.filter((_, i) => i % count === number);
-    const imports = members.map((file) => `import "${pathToFileURL(file).href}";\n`);
-    writeFileSync(group, `import { openGate } from "${GATE}";\n${imports.join("")}openGate();\n`);
-    return group;
-  });
-  const isAlone = (file: string) => !sharing.includes(file);
-  return [...groups, ...files.filter(isAlone)];
+  const texts = new Map(files.map((file) => [file, readFileSync(file, "utf8")]));
+  const sharing = files.filter((file) => !ALONE.test(texts.get(file)!));
+  const isWaiting = (file: string) => WAITING.test(texts.get(file)!);
+  const groups = [
+    ...grouped(sharing.filter(isWaiting), { size: WAITING_FILES, lanes }),
+    ...grouped(
+      sharing.filter((file) => !isWaiting(file)),
+      { size: FILES, lanes },
+    ),
+  ];
+  const alone = files.filter((file) => !sharing.includes(file));
+  return [...groups.map((members, i) => program(members, join(folder, `${name}-${i + 1}.mjs`))), ...alone];
+}
+
+/** Distributes files over groups: at least one per lane, so that no lane is without work at the end. */
+function grouped(
+  files: readonly string[],
+  { size, lanes }: { readonly size: number; readonly lanes: number },
+): string[][] {
+  const count = Math.min(files.length, Math.max(lanes, Math.ceil(files.length / size)));
+  // Adjacent files are similar, and often slow together, so they are distributed over the groups.
+  return Array.from({ length: count }, (_, number) => files.filter((_, i) => i % count === number));
+}
+
+/** Writes a program that imports the files of a group. @returns its path, or that of the only file */
+function program(members: readonly string[], path: string): string {
+  const [only] = members;
+  if (only !== undefined && members.length === 1) return only;
+  const imports = members.map((file) => `import "${pathToFileURL(file).href}";\n`);
+  writeFileSync(path, `import { openGate } from "${GATE}";\n${imports.join("")}openGate();\n`);
+  return path;
 }
