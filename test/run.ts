@@ -22,9 +22,6 @@ const FILE_MS_MAX = 1_500_000;
 /** The number of parallel processes. It exceeds the number of processors, since many test files mostly wait. */
 const LANES = availableParallelism() + amount(3, 4);
 
-/** Node's arguments for each test file: a larger area for new objects, since tests keep few of those they make. */
-const NODE_ARGS = ["--min-semi-space-size=16", "--max-semi-space-size=64"];
-
 const HOW_TO_RUN_MORE = `
 These were the usual tests. There are more:
   DBSYNC_FULL=1 npm test               all cases of long tests, and the files of test/support/full-files.ts
@@ -96,8 +93,7 @@ function reportLeftFiles(scratch: string): void {
  */
 function runFiles(files: readonly string[], ended: (run: { readonly hasFailed: boolean }) => void): void {
   const program = join(buildRoot, "test/run-files.js");
-  const args = [...NODE_ARGS, program, String(FILE_MS_MAX), String(LANES), ...files];
-  const leader = spawn(process.execPath, args, {
+  const leader = spawn(process.execPath, [program, String(FILE_MS_MAX), String(LANES), ...files], {
     stdio: ["inherit", "inherit", "inherit", "ipc"],
     detached: true,
   });
