@@ -199,7 +199,7 @@ test("a daemon refuses a unit that exceeds its limits, but applies it if another
     args: ["-s", app.file, "--order", `nats://127.0.0.1:${nats.port}/writes`, "--max-unit-steps", "10000"],
   });
   using client = await EnvelopeClient.open(bounded.port, app);
-  assert.deepEqual(await currentReply(client, "GET", "large"), { kind: "nil" });
+  assert.deepEqual(await currentReply(client, "GET", "large"), NIL);
   const grow = ["SETRANGE", "large", "2000000", "x"];
   const answer = await client.ask([grow]);
   assert.ok(answer.kind === "refused");
