@@ -146,6 +146,21 @@ test("files that share a process run their tests when all files are loaded", () 
   assert.doesNotMatch(output, /LATER/);
 });
 
+test("files that share a process have their own hooks, and a failure names its file, which runs again alone", () => {
+  const hooks =
+    'import { beforeEach, before } from "node:test"; let runs = 0; beforeEach(async () => void runs++);';
+  const counts = (before: number) =>
+    `${hooks} before(async () => void (runs = ${before})); test("counts", () => { if (runs !== ${before + 1}) throw new Error(String(runs)); });`;
+  const { status, output } = runFiles([counts(3), FAILS_ONCE, counts(5)], { isShared: true });
+  assert.equal(status, 0, output);
+  assert.match(output, /^✔ counts \(/m, "as in a file of its own");
+  assert.match(output, /^✖ file-1\.test\.mjs > fails once\n {2}Error: this once\n/m);
+  assert.match(output, /Running again, alone: file-1\.test\.mjs/);
+  const unreadable = runFiles([PASSES, 'throw new Error("at its start");'], { isShared: true });
+  assert.equal(unreadable.status, 1, unreadable.output);
+  assert.match(unreadable.output, /^✖ file-1\.test\.mjs\n.*at its start/m);
+});
+
 test("if a file hangs, the tests that have not ended are named", () => {
   const hangs = 'test("never ends", () => new Promise(() => void setInterval(() => {}, 1000)));';
   const { status, output } = runFiles([`${PASSES} ${hangs}`, PASSES]);

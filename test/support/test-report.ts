@@ -1,5 +1,5 @@
 /** Prints the events of a test run: a line for each test, and each failure once, at the end, with its file. */
-import { basename, join, relative } from "node:path";
+import { basename, isAbsolute, join, relative } from "node:path";
 import type { TestsStream } from "node:test";
 import { inspect } from "node:util";
 import { repositoryRoot } from "./repository.js";
@@ -18,11 +18,15 @@ interface Failure {
   readonly error: unknown;
 }
 
-/** The part of a test event that is printed. */
-interface TestEvent {
+interface PlacedEvent {
   readonly name: string;
+  /** The number of tests and suites that contain the test. */
   readonly nesting: number;
   readonly file?: string;
+}
+
+/** The part of a test event that is printed. */
+interface TestEvent extends PlacedEvent {
   readonly skip?: string | boolean;
   readonly todo?: string | boolean;
   readonly details: {
@@ -51,6 +55,8 @@ export class TestReport {
   readonly #running = new Set<string>();
   /** The tests that contain the current one, by file and nesting. */
   readonly #parents = new Map<string, string[]>();
+  /** The file whose suite contains the current test, if the file shares a process. Tests start and end in the order of the processes. */
+  #suiteOf: string | undefined;
   readonly #print: (text: string) => void;
   /** Whether a test or a file exceeded its time limit. Then no file runs again, since it would probably hang again. */
   hasHung = false;
@@ -71,7 +77,7 @@ export class TestReport {
     stream
       .on("test:start", (event) => this.#start(event))
       .on("test:dequeue", (event) => {
-        if (!isFile(event)) this.#running.add(placeOf(event));
+        if (!isFile(event) && !isSuiteOfFile(event)) this.#running.add(placeOf(event));
       })
       .on("test:complete", (event) => {
         if (isFile(event)) this.#processes.set(event.file!, event.details.duration_ms);
@@ -90,21 +96,23 @@ export class TestReport {
       });
   }
 
-  #start({
-    name,
-    nesting,
-    file = "",
-  }: {
-    readonly name: string;
-    readonly nesting: number;
-    readonly file?: string;
-  }): void {
+  #start(event: PlacedEvent): void {
+    if (event.nesting === 0) this.#suiteOf = isSuiteOfFile(event) ? event.name : undefined;
+    const { name, nesting, file = "" } = this.#inItsFile(event);
     const names = this.#parents.get(file) ?? [];
     names.length = nesting;
     this.#parents.set(file, [...names, name]);
   }
 
-  #end(event: TestEvent): void {
+  /** Returns an event of a file that shares a process as it would be if the file had its own. */
+  #inItsFile<Event extends PlacedEvent>(event: Event): Event {
+    const file = this.#suiteOf;
+    if (file === undefined) return event;
+    return { ...event, file, nesting: Math.max(0, event.nesting - 1) };
+  }
+
+  #end(inProcess: TestEvent): void {
+    const event = this.#inItsFile(inProcess);
     const { name, nesting, file = name, details } = event;
     const isOfFile = isFile({ name, file });
     if (nesting === 0)
@@ -174,6 +182,10 @@ export class TestReport {
 /** Returns whether an event is that of a file, not of a test in it. */
 const isFile = ({ name, file }: { readonly name: string; readonly file?: string }): boolean =>
   file?.endsWith(name) === true;
+
+/** Returns whether an event is that of the suite of a file that shares a process (file-suites.ts). */
+const isSuiteOfFile = (event: PlacedEvent): boolean =>
+  event.nesting === 0 && isAbsolute(event.name) && !isFile(event);
 
 const placeOf = ({ name, file = "" }: { readonly name: string; readonly file?: string }): string =>
   `${sourcePath(file)} > ${name}`;

@@ -4,7 +4,6 @@
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 
 /** The number of files per process. A group of this size takes a few seconds. */
 const FILES = 24;
@@ -12,18 +11,13 @@ const FILES = 24;
 /** The number of files per process if they start processes of their own, for which they mostly wait. */
 const WAITING_FILES = 6;
 
-/**
- * Matches files that need their own process: they use hooks that delay other files, child processes, or state of the
- * process. `beforeEach` with a function that is not async may be shared: it runs before each test of the group, so it
- * must be cheap.
- */
-const ALONE =
-  /^(before|afterEach|beforeEach\(async)\b|(?<!-)\bprocess\.|\bmock\b|"node:(v8|child_process)"|\bseedNameHash\b/m;
+/** Matches files that need their own process: they change, measure or end the process, or replace what others use. */
+const ALONE = /\bprocess\.(env\["\w+"\] = |memoryUsage|umask|on\()|\bmock\b|"node:v8"|\bseedNameHash\b/;
 
 /** Matches files that start processes with a helper, which ends them. */
 const WAITING = /support\/(daemon-process|run-program|redis-server|redis-cli|php)\.js"/;
 
-const GATE = new URL("./together-gate.js", import.meta.url).href;
+const SUITES = new URL("./file-suites.js", import.meta.url).href;
 
 export interface Sharing {
   /** The folder for programs that import the files. */
@@ -68,7 +62,6 @@ function grouped(
 function program(members: readonly string[], path: string): string {
   const [only] = members;
   if (only !== undefined && members.length === 1) return only;
-  const imports = members.map((file) => `import "${pathToFileURL(file).href}";\n`);
-  writeFileSync(path, `import { openGate } from "${GATE}";\n${imports.join("")}openGate();\n`);
+  writeFileSync(path, `import { addSuites } from "${SUITES}";\naddSuites(${JSON.stringify(members)});\n`);
   return path;
 }
