@@ -1,9 +1,13 @@
 /** Runs a program or a script as a user would, and waits until it ends. */
-import { spawn } from "node:child_process";
+import { fork, spawn } from "node:child_process";
+import type { Socket } from "node:net";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { isFull } from "../support/amount.js";
+import { killedAtExit } from "../support/child-process.js";
 import { programPaths } from "../support/programs.js";
 import { buildRoot } from "../support/repository.js";
+import type { RunEnd, RunRequest } from "./dbsync-runs.js";
 
 /** The milliseconds after which a child is killed. Its test then fails because of the exit code (null). */
 const MAX_LIFE_MS = 300_000;
@@ -32,16 +36,97 @@ export function runScript(text: string, options?: ChildOptions): Promise<ChildRe
   return run(["--input-type=module", "--eval", text], options);
 }
 
-/** Runs the program `dbsync`. */
-export function runDbsync(args: readonly string[], options?: ChildOptions): Promise<ChildResult> {
-  return run([programPaths.dbsync, ...args], options);
+/**
+ * Runs the program `dbsync`. A run without input shares its process with earlier ones (dbsync-runs.ts), except in full
+ * runs of the tests.
+ */
+export async function runDbsync(args: readonly string[], options: ChildOptions = {}): Promise<ChildResult> {
+  if (isFull || options.input !== undefined) return run([programPaths.dbsync, ...args], options);
+  const shared = idle.pop() ?? new SharedProcess();
+  const result = await shared.run(args, options);
+  if (!shared.hasEnded) idle.push(shared);
+  return result;
 }
 
+/** The processes of ended runs of `dbsync`. */
+const idle: SharedProcess[] = [];
+
+/** The end of a run; without the numbers of bytes if the process has ended too. */
+interface EndOfRun extends Partial<Omit<RunEnd, "code">> {
+  readonly code: number | null;
+}
+
+/** A process for several runs of `dbsync`, one after the other. It does not keep the process of the tests alive. */
+class SharedProcess {
+  readonly #child = fork(join(buildRoot, "test/client/dbsync-runs.js"), {
+    stdio: ["ignore", "pipe", "pipe", "ipc"],
+  });
+  readonly #stdout = new Output(this.#child.stdout as Socket);
+  readonly #stderr = new Output(this.#child.stderr as Socket);
+  #end: (end: EndOfRun) => void = () => {};
+  hasEnded = false;
+
+  constructor() {
+    const child = killedAtExit(this.#child);
+    child.unref();
+    child.channel!.unref();
+    child.on("message", (end: RunEnd) => this.#end(end));
+    // A run that ends the process has written everything by then.
+    child.once("close", (code) => {
+      this.hasEnded = true;
+      this.#end({ code });
+    });
+  }
+
+  async run(args: readonly string[], options: ChildOptions): Promise<ChildResult> {
+    const started = performance.now();
+    const life = setTimeout(() => this.#child.kill("SIGKILL"), MAX_LIFE_MS);
+    const ended = new Promise<EndOfRun>((resolve) => (this.#end = resolve));
+    const folder = options.folder ?? buildRoot;
+    this.#child.send({ args, variables: variablesOf(options), folder } satisfies RunRequest);
+    const { code, stdoutLength = 0, stderrLength = 0 } = await ended;
+    const [bytes, stderr] = [await this.#stdout.take(stdoutLength), await this.#stderr.take(stderrLength)];
+    clearTimeout(life);
+    const ms = performance.now() - started;
+    return { code, stdout: bytes.toString(), bytes, stderr: stderr.toString(), ms };
+  }
+}
+
+/** What a process writes. */
+class Output {
+  #chunks: Buffer[] = [];
+  #received = 0;
+  #receivedMore = (): void => {};
+
+  constructor(stream: Socket) {
+    stream.unref();
+    stream.on("data", (chunk: Buffer) => {
+      this.#chunks.push(chunk);
+      this.#received += chunk.length;
+      this.#receivedMore();
+    });
+  }
+
+  /** Returns what has been written since the last call. @param length  the number of all bytes that have been written */
+  async take(length: number): Promise<Buffer> {
+    while (this.#received < length) await new Promise<void>((resolve) => (this.#receivedMore = resolve));
+    return Buffer.concat(this.#chunks.splice(0));
+  }
+}
+
+/** The variables that a program needs, without DBSYNC_* and the user's home folder. */
+const variablesOf = ({ variables }: ChildOptions) => ({
+  PATH: process.env["PATH"] ?? "",
+  HOME: "/nonexistent",
+  ...variables,
+});
+
 function run(args: readonly string[], options: ChildOptions = {}): Promise<ChildResult> {
-  // The child has only the variables that a program needs, without DBSYNC_* and the user's home folder.
-  const env = { PATH: process.env["PATH"], HOME: "/nonexistent", ...options.variables };
   const started = performance.now();
-  const child = spawn(process.execPath, args, { env, cwd: options.folder ?? buildRoot });
+  const child = spawn(process.execPath, args, {
+    env: variablesOf(options),
+    cwd: options.folder ?? buildRoot,
+  });
   const out: Buffer[] = [];
   const err: Buffer[] = [];
   child.stdout.on("data", (chunk: Buffer) => void out.push(chunk));
