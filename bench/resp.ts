@@ -76,7 +76,7 @@ function flush({ port }: Target): void {
   execFileSync("redis-cli", ["-p", String(port), "flushall"], { stdio: "ignore" });
 }
 
-/** Runs redis-benchmark. @returns the requests per second */
+/** Runs redis-benchmark. @returns the requests per second; Infinity if they took less than a millisecond */
 function call({ port }: Target, scenario: Scenario, name: CommandName, requests: number): number {
   const { clients, pipeline, bytes, keys } = scenario;
   const flags = { p: port, c: clients, P: pipeline, d: bytes, r: keys, n: requests };
@@ -85,9 +85,9 @@ function call({ port }: Target, scenario: Scenario, name: CommandName, requests:
     encoding: "utf8",
     stdio: ["ignore", "pipe", "ignore"],
   });
-  const rate = /^"(?!test")[^"]*","([\d.]+)"/m.exec(output)?.[1];
+  const rate = /^"(?!test")[^"]*","([\d.]+|inf)"/m.exec(output)?.[1];
   if (rate === undefined) throw new Error(`redis-benchmark has printed no rate for ${name}: ${output}`);
-  return Number(rate);
+  return rate === "inf" ? Number.POSITIVE_INFINITY : Number(rate);
 }
 
 const ROUNDS = isSmoke ? 1 : 3;
