@@ -55,18 +55,19 @@ function main(words: readonly string[]): void {
   // Some tests run programs as another user, who has to reach their folders, but not to list them.
   chmodSync(scratch, 0o711);
   process.env["TMPDIR"] = scratch;
-  const shared = (files: readonly string[], name: string) =>
-    together(pathsOf(files.filter((file) => !isLong(file))), { folder: scratch, lanes: LANES, name });
-  const sharedInFull = shared(inFull, "together");
-  const longInFull = pathsOf(inFull.filter(isLong));
-  if (usual.length > 0) process.env["DBSYNC_FULL_FILES"] = [...longInFull, ...sharedInFull].join("\n");
+  const programsOf = (files: readonly string[], name: string, inFull: boolean) => ({
+    long: pathsOf(files.filter((file) => isLong(file, { inFull }))),
+    shared: together(pathsOf(files.filter((file) => !isLong(file, { inFull }))), {
+      folder: scratch,
+      lanes: LANES,
+      name,
+    }),
+  });
+  const first = programsOf(inFull, "together", isFull);
+  const others = programsOf(usual, "together-usual", false);
+  if (usual.length > 0) process.env["DBSYNC_FULL_FILES"] = [...first.long, ...first.shared].join("\n");
   // Long files start first. Otherwise one of them would run alone at the end.
-  const paths = [
-    ...longInFull,
-    ...pathsOf(usual.filter(isLong)),
-    ...sharedInFull,
-    ...shared(usual, "together-usual"),
-  ];
+  const paths = [...first.long, ...others.long, ...first.shared, ...others.shared];
   runFiles(paths, ({ hasFailed }) => {
     if (!hasFailed) reportLeftFiles(scratch);
     rmSync(scratch, { recursive: true });

@@ -4,31 +4,37 @@ import { isFullOnly } from "./full-files.js";
 /** With DBSYNC_PART, one of this number of files runs in full. */
 const PARTS = 2;
 
-/** The beginnings of the paths of long files, the longest first, according to the list at the end of a run. */
+/** The beginnings of the paths of files that are long in each run, the longest first, according to the list at the end of a run. */
 const LONG = [
   "docs.test",
   "site/",
   "system/active-active",
+  "client/effects/",
+  "operations/",
+  "conformance/differential",
+  "daemon/program/replicas.test",
+  "daemon/program/false-members",
+  "run.test",
+  "simulation/",
+  "faces/json/late-entries",
+  "faces/redis/users",
+  "client/simulation",
+];
+
+/** The beginnings of the paths of files that are long only in full, the longest first. */
+const LONG_IN_FULL = [
   "system/claims/job-libraries",
   "faces/mongo/store/queries/long-expressions",
   "libraries/",
   "system/chaos",
-  "client/effects/",
   "system/scans",
   "faces/sql/store/commands/planned",
   "daemon/program/working-memory",
   "system/member-snapshots",
   "system/lost-entries-alarm",
-  "operations/",
-  "conformance/differential",
   "system/",
-  "daemon/program/replicas.test",
-  "daemon/program/false-members",
   "client/unsigned.test",
-  "run.test",
-  "simulation/",
   "faces/sidecar/",
-  "faces/json/late-entries",
   "tools/cli/redis/import-redis",
   "tools/cli/main",
   "tools/cli/members/members",
@@ -39,17 +45,16 @@ const LONG = [
   "tools/cli/keys/keys",
   "tools/cli/exit-codes",
   "examples/",
-  "faces/redis/users",
   "daemon/engine/memory/maxmemory",
   "daemon/timeline/timeline.test",
   "daemon/timeline/compare/reconcile",
-  "client/simulation",
   "daemon/store/keyspace/undo",
   "faces/redis/hostile",
 ];
 
 /** Returns whether a file is among the long ones, which have their own process and start first. @param file  its path below test/ */
-export const isLong = (file: string): boolean => LONG.some((words) => file.startsWith(words));
+export const isLong = (file: string, { inFull }: { readonly inFull: boolean }): boolean =>
+  [...LONG, ...(inFull ? LONG_IN_FULL : [])].some((words) => file.startsWith(words));
 
 export interface Settings {
   /** Whether DBSYNC_FULL is set. */
@@ -69,7 +74,7 @@ export interface PlannedFiles {
 
 /** Returns the files that run, of those chosen. @param chosen  paths below test/ */
 export function plannedFiles(chosen: readonly string[], { isFull, part, areNamed }: Settings): PlannedFiles {
-  const long = LONG.flatMap((words) => chosen.filter((file) => file.startsWith(words)));
+  const long = [...LONG, ...LONG_IN_FULL].flatMap((words) => chosen.filter((file) => file.startsWith(words)));
   const inOrder = [...new Set([...long, ...chosen])];
   const isUsual = (file: string) => areNamed || !isFullOnly(file);
   if (!isFull || part === undefined) return { inFull: isFull ? inOrder : inOrder.filter(isUsual), usual: [] };

@@ -5,17 +5,18 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** The number of files per process. A group of this size takes a few seconds. */
+/** The number of files per process. A group of this size takes about 15 seconds. */
 const FILES = 24;
 
 /** The number of files per process if they start processes of their own, for which they mostly wait. */
-const WAITING_FILES = 6;
+const WAITING_FILES = 9;
 
 /** Matches files that need their own process: they change, measure or end the process, or replace what others use. */
 const ALONE = /\bprocess\.(env\["\w+"\] = |memoryUsage|umask|on\()|\bmock\b|"node:v8"|\bseedNameHash\b/;
 
-/** Matches files that start processes with a helper, which ends them. */
-const WAITING = /support\/(daemon-process|run-program|redis-server|redis-cli|php)\.js"/;
+/** Matches files that start processes. */
+const WAITING =
+  /(support\/(daemon-process|run-program|redis-server|redis-cli|php|trio|active-cluster)|client\/child)\.js"|"node:child_process"/;
 
 const SUITES = new URL("./file-suites.js", import.meta.url).href;
 

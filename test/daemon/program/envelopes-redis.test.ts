@@ -1,6 +1,6 @@
 /** Tests version 2 in front of a real redis-server: order, transactions, unsupported commands, and failures. */
 import assert from "node:assert/strict";
-import { after, test } from "node:test";
+import { test } from "node:test";
 import { pino } from "pino";
 import { dbsyncSend } from "../../../client/dbsync-send.js";
 import { realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
@@ -31,19 +31,23 @@ async function start(servers = 1) {
   });
   const daemon = await startInProcess({ backends, keys: [pair.file] });
   const client = await EnvelopeClient.open(daemon.port, pair);
-  after(async () => {
-    client[Symbol.dispose]();
-    await daemon[Symbol.asyncDispose]();
-    await Promise.all(redises.map((redis) => redis[Symbol.asyncDispose]()));
-  });
-  return { redises, client };
+  return {
+    redises,
+    client,
+    async [Symbol.asyncDispose](): Promise<void> {
+      client[Symbol.dispose]();
+      await daemon[Symbol.asyncDispose]();
+      await Promise.all(redises.map((redis) => redis[Symbol.asyncDispose]()));
+    },
+  };
 }
 
 const textOf = (reply: Reply | undefined) =>
   reply?.kind === "error" ? reply.text : `no error: ${reply?.kind}`;
 
 test("commands and envelopes reach Redis in the order in which they were sent, without waiting for answers", async () => {
-  const { client } = await start();
+  await using scene = await start();
+  const { client } = scene;
   const envelopes = Array.from({ length: 50 }, () =>
     client.sign([
       ["INCR", "n"],
@@ -61,7 +65,8 @@ test("commands and envelopes reach Redis in the order in which they were sent, w
 });
 
 test("multi is a transaction, and one invalid command prevents all commands from running", async () => {
-  const { client } = await start(2);
+  await using scene = await start(2);
+  const { client } = scene;
   const [accepted] = await client.replies(
     [
       ["SET", "k", "1"],
@@ -80,7 +85,8 @@ test("multi is a transaction, and one invalid command prevents all commands from
 });
 
 test("commands that only Redis knows need a key without rules, and no key may administer Redis", async () => {
-  const { client } = await start();
+  await using scene = await start();
+  const { client } = scene;
   const [acknowledged, denied, missing] = await client.replies([
     ["XACK", "s", "group", "1-1"],
     ["CONFIG", "GET", "*"],
@@ -92,7 +98,8 @@ test("commands that only Redis knows need a key without rules, and no key may ad
 });
 
 test("conditions, and databases other than 0, are refused with a code", async () => {
-  const { client } = await start();
+  await using scene = await start();
+  const { client } = scene;
   const codeOf = async (header: Parameters<typeof client.ask>[1]) => {
     const message = await client.ask([["SET", "k", "v"]], header);
     return message.kind === "refused" ? `${message.code}, ${message.effect}` : message.kind;
@@ -102,7 +109,8 @@ test("conditions, and databases other than 0, are refused with a code", async ()
 });
 
 test("an envelope that arrives again while it runs is applied once", async () => {
-  const { client } = await start();
+  await using scene = await start();
+  const { client } = scene;
   const { frame } = client.sign([["INCR", "n"]]);
   client.raw.send(frame + frame + frame);
   for (let i = 0; i < 3; i++) {
@@ -112,7 +120,8 @@ test("an envelope that arrives again while it runs is applied once", async () =>
 });
 
 test("while a database is down, envelopes are answered as not applied, and are not applied later", async () => {
-  const { client, redises } = await start();
+  await using scene = await start();
+  const { client, redises } = scene;
   await client.replies([["PING"]]);
   await redises[0]?.[Symbol.asyncDispose]();
   const { frame } = client.sign([

@@ -1,7 +1,7 @@
 /** Tests when a daemon in front of real redis-servers starts to accept envelopes, with a clock that the test sets. */
 
 import assert from "node:assert/strict";
-import { after, test } from "node:test";
+import { test } from "node:test";
 import { Databases } from "../../../../daemon/engine/pipeline/databases.js";
 import { StartFloor } from "../../../../daemon/engine/pipeline/start-floor.js";
 import { type Environment, realEnvironment } from "../../../../daemon/net/process/clock-and-randomness.js";
@@ -39,11 +39,6 @@ async function makeFront(databases: string, aheadMs = 0) {
   const parts = { databases: new Databases(backends), environment, floor };
   const { pipeline, sign, take } = makeScene({ clock, pair, parts });
   for (const backend of backends) await backend.start();
-  after(async () => {
-    pipeline.stop();
-    await floor.stop();
-    for (const backend of backends) await backend.stop();
-  });
   return {
     backends,
     clock,
@@ -61,6 +56,11 @@ async function makeFront(databases: string, aheadMs = 0) {
     },
     /** Returns the daemon's warnings about clocks. */
     warnings: () => lines.filter(({ level }) => level === "warn"),
+    async [Symbol.asyncDispose](): Promise<void> {
+      pipeline.stop();
+      await floor.stop();
+      for (const backend of backends) await backend.stop();
+    },
   };
 }
 
@@ -72,7 +72,7 @@ test(
   options,
   async () => {
     await using redis = await startRedis();
-    const before = await makeFront(at(redis.port));
+    await using before = await makeFront(at(redis.port));
     await before.floor.start();
     await until("the floor is known", () => before.floor.pending === null);
     const recorded: SignedEnvelope[] = [];
@@ -86,7 +86,7 @@ test(
     // the date of an envelope.
     await until("the clock has reached the old floor", () => Date.now() + FUTURE_MS > before.clock.now);
 
-    const again = await makeFront(at(redis.port), -20 * SECOND);
+    await using again = await makeFront(at(redis.port), -20 * SECOND);
     const startedAt = again.clock.now;
     const from = Date.now();
     await again.floor.start();
@@ -121,7 +121,7 @@ test(
 
 test("a daemon whose clock is not behind uses it, and logs nothing", options, async () => {
   await using redis = await startRedis();
-  const front = await makeFront(at(redis.port), 20 * SECOND);
+  await using front = await makeFront(at(redis.port), 20 * SECOND);
   const date = front.clock.now + FUTURE_MS;
   await front.floor.start();
   await until("the floor is known", () => front.floor.pending === null);
@@ -134,7 +134,7 @@ test(
   options,
   async () => {
     const port = await freePort();
-    const front = await makeFront(at(port), -100 * SECOND);
+    await using front = await makeFront(at(port), -100 * SECOND);
     const early = front.sign(visit);
     assert.equal(await front.outcome(early), "catching-up, not-applied");
     await front.floor.start();
@@ -158,7 +158,7 @@ test(
 test("a daemon waits for each of its Redis servers, and uses the latest clock", options, async () => {
   await using redis = await startRedis();
   const port = await freePort();
-  const front = await makeFront(`${at(redis.port)},${at(port)}`, -20 * SECOND);
+  await using front = await makeFront(`${at(redis.port)},${at(port)}`, -20 * SECOND);
   const date = front.clock.now + FUTURE_MS;
   await front.floor.start();
   await until(
@@ -179,7 +179,7 @@ test(
     await using redis = await startRedis();
     using administrator = await RedisConnection.open(redis.port);
     await administrator.call("ACL", "SETUSER", "dbsyncd", "on", ">password", "~*", "+@all", "-time");
-    const front = await makeFront(`redis://dbsyncd:password@127.0.0.1:${redis.port}`, -20 * SECOND);
+    await using front = await makeFront(`redis://dbsyncd:password@127.0.0.1:${redis.port}`, -20 * SECOND);
     const date = front.clock.now + FUTURE_MS;
     await front.floor.start();
     await until("the floor is known", () => front.floor.pending === null);
@@ -193,7 +193,7 @@ test(
 
 test("a busy Redis is queried again", options, async () => {
   await using redis = await startRedis({ args: ["--lua-time-limit", "1"] });
-  const front = await makeFront(at(redis.port));
+  await using front = await makeFront(at(redis.port));
   const [backend] = front.backends as [RedisBackend];
   await until("the backend is up", () => backend.up);
   using busy = await RedisConnection.open(redis.port);
