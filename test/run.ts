@@ -23,11 +23,12 @@ const FILE_MS_MAX = 1_500_000;
 const LANES = availableParallelism() + amount(3, 4);
 
 /**
- * The flags of V8 for the processes of the tests: it optimizes a function after about seven times as many executed bytes
- * as by default. Most tests end before an optimized function has saved the time of its compilation, which is otherwise a
- * sixth of their CPU time. Later versions of V8, with another flag, compile functions in a cheaper way first.
+ * The flags of V8 for the processes of the tests, unless they run in full: it optimizes a function after about seven times
+ * as many executed bytes as by default. Most tests end before an optimized function has saved the time of its
+ * compilation, which is otherwise a sixth of their CPU time. Later versions of V8, with another flag, compile functions in
+ * a cheaper way first.
  */
-const V8_FLAGS = process.versions.v8.startsWith("11.") ? ["--interrupt-budget=500000"] : [];
+const V8_FLAGS = !isFull && process.versions.v8.startsWith("11.") ? ["--interrupt-budget=500000"] : [];
 
 const HOW_TO_RUN_MORE = `
 These were the usual tests. There are more:
