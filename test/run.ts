@@ -73,7 +73,7 @@ function main(words: readonly string[]): void {
   });
   const first = programsOf(inFull, "together", isFull);
   const others = programsOf(usual, "together-usual", false);
-  if (usual.length > 0) process.env["DBSYNC_FULL_FILES"] = [...first.long, ...first.shared].join("\n");
+  if (usual.length > 0) process.env["DBSYNC_FULL_FILES"] = [...pathsOf(inFull), ...first.shared].join("\n");
   // Long files start first. Otherwise one of them would run alone at the end.
   const paths = [...first.long, ...others.long, ...first.shared, ...others.shared];
   runFiles(paths, ({ hasFailed }) => {
