@@ -1,7 +1,7 @@
 /** Runs a program or a script as a user would, and waits until it ends. */
 import { fork, spawn } from "node:child_process";
 import type { Socket } from "node:net";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { isFull } from "../support/amount.js";
 import { killedAtExit } from "../support/child-process.js";
@@ -26,6 +26,8 @@ export interface ChildOptions {
   readonly variables?: Readonly<Record<string, string>>;
   readonly folder?: string;
   readonly input?: string | Buffer;
+  /** Whether a run of `dbsync` has its own process, since modules keep what it depends on: the profile in use. */
+  readonly isAlone?: boolean;
 }
 
 /** The library's entry, for an import statement. */
@@ -41,8 +43,11 @@ export function runScript(text: string, options?: ChildOptions): Promise<ChildRe
  * runs of the tests.
  */
 export async function runDbsync(args: readonly string[], options: ChildOptions = {}): Promise<ChildResult> {
-  if (isFull || options.input !== undefined) return run([programPaths.dbsync, ...args], options);
-  const shared = idle.pop() ?? new SharedProcess();
+  if (isFull || options.isAlone === true || options.input !== undefined)
+    return run([programPaths.dbsync, ...args], options);
+  let shared = idle.pop();
+  while (shared?.hasEnded) shared = idle.pop();
+  shared ??= new SharedProcess();
   const result = await shared.run(args, options);
   if (!shared.hasEnded) idle.push(shared);
   return result;
@@ -71,6 +76,7 @@ class SharedProcess {
     child.unref();
     child.channel!.unref();
     child.on("message", (end: RunEnd) => this.#end(end));
+    child.on("error", () => child.kill("SIGKILL"));
     // A run that ends the process has written everything by then.
     child.once("close", (code) => {
       this.hasEnded = true;
@@ -81,8 +87,8 @@ class SharedProcess {
   async run(args: readonly string[], options: ChildOptions): Promise<ChildResult> {
     const started = performance.now();
     const life = setTimeout(() => this.#child.kill("SIGKILL"), MAX_LIFE_MS);
-    const ended = new Promise<EndOfRun>((resolve) => (this.#end = resolve));
-    const folder = options.folder ?? buildRoot;
+    const ended = new Promise<EndOfRun>((end) => (this.#end = end));
+    const folder = resolve(options.folder ?? buildRoot);
     this.#child.send({ args, variables: variablesOf(options), folder } satisfies RunRequest);
     const { code, stdoutLength = 0, stderrLength = 0 } = await ended;
     const [bytes, stderr] = [await this.#stdout.take(stdoutLength), await this.#stderr.take(stderrLength)];
@@ -97,9 +103,14 @@ class Output {
   #chunks: Buffer[] = [];
   #received = 0;
   #receivedMore = (): void => {};
+  #hasEnded = false;
 
   constructor(stream: Socket) {
     stream.unref();
+    stream.once("end", () => {
+      this.#hasEnded = true;
+      this.#receivedMore();
+    });
     stream.on("data", (chunk: Buffer) => {
       this.#chunks.push(chunk);
       this.#received += chunk.length;
@@ -109,7 +120,8 @@ class Output {
 
   /** Returns what has been written since the last call. @param length  the number of all bytes that have been written */
   async take(length: number): Promise<Buffer> {
-    while (this.#received < length) await new Promise<void>((resolve) => (this.#receivedMore = resolve));
+    while (this.#received < length && !this.#hasEnded)
+      await new Promise<void>((more) => (this.#receivedMore = more));
     return Buffer.concat(this.#chunks.splice(0));
   }
 }

@@ -1,7 +1,8 @@
 /**
  * Runs command lines of `dbsync` one after the other in one process, since loading the program takes most of the CPU time
  * of a short run. A run ends when its own process would end: when there is nothing left to wait for. A run that ends the
- * process itself ends it.
+ * process itself ends it. Otherwise, what an own process would end with remains: the state of modules, and connections
+ * that do not keep a process alive, which may still deliver what a run has sent. Full runs of the tests check both.
  */
 import type { EventEmitter } from "node:events";
 import { readFileSync } from "node:fs";
@@ -53,7 +54,7 @@ process.on("message", ({ args, variables, folder }: RunRequest) => {
   // A query makes the program a new module, which runs again. The modules that it imports are kept.
   void import(`${commandLine}?${++runs}`).then(() => (isSettled = true));
   process.once("beforeExit", () => {
-    if (!isSettled) process.exitCode = UNSETTLED;
+    if (!isSettled) process.exitCode ??= UNSETTLED;
     for (const { emitter, name, listener } of listeners()) {
       if (kept.has(listener)) continue;
       if (name === "exit") listener.call(process, Number(process.exitCode ?? 0));

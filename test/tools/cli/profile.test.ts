@@ -24,7 +24,11 @@ after(() => cluster[Symbol.asyncDispose]());
 beforeEach(() => rmSync(config, { recursive: true, force: true }));
 
 const dbsync = (args: readonly string[], variables: Record<string, string> = {}) =>
-  runDbsync(args, { folder: cluster.folder, variables: { XDG_CONFIG_HOME: config, ...variables } });
+  runDbsync(args, {
+    folder: cluster.folder,
+    variables: { XDG_CONFIG_HOME: config, ...variables },
+    isAlone: true,
+  });
 
 const add = (name: string, servers: string, ...more: readonly string[]) =>
   dbsync(["profile", "add", name, "-s", servers, "-k", "app.pem", ...more]);
@@ -117,6 +121,7 @@ describe("dbsync profile", () => {
     const { code, stderr } = await runDbsync(["send", "PING"], {
       folder,
       variables: { XDG_CONFIG_HOME: config },
+      isAlone: true,
     });
     assert.deepEqual([code, stderr], [0, ""]);
     // The servers come from the profile, and the key comes from the option.
