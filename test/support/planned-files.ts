@@ -52,9 +52,13 @@ const LONG_IN_FULL = [
   "faces/redis/hostile",
 ];
 
-/** Returns whether a file is among the long ones, which have their own process and start first. @param file  its path below test/ */
-export const isLong = (file: string, { inFull }: { readonly inFull: boolean }): boolean =>
-  [...LONG, ...(inFull ? LONG_IN_FULL : [])].some((words) => file.startsWith(words));
+/**
+ * Returns whether a file is among the long ones, which have their own process and start first.
+ * @param file  its path below test/
+ * @param run.inFull  whether it runs in full
+ */
+export const isLong = (file: string, run: { readonly inFull: boolean }): boolean =>
+  [...LONG, ...(run.inFull ? LONG_IN_FULL : [])].some((words) => file.startsWith(words));
 
 export interface Settings {
   /** Whether DBSYNC_FULL is set. */

@@ -11,7 +11,7 @@ const FILES = 24;
 /** The number of files per process if they start processes of their own, for which they mostly wait. */
 const WAITING_FILES = 9;
 
-/** Matches files that need their own process: they change, measure or end the process, or replace what others use. */
+/** Matches files that need their own process: they change or measure the process, or replace what others use. */
 const ALONE = /\bprocess\.(env\["\w+"\] = |memoryUsage|umask|on\()|\bmock\b|"node:v8"|\bseedNameHash\b/;
 
 /** Matches files that start processes. */
