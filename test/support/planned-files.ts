@@ -26,6 +26,7 @@ const LONG_IN_FULL = [
   "system/claims/job-libraries",
   "faces/mongo/store/queries/long-expressions",
   "libraries/",
+  "faces/json/store/commands/number-tests",
   "system/chaos",
   "system/scans",
   "faces/sql/store/commands/planned",
