@@ -10,40 +10,72 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
+import { skipUnlessFull } from "./support/amount.js";
 import { testFiles } from "./support/chosen-files.js";
 import { FULL_ONLY } from "./support/full-files.js";
 import { buildRoot } from "./support/repository.js";
 import { together } from "./support/together.js";
 
-test("a word in the name of a parent folder selects no test file, and a file that a test leaves fails the run", () => {
-  const above = mkdtempSync(join(tmpdir(), "dbsync-above-"));
+/** Makes a repository with the programs that run the tests. @returns its folder, below `above`, and how to run them */
+function makeRepository(above: string) {
   const folder = join(above, "system");
   mkdirSync(join(folder, "test/daemon/store"), { recursive: true });
   writeFileSync(join(folder, "package.json"), '{ "name": "dbsyncd", "type": "module" }');
   for (const file of ["run.js", "run-files.js"])
     cpSync(join(buildRoot, "test", file), join(folder, "test", file));
   cpSync(join(buildRoot, "test/support"), join(folder, "test/support"), { recursive: true });
-  writeFileSync(join(folder, "test/daemon/store/empty.test.js"), "");
   mkdirSync(join(folder, "test/libraries/npm"), { recursive: true });
   writeFileSync(join(folder, "test/libraries/npm/package.json"), '{ "dependencies": {} }');
   const { NODE_TEST_CONTEXT: _, ...env } = process.env;
-  const run = (word: string) =>
-    spawnSync(process.execPath, [join(folder, "test/run.js"), word], { env, encoding: "utf8" });
-  const byFolder = run("system");
+  const run = (words: readonly string[], variables: NodeJS.ProcessEnv = {}) =>
+    spawnSync(process.execPath, [join(folder, "test/run.js"), ...words], {
+      env: { ...env, ...variables },
+      encoding: "utf8",
+    });
+  return { folder, run };
+}
+
+test("a word in the name of a parent folder selects no test file, and a file that a test leaves fails the run", () => {
+  const above = mkdtempSync(join(tmpdir(), "dbsync-above-"));
+  const { folder, run } = makeRepository(above);
+  writeFileSync(join(folder, "test/daemon/store/empty.test.js"), "");
+  const byFolder = run(["system"]);
   assert.equal(byFolder.status, 2, byFolder.stdout);
   assert.match(byFolder.stderr, /No path of a test file below test\/ contains system\./);
-  const byFile = run("daemon/store/");
+  const byFile = run(["daemon/store/"]);
   assert.equal(byFile.status, 0, byFile.stderr);
   writeFileSync(join(folder, "test/daemon/store/empty.test.js"), LEAVES_A_FILE);
-  const leaving = run("daemon/store/");
+  const leaving = run(["daemon/store/"]);
   assert.equal(leaving.status, 1, leaving.stdout);
   assert.match(leaving.stderr, /Tests have left files in the temporary folder\. .*: left-behind$/m);
   writeFileSync(join(folder, "test/daemon/store/empty.test.js"), LEAVES_A_FILE_WHEN_FAILING);
-  const failing = run("daemon/store/");
+  const failing = run(["daemon/store/"]);
   assert.equal(failing.status, 0, failing.stdout);
   assert.match(failing.stdout, /passed when they ran again, alone/);
   rmSync(above, { recursive: true });
 });
+
+test("a file of a shared process that fails only in full runs again in full", {
+  skip: skipUnlessFull,
+}, () => {
+  const above = mkdtempSync(join(tmpdir(), "dbsync-above-"));
+  const { folder, run } = makeRepository(above);
+  mkdirSync(join(folder, "test/libraries/python/pymongo-4"), { recursive: true });
+  const inFull = (text: string) => `
+    import { test } from "node:test";
+    import { isFull } from "../../support/amount.js";
+    test("one", () => { if (isFull) { ${text} } });
+  `;
+  // More files than processes, so that they share them. One part of the files runs in full.
+  for (let i = 10; i < 60; i++)
+    writeFileSync(join(folder, `test/daemon/store/${i}.test.js`), inFull(i < 12 ? FAILS_IN_FULL : ""));
+  const { status, stdout } = run(["daemon/store/"], { DBSYNC_FULL: "1", DBSYNC_PART: "0" });
+  assert.match(stdout, /Running again, alone: 1[01]\.test\.js\n/);
+  assert.equal(status, 1, stdout);
+  rmSync(above, { recursive: true });
+});
+
+const FAILS_IN_FULL = 'throw new Error("in full");';
 
 const LEAVES_A_FILE_WHEN_FAILING = `
   import { existsSync, writeFileSync } from "node:fs";
