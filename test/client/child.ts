@@ -91,17 +91,17 @@ class SharedProcess {
     const folder = resolve(options.folder ?? buildRoot);
     this.#child.send({ args, variables: variablesOf(options), folder } satisfies RunRequest);
     const { code, stdoutLength = 0, stderrLength = 0 } = await ended;
-    const [bytes, stderr] = [await this.#stdout.take(stdoutLength), await this.#stderr.take(stderrLength)];
+    await this.#stdout.received(stdoutLength);
+    await this.#stderr.received(stderrLength);
     clearTimeout(life);
-    const ms = performance.now() - started;
-    return { code, stdout: bytes.toString(), bytes, stderr: stderr.toString(), ms };
+    return resultOf({ code, stdout: this.#stdout.take(), stderr: this.#stderr.take(), started });
   }
 }
 
 /** What a process writes. */
 class Output {
   #chunks: Buffer[] = [];
-  #received = 0;
+  #length = 0;
   #receivedMore = (): void => {};
   #hasEnded = false;
 
@@ -113,17 +113,34 @@ class Output {
     });
     stream.on("data", (chunk: Buffer) => {
       this.#chunks.push(chunk);
-      this.#received += chunk.length;
+      this.#length += chunk.length;
       this.#receivedMore();
     });
   }
 
-  /** Returns what has been written since the last call. @param length  the number of all bytes that have been written */
-  async take(length: number): Promise<Buffer> {
-    while (this.#received < length && !this.#hasEnded)
+  /** Waits until this number of bytes has been received in all, or the process has ended. */
+  async received(length: number): Promise<void> {
+    while (this.#length < length && !this.#hasEnded)
       await new Promise<void>((more) => (this.#receivedMore = more));
+  }
+
+  /** Returns what has been received since the last call. */
+  take(): Buffer {
     return Buffer.concat(this.#chunks.splice(0));
   }
+}
+
+interface Ended {
+  readonly code: number | null;
+  readonly stdout: Buffer;
+  readonly stderr: Buffer;
+  /** When the run started, as `performance.now()`. */
+  readonly started: number;
+}
+
+function resultOf({ code, stdout, stderr, started }: Ended): ChildResult {
+  const ms = performance.now() - started;
+  return { code, stdout: stdout.toString(), bytes: stdout, stderr: stderr.toString(), ms };
 }
 
 /** The variables that a program needs, without DBSYNC_* and the user's home folder. */
@@ -139,10 +156,7 @@ function run(args: readonly string[], options: ChildOptions = {}): Promise<Child
     env: variablesOf(options),
     cwd: options.folder ?? buildRoot,
   });
-  const out: Buffer[] = [];
-  const err: Buffer[] = [];
-  child.stdout.on("data", (chunk: Buffer) => void out.push(chunk));
-  child.stderr.on("data", (chunk: Buffer) => void err.push(chunk));
+  const [stdout, stderr] = [new Output(child.stdout as Socket), new Output(child.stderr as Socket)];
   // The child may end without reading its input.
   child.stdin.on("error", () => {});
   child.stdin.end(options.input ?? "");
@@ -151,9 +165,7 @@ function run(args: readonly string[], options: ChildOptions = {}): Promise<Child
     child.on("error", reject);
     child.on("close", (code) => {
       clearTimeout(life);
-      const ms = performance.now() - started;
-      const bytes = Buffer.concat(out);
-      resolve({ code, stdout: bytes.toString(), bytes, stderr: Buffer.concat(err).toString(), ms });
+      resolve(resultOf({ code, stdout: stdout.take(), stderr: stderr.take(), started }));
     });
   });
 }
