@@ -16,6 +16,13 @@ import { FULL_ONLY } from "./support/full-files.js";
 import { buildRoot } from "./support/repository.js";
 import { together } from "./support/together.js";
 
+/** The variables of this process, without those by which a run of the tests controls its processes. */
+const OUTER: NodeJS.ProcessEnv = Object.fromEntries(
+  Object.entries(process.env).filter(
+    ([name]) => !/^(NODE_TEST_CONTEXT|DBSYNC_(FULL|FULL_FILES|PART))$/.test(name),
+  ),
+);
+
 /** Makes a repository with the programs that run the tests. @returns its folder, below `above`, and how to run them */
 function makeRepository(above: string) {
   const folder = join(above, "system");
@@ -26,10 +33,9 @@ function makeRepository(above: string) {
   cpSync(join(buildRoot, "test/support"), join(folder, "test/support"), { recursive: true });
   mkdirSync(join(folder, "test/libraries/npm"), { recursive: true });
   writeFileSync(join(folder, "test/libraries/npm/package.json"), '{ "dependencies": {} }');
-  const { NODE_TEST_CONTEXT: _, ...env } = process.env;
   const run = (words: readonly string[], variables: NodeJS.ProcessEnv = {}) =>
     spawnSync(process.execPath, [join(folder, "test/run.js"), ...words], {
-      env: { ...env, ...variables },
+      env: { ...OUTER, ...variables },
       encoding: "utf8",
     });
   return { folder, run };
@@ -117,9 +123,8 @@ test("the runner kills a hanging file and the processes that it started", async 
   const folder = mkdtempSync(join(tmpdir(), "dbsync-hanging-"));
   const [file, pidFile] = [join(folder, "hanging.test.mjs"), join(folder, "pid")];
   writeFileSync(file, HANGING);
-  const { NODE_TEST_CONTEXT: _, ...env } = process.env;
   const runner = spawn(process.execPath, [join(buildRoot, "test/run-files.js"), LIMIT, "1", file], {
-    env: { ...env, PID_FILE: pidFile },
+    env: { ...OUTER, PID_FILE: pidFile },
     detached: true,
     stdio: "ignore",
   });
@@ -149,10 +154,9 @@ function runFiles(texts: readonly string[], { isShared = false } = {}): RunResul
     );
     return file;
   });
-  const { NODE_TEST_CONTEXT: _, ...env } = process.env;
   const programs = isShared ? together(files, { folder, lanes: 1 }) : files;
   const args = [join(buildRoot, "test/run-files.js"), LIMIT, "2", ...programs];
-  const { status, stdout } = spawnSync(process.execPath, args, { env, encoding: "utf8" });
+  const { status, stdout } = spawnSync(process.execPath, args, { env: OUTER, encoding: "utf8" });
   rmSync(folder, { recursive: true });
   return { status, output: stdout };
 }
