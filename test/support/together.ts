@@ -12,7 +12,8 @@ const FILES = 24;
 const WAITING_FILES = 9;
 
 /** Matches files that need their own process: they change or measure the process, or replace what others use. */
-const ALONE = /\bprocess\.(env\["\w+"\] = |memoryUsage|umask|on\()|\bmock\b|"node:v8"|\bseedNameHash\b/;
+const ALONE =
+  /\bprocess\.(env\["\w+"\] = |memoryUsage|umask|on\()|support\/garbage\.js"|\bmock\b|"node:v8"|\bseedNameHash\b/;
 
 /** Matches files that start processes. */
 const WAITING =
