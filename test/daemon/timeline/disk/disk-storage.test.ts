@@ -423,15 +423,26 @@ test("a write that fails on the event loop is reported, and no later write is ac
     await until("the file has grown", () => storage.bytes > 200_000);
     const log = join(folder, "timeline", "log-1");
     const descriptor = readdirSync("/proc/self/fd").find((name) => linkOf(name) === log);
-    closeSync(Number(descriptor));
+    makeReadOnly(Number(descriptor), log);
     storage.put([[orderKeyOf(2), contentOf(2)]]);
     await assert.rejects(storage.flushed(), /can no longer be written \(EBADF.*nothing is acknowledged/);
     await assert.rejects(storage.flushed(), /can no longer be written/);
-    // The storage will close its descriptor, which the test has already closed. The test opens a file that receives the
-    // same descriptor, so that the storage closes no file of another test.
-    assert.equal(openSync(log, "r+"), Number(descriptor));
     await storage.close();
   }));
+
+/**
+ * Opens a file only for reading, as a descriptor that is in use. The descriptor remains in use, so that the storage,
+ * which closes it at the end, closes no file of another test.
+ */
+function makeReadOnly(descriptor: number, path: string): void {
+  closeSync(descriptor);
+  // The system chooses the lowest descriptor that is not in use.
+  const lower: number[] = [];
+  let opened = openSync(path, "r");
+  for (; opened < descriptor; opened = openSync(path, "r")) lower.push(opened);
+  for (const one of lower) closeSync(one);
+  assert.equal(opened, descriptor);
+}
 
 /** Returns the target of a descriptor, or null if it was closed in the meantime. */
 function linkOf(descriptor: string): string | null {
