@@ -106,7 +106,7 @@ test("the replies to random calls have the declared types", () => {
     seen.add(name);
     if (!isOf(value, type)) assert.fail(`${argv.join(" ")}: ${inspect(value)} is no ${type}`);
   };
-  for (let number = 0; number < amount(60, 200); number++) {
+  for (let number = 0; number < amount(40, 200); number++) {
     const database = new Database();
     const { steps } = episode(seedOfRun(), number, { calls: 300, now: 1_790_000_000_000 });
     for (const step of steps) check(database, step.name, step.argv, step);

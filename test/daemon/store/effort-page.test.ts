@@ -64,44 +64,60 @@ const argvOf = (line: string): Argv => {
 /** A command that counts nothing. Since it may write, reads of other commands in its unit count as well. */
 const WRITE: Argv = ["PERSIST", "none"];
 
-/** Returns the smallest sufficient budget of a command, without the steps that the size of its arguments grants. */
-function stepsOf(database: Database, argv: Argv): number {
-  const fits = (steps: number) => {
-    const records: UndoRecord[] = [];
-    try {
-      const reply = database.withBudget(steps, () =>
-        database.executeMulti([argv, WRITE], unit(1e6), records),
-      );
-      assert.ok(
-        reply.kind === "array" && reply.items[0]?.kind !== "error",
-        JSON.stringify(reply).slice(0, 200),
-      );
-      return true;
-    } catch (problem) {
-      if (!(problem instanceof BudgetExceeded)) throw problem;
-      return false;
-    } finally {
-      database.undo(records);
-    }
-  };
-  let [none, some] = [0, 1_000_000];
-  while (some - none > 1) {
-    const middle = Math.floor((none + some) / 2);
-    if (fits(middle)) some = middle;
-    else none = middle;
+/** Whether a budget, plus the steps that the size of its arguments grants, suffices for a command. */
+function fits(database: Database, argv: Argv, steps: number): boolean {
+  const records: UndoRecord[] = [];
+  try {
+    const reply = database.withBudget(steps, () => database.executeMulti([argv, WRITE], unit(1e6), records));
+    assert.ok(
+      reply.kind === "array" && reply.items[0]?.kind !== "error",
+      JSON.stringify(reply).slice(0, 200),
+    );
+    return true;
+  } catch (problem) {
+    if (!(problem instanceof BudgetExceeded)) throw problem;
+    return false;
+  } finally {
+    database.undo(records);
   }
-  return some;
+}
+
+/**
+ * Returns the smallest sufficient budget of a command, converted.
+ * @param converted  does not decrease if its argument increases
+ * @param tried  budgets that are tried first, so that few attempts suffice if the result is between them
+ */
+function leastBudget(
+  database: Database,
+  argv: Argv,
+  converted: (steps: number) => number,
+  tried: readonly number[] = [],
+): number {
+  let [none, some] = [0, 1_000_000];
+  const attempt = (steps: number) => {
+    if (fits(database, argv, steps)) some = Math.min(some, steps);
+    else none = Math.max(none, steps);
+  };
+  tried.forEach(attempt);
+  while (converted(none + 1) < converted(some)) attempt(Math.floor((none + some) / 2));
+  return converted(some);
 }
 
 test("the page states the steps of commands for each element, and the number of elements at the default", () => {
   const database = databaseOfAllTypes();
   assert.ok(ROWS.length >= 15, `${ROWS.length} rows`);
   // Each statement also counts steps for its source. They do not belong to any element and are subtracted.
-  const source = stepsOf(database, ["SQL", "d", "insert into t select a, v from t where a = -1"]);
-  const measured = ROWS.map(([command]) => {
-    const argv = argvOf(command);
-    const steps = stepsOf(database, argv) - (command.includes("select") ? source : 0);
-    const each = Math.round(steps / SIZE);
+  const nothing: Argv = ["SQL", "d", "insert into t select a, v from t where a = -1"];
+  const source = leastBudget(database, nothing, (steps) => steps);
+  const measured = ROWS.map(([command, stated]) => {
+    const start = command.includes("select") ? source : 0;
+    const bounds = [-0.5, 0.5].map((half) => start + (Number(stated) + half) * SIZE - 1);
+    const each = leastBudget(
+      database,
+      argvOf(command),
+      (steps) => Math.round((steps - start) / SIZE),
+      bounds,
+    );
     return [command, String(each), number(Math.floor(UNIT_STEPS_DEFAULT / each / 1000) * 1000)];
   });
   assert.deepEqual(ROWS, measured);
