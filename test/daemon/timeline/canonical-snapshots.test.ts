@@ -55,16 +55,16 @@ test(`random entries produce the same snapshot, whether it is made from earlier 
   }
 });
 
-/** Returns a timeline that is busy for hours in its middle and at its end, with pauses of about a minute in between. */
+/** Returns a timeline that is busy for hours in its middle and at its end, with pauses of some minutes in between. */
 function longTimeline(random: SeededRandom): { entries: Entry[]; end: number } {
   const entries: Entry[] = [];
   const busySeconds = 9000;
   const days = 60;
   const add = (at: number) => void entries.push(entryAt(at, `INCR k${entries.length % 50}`));
   for (const from of [(days / 2) * DAY_MS, days * DAY_MS - 1000 * busySeconds])
-    for (let second = 0; second < busySeconds; second += random.between(1, 2))
+    for (let second = 0; second < busySeconds; second += random.between(1, amount(6, 2)))
       add(START + from + 1000 * second);
-  for (let at = 0; at < days * DAY_MS; at += random.between(1, 700_000)) add(START + at);
+  for (let at = 0; at < days * DAY_MS; at += random.between(1, amount(2_000_000, 700_000))) add(START + at);
   return { entries, end: START + days * DAY_MS };
 }
 

@@ -145,14 +145,15 @@ test("after a crash, lost entries are dead letters only if the crash came after 
     assert.equal(deadLettersIn(folder).count, 0);
     const again = await target.restarted(options()).open();
     const { count: missing, entries, possible, deadLetters } = (await adopt(again, source)) ?? assert.fail();
-    assert.deepEqual(deadLettersIn(folder).kinds, [
+    const letters = deadLettersIn(folder);
+    assert.deepEqual(letters.kinds, [
       ...["waiting missing", "waiting possible", "waiting unknown-key"].filter(
         (kind) => possible.count > 0 || !kind.endsWith("possible"),
       ),
     ]);
-    assert.deepEqual([deadLetters?.stored, deadLetters?.notStored], [deadLettersIn(folder).count, 0]);
-    assert.equal(deadLettersIn(folder).count, count);
-    assert.ok(missing > 100 && entries.every(({ id }) => deadLettersIn(folder).ids.has(id)));
+    assert.deepEqual([deadLetters?.stored, deadLetters?.notStored], [letters.count, 0]);
+    assert.equal(letters.count, count);
+    assert.ok(missing > 100 && entries.every(({ id }) => letters.ids.has(id)));
     // The next start finds nothing to decide.
     deadLetterStore().decide(storage, log);
     assert.equal(deadLettersIn(folder).count, count);

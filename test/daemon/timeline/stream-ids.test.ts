@@ -8,11 +8,12 @@ import type { Entry } from "../../../daemon/timeline/entries/entry.js";
 import { compareEntries } from "../../../daemon/timeline/entries/entry.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { shown } from "../../conformance/resp2-fold.js";
+import { amount } from "../../support/amount.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 import { AT, entry, Subject } from "./support/fold-subject.js";
 import { entryOf } from "./support/random-timeline.js";
 
-const RUNS = 40;
+const RUNS = amount(15, 40);
 const ENTRIES = 40;
 /** The number of dates. It is small, so that many entries share a date. */
 const DATES = 5;

@@ -13,6 +13,7 @@ import {
   type PageDamage,
 } from "../../../../daemon/timeline/disk/lmdb-file.js";
 import { writeOrderKey } from "../../../../daemon/timeline/entries/entry.js";
+import { amount } from "../../../support/amount.js";
 import { SeededRandom, seedOfRun } from "../../../support/seeded-random.js";
 import { failingLog } from "../support/failing-log.js";
 
@@ -64,10 +65,10 @@ function read(path: string, from: Buffer | null = null) {
 }
 
 test("the reader returns everything that the package has written, from the beginning or from any key", () =>
-  withFile(20_000, ({ path, entries }) => {
+  withFile(amount(8_000, 20_000), ({ path, entries }) => {
     const complete = read(path);
     assert.deepEqual(complete.damages, []);
-    assert.ok(entries.length > 10_000);
+    assert.ok(entries.length > amount(5_000, 10_000));
     assert.deepEqual(complete.entries, entries);
     assert.deepEqual(complete.last, entries.at(-1)?.[0]);
     for (const i of [0, 1, 77, entries.length - 1])
@@ -76,7 +77,7 @@ test("the reader returns everything that the package has written, from the begin
   }));
 
 test("if one page of a file is empty, the reader returns the contents of all other pages and reports the page", () =>
-  withFile(3000, ({ path, entries }) => {
+  withFile(amount(1_500, 3_000), ({ path, entries }) => {
     const seed = seedOfRun();
     process.stdout.write(`seed ${seed}\n`);
     const random = new SeededRandom(seed);

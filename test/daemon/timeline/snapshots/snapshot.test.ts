@@ -147,13 +147,13 @@ test("large values and many keys are written in frames, in chunks of any size", 
   const unit = (id: string) => ({ at: EPOCH, db: 0, id });
   database.execute(["SET", "large", "x".repeat(1_000_000)], unit("1"));
   for (const [command, ...remaining] of [["RPUSH"], ["SADD"], ["ZADD", "1.5"], ["HSET", "field"]] as const) {
-    for (let i = 0; i < 20_000; i++)
+    for (let i = 0; i < amount(11_000, 20_000); i++)
       database.execute(
         [command, command, ...remaining.map((word) => (command === "HSET" ? `${word}${i}` : word)), `m${i}`],
         unit("2"),
       );
   }
-  for (let i = 0; i < 10_000; i++) database.execute(["SET", `k${i}`, "v"], unit(`${i}`));
+  for (let i = 0; i < amount(6_000, 10_000); i++) database.execute(["SET", `k${i}`, "v"], unit(`${i}`));
   const state = { database, ringEntries: [], cutAt: EPOCH, sums: new DigestIndex().serialise(EPOCH) };
   const chunks = [...writeSnapshot(state, hash)];
   assert.ok(chunks.length > 10);
