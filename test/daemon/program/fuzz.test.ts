@@ -105,7 +105,7 @@ class FrameMaker {
 }
 
 /** Number of frames before the first measurement. */
-const WARM_UP = 10_000;
+const WARM_UP = amount(3_000, 10_000);
 /** Number of garbage collections after which the memory must have been released. */
 const READINGS_MAX = 20;
 
