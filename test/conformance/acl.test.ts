@@ -13,6 +13,7 @@ import { type Command, categoriesOf } from "../../daemon/store/rows/command-row.
 import { touchesOf } from "../../daemon/store/rows/key-spec.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
+import { amount } from "../support/amount.js";
 import { RedisConnection } from "../support/redis-connection.js";
 import { type RedisServer, startRedis } from "../support/redis-server.js";
 import { skipWithout } from "../support/requirements.js";
@@ -23,7 +24,7 @@ import { Generator } from "./grammar.js";
 import { itemsOf, shown } from "./resp2-fold.js";
 import { ALL_KEYS } from "./vocabulary.js";
 
-const VERDICTS = Number(process.env["DBSYNC_VERDICTS"] ?? 100_000);
+const VERDICTS = Number(process.env["DBSYNC_VERDICTS"] ?? amount(20_000, 100_000));
 /** Number of commands checked for each user. */
 const COMMANDS_PER_USER = 100;
 /** Redis's error for a command that the user may not run, or for keys that the user may not access. */

@@ -151,7 +151,7 @@ async function openBoth(count: number): Promise<readonly (readonly RecordingClie
 test(`clients receive the same invalidations as from redis-server (seed ${seed})`, {
   skip,
 }, async () => {
-  for (let episode = 0; episode < amount(8, 100); episode++) {
+  for (let episode = 0; episode < amount(4, 100); episode++) {
     const sides = await openBoth(CLIENTS);
     const results = await Promise.all(
       sides.map(async (clients) => {

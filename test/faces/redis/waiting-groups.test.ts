@@ -20,7 +20,7 @@ import { skipWithout } from "../../support/requirements.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 import { RedisComparison } from "./redis-comparison.js";
 
-const STEPS = Number(process.env["DBSYNC_COMMANDS"] ?? amount(800, 5_000));
+const STEPS = Number(process.env["DBSYNC_COMMANDS"] ?? amount(400, 5_000));
 const STEPS_OF_EPISODE = 150;
 const CONNECTIONS = 4;
 /** Milliseconds by which idle times and dates of both servers may differ. */

@@ -27,7 +27,7 @@ import {
 } from "./document-model.js";
 
 const RUNS = amount(1, 6);
-const STEPS = 60;
+const STEPS = amount(40, 60);
 const seed = seedOfRun();
 
 class Scene {
@@ -286,7 +286,7 @@ const bulksOf = (reply: Reply) =>
 
 test(`queries and conditions on odd names and values find the same as a scan of all entries (seed ${seed})`, () => {
   let matchCount = 0;
-  for (let run = 0; run < 40; run++) {
+  for (let run = 0; run < amount(10, 40); run++) {
     const scene = new Scene(RUNS + 1 + run);
     const { random } = scene;
     const names = ["without", "with"];

@@ -9,11 +9,12 @@ import { Database } from "../../../../../daemon/store/database.js";
 import type { UndoRecord } from "../../../../../daemon/store/keyspace/undo.js";
 import type { Reply } from "../../../../../protocol/reply.js";
 import { StoreUnderTest } from "../../../../daemon/store/commands/store-under-test.js";
+import { amount } from "../../../../support/amount.js";
 import { SeededRandom, seedOfRun } from "../../../../support/seeded-random.js";
 import { holds, type Row, type Where } from "./document-model.js";
 
 const seed = seedOfRun();
-const RUNS = 40;
+const RUNS = amount(12, 40);
 const STEPS = 25;
 
 /** An entry, the data of an update, and the resulting entry, or a pattern of the error. */

@@ -10,7 +10,7 @@ import { finish } from "../../../../../protocol/steps.js";
 import { amount } from "../../../../support/amount.js";
 import { SeededRandom, seedOfRun } from "../../../../support/seeded-random.js";
 
-const ROUNDS = amount(100, 2_000);
+const ROUNDS = amount(40, 2_000);
 const NAMES = ["a", "b", "c", "é", "$1", 'q"', "x.y", "", "name", "0"];
 const VALUES = [
   ...[

@@ -11,7 +11,7 @@ import { parseJson } from "../../../../../protocol/json/json-reader.js";
 import { amount } from "../../../../support/amount.js";
 import { SeededRandom, seedOfRun } from "../../../../support/seeded-random.js";
 
-const CHANGES = amount(500, 8_000);
+const CHANGES = amount(200, 8_000);
 const VALUES = [
   ...["0", "-0.0", "1", "2", "2.5", "1.7976931348623157e308", "9007199254740993", "9223372036854775808"],
   ...['"1"', '"x"', '""', "null", "true", "[]", "[1]", '["x",3]', "{}", '{"b":1}', '[{"b":2}]'],

@@ -14,7 +14,7 @@ import { MdbUnderTest } from "./mdb-under-test.js";
 import { isDifferentInMingo, withoutDifferences } from "./mingo-differences.js";
 import { type Json, type JsonObject, type Operation, RandomOperations } from "./random-operation.js";
 
-const RUNS = amount(5, 60);
+const RUNS = amount(2, 60);
 const OPERATIONS = 80;
 /** The test undoes and repeats one in this many operations. */
 const UNDONE = 8;

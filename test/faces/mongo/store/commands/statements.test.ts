@@ -205,7 +205,7 @@ test(`indexes do not change the results of ranges and sorts (seed ${seed})`, () 
       '{"z":1}',
       '{"$numberDouble":"NaN"}',
     ]);
-  for (let i = 0; i < amount(400, 1500); i++) {
+  for (let i = 0; i < amount(150, 1500); i++) {
     const l = random.chance(0.2) ? "[]" : `[${value()},${value()}]`;
     const s = random.chance(0.5) ? `,"s":${value()}` : "";
     both("INSERT", "1", `{"_id":${i},"a":${value()},"b":${random.below(3)},"l":${l}${s}}`);
@@ -215,7 +215,7 @@ test(`indexes do not change the results of ranges and sorts (seed ${seed})`, () 
     const upper = random.chance(0.7) ? [`"${random.oneOf(["$lt", "$lte"])}":${value()}`] : [];
     return `{${[...lower, ...upper].join(",")}}`;
   };
-  for (let i = 0; i < amount(150, 400); i++) {
+  for (let i = 0; i < amount(100, 400); i++) {
     const field = random.oneOf(["a", "l", "s"]);
     const filter = random.oneOf([
       `{"${field}":${ranges()}}`,

@@ -76,7 +76,7 @@ test(`a condition matches an entry if a filter matches the document (seed ${seed
     return Object.fromEntries(some(1, 2, () => [field(), random.chance(0.3) ? value() : condition]));
   };
   let met = 0;
-  for (let round = 0; round < amount(1500, 15_000); round++) {
+  for (let round = 0; round < amount(600, 15_000); round++) {
     const entry = JSON.stringify({ a: value(), b: value(), o: { x: value(), y: scalar() } });
     const filterText = JSON.stringify(filter(2));
     const outcomes = [ofEntry(filterText, entry), ofDocument(filterText, entry)];
@@ -84,7 +84,7 @@ test(`a condition matches an entry if a filter matches the document (seed ${seed
     assert.equal(typeof outcomes[0], "boolean", `${filterText}: ${outcomes[0]}`);
     if (outcomes[0] === true) met++;
   }
-  assert.ok(met > 100);
+  assert.ok(met > amount(40, 100));
 });
 
 /** A condition, an entry, and whether it matches, or the error. */

@@ -13,7 +13,7 @@ import { SeededRandom, seedOfRun } from "../../../../support/seeded-random.js";
 import { SqlWriter } from "./sql-writer.js";
 import { outcomeOfReply } from "./transcript.js";
 
-const RUNS = amount(20, 80);
+const RUNS = amount(15, 80);
 const STATEMENTS = 100;
 const seed = seedOfRun();
 

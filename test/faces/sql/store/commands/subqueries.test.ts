@@ -41,7 +41,7 @@ test(`in finds the values of a query as it finds those of a list (seed ${seed})`
   execute("create table t (v number:text(0,9))", "create table u (v number:text(0,9))");
   const value = () =>
     random.oneOf([null, 0, 1, -1, 1.5, 2, 10, "", "1", "1.0", "01", "1.5", "-1", "x", "1e1"]);
-  for (let run = 0; run < amount(80, 700); run++) {
+  for (let run = 0; run < amount(25, 700); run++) {
     execute("delete from t", "delete from u");
     const [some, list] = [random.between(1, 40), random.below(8)].map((length) =>
       Array.from({ length }, value),

@@ -15,10 +15,11 @@ import {
 } from "../../../../../faces/sql/store/values/domain.js";
 import { Table } from "../../../../../faces/sql/store/values/table.js";
 import { STEP_ITEMS } from "../../../../../protocol/steps.js";
+import { amount } from "../../../../support/amount.js";
 import { SeededRandom, seedOfRun } from "../../../../support/seeded-random.js";
 
 const seed = seedOfRun();
-const RUNS = 25;
+const RUNS = amount(10, 25);
 const CHANGES = 80;
 
 const column = (name: string) => ({ name, domain: [], uniqueness: "none" }) as const;

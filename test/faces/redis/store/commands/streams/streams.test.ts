@@ -4,6 +4,7 @@ import { beforeEach, test } from "node:test";
 import { writeReply } from "../../../../../../protocol/resp/resp-writer.js";
 import { shown } from "../../../../../conformance/resp2-fold.js";
 import { StoreUnderTest } from "../../../../../daemon/store/commands/store-under-test.js";
+import { amount } from "../../../../../support/amount.js";
 import { RedisConnection } from "../../../../../support/redis-connection.js";
 import { startRedis } from "../../../../../support/redis-server.js";
 import { skipWithout } from "../../../../../support/requirements.js";
@@ -103,7 +104,7 @@ test("~ trims appended entries exactly as redis-server does with nodes of 100 en
   const server = await startRedis({ args: ["--stream-node-max-bytes", "0"] });
   try {
     using redis = await RedisConnection.open(server.port);
-    for (let episode = 0; episode < 40; episode++) {
+    for (let episode = 0; episode < amount(12, 40); episode++) {
       const random = new SeededRandom(first, episode);
       const key = `s${episode}`;
       let last = 0;

@@ -9,10 +9,11 @@ import {
   streamIdOfText,
   streamIdText,
 } from "../../../../../../faces/redis/store/values/streams/stream-id.js";
+import { amount } from "../../../../../support/amount.js";
 import { SeededRandom, seedOfRun } from "../../../../../support/seeded-random.js";
 
 const seed = seedOfRun();
-const STEPS = 3000;
+const STEPS = amount(1200, 3000);
 
 const everything = (stream: Stream) => [...stream.range(0n, STREAM_ID_MAX)];
 
