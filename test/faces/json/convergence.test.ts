@@ -12,9 +12,9 @@ import { authorizeDaemons, respPort } from "../../support/resp-trio.js";
 import { Trio } from "../../support/trio.js";
 import { until } from "../../support/until.js";
 
-const WRITES = amount(12, 40);
+const WRITES = amount(6, 40);
 /** The number of writes that are sent to one of the daemons before the test kills it. */
-const WRITES_BEFORE_KILL = 10;
+const WRITES_BEFORE_KILL = amount(4, 10);
 
 async function readState(trio: Trio, index: number): Promise<string> {
   using client = await RawClient.open(await trio.daemon(index).portOf("JSON clients"));

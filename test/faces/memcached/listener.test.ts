@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
 import { VERSION } from "../../../faces/memcached/memcached-session.js";
 import { makeFolder, startReplica } from "../../daemon/program/replicas.js";
+import { amount } from "../../support/amount.js";
 import { RawClient } from "../../support/raw-client.js";
 import { RedisConnection } from "../../support/redis-connection.js";
 import { FULL } from "../../support/unbounded-memory.js";
@@ -157,9 +158,12 @@ test("flush_all deletes the items of all clients, and no value of another type",
   await redis.call("SET", "other", "database");
   await redis.call("SELECT", "0");
   using client = await RawClient.open(replica.daemon.addressOf("memcached")?.port ?? 0);
-  const items = Array.from({ length: 2500 }, (_, at) => `set k${at} 0 0 1 noreply\r\nx\r\n`).join("");
-  client.send(`${items}get k0 k2499\r\nflush_all noreply\r\nget k0 k2499\r\nflush_all\r\n`);
-  const expected = "VALUE k0 0 1\r\nx\r\nVALUE k2499 0 1\r\nx\r\nEND\r\nEND\r\nOK\r\n";
+  // More items than one step of flush_all deletes.
+  const count = amount(1200, 2500);
+  const last = `k${count - 1}`;
+  const items = Array.from({ length: count }, (_, at) => `set k${at} 0 0 1 noreply\r\nx\r\n`).join("");
+  client.send(`${items}get k0 ${last}\r\nflush_all noreply\r\nget k0 ${last}\r\nflush_all\r\n`);
+  const expected = `VALUE k0 0 1\r\nx\r\nVALUE ${last} 0 1\r\nx\r\nEND\r\nEND\r\nOK\r\n`;
   assert.equal(await client.read(expected.length), expected);
   assert.deepEqual(await redis.call("KEYS", "*"), {
     kind: "array",

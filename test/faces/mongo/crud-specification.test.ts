@@ -8,7 +8,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { repositoryRoot } from "../../support/repository.js";
-import { startMongo } from "./scene.js";
+import { clientOf, startMongo } from "./scene.js";
 import { applies, parsed, runTest } from "./unified-format.js";
 
 const FOLDER = "/usr/share/gocode/src/go.mongodb.org/mongo-driver";
@@ -65,6 +65,7 @@ const skip = folder === undefined && "the Debian package golang-mongodb-mongo-dr
 
 test("MongoDB's CRUD tests pass, except those that need missing features", { skip }, async () => {
   await using scene = await startMongo();
+  await using own = clientOf(scene.port);
   const [failed, passed]: [string[], string[]] = [[], []];
   const counts = new Map<Group, number>();
   const names = readdirSync(folder as string).filter((name) => name.endsWith(".json"));
@@ -74,7 +75,7 @@ test("MongoDB's CRUD tests pass, except those that need missing features", { ski
       if (!applies(file) || !applies(one)) continue;
       const title = `${name}: ${one.description}`;
       try {
-        await runTest(file, one, `mongodb://127.0.0.1:${scene.port}/`);
+        await runTest(file, one, `mongodb://127.0.0.1:${scene.port}/`, own);
         passed.push(title);
       } catch (problem) {
         const report = `${title}: ${problem instanceof Error ? problem.message : String(problem)}`;

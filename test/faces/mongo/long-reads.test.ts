@@ -4,13 +4,14 @@ import { test } from "node:test";
 import { realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
 import { documentBytes, elements, embedded, int32, text } from "../../../faces/mongo/bytes/bson-documents.js";
 import { TURN_MS } from "../../../protocol/steps.js";
+import { amount } from "../../support/amount.js";
 import { RawClient } from "../../support/raw-client.js";
 import { until } from "../../support/until.js";
 import { command } from "./bytes/messages.js";
 import { clientOf, startMongo } from "./scene.js";
 
-const DOCUMENTS = 50_000;
-/** Number of turns after which a read has certainly begun; it takes hundreds. */
+const DOCUMENTS = amount(15_000, 50_000);
+/** Number of turns after which a read has certainly begun; it takes more than a hundred. */
 const TURNS_BEGUN = 10;
 
 test("a read of many documents does not block another client, and returns the documents that existed when it began", async () => {

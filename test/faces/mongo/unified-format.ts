@@ -79,9 +79,18 @@ function compared(version: string): number {
   return 0;
 }
 
-/** Runs one test against a server. @throws Error  a result differs from the expected one */
-export async function runTest(file: TestFile, one: UnifiedTest, url: string): Promise<void> {
-  const scene = new Scene(url);
+/**
+ * Runs one test against a server.
+ * @param own  a client that inserts the documents of the tests, and reads the result
+ * @throws Error  a result differs from the expected one
+ */
+export async function runTest(
+  file: TestFile,
+  one: UnifiedTest,
+  url: string,
+  own: MongoClient,
+): Promise<void> {
+  const scene = new Scene(url, own);
   try {
     await scene.fill(file.initialData ?? []);
     scene.create(file.createEntities);
@@ -101,9 +110,9 @@ class Scene {
   readonly #collections = new Map<string, Collection>();
   readonly #events = new Map<string, CommandStartedEvent[]>();
 
-  constructor(url: string) {
+  constructor(url: string, own: MongoClient) {
     this.#url = url;
-    this.#own = new MongoClient(url);
+    this.#own = own;
   }
 
   async fill(data: readonly CollectionData[]): Promise<void> {
@@ -239,7 +248,6 @@ class Scene {
   }
 
   async close(): Promise<void> {
-    await this.#own.close();
     for (const client of this.#clients.values()) await client.close();
   }
 }

@@ -1,6 +1,6 @@
 /** Tests Redis clients of two daemon processes: one daemon's clients see the other's writes. */
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { after, before, test } from "node:test";
 import { bulk, integer } from "../../../protocol/reply.js";
 import { makeFolder } from "../../daemon/program/replicas.js";
 import { startDaemon } from "../../support/daemon-process.js";
@@ -10,20 +10,20 @@ import { authorizeDaemons, respPort } from "../../support/resp-trio.js";
 import { Trio } from "../../support/trio.js";
 import { until } from "../../support/until.js";
 
-/** Starts two peer daemons that sign for Redis clients. */
-async function startPair(): Promise<Trio> {
-  const pair = await Trio.start(["--resp", "0"], 2);
+/** Two peer daemons that sign for Redis clients. */
+let pair: Trio;
+before(async () => {
+  pair = await Trio.start(["--resp", "0"], 2);
   await authorizeDaemons(pair);
   for (const index of pair.ports.keys()) {
     using client = await RedisConnection.open(await respPort(pair, index));
     const ready = await client.call("INFO", "persistence");
     assert.match(ready.kind === "bulk" ? ready.bytes : "", /\r\nloading:0\r\n/);
   }
-  return pair;
-}
+});
+after(() => pair[Symbol.asyncDispose]());
 
 test("a client that waits on one daemon receives data written on the other, and removes it from both", async () => {
-  await using pair = await startPair();
   using waiter = await RedisConnection.open(await respPort(pair, 0));
   using pusher = await RedisConnection.open(await respPort(pair, 1));
   using admin = await RedisConnection.open(await respPort(pair, 0));
@@ -42,7 +42,6 @@ test("a client that waits on one daemon receives data written on the other, and 
 });
 
 test("WAIT reports how many other daemons have the connection's last write on disk", async () => {
-  await using pair = await startPair();
   using client = await RedisConnection.open(await respPort(pair, 0));
   assert.deepEqual(
     await client.call("WAIT", "1", "0"),

@@ -4,10 +4,11 @@ import { test } from "node:test";
 import { realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
 import { writeCommand } from "../../../protocol/resp/resp-writer.js";
 import { TURN_MS } from "../../../protocol/steps.js";
+import { amount } from "../../support/amount.js";
 import { RawClient } from "../../support/raw-client.js";
 import { startResp } from "./scene.js";
 
-const ROWS = 100_000;
+const ROWS = amount(30_000, 100_000);
 const BATCH = 1000;
 
 test("a long query does not block another connection; later commands on its own connection are answered after it", async () => {

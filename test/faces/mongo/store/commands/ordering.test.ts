@@ -12,6 +12,7 @@ import { readExtendedJson } from "../../../../../faces/mongo/store/values/extend
 import { finishReply, SteppedReply } from "../../../../../protocol/lazy-replies.js";
 import type { Reply } from "../../../../../protocol/reply.js";
 import { STEP_ITEMS } from "../../../../../protocol/steps.js";
+import { amount } from "../../../../support/amount.js";
 import { SeededRandom, seedOfRun } from "../../../../support/seeded-random.js";
 import { MdbUnderTest, textOf } from "./mdb-under-test.js";
 
@@ -123,7 +124,7 @@ test("an order that is built while documents change matches the final documents"
   /** The number of documents at the end without a removed one between them: `pop` removes only these. */
   let last = next;
   do {
-    for (let i = 0; i < 20; i++) {
+    for (let i = 0; i < amount(5, 20); i++) {
       const numbers = [...collection.numbered()].map(([number]) => number);
       const at = random.below(numbers.length);
       const number = numbers[at] as number;

@@ -9,15 +9,15 @@ test("an operation on all elements of a large value yields while it visits them"
   const database = collection();
   const yieldsOf = (value: Json) =>
     runOf(database, aggregate([{ $limit: 1 }, { $project: { x: value } }]), Number.POSITIVE_INFINITY).yields;
-  const count = 65_000;
+  const [some, count] = [20_000, 65_000];
   const text = { $reduce: { input: range(16), initialValue: "ab", in: { $concat: ["$$value", "$$value"] } } };
-  const many: Json = range(count);
+  const [few, many]: readonly [Json, Json] = [range(some), range(count)];
   const cases: readonly (readonly [inputs: Json, operation: Json, passes: number])[] = [
-    [[many, many], { $setUnion: [many, many] }, 20],
-    [[many, many], { $setIntersection: [many, many] }, 20],
-    [[many, many], { $setEquals: [many, many] }, 5],
-    [[many, many], { $setDifference: [many, many] }, 5],
-    [[many, many], { $setIsSubset: [many, many] }, 5],
+    [[few, few], { $setUnion: [few, few] }, (20 * some) / count],
+    [[few, few], { $setIntersection: [few, few] }, (20 * some) / count],
+    [[few, few], { $setEquals: [few, few] }, (5 * some) / count],
+    [[few, few], { $setDifference: [few, few] }, (5 * some) / count],
+    [[few, few], { $setIsSubset: [few, few] }, (5 * some) / count],
     [[many, many], { $concatArrays: [many, many] }, 1],
     [[many], { $reverseArray: many }, 1],
     [[many], { $slice: [many, 1, count] }, 1],

@@ -15,6 +15,7 @@ import { fits } from "../../../../../faces/sql/store/values/domain.js";
 import type { NumberedRows } from "../../../../../faces/sql/store/values/table.js";
 import { bytesOfText } from "../../../../../protocol/byte-string.js";
 import { shown } from "../../../../conformance/resp2-fold.js";
+import { some } from "../../../../support/amount.js";
 import { outcomeOfReply } from "./transcript.js";
 
 let database: Database;
@@ -624,8 +625,9 @@ test("a join that would exhaust the memory is rejected", () => {
   execute("create table big (n number)");
   const many = Array.from({ length: 1500 }, (_, i) => `(${i})`).join(",");
   execute(`insert into big values ${many}`);
-  refused("select * from big a join big b", /more than 1000000 rows/);
-  refused("select * from big a left join big b on a.n < b.n", /more than 1000000 rows/);
+  // The next test rejects an inner join too.
+  for (const joined of some(["left join big b on a.n < b.n", "join big b"]))
+    refused(`select * from big a ${joined}`, /more than 1000000 rows/);
   assert.deepEqual(rows("select count(*) from big a join big b on a.n = b.n"), [[1500]]);
 });
 
