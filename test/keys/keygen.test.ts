@@ -121,7 +121,7 @@ test("dbsync-keygen encrypts with the first line of a file, and warns if other u
   loadPrivateKey({ file }, { passphrase: "déjà vu " });
   assert.throws(() => loadPrivateKey({ file }), { code: "passphrase-missing" });
   chmodSync(passphraseFile, 0o644);
-  const warned = await run(folder.path, "--passphrase-file", "pass.txt", "--force");
+  const warned = await run(folder.path, "--type", "ed25519", "--passphrase-file", "pass.txt", "--force");
   assert.equal(warned.code, 0);
   assert.match(warned.stderr, /warning: pass\.txt can be read by every user.*chmod 600 pass\.txt/);
 });

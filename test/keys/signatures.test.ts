@@ -13,6 +13,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { loadPrivateKey, loadPublicKey } from "../../keys/key-file.js";
 import { signCommand, verifyCommand } from "../../keys/signatures.js";
+import { amount } from "../support/amount.js";
 import { repositoryRoot } from "../support/repository.js";
 import { vectorKeys } from "./openssl.js";
 
@@ -83,7 +84,9 @@ test("verifyCommand refuses signatures of every wrong length without an error", 
 });
 
 test("verifyCommand finds the signer among keys of the same size", () => {
-  const pairs = [0, 1, 2].map(() => generateKeyPairSync("rsa", { modulusLength: 2048 }));
+  const pairs = Array.from({ length: amount(2, 3) }, () =>
+    generateKeyPairSync("rsa", { modulusLength: 2048 }),
+  );
   const keys: readonly KeyObject[] = pairs.map(({ publicKey }) => publicKey);
   const text = Buffer.from("SET k v\0");
   for (const [index, { privateKey }] of pairs.entries()) {

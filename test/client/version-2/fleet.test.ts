@@ -6,6 +6,7 @@ import { DbsyncError } from "../../../client/shared/errors.js";
 import { startDaemon } from "../../../daemon/program/testing.js";
 import { writeFrame } from "../../../protocol/frame.js";
 import { KNOWS_UNSIGNED, writeHello } from "../../../protocol/version-2/messages-v2.js";
+import { amount } from "../../support/amount.js";
 import { until } from "../../support/until.js";
 import { FakeServer } from "../fake-server.js";
 import { client2Of, ServedDaemon } from "../served-daemon.js";
@@ -179,7 +180,7 @@ test("the writes of clients with wrong clocks on different daemons are dated in 
   const clients = [-60_000, -7, 11_000, 60_000].map((wallOffset) => client2Of(started, { wallOffset }));
   let last = { at: 0, seq: 0 };
   let inversions = 0;
-  for (let turn = 0; turn < 300; turn++) {
+  for (let turn = 0; turn < amount(120, 300); turn++) {
     const client = clients[turn % clients.length] ?? assert.fail();
     // Each client has received an answer from a daemon that has the write of the previous turn.
     await client.sendAll("GET turn");
