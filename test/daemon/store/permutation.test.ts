@@ -42,7 +42,7 @@ test(`units in any order yield the state and the replies of units in order (seed
 test("some units are applied again, but fewer than if each late unit affected all later units", () => {
   let redone = 0;
   let later = 0;
-  for (let run = 0; run < 20; run++) {
+  for (let run = 0; run < amount(8, 20); run++) {
     const { fold, units } = arrivals(run, touchesOfUnit);
     redone += fold.redone;
     units.forEach((unit, index) => {

@@ -28,9 +28,9 @@ async function twentyDays(storage = new CountingStorage()): Promise<TimelineSubj
 
 /** Creates a timeline in memory with more entries than it has space for. */
 async function fullMemory(): Promise<TimelineSubject> {
-  const limits = { retainBytes: 100_000 };
-  const subject = await new TimelineSubject({ every: 400, limits }).open();
-  await subject.writes(1500, 1000, (i) => `SET k${i % 20} v${i}`);
+  const limits = { retainBytes: 50_000 };
+  const subject = await new TimelineSubject({ every: 200, limits }).open();
+  await subject.writes(750, 1000, (i) => `SET k${i % 20} v${i}`);
   return subject;
 }
 

@@ -23,7 +23,7 @@ const RETAIN_MS = 300_000;
 const OPTIONS: SubjectOptions = { every: 50, limits: { retainMs: RETAIN_MS } };
 
 /** Creates a daemon that has pruned its first writes. */
-async function makeSource({ count = 400, everyMs = 2000 } = {}): Promise<TimelineSubject> {
+async function makeSource({ count = 260, everyMs = 2000 } = {}): Promise<TimelineSubject> {
   const source = await new TimelineSubject(OPTIONS).open();
   await source.writes(count, everyMs, (i) => (i % 3 === 0 ? `INCR n${i % 10}` : `SET k${i % 40} v${i}`));
   assert.ok(source.timeline.prunedTo > 0);

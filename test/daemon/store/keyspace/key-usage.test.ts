@@ -6,12 +6,13 @@ import { Database } from "../../../../daemon/store/database.js";
 import { KeyUsage, type UsageKind } from "../../../../daemon/store/keyspace/key-usage.js";
 import type { UndoRecord } from "../../../../daemon/store/keyspace/undo.js";
 import type { Reply } from "../../../../protocol/reply.js";
+import { amount } from "../../../support/amount.js";
 import { seed } from "../../../support/seed.js";
 import { SeededRandom } from "../../../support/seeded-random.js";
 
 const START = 1_790_000_000_000;
 const MINUTE = 60_000;
-const KEYS = 60;
+const KEYS = amount(25, 60);
 
 function makeScene(kind: UsageKind) {
   const random = new SeededRandom(seed(), 1);

@@ -10,6 +10,7 @@ import { test } from "node:test";
 import { DiskStorage } from "../../../../daemon/timeline/disk/disk-storage.js";
 import { checkHeader } from "../../../../daemon/timeline/disk/lmdb-file.js";
 import { writeOrderKey } from "../../../../daemon/timeline/entries/entry.js";
+import { amount } from "../../../support/amount.js";
 import { SeededRandom, seedOfRun } from "../../../support/seeded-random.js";
 import { failingLog } from "../support/failing-log.js";
 
@@ -76,7 +77,7 @@ test("random bytes in the head are detected", (t) =>
     const seed = seedOfRun();
     t.diagnostic(`seed ${seed}`);
     const random = new SeededRandom(seed, 0);
-    for (let run = 0; run < 500; run++) {
+    for (let run = 0; run < amount(150, 500); run++) {
       const from = random.oneOf([0, bytes.readUInt32LE(MEANT.pageBytes)]);
       const noisy = changed(bytes, (copy) => {
         const [start, length] = [random.below(MEANT.magic + 1), HEAD_BYTES];

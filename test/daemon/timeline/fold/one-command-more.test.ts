@@ -19,7 +19,7 @@ import { SeededRandom, seedOfRun } from "../../../support/seeded-random.js";
 import { AT, entry, key, ROOT } from "../support/fold-subject.js";
 import { genesisRing } from "../support/random-timeline.js";
 
-const RUNS = amount(80, 500);
+const RUNS = amount(40, 500);
 const seed = seedOfRun();
 const DATABASES = 2;
 

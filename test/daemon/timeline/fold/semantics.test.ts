@@ -23,7 +23,7 @@ import { AT, entry, hexId, key, pem, ROOT, unitOf } from "../support/fold-subjec
 import { naiveFold } from "../support/naive-fold.js";
 import { genesisRing } from "../support/random-timeline.js";
 
-const RUNS = Number(process.env["DBSYNC_SEEDS"] ?? amount(60, 200));
+const RUNS = Number(process.env["DBSYNC_SEEDS"] ?? amount(30, 200));
 const seed = seedOfRun();
 const DATABASES = 3;
 
