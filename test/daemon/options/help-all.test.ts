@@ -2,8 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { runDaemon } from "../../support/daemon-process.js";
 
+const printed = runDaemon(["--help-all"]);
+
 test("--help-all prints defaults in the form in which users type them", async () => {
-  const { stdout, code } = await runDaemon(["--help-all"]);
+  const { stdout, code } = await printed;
   assert.equal(code, 0);
   const defaults = [...stdout.replace(/\s+/g, " ").matchAll(/default: ([^,)]*)/g)].map(([, value]) => value);
   assert.ok(defaults.length > 30);
@@ -16,6 +18,6 @@ test("--help ends with a sentence about --help-all, and --help-all does not", as
     common.stdout,
     /\n\nThese are the common options\. dbsyncd --help-all prints all of them\.\n$/,
   );
-  const all = await runDaemon(["--help-all"]);
+  const all = await printed;
   assert.doesNotMatch(all.stdout, /common options\. /);
 });

@@ -20,20 +20,20 @@ const open = (port: number, count: number) =>
   Promise.all(Array.from({ length: count }, () => RawClient.open(port)));
 
 test("incomplete requests of unauthenticated clients do not interrupt large signed requests", async () => {
-  const bounds = ["--max-request-bytes", "8MiB", "--max-buffered-bytes", "16MiB"];
+  const bounds = ["--max-request-bytes", "2MiB", "--max-buffered-bytes", "4MiB"];
   await using daemon = await startDaemon(["-s", pair.file, ...bounds]);
   using known = await EnvelopeClient.open(daemon.port, pair);
   await known.replies([["SET", "known", "1"]]);
-  const { frame } = known.sign([["SET", "large", "x".repeat(6 * MIB)]]);
+  const { frame } = known.sign([["SET", "large", "x".repeat(1.5 * MIB)]]);
   known.raw.send(frame.slice(0, -1));
-  const half = `ds2:${8 * MIB}:${"x".repeat(300 * KIB)}`;
-  const attackers = await open(daemon.port, 100);
+  const half = `ds2:${2 * MIB}:${"x".repeat(300 * KIB)}`;
+  const attackers = await open(daemon.port, 30);
   for (const one of attackers) one.send(half);
   await daemon.logged(({ reason }) => reason === "too-much-buffered");
   using fresh = await EnvelopeClient.open(daemon.port, pair);
   assert.deepEqual(await fresh.replies([["STRLEN", "large"]]), [{ kind: "integer", value: 0 }]);
   using first = await EnvelopeClient.open(daemon.port, pair);
-  const [reply] = await first.replies([["SET", "other", "x".repeat(6 * MIB)]]);
+  const [reply] = await first.replies([["SET", "other", "x".repeat(1.5 * MIB)]]);
   assert.equal(reply?.kind, "status");
   known.raw.send(frame.slice(-1));
   const said = await known.next();
