@@ -8,13 +8,14 @@ import { test } from "node:test";
 import { deflateRawSync } from "node:zlib";
 import type { UserListenerName } from "../../daemon/options/option-table.js";
 import { OPTIONS } from "../../daemon/options/option-table.js";
-import { amount } from "../support/amount.js";
+import { amount, isFull } from "../support/amount.js";
 import { type DaemonProcess, type Served, startDaemon } from "../support/daemon-process.js";
 import { makeKeyPair } from "../support/envelope-client.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 import { openClient, pair } from "./web/scene.js";
 
-const INPUTS = amount(150, 1_500);
+/** The number of inputs to each listener. */
+const INPUTS = amount(80, 1_500);
 const CONNECTIONS = 8;
 const CHANGES_MAX = 4;
 /** Milliseconds after which the test closes a connection that neither side has closed. */
@@ -114,21 +115,27 @@ async function portOf(daemon: DaemonProcess, name: keyof typeof INPUTS_OF): Prom
   return await daemon.portOf(`${clients} clients` as Served);
 }
 
-for (const name of Object.keys(INPUTS_OF) as (keyof typeof INPUTS_OF)[])
-  test(`${INPUTS} mutated inputs to --${name} end only their own connections, seed ${seedOfRun()}`, async () => {
+const NAMES = Object.keys(INPUTS_OF) as (keyof typeof INPUTS_OF)[];
+/** The listeners that share a daemon: each has its own in full runs. */
+const GROUPS = isFull ? NAMES.map((name) => [name]) : [NAMES];
+
+for (const names of GROUPS)
+  test(`${INPUTS} mutated inputs to ${names.map((name) => `--${name}`).join(", ")} end only their own connections, seed ${seedOfRun()}`, async () => {
     const root = makeKeyPair();
-    const flags = name === "ws" ? [] : [`--${name}`, "0"];
+    const flags = names.flatMap((name) => (name === "ws" ? [] : [`--${name}`, "0"]));
     const keys = ["-s", pair.file, "--root-key", root.file];
     await using daemon = await startDaemon([...keys, "--ws", "0", ...flags]);
     using other = await openClient(await portOf(daemon, "ws"));
-    const port = await portOf(daemon, name);
-    const random = new SeededRandom(seedOfRun());
-    let remaining = INPUTS;
-    const worker = async () => {
-      while (remaining-- > 0) await send(port, name, random);
-    };
-    await Promise.all(Array.from({ length: CONNECTIONS }, worker));
-    assert.deepEqual(await other.replies([["PING"]]), [{ kind: "status", text: "PONG" }]);
+    for (const name of names) {
+      const port = await portOf(daemon, name);
+      const random = new SeededRandom(seedOfRun());
+      let remaining = INPUTS;
+      const worker = async () => {
+        while (remaining-- > 0) await send(port, name, random);
+      };
+      await Promise.all(Array.from({ length: CONNECTIONS }, worker));
+      assert.deepEqual(await other.replies([["PING"]]), [{ kind: "status", text: "PONG" }], name);
+    }
     const { code, stderr } = await daemon.stop();
     assert.deepEqual([code, stderr], [0, ""]);
   });

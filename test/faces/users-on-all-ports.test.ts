@@ -11,6 +11,7 @@ import { createClient } from "../../client/dbsync-send.js";
 import { DbsyncError } from "../../client/shared/errors.js";
 import { USER_LISTENER_NAMES, type UserListenerName } from "../../daemon/options/option-table.js";
 import { makeFolder } from "../daemon/program/replicas.js";
+import { some } from "../support/amount.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { makeKeyPair } from "../support/envelope-client.js";
 import { RawClient } from "../support/raw-client.js";
@@ -101,9 +102,12 @@ test("no port of a daemon bypasses its users", async () => {
   await daemon.logged(({ msg }) => /executes no commands, .*--allow-unsigned/.test(msg));
 });
 
+/** Rights with a limit for keys, commands or channels. */
+const LIMITED_RIGHTS = ["~app:* &* +@all", "~* &* +@read", "~* &app +@all"];
+
 test("a user with limited rights that needs no login closes the main port too", async () => {
   using folder = makeFolder();
-  for (const [at, rights] of ["~app:* &* +@all", "~* &* +@read", "~* &app +@all"].entries()) {
+  for (const [at, rights] of some(LIMITED_RIGHTS).entries()) {
     const file = join(folder.path, `users-${at}.acl`);
     writeFileSync(file, `user default on nopass ${rights}\n`);
     await using daemon = await startDaemon([...FIRST_LISTENERS, file]);
@@ -131,6 +135,13 @@ test("the main port follows changes of the users", async () => {
   administrator.send("ACL SETUSER default -flushall\r\n");
   assert.equal(await administrator.readTo("\r\n"), "+OK\r\n");
   assertRefused(await unsignedAnswers(daemon.port));
+  administrator.send("ACL SETUSER app on nopass ~* &* +@all\r\nAUTH app x\r\n");
+  assert.equal(await administrator.read("+OK\r\n+OK\r\n".length), "+OK\r\n+OK\r\n");
+  for (const rights of LIMITED_RIGHTS) {
+    administrator.send(`ACL SETUSER default reset on nopass ${rights}\r\n`);
+    assert.equal(await administrator.readTo("\r\n"), "+OK\r\n");
+    assertRefused(await unsignedAnswers(daemon.port));
+  }
 });
 
 test("--allow-unsigned executes unsigned commands despite users", async () => {

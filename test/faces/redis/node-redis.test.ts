@@ -1,12 +1,17 @@
 /** Tests node-redis (the package redis): it returns the same results with dbsyncd as with redis-server. */
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { after, before, test } from "node:test";
 import { createClient, type RedisClientOptions, WatchError } from "redis";
 import { some } from "../../support/amount.js";
 import { skipWithout } from "../../support/requirements.js";
-import { assertSameAnswers, PASSWORD, USER } from "./subjects.js";
+import { assertSameAnswers, PASSWORD, type Subjects, startSubjects, USER } from "./subjects.js";
 
 const skip = skipWithout("redis-server");
+let subjects: Subjects;
+before(async () => {
+  if (skip === false) subjects = await startSubjects();
+});
+after(() => subjects?.[Symbol.asyncDispose]());
 
 function makeClient(
   port: number,
@@ -220,7 +225,7 @@ const topics: Readonly<Record<string, (client: Client) => Promise<unknown>>> = {
 
 for (const RESP of some([3, 2] as const))
   test(`node-redis receives redis-server's answers, RESP${RESP}`, { skip }, async () => {
-    await assertSameAnswers(async (port) => {
+    await assertSameAnswers(subjects, async (port) => {
       const client = makeClient(port, { username: USER, password: PASSWORD, RESP });
       await client.connect();
       const answers: Record<string, unknown> = {};
@@ -235,7 +240,7 @@ for (const RESP of some([3, 2] as const))
 
 for (const RESP of some([3, 2] as const))
   test(`node-redis is refused without permission, RESP${RESP}`, { skip }, async () => {
-    await assertSameAnswers(async (port) => {
+    await assertSameAnswers(subjects, async (port) => {
       const wrong = makeClient(port, { username: USER, password: "wrong", RESP });
       const anonymous = makeClient(port, { RESP });
       const ben = makeClient(port, { username: "ben", password: "word", RESP });

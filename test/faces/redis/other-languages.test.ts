@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { repositoryRoot } from "../../support/repository.js";
 import { skipWithout } from "../../support/requirements.js";
 import { run } from "../../support/run-program.js";
-import { assertSameAnswers } from "./subjects.js";
+import { assertSameAnswers, startSubjects } from "./subjects.js";
 
 const programs = join(repositoryRoot, "test", "faces", "redis", "programs");
 
@@ -22,7 +22,8 @@ const languages = [
 for (const { name, program, file, debianPackage } of languages) {
   const skip = skipWithout("redis-server") || skipWithout(debianPackage);
   test(`${name} receives redis-server's answers`, { skip }, async () => {
-    await assertSameAnswers(async (port) => {
+    await using subjects = await startSubjects();
+    await assertSameAnswers(subjects, async (port) => {
       const ended = await run(program, [join(programs, file), String(port)]);
       assert.equal(ended.stderr, "");
       assert.equal(ended.code, 0, ended.stdout);

@@ -17,7 +17,7 @@ const USERS = [
 export const USER = "ann";
 export const PASSWORD = "secret";
 
-interface Subjects extends AsyncDisposable {
+export interface Subjects extends AsyncDisposable {
   readonly redis: number;
   /** The ports of the daemons, by kind. */
   readonly daemons: readonly (readonly [kind: string, port: number])[];
@@ -29,9 +29,9 @@ interface Subjects extends AsyncDisposable {
  * @param talk  returns the answers by topic, without natural differences (dates, order of sets)
  */
 export async function assertSameAnswers(
+  subjects: Subjects,
   talk: (port: number) => Promise<Readonly<Record<string, unknown>>>,
 ): Promise<void> {
-  await using subjects = await startSubjects();
   const expected = await talk(subjects.redis);
   assert.ok(Object.keys(expected).length > 0);
   for (const [kind, port] of subjects.daemons) {
@@ -41,7 +41,7 @@ export async function assertSameAnswers(
   }
 }
 
-async function startSubjects(): Promise<Subjects> {
+export async function startSubjects(): Promise<Subjects> {
   const folder = makeFolder();
   const users = join(folder.path, "users.acl");
   writeFileSync(users, USERS);
