@@ -27,8 +27,6 @@ export interface SidecarScene extends AsyncDisposable {
 export interface SceneOptions {
   /** Additional options of the sidecar. */
   readonly args?: readonly string[];
-  /** Whether the sidecar signs with a key that no daemon knows. */
-  readonly isStranger?: boolean;
 }
 
 export const DAEMONS = 3;
@@ -47,14 +45,11 @@ async function startAll(start: (number: number) => Promise<DaemonProcess>): Prom
   throw failed.reason;
 }
 
-export async function startScene({
-  args = [],
-  isStranger = false,
-}: SceneOptions = {}): Promise<SidecarScene> {
+export async function startScene({ args = [] }: SceneOptions = {}): Promise<SidecarScene> {
   const folder = new ScratchFolder();
   const trio = await Trio.start();
   await trio.untilNoneIsLate();
-  const key = folder.privateKey(isStranger ? makeKeyPair() : trio.app);
+  const key = folder.privateKey(trio.app);
   const port = await freePort();
   const sidecar = await startSidecar(key, trio.servers, ["--resp", String(port), ...PATIENT, ...args]);
   return {
@@ -89,6 +84,8 @@ export interface PlainOptions {
   /** Additional options of each daemon. @param folder  for files */
   readonly args?: (number: number, folder: string) => readonly string[] | Promise<readonly string[]>;
   readonly scheme?: "dbsync" | "dbsyncs";
+  /** Whether the sidecars sign with a key that no daemon knows. */
+  readonly isStranger?: boolean;
 }
 
 /**
@@ -97,15 +94,17 @@ export interface PlainOptions {
 export async function startPlain({
   args = () => [],
   scheme = "dbsync",
+  isStranger = false,
 }: PlainOptions = {}): Promise<PlainScene> {
   const folder = mkdtempSync(join(tmpdir(), "dbsync-sidecar-"));
   const pair = makeKeyPair();
+  const { file } = isStranger ? makeKeyPair() : pair;
   const key = join(folder, "private.pem");
   writeFileSync(key, pair.privateKey.export({ type: "pkcs8", format: "pem" }), { mode: 0o600 });
   const ports: number[] = [];
   for (let number = 0; number < DAEMONS; number++) ports.push(await freePort());
   const start = async (number: number) =>
-    startDaemon(["-p", String(ports[number]), "-s", pair.file, ...(await args(number, folder))]);
+    startDaemon(["-p", String(ports[number]), "-s", file, ...(await args(number, folder))]);
   const daemons = await startAll(start);
   const places = ports.map((port) => `127.0.0.1:${port}`);
   const servers =

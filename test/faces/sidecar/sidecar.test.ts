@@ -4,7 +4,7 @@ import { after, before, beforeEach, describe, test } from "node:test";
 import { createClient } from "../../../client/dbsync-send.js";
 import { RedisConnection } from "../../support/redis-connection.js";
 import { until } from "../../support/until.js";
-import { type SidecarScene, startScene, untilAll } from "./scene.js";
+import { type SidecarScene, startPlain, startScene, untilAll } from "./scene.js";
 
 describe("one sidecar", () => {
   let scene: SidecarScene;
@@ -113,15 +113,16 @@ describe("one sidecar", () => {
 });
 
 test("an unknown key, and unreachable daemons, cause an error that names each daemon", async () => {
-  await using scene = await startScene({ isStranger: true });
-  using redis = await RedisConnection.open(scene.port);
+  await using scene = await startPlain({ isStranger: true });
+  const { port } = await scene.sidecar();
+  using redis = await RedisConnection.open(port);
   const refused = await redis.call("SET", "k", "v");
   assert.equal(refused.kind, "error");
   assert.match(
     refused.kind === "error" ? refused.text : "",
     /^NOTAPPLIED No daemon accepted the command: .*unknown-key.*fingerprint/,
   );
-  await scene.trio.endAll();
+  for (const daemon of scene.daemons) await daemon.stop();
   // The sidecar may not have noticed yet that the last daemon has stopped.
   await until("the error reports that the daemons are unreachable", async () => {
     const failed = await redis.call("SET", "k", "v");
