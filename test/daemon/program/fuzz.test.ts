@@ -13,7 +13,7 @@ import { buildRoot, repositoryRoot } from "../../support/repository.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 
 const FRAMES = amount(700, 4_000);
-const FRAMES_SIGNED = amount(200, 2_000);
+const FRAMES_SIGNED = amount(100, 2_000);
 const FRAMES_PER_CONNECTION = 40;
 const CONNECTIONS = 8;
 const MEMORY_MORE = 10 * 1024 * 1024;

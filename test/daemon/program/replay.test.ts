@@ -9,7 +9,7 @@ import { makeKeyPair, type SignedEnvelope, signCommands } from "../../support/en
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 import { makeScene, type Scene } from "./scene.js";
 
-const RECORDED = amount(400, 4_000);
+const RECORDED = amount(200, 4_000);
 const START = 1_790_000_000_000;
 const SECOND = 1000;
 

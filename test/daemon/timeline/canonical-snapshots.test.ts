@@ -62,9 +62,9 @@ function longTimeline(random: SeededRandom): { entries: Entry[]; end: number } {
   const days = 60;
   const add = (at: number) => void entries.push(entryAt(at, `INCR k${entries.length % 50}`));
   for (const from of [(days / 2) * DAY_MS, days * DAY_MS - 1000 * busySeconds])
-    for (let second = 0; second < busySeconds; second += random.between(1, amount(6, 2)))
+    for (let second = 0; second < busySeconds; second += random.between(1, amount(9, 2)))
       add(START + from + 1000 * second);
-  for (let at = 0; at < days * DAY_MS; at += random.between(1, amount(2_000_000, 700_000))) add(START + at);
+  for (let at = 0; at < days * DAY_MS; at += random.between(1, amount(3_000_000, 700_000))) add(START + at);
   return { entries, end: START + days * DAY_MS };
 }
 

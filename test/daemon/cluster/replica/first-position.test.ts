@@ -14,7 +14,7 @@ import { amount } from "../../../support/amount.js";
 import { SeededRandom, seedOfRun } from "../../../support/seeded-random.js";
 import { EPOCH, randomDatabase, randomUnit, SPREAD, shownUnit } from "../../store/random-unit.js";
 
-const CALLS = amount(100, 1000);
+const CALLS = amount(60, 1000);
 const STATES = amount(2, 10);
 const seed = seedOfRun();
 const claims = commandGrammars.filter(({ name }) => findCommand(name)?.isClaim !== undefined);
