@@ -23,7 +23,7 @@ import { askPhp } from "../../support/php.js";
 import { skipWithout } from "../../support/requirements.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 
-const TEXTS = 20_000;
+const TEXTS = amount(8_000, 20_000);
 const PIECES_MAX = 8;
 const seed = seedOfRun();
 const skip = skipWithout("php");
