@@ -12,6 +12,9 @@ import { programPaths } from "./programs.js";
 const MAIN = programPaths.dbsyncd;
 const STDIO: StdioOptions = ["ignore", "pipe", "pipe"];
 
+/** The flag of test/run.ts by which V8 optimizes functions later. A daemon that has it does not change the threshold. */
+const INHERITED = process.execArgv.filter((arg) => arg.startsWith("--interrupt-budget="));
+
 /** A line of the daemon's log. */
 export type LogLine = Readonly<Record<string, unknown>> & { readonly level: string; readonly msg: string };
 
@@ -99,7 +102,7 @@ async function spawnDaemon(
 ): Promise<ChildProcess> {
   const isChosen = args.some((arg) => /^(-p|--port)/.test(arg)) || "DBSYNCD_PORT" in env;
   const port = isChosen ? [] : ["--port", String(await freePort())];
-  return spawn(process.execPath, [...execArgv, program, ...args, ...port], {
+  return spawn(process.execPath, [...INHERITED, ...execArgv, program, ...args, ...port], {
     env: { ...process.env, ...env },
     stdio: STDIO,
   });
