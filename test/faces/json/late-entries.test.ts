@@ -16,9 +16,9 @@ import { until } from "../../support/until.js";
 const seed = seedOfRun();
 const ROUNDS = amount(1, 4);
 /** The writes of each daemon in a round. The other daemons receive them later. */
-const WRITES = 30;
+const WRITES = amount(10, 30);
 /** Enough entries for answers that are built in several steps. */
-const ENTRIES = 3_000;
+const ENTRIES = amount(1_500, 3_000);
 const VALUES = [0, 1, 2, "a", "é", null];
 const DOCUMENT = "d";
 /** The daemons that are queried all the time. The third one restarts before each comparison, and remembers nothing. */
@@ -126,7 +126,7 @@ test(`queries see no mixture of states while late writes arrive (seed ${seed})`,
     await trio.start(FRESH);
     await trio.level(120_000);
     const clients = await Promise.all([...trio.ports.keys()].map(open));
-    for (let n = 0; n < 40; n++) {
+    for (let n = 0; n < amount(15, 40); n++) {
       const query = randomQuery(random);
       const answers = await Promise.all(clients.map((client) => ask(client, query)));
       checkEntries(query, answers[FRESH] as string);
