@@ -12,7 +12,7 @@ import { Ledger } from "./ledger.js";
 import { naiveFold } from "./naive-fold.js";
 import { simulate } from "./simulate.js";
 
-const SEEDS = [211, 313, 321, 169, 122, 298, 283].slice(0, amount(1, 7));
+const SEEDS = [313, 169, 211, 321, 122, 298, 283].slice(0, amount(2, 7));
 
 for (const seed of SEEDS)
   test(`an element that a client received is gone, and one that no daemon took is there (seed ${seed})`, async () => {

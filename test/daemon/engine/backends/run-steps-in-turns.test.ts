@@ -21,10 +21,12 @@ import { LocalPath } from "../../../../faces/users/user-listeners.js";
 import { finishReply } from "../../../../protocol/lazy-replies.js";
 import { error, type Reply } from "../../../../protocol/reply.js";
 import { TURN_MS } from "../../../../protocol/steps.js";
+import { amount } from "../../../support/amount.js";
 import { tryProgram } from "../../../support/try-program.js";
 import { START, TimelineSubject } from "../../timeline/support/timeline-subject.js";
 
 const ROWS = 5000;
+const DOCUMENTS = amount(1500, 5000);
 const LONG = ["SQL", "d", "select a from t where a >= 0"];
 /** A join of 25 million pairs that returns no rows. */
 const ENDLESS = ["SQL", "d", "select x.a from t x join t y on x.a + y.a < 0"];
@@ -79,7 +81,7 @@ const DOCUMENT_QUERIES: readonly (readonly string[])[] = [
 const CHANGES: readonly (readonly string[])[] = [
   ["MDB.DELETE", "d", "c", "1", '{"q":{"n":5},"limit":0}'],
   ["MDB.UPDATE", "d", "c", "1", '{"q":{},"u":{"$set":{"n":99,"q":[3]}},"multi":true}'],
-  documents(ROWS, ROWS + 10),
+  documents(DOCUMENTS, DOCUMENTS + 10),
 ];
 
 function fill(database: Database): void {
@@ -87,7 +89,7 @@ function fill(database: Database): void {
     ["SQL", "", "create database d"],
     ["SQL", "d", "create table t (a number)"],
     insert(0, ROWS),
-    documents(0, ROWS),
+    documents(0, DOCUMENTS),
   ];
   for (const argv of statements) assert.notEqual(database.execute(argv, unit).kind, "error");
 }

@@ -9,7 +9,7 @@ import { unit } from "../../../../daemon/store/effort-state.js";
 import { amount, isFull } from "../../../../support/amount.js";
 
 const TEXT_BYTES = 300_000;
-const ROWS = 40;
+const ROWS = amount(16, 40);
 /** Number of steps that a query counts for each table that it names, whatever the table contains. */
 const SOURCE_STEPS = 40_000;
 /** Maximum number of steps without a yield: a slice, a text, and what a query counts for its tables. */
