@@ -22,7 +22,7 @@ import { known } from "../../timeline/members/lists.js";
 import { EPOCH, keyOf } from "../peers/entries.js";
 import { type Node, World } from "../peers/support.js";
 
-const RUNS = amount(8, 30);
+const RUNS = amount(4, 30);
 const NAMES = ["a", "b", "c"];
 /** Milliseconds until all cuts are over. */
 const TROUBLE_MS = 12_000;
