@@ -5,15 +5,15 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** The number of files per process. A group of this size takes about 15 seconds. */
-const FILES = 24;
+/** The number of files per process. A group of this size takes about half a minute. */
+const FILES = 36;
 
 /** The number of files per process if they start processes of their own, for which they mostly wait. */
-const WAITING_FILES = 9;
+const WAITING_FILES = 14;
 
 /** Matches files that need their own process: they change or measure the process, or replace what others use. */
 const ALONE =
-  /\bprocess\.(env\["\w+"\] = |memoryUsage|umask|on\()|support\/garbage\.js"|\bmock\b|"node:v8"|\bseedNameHash\b/;
+  /\bprocess\.(env\["\w+"\] = |memoryUsage|umask|on\()|support\/garbage\.js"|import \{.*\bmock\b.* from "node:test"|"node:v8"|\bseedNameHash\b/;
 
 /** Matches files that start processes. */
 const WAITING =
