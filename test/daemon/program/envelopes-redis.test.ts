@@ -147,8 +147,9 @@ test("a daemon with a Redis accepts nothing dated before its start plus the wind
     "-d",
     `redis:127.0.0.1:${redis.port}`,
     "--window",
-    "30s,1s",
+    "30s,2s",
   ]);
+  await daemon.logged(({ msg }) => msg === "database connected");
   using client = await EnvelopeClient.open(daemon.port, pair);
   assert.equal((await client.hello()).state, "catching-up");
   const early = await client.ask([["INCR", "n"]]);
