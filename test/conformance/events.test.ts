@@ -143,7 +143,7 @@ function otherOf({ argv }: Step) {
 }
 
 test(`events are the same as redis-server's (seed ${seed})`, { skip }, async () => {
-  for (let number = 0; number < amount(1500, COMMANDS_FULL) / EPISODE_CALLS; number++) {
+  for (let number = 0; number < amount(3000, COMMANDS_FULL) / EPISODE_CALLS; number++) {
     using redis = await RedisEvents.open(server.port);
     const ours = new StoreEvents();
     const now = Date.now();

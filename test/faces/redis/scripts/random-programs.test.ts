@@ -16,7 +16,7 @@ import { startResp } from "../scene.js";
 import { randomProgram } from "./random-program.js";
 
 const skip = skipWithout("redis-server");
-const PROGRAMS = amount(60, 2_000);
+const PROGRAMS = amount(120, 2_000);
 /** The number of programs that run one after the other on the same data. */
 const EPISODE = 20;
 
