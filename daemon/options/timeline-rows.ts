@@ -174,7 +174,7 @@ export const TIMELINE_LIMITS = {
     summary:
       "with --data or --peer: how late a command from another daemon may arrive before the daemon must load a snapshot and apply all later commands again",
     reason:
-      "longer than the window and a few seconds of lost connections; each envelope of this time needs 1.2 KB or more",
+      "longer than the window and a few seconds of lost connections; each envelope that is received during this time takes at least 1.2 KB of memory",
     restart: true,
   },
   minDiskFree: {
