@@ -138,6 +138,9 @@ test("the main port follows changes of the users", async () => {
   administrator.send("ACL SETUSER app on nopass ~* &* +@all\r\nAUTH app x\r\n");
   assert.equal(await administrator.read("+OK\r\n+OK\r\n".length), "+OK\r\n+OK\r\n");
   for (const rights of LIMITED_RIGHTS) {
+    administrator.send("ACL SETUSER default reset on nopass ~* &* +@all\r\n");
+    assert.equal(await administrator.readTo("\r\n"), "+OK\r\n");
+    assert.deepEqual(await unsignedAnswers(daemon.port), ["OK", "OK", "open"]);
     administrator.send(`ACL SETUSER default reset on nopass ${rights}\r\n`);
     assert.equal(await administrator.readTo("\r\n"), "+OK\r\n");
     assertRefused(await unsignedAnswers(daemon.port));

@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
-import { runDaemon } from "../../support/daemon-process.js";
+import { before, test } from "node:test";
+import { type Ended, runDaemon } from "../../support/daemon-process.js";
 
-const printed = runDaemon(["--help-all"]);
+let printed: Ended;
+before(async () => {
+  printed = await runDaemon(["--help-all"]);
+});
 
 test("--help-all prints defaults in the form in which users type them", async () => {
-  const { stdout, code } = await printed;
+  const { stdout, code } = printed;
   assert.equal(code, 0);
   const defaults = [...stdout.replace(/\s+/g, " ").matchAll(/default: ([^,)]*)/g)].map(([, value]) => value);
   assert.ok(defaults.length > 30);
@@ -18,6 +21,5 @@ test("--help ends with a sentence about --help-all, and --help-all does not", as
     common.stdout,
     /\n\nThese are the common options\. dbsyncd --help-all prints all of them\.\n$/,
   );
-  const all = await printed;
-  assert.doesNotMatch(all.stdout, /common options\. /);
+  assert.doesNotMatch(printed.stdout, /common options\. /);
 });

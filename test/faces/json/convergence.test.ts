@@ -12,7 +12,7 @@ import { authorizeDaemons, respPort } from "../../support/resp-trio.js";
 import { Trio } from "../../support/trio.js";
 import { until } from "../../support/until.js";
 
-const WRITES = amount(6, 40);
+const WRITES = amount(8, 40);
 /** The number of writes that are sent to one of the daemons before the test kills it. */
 const WRITES_BEFORE_KILL = amount(4, 10);
 

@@ -19,7 +19,7 @@ export interface SidecarScene extends AsyncDisposable {
   readonly sidecar: DaemonProcess;
   /** The list of daemons, for a client. */
   readonly servers: string;
-  /** A file with the private key that the daemons know. */
+  /** A file with the private key of the sidecars. The daemons know it unless `isKeyUnknown` is set. */
   readonly key: string;
   readonly trio: Trio;
 }
@@ -85,7 +85,7 @@ export interface PlainOptions {
   readonly args?: (number: number, folder: string) => readonly string[] | Promise<readonly string[]>;
   readonly scheme?: "dbsync" | "dbsyncs";
   /** Whether the sidecars sign with a key that no daemon knows. */
-  readonly isStranger?: boolean;
+  readonly isKeyUnknown?: boolean;
 }
 
 /**
@@ -94,11 +94,11 @@ export interface PlainOptions {
 export async function startPlain({
   args = () => [],
   scheme = "dbsync",
-  isStranger = false,
+  isKeyUnknown = false,
 }: PlainOptions = {}): Promise<PlainScene> {
   const folder = mkdtempSync(join(tmpdir(), "dbsync-sidecar-"));
   const pair = makeKeyPair();
-  const { file } = isStranger ? makeKeyPair() : pair;
+  const { file } = isKeyUnknown ? makeKeyPair() : pair;
   const key = join(folder, "private.pem");
   writeFileSync(key, pair.privateKey.export({ type: "pkcs8", format: "pem" }), { mode: 0o600 });
   const ports: number[] = [];

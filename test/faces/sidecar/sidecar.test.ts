@@ -113,7 +113,7 @@ describe("one sidecar", () => {
 });
 
 test("an unknown key, and unreachable daemons, cause an error that names each daemon", async () => {
-  await using scene = await startPlain({ isStranger: true });
+  await using scene = await startPlain({ isKeyUnknown: true });
   const { port } = await scene.sidecar();
   using redis = await RedisConnection.open(port);
   const refused = await redis.call("SET", "k", "v");

@@ -625,7 +625,7 @@ test("a join that would exhaust the memory is rejected", () => {
   execute("create table big (n number)");
   const many = Array.from({ length: 1500 }, (_, i) => `(${i})`).join(",");
   execute(`insert into big values ${many}`);
-  // The next test rejects an inner join too.
+  // Both kinds of join count their pairs in the same place.
   for (const joined of some(["left join big b on a.n < b.n", "join big b"]))
     refused(`select * from big a ${joined}`, /more than 1000000 rows/);
   assert.deepEqual(rows("select count(*) from big a join big b on a.n = b.n"), [[1500]]);
