@@ -1,17 +1,15 @@
 /** Tests that the work for a JSON client ends when the client has disconnected. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
 import { DocumentClient } from "../../../faces/json/actions/document-client.js";
 import { PasswordSecrets } from "../../../faces/users/password-secrets.js";
 import type { UserSocketHost } from "../../../faces/users/user-listener.js";
 import { Users } from "../../../faces/users/users.js";
-import { TURN_MS } from "../../../protocol/steps.js";
 import { double } from "../../support/double.js";
+import { slowEnvironment } from "../../support/slow-environment.js";
 
 test("an answer in steps ends when its client has disconnected", async () => {
-  let uptime = 0;
-  const environment = { ...realEnvironment, uptime: () => (uptime += TURN_MS) };
+  const environment = slowEnvironment();
   const users = new Users(null, new PasswordSecrets(environment));
   const client = new DocumentClient(double<UserSocketHost>({ environment, users }), null);
   let steps = 0;

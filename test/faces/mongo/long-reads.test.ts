@@ -6,6 +6,7 @@ import { documentBytes, elements, embedded, int32, text } from "../../../faces/m
 import { TURN_MS } from "../../../protocol/steps.js";
 import { amount } from "../../support/amount.js";
 import { RawClient } from "../../support/raw-client.js";
+import { slowEnvironment } from "../../support/slow-environment.js";
 import { until } from "../../support/until.js";
 import { command } from "./bytes/messages.js";
 import { clientOf, startMongo } from "./scene.js";
@@ -15,13 +16,7 @@ const DOCUMENTS = amount(15_000, 50_000);
 const TURNS_BEGUN = 10;
 
 test("a read of many documents does not block another client, and returns the documents that existed when it began", async () => {
-  let now = 0;
-  // The clock advances by one turn at each reading, so each step of a read takes a turn.
-  const uptime = () => {
-    now += TURN_MS;
-    return now;
-  };
-  await using scene = await startMongo({}, { ...realEnvironment, uptime });
+  await using scene = await startMongo({}, slowEnvironment());
   await using reading = clientOf(scene.port);
   await using other = clientOf(scene.port);
   const items = reading.db("shop").collection("items");

@@ -1,23 +1,17 @@
 /** Tests that SQL queries over RESP yield to other connections, except in a transaction. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
 import { writeCommand } from "../../../protocol/resp/resp-writer.js";
-import { TURN_MS } from "../../../protocol/steps.js";
 import { amount } from "../../support/amount.js";
 import { RawClient } from "../../support/raw-client.js";
+import { slowEnvironment } from "../../support/slow-environment.js";
 import { startResp } from "./scene.js";
 
 const ROWS = amount(30_000, 100_000);
 const BATCH = 1000;
 
 test("a long query does not block another connection; later commands on its own connection are answered after it", async () => {
-  let now = 0;
-  const uptime = () => {
-    now += TURN_MS;
-    return now;
-  };
-  await using scene = await startResp({ environment: { ...realEnvironment, uptime } });
+  await using scene = await startResp({ environment: slowEnvironment() });
   using querying = await RawClient.open(scene.port);
   using other = await RawClient.open(scene.port);
   querying.send(writeCommand(["SQL", "", "create database d"]));

@@ -1,14 +1,13 @@
 /** Compares the SQL line protocol with the recorded answers of the original, and tests dbsyncd's own rules. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
 import { STATEMENT_BYTES_MAX } from "../../../faces/sql/store/grammar/parse.js";
 import { bytesOfText } from "../../../protocol/byte-string.js";
-import { TURN_MS } from "../../../protocol/steps.js";
 import { makeFolder, startReplica } from "../../daemon/program/replicas.js";
 import { amount } from "../../support/amount.js";
 import { RawClient } from "../../support/raw-client.js";
 import { RedisConnection } from "../../support/redis-connection.js";
+import { slowEnvironment } from "../../support/slow-environment.js";
 import { FULL } from "../../support/unbounded-memory.js";
 import { replay } from "./replay.js";
 import { type SqlScene, startSql } from "./scene.js";
@@ -239,13 +238,7 @@ test("recorded data is available to Redis clients and after a restart", async ()
 });
 
 test("a long query does not block other connections, and returns the rows that existed when it began", async () => {
-  let now = 0;
-  // The clock advances by one turn at each reading, so each step of a query takes a turn.
-  const uptime = () => {
-    now += TURN_MS;
-    return now;
-  };
-  await using scene = await startSql({ language: "en" }, { ...realEnvironment, uptime });
+  await using scene = await startSql({ language: "en" }, slowEnvironment());
   const count = amount(400, 1300);
   const rows = Array.from({ length: count }, (_, i) => `(${i})`).join();
   await scene.exchange(`create database d;use d;create table t (k number);insert into t values ${rows};`);

@@ -10,7 +10,6 @@ import type { Outcome } from "../../../../daemon/engine/backends/backend.js";
 import type { CommandSender } from "../../../../daemon/engine/backends/command-path.js";
 import { LocalUnits, NewestDate } from "../../../../daemon/engine/backends/local-units.js";
 import { MemoryBackend } from "../../../../daemon/engine/backends/memory-backend.js";
-import { type Environment, realEnvironment } from "../../../../daemon/net/process/clock-and-randomness.js";
 import { findCommand } from "../../../../daemon/store/command-table.js";
 import type { Database } from "../../../../daemon/store/database.js";
 import { UNIT_STEPS_DEFAULT } from "../../../../daemon/store/keyspace/effort-budget.js";
@@ -20,8 +19,8 @@ import { Collection } from "../../../../faces/mongo/store/values/collection.js";
 import { LocalPath } from "../../../../faces/users/user-listeners.js";
 import { finishReply } from "../../../../protocol/lazy-replies.js";
 import { error, type Reply } from "../../../../protocol/reply.js";
-import { TURN_MS } from "../../../../protocol/steps.js";
 import { amount } from "../../../support/amount.js";
+import { slowEnvironment } from "../../../support/slow-environment.js";
 import { tryProgram } from "../../../support/try-program.js";
 import { START, TimelineSubject } from "../../timeline/support/timeline-subject.js";
 
@@ -33,19 +32,6 @@ const ENDLESS = ["SQL", "d", "select x.a from t x join t y on x.a + y.a < 0"];
 const SQL_RO = findCommand("SQL_RO") as Command;
 const SENDER: CommandSender = { db: 0, now: START, as: null, isStable: false, readsAll: true };
 const unit: Unit = { at: START, db: 0, id: "u".repeat(36), seq: 1 };
-
-/** Returns an environment whose clock makes each step of a long reply a turn. */
-function slowEnvironment(): Environment {
-  let now = 0;
-  return {
-    ...realEnvironment,
-    clock: () => START + 10_000,
-    uptime: () => {
-      now += TURN_MS;
-      return now;
-    },
-  };
-}
 
 const insert = (from: number, to: number) => [
   "SQL",
@@ -95,7 +81,7 @@ function fill(database: Database): void {
 }
 
 function inMemory() {
-  const environment = slowEnvironment();
+  const environment = { ...slowEnvironment(), clock: () => START + 10_000 };
   const backend = new MemoryBackend(environment);
   fill(backend.database);
   backend.database.unitStepsMax = UNIT_STEPS_DEFAULT;
@@ -104,7 +90,7 @@ function inMemory() {
 }
 
 async function inTimeline() {
-  const environment = slowEnvironment();
+  const environment = { ...slowEnvironment(), clock: () => START + 10_000 };
   const { timeline } = await new TimelineSubject({ now: START + 10_000 }).open();
   const backend = new TimelineBackend(timeline, environment);
   fill(backend.database);

@@ -4,12 +4,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Outcome } from "../../../../daemon/engine/backends/backend.js";
 import { SHARES, WorkingMemory } from "../../../../daemon/engine/backends/working-memory.js";
-import { type Environment, realEnvironment } from "../../../../daemon/net/process/clock-and-randomness.js";
+import type { Environment } from "../../../../daemon/net/process/clock-and-randomness.js";
 import type { MemoryGrant } from "../../../../daemon/store/keyspace/effort-budget.js";
 import { replyOfSteps } from "../../../../protocol/lazy-replies.js";
 import { integer, type Reply } from "../../../../protocol/reply.js";
-import { TURN_MS } from "../../../../protocol/steps.js";
 import { SeededRandom, seedOfRun } from "../../../support/seeded-random.js";
+import { slowEnvironment } from "../../../support/slow-environment.js";
 
 const BYTES = 3_200_000;
 /** The bytes of an equal share, and of the large one. */
@@ -27,12 +27,9 @@ interface Scene {
 }
 
 function scene(bytes = BYTES): Scene {
-  let now = 0;
   const timers = new Set<() => void>();
   const environment: Environment = {
-    ...realEnvironment,
-    // Each step is a turn.
-    uptime: () => (now += TURN_MS),
+    ...slowEnvironment(),
     setTimer: (_, step) => {
       timers.add(step);
       return () => timers.delete(step);

@@ -7,12 +7,11 @@ import type { Backend } from "../../../../daemon/engine/backends/backend.js";
 import { MemoryBackend } from "../../../../daemon/engine/backends/memory-backend.js";
 import { QueryClients } from "../../../../daemon/engine/pipeline/apply-units.js";
 import { Databases } from "../../../../daemon/engine/pipeline/databases.js";
-import { realEnvironment } from "../../../../daemon/net/process/clock-and-randomness.js";
 import type { Unit } from "../../../../daemon/store/keyspace/unit.js";
 import { bulk, error, type Reply } from "../../../../protocol/reply.js";
-import { TURN_MS } from "../../../../protocol/steps.js";
 import { double } from "../../../support/double.js";
 import { makeKeyPair, type SignedEnvelope } from "../../../support/envelope-client.js";
+import { slowEnvironment } from "../../../support/slow-environment.js";
 import { makeScene } from "../../program/scene.js";
 
 const NOW = 1_790_000_000_000;
@@ -23,8 +22,7 @@ const DISCONNECTED = /the client has disconnected/;
 
 /** Returns a pipeline whose queries take many turns. */
 function slowPipeline() {
-  let uptime = 0;
-  const environment = { ...realEnvironment, clock: () => NOW, uptime: () => (uptime += TURN_MS) };
+  const environment = { ...slowEnvironment(), clock: () => NOW };
   const backend = new MemoryBackend(environment);
   const unit = { at: NOW, db: 0, id: "u".repeat(36) };
   const rows = Array.from({ length: ROWS }, (_, a) => `(${a})`).join(",");
