@@ -123,26 +123,24 @@ test("the main port follows changes of the users", async () => {
   const events = client.watch("k");
   assert.equal((await events.next()).value?.type, "open");
   using administrator = await RawClient.open(await portOf(daemon, /serving Redis/));
-  administrator.send("CONFIG SET requirepass secret\r\n");
-  assert.equal(await administrator.readTo("\r\n"), "+OK\r\n");
+  const succeeds = async (command: string) => {
+    administrator.send(`${command}\r\n`);
+    assert.equal(await administrator.readTo("\r\n"), "+OK\r\n");
+  };
+  await succeeds("CONFIG SET requirepass secret");
   assertRefused(await unsignedAnswers(daemon.port));
-  administrator.send("SET k later\r\n");
-  assert.equal(await administrator.readTo("\r\n"), "+OK\r\n");
+  await succeeds("SET k later");
   assert.notEqual((await events.next().catch(() => null))?.value?.type, "changed");
-  administrator.send("ACL SETUSER default nopass\r\n");
-  assert.equal(await administrator.readTo("\r\n"), "+OK\r\n");
+  await succeeds("ACL SETUSER default nopass");
   assert.deepEqual(await unsignedAnswers(daemon.port), ["OK", "OK", "open"]);
-  administrator.send("ACL SETUSER default -flushall\r\n");
-  assert.equal(await administrator.readTo("\r\n"), "+OK\r\n");
+  await succeeds("ACL SETUSER default -flushall");
   assertRefused(await unsignedAnswers(daemon.port));
-  administrator.send("ACL SETUSER app on nopass ~* &* +@all\r\nAUTH app x\r\n");
-  assert.equal(await administrator.read("+OK\r\n+OK\r\n".length), "+OK\r\n+OK\r\n");
+  await succeeds("ACL SETUSER app on nopass ~* &* +@all");
+  await succeeds("AUTH app x");
   for (const rights of LIMITED_RIGHTS) {
-    administrator.send("ACL SETUSER default reset on nopass ~* &* +@all\r\n");
-    assert.equal(await administrator.readTo("\r\n"), "+OK\r\n");
+    await succeeds("ACL SETUSER default reset on nopass ~* &* +@all");
     assert.deepEqual(await unsignedAnswers(daemon.port), ["OK", "OK", "open"]);
-    administrator.send(`ACL SETUSER default reset on nopass ${rights}\r\n`);
-    assert.equal(await administrator.readTo("\r\n"), "+OK\r\n");
+    await succeeds(`ACL SETUSER default reset on nopass ${rights}`);
     assertRefused(await unsignedAnswers(daemon.port));
   }
 });
