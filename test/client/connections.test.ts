@@ -4,6 +4,7 @@ import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { test } from "node:test";
 import { setTimeout as pause } from "node:timers/promises";
 import { DELIVERY_LINGER_MS, STALL_MS } from "../../client/shared/connections.js";
+import { amount } from "../support/amount.js";
 import { refusingAddress } from "../support/free-port.js";
 import { until } from "../support/until.js";
 import { FakeServer } from "./fake-server.js";
@@ -149,7 +150,7 @@ test("a call fails immediately with busy only for the daemon whose queue is full
   await using bad = await FakeServer.start("hang");
   await using client = clientOf([good, bad]);
   await client.send("PING");
-  const large = `SET k ${"x".repeat(22 * 1024 * 1024)}`;
+  const large = `SET k ${"x".repeat(amount(22, 30) * 1024 * 1024)}`;
   for (let call = 0; call < 3; call++) assert.equal(await client.send(large), "OK");
   const { outcomes } = await client.sendAll(large);
   assert.deepEqual(outcomes.map(summary), ["ok OK", "busy not-applied"]);

@@ -449,11 +449,15 @@ test("with --compat the daemon logs a default that differs in php-dbsync, but no
     logged.map(({ msg }) => msg).join(),
     /: idle connections are closed after 5m, in php-dbsync after 3s \(--idle-timeout\)\.$/,
   );
-  await using chosen = await startDaemon(["--compat", "php-dbsync", "--idle-timeout", "3s"]);
-  assert.deepEqual(
-    chosen.log.filter(({ level }) => level === "warn"),
-    [],
-  );
+  const configured = ["--compat", "php-dbsync", "--idle-timeout", "3s"];
+  for (const args of some([configured, ["--resp", "0"], [], ["-s", publicKey], ["--json", "0"]], 2)) {
+    await using chosen = await startDaemon(args);
+    assert.deepEqual(
+      chosen.log.filter(({ level }) => level === "warn"),
+      [],
+      args.join(" "),
+    );
+  }
 });
 
 test("the last line of a start reports that the daemon is ready, and contains a command that works", async () => {

@@ -9,6 +9,7 @@ import { MemoryBackend } from "../../../daemon/engine/backends/memory-backend.js
 import { realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
 import { bulk, integer, NIL, NIL_ARRAY, OK, type Reply, status } from "../../../protocol/reply.js";
 import { orderKey, unitId } from "../../../protocol/version-2/envelope.js";
+import { amount } from "../../support/amount.js";
 import { EnvelopeClient, frameOf, makeKeyPair, signBody } from "../../support/envelope-client.js";
 import { RawClient } from "../../support/raw-client.js";
 import { type InProcessOptions, startInProcess } from "./in-process.js";
@@ -298,7 +299,7 @@ test("version 1 accepts neither KEY commands nor TIMELINE", async () => {
 });
 
 test("replies that would make an answer too long become errors, and other replies stay", async () => {
-  const bytes = 1024 * 1024;
+  const bytes = amount(1, 8) * 1024 * 1024;
   const { client } = await start({ limits: { maxOutputBytes: 32 * bytes } });
   await client.replies([["SET", "k", "v".repeat(bytes)]]);
   const reads = Array.from({ length: 80 }, () => ["GET", "k"]);

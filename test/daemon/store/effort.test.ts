@@ -422,8 +422,9 @@ test("positions are limited while they are resolved", () => {
     database.execute(["DOC.UPDATE", document, none, "WHERE", "{}"], unit(7));
   database.execute(["DOC.CREATE", "none"], unit(8));
   database.execute(["DOC.INSERT", "none", '{"a":[]}'], unit(9));
-  database.withBudget(100_000, run("none"));
-  assert.throws(() => database.withBudget(100_000, run("empty")), BudgetExceeded);
+  const budget = amount(100_000, 1_000_000);
+  database.withBudget(budget, run("none"));
+  assert.throws(() => database.withBudget(budget, run("empty")), BudgetExceeded);
 });
 
 test("how much a unit may produce does not depend on units admitted with it", () => {

@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MemoryStorage } from "../../../daemon/timeline/memory-storage.js";
 import { roundestDate } from "../../../daemon/timeline/snapshots/snapshot-schedule.js";
+import { amount } from "../../support/amount.js";
 import {
   bulk,
   CountingStorage,
@@ -28,9 +29,9 @@ async function twentyDays(storage = new CountingStorage()): Promise<TimelineSubj
 
 /** Creates a timeline in memory with more entries than it has space for. */
 async function fullMemory(): Promise<TimelineSubject> {
-  const limits = { retainBytes: 50_000 };
-  const subject = await new TimelineSubject({ every: 200, limits }).open();
-  await subject.writes(750, 1000, (i) => `SET k${i % 20} v${i}`);
+  const limits = { retainBytes: amount(50_000, 100_000) };
+  const subject = await new TimelineSubject({ every: amount(200, 400), limits }).open();
+  await subject.writes(amount(750, 1500), 1000, (i) => `SET k${i % 20} v${i}`);
   return subject;
 }
 

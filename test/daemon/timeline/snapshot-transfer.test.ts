@@ -9,6 +9,7 @@ import { orderKeyOf } from "../../../daemon/timeline/entries/entry.js";
 import type { FoundOrphans } from "../../../daemon/timeline/lost-entries.js";
 import { MemoryStorage } from "../../../daemon/timeline/memory-storage.js";
 import type { StagedSnapshot } from "../../../daemon/timeline/snapshots/snapshot-stores.js";
+import { amount } from "../../support/amount.js";
 import { KEY_IDS, SPKIS } from "./support/random-timeline.js";
 import {
   bulk,
@@ -23,7 +24,7 @@ const RETAIN_MS = 300_000;
 const OPTIONS: SubjectOptions = { every: 50, limits: { retainMs: RETAIN_MS } };
 
 /** Creates a daemon that has pruned its first writes. */
-async function makeSource({ count = 260, everyMs = 2000 } = {}): Promise<TimelineSubject> {
+async function makeSource({ count = amount(260, 400), everyMs = 2000 } = {}): Promise<TimelineSubject> {
   const source = await new TimelineSubject(OPTIONS).open();
   await source.writes(count, everyMs, (i) => (i % 3 === 0 ? `INCR n${i % 10}` : `SET k${i % 40} v${i}`));
   assert.ok(source.timeline.prunedTo > 0);

@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { amount } from "../../../support/amount.js";
 import { startDaemon } from "../../../support/daemon-process.js";
 import { EnvelopeClient, makeKeyPair } from "../../../support/envelope-client.js";
 import { RawClient } from "../../../support/raw-client.js";
@@ -20,20 +21,21 @@ const open = (port: number, count: number) =>
   Promise.all(Array.from({ length: count }, () => RawClient.open(port)));
 
 test("incomplete requests of unauthenticated clients do not interrupt large signed requests", async () => {
-  const bounds = ["--max-request-bytes", "2MiB", "--max-buffered-bytes", "4MiB"];
+  const most = amount(2, 8);
+  const bounds = ["--max-request-bytes", `${most}MiB`, "--max-buffered-bytes", `${2 * most}MiB`];
   await using daemon = await startDaemon(["-s", pair.file, ...bounds]);
   using known = await EnvelopeClient.open(daemon.port, pair);
   await known.replies([["SET", "known", "1"]]);
-  const { frame } = known.sign([["SET", "large", "x".repeat(1.5 * MIB)]]);
+  const { frame } = known.sign([["SET", "large", "x".repeat((3 / 4) * most * MIB)]]);
   known.raw.send(frame.slice(0, -1));
-  const half = `ds2:${2 * MIB}:${"x".repeat(300 * KIB)}`;
-  const attackers = await open(daemon.port, 30);
+  const half = `ds2:${most * MIB}:${"x".repeat(300 * KIB)}`;
+  const attackers = await open(daemon.port, amount(30, 100));
   for (const one of attackers) one.send(half);
   await daemon.logged(({ reason }) => reason === "too-much-buffered");
   using fresh = await EnvelopeClient.open(daemon.port, pair);
   assert.deepEqual(await fresh.replies([["STRLEN", "large"]]), [{ kind: "integer", value: 0 }]);
   using first = await EnvelopeClient.open(daemon.port, pair);
-  const [reply] = await first.replies([["SET", "other", "x".repeat(1.5 * MIB)]]);
+  const [reply] = await first.replies([["SET", "other", "x".repeat((3 / 4) * most * MIB)]]);
   assert.equal(reply?.kind, "status");
   known.raw.send(frame.slice(-1));
   const said = await known.next();

@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { WORK_MAX } from "../../../../../faces/mongo/store/queries/mongo-failure.js";
+import { amount } from "../../../../support/amount.js";
 import { MdbUnderTest } from "./mdb-under-test.js";
 
 let store: MdbUnderTest;
@@ -182,7 +183,7 @@ test("$lookup by equality, $unwind with indexes, and projections with $slice and
 
 test("the limit on work counts what a command reads, whatever form the command has", () => {
   const list = Array.from({ length: 1000 }, (_, i) => i).join(",");
-  insert(...Array.from({ length: 100 }, (_, i) => `{"_id":${i},"l":[${list}]}`));
+  insert(...Array.from({ length: amount(100, 500) }, (_, i) => `{"_id":${i},"l":[${list}]}`));
   assert.match(
     aggregate('{"$unwind":"$l"}', '{"$project":{"l":1,"m":"$l"}}', ...Array(60).fill('{"$skip":0}')),
     new RegExp(`^MONGO 146 ExceededMemoryLimit a command checks at most ${WORK_MAX}`),

@@ -3,21 +3,23 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SLICE_STEPS } from "../../../../../daemon/store/keyspace/effort-budget.js";
 import { WRITTEN_VALUES } from "../../../../../faces/mongo/store/values/bson.js";
+import { amount } from "../../../../support/amount.js";
 import { aggregate, collection, type Json, range, runOf } from "./query-run.js";
 
 test("an operation on all elements of a large value yields while it visits them", () => {
   const database = collection();
   const yieldsOf = (value: Json) =>
     runOf(database, aggregate([{ $limit: 1 }, { $project: { x: value } }]), Number.POSITIVE_INFINITY).yields;
-  const [some, count] = [20_000, 65_000];
+  const count = 65_000;
+  const fewer = amount(20_000, count);
   const text = { $reduce: { input: range(16), initialValue: "ab", in: { $concat: ["$$value", "$$value"] } } };
-  const [few, many]: readonly [Json, Json] = [range(some), range(count)];
+  const [few, many]: readonly [Json, Json] = [range(fewer), range(count)];
   const cases: readonly (readonly [inputs: Json, operation: Json, passes: number])[] = [
-    [[few, few], { $setUnion: [few, few] }, (20 * some) / count],
-    [[few, few], { $setIntersection: [few, few] }, (20 * some) / count],
-    [[few, few], { $setEquals: [few, few] }, (5 * some) / count],
-    [[few, few], { $setDifference: [few, few] }, (5 * some) / count],
-    [[few, few], { $setIsSubset: [few, few] }, (5 * some) / count],
+    [[few, few], { $setUnion: [few, few] }, (20 * fewer) / count],
+    [[few, few], { $setIntersection: [few, few] }, (20 * fewer) / count],
+    [[few, few], { $setEquals: [few, few] }, (5 * fewer) / count],
+    [[few, few], { $setDifference: [few, few] }, (5 * fewer) / count],
+    [[few, few], { $setIsSubset: [few, few] }, (5 * fewer) / count],
     [[many, many], { $concatArrays: [many, many] }, 1],
     [[many], { $reverseArray: many }, 1],
     [[many], { $slice: [many, 1, count] }, 1],
