@@ -97,7 +97,9 @@ function without(name: string, removal: Removal, check: (removal: Removal) => vo
   console.log(`\nWithout ${name}: removed ${folders.join(", ")}, and ${dependents.length} files of tests.`);
   if (blocking.length > 0) {
     const importers = [...new Set(blocking.map((each) => each.replace(/ .*/, "")))];
-    console.log(`  cannot be removed yet: ${blocking.length} imports in ${importers.join(", ")}`);
+    failures.push(
+      `${name} cannot be removed: ${blocking.length} imports of it remain in ${importers.join(", ")}`,
+    );
     return;
   }
   const compiled = dependents.flatMap((file) => [file, `dist/${file.replace(/\.ts$/, ".js")}`]);
