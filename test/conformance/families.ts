@@ -1,6 +1,10 @@
-/** All grammars, and the keys that each family prefers. A new family needs one line here. */
+/**
+ * All grammars, and the keys that each family prefers. A new family needs one line here. Commands whose code the build does
+ * not contain are left out.
+ */
 import "../support/installed-families.js";
 import { findCommand } from "../../daemon/store/command-table.js";
+import { COMMAND_FAMILIES } from "../../daemon/store/rows/command-families.js";
 import type { Command } from "../../daemon/store/rows/command-row.js";
 import type { FamilyGrammar, Generator } from "./grammar.js";
 import { grammar as bitmaps } from "./grammars/bitmaps.js";
@@ -34,7 +38,12 @@ export interface Family {
   readonly commands: readonly CommandGrammar[];
 }
 
-export const families: readonly Family[] = [
+/** The names of the commands without code. */
+const WITHOUT_CODE: ReadonlySet<string> = new Set(
+  COMMAND_FAMILIES.flatMap(({ isLoaded, rows }) => (isLoaded ? [] : rows.map(({ name }) => name))),
+);
+
+const ALL_FAMILIES: readonly Family[] = [
   family("string", strings),
   family("string", bitmaps),
   family("sketch", hyperloglogs),
@@ -52,6 +61,9 @@ export const families: readonly Family[] = [
   family("any", server),
   family("any", dbsync),
 ];
+
+/** The families with commands. */
+export const families: readonly Family[] = ALL_FAMILIES.filter(({ commands }) => commands.length > 0);
 
 export const commandGrammars: readonly CommandGrammar[] = families.flatMap(({ commands }) => commands);
 
@@ -76,8 +88,8 @@ export const comparedGrammars: readonly CommandGrammar[] = comparedFamilies.flat
 );
 
 function family(keys: KeyFamily, grammar: FamilyGrammar): Family {
-  const commands = Object.entries(grammar).map(([name, argumentsOf]) => ({ name, keys, argumentsOf }));
-  return { keys, commands };
+  const rows = Object.entries(grammar).filter(([name]) => !WITHOUT_CODE.has(name));
+  return { keys, commands: rows.map(([name, argumentsOf]) => ({ name, keys, argumentsOf })) };
 }
 
 /** Returns the grammar's arguments for one call, with the keys of its family. */
