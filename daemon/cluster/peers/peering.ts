@@ -1,7 +1,8 @@
 /**
  * Manages the connections to the members, and the messages that are exchanged with them. Peering has no sockets, timers
  * or files of its own. It acts only on calls of its owner, on events of sockets, and on `tick`, which is called every
- * 25 ms. Begin with roster.ts (connections), entry-spreading.ts (one entry) and reconciling.ts (missed entries).
+ * 25 ms. Begin with roster.ts (connections), exchange/entry-spreading.ts (one entry) and exchange/reconciling.ts (missed
+ * entries).
  * Source: docs/architecture.md "How daemons agree".
  */
 
