@@ -57,13 +57,13 @@ async function run(settings: Settings, hangUps: SighupHandler, known?: Semantics
   writeCompileCache();
   // Optimizing the code of the start, which runs once, would take more time than it saves.
   compileEarly(engineOptions);
-  hangUps.handle(() => {
+  hangUps.handle(() =>
     reload(daemon.service).catch((problem) => {
       // No input of a file may end a daemon that runs, not even one that reveals a fault of this program.
       const fault = problem instanceof StartError ? {} : { err: problem };
       daemon.log.error(fault, `The old configuration stays in effect: ${problem.message}`);
-    });
-  });
+    }),
+  );
 }
 
 async function reload(daemon: Daemon): Promise<void> {

@@ -143,6 +143,13 @@ export const webMutants: readonly Mutant[] = [
     test: "test/daemon/program/components.test.js",
   },
   {
+    name: "daemon: a reload begins before the one before has ended",
+    file: "daemon/net/process/sighup.js",
+    find: "if (this.#reload === null || this.#isReloading)",
+    replace: "if (this.#reload === null)",
+    test: "test/daemon/net/process/sighup.test.js",
+  },
+  {
     name: "daemon: components stop in the order of their start",
     file: "daemon/program/components.js",
     find: "this.#list.toReversed()",
