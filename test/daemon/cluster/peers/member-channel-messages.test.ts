@@ -4,9 +4,9 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { DeliverMessage } from "../../../../../daemon/cluster/peers/shared/cluster-state.js";
-import type { PackedEntry } from "../../../../../protocol/members/member-elements.js";
-import { type Node, type NodeOptions, World } from "../support.js";
+import type { DeliverMessage } from "../../../../daemon/cluster/peers/shared/cluster-state.js";
+import type { PackedEntry } from "../../../../protocol/members/member-elements.js";
+import { type Node, type NodeOptions, World } from "./support.js";
 
 const NAMES = ["a", "b", "c"];
 
