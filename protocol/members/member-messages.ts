@@ -71,7 +71,7 @@ export type MemberMessage =
   /** Requests a part of the snapshot of a date. `number` is the index of the part, starting at 0. */
   | { readonly kind: "snapshot-pull"; readonly at: number; readonly number: number }
   | SnapshotPartMessage
-  | RelayMessage
+  | SpeakMessage
   | StateSumsMessage
   /** `isAnswer`: whether the message answers another `state-keys` about the same keys. */
   | ({ readonly kind: "state-keys"; readonly isAnswer: boolean } & StateKeys & Totals)
@@ -114,7 +114,7 @@ export interface PushMessage {
 }
 
 /** Envelopes with channel messages, which are delivered to subscribers and not stored. */
-export interface RelayMessage {
+export interface SpeakMessage {
   readonly kind: "speak";
   /** The number of the first envelope on the connection, starting at 1. Skipped envelopes also have numbers. */
   readonly number: number;

@@ -6,7 +6,7 @@ import {
   readEntries,
   writeEntries,
 } from "../../../protocol/members/member-elements.js";
-import type { RelayMessage } from "../../../protocol/members/member-messages.js";
+import type { SpeakMessage } from "../../../protocol/members/member-messages.js";
 import { Queue } from "../../../protocol/queue.js";
 import type { Work } from "../../net/process/background-work.js";
 import type { MemberConnection } from "./connections/member-connection.js";
@@ -89,7 +89,7 @@ export class MemberChannelMessages {
     return isEnqueued;
   }
 
-  receive(message: RelayMessage): void {
+  receive(message: SpeakMessage): void {
     if (this.#intake === null) this.#member.malformed("messages, which this daemon does not accept");
     else this.#intake.receive(message);
   }
@@ -158,7 +158,7 @@ class MessageIntake {
     this.#sender = sender;
   }
 
-  receive({ number, entries: packed }: RelayMessage): void {
+  receive({ number, entries: packed }: SpeakMessage): void {
     const { limits } = this.#cluster;
     const entries = readEntries(packed);
     if (entries === null || number < this.#next) {
@@ -169,7 +169,7 @@ class MessageIntake {
     this.#next = number + entries.length;
     for (const entry of entries) {
       const bytes = packedBytes(entry);
-      if (this.#bytes + bytes > limits.relayBytes) {
+      if (this.#bytes + bytes > limits.channelMessageBytes) {
         missing++;
         continue;
       }
@@ -249,8 +249,8 @@ class MessageIntake {
     const now = uptime();
     if (now < this.#waitsFrom) return false;
     this.#stuckSince ??= now;
-    if (now - this.#stuckSince < limits.relayKeyMs) return true;
-    this.#waitsFrom = now + PAUSE_FACTOR * limits.relayKeyMs;
+    if (now - this.#stuckSince < limits.channelMessageKeyMs) return true;
+    this.#waitsFrom = now + PAUSE_FACTOR * limits.channelMessageKeyMs;
     return false;
   }
 }
@@ -286,7 +286,7 @@ class MessageOutbox {
   enqueue(entry: PackedEntry): boolean {
     const number = ++this.#number;
     const bytes = packedBytes(entry);
-    if (this.#bytes + bytes > this.#limits.relayBytes) {
+    if (this.#bytes + bytes > this.#limits.channelMessageBytes) {
       this.#isMissing = true;
       return false;
     }
@@ -306,7 +306,7 @@ class MessageOutbox {
 
   /** Whether the connection accepts messages: entries use the same connection, and must not wait for many bytes. */
   get #isFree(): boolean {
-    return this.#connection.unsentBytes < this.#limits.relayUnsentBytes;
+    return this.#connection.unsentBytes < this.#limits.channelMessageUnsentBytes;
   }
 
   /** Sends the first waiting messages, as long as their numbers are consecutive. */

@@ -91,11 +91,11 @@ export const PEERING_LIMITS = {
    * The maximum bytes of messages that wait to be sent to a member, and of messages from it that wait to be checked
    * (--max-relay-bytes).
    */
-  relayBytes: LIMITS.maxRelayBytes.fallback,
+  channelMessageBytes: LIMITS.maxRelayBytes.fallback,
   /** Messages wait while more than this number of bytes are unsent. It is half of the limit for pushes. */
-  relayUnsentBytes: 2 * MIB,
+  channelMessageUnsentBytes: 2 * MIB,
   /** How long messages wait for their signer's key, which arrives in an entry. */
-  relayKeyMs: 2_000,
+  channelMessageKeyMs: 2_000,
   /** The maximum number of stored envelopes whose signer is not known yet. */
   quarantineEntries: 10_000,
   quarantineBytes: 16 * MIB,
@@ -159,7 +159,7 @@ export const peeringLimits = ({ window, limits }: Settings): PeeringLimits => ({
   ...PEERING_LIMITS,
   past: window.past,
   future: window.future,
-  relayBytes: limits.maxRelayBytes,
+  channelMessageBytes: limits.maxRelayBytes,
   comparePercent: limits.comparePercent,
   standstillMs: limits.standstill,
 });

@@ -88,7 +88,7 @@ test("a member does not forward messages from members, so two members that only 
 
 test("messages that wait for a member are bounded; dropped ones are counted, logged, and noticed by the receiver", () => {
   const scene = new MessageScene();
-  const [a] = scene.addAll({ limits: { relayBytes: 1000, relayUnsentBytes: 1 } }) as [Node];
+  const [a] = scene.addAll({ limits: { channelMessageBytes: 1000, channelMessageUnsentBytes: 1 } }) as [Node];
   for (let number = 0; number < 20; number++)
     a.peering.channelMessages.sendToMembers(messageOf(`${number} `.padEnd(100)));
   scene.world.run(1000);
@@ -176,7 +176,7 @@ test("a member that sends lies is banned; one that sends late messages is not", 
 test("messages that exceed the checking capacity are counted as missed", () => {
   const scene = new MessageScene();
   const a = scene.add("a");
-  const b = scene.add("b", { limits: { relayBytes: 1000 } });
+  const b = scene.add("b", { limits: { channelMessageBytes: 1000 } });
   const c = scene.add("c");
   scene.connect([a, b, c]);
   for (let number = 0; number < 20; number++)
