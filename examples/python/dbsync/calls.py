@@ -178,7 +178,7 @@ class Call:
         envelope = seal(self._fleet.signer, cluster, date, self._header, self._commands)
         wait = self._options.wait
         framed = frame("command", envelope.body, envelope.signature, *([] if wait is None else [wait]))
-        insist = self._fleet.is_backing_off
+        insist = self._fleet.is_in_backoff
         self._signatures += 1
         self._is_offering = True
         for index in indices:

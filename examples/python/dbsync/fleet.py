@@ -52,15 +52,15 @@ class Fleet:
         self._believed: bytes | None = None
 
     @property
-    def is_backing_off(self) -> bool:
+    def is_in_backoff(self) -> bool:
         """Whether all daemons are in a backoff pause. In this case the next call connects anyway."""
-        return all(link.is_backing_off for link in self.links)
+        return all(link.is_in_backoff for link in self.links)
 
     async def ready(self, deadline: float) -> bytes:
         """Waits until the cluster and the clock of at least one daemon are known. Returns the cluster. Raises DbsyncError."""
         if self.cluster is None or not self._is_heard:
             self._conflict = None
-            insist = self.is_backing_off
+            insist = self.is_in_backoff
             for link in self.links:
                 link.want(insist)
                 if link not in self._votes:

@@ -57,7 +57,7 @@ class Link:
         self._task: asyncio.Task[None] | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._watch: asyncio.TimerHandle | None = None
-        self._failures, self._back_off_until = 0, 0.0
+        self._failures, self._backoff_until = 0, 0.0
         self._heard_at = self._greeted_at = self._asked_at = 0.0
         self._is_asking = self._is_closed = False
         self._complaint = self._reason = ""
@@ -69,9 +69,9 @@ class Link:
         return not self._queue and not self._owed
 
     @property
-    def is_backing_off(self) -> bool:
+    def is_in_backoff(self) -> bool:
         """Whether the link is in a backoff pause."""
-        return self.state == "closed" and self.failure is not None and _now() < self._back_off_until
+        return self.state == "closed" and self.failure is not None and _now() < self._backoff_until
 
     @property
     def silence(self) -> Failure:
@@ -85,7 +85,7 @@ class Link:
 
     def want(self, insist: bool = False) -> None:
         """Connects, unless the link is already connected or in a backoff pause."""
-        if self.state == "closed" and not self._is_closed and (insist or not self.is_backing_off):
+        if self.state == "closed" and not self._is_closed and (insist or not self.is_in_backoff):
             self.state = "connecting"
             self._task = asyncio.get_running_loop().create_task(self._live())
 
@@ -99,7 +99,7 @@ class Link:
         """Accepts an envelope. Its call receives the outcome later."""
         if self._is_closed:
             sending.failed("closed")
-        elif self.is_backing_off and not insist:
+        elif self.is_in_backoff and not insist:
             failure = self.failure or Failure("connect")
             sending.failed(failure.stage, failure.detail)
         elif not self.is_idle and not self._has_room(sending):
@@ -276,7 +276,7 @@ class Link:
             self.failure = Failure(gone.stage, gone.detail)
             longest = min(MAX_BACK_OFF_S, FIRST_BACK_OFF_S * 2 ** min(self._failures, 10))
             self._failures += 1
-            self._back_off_until = _now() + random.random() * longest
+            self._backoff_until = _now() + random.random() * longest
             failed = written + self._take_all()
         else:
             may_go_again = gone.stage == "lost" and not self._complaint

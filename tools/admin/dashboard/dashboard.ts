@@ -109,7 +109,7 @@ const CHARTS = [
     title: "Time to check a signature, ms",
     lines: [
       { series: "verifyP50", name: "p50" },
-      { series: "verifyMost", name: "p99" },
+      { series: "verifyP99", name: "p99" },
     ],
     text: millisecondsText,
     empty: "No signature was checked in the last hour.",
@@ -117,8 +117,8 @@ const CHARTS = [
   new Chart({
     title: "Delay of the event loop, ms",
     lines: [
-      { series: "delayHalf", name: "p50" },
-      { series: "delayMost", name: "p99" },
+      { series: "delayP50", name: "p50" },
+      { series: "delayP99", name: "p99" },
     ],
     text: millisecondsText,
     empty: NO_SAMPLE,
