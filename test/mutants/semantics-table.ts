@@ -1,4 +1,4 @@
-/** Mutants of the rules of CLUSTER SEMANTICS. */
+/** Mutants of the rules of CLUSTER SEMANTICS, and of commands whose code is missing. */
 import type { Mutant } from "./mutant.js";
 
 const TABLES = "test/tables/semantics.test.js";
@@ -8,6 +8,13 @@ const EQUALITY = "test/faces/json/store/commands/loose-equality.test.js";
 const TIMELINE = "test/daemon/timeline/semantics-standstill.test.js";
 
 export const semanticsMutants: readonly Mutant[] = [
+  {
+    name: "missing code: the fold answers a command without code with an error",
+    file: "daemon/timeline/fold/apply-unit.js",
+    find: "if (problem instanceof MissingCode)",
+    replace: "if (false)",
+    test: "test/daemon/timeline/fold/apply-unit.test.js",
+  },
   {
     name: "semantics: the newest version is used instead of that of the position",
     file: "daemon/timeline/fold/fold.js",

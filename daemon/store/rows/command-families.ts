@@ -17,6 +17,11 @@ type Rule = (...args: readonly unknown[]) => unknown;
 /** The number of arguments that a row passes on to the functions of its code. */
 export const RULE_ARGUMENTS_MAX = 3;
 
+/** Thrown where code of a family is needed that is not loaded. The message names the face. */
+export class MissingCode extends Error {
+  override readonly name = "MissingCode";
+}
+
 export class CommandFamily {
   /** The name of its face, and its own. */
   readonly name: FamilyName;
@@ -86,7 +91,8 @@ export class CommandFamily {
       const row = this.#loaded?.get(command);
       // A call whose row depends on its arguments counts as a call of the first row until it can be parsed.
       if (row === undefined && path[0] === "otherRow") return () => null;
-      if (row === undefined) throw new Error(`${command} is used before its code is loaded`);
+      if (row === undefined)
+        throw new MissingCode(`${command} is used before its code is loaded (${this.name})`);
       found = path.reduce((value: unknown, name) => (value as Record<string, unknown>)[name], row) as Rule;
       return found;
     };

@@ -17,6 +17,7 @@ import { throwOutOfMemory } from "../../store/keyspace/out-of-memory.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
 import { FoldedUnit, type Unit } from "../../store/keyspace/unit.js";
 import { type KeyRecord, validity } from "../../store/rights/key-record.js";
+import { MissingCode } from "../../store/rows/command-families.js";
 import type { CommandIndex } from "../../store/rows/command-index.js";
 import type { Command } from "../../store/rows/command-row.js";
 import { isDenied, type JudgedUnit, refusalOf } from "../../store/unit-permission.js";
@@ -40,7 +41,7 @@ export interface UnitContext {
 /**
  * Applies a unit of data.
  * @param records  empty; receives the undo records of the unit
- * @throws OutOfMemory  the unit may be half applied, and the caller discards the state
+ * @throws OutOfMemory, MissingCode  the unit may be half applied, and the caller discards the state
  * @throws BudgetExceeded   the unit is not recorded yet, and exceeds the daemon's budget; nothing of it is applied
  */
 export function applyUnit(
@@ -152,7 +153,7 @@ export function applyToRing(unit: FoldUnit, ring: KeyRing): UnitAnswer {
     try {
       return ring.execute(argv, { at, db, id: unit.id }, signer);
     } catch (problem) {
-      throwOutOfMemory(problem);
+      throwOwn(problem);
       return INTERNAL;
     }
   });
@@ -176,7 +177,7 @@ function run(unit: FoldUnit, database: Database, records: UndoRecord[]): Reply {
     const origin = { at, db, id, envelope: entryId, index, seq, choices, expiries };
     return database.executeMulti(unit.commands, origin, records, unit.table);
   } catch (problem) {
-    throwOutOfMemory(problem);
+    throwOwn(problem);
     return undo(database, records, problem);
   }
 }
@@ -184,7 +185,7 @@ function run(unit: FoldUnit, database: Database, records: UndoRecord[]): Reply {
 /**
  * Runs a command that is a complete unit.
  * @param records  empty; receives its undo records
- * @throws OutOfMemory  the unit may be half applied, and the caller discards the state
+ * @throws OutOfMemory, MissingCode  the unit may be half applied, and the caller discards the state
  * @throws BudgetExceeded   the unit is not recorded yet, and exceeds the daemon's budget; nothing is changed
  */
 export function runCommand(
@@ -198,9 +199,18 @@ export function runCommand(
     // Complete the reply now, so that later units cannot change it.
     return finishReply(database.run(command, argv, origin, records));
   } catch (problem) {
-    throwOutOfMemory(problem);
+    throwOwn(problem);
     return undo(database, records, problem);
   }
+}
+
+/**
+ * Rethrows a problem of this daemon alone: other daemons apply the unit, so it must not be answered with an error.
+ * @throws OutOfMemory, MissingCode
+ */
+function throwOwn(problem: unknown): void {
+  if (problem instanceof MissingCode) throw problem;
+  throwOutOfMemory(problem);
 }
 
 /**

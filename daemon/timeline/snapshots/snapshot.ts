@@ -10,6 +10,7 @@ import { Database } from "../../store/database.js";
 import { codeForForm, missingCode } from "../../store/family-code.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import { type KeyEntry, type Keyspace, NO_EXPIRY } from "../../store/keyspace/keyspace.js";
+import { MissingCode } from "../../store/rows/command-families.js";
 import {
   ITEMS_PER_STEP,
   VALUE_FORMS,
@@ -28,11 +29,6 @@ import {
   SnapshotReader,
   SnapshotWriter,
 } from "./snapshot-stream.js";
-
-/** The reason why a snapshot cannot be read: the code of a value cannot be loaded. */
-export class MissingCode extends Error {
-  override readonly name = "MissingCode";
-}
 
 export { DamagedSnapshot, type SnapshotHash };
 
