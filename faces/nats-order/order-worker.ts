@@ -55,6 +55,8 @@ const files = new SnapshotFiles(folder, { sweeps: false });
 const { state: initial } = newestIn(files, { makeRing, cluster: signers.cluster, databases, log: silent });
 const state = new OrderedState(initial, entryCheck(signers, null));
 signers.follow(state);
+// Code may be missing that the daemon has loaded before, for example after an update of the package.
+if (state.standstill !== null) throw new Error(state.standstill);
 
 let arrive = () => {};
 let giveUp = (_: Error) => {};
@@ -73,7 +75,8 @@ const reader: StreamReader = {
     return null;
   },
   message(message) {
-    if (message.seq <= to) state.apply(message);
+    if (message.seq <= to && state.apply(message).kind === "stopped")
+      return giveUp(new Error(state.standstill ?? "code is missing"));
     timer.refresh();
     if (message.seq === to) arrive();
   },

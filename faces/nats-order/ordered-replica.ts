@@ -117,7 +117,8 @@ export class OrderedReplica extends RecordedWrites implements StreamReader, Orde
     const startedAt = environment.uptime();
     this.#timer = setInterval(() => this.#tick(), TICK_MS).unref();
     await this.stream.start();
-    await this.#until(() => this.hasCaughtUp || this.stream.facts === null, Number.POSITIVE_INFINITY);
+    const isOver = () => this.hasCaughtUp || this.failure !== null || this.stream.facts === null;
+    await this.#until(isOver, Number.POSITIVE_INFINITY);
     const took = Math.round(environment.uptime() - startedAt);
     if (this.hasCaughtUp) log.info({ milliseconds: took, seq: this.state.seq }, "the stream is applied");
     await this.#enter();
@@ -192,9 +193,9 @@ export class OrderedReplica extends RecordedWrites implements StreamReader, Orde
     backend.changes.senders = null;
     const { standstill: reason } = this.state;
     if (reason !== null && this.#lost === null) log.error({ reason }, "reading the stream cannot continue");
-    // Stop here permanently: no snapshot will include this message, so a newer release can begin with the snapshot
-    // before it and apply the message.
-    if (reason !== null) return void (this.failure = this.#lost = reason);
+    // Stop here permanently: no snapshot will include this message, so a newer release, or one with the code, can begin
+    // with the snapshot before it and apply the message.
+    if (ordered.kind === "stopped" || reason !== null) return void (this.failure = this.#lost = reason);
     this.recording.passed(message.seq, ordered);
     if (ordered.kind === "applied") {
       const { entry } = ordered;

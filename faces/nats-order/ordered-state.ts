@@ -9,6 +9,7 @@ import { type Refused, refused } from "../../daemon/engine/answers/request.js";
 import { hashOf } from "../../daemon/engine/trust/identity.js";
 import { ORDER_WINDOW } from "../../daemon/options/timeline-values.js";
 import { Database } from "../../daemon/store/database.js";
+import { codeForRecorded, missingCode } from "../../daemon/store/family-code.js";
 import type { KeyRing } from "../../daemon/store/key-ring.js";
 import type { Entry } from "../../daemon/timeline/entries/entry.js";
 import { mayChange } from "../../daemon/timeline/entries/recorded-envelopes.js";
@@ -37,6 +38,13 @@ export type Ordered =
    * (`isKnown`).
    */
   | { readonly kind: "skipped"; readonly reason: string; readonly isKnown?: true };
+
+/** The message is valid, but is not applied here, because the code of its commands is not loaded. */
+export interface Stopped {
+  readonly kind: "stopped";
+}
+
+const STOPPED: Stopped = { kind: "stopped" };
 
 /** An entry that changes the key ring, with its position. */
 export interface RingEntry {
@@ -124,7 +132,7 @@ export class OrderedState {
 
   /** The reason why this daemon has stopped applying messages, or null if it applies them. */
   get standstill(): string | null {
-    return standstillOf(this.#fold);
+    return missingCode() ?? standstillOf(this.#fold);
   }
 
   get newest(): EnvelopeDate {
@@ -148,15 +156,16 @@ export class OrderedState {
     return last.at === message.at && last.data.equals(message.data);
   }
 
-  /** Applies the message after the last one. */
-  apply(message: StreamMessage): Ordered {
+  /** Applies the message after the last one. If it is stopped, nothing has changed, and `standstill` is the reason. */
+  apply(message: StreamMessage): Ordered | Stopped {
     if (message.seq !== this.seq + 1)
       throw new Error(`message ${message.seq} of the stream came after ${this.seq}`);
-    this.seq = message.seq;
-    this.#last = message;
     // The clock of a new leader may be slower than the previous leader's.
     const at = Math.max(message.at, this.#date.at);
     const ordered = this.#judge(message.data, at);
+    if (ordered.kind === "stopped") return ordered;
+    this.seq = message.seq;
+    this.#last = message;
     if (ordered.kind !== "applied") this.skipped++;
     return ordered;
   }
@@ -166,7 +175,7 @@ export class OrderedState {
     this.database.dropExpired(this.#date.at, EXPIRED_PER_TICK);
   }
 
-  #judge(data: Buffer, at: number): Ordered {
+  #judge(data: Buffer, at: number): Ordered | Stopped {
     const value = readValue(data);
     if (value === null) return { kind: "skipped", reason: "no envelope" };
     const entry = this.#check(value.body, value.signature, this.#known);
@@ -182,6 +191,7 @@ export class OrderedState {
     // messages as one that does not.
     if (!mayChange(entry.envelope, this.ring.table ?? undefined))
       return { kind: "skipped", reason: "it changes nothing" };
+    if (!isRunnable(entry)) return STOPPED;
     this.#onApplying(entry.id);
     return { kind: "applied", entry, answers: this.#apply(entry, at) };
   }
@@ -209,6 +219,14 @@ export const datedAt = ({ at, seq }: EnvelopeDate, entry: Entry): Entry => ({
   ...entry,
   envelope: { ...entry.envelope, at, seq },
 });
+
+/** Whether the code of an entry is loaded. If it cannot be loaded, this daemon is outdated from now on. */
+function isRunnable({ envelope }: Entry): boolean {
+  const code = codeForRecorded(envelope.commands);
+  // A message cannot wait, so the daemon loads all code before it reads the stream.
+  if (code instanceof Promise) throw new Error("a message was read before all code was loaded");
+  return code === null;
+}
 
 /** Returns a date that no other entry has, because the fold identifies positions by dates. */
 function next(last: EnvelopeDate, at: number): EnvelopeDate {

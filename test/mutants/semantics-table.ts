@@ -5,9 +5,24 @@ const TABLES = "test/tables/semantics.test.js";
 const FOLD = "test/daemon/timeline/fold/semantics.test.js";
 const IDS = "test/daemon/timeline/fold/document-ids.test.js";
 const EQUALITY = "test/faces/json/store/commands/loose-equality.test.js";
+const ORDER = "test/faces/nats-order/missing-code.test.js";
 const TIMELINE = "test/daemon/timeline/semantics-standstill.test.js";
 
 export const semanticsMutants: readonly Mutant[] = [
+  {
+    name: "missing code: a message of the stream is applied without its code",
+    file: "faces/nats-order/ordered-state.js",
+    find: "if (!isRunnable(entry))",
+    replace: "if (false)",
+    test: ORDER,
+  },
+  {
+    name: "missing code: a member of a stream whose import has failed is live",
+    file: "faces/nats-order/ordered-state.js",
+    find: "return missingCode() ?? standstillOf(this.#fold);",
+    replace: "return standstillOf(this.#fold);",
+    test: ORDER,
+  },
   {
     name: "missing code: the fold answers a command without code with an error",
     file: "daemon/timeline/fold/apply-unit.js",

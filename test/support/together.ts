@@ -14,7 +14,7 @@ const WAITING_FILES = amount(14, 9);
 
 /** Matches files that need their own process: they change or measure the process, or replace what others use. */
 const ALONE =
-  /\bprocess\.(env\["\w+"\] = |memoryUsage|umask|on\()|support\/garbage\.js"|import \{.*\bmock\b.* from "node:test"|"node:v8"|\bseedNameHash\b/;
+  /\bprocess\.(env\["\w+"\] = |memoryUsage|umask|on\()|support\/garbage\.js"|import \{.*\bmock\b.* from "node:test"|"node:v8"|\bseedNameHash\b|\bprovideFamilies\b/;
 
 /** Matches files that start processes. */
 const WAITING =

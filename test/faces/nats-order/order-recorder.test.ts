@@ -35,7 +35,9 @@ function sceneOf(unitSteps: number) {
     async publish(_, data) {
       published.push(data);
       const seq = state.seq + 1;
-      recorder.passed(seq, state.apply({ seq, at: NOW, data }));
+      const ordered = state.apply({ seq, at: NOW, data });
+      if (ordered.kind === "stopped") throw new Error(state.standstill ?? "");
+      recorder.passed(seq, ordered);
       return { kind: "stored", seq, isRepeated: false };
     },
   });

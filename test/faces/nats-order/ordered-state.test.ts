@@ -9,7 +9,7 @@ import { loadSigners } from "../../../daemon/engine/trust/load-signers.js";
 import { ORDER_WINDOW } from "../../../daemon/options/timeline-values.js";
 import type { Semantics } from "../../../daemon/store/semantics.js";
 import { writeValue } from "../../../daemon/timeline/entries/stored-value.js";
-import { emptyStreamState, type Ordered, OrderedState } from "../../../faces/nats-order/ordered-state.js";
+import { emptyStreamState, OrderedState } from "../../../faces/nats-order/ordered-state.js";
 import { NIL, OK, type Reply } from "../../../protocol/reply.js";
 import type { EnvelopeHeader } from "../../../protocol/version-2/envelope.js";
 import { log } from "../../daemon/program/scene.js";
@@ -43,7 +43,7 @@ const { findCommand } = await import("../../../daemon/store/command-table.js");
 const GET = findCommand("GET") ?? assert.fail();
 
 /** Returns the replies of an applied message. */
-function repliesOf(ordered: Ordered): readonly Reply[] {
+function repliesOf(ordered: ReturnType<OrderedState["apply"]>): readonly Reply[] {
   assert.ok(ordered.kind === "applied");
   return ordered.answers.map(({ reply }) => reply);
 }
