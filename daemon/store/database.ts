@@ -9,7 +9,6 @@ import type { Condition } from "../../protocol/version-2/envelope.js";
 import { CommandFailure } from "./arguments/command-errors.js";
 import type { ChangeObserver } from "./change-observer.js";
 import { commandTable } from "./command-table.js";
-import { countUse, expiredWrites, lookUpKeys } from "./key-lookups.js";
 import {
   BudgetExceeded,
   budgetExceeded,
@@ -27,6 +26,7 @@ import type { SeveralCommands, Unit } from "./keyspace/unit.js";
 import { allowanceOf, READ_STEPS, type Reads } from "./read-allowance.js";
 import type { CommandIndex } from "./rows/command-index.js";
 import type { Command } from "./rows/command-row.js";
+import { touchesOf } from "./rows/key-spec.js";
 
 /** The step, choice and expiry of the unit of several commands before its first command. */
 const NOT_BEGUN = [0, undefined, undefined] as const;
@@ -494,5 +494,57 @@ export class Database {
       if (this.observer !== null && !this.#isReported(db, expire))
         this.observer.removed(db, key, "expired", true);
     }
+  }
+}
+
+/** Counts a use of each key that a command touches. */
+function countUse(
+  usage: KeyUsage,
+  keyspaces: readonly Keyspace[],
+  { isUse, keys }: Command,
+  argv: readonly ByteString[],
+  unit: Unit,
+): void {
+  if (!isUse) return;
+  for (const { db, key } of touchesOf(keys, argv)) {
+    const entry = key === null ? undefined : keyspaces[db ?? unit.db]?.find(key);
+    if (entry !== undefined) usage.count(entry, unit.at);
+  }
+}
+
+/** Returns which keys exist. @param at milliseconds since 1970; a key that has expired by then counts as absent */
+function lookUpKeys(
+  keyspace: Keyspace | undefined,
+  keys: readonly ByteString[],
+  at: number,
+): readonly { readonly key: ByteString; readonly isFound: boolean }[] {
+  return keys.map((key) => {
+    const entry = keyspace?.find(key);
+    return { key, isFound: entry !== undefined && !isExpired(entry, at) };
+  });
+}
+
+interface ExpiredKey {
+  readonly db: number;
+  readonly key: ByteString;
+  /** The expiry time, in milliseconds since 1970. */
+  readonly expire: number;
+}
+
+/**
+ * Yields the keys that a command may write and that have expired by the unit's date. Each key is yielded only once,
+ * provided that the caller removes it before the next step.
+ */
+function* expiredWrites(
+  keyspaces: readonly Keyspace[],
+  { keys }: Command,
+  argv: readonly ByteString[],
+  unit: Unit,
+): Generator<ExpiredKey> {
+  for (const { db, key, access } of touchesOf(keys, argv)) {
+    if (key === null || access === "read") continue;
+    const number = db ?? unit.db;
+    const entry = keyspaces[number]?.find(key);
+    if (entry !== undefined && isExpired(entry, unit.at)) yield { db: number, key, expire: entry.expire };
   }
 }
