@@ -264,7 +264,7 @@ export const memberMutants: readonly Mutant[] = [
   },
   {
     name: "the state keeps a damaged entry that no member has",
-    file: "daemon/cluster/peers/pruned-entries.js",
+    file: "daemon/cluster/peers/peering.js",
     find: "timeline.damagedEntries.drop();",
     replace: "",
     test: "test/daemon/cluster/peers/finality/settling-damage.test.js",
