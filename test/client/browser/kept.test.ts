@@ -14,6 +14,7 @@ import { startDaemon } from "../../support/daemon-process.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { listenAtFreePort } from "../../support/free-port.js";
 import { browserFile } from "../../support/make-browser-module.js";
+import { until } from "../../support/until.js";
 import { type Chromium, startChromium, type Tab } from "./chromium.js";
 import { type Fleet, makeFleet } from "./scene.js";
 
@@ -214,11 +215,11 @@ test("a call that no daemon accepts by its deadline fails, and is not sent later
   const tab = await chromium.another();
   await using way = await scene("over", tab);
   way.cut();
-  const until = Date.now() + 1500;
+  const deadline = Date.now() + 1500;
   await tab.run(`send("INCR n", { timeout: 1500 })`);
   await tab.until("kept().then((count) => count === 1)");
   await tab.crash();
-  while (Date.now() < until + 100) await new Promise((resolve) => setTimeout(resolve, 20));
+  await until("the deadline has passed", () => Date.now() >= deadline + 100);
   const next = await chromium.another();
   await next.open(way.address);
   await next.until("window.isReady && open()");

@@ -124,7 +124,7 @@ test("one daemon of another cluster is skipped and reported", async () => {
         throw error;
       },
     );
-  while (!(await isHeard())) await new Promise((resolve) => setTimeout(resolve, 50));
+  await until("the client has read the hellos of one cluster", isHeard);
   const { outcomes } = await client.sendAll("SET a 2");
   assert.deepEqual(outcomes.map(summary), ["wrong-cluster not-applied", "ok OK", "ok OK"]);
   assert.deepEqual(other.envelopes, []);
@@ -272,7 +272,7 @@ test("the client follows daemons that receive other keys one after the other", a
   }
   const areAllBack = async () =>
     (await client.sendAll("INCR n")).outcomes.every(({ status }) => status === "ok");
-  while (!(await areAllBack())) await new Promise((resolve) => setTimeout(resolve, 50));
+  await until("all daemons answer", areAllBack);
 });
 
 test("the client again queries servers whose clusters differed", async () => {
@@ -286,7 +286,7 @@ test("the client again queries servers whose clusters differed", async () => {
       () => true,
       ({ code }: { code: string }) => assert.equal(code, "clusters-differ") ?? false,
     );
-  while (!(await isAgreed())) await new Promise((resolve) => setTimeout(resolve, 50));
+  await until("the servers name one cluster", isAgreed);
 });
 
 test("a configured cluster never changes, and the client does not query a contradictory daemon forever", async () => {

@@ -16,6 +16,7 @@ import { startDaemon } from "../../support/daemon-process.js";
 import { EnvelopeClient, makeKeyPair } from "../../support/envelope-client.js";
 import { RawClient } from "../../support/raw-client.js";
 import { startRedis } from "../../support/redis-server.js";
+import { until } from "../../support/until.js";
 import { startInProcess } from "./in-process.js";
 
 const pair = makeKeyPair();
@@ -187,8 +188,7 @@ test("an application's key cannot make Redis connect to other servers or change 
   await daemon.logged(({ msg }) => msg === "database connected");
   using application = await EnvelopeClient.open(daemon.port, pair);
   // After its start, a daemon with a Redis accepts no envelopes until its window has passed.
-  while ((await application.hello()).state !== "live")
-    await new Promise((resolve) => setTimeout(resolve, 50));
+  await until("the daemon is live", async () => (await application.hello()).state === "live");
   await application.replies([["SET", "k", "v"]]);
   const migrate = ["127.0.0.1", String(elsewhere.port), "k", "0", "1000"];
   const connecting = [

@@ -40,12 +40,12 @@ class Subject implements AsyncDisposable {
 
   /** Repeats a command until it succeeds. @returns the successful outcome */
   async eventually(...argv: string[]): Promise<Outcome> {
-    for (;;) {
-      const outcome = await this.run(...argv);
-      if (outcome.kind !== "failed") return outcome;
-      // A failure may be returned without a turn of the event loop.
-      await new Promise((resolve) => setImmediate(resolve));
-    }
+    let outcome = await this.run(...argv);
+    await until(`${argv.join(" ")} succeeds`, async () => {
+      if (outcome.kind === "failed") outcome = await this.run(...argv);
+      return outcome.kind !== "failed";
+    });
+    return outcome;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -199,10 +199,10 @@ test("a hung Redis closes its callers' connections in time and does not block ot
   for (const each of clients) assert.equal(await each.rest(), "");
   assert.ok(performance.now() - startedAt < 30_000, "the callers wait at the same time");
   redis.kill("SIGCONT");
-  for (;;) {
+  await until("the daemon answers again", async () => {
     using late = await RawClient.open(daemon.port);
-    if ((await late.ask("GET k")) === "v") break;
-  }
+    return (await late.ask("GET k")) === "v";
+  });
   await until("the timeout is logged", () => daemon.log.some(({ reason }) => reason === "database-timeout"));
 });
 

@@ -21,6 +21,7 @@ import { freePort } from "../../support/free-port.js";
 import { RedisConnection } from "../../support/redis-connection.js";
 import { MASTER_NAME, startSentinel } from "../../support/redis-sentinels.js";
 import { type RedisServer, startRedis } from "../../support/redis-server.js";
+import { until } from "../../support/until.js";
 
 const SLOTS = 16_384;
 /** The user's rules from the documentation, and the commands of this test. */
@@ -202,5 +203,5 @@ async function asAdmin(port: number, ...argv: readonly string[]): Promise<string
 }
 
 async function untilAdmin(port: number, argv: readonly string[], pattern: RegExp): Promise<void> {
-  while (!pattern.test(await asAdmin(port, ...argv))) await new Promise((resolve) => setTimeout(resolve, 20));
+  await until(`${argv.join(" ")} returns ${pattern}`, async () => pattern.test(await asAdmin(port, ...argv)));
 }

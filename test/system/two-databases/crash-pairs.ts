@@ -7,6 +7,7 @@ import { freePort } from "../../support/free-port.js";
 import { RedisConnection } from "../../support/redis-connection.js";
 import { type RedisServer, startRedis } from "../../support/redis-server.js";
 import { Trio } from "../../support/trio.js";
+import { until } from "../../support/until.js";
 import { Relay } from "./relay.js";
 
 export interface CrashPair extends AsyncDisposable {
@@ -38,7 +39,6 @@ const CHUNK = 500;
 const DEBUG = ["--enable-debug-command", "local"];
 const LEVEL_MS = 30_000;
 const TIMEOUT_MS = 2000;
-const POLL_MS = 20;
 
 export class DbsyncPair implements CrashPair {
   readonly #trio: Trio;
@@ -204,17 +204,13 @@ export class RedisPair implements CrashPair {
 
   async level(): Promise<void> {
     await this.#isLinked(1 - this.#primary);
+    await until("both servers have the same data", () => this.isEqual(), { ms: LEVEL_MS });
   }
 
   /** Compares the digests of all keys that Redis computes. */
   async isEqual(): Promise<boolean> {
     const digest = (index: number) => this.#command(index, "DEBUG", "DIGEST");
-    const deadline = performance.now() + LEVEL_MS;
-    while ((await digest(0)) !== (await digest(1))) {
-      if (performance.now() > deadline) return false;
-      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-    }
-    return true;
+    return (await digest(0)) === (await digest(1));
   }
 
   async count(tokens: readonly string[]): Promise<number> {
@@ -257,12 +253,8 @@ export class RedisPair implements CrashPair {
 
   /** Waits until INFO of a replica contains a line. */
   async #until(replica: number, line: string): Promise<void> {
-    const deadline = performance.now() + LEVEL_MS;
-    while (!(await this.#command(replica, "INFO", "replication")).includes(line)) {
-      if (performance.now() > deadline)
-        throw new Error(`INFO does not contain ${line} within ${LEVEL_MS} ms`);
-      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-    }
+    const holds = async () => (await this.#command(replica, "INFO", "replication")).includes(line);
+    await until(`INFO contains ${line}`, holds, { ms: LEVEL_MS });
   }
 
   async #command(index: number, ...argv: readonly string[]): Promise<string> {

@@ -10,7 +10,8 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { amount } from "../../support/amount.js";
 import { SqlLineClient } from "../../support/sql-line-client.js";
-import { eventually, RowWriter, rowsAt } from "./row-writer.js";
+import { until } from "../../support/until.js";
+import { RowWriter, rowsAt } from "./row-writer.js";
 import { printedLines, Terminal } from "./terminals.js";
 
 const CLIENTS = 10;
@@ -40,12 +41,14 @@ test("the chain of docs/proxy.md continues when a server is killed, loses nothin
       using probe = await SqlLineClient.open(port);
       assert.match(await probe.ask("alaivo 1;"), /"rows":\[\[1\.0\]\]/);
     };
-    for (const port of [...daemons.map(({ port }) => port), front]) await eventually(() => isThere(port));
+    for (const port of [...daemons.map(({ port }) => port), front])
+      await untilNoFailure(`port ${port} answers`, () => isThere(port));
     client.start("manamboara tahiry toko; ampiasao toko; manamboara tabilao t (k ISA(null,null));");
     assert.equal(await client.ended(), 0, client.output);
     // One daemon has executed the statements. The other daemon receives them a moment later, and until then refuses to
     // select the database.
-    for (const { port } of daemons) await eventually(() => rowsAt(port));
+    for (const { port } of daemons)
+      await untilNoFailure(`the server at port ${port} has the table`, () => rowsAt(port));
     await writeThroughAKill(front, daemons);
   } catch (problem) {
     for (const [i, { output }] of terminals.entries()) console.log(`terminal ${i + 1}:\n${output}`);
@@ -55,6 +58,10 @@ test("the chain of docs/proxy.md continues when a server is killed, loses nothin
     rmSync(folder, { recursive: true });
   }
 });
+
+/** Repeats checks until none throws. @throws Error  after the time limit; its cause is the last failure */
+const untilNoFailure = (what: string, check: () => Promise<unknown>) =>
+  until(what, () => check().then(() => true), { mayFail: true });
 
 type Daemon = { readonly terminal: Terminal; readonly port: number };
 
@@ -98,7 +105,7 @@ async function writeThroughAKill(front: number, daemons: readonly [Daemon, Daemo
   isReading = false;
   await reading;
   assert.ok(reads > readsBefore, "reads continue");
-  await eventually(async () => {
+  await untilNoFailure("both daemons have the acknowledged rows", async () => {
     const [mine, other] = await Promise.all(daemons.map(({ port }) => rowsAt(port)));
     assert.deepEqual(mine, other);
     const acknowledged = writers.flatMap((writer) => [...writer.acknowledged]);

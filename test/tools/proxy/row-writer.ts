@@ -1,26 +1,9 @@
 /** Writes rows into one table and records which were acknowledged. */
 import assert from "node:assert/strict";
-import { setTimeout as pause } from "node:timers/promises";
 import { BALANCER_ERROR } from "../../../faces/sql/bytes/sql-frames.js";
 import { SqlLineClient } from "../../support/sql-line-client.js";
 
 const DONE = "Tafinditra ny fiovana ny tabilao";
-
-/** A timeout in milliseconds that is long enough for a busy machine. */
-const EVENTUALLY_MS = 180_000;
-
-/** Repeats a step until it does not throw. */
-export async function eventually<Value>(step: () => Promise<Value>): Promise<Value> {
-  const deadline = performance.now() + EVENTUALLY_MS;
-  for (;;) {
-    try {
-      return await step();
-    } catch (problem) {
-      if (performance.now() > deadline) throw problem;
-      await pause(50);
-    }
-  }
-}
 
 /** A client that writes row after row, and records the outcome of each. */
 export class RowWriter {

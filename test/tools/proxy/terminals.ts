@@ -1,12 +1,13 @@
 /** Runs the command lines that a document prints for several terminals. Free ports replace the printed ones. */
+import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { setTimeout as pause } from "node:timers/promises";
 import { killedAtExit } from "../../support/child-process.js";
 import { freePort } from "../../support/free-port.js";
 import { buildRoot, repositoryRoot } from "../../support/repository.js";
+import { until } from "../../support/until.js";
 
 const { bin } = JSON.parse(readFileSync(join(repositoryRoot, "package.json"), "utf8")) as {
   readonly bin: Readonly<Record<string, string>>;
@@ -69,12 +70,14 @@ export class Terminal implements AsyncDisposable {
 
   /** Waits for the first match in the program's output. @throws Error if the program ends without a match */
   async printed(pattern: RegExp): Promise<RegExpExecArray> {
-    for (;;) {
-      const found = pattern.exec(this.output);
-      if (found !== null) return found;
-      if (this.#child?.exitCode !== null) throw new Error(`ended without ${pattern}: ${this.output}`);
-      await pause(20);
-    }
+    let found = pattern.exec(this.output);
+    await until(`the output contains ${pattern}`, () => {
+      found = pattern.exec(this.output);
+      if (found === null && this.#child?.exitCode !== null)
+        throw new Error(`ended without ${pattern}: ${this.output}`);
+      return found !== null;
+    });
+    return found ?? assert.fail();
   }
 
   async kill(signal: NodeJS.Signals = "SIGKILL"): Promise<number | null> {

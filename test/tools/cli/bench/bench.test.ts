@@ -142,7 +142,7 @@ test("Ctrl-C ends bench early, and it prints the results so far", async () => {
       servers: cluster.daemons.servers,
       key: join(cluster.folder, "app.pem"),
     });
-    while ((await client.send("DBSIZE")) === "0") await new Promise((next) => setTimeout(next, 10));
+    await until("the benchmark has written", async () => (await client.send("DBSIZE")) !== "0");
     child.kill("SIGINT");
     const [code] = (await closed) as [number | null];
     assert.equal(code, 0);
