@@ -57,6 +57,10 @@ test("a word in the name of a parent folder selects no test file, and a file tha
   writeFileSync(join(folder, "test/daemon/store/empty.test.js"), LEAVES_A_FILE_WHEN_FAILING);
   const failing = run(["daemon/store/"]);
   assert.equal(failing.status, 0, failing.stdout);
+  assert.match(
+    failing.stderr,
+    /Tests of this run failed, so they may have left these files.*: left-behind$/m,
+  );
   assert.match(failing.stdout, /passed when they ran again, alone/);
   rmSync(above, { recursive: true });
 });
@@ -163,6 +167,7 @@ function runFiles(texts: readonly string[], { isShared = false } = {}): RunResul
 
 const PASSES = 'test("passes", () => {});';
 const FAILS = 'test("fails", () => { throw new Error("as ever"); });';
+const CRASHES = 'console.error("the reason"); process.exit(3);';
 const FAILS_ONCE =
   'test("fails once", () => { if (fs.existsSync(mark)) return; fs.writeFileSync(mark, ""); throw new Error("this once"); });';
 
@@ -212,10 +217,12 @@ test("if a file hangs, the tests that have not ended are named", () => {
 });
 
 test("a file that fails twice fails the run, and so do many files that each fail once", () => {
-  const twice = runFiles([PASSES, FAILS, FAILS_ONCE]);
+  const twice = runFiles([`${PASSES} console.error("a warning");`, FAILS, FAILS_ONCE, CRASHES]);
   assert.equal(twice.status, 1, twice.output);
   assert.doesNotMatch(twice.output, /race/);
-  assert.equal(twice.output.split("Error: as ever").length, 2, "each failure is printed once");
+  for (const text of ["Error: as ever", "a warning", "the reason"])
+    assert.equal(twice.output.split(text).length, 2, `${text} is printed once: ${twice.output}`);
+  assert.match(twice.output, /^✖ file-3\.test\.mjs\n {2}.* \(exit code 3\)\n {2}the reason\n/m);
   assert.match(
     twice.output,
     /^✖ file-1\.test\.mjs > fails\n {2}Error: as ever\n {6}at .*file-1\.test\.mjs:2:/m,

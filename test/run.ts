@@ -77,7 +77,7 @@ function main(words: readonly string[]): void {
   // Long files start first. Otherwise one of them would run alone at the end.
   const paths = [...first.long, ...others.long, ...first.shared, ...others.shared];
   runFiles(paths, ({ hasFailed }) => {
-    if (!hasFailed) reportLeftFiles(scratch);
+    reportLeftFiles(scratch, hasFailed);
     rmSync(scratch, { recursive: true });
     if (words.length === 0) console.log(HOW_TO_RUN_MORE);
   });
@@ -86,14 +86,18 @@ function main(words: readonly string[]): void {
 /** Matches the files in the temporary folder that are not from tests: programs of groups, and Node's cache for npm. */
 const NOT_LEFT = /^(together(-usual)?-\d+\.mjs|node-compile-cache)$/;
 
-/** Fails the run if its tests have left files in the temporary folder. */
-function reportLeftFiles(scratch: string): void {
+/**
+ * Reports the files that the tests have left in the temporary folder. They fail the run unless a test has failed, which
+ * may be why they are left, even if the test passed when it ran again.
+ */
+function reportLeftFiles(scratch: string, hasFailed: boolean): void {
   const left = readdirSync(scratch).filter((name) => !NOT_LEFT.test(name));
   if (left.length === 0) return;
-  console.error(
-    `Tests have left files in the temporary folder. Remove them in the tests: ${left.join(", ")}`,
-  );
-  process.exitCode = 1;
+  if (!hasFailed) process.exitCode = 1;
+  const reason = hasFailed
+    ? "Tests of this run failed, so they may have left these files in the temporary folder"
+    : "Tests have left files in the temporary folder. Remove them in the tests";
+  console.error(`${reason}: ${left.join(", ")}`);
 }
 
 /**
@@ -108,7 +112,6 @@ function runFiles(files: readonly string[], ended: (run: { readonly hasFailed: b
     stdio: ["inherit", "inherit", "inherit", "ipc"],
     detached: true,
   });
-  // Tests that fail may leave files, even if they pass when they run again.
   let hasFailed = false;
   leader.once("message", () => (hasFailed = true));
   const endGroup = () => {

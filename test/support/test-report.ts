@@ -8,8 +8,14 @@ import { withSourceLines } from "./source-lines.js";
 /** The number of files in the list of the longest files. */
 const LISTED = 10;
 
-/** The maximum length, in characters, of the part of a failed process's stderr that is printed again. */
+/** The maximum length, in characters, of the end of a failed process's stderr that is printed with its failure. */
 const OUTPUT_LENGTH_MAX = 4_000;
+
+/**
+ * How long the text on stderr waits, in milliseconds. If its process fails within this time, the text is the reason, and
+ * is printed only with the failure.
+ */
+const STDERR_WAIT_MS = 2_000;
 
 /** A test that failed. */
 interface Failure {
@@ -49,6 +55,8 @@ export class TestReport {
   readonly #processes = new Map<string, number>();
   /** The end of what each process has written to stderr, by the file that it runs. */
   readonly #stderr = new Map<string, string>();
+  /** The text on stderr that is not printed yet, by the file that the process runs. */
+  readonly #unprinted = new Map<string, string>();
   /** The runner's texts about errors after the end of a test, which name the test. */
   readonly #strayErrors: string[] = [];
   /** The tests that have begun to run and not ended, the earliest first. */
@@ -88,12 +96,28 @@ export class TestReport {
       .on("test:stdout", ({ message }) => this.#print(message))
       .on("test:stderr", ({ message, file }) => {
         this.#stderr.set(file, `${this.#stderr.get(file) ?? ""}${message}`.slice(-OUTPUT_LENGTH_MAX));
-        this.#print(withSourceLines(message));
+        this.#printLater(file, message);
+      })
+      .on("end", () => {
+        for (const file of this.#unprinted.keys()) this.#printStderr(file);
       })
       .on("test:diagnostic", ({ message, nesting }) => {
         if (message.startsWith("Error: ")) this.#strayErrors.push(message);
         this.#print(`${"  ".repeat(nesting)}ℹ ${message}\n`);
       });
+  }
+
+  #printLater(file: string, message: string): void {
+    const text = this.#unprinted.get(file);
+    if (text === undefined) setTimeout(() => this.#printStderr(file), STDERR_WAIT_MS).unref();
+    this.#unprinted.set(file, `${text ?? ""}${message}`);
+  }
+
+  /** Prints the text of a process on stderr. @param except  the number of characters at its end that are not printed */
+  #printStderr(file: string, except = 0): void {
+    const text = this.#unprinted.get(file) ?? "";
+    this.#print(withSourceLines(text.slice(0, Math.max(0, text.length - except))));
+    this.#unprinted.delete(file);
   }
 
   #start(event: PlacedEvent): void {
@@ -128,6 +152,7 @@ export class TestReport {
       this.hasHung = true;
       this.isFileRunning ||= isOfFile;
     }
+    if (isOfFile) this.#printStderr(file, OUTPUT_LENGTH_MAX);
     const names = isOfFile ? [] : [...(this.#parents.get(file) ?? []).slice(0, nesting), name];
     const failure = isOfFile ? endOf(error) : (error.cause ?? error);
     this.#failures.set(file, [...(this.#failures.get(file) ?? []), { names, error: failure }]);
