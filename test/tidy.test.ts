@@ -186,7 +186,6 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
   ],
   "tools/cli": [
     "daemon",
-    "faces/redis",
     "faces/sql",
     "tools/history",
     "tools/backup",
@@ -202,7 +201,6 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     "protocol",
   ],
   "tools/history": [
-    "faces/redis",
     "tools/cli",
     "tools/backup",
     "client",
@@ -217,7 +215,6 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     "protocol",
   ],
   "tools/backup": [
-    "faces/redis",
     "tools/cli",
     "tools/history",
     "client",

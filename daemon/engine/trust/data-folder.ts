@@ -16,6 +16,9 @@ const KEY_MODE = 0o600;
 /** Returns the folder of snapshots in a data folder. */
 export const snapshotFolder = (data: string): string => join(data, "snapshots");
 
+/** Returns the file of the function libraries of a daemon's Redis clients, in a data folder. */
+export const functionsFile = (data: string): string => join(data, "functions.rdb");
+
 /** Returns the folder for the states of a stream (--order), which replaces the timeline. */
 export const orderFolder = (data: string): string => join(data, "order");
 

@@ -4,14 +4,14 @@
  * timeline.
  */
 import { readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname } from "node:path";
+import { functionsFile } from "../../../daemon/engine/trust/data-folder.js";
 import { syncPathNow } from "../../../daemon/net/process/disk.js";
 import { custom } from "../../../daemon/store/arguments/command-errors.js";
 import { discard, publishOver, stage } from "../../../keys/atomic-file.js";
 import { errnoOf } from "../../../keys/key-source.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 
-export const FUNCTIONS_NAME = "functions.rdb";
 const MODE = 0o600;
 
 export class FunctionsFile {
@@ -19,7 +19,7 @@ export class FunctionsFile {
 
   /** @param data  the data folder */
   constructor(data: string) {
-    this.path = join(data, FUNCTIONS_NAME);
+    this.path = functionsFile(data);
   }
 
   /** Reads the dump, or returns null if there is none. @throws Error  the system cannot read it */

@@ -2,7 +2,7 @@
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, writeSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { isIncomplete } from "../../../daemon/cluster/history/catching-up-mark.js";
-import { noTimeline, snapshotFolder } from "../../../daemon/engine/trust/data-folder.js";
+import { functionsFile, noTimeline, snapshotFolder } from "../../../daemon/engine/trust/data-folder.js";
 import { hashOf } from "../../../daemon/engine/trust/identity.js";
 import { syncPathNow } from "../../../daemon/net/process/disk.js";
 import { type FolderView, openFolderView } from "../../../daemon/timeline/disk/folder-view.js";
@@ -13,7 +13,6 @@ import { viewParts } from "../../../daemon/timeline/entries/stored-value.js";
 import { storedSnapshots } from "../../../daemon/timeline/snapshots/snapshot-schedule.js";
 import type { SnapshotSource } from "../../../daemon/timeline/snapshots/snapshot-stores.js";
 import { SnapshotFiles } from "../../../daemon/timeline/snapshots/snapshot-stores.js";
-import { FUNCTIONS_NAME } from "../../../faces/redis/scripts/functions-file.js";
 import { discard, publishNew, stage, unwritable } from "../../../keys/atomic-file.js";
 import { errnoOf } from "../../../keys/key-source.js";
 import { dateText, hexOf } from "../../../protocol/version-2/envelope.js";
@@ -124,7 +123,7 @@ async function runOnce(
     const snapshots = existsSync(snapshotFolder(data))
       ? new SnapshotFiles(snapshotFolder(data), { sweeps: false })
       : null;
-    const functions = readIfThere(join(data, FUNCTIONS_NAME));
+    const functions = readIfThere(functionsFile(data));
     const made = {
       view,
       snapshots,

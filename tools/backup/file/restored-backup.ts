@@ -1,12 +1,13 @@
 /** Restores a backup, either as a complete data folder or only some of its keys. */
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from "node:fs";
-import { join, resolve } from "node:path";
-import { snapshotFolder } from "../../../daemon/engine/trust/data-folder.js";
+import { resolve } from "node:path";
+import { functionsFile, snapshotFolder } from "../../../daemon/engine/trust/data-folder.js";
 import { compareGenesis } from "../../../daemon/engine/trust/genesis.js";
 import { hashOf } from "../../../daemon/engine/trust/identity.js";
 import type { Signers } from "../../../daemon/engine/trust/signers.js";
 import { loadWith } from "../../../daemon/net/process/service.js";
-import { CommandFailure } from "../../../daemon/store/arguments/command-errors.js";
+import type { Database } from "../../../daemon/store/database.js";
+import { codeFor } from "../../../daemon/store/family-code.js";
 import { NO_EXPIRY } from "../../../daemon/store/keyspace/keyspace.js";
 import type { DiskStorage } from "../../../daemon/timeline/disk/disk-storage.js";
 import type { TimelineLogger } from "../../../daemon/timeline/entries/timeline-logger.js";
@@ -14,8 +15,6 @@ import { appliesAt, standstillOf } from "../../../daemon/timeline/semantics-stan
 import { Refold } from "../../../daemon/timeline/snapshots/refold.js";
 import { storeReplacedData } from "../../../daemon/timeline/snapshots/replaced-data.js";
 import { SnapshotFiles } from "../../../daemon/timeline/snapshots/snapshot-stores.js";
-import { FUNCTIONS_NAME } from "../../../faces/redis/scripts/functions-file.js";
-import { dumpPayload } from "../../../faces/redis/store/rdb/dump-payload.js";
 import { publishOver, stage, unwritable } from "../../../keys/atomic-file.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { finish } from "../../../protocol/steps.js";
@@ -82,7 +81,7 @@ export async function restoreFolder(
     mkdirSync(made, { mode: FOLDER_MODE });
     await fill(made, data, source, new disk.DiskStorage(made, { interval: SYNC_MS }, log));
     const { functions } = view.end;
-    const path = join(made, FUNCTIONS_NAME);
+    const path = functionsFile(made);
     // The functions have to be on the disk before the folder receives its final name.
     if (functions !== null) publishOver(stage(path, Buffer.from(functions, "base64"), FILE_MODE), path);
     renameSync(made, data);
@@ -176,6 +175,9 @@ export interface RestoredKey {
  */
 export function* restoredKeys(parts: KeysRestoring): Generator<RestoredKey> {
   const { file, at, db, isWanted, signers, databases, onNotice } = parts;
+  const code = codeFor([["DUMP"]]);
+  if (typeof code === "string")
+    throw new NotRestored(`${file}: nothing was restored from it: ${code}. Restore it as a folder (--data)`);
   using view = closing(openBackup(file));
   requireReach(view, file, at);
   if (view.end.incomplete)
@@ -205,16 +207,18 @@ export function* restoredKeys(parts: KeysRestoring): Generator<RestoredKey> {
     throw new NotRestored(
       `${file}: nothing was restored from it: ${standstill}. dbsync restore --data makes a folder for that release`,
     );
-  for (const { key, value, expire } of fold.database.keyspaces[db]?.entries ?? []) {
+  for (const { key, expire } of fold.database.keyspaces[db]?.entries ?? []) {
     if (!isWanted(key) || (expire !== NO_EXPIRY && expire < (at ?? view.end.made))) continue;
-    const expires = expire === NO_EXPIRY ? 0 : expire;
-    try {
-      yield { key, expires, payload: dumpPayload(value), problem: null };
-    } catch (error) {
-      if (!(error instanceof CommandFailure)) throw error;
-      yield { key, expires, payload: null, problem: error.message };
-    }
+    yield { key, expires: expire === NO_EXPIRY ? 0 : expire, ...dump(fold.database, db, key) };
   }
+}
+
+/** Serializes a value as RESTORE accepts it. The code of DUMP has to be loaded. */
+function dump(database: Database, db: number, key: ByteString): Pick<RestoredKey, "payload" | "problem"> {
+  // No key has expired at this date.
+  const reply = database.execute(["DUMP", key], { at: 0, db, id: "" });
+  if (reply.kind === "error") return { payload: null, problem: reply.text };
+  return { payload: reply.kind === "bulk" ? reply.bytes : null, problem: null };
 }
 
 /** Returns a backup whose file is closed at the end of a block. */
