@@ -13,7 +13,6 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
-  readFileSync,
   renameSync,
   rmSync,
   symlinkSync,
@@ -93,7 +92,7 @@ function copyTree(): void {
 
 /** Removes folders, compiles and checks the rest, and restores the folders. */
 function without(name: string, removal: Removal, check: (removal: Removal) => void): void {
-  const { folders, blocking, dependents, list } = removal;
+  const { folders, blocking, dependents, lists } = removal;
   console.log(`\nWithout ${name}: removed ${folders.join(", ")}, and ${dependents.length} files of tests.`);
   if (blocking.length > 0) {
     const importers = [...new Set(blocking.map((each) => each.replace(/ .*/, "")))];
@@ -106,17 +105,15 @@ function without(name: string, removal: Removal, check: (removal: Removal) => vo
   const moved = [...folders, ...folders.map((folder) => `dist/${folder}`), ...compiled].filter((path) =>
     existsSync(join(copy, path)),
   );
-  const listFile = join(copy, FACE_LIST);
-  const before = readFileSync(listFile, "utf8");
   for (const path of moved) move(path, join("removed", path));
-  writeFileSync(listFile, list);
+  for (const [file, text] of lists) writeFileSync(join(copy, file), text);
   try {
     if (!compile(name)) return;
     makePrograms();
     check(removal);
   } finally {
     for (const path of moved) move(join("removed", path), path);
-    writeFileSync(listFile, before);
+    for (const file of lists.keys()) cpSync(join(repositoryRoot, file), join(copy, file));
   }
 }
 

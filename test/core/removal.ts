@@ -1,32 +1,33 @@
 /** Determines what must leave the tree together with a face or tool. */
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join, normalize } from "node:path";
 import * as faces from "../../daemon/faces.js";
 import { nameOf, type OptionRow } from "../../daemon/options/option-row.js";
 import type { LimitRow } from "../../daemon/options/value-forms.js";
 import type { Face } from "../../daemon/program/face.js";
 import { importsOf, startedBy, texts } from "../rooms/imports.js";
+import { ROOMS, roomOf } from "../rooms/rooms.js";
 import { repositoryRoot } from "../support/repository.js";
 
 /** The list of the faces and tools of the daemon. */
 export const FACE_LIST = "daemon/faces.ts";
-const LINE = /^export \{ (\w+) \} from "\.\.\/((?:faces|tools)\/[\w-]+)\/face\.js";$/gm;
+/** The files that import what can be removed, with one line for each, and otherwise nothing. */
+const LISTS: readonly string[] = [FACE_LIST, "tools/cli/faces.ts"];
+const LINE = /^export \{ (\w+) \} from "([./\w-]+)\/face\.js";$/gm;
 
 /** The tests that import this file run commands of faces, and the core alone cannot run them. */
 const ALL_FAMILIES = "test/support/all-families.ts";
 
 /** The faces and tools in the list: folders by names. */
 export const LISTED: ReadonlyMap<string, string> = new Map(
-  [...readFileSync(join(repositoryRoot, FACE_LIST), "utf8").matchAll(LINE)].map(([, name, folder]) => [
+  [...textOf(FACE_LIST).matchAll(LINE)].map(([, name, path]) => [
     name as string,
-    folder as string,
+    folderOf(FACE_LIST, path as string),
   ]),
 );
 
-/** The folders of faces and tools that can be removed, each with everything of its own. */
-const FOLDERS: readonly string[] = [
-  ...new Set([...texts.keys()].flatMap((file) => /^(?:faces|tools)\/[\w-]+(?=\/)/.exec(file)?.[0] ?? [])),
-];
+/** The folders of faces and tools that can be removed. Some contain others, which can also be removed alone. */
+const FOLDERS: readonly string[] = ROOMS.filter((room) => /^(faces|tools)\//.test(room));
 
 const FACE_ENTRIES = Object.entries<Pick<Face, "options" | "limits">>(faces);
 
@@ -42,17 +43,18 @@ export interface Removal {
   readonly dependents: readonly string[];
   /** The long names of the removed options and limits. */
   readonly options: readonly string[];
-  /** The text of the list without the removed faces and tools. */
-  readonly list: string;
+  /** The texts of the lists without the removed faces and tools, by the paths of the lists that remain. */
+  readonly lists: ReadonlyMap<string, string>;
 }
 
 /** Plans the removal of folders. @param folders  `faces/memcached`; empty: everything in faces/ and tools/ */
 export function planRemoval(folders: readonly string[]): Removal {
-  const all = folders.length === 0 ? FOLDERS : withImporters(folders);
+  const found = folders.length === 0 ? FOLDERS : withImporters(folders);
+  const all = found.filter((folder) => !found.some((other) => folder.startsWith(`${other}/`)));
   const isRemoved = (file: string) => all.some((folder) => file.startsWith(`${folder}/`));
   const remaining = [...texts.keys()].filter((file) => !isRemoved(file));
   const blocking = remaining
-    .filter((file) => !isTest(file) && file !== FACE_LIST)
+    .filter((file) => !isTest(file) && !LISTS.includes(file))
     .flatMap((file) =>
       dependenciesOf(file)
         .filter(isRemoved)
@@ -67,15 +69,28 @@ export function planRemoval(folders: readonly string[]): Removal {
       folders.length === 0 ? [PAGES] : [],
     ),
     options: optionsOf([...LISTED].filter(([, folder]) => all.includes(folder))),
-    list: listWithout((folder) => all.includes(folder)),
+    lists: new Map(
+      LISTS.filter((list) => !isRemoved(list)).map((list) => [
+        list,
+        listWithout(list, (folder) => isRemoved(`${folder}/face.ts`)),
+      ]),
+    ),
   };
 }
 
-function listWithout(isRemoved: (folder: string) => boolean): string {
-  const text = readFileSync(join(repositoryRoot, FACE_LIST), "utf8");
-  const list = text.replace(LINE, (line, _, folder) => (isRemoved(folder) ? "" : line));
+function listWithout(list: string, isRemoved: (folder: string) => boolean): string {
+  const text = textOf(list).replace(LINE, (line, _, path) => (isRemoved(folderOf(list, path)) ? "" : line));
   // A file without exports would be a script.
-  return /^export/m.test(list) ? list : `${list}export {};\n`;
+  return /^export/m.test(text) ? text : `${text}export {};\n`;
+}
+
+function textOf(file: string): string {
+  return readFileSync(join(repositoryRoot, file), "utf8");
+}
+
+/** Returns the folder that a line of a list imports. @param path  relative to the list */
+function folderOf(list: string, path: string): string {
+  return normalize(join(dirname(list), path));
 }
 
 const isTest = (file: string): boolean => /^(test|bench|examples)\//.test(file);
@@ -106,7 +121,7 @@ function withImporters(folders: readonly string[]): string[] {
   for (let before = 0; before < found.size; ) {
     before = found.size;
     for (const folder of FOLDERS) {
-      const files = [...texts.keys()].filter((file) => file.startsWith(`${folder}/`));
+      const files = [...texts.keys()].filter((file) => roomOf(file) === folder && !LISTS.includes(file));
       if (files.some((file) => dependenciesOf(file).some(isFound))) found.add(folder);
     }
   }

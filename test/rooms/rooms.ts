@@ -51,6 +51,7 @@ export const ROOMS: readonly string[] = [
   "faces/sidecar",
   "faces/users",
   "tools/cli",
+  "tools/cli/sql",
   "tools/history",
   "tools/backup",
   "tools/proxy",

@@ -2,7 +2,9 @@
  * `dbsync export`: writes keys to a file, as commands or JSON, or tables to a data folder for the earlier SQL server.
  */
 import { type Command, InvalidArgumentError } from "commander";
+import * as faces from "./faces.js";
 import { type ExportForm, exportKeys } from "./redis/export-keys.js";
+import { dataFoldersOf } from "./shared/cli-face.js";
 import {
   addClientOptions,
   addDatabaseOption,
@@ -14,7 +16,6 @@ import { warnIfCatchingUp } from "./shared/daemon-readiness.js";
 import { exitCodeHelp } from "./shared/exit-codes.js";
 import { printNotice } from "./shared/output.js";
 import { oneDaemon, typedRequests } from "./shared/requests.js";
-import { exportFolder } from "./sql/export-folder.js";
 
 /** Time limit for a page of rows, in milliseconds. */
 const COMMAND_MS = 20_000;
@@ -77,6 +78,7 @@ async function exportTo({ form, path }: Target, flags: ClientFlags): Promise<voi
     await exportKeys(form, path, { query, db: flags.db ?? 0 });
     return;
   }
+  const { exportFolder } = await dataFoldersOf(Object.values(faces));
   const { client } = openFrom(settings);
   await warnIfCatchingUp(settings.servers, "tables and rows");
   const report = (note: string) => void printNotice(note);

@@ -5,10 +5,12 @@
 import { type Command, InvalidArgumentError } from "commander";
 import { DbsyncError } from "../../client/shared/errors.js";
 import type { ServerAddress } from "../../client/shared/server-url.js";
+import * as faces from "./faces.js";
 import { copyFromJsonServer } from "./json/copy-from-json-server.js";
 import { JSON_URL_HELP, readJsonUrl } from "./json/json-server-client.js";
 import { importRedis, replicateRedis } from "./redis/import-redis.js";
 import { isRedisUrl, REDIS_URL_HELP, type RedisAddress, readRedisUrl } from "./redis/redis-source.js";
+import { dataFoldersOf } from "./shared/cli-face.js";
 import {
   addClientOptions,
   addDatabaseOption,
@@ -21,7 +23,6 @@ import { waitUntilWritable } from "./shared/daemon-readiness.js";
 import { exitCodeHelp } from "./shared/exit-codes.js";
 import { oneDaemon, type SendToAll } from "./shared/requests.js";
 import { withLoadedAuthorities } from "./shared/server-url-argument.js";
-import { importFolder } from "./sql/import-folder.js";
 
 /**
  * Time limit of a command in milliseconds: a command may contain several hundred entries, and daemons may be far away.
@@ -117,8 +118,10 @@ async function importFrom(origin: Origin, flags: ImportFlags): Promise<void> {
   await waitUntilWritable(settings);
   const { client } = openFrom(settings);
   const send: SendToAll = (command) => client.call(command, { policy: "all" });
-  if (origin.kind === "folder") await importFolder(origin.folder, send, flags.replace);
-  else if (origin.kind === "json")
+  if (origin.kind === "folder") {
+    const { importFolder } = await dataFoldersOf(Object.values(faces));
+    await importFolder(origin.folder, send, flags.replace);
+  } else if (origin.kind === "json")
     await copyFromJsonServer(withLoadedAuthorities(origin.address, flags.ca), send, flags.replace);
   else {
     const { server, db: from } = origin.address;

@@ -2,17 +2,23 @@
 import { createRequire } from "node:module";
 import { Command, Help, type Option } from "commander";
 import { breakHelp } from "../../daemon/net/terminal/terminal-text.js";
+import * as faces from "./faces.js";
+import type { CliFace, LoadSubcommand } from "./shared/cli-face.js";
 import { addClientOptions, isCommonOption } from "./shared/client-options.js";
 import { exitCodeHelp } from "./shared/exit-codes.js";
 
 /** The package's version, read by the package's name so that it works wherever the package was built or installed. */
 const { version } = createRequire(import.meta.url)("dbsyncd/package.json") as { version: string };
 
-/** Loads the function that adds a subcommand to the program. */
-type Load = () => Promise<(program: Command) => void>;
+type Subcommands = Readonly<Record<string, LoadSubcommand>>;
+
+/** The subcommands of modules that import a face. */
+const OF_FACES: Subcommands = Object.fromEntries(
+  Object.values<CliFace>(faces).flatMap(({ subcommands }) => Object.entries(subcommands)),
+);
 
 /** The subcommands by their names, grouped by subject, in the order of the help. Each is loaded when it is needed. */
-const SUBCOMMANDS: readonly (readonly [group: string, loads: Readonly<Record<string, Load>>])[] = [
+const SUBCOMMANDS: readonly (readonly [group: string, loads: Subcommands])[] = [
   [
     "Data",
     {
@@ -21,7 +27,7 @@ const SUBCOMMANDS: readonly (readonly [group: string, loads: Readonly<Record<str
       subscribe: async () => (await import("./listen.js")).addSubscribe,
       watch: async () => (await import("./listen.js")).addWatch,
       repl: async () => (await import("./repl/repl.js")).addRepl,
-      sql: async () => (await import("./sql/sql.js")).addSql,
+      ...OF_FACES,
       import: async () => (await import("./import.js")).addImport,
       export: async () => (await import("./export.js")).addExport,
     },

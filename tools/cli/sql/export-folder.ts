@@ -4,6 +4,7 @@ import { dirname, join, resolve } from "node:path";
 import { unwritable } from "../../../keys/atomic-file.js";
 import { type ByteString, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
+import type { NoteHandler } from "../shared/cli-face.js";
 import { printLine } from "../shared/output.js";
 import type { KeyState, TypedRequests } from "../shared/requests.js";
 import {
@@ -21,9 +22,6 @@ import { viewTree } from "./view-tree.js";
 
 /** The infix in the name of a folder that is not complete yet. */
 const UNFINISHED = ".unfinished-";
-
-/** Receives a note about data that is missing from the folder or differs from the daemons' data. */
-export type NoteHandler = (note: string) => void;
 
 /**
  * Writes the folder. If that fails, the folder does not exist.
