@@ -19,8 +19,12 @@ export type FamilyLoaders = Readonly<Record<string, LoadRows>>;
 
 type Argv = readonly ByteString[];
 
-/** The families whose code reads values of a form. The core reads those of the other forms. */
-const FAMILIES_OF_FORMS: Readonly<Partial<Record<ValueForm, FamilyName>>> = {
+/** The families whose code reads values of a form, or null if the core reads them. */
+const FAMILIES_OF_FORMS: Readonly<Record<ValueForm, FamilyName | null>> = {
+  list: null,
+  hash: null,
+  set: null,
+  zset: null,
   stream: "redis/streams",
   "stream-of-groups": "redis/streams",
   document: "json/documents",

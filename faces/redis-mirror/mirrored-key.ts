@@ -6,6 +6,7 @@ import { estimatedBytes } from "../../daemon/store/keyspace/size-estimate.js";
 import { Hash } from "../../daemon/store/values/hash.js";
 import { List } from "../../daemon/store/values/list.js";
 import { MemberSet } from "../../daemon/store/values/member-set.js";
+import type { TypeName } from "../../daemon/store/values/object-value.js";
 import { SortedSet } from "../../daemon/store/values/sorted-set.js";
 import { typeName, type Value } from "../../daemon/store/values/value.js";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -18,8 +19,18 @@ import { Stream } from "../redis/store/values/streams/stream.js";
 import { STREAM_ID_MAX } from "../redis/store/values/streams/stream-id.js";
 import type { MirrorKey } from "./dirty-keys.js";
 
-/** The types that Redis does not have. Keys of these types are not mirrored. */
-const OWN_TYPES: ReadonlySet<string> = new Set(["document", "table", "collection"]);
+/** Whether Redis has a type. Keys of other types are not mirrored. */
+const IS_IN_REDIS: Readonly<Record<TypeName, boolean>> = {
+  string: true,
+  list: true,
+  hash: true,
+  set: true,
+  zset: true,
+  stream: true,
+  document: false,
+  table: false,
+  collection: false,
+};
 
 /** Maximum milliseconds by which Redis's clock may be ahead when a key expires. */
 const CLOCK_SLACK_MS = 5000;
@@ -46,7 +57,7 @@ function expectedOf({ db, key }: MirrorKey, database: Database, now: number): Ex
   const entry = database.keyspaces[db]?.find(key);
   if (entry === undefined || isExpired(entry, now)) return null;
   const { value, expire } = entry;
-  return OWN_TYPES.has(typeName(value)) ? null : { value, expire };
+  return IS_IN_REDIS[typeName(value)] ? { value, expire } : null;
 }
 
 /**
