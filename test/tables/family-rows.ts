@@ -1,12 +1,16 @@
 /**
  * Generates daemon/store/rows/family-rows.ts, the rows of the families whose code belongs to a face, from these families.
+ * The rows of a face that this build does not contain stay: without them, its commands would be unknown, and a daemon
+ * would apply entries that contain them as errors.
  * `npm run tables` writes it.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { INSTALLED_FAMILIES } from "../../daemon/installed-families.js";
-import type { LoadRows } from "../../daemon/store/rows/command-families.js";
+import type { FamilyLoaders } from "../../daemon/store/family-code.js";
 import type { Command, Row } from "../../daemon/store/rows/command-row.js";
+import { FAMILY_ROWS } from "../../daemon/store/rows/family-rows.js";
+import { type LateRow, RULE } from "../../daemon/store/rows/late-row.js";
 import { repositoryRoot } from "../support/repository.js";
 
 export const FAMILY_ROWS_FILE = "daemon/store/rows/family-rows.ts";
@@ -23,11 +27,17 @@ import { type LateRow, RULE } from "./late-row.js";
 type Rows = Readonly<Record<string, LateRow>>;
 `;
 
-/** Returns the text of the file. */
-export async function familyRows(): Promise<string> {
+const BEFORE: Readonly<Record<string, Readonly<Record<string, LateRow>>>> = FAMILY_ROWS;
+
+/** Returns the text of the file. @param installed  the families of this build */
+export async function familyRows(installed: FamilyLoaders = INSTALLED_FAMILIES): Promise<string> {
   const families: string[] = [];
-  for (const [name, load] of Object.entries<LoadRows>(INSTALLED_FAMILIES)) {
-    const rows = Object.fromEntries((await load()).map((command) => [command.name, dataOf(command)]));
+  for (const name of new Set([...Object.keys(BEFORE), ...Object.keys(installed)])) {
+    const loaded = await installed[name]?.();
+    const rows =
+      loaded === undefined
+        ? BEFORE[name]
+        : Object.fromEntries(loaded.map((command) => [command.name, dataOf(command)]));
     families.push(property(name, rows, 1, ` as const satisfies Rows`));
   }
   return `${HEAD}\nexport const FAMILY_ROWS = {\n${families.join("\n")}\n};\n`;
@@ -76,7 +86,7 @@ const isObject = (value: unknown): value is object =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
 function flatText(value: unknown): string {
-  if (typeof value === "function") return "RULE";
+  if (typeof value === "function" || value === RULE) return "RULE";
   if (Array.isArray(value)) return `[${value.map(flatText).join(", ")}]`;
   if (typeof value === "string" && value.includes('"') && !value.includes("'")) return `'${value}'`;
   if (!isObject(value)) return JSON.stringify(value);

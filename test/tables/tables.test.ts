@@ -1,4 +1,5 @@
 /** Tests that the generated parts of documents are up to date with the tables of options, limits and metrics. */
+import assert from "node:assert/strict";
 import { test } from "node:test";
 import { assertGenerated } from "../support/generated-page.js";
 import { currentRows, FAMILY_ROWS_FILE, familyRows } from "./family-rows.js";
@@ -16,4 +17,8 @@ test(`${FAMILY_ROWS_FILE} is equal to the output of npm run tables`, async () =>
     expected: await familyRows(),
     command: "npm run tables",
   });
+});
+
+test(`${FAMILY_ROWS_FILE} contains the rows of all families in a build without faces`, async () => {
+  assert.equal(await familyRows({}), currentRows());
 });
