@@ -28,9 +28,6 @@ import type { CommandIndex } from "./rows/command-index.js";
 import type { Command } from "./rows/command-row.js";
 import { touchesOf } from "./rows/key-spec.js";
 
-/** The step, choice and expiry of the unit of several commands before its first command. */
-const NOT_BEGUN = [0, undefined, undefined] as const;
-
 /** The unit of one of several commands, until the next command. */
 type MutableStep = { -readonly [Name in keyof Unit]: Unit[Name] };
 
@@ -144,7 +141,6 @@ export class Database {
     else this.#beginReads(resolved, commands, db);
     const replies: Reply[] = [];
     // One object is reused for all commands.
-    const [step, choice, expiry] = NOT_BEGUN;
     const stepUnit: MutableStep = {
       at,
       seq,
@@ -152,11 +148,11 @@ export class Database {
       id,
       envelope,
       index,
-      step,
+      step: 0,
       readsAll,
       encoding,
-      choice,
-      expiry,
+      choice: undefined,
+      expiry: undefined,
     };
     for (let i = 0; i < commands.length; i++) {
       const argv = commands[i] as readonly ByteString[];
@@ -179,8 +175,8 @@ export class Database {
   }
 
   /**
-   * Sets the maximum number of steps of a unit, for a database whose units are not folded. A command that exceeds the
-   * limit returns an error.
+   * The maximum number of steps of a unit, for a database whose units are not folded. A command that exceeds it returns
+   * an error.
    */
   get unitStepsMax(): number {
     return this.#effort.stepsMax;
@@ -415,9 +411,7 @@ export class Database {
     if (this.observer !== null || command.lookedUp !== null)
       return this.#applyAndNotify(command, argv, unit, records, effort);
     this.#data.begin(unit, records, command, effort);
-    // Most commands write only keys of their own database, and most databases have no key that expires.
-    if (command.writes && (command.writesOtherDatabases || this.#keyspaces[unit.db]?.expiring !== 0))
-      this.#removeExpired(command, argv, unit);
+    if (this.#mayWriteExpired(command, unit)) this.#removeExpired(command, argv, unit);
     return this.#carryOut(command, argv, unit);
   }
 
@@ -458,8 +452,7 @@ export class Database {
     effort: EffortBudget,
   ): Reply {
     this.#data.begin(unit, records, command, effort);
-    if (command.writes && (command.writesOtherDatabases || this.#keyspaces[unit.db]?.expiring !== 0))
-      this.#removeExpired(command, argv, unit);
+    if (this.#mayWriteExpired(command, unit)) this.#removeExpired(command, argv, unit);
     this.#expiredTo = records?.length ?? 0;
     const looked =
       command.lookedUp === null
@@ -484,6 +477,14 @@ export class Database {
   /** Whether `reportExpired` has already reported keys with this expiry time. */
   #isReported(db: number, expire: number): boolean {
     return this.isRedoing || this.#keyspaces[db]!.hasTaken(expire);
+  }
+
+  /**
+   * Whether a command may write expired keys. Most commands write only keys of their own database, and most databases
+   * have no key that expires.
+   */
+  #mayWriteExpired({ writes, writesOtherDatabases }: Command, { db }: Unit): boolean {
+    return writes && (writesOtherDatabases || this.#keyspaces[db]?.expiring !== 0);
   }
 
   /** Before a command runs, removes the expired keys that it may write, so that undo restores them. */
