@@ -121,7 +121,7 @@ export class OrderRecorder extends RecordingBase {
     return this.#order.state.floor;
   }
 
-  /** Whether a unit has been applied, or can no longer be applied because its date is too old. */
+  /** Whether an entry has been applied, or can no longer be applied because its date is too old. */
   protected isSettled(orderKey: OrderKey): boolean {
     return this.holds(orderKey) || orderKey.at <= this.floor;
   }

@@ -293,13 +293,13 @@ export class Peering implements RosterEvents {
     if (!this.isAlone) this.#spreading.pushOwn(entry);
   }
 
-  /** Resolves when `count` daemons, including this one, have the unit on disk. The caller limits the time. */
+  /** Resolves when `count` daemons, including this one, have the entry on disk. The caller limits the time. */
   replicated(orderKey: OrderKey, count: number): Promise<void> {
     return this.#spreading.replicated(orderKey, count);
   }
 
   /**
-   * Returns the number of other daemons that are known to have the unit on disk. All of them have a unit that is final.
+   * Returns the number of other daemons that are known to have the entry on disk. All of them have an entry that is final.
    */
   copies(orderKey: OrderKey): number {
     return orderKey.at < this.stablePoint ? this.#cluster.members.size : this.#spreading.copies(orderKey);

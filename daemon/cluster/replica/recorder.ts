@@ -185,7 +185,7 @@ export class Recorder extends RecordingBase {
     return this.#node.timeline.watermark;
   }
 
-  /** Whether reads already include the unit. Other entries with the same or an earlier date may still be waiting. */
+  /** Whether reads already include the entry. Others with the same or an earlier date may still be waiting. */
   protected isSettled(orderKey: OrderKey): boolean {
     const { timeline } = this.#node;
     if (timeline.decided.find(orderKey.id) !== null) return true;
@@ -358,7 +358,7 @@ const WAITING_MAX = 10_000;
 const STABLE_MS_MAX = 60_000;
 /** Maximum milliseconds of a `replicated` wait, which is the longest deadline of a client. */
 const REPLICATED_MS_MAX = 20_000;
-/** Milliseconds between two checks whether a final unit is in the state. */
+/** Milliseconds between two checks whether a final entry is in the state. */
 const CHECK_MS = 20;
 
 /**
@@ -368,7 +368,7 @@ const CHECK_MS = 20;
 export class Confirmations {
   readonly #node: NodeState;
   readonly #open = new Set<() => void>();
-  /** Functions that check again whether a final unit is in the state, and answer its client when it is. */
+  /** Functions that check again whether a final entry is in the state, and answer its client when it is. */
   readonly #unfolded = new Set<() => void>();
   #stopChecking: (() => void) | null = null;
 
@@ -391,7 +391,7 @@ export class Confirmations {
         cancel();
         this.#unfolded.delete(check);
         this.#open.delete(giveUp);
-        // A snapshot may have replaced the state that contained the unit. In that case check that the new state
+        // A snapshot may have replaced the state that contained the entry. In that case check that the new state
         // contains it.
         resolve(isConfirmed && (handover.adoptions === adoptions || this.#node.timeline.hasFolded(orderKey)));
       };

@@ -115,7 +115,7 @@ export abstract class RecordingBase implements Recording, EntryRecorder {
   protected abstract take(taken: AcceptedEnvelope, readStatus: ReadStatus): Answered;
   /** Returns the first answer to an envelope that is already stored. */
   protected abstract storedAnswer(taken: AcceptedEnvelope): Promise<EnvelopeAnswer>;
-  /** Whether reads already include the unit, or can never include it. */
+  /** Whether reads already include the entry, or can never include it. */
   protected abstract isSettled(orderKey: OrderKey): boolean;
 
   /**
@@ -127,8 +127,7 @@ export abstract class RecordingBase implements Recording, EntryRecorder {
   }
 
   /**
-   * Also returns true for a unit that was answered here but not recorded, because no later read will include such a
-   * unit.
+   * Also returns true for an envelope that was answered here but not recorded, because no later read will include it.
    */
   hasApplied(orderKey: OrderKey, seen: SeenEnvelopes): boolean {
     return this.isSettled(orderKey) || seen.isApplied(orderKey.id, orderKey.at);
