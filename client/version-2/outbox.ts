@@ -86,7 +86,10 @@ export class Outbox implements BatchOwner, FleetOwner {
     this.fleet = new Fleet({ ...parts, isSigned: isSigning(parts.sealer), owner: this });
   }
 
-  /** Checks whether a call may be added. @throws DbsyncError `busy`, `clusters-differ`: the call may not be added */
+  /**
+   * Checks whether a call may be added.
+   * @throws DbsyncError `bad-command`: the call is too long; `busy`, `clusters-differ`: no call may be added now
+   */
   admit(call: PendingCall): void {
     this.fleet.votes.recheckConflict(call.startedAt);
     if (this.fleet.conflict !== null)

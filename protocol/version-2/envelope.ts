@@ -44,8 +44,8 @@ export interface Condition {
 }
 
 /**
- * What a command took at the daemon that answered it, such as the elements that LPOP returned; empty if it took nothing.
- * The command's row says what the strings are.
+ * The elements that a command removed or chose on the daemon that answered it, such as those that LPOP returned; empty if
+ * there were none. The command's row defines the strings.
  */
 export type Choice = readonly ByteString[];
 
@@ -137,7 +137,7 @@ export function envelopeOf(header: HeaderFields, commands: Envelope["commands"])
 /** The latest expiry that can be recorded; a key may expire later. */
 export const EXPIRY_MAX = Number.MAX_SAFE_INTEGER;
 
-/** What a daemon has chosen, and records beside the commands. */
+/** What a daemon has chosen, and records alongside the commands. */
 export type Choices = Pick<EnvelopeHeader, "choices" | "expiries">;
 
 export const NO_CHOICES: Choices = { choices: null, expiries: null };
@@ -229,7 +229,7 @@ export function signerOf(body: Buffer): ByteString {
   return bytesOf(key);
 }
 
-/** The names, keys and values of recently parsed envelopes. */
+/** Short strings of recently parsed commands: names, keys, values. */
 const recent = /* @__PURE__ */ new ShortStrings();
 
 /**

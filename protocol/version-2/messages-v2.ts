@@ -116,9 +116,10 @@ export interface EventMessage {
  */
 export type Wait = { readonly kind: "stable" } | { readonly kind: "replicated"; readonly daemons: number };
 
-/** A number of daemons that no cluster exceeds. */
+/** The maximum of `replicated`, which has at most two digits. A cluster has at most 32 daemons. */
 const WAITED_FOR_MAX = 99;
-const MEMBERS_MAX = 9999;
+/** The maximum number of connected members in a hello, above which the hello is malformed. */
+const HELLO_MEMBERS_MAX = 9999;
 
 /** The part of an envelope's order key that is in its header. */
 export interface EnvelopeDate {
@@ -344,7 +345,7 @@ function readHello(reader: RespReader, length: number): Hello {
   if (!STATES.includes(state)) throw reader.malformed("expected a daemon's state");
   if (role !== "client" && role !== "daemon") throw reader.malformed('expected "client" or "daemon"');
   const count = reader.readBulk();
-  const members = count === "" ? null : readCount(reader, count, MEMBERS_MAX);
+  const members = count === "" ? null : readCount(reader, count, HELLO_MEMBERS_MAX);
   const words = reader.readBulk();
   if (!KNOWS.test(words)) throw reader.malformed("expected capabilities");
   const knows = words === "" ? [] : words.split(" ");

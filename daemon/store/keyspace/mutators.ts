@@ -1,8 +1,9 @@
 /**
  * The store's interface for handlers: look-ups, and one small set of mutators through which all changes are made. Each
  * mutator records its exact inverse (undo.ts) if records are requested. The mutators of a face's values are in the face's
- * folder; they use `record` and `touch`. A handler must not call a mutator unless the value, the expiry time or the name
- * of a key changes.
+ * folder; they use `record` and `touch`. A mutator makes the unit the key's last writer, so a handler calls it only if its
+ * command counts as a write of that key. Only setAdd, setRemove, hashPut, hashRemove and score check whether they change
+ * anything, and do nothing otherwise.
  */
 
 import { type ByteString, detached } from "../../../protocol/byte-string.js";

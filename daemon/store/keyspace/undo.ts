@@ -116,7 +116,7 @@ function undoBasic<M extends MutatorName>(
 }
 
 /**
- * Returns the inverse of a put, of a deletion or of a string patch. The record refers to the name of the key as the
+ * Returns the inverse of `put`, `delete` and `setBytes`. The record refers to the name of the key as the
  * database stores it, so it does not keep the arguments of the command in memory.
  */
 export function putRecord(db: number, key: ByteString, entry: KeyEntry | undefined): UndoRecord {

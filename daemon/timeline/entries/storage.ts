@@ -104,7 +104,6 @@ export interface Storage extends EntrySource, MarkSource {
 export type Mark = readonly [name: MarkName, value: Buffer];
 
 /** One change of the storage. Each put and each remove is a list of such operations, in the log and in LMDB. */
-
 export type StorageOperation =
   | { readonly kind: "put"; readonly orderKey: Buffer; readonly value: Buffer }
   | { readonly kind: "remove"; readonly orderKey: Buffer }

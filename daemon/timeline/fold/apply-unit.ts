@@ -39,9 +39,9 @@ export interface UnitContext {
 }
 
 /**
- * Applies a unit of data.
+ * Applies a unit that is not for the key ring.
  * @param records  empty; receives the undo records of the unit
- * @throws OutOfMemory, MissingCode  the unit may be half applied, and the caller discards the state
+ * @throws OutOfMemory, MissingCode  the unit may be partly applied, and the caller discards the state
  * @throws BudgetExceeded   the unit is not recorded yet, and exceeds the daemon's budget; nothing of it is applied
  */
 export function applyUnit(
@@ -185,7 +185,7 @@ function run(unit: FoldUnit, database: Database, records: UndoRecord[]): Reply {
 /**
  * Runs a command that is a complete unit.
  * @param records  empty; receives its undo records
- * @throws OutOfMemory, MissingCode  the unit may be half applied, and the caller discards the state
+ * @throws OutOfMemory, MissingCode  the unit may be partly applied, and the caller discards the state
  * @throws BudgetExceeded   the unit is not recorded yet, and exceeds the daemon's budget; nothing is changed
  */
 export function runCommand(
@@ -214,8 +214,8 @@ function throwOwn(problem: unknown): void {
 }
 
 /**
- * Undoes a unit that failed, because no other daemon would have the state after half a unit. @throws BudgetExceeded  if
- * `problem` is a `BudgetExceeded`
+ * Undoes a unit that failed, because no other daemon would have the state after a part of a unit.
+ * @throws BudgetExceeded  if `problem` is a `BudgetExceeded`
  */
 function undo(database: Database, records: UndoRecord[], problem: unknown): Reply {
   database.undo(records);

@@ -110,9 +110,10 @@ export class Fold {
   /**
    * Merges entries if at most the given number of applied units has to be undone and redone. A unit of several commands
    * counts as that many, unless it is the only one.
+   * @param maxRedone  the maximum number of units
+   * @param between  called after each unit, if the entries come after all applied entries
    * @returns null if more units would have to be redone, or if units that the fold left out would now have to be
    * applied but are no longer in memory; in both cases nothing is changed
-   * @param between  called after each unit, if the entries come after all applied entries
    */
   mergeWithin(
     maxRedone: number,
@@ -257,10 +258,7 @@ export class Fold {
     }
   }
 
-  /**
-   * Returns units of the tail for which another ring changes the verdict, or the meaning of their
-   * commands.
-   */
+  /** Returns units of the tail for which another ring changes the verdict, or the meaning of their commands. */
   #flipped(ring: RingFold): FoldUnit[] {
     const changed = ring.changedSince(this.#ring);
     const switched = ring.switchedSince(this.#ring);

@@ -180,7 +180,7 @@ export class TouchedTail {
     if (!this.#touchesDatabase(seeds.late, first)) return affectedAlongLists(seeds, max);
     return this.#isTooLong(first.orderKey, max)
       ? null
-      : affectedAlongTail(seeds, this.#laterThan(first), max);
+      : affectedAlongTail(seeds, this.#appliedFrom(first), max);
   }
 
   #touchesDatabase(late: readonly FoldUnit[], first: FoldUnit): boolean {
@@ -189,7 +189,7 @@ export class TouchedTail {
   }
 
   /** Returns the applied units, starting with the given unit. */
-  #laterThan(unit: FoldUnit): FoldUnit[] {
+  #appliedFrom(unit: FoldUnit): FoldUnit[] {
     const later = this.#tail.unitsAfter(unit);
     return unit.isApplied ? [unit, ...later] : later;
   }
