@@ -50,7 +50,7 @@ export class OrderRecorder extends RecordingBase {
   readonly waiting: WaitingEntries;
   readonly flushing = null;
   readonly undone = 0;
-  readonly appliesAtOnce = false;
+  readonly appliesImmediately = false;
 
   constructor(order: OrderContext, gatewayClass: GatewayClass | null) {
     super(order, order.backend, gatewayClass);

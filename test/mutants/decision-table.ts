@@ -511,8 +511,8 @@ export const decisionMutants: readonly Mutant[] = [
   {
     name: "decisions: a vote is verified with the key of another member",
     file: "daemon/engine/trust/signers.js",
-    find: "this.#others.get(spki)",
-    replace: "[...this.#others.values()][0]",
+    find: "this.#unlistedKeys.get(spki)",
+    replace: "[...this.#unlistedKeys.values()][0]",
     test: "test/daemon/engine/trust/signers.test.js",
   },
 ];

@@ -58,7 +58,7 @@ export const scriptMutants: readonly Mutant[] = [
   {
     name: "scripts: with an order, scripts share an envelope",
     file: "daemon/cluster/replica/gateway.js",
-    find: "const isAlone = !this.#recorder.appliesAtOnce;",
+    find: "const isAlone = !this.#recorder.appliesImmediately;",
     replace: "const isAlone = false;",
     test: PROGRAMS,
   },

@@ -76,7 +76,7 @@ export function ringEntryCheck(signers: Signers): RefuseRingEntry {
  */
 function wrongIn(envelope: Envelope, length: number, role: Role, { cluster }: Signers): Refused | null {
   if (envelope.only !== null) return refused("wrong-daemon", "it is addressed to one daemon only");
-  if (envelope.commands.every((argv) => messageOf(argv) !== null)) return refused("malformed", ONLY_SAID);
+  if (envelope.commands.every((argv) => messageOf(argv) !== null)) return refused("malformed", ONLY_MESSAGES);
   const here = { cluster, daemon: "", databases: DATABASES_DEFAULT, takesConditions: true, decides: true };
   return checkEnvelope(envelope, length, role, here);
 }
@@ -206,7 +206,7 @@ const UNDECIDED = "malformed: its signer has requested a decision";
 /**
  * No daemon records an envelope that contains only messages. A member that sends such an entry violates the protocol.
  */
-const ONLY_SAID = "it contains only messages, which are not recorded";
+const ONLY_MESSAGES = "it contains only messages, which are not recorded";
 
 type Verify = (spki: ByteString, bytes: Buffer, signature: Buffer) => boolean;
 

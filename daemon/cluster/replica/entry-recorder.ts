@@ -31,7 +31,7 @@ export class NotTaken extends Error {
 
 export interface EntryRecorder {
   /** Whether `record` applies the entry before it returns. Otherwise it is applied before `flushed` resolves. */
-  readonly appliesAtOnce: boolean;
+  readonly appliesImmediately: boolean;
   /** The newest key ring. */
   readonly ring: KeyRing;
   /** The highest date of an applied write. */

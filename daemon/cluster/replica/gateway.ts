@@ -158,7 +158,7 @@ export class Gateway {
 
   /** Whether a command is applied before it is answered. */
   get appliesAhead(): boolean {
-    return this.#recorder.appliesAtOnce;
+    return this.#recorder.appliesImmediately;
   }
 
   /** Runs a read directly after the units of its sender that wait to be recorded. */
@@ -171,7 +171,7 @@ export class Gateway {
   sendProgram(program: Program, conditions: readonly Condition[]): void {
     const { sender } = program;
     // If units are applied later, a program would not see those before it in its group.
-    const isAlone = !this.#recorder.appliesAtOnce;
+    const isAlone = !this.#recorder.appliesImmediately;
     if (isAlone) this.#open.delete(sender.as ?? "");
     this.#groupOf(conditions, sender, false, 0).addProgram(program);
     if (isAlone) this.#open.delete(sender.as ?? "");

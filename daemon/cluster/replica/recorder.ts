@@ -42,7 +42,7 @@ import { type NodeState, nextTurn } from "./replica-context.js";
 export class Recorder extends RecordingBase {
   readonly #node: NodeState;
   protected readonly memberAnswers: MemberAnswers;
-  readonly appliesAtOnce = true;
+  readonly appliesImmediately = true;
   readonly #confirmations: Confirmations;
   /** Answers commands about the member list. Null if this daemon supports no member lists. */
   readonly #lists: MemberListCommands | null;

@@ -99,7 +99,7 @@ export abstract class RecordingBase implements Recording, EntryRecorder {
   abstract get daemons(): number;
   abstract readonly flushing: Promise<void> | null;
   abstract readonly undone: number;
-  abstract readonly appliesAtOnce: boolean;
+  abstract readonly appliesImmediately: boolean;
   abstract readonly decides: boolean;
   abstract get newest(): EnvelopeDate;
   abstract get ring(): KeyRing;

@@ -10,7 +10,7 @@ import { clusterIdOf, type Genesis } from "./genesis.js";
 import { KnownKeys, readPublicKey } from "./known-keys.js";
 
 /** The maximum number of cached keys that need not be in the ring. Most are those of members, which sign their votes. */
-const OTHERS_MAX = 256;
+const UNLISTED_KEYS_MAX = 256;
 
 /** A key of -s. */
 interface ApplicationKey {
@@ -32,7 +32,7 @@ export class Signers extends KnownKeys {
   readonly #applications: readonly ApplicationKey[];
   readonly #rsaKeys: readonly KeyObject[];
   /** Keys with a valid signature, the oldest first: reading a key takes as long as verifying a signature. */
-  readonly #others = new Map<ByteString, KeyObject>();
+  readonly #unlistedKeys = new Map<ByteString, KeyObject>();
 
   /** @param applications  the keys of -s, which are the ring's application keys */
   constructor({
@@ -76,7 +76,7 @@ export class Signers extends KnownKeys {
    */
   verifyBy(spki: ByteString, bytes: Buffer, signature: Buffer): boolean {
     try {
-      const known = this.#others.get(spki);
+      const known = this.#unlistedKeys.get(spki);
       const key = known ?? readPublicKey(spki);
       const isValid = verifyEnvelope(bytes, signature, key);
       if (isValid && known === undefined) this.#remember(spki, key);
@@ -88,9 +88,10 @@ export class Signers extends KnownKeys {
   }
 
   #remember(spki: ByteString, key: KeyObject): void {
-    this.#others.set(spki, key);
-    const [oldest] = this.#others.keys();
-    if (this.#others.size > OTHERS_MAX && oldest !== undefined) this.#others.delete(oldest);
+    this.#unlistedKeys.set(spki, key);
+    const [oldest] = this.#unlistedKeys.keys();
+    if (this.#unlistedKeys.size > UNLISTED_KEYS_MAX && oldest !== undefined)
+      this.#unlistedKeys.delete(oldest);
   }
 
   /** Whether KEY commands have changed the ring since the start. */

@@ -63,7 +63,7 @@ function fixture(rootKey: readonly string[] = []): Fixture {
   const signers = loadSigners({ signKey: [pair.file], rootKey, clusterName: "dbsync" }, log);
   const identity = makeIdentity();
   const recorder: EntryRecorder = {
-    appliesAtOnce: true,
+    appliesImmediately: true,
     ring: signers.ring,
     records: mayChange,
     get newest() {

@@ -33,7 +33,7 @@ const LIST = ["RPUSH", "l", ...Array.from({ length: ELEMENTS }, (_, i) => String
 const pair = makeKeyPair();
 
 /** A gateway before a database that applies what is recorded, and the envelopes. */
-function fixture({ appliesAtOnce = true } = {}) {
+function fixture({ appliesImmediately = true } = {}) {
   const database = new Database();
   const entries: Entry[] = [];
   const state = { refusal: null as Refused | null, isFailing: false, uptime: 0 };
@@ -51,7 +51,7 @@ function fixture({ appliesAtOnce = true } = {}) {
     });
   const trialState = { database, stepsMax: STEPS_MAX, unitId: () => "~".repeat(36) };
   const recorder: EntryRecorder = {
-    ...{ appliesAtOnce, ring: signers.ring, newest: { at: 0, seq: 0 }, floor: 0, trialState },
+    ...{ appliesImmediately, ring: signers.ring, newest: { at: 0, seq: 0 }, floor: 0, trialState },
     records: mayChange,
     sendToPeers() {},
     confirm: async () => true,
@@ -278,7 +278,7 @@ test("many programs are divided into envelopes by their steps, and none exceeds 
 });
 
 test("if writes are applied later, each program is recorded alone", async () => {
-  const { run, send, envelopes } = fixture({ appliesAtOnce: false });
+  const { run, send, envelopes } = fixture({ appliesImmediately: false });
   await Promise.all([send("SET a 1"), run(incremented), run(incremented), send("SET b 1")]);
   assert.deepEqual(envelopes(), ["SET a 1", "INCR n", "INCR n", "SET b 1"]);
 });
