@@ -19,7 +19,7 @@ import { hashOf } from "../../engine/trust/identity.js";
 import { knownKey, type Signers } from "../../engine/trust/signers.js";
 import { DATABASES_DEFAULT } from "../../store/database.js";
 import type { KeyRing } from "../../store/key-ring.js";
-import type { Role } from "../../store/rights/key-record.js";
+import type { KeyRecord, Role } from "../../store/rights/key-record.js";
 import type { RefuseRingEntry } from "../../timeline/snapshots/ring-entries.js";
 import type { ListHistory } from "../members/list-history.js";
 import type {
@@ -81,6 +81,13 @@ function wrongIn(envelope: Envelope, length: number, role: Role, { cluster }: Si
   return checkEnvelope(envelope, length, role, here);
 }
 
+/**
+ * Returns the role for the checks of an entry: only a genesis key has the role of its record, which never changes. For
+ * any other key, the fold checks the role at the entry's position. A check here would depend on the entries received so
+ * far, but an entry that one member has accepted must be acceptable to all.
+ */
+const roleOf = (signer: KeyRecord | undefined): Role => (signer?.addedBy === null ? signer.role : "daemon");
+
 function check(
   signers: Signers,
   isVerified: IsVerified,
@@ -103,12 +110,7 @@ function check(
     return { refused: "bad-signature" };
   const envelope = readBody(body);
   if (envelope.decide) return { refused: UNDECIDED };
-  // Check the role only of a genesis key, which never changes. For any other key, the fold checks the role at the
-  // entry's position. A check here would depend on the entries received so far, but an entry that one member has
-  // accepted must be acceptable to all.
-  const signer = ring.find(key);
-  const role = signer?.addedBy === null ? signer.role : "daemon";
-  const wrong = wrongIn(envelope, body.length, role, signers);
+  const wrong = wrongIn(envelope, body.length, roleOf(ring.find(key)), signers);
   if (wrong !== null) return { refused: `${wrong.code}: ${wrong.detail}` };
   return { id, body, signature, envelope };
 }
@@ -179,10 +181,8 @@ function checkUnit(
   const isKnown = isVerified(id, signature);
   if (!isKnown && !signers.verify({ id: envelope.key, spki }, { body, signature }, id))
     return { refused: "bad-signature" };
-  const signer = ring.find(envelope.key);
-  const role = signer?.addedBy === null ? signer.role : "daemon";
   if (!envelope.decide) return { refused: NOT_TO_DECIDE };
-  const wrong = wrongIn(envelope, body.length, role, signers);
+  const wrong = wrongIn(envelope, body.length, roleOf(ring.find(envelope.key)), signers);
   return wrong === null ? { id, envelope } : { refused: `${wrong.code}: ${wrong.detail}` };
 }
 
