@@ -120,9 +120,9 @@ export const scriptMutants: readonly Mutant[] = [
   },
   {
     name: "units: a long unit counts as one when units are redone",
-    file: "daemon/timeline/fold/fold-unit.js",
-    find: "return this.length;",
-    replace: "return 1;",
+    file: "daemon/timeline/fold/affected-units.js",
+    find: "add({ length }) {",
+    replace: "add() { const length = 1;",
     test: "test/daemon/timeline/fold/fold.test.js",
   },
   {

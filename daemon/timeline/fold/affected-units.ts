@@ -24,10 +24,10 @@ export function firstOf({ late, flipped }: Seeds): FoldUnit | null {
 }
 
 /**
- * Sums the weights of affected units. The first unit is always within the maximum: it takes no longer than when it was
- * applied.
+ * Counts the commands of affected units, to which the time for redoing them is proportional. The first unit is always
+ * within the maximum: it takes no longer than when it was applied.
  */
-class Weights {
+class CommandCount {
   readonly #max: number;
   #sum = 0;
 
@@ -36,9 +36,9 @@ class Weights {
   }
 
   /** @returns false if the units exceed the maximum, and the unit is not added */
-  add({ weight }: FoldUnit): boolean {
-    if (this.#sum > 0 ? this.#sum + weight > this.#max : this.#max === 0) return false;
-    this.#sum += weight;
+  add({ length }: FoldUnit): boolean {
+    if (this.#sum > 0 ? this.#sum + length > this.#max : this.#max === 0) return false;
+    this.#sum += length;
     return true;
   }
 }
@@ -48,13 +48,13 @@ let searches = 0;
 
 /**
  * Finds the affected units along the lists of the keys.
- * @returns the affected units in order, including the flipped units, or null if they weigh more than `max`
+ * @returns the affected units in order, including the flipped units, or null if they have more than `max` commands
  */
 export function affectedAlongLists({ late, flipped }: Seeds, max: number): FoldUnit[] | null {
   const search = ++searches;
   const heap = new Heap<FoldUnit>(compareUnits);
   const affected: FoldUnit[] = [];
-  const weights = new Weights(max);
+  const commands = new CommandCount(max);
   for (const unit of flipped) {
     unit.found = search;
     heap.push(unit);
@@ -69,7 +69,7 @@ export function affectedAlongLists({ late, flipped }: Seeds, max: number): FoldU
       spread(seed, search, heap);
     } else {
       const unit = heap.shift();
-      if (!weights.add(unit)) return null;
+      if (!commands.add(unit)) return null;
       affected.push(unit);
       spread(unit, search, heap);
     }
@@ -117,13 +117,13 @@ export function affectedAlongTail(
   for (const unit of flipped) unit.found = search;
   const touched = new Touched();
   const affected: FoldUnit[] = [];
-  const weights = new Weights(max);
+  const commands = new CommandCount(max);
   let next = 0;
   for (const unit of later) {
     for (; next < late.length && compareUnits(late[next] as FoldUnit, unit) < 0; next++)
       touched.add(late[next] as FoldUnit);
     if (unit.found !== search && !touched.conflictsWith(unit)) continue;
-    if (!weights.add(unit)) return null;
+    if (!commands.add(unit)) return null;
     affected.push(unit);
     touched.add(unit);
   }

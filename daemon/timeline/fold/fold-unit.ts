@@ -183,11 +183,6 @@ export class FoldUnit extends TouchNode {
     return this.#commands;
   }
 
-  /** The number of commands to which the time for applying the unit is proportional. */
-  get weight(): number {
-    return this.length;
-  }
-
   get at(): number {
     return this.envelope.at;
   }

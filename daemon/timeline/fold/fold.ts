@@ -331,7 +331,7 @@ export class Fold {
 
   #redo(unit: FoldUnit): void {
     this.redone++;
-    this.redoneCommands += unit.weight;
+    this.redoneCommands += unit.length;
     this.database.isRedoing = true;
     this.#apply(unit);
     this.database.isRedoing = false;

@@ -33,7 +33,7 @@ export class TailEntry implements OrderKey {
   /** The number of these units. */
   readonly count: number;
   /** The number of its commands. */
-  readonly weight: number;
+  readonly commandCount: number;
   /** The approximate number of bytes of memory that the entry uses, without `units`. */
   bytes = 0;
 
@@ -43,7 +43,7 @@ export class TailEntry implements OrderKey {
     this.id = id;
     this.body = body;
     this.count = count;
-    this.weight = commands.length;
+    this.commandCount = commands.length;
   }
 
   /** Creates the units from the bytes. */
@@ -176,7 +176,7 @@ export class Tail {
       if (commands >= max) return at;
       // Skip the entries that have their units.
       if (at === this.#unitsTo && at > this.#unitsFrom) at = this.#unitsFrom;
-      else commands += this.#entries[--at]?.weight ?? 0;
+      else commands += this.#entries[--at]?.commandCount ?? 0;
     }
     return wanted;
   }
@@ -198,7 +198,7 @@ export class Tail {
   hasMoreFrom(orderKey: OrderKey, max: number): boolean {
     let commands = 0;
     for (let i = this.#firstFrom(orderKey); i < this.#entries.length; i++) {
-      commands += (this.#entries[i] as TailEntry).weight;
+      commands += (this.#entries[i] as TailEntry).commandCount;
       if (commands > max) return true;
     }
     return false;
