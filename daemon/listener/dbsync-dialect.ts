@@ -183,6 +183,11 @@ export class SessionV2 implements Session {
     return this.#live?.bytes ?? 0;
   }
 
+  /** The maximum bytes of all replies of a result. */
+  get #replyBytesMax(): number {
+    return this.#server.host.limits.maxOutputBytes - HEAD_BYTES;
+  }
+
   disconnected(): void {
     this.isGone = true;
     this.#live?.clear();
@@ -212,7 +217,7 @@ export class SessionV2 implements Session {
     const { pipeline } = this.#server.service;
     const { limits, environment, observer } = this.#server.host;
     const startedAt = environment.uptime();
-    const answer = pipeline.take(message, limits.maxOutputBytes - HEAD_BYTES, null, this);
+    const answer = pipeline.take(message, this.#replyBytesMax, null, this);
     const worked = environment.uptime() - startedAt;
     if (worked >= limits.slowlogTime) this.#noteSlow(body, worked, answer, traceparent);
     if (!(answer instanceof Promise)) {
@@ -264,9 +269,8 @@ export class SessionV2 implements Session {
   /** Subscribes this connection. The commands name this daemon, so an attacker cannot use the same bytes elsewhere. */
   #listen({ body, signature }: ListenMessage): FrameOrClose | Promise<FrameOrClose> {
     const { pipeline, events } = this.#server.service;
-    const { limits } = this.#server.host;
     const listener = events === null ? NO_EVENTS_LISTENER : this.#liveOf(events);
-    const answer = pipeline.take({ kind: "command", body, signature }, limits.maxOutputBytes, listener);
+    const answer = pipeline.take({ kind: "command", body, signature }, this.#replyBytesMax, listener);
     return answer instanceof Promise
       ? answer.then((one) => this.#frameOf(one, body))
       : this.#frameOf(answer, body);

@@ -1,4 +1,7 @@
-/** Tests sessions of version 2: the count of answers that wait for other daemons, and clients that disconnect. */
+/**
+ * Tests sessions of version 2: the count of answers that wait for other daemons, the limit of replies, and clients that
+ * disconnect.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { REFUSALS } from "../../../daemon/engine/answers/refusals.js";
@@ -9,7 +12,7 @@ import { SessionV2 } from "../../../daemon/listener/dbsync-dialect.js";
 import { DbsyncServer } from "../../../daemon/listener/dbsync-server.js";
 import { ConnectionRegistry } from "../../../daemon/net/connections/connection-registry.js";
 import type { UnitClient } from "../../../daemon/store/keyspace/unit.js";
-import { writeCommandMessage } from "../../../protocol/version-2/messages-v2.js";
+import { writeCommandMessage, writeListen } from "../../../protocol/version-2/messages-v2.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { defaultLimits } from "../program/in-process.js";
 import { NOWHERE } from "../program/no-connection.js";
@@ -57,6 +60,21 @@ test("a session counts the answers that wait for other daemons, up to a limit, u
   for (const answer of answers) answer({ kind: "result", id: "", units: 0, errors: 0, replies: "" });
   await Promise.all(spoken);
   assert.equal(room(), 0);
+});
+
+test("the replies to commands and to subscriptions have the same limit, which leaves space for the result's head", () => {
+  const { scene, session } = openSession();
+  const limits: number[] = [];
+  scene.pipeline.take = (_message, maxReplyBytes) => {
+    limits.push(maxReplyBytes);
+    return { kind: "result", id: "", units: 0, errors: 0, replies: "" };
+  };
+  const { body, signature } = scene.sign([["PING"]]);
+  const texts = [body.toString("latin1"), signature.toString("latin1")] as const;
+  for (const message of [writeCommandMessage(...texts), writeListen(...texts)])
+    session.serve(Buffer.from(message, "latin1"));
+  const limit = defaultLimits.maxOutputBytes - 1024;
+  assert.deepEqual(limits, [limit, limit]);
 });
 
 test("the client of a session is gone when its connection is closed", () => {
