@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { importsAtStart, importsOf, startedBy, texts } from "./rooms/imports.js";
-import { roomOf } from "./rooms/rooms.js";
+import { importsAtStart, importsOf, startedBy, texts } from "./modules/imports.js";
+import { roomOf } from "./modules/modules.js";
 import { ownFiles, repositoryRoot } from "./support/repository.js";
 
 /** The folders that each folder may import. Source: CONTRIBUTING.md, "Where things live". */
@@ -281,7 +281,7 @@ test("folders import only the folders that CONTRIBUTING.md permits", () => {
       assert.doesNotMatch(
         file,
         PRODUCT,
-        `${folderOf(file)}: add it to ROOMS in test/rooms/rooms.ts, and to arrows here`,
+        `${folderOf(file)}: add it to ROOMS in test/modules/modules.ts, and to arrows here`,
       );
       continue;
     }

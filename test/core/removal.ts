@@ -5,8 +5,8 @@ import * as faces from "../../daemon/faces.js";
 import { nameOf, type OptionRow } from "../../daemon/options/option-row.js";
 import type { LimitRow } from "../../daemon/options/value-forms.js";
 import type { Face } from "../../daemon/program/face.js";
-import { importsOf, startedBy, texts } from "../rooms/imports.js";
-import { ROOMS, roomOf } from "../rooms/rooms.js";
+import { importsOf, startedBy, texts } from "../modules/imports.js";
+import { ROOMS, roomOf } from "../modules/modules.js";
 import { repositoryRoot } from "../support/repository.js";
 
 /** The list of the faces and tools of the daemon. */

@@ -6,7 +6,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { texts } from "../rooms/imports.js";
+import { texts } from "../modules/imports.js";
 import { ownFiles, repositoryRoot } from "../support/repository.js";
 import { type Count, countComments, countPage, rateOf } from "./words.js";
 

@@ -22,7 +22,7 @@ import {
 import { printAnswer, printProblem } from "../../../../tools/cli/sql/sql.js";
 import { formatDeadLetters } from "../../../../tools/history/dead-letters.js";
 import { formatHistory, readHistory } from "../../../../tools/history/log.js";
-import { texts } from "../../../rooms/imports.js";
+import { texts } from "../../../modules/imports.js";
 
 const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, at) => from + at);
 

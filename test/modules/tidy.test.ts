@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { arrows, DIRECT_FILES, MODULE_FOLDERS, modulesOfReadme, sizes } from "./rooms.js";
+import { arrows, DIRECT_FILES, MODULE_FOLDERS, modulesOfReadme, sizes } from "./modules.js";
 
 for (const parent of MODULE_FOLDERS) {
   test(`${parent}/README.md has a row for each module, and no other rows`, () => {

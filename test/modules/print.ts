@@ -1,8 +1,8 @@
 /**
- * `npm run rooms [-- FOLDER]`: prints the modules of daemon/program/ and similar folders, with their numbers of files and the
+ * `npm run modules [-- FOLDER]`: prints the modules of daemon/program/ and similar folders, with their numbers of files and the
  * modules that they import. Then it prints the largest folders.
  */
-import { arrows, DIRECT_FILES, folderSizes, MODULE_FOLDERS, modulesOfReadme, sizes } from "./rooms.js";
+import { arrows, DIRECT_FILES, folderSizes, MODULE_FOLDERS, modulesOfReadme, sizes } from "./modules.js";
 
 const LARGEST = 10;
 const wanted = process.argv.slice(2);
