@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { importsAtStart, importsOf, startedBy, texts } from "./modules/imports.js";
-import { roomOf } from "./modules/modules.js";
+import { folderOf } from "./modules/modules.js";
 import { ownFiles, repositoryRoot } from "./support/repository.js";
 
 /** The folders that each folder may import. Source: CONTRIBUTING.md, "Where things live". */
@@ -263,7 +263,7 @@ const impure =
 
 const FUNCTION_LINES_MAX = 70;
 
-/** The rooms of the program `dbsync`. */
+/** The folders of the program `dbsync`. */
 const dbsync = ["tools/cli", "tools/cli/sql", "tools/history", "tools/backup"];
 
 /** The modules of `dbsync` that read the daemon's folders. Other modules load them only when they are needed. */
@@ -272,8 +272,6 @@ const heavy = /^tools\/(cli\/(folder\/|sql\/parsed-statements\.)|history\/verifi
 const tracked = ownFiles();
 const sources = [...texts.keys()];
 
-const folderOf = roomOf;
-
 test("folders import only the folders that CONTRIBUTING.md permits", () => {
   for (const file of sources) {
     const allowed = arrows[folderOf(file)];
@@ -281,7 +279,7 @@ test("folders import only the folders that CONTRIBUTING.md permits", () => {
       assert.doesNotMatch(
         file,
         PRODUCT,
-        `${folderOf(file)}: add it to ROOMS in test/modules/modules.ts, and to arrows here`,
+        `${folderOf(file)}: add it to FOLDERS in test/modules/modules.ts, and to arrows here`,
       );
       continue;
     }

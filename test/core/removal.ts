@@ -6,7 +6,7 @@ import { nameOf, type OptionRow } from "../../daemon/options/option-row.js";
 import type { LimitRow } from "../../daemon/options/value-forms.js";
 import type { Face } from "../../daemon/program/face.js";
 import { importsOf, startedBy, texts } from "../modules/imports.js";
-import { ROOMS, roomOf } from "../modules/modules.js";
+import { FOLDERS, folderOf } from "../modules/modules.js";
 import { repositoryRoot } from "../support/repository.js";
 
 /** The list of the faces and tools of the daemon. */
@@ -22,12 +22,12 @@ const ALL_FAMILIES = "test/support/all-families.ts";
 export const LISTED: ReadonlyMap<string, string> = new Map(
   [...textOf(FACE_LIST).matchAll(LINE)].map(([, name, path]) => [
     name as string,
-    folderOf(FACE_LIST, path as string),
+    importedFolder(FACE_LIST, path as string),
   ]),
 );
 
 /** The folders of faces and tools that can be removed. Some contain others, which can also be removed alone. */
-const FOLDERS: readonly string[] = ROOMS.filter((room) => /^(faces|tools)\//.test(room));
+const REMOVABLE: readonly string[] = FOLDERS.filter((folder) => /^(faces|tools)\//.test(folder));
 
 const FACE_ENTRIES = Object.entries<Pick<Face, "options" | "limits">>(faces);
 
@@ -49,7 +49,7 @@ export interface Removal {
 
 /** Plans the removal of folders. @param folders  `faces/memcached`; empty: everything in faces/ and tools/ */
 export function planRemoval(folders: readonly string[]): Removal {
-  const found = folders.length === 0 ? FOLDERS : withImporters(folders);
+  const found = folders.length === 0 ? REMOVABLE : withImporters(folders);
   const all = found.filter((folder) => !found.some((other) => folder.startsWith(`${other}/`)));
   const isRemoved = (file: string) => all.some((folder) => file.startsWith(`${folder}/`));
   const remaining = [...texts.keys()].filter((file) => !isRemoved(file));
@@ -79,7 +79,7 @@ export function planRemoval(folders: readonly string[]): Removal {
 }
 
 function listWithout(list: string, isRemoved: (folder: string) => boolean): string {
-  const text = textOf(list).replace(LINE, (line, _, path) => (isRemoved(folderOf(list, path)) ? "" : line));
+  const text = textOf(list).replace(LINE, (line, _, path) => (isRemoved(importedFolder(list, path)) ? "" : line));
   // A file without exports would be a script.
   return /^export/m.test(text) ? text : `${text}export {};\n`;
 }
@@ -89,7 +89,7 @@ function textOf(file: string): string {
 }
 
 /** Returns the folder that a line of a list imports. @param path  relative to the list */
-function folderOf(list: string, path: string): string {
+function importedFolder(list: string, path: string): string {
   return normalize(join(dirname(list), path));
 }
 
@@ -120,8 +120,8 @@ function withImporters(folders: readonly string[]): string[] {
   const isFound = (file: string) => [...found].some((folder) => file.startsWith(`${folder}/`));
   for (let before = 0; before < found.size; ) {
     before = found.size;
-    for (const folder of FOLDERS) {
-      const files = [...texts.keys()].filter((file) => roomOf(file) === folder && !LISTS.includes(file));
+    for (const folder of REMOVABLE) {
+      const files = [...texts.keys()].filter((file) => folderOf(file) === folder && !LISTS.includes(file));
       if (files.some((file) => dependenciesOf(file).some(isFound))) found.add(folder);
     }
   }

@@ -45,12 +45,12 @@ const files = urls
 const loaded = [...new Set(files)].sort();
 const linesOf = (file: string): number =>
   readFileSync(join(repositoryRoot, file), "utf8").split("\n").length - 1;
-const rooms = new Map([["total", { files: 0, lines: 0 }]]);
+const sizes = new Map([["total", { files: 0, lines: 0 }]]);
 for (const file of loaded)
-  for (const room of ["total", file.split("/").slice(0, 2).join("/")]) {
-    const { files = 0, lines = 0 } = rooms.get(room) ?? {};
-    rooms.set(room, { files: files + 1, lines: lines + linesOf(file) });
+  for (const part of ["total", file.split("/").slice(0, 2).join("/")]) {
+    const { files = 0, lines = 0 } = sizes.get(part) ?? {};
+    sizes.set(part, { files: files + 1, lines: lines + linesOf(file) });
   }
-for (const [room, { files, lines }] of [...rooms].sort(([, one], [, other]) => one.lines - other.lines))
-  console.log(`${room.padEnd(24)}${String(files).padStart(5)} files${String(lines).padStart(8)} lines`);
+for (const [part, { files, lines }] of [...sizes].sort(([, one], [, other]) => one.lines - other.lines))
+  console.log(`${part.padEnd(24)}${String(files).padStart(5)} files${String(lines).padStart(8)} lines`);
 if (process.argv.includes("--files")) console.log(loaded.join("\n"));

@@ -26,8 +26,8 @@ export const MODULE_FOLDERS = [
   "tools/proxy",
   "tools/admin",
 ] as const;
-/** The rooms: the folders between which test/tidy.test.ts permits imports. */
-export const ROOMS: readonly string[] = [
+/** The folders between which test/tidy.test.ts permits imports. */
+export const FOLDERS: readonly string[] = [
   "protocol",
   "keys",
   "client",
@@ -58,12 +58,12 @@ export const ROOMS: readonly string[] = [
   "tools/admin",
   "tools/admin/dashboard",
 ];
-/** Returns the room of a file: of several that contain it the innermost, or the file's first folder. */
-export function roomOf(file: string): string {
-  const [room] = ROOMS.filter((one) => file.startsWith(`${one}/`)).sort(
+/** Returns the folder of a file in this list: of several that contain it the innermost, or the file's first folder. */
+export function folderOf(file: string): string {
+  const [folder] = FOLDERS.filter((one) => file.startsWith(`${one}/`)).sort(
     (one, other) => other.length - one.length,
   );
-  return room ?? (file.split("/")[0] as string);
+  return folder ?? (file.split("/")[0] as string);
 }
 
 /** The name for the files directly in a folder. If the table has no row for them, they may import all modules. */
