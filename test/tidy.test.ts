@@ -292,6 +292,20 @@ test("folders import only the folders that CONTRIBUTING.md permits", () => {
   }
 });
 
+test("test/README.md has a row for each folder of tests and helpers, and names existing files", () => {
+  const readme = readFileSync(join(repositoryRoot, "test/README.md"), "utf8");
+  const rows = [...readme.matchAll(/^\| (`.*?`) \|/gm)].flatMap(([, names]) =>
+    [...(names as string).matchAll(/`([\w/-]+)\/`/g)].map(([, name]) => name as string),
+  );
+  const folders = tracked.flatMap((file) => /^test\/(support\/[\w-]+|[\w-]+)\//.exec(file)?.[1] ?? []);
+  assert.deepEqual(rows.sort(), [...new Set(folders)].sort());
+  for (const [, name] of readme.matchAll(/`([\w/-]+\.ts)`/g))
+    assert.ok(
+      tracked.includes(`test/${name}`) || tracked.includes(`test/support/${name}`),
+      `test/README.md names ${name}, which does not exist`,
+    );
+});
+
 test("the lists of faces have a line for each face", () => {
   for (const [list, face] of Object.entries(FACE_LISTS)) {
     const faces = sources.filter((file) => face.test(file));

@@ -79,7 +79,9 @@ export function planRemoval(folders: readonly string[]): Removal {
 }
 
 function listWithout(list: string, isRemoved: (folder: string) => boolean): string {
-  const text = textOf(list).replace(LINE, (line, _, path) => (isRemoved(importedFolder(list, path)) ? "" : line));
+  const text = textOf(list).replace(LINE, (line, _, path) =>
+    isRemoved(importedFolder(list, path)) ? "" : line,
+  );
   // A file without exports would be a script.
   return /^export/m.test(text) ? text : `${text}export {};\n`;
 }
