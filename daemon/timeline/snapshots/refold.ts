@@ -6,6 +6,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Steps } from "../../../protocol/steps.js";
 import { Database } from "../../store/database.js";
 import { codeForRecorded } from "../../store/family-code.js";
+import { MissingCode } from "../../store/rows/command-families.js";
 import type { DigestIndex } from "../compare/digest-index.js";
 import {
   type Entry,
@@ -60,7 +61,7 @@ export interface RefoldParts extends Beginning {
   readonly found: (entry: Entry, answers: readonly UnitAnswer[]) => void;
   /**
    * Whether the fold ends before the first entry whose code cannot be loaded; `found` then receives the remaining entries
-   * without answers. Default: the refold fails.
+   * without answers. Default: the refold fails with MissingCode.
    */
   readonly endsWithoutCode?: boolean;
 }
@@ -160,14 +161,14 @@ export class Refold {
   /**
    * Whether the code of an entry is loaded. If it is being loaded, sets `#loading`, and the refold continues with this entry
    * afterwards.
-   * @throws Error  the code cannot be loaded
+   * @throws MissingCode  the code cannot be loaded
    */
   #isRunnable({ envelope }: Entry): boolean {
     if (this.#hasEnded) return false;
     const code = codeForRecorded(envelope.commands);
     if (code === null) return true;
     if (typeof code === "string") {
-      if (this.#parts.endsWithoutCode !== true) throw new Error(code);
+      if (this.#parts.endsWithoutCode !== true) throw new MissingCode(code);
       this.#hasEnded = true;
     } else {
       this.#loading = code;

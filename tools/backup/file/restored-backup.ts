@@ -9,8 +9,10 @@ import { loadWith } from "../../../daemon/net/process/service.js";
 import type { Database } from "../../../daemon/store/database.js";
 import { codeFor } from "../../../daemon/store/family-code.js";
 import { NO_EXPIRY } from "../../../daemon/store/keyspace/keyspace.js";
+import { MissingCode } from "../../../daemon/store/rows/command-families.js";
 import type { DiskStorage } from "../../../daemon/timeline/disk/disk-storage.js";
 import type { TimelineLogger } from "../../../daemon/timeline/entries/timeline-logger.js";
+import type { Fold } from "../../../daemon/timeline/fold/fold.js";
 import { appliesAt, standstillOf } from "../../../daemon/timeline/semantics-standstill.js";
 import { Refold } from "../../../daemon/timeline/snapshots/refold.js";
 import { storeReplacedData } from "../../../daemon/timeline/snapshots/replaced-data.js";
@@ -201,12 +203,9 @@ export function* restoredKeys(parts: KeysRestoring): Generator<RestoredKey> {
     damaged: () => {},
     found: () => {},
   });
-  const fold = finish(steps);
+  const fold = finishFold(steps, file);
   const standstill = appliesAt(fold, until) ? null : standstillOf(fold);
-  if (standstill !== null)
-    throw new NotRestored(
-      `${file}: nothing was restored from it: ${standstill}. dbsync restore --data makes a folder for that release`,
-    );
+  if (standstill !== null) throw notFolded(file, standstill);
   for (const { key, expire } of fold.database.keyspaces[db]?.entries ?? []) {
     if (!isWanted(key) || (expire !== NO_EXPIRY && expire < (at ?? view.end.made))) continue;
     yield { key, expires: expire === NO_EXPIRY ? 0 : expire, ...dump(fold.database, db, key) };
@@ -219,6 +218,22 @@ function dump(database: Database, db: number, key: ByteString): Pick<RestoredKey
   const reply = database.execute(["DUMP", key], { at: 0, db, id: "" });
   if (reply.kind === "error") return { payload: null, problem: reply.text };
   return { payload: reply.kind === "bulk" ? reply.bytes : null, problem: null };
+}
+
+/** @throws NotRestored  the code of some commands or values is missing */
+function finishFold(steps: Refold["steps"], file: string): Fold {
+  try {
+    return finish(steps);
+  } catch (problem) {
+    if (!(problem instanceof MissingCode)) throw problem;
+    throw notFolded(file, problem.message);
+  }
+}
+
+function notFolded(file: string, reason: string): NotRestored {
+  return new NotRestored(
+    `${file}: nothing was restored from it: ${reason}. dbsync restore --data makes a folder for a release that can apply it`,
+  );
 }
 
 /** Returns a backup whose file is closed at the end of a block. */

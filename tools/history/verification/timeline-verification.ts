@@ -18,7 +18,9 @@ import type { Signers } from "../../../daemon/engine/trust/signers.js";
 import type { Settings } from "../../../daemon/options/settings.js";
 import { canonicalRing, canonicalState } from "../../../daemon/store/canonical-state.js";
 import { DATABASES_DEFAULT, Database } from "../../../daemon/store/database.js";
+import { codeForRecorded } from "../../../daemon/store/family-code.js";
 import type { KeyRing } from "../../../daemon/store/key-ring.js";
+import { MissingCode } from "../../../daemon/store/rows/command-families.js";
 import { type FolderView, openFolderView } from "../../../daemon/timeline/disk/folder-view.js";
 import type { PageDamage } from "../../../daemon/timeline/disk/lmdb-file.js";
 import { DamagedFile } from "../../../daemon/timeline/disk/lmdb-file.js";
@@ -148,8 +150,16 @@ export class Verification {
     this.#onProgress = onProgress;
   }
 
-  /** @throws NotChecked  this release does not know the meaning of its commands */
+  /** @throws NotChecked  this program does not know the meaning of its commands, or does not contain their code */
   run(): VerificationReport {
+    try {
+      return this.#run();
+    } catch (problem) {
+      throw problem instanceof MissingCode ? notCheckable(problem.message) : problem;
+    }
+  }
+
+  #run(): VerificationReport {
     const files = new Set(this.#snapshots?.list() ?? []);
     const dates = storedSnapshots(this.#storage)
       .filter((date) => files.has(date))
@@ -194,6 +204,8 @@ export class Verification {
     const { cluster, decided } = entry.envelope;
     if (cluster !== this.#signers.cluster && decided?.signed !== null)
       this.#fault("wrong-cluster", nameOf(orderKey));
+    const code = codeForRecorded(entry.envelope.commands);
+    if (typeof code === "string") throw new MissingCode(code);
     const { answers } = fold.replay(entry);
     requireMeaning(fold);
     for (const unit of recalledUnits(entry, answers)) {
@@ -292,8 +304,10 @@ export class Verification {
 /** @throws NotChecked  the commands' meaning is unknown */
 function requireMeaning(fold: Fold): void {
   const standstill = standstillOf(fold);
-  if (standstill !== null) throw new NotChecked(`It cannot be checked: ${standstill}.`);
+  if (standstill !== null) throw notCheckable(standstill);
 }
+
+const notCheckable = (reason: string) => new NotChecked(`It cannot be checked: ${reason}.`);
 
 const nameOf = ({ at, id }: OrderKey): string => `${dateText(at)} ${hexOf(id)}`;
 
