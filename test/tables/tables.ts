@@ -5,6 +5,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { REFUSALS, type Refusal } from "../../daemon/engine/answers/refusals.js";
+import type { MetricTable } from "../../daemon/net/process/metric-rows.js";
 import { nameOf, type OptionRow } from "../../daemon/options/option-row.js";
 import { ALL_LIMITS, isLimitName, OPTION_NAMES, OPTIONS } from "../../daemon/options/option-table.js";
 import { formatLimit } from "../../daemon/options/value-forms.js";
@@ -22,7 +23,6 @@ import {
   TIMELINE_FIGURES,
   UPTO_FIGURES,
 } from "../../protocol/figures/timeline-figures.js";
-import type { Metrics } from "../../tools/admin/http/exposition.js";
 import { METRICS } from "../../tools/admin/metric-table.js";
 import { BALANCER_METRICS } from "../../tools/proxy/admin/balancer-report.js";
 import { CACHE_METRICS } from "../../tools/proxy/admin/cache-report.js";
@@ -123,7 +123,7 @@ function stateRows(): string[] {
   return ["| state | meaning | refusal of writes | status code |", "|---|---|---|---|", ...rows];
 }
 
-function metricRows<Sources>(metrics: Metrics<Sources>): string[] {
+function metricRows<Sources>(metrics: MetricTable<Sources>): string[] {
   return [
     "| metric | type | labels | meaning |",
     "| --- | --- | --- | --- |",

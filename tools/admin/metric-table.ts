@@ -1,69 +1,20 @@
 /** The table of all metrics of /metrics. `npm run tables` also writes it into docs/metrics.md. */
 import { performance } from "node:perf_hooks";
 import { REFUSALS, type RefusalCode } from "../../daemon/engine/answers/refusals.js";
-import type { Histogram } from "../../daemon/net/process/histogram.js";
+import {
+  figureMetrics,
+  histogram,
+  labelled,
+  type MetricTable,
+  metricMaker,
+  only,
+  single,
+} from "../../daemon/net/process/metric-rows.js";
 import type { Sources } from "../../daemon/program/inspection/inspected-daemon.js";
-import type { Figure, FigureTable } from "../../protocol/figures/figure.js";
 import { MESSAGE_FIGURES } from "../../protocol/figures/message-figures.js";
 import { ORDER_FIGURES } from "../../protocol/figures/order-figures.js";
 import { MEMBER_FIGURES, MIRROR_FIGURES, TIMELINE_FIGURES } from "../../protocol/figures/timeline-figures.js";
 import { STATE_NAMES } from "../../protocol/state-names.js";
-import {
-  type HistogramMetric,
-  labelled,
-  metricMaker,
-  only,
-  type Sample,
-  single,
-  type ValueMetric,
-} from "./http/exposition.js";
-
-type ValueRow = ValueMetric<Sources>;
-type MetricRow = ValueRow | HistogramMetric<Sources>;
-
-const histogram = (
-  help: string,
-  read: (sources: Sources) => readonly Sample<Histogram>[],
-): HistogramMetric<Sources> => ({ type: "histogram", labels: [], help, read });
-
-/**
- * Returns the metrics of a table's figures, by name; figures that name the same metric share a row.
- * @param labels    the names of the labels
- * @param subjects  returns the values of the table's figures
- */
-function figureMetrics<Values extends object>(
-  table: FigureTable,
-  labels: readonly string[],
-  subjects: (sources: Sources) => readonly Sample<Values>[],
-): Readonly<Record<string, ValueRow>> {
-  const metrics: Record<string, ValueRow> = {};
-  for (const [name, row] of Object.entries(table)) {
-    const { metric } = row;
-    if (metric === undefined) continue;
-    const { type, help = row.help, labels: own = {} } = metric;
-    const before = metrics[metric.name];
-    const samples = (sources: Sources): Sample<number>[] =>
-      subjects(sources).flatMap(({ labels, value: values }) => {
-        const value = sampleOf(row, (values as Readonly<Record<string, unknown>>)[name]);
-        return value === null ? [] : [{ labels: { ...labels, ...own }, value }];
-      });
-    metrics[metric.name] = {
-      type,
-      help,
-      labels: [...labels, ...Object.keys(own)],
-      read: (sources) => [...(before?.read(sources) ?? []), ...samples(sources)],
-    };
-  }
-  return metrics;
-}
-
-/** Returns a value as a number, or null if it is unknown. */
-function sampleOf({ kind, metric }: Figure, value: unknown): number | null {
-  if (Array.isArray(value)) return value.length;
-  if (kind === "text-or-nil" || kind === "map") return Number(value !== null);
-  if (value === null) return null;
-  return metric?.isSeconds ? Number(value) / MILLISECONDS : Number(value);
-}
 
 /** The parts that several metrics describe. A part that the daemon does not have, such as --order, has no samples. */
 const ofKeys = metricMaker([], ({ keys }: Sources) => only(keys()));
@@ -141,7 +92,7 @@ function canRefuse(listener: string, code: RefusalCode): boolean {
 const MICROSECONDS = 1e6;
 const MILLISECONDS = 1000;
 
-export const METRICS: Readonly<Record<string, MetricRow>> = {
+export const METRICS: MetricTable<Sources> = {
   dbsyncd_units_total: {
     type: "counter",
     labels: ["listener", "outcome"],

@@ -5,9 +5,10 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Logger } from "pino";
 import { type ListenAddress, parseHostAndPort } from "../../daemon/net/process/host-and-port.js";
+import type { MetricTable } from "../../daemon/net/process/metric-rows.js";
 import type { Service } from "../../daemon/net/process/service.js";
 import { AdminServer, type HealthReport } from "../admin/http/admin-server.js";
-import { type Metrics, makeExposition } from "../admin/http/exposition.js";
+import { makeExposition } from "../admin/http/exposition.js";
 
 export interface AdminOptions {
   readonly admin?: ListenAddress;
@@ -16,7 +17,7 @@ export interface AdminOptions {
 
 /** The reports on a service. */
 export interface Reports<Sources> {
-  readonly metrics: Metrics<Sources>;
+  readonly metrics: MetricTable<Sources>;
   readonly sources: Sources;
   readonly health: (sources: Sources) => HealthReport;
 }

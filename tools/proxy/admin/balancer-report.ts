@@ -1,7 +1,14 @@
 /** The metrics and the health of a balancer. `npm run tables` writes the metrics into docs/proxy.md. */
+
+import {
+  labelled,
+  type MetricTable,
+  metricMaker,
+  type Sample,
+  single,
+} from "../../../daemon/net/process/metric-rows.js";
 import { version } from "../../../daemon/net/process/version.js";
 import type { HealthReport } from "../../admin/http/admin-server.js";
-import { labelled, type Metrics, metricMaker, type Sample, single } from "../../admin/http/exposition.js";
 import type { BalancedServer, StatementCounts } from "../balancer/balancer.js";
 import type { ClientCounts } from "../clients/line-listener.js";
 
@@ -98,7 +105,7 @@ export const BALANCER_METRICS = {
     "Statements whose outcome on the server is unknown.",
     ({ unknown }) => unknown,
   ),
-} as const satisfies Metrics<BalancerSources>;
+} as const satisfies MetricTable<BalancerSources>;
 
 interface ServerHealth {
   readonly id: string;

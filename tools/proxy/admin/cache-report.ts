@@ -1,7 +1,8 @@
 /** The metrics and the health of a cache. `npm run tables` writes the metrics into docs/proxy.md. */
+
+import { type MetricTable, single, type ValueMetric } from "../../../daemon/net/process/metric-rows.js";
 import { version } from "../../../daemon/net/process/version.js";
 import type { HealthReport } from "../../admin/http/admin-server.js";
-import { type Metrics, single, type ValueMetric } from "../../admin/http/exposition.js";
 import type { SqlCache } from "../cache/sql-cache.js";
 import type { ClientCounts } from "../clients/line-listener.js";
 
@@ -72,7 +73,7 @@ export const CACHE_METRICS = {
     help: "Clients that were rejected or disconnected, by reason.",
     read: ({ clients }) => [...clients.refusals].map(([reason, value]) => ({ labels: { reason }, value })),
   },
-} as const satisfies Metrics<CacheSources>;
+} as const satisfies MetricTable<CacheSources>;
 
 /** The health of a cache and its server, for /healthz and `dbsync-proxy status`. The report contains no secrets. */
 export interface CacheHealth {

@@ -6,13 +6,9 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { test } from "node:test";
 import { Histogram } from "../../../../daemon/net/process/histogram.js";
+import type { AnyMetric, MetricTable, Sample } from "../../../../daemon/net/process/metric-rows.js";
 import { Metrics as Counts } from "../../../../daemon/program/inspection/metrics.js";
-import {
-  type AnyMetric,
-  type Metrics,
-  makeExposition,
-  type Sample,
-} from "../../../../tools/admin/http/exposition.js";
+import { makeExposition } from "../../../../tools/admin/http/exposition.js";
 import { METRICS } from "../../../../tools/admin/metric-table.js";
 import { BALANCER_METRICS } from "../../../../tools/proxy/admin/balancer-report.js";
 import { CACHE_METRICS } from "../../../../tools/proxy/admin/cache-report.js";
@@ -24,7 +20,7 @@ const TABLES: readonly Readonly<Record<string, AnyMetric<never>>>[] = [
   CACHE_METRICS,
 ];
 
-const textOf = (metrics: Metrics<null>) => makeExposition(metrics, null).text();
+const textOf = (metrics: MetricTable<null>) => makeExposition(metrics, null).text();
 
 const gauge = (samples: readonly Sample<number>[], help = "Help."): AnyMetric<null> => ({
   type: "gauge",
