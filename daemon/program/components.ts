@@ -72,6 +72,8 @@ export interface Figures extends InspectedDaemon {
   readonly recordingCondition: () => DaemonCondition;
   /** The reason why documents cannot be read or written yet, or null if they can. */
   readonly documentsPending: () => string | null;
+  /** What the listeners of faces add to the health report. */
+  readonly faceHealth: () => Readonly<Record<string, unknown>>;
 }
 
 type RecordedWatcher = (entries: readonly { readonly at: number }[], isFromClients: boolean) => void;
@@ -148,6 +150,7 @@ function noFigures({
     backends: () => [],
     recordingCondition: () => ({ state: "live", reason: "" }),
     documentsPending: () => null,
+    faceHealth: () => ({}),
     bufferedBytes: () => 0,
     memory: () => ({ used: 0, limit: 0 }),
     workingMemory: () => ({ used: 0, peak: 0, limit: 0, waiting: 0 }),
@@ -159,8 +162,6 @@ function noFigures({
     order: () => null,
     keys: () => null,
     ring: () => null,
-    families: () => null,
-    jsonReplicas: () => null,
     ws: () => null,
   };
 }

@@ -93,12 +93,11 @@ export class Daemon implements Service {
   /** The state that --admin reports. */
   get health(): Health {
     const { figures } = this.#components;
-    const jsonReplicas = figures.jsonReplicas();
     return {
       version,
       state: this.condition.state,
       backends: figures.backends(),
-      ...(jsonReplicas === null ? {} : { jsonReplicas }),
+      ...figures.faceHealth(),
     };
   }
 

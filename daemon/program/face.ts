@@ -11,6 +11,7 @@ import type { TimedDatabase } from "../engine/pipeline/start-floor.js";
 import type { DaemonListener } from "../listener/daemon-listener.js";
 import type { DbsyncService } from "../listener/dbsync-server.js";
 import type { ProtocolGroup } from "../net/connections/foreign-client.js";
+import type { MetricTable } from "../net/process/metric-rows.js";
 import { type Service, StartError } from "../net/process/service.js";
 import type { BackendSpecification } from "../options/database-list.js";
 import type { OptionRow } from "../options/option-row.js";
@@ -19,6 +20,7 @@ import type { Settings } from "../options/settings.js";
 import type { LimitRow } from "../options/value-forms.js";
 import type { LoadRows } from "../store/rows/command-families.js";
 import type { Core, DaemonOptions, Figures } from "./components.js";
+import type { Sources } from "./inspection/inspected-daemon.js";
 
 /** The address of a listener that is started. */
 export interface ListenerAddress {
@@ -75,8 +77,17 @@ export interface Face {
   readonly families?: Readonly<Record<string, LoadRows>>;
   /** Checks the files that the face would read at the start, for --check-config. @throws StartError */
   readonly checkFiles?: (settings: Settings) => Promise<void>;
-  /** Creates the server of the figures, which is started first and stopped last; null without its option. */
-  readonly openFigureServer?: (options: DaemonOptions, figures: Figures) => Promise<NamedFigureServer | null>;
+  /** Imports the face's metrics, by their names. The file metrics.ts adds the face's figures to `FaceFigures`. */
+  readonly metrics?: () => Promise<MetricTable<Sources>>;
+  /**
+   * Creates the server of the figures, which is started first and stopped last; null without its option.
+   * @param faces  all faces of this build
+   */
+  readonly openFigureServer?: (
+    options: DaemonOptions,
+    figures: Figures,
+    faces: readonly Face[],
+  ) => Promise<NamedFigureServer | null>;
   /** Creates the database that an item of -d names, or returns null if it belongs to another face. */
   readonly makeBackend?: (
     specification: BackendSpecification,

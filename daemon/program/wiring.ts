@@ -211,7 +211,7 @@ async function addFigureServer(
   components: Components,
 ): Promise<NamedFigureServer | null> {
   const opened = await firstOf(FACES, ({ openFigureServer }) =>
-    openFigureServer?.(options, components.figures),
+    openFigureServer?.(options, components.figures, FACES),
   );
   if (opened !== null) components.add({ service: opened.server });
   return opened;

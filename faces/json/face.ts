@@ -24,6 +24,7 @@ export const json: UserFace = {
       return (await import("./store/commands/documents.js")).documents;
     },
   },
+  metrics: async () => (await import("./metrics.js")).METRICS,
   listener: "json",
   loadsData: ({ jsonReplicas }) => jsonReplicas.length > 0,
   load: async () => (await import("./json-listener.js")).JsonListener,

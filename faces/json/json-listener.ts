@@ -3,7 +3,8 @@
  * in, answers out.
  */
 import { isUtf8 } from "node:buffer";
-import type { JsonReplicaFigures } from "../../daemon/listener/daemon-listener.js";
+import type { InfoFields } from "../../daemon/engine/info/info-text.js";
+import type { FaceFigures } from "../../daemon/listener/daemon-listener.js";
 import type { ClientSocket } from "../../daemon/net/connections/client-socket.js";
 import {
   type Answer,
@@ -44,7 +45,12 @@ import {
 import { type JsonRequest, readRequest, textOfLine, unknownMember } from "./messages/json-request.js";
 import { DocumentStore } from "./replicas/document-store.js";
 import { PROBE_ACTION, ReplicaServer } from "./replicas/replica-server.js";
-import { JsonReplicas, replicaLimitsOf } from "./replicas/replicas.js";
+import {
+  type JsonReplicaFigures,
+  JsonReplicas,
+  replicaLimitsOf,
+  replicationFields,
+} from "./replicas/replicas.js";
 
 const FORWARDED_REFUSED =
   'a request with "replicate":false was refused: if another server forwarded it, the two servers now differ';
@@ -84,7 +90,20 @@ export class JsonListener extends UserListener<Buffer> {
     return this.#replicas?.isReady === false ? this.#replicas.notReady : null;
   }
 
-  override get jsonReplicas(): JsonReplicaFigures | null {
+  override get figures(): FaceFigures {
+    return { jsonReplicas: () => this.jsonReplicas };
+  }
+
+  override get health(): { readonly jsonReplicas?: JsonReplicaFigures } {
+    return this.jsonReplicas === null ? {} : { jsonReplicas: this.jsonReplicas };
+  }
+
+  override get replicationFields(): InfoFields {
+    return this.jsonReplicas === null ? {} : replicationFields(this.jsonReplicas);
+  }
+
+  /** The servers to which clients' writes are sent, or null if there are none. */
+  get jsonReplicas(): JsonReplicaFigures | null {
     return this.#replicas?.figures ?? null;
   }
 

@@ -6,6 +6,7 @@ import { checkOrderOptions, ORDER_OPTIONS } from "./options.js";
 export const natsOrder: Face = {
   options: ORDER_OPTIONS,
   checkOptions: checkOrderOptions,
+  metrics: async () => (await import("./metrics.js")).METRICS,
   async openRecorder(context) {
     const { order } = context.settings;
     if (order === null) return null;

@@ -6,6 +6,7 @@ import { MIRROR_OPTIONS } from "./options.js";
 
 export const redisMirror: Face = {
   options: MIRROR_OPTIONS,
+  metrics: async () => (await import("./metrics.js")).METRICS,
   async openMirror(options, recorded, current) {
     if (recorded.mirrored === null || mirrorOf(options.settings) === null) return null;
     const { makeMirror } = await loadWith("ioredis", "-d redis", () => import("./mirror.js"));

@@ -34,6 +34,7 @@ export const redis: UserFace = {
     },
     "redis/geo": async () => (await import("./store/commands/geo/geo.js")).geo,
   },
+  metrics: async () => (await import("./metrics.js")).METRICS,
   listener: "resp",
   load: async () => (await import("./resp-listener.js")).RespListener,
 };

@@ -1,5 +1,5 @@
 /** The RESP listener, to which Redis clients connect, and its dialect. */
-import type { FamilyCounts } from "../../daemon/listener/daemon-listener.js";
+import type { FaceFigures } from "../../daemon/listener/daemon-listener.js";
 import type { ClientConnection } from "../../daemon/net/connections/client-connection.js";
 import type { ClientSocket } from "../../daemon/net/connections/client-socket.js";
 import {
@@ -20,6 +20,7 @@ import { answerBytes, argumentBytes } from "./bytes/reply-bytes.js";
 import { RespRequestParser } from "./bytes/resp-request-parser.js";
 import { CommandRoutes } from "./commands/command-routes.js";
 import { sessionHandlers } from "./commands/session-handlers.js";
+import type { FamilyCounts } from "./metrics.js";
 import type { AwaitedCommand } from "./session/awaited-command.js";
 import { RespServer } from "./session/resp-server.js";
 import { RespSession, type Routes } from "./session/resp-session.js";
@@ -46,7 +47,12 @@ export class RespListener extends UserListener<Argv, RespServer> {
     });
   }
 
-  override get families(): readonly FamilyCounts[] {
+  override get figures(): FaceFigures {
+    return { families: () => this.families };
+  }
+
+  /** Clients' calls by command family. */
+  get families(): readonly FamilyCounts[] {
     const families = new Map<string, { calls: number; failed: number; seconds: number }>();
     for (const [{ group }, { calls, failed, milliseconds }] of this.server.counts) {
       if (calls === 0) continue;

@@ -7,13 +7,13 @@ import type { CommandPath } from "../../daemon/engine/backends/command-path.js";
 import type { DurableCopies } from "../../daemon/engine/backends/durable-copies.js";
 import type { WorkingMemoryFigures } from "../../daemon/engine/backends/working-memory.js";
 import type { Channels } from "../../daemon/engine/channels/channels.js";
+import type { InfoFields } from "../../daemon/engine/info/info-text.js";
 import type { MemoryLimit } from "../../daemon/engine/memory/memory-limit.js";
 import type { SlowLog } from "../../daemon/engine/slow-log/slow-log.js";
 import {
   DaemonListener,
   type DaemonListenerParts,
   type DaemonSocketHost,
-  type JsonReplicaFigures,
 } from "../../daemon/listener/daemon-listener.js";
 import { ClientConnection } from "../../daemon/net/connections/client-connection.js";
 import { SharedInput } from "../../daemon/net/connections/client-socket.js";
@@ -115,8 +115,8 @@ export interface DaemonInterface {
   readonly port: number;
   /** The number of connected daemons. */
   readonly members: number;
-  /** The servers of --json-replica, or null if there are none. */
-  readonly jsonReplicas: JsonReplicaFigures | null;
+  /** The fields that the listeners of faces add to INFO replication. */
+  readonly replicationFields: InfoFields;
   /** The counter of copies of writes on other daemons, or null if nothing is recorded. */
   readonly copies: DurableCopies | null;
   /** The daemon's state for clients that do not sign, and the reason for it. */

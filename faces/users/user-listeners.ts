@@ -17,7 +17,8 @@ import type { KeyChangeObservers } from "../../daemon/engine/backends/key-change
 import type { KeyCounts } from "../../daemon/engine/backends/key-counts.js";
 import type { LocalUnits } from "../../daemon/engine/backends/local-units.js";
 import { MemoryBackend } from "../../daemon/engine/backends/memory-backend.js";
-import type { DaemonListener, JsonReplicaFigures } from "../../daemon/listener/daemon-listener.js";
+import type { InfoFields } from "../../daemon/engine/info/info-text.js";
+import type { DaemonListener } from "../../daemon/listener/daemon-listener.js";
 import { isLoopback } from "../../daemon/net/process/host-and-port.js";
 import type { LogLevel } from "../../daemon/net/process/log-settings.js";
 import { StartError } from "../../daemon/net/process/service.js";
@@ -74,11 +75,6 @@ type UserFaces = ReturnType<typeof userFacesOf>;
 
 export class UserListeners implements OpenedFace {
   readonly listeners = new Map<string, DaemonListener>();
-  readonly figures: Partial<Figures> = {
-    jsonReplicas: () => this.jsonReplicas,
-    documentsPending: () => this.loading,
-    families: () => this.listeners.get("resp")?.families ?? null,
-  };
   readonly #users: Users;
   /** The settings at the start, with addresses and TLS. */
   readonly #settings: Settings;
@@ -94,14 +90,30 @@ export class UserListeners implements OpenedFace {
     this.listeners.set(name, listener);
   }
 
-  /** The reason why documents cannot be read or written yet, or null if they can. */
-  get loading(): string | null {
-    return this.listeners.get("json")?.loading ?? null;
+  get #all(): readonly DaemonListener[] {
+    return [...this.listeners.values()];
   }
 
-  /** Figures of JSON replicas, or null if there is no --json-replica. */
-  get jsonReplicas(): JsonReplicaFigures | null {
-    return this.listeners.get("json")?.jsonReplicas ?? null;
+  get figures(): Partial<Figures> {
+    return {
+      ...this.#joined(({ figures }) => figures),
+      documentsPending: () => this.loading,
+      faceHealth: () => this.#joined(({ health }) => health),
+    };
+  }
+
+  /** The reason why documents cannot be read or written yet, or null if they can. */
+  get loading(): string | null {
+    return this.#all.find(({ loading }) => loading !== null)?.loading ?? null;
+  }
+
+  /** The fields that the listeners add to INFO replication. */
+  get replicationFields(): InfoFields {
+    return this.#joined(({ replicationFields }) => replicationFields);
+  }
+
+  #joined<Part extends object>(partOf: (listener: DaemonListener) => Part): Part {
+    return Object.assign({}, ...this.#all.map(partOf));
   }
 
   /** Logs the address of each listener. */
@@ -165,8 +177,8 @@ function daemonInterfaceOf(
     get members() {
       return pipeline.recording.members ?? 0;
     },
-    get jsonReplicas() {
-      return listeners.jsonReplicas;
+    get replicationFields() {
+      return listeners.replicationFields;
     },
     get condition() {
       const own = condition();

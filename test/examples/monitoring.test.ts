@@ -7,7 +7,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { METRICS } from "../../tools/admin/metric-table.js";
+import { FACES } from "../../daemon/program/installed-faces.js";
+import { loadMetrics } from "../../tools/admin/metric-table.js";
 import { skipUnlessFull } from "../support/amount.js";
 import { repositoryRoot } from "../support/repository.js";
 import { skipWithout } from "../support/requirements.js";
@@ -18,6 +19,8 @@ const rules = readFileSync(at("alerts.yml"), "utf8");
 const dashboard = JSON.parse(readFileSync(at("grafana-dashboard.json"), "utf8")) as {
   panels: { id: number; title: string; targets: { expr: string }[] }[];
 };
+const METRICS = await loadMetrics(FACES);
+
 const expressions = [
   ...[...rules.matchAll(/^ +expr: (.*)$/gm)].map(([, expression]) => expression as string),
   ...dashboard.panels.flatMap(({ targets }) => targets.map(({ expr }) => expr)),

@@ -9,6 +9,7 @@ import type { MetricTable } from "../../daemon/net/process/metric-rows.js";
 import { nameOf, type OptionRow } from "../../daemon/options/option-row.js";
 import { ALL_LIMITS, isLimitName, OPTION_NAMES, OPTIONS } from "../../daemon/options/option-table.js";
 import { formatLimit } from "../../daemon/options/value-forms.js";
+import { FACES } from "../../daemon/program/installed-faces.js";
 import { commands, findCommand } from "../../daemon/store/command-table.js";
 import { isKeyCommand } from "../../daemon/store/key-command.js";
 import { connectionMistake } from "../../daemon/store/unit-permission.js";
@@ -23,13 +24,15 @@ import {
   TIMELINE_FIGURES,
   UPTO_FIGURES,
 } from "../../protocol/figures/timeline-figures.js";
-import { METRICS } from "../../tools/admin/metric-table.js";
+import { loadMetrics } from "../../tools/admin/metric-table.js";
 import { BALANCER_METRICS } from "../../tools/proxy/admin/balancer-report.js";
 import { CACHE_METRICS } from "../../tools/proxy/admin/cache-report.js";
 import { commandsPage, PAGE } from "../commands-page/page.js";
 import { repositoryRoot } from "../support/repository.js";
 import { alarmRows, alarmRules } from "./alarms.js";
 import { SIGNATURES, type Signature } from "./command-signatures.js";
+
+const METRICS = await loadMetrics(FACES);
 
 const MARK = "made by npm run tables";
 const LINE_CHARS = 120;

@@ -7,20 +7,22 @@ import { dirname, join } from "node:path";
 import type { Logger } from "pino";
 import { foreignClient } from "../../daemon/net/connections/foreign-client.js";
 import type { ListenAddress } from "../../daemon/net/process/host-and-port.js";
+import type { Face } from "../../daemon/program/face.js";
 import { isHealthy } from "../../daemon/program/inspection/inspected-daemon.js";
 import { type FrameSources, Frames } from "./dashboard-frames.js";
 import { AdminServer, hostnameOf, type Site, type SitePage } from "./http/admin-server.js";
 import { EventStream } from "./http/event-stream.js";
 import { makeExposition } from "./http/exposition.js";
-import { METRICS } from "./metric-table.js";
+import { loadMetrics } from "./metric-table.js";
 
-/** Creates the server, without starting it. */
-export function makeAdmin(
+/** Creates the server, without starting it. @param faces  their metrics are shown with the daemon's */
+export async function makeAdmin(
   listenAddress: ListenAddress,
   hosts: readonly string[],
   sources: FrameSources,
+  faces: readonly Face[],
   log: Logger,
-): AdminServer {
+): Promise<AdminServer> {
   const health = () => {
     const details = sources.health();
     return { isHealthy: isHealthy(details), details };
@@ -28,7 +30,7 @@ export function makeAdmin(
   const site = new DashboardSite(new Frames(sources), (problem) =>
     log.error({ err: problem }, "an event of --admin could not be created"),
   );
-  const exposition = makeExposition(METRICS, sources);
+  const exposition = makeExposition(await loadMetrics(faces), sources);
   const foreign = (chunk: Buffer) => foreignClient(chunk, "http");
   return new AdminServer({ listenAddress, hosts, log, health, exposition, site, foreignClient: foreign });
 }

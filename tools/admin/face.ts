@@ -6,10 +6,10 @@ export const admin: Face = {
   options: ADMIN_OPTIONS,
   checkOptions: checkAdminOptions,
   speaks: { ports: { http: "HTTP (--admin)" }, protocols: [] },
-  async openFigureServer({ settings, log }, figures) {
+  async openFigureServer({ settings, log }, figures, faces) {
     const { admin: listenAddress, adminHosts: hosts } = settings;
     if (listenAddress === null) return null;
     const { makeAdmin } = await import("./admin.js");
-    return { name: "admin", server: makeAdmin(listenAddress, hosts, figures, log) };
+    return { name: "admin", server: await makeAdmin(listenAddress, hosts, figures, faces, log) };
   },
 };

@@ -1,4 +1,4 @@
-/** The table of all metrics of /metrics. `npm run tables` also writes it into docs/metrics.md. */
+/** The table of the metrics of /metrics. `npm run tables` also writes it into docs/metrics.md. */
 import { performance } from "node:perf_hooks";
 import { REFUSALS, type RefusalCode } from "../../daemon/engine/answers/refusals.js";
 import {
@@ -10,22 +10,15 @@ import {
   only,
   single,
 } from "../../daemon/net/process/metric-rows.js";
+import type { Face } from "../../daemon/program/face.js";
 import type { Sources } from "../../daemon/program/inspection/inspected-daemon.js";
 import { MESSAGE_FIGURES } from "../../protocol/figures/message-figures.js";
-import { ORDER_FIGURES } from "../../protocol/figures/order-figures.js";
-import { MEMBER_FIGURES, MIRROR_FIGURES, TIMELINE_FIGURES } from "../../protocol/figures/timeline-figures.js";
+import { MEMBER_FIGURES, TIMELINE_FIGURES } from "../../protocol/figures/timeline-figures.js";
 import { STATE_NAMES } from "../../protocol/state-names.js";
 
-/** The parts that several metrics describe. A part that the daemon does not have, such as --order, has no samples. */
+/** The parts that several metrics describe. A part that the daemon does not have has no samples. */
 const ofKeys = metricMaker([], ({ keys }: Sources) => only(keys()));
 const ofWorkingMemory = metricMaker([], ({ workingMemory }: Sources) => only(workingMemory()));
-const mirror = ({ replica }: Sources) => only(replica()?.mirror ?? null);
-const ofMirror = metricMaker([], mirror);
-const order = ({ order }: Sources) => only(order());
-const ofJsonReplicas = metricMaker([], ({ jsonReplicas }: Sources) => only(jsonReplicas()));
-const perJsonReplica = metricMaker(["replica"], ({ jsonReplicas }: Sources) =>
-  labelled("replica", jsonReplicas()?.servers ?? [], ({ replica }) => replica),
-);
 const perListener = metricMaker(["listener"], ({ metrics }: Sources) =>
   [...metrics.listeners].map(([listener, value]) => ({ labels: { listener }, value })),
 );
@@ -34,10 +27,6 @@ const perBackend = metricMaker(["backend"], ({ metrics }: Sources) =>
 );
 const perDatabase = metricMaker(["db"], ({ keys }: Sources) =>
   labelled("db", keys()?.keyCounts ?? [], ({ db }) => String(db)),
-);
-/** For each family of commands that clients of --resp have called. */
-const perFamily = metricMaker(["family"], ({ families }: Sources) =>
-  labelled("family", families() ?? [], ({ family }) => family),
 );
 /** The members, except the daemon itself. */
 const members = ({ replica }: Sources) =>
@@ -92,7 +81,13 @@ function canRefuse(listener: string, code: RefusalCode): boolean {
 const MICROSECONDS = 1e6;
 const MILLISECONDS = 1000;
 
-export const METRICS: MetricTable<Sources> = {
+/** Returns all metrics: the daemon's, and those of its faces. */
+export async function loadMetrics(faces: readonly Face[]): Promise<MetricTable<Sources>> {
+  const ofFaces = await Promise.all(faces.map(async ({ metrics }) => (await metrics?.()) ?? {}));
+  return Object.assign({}, DAEMON_METRICS, ...ofFaces);
+}
+
+const DAEMON_METRICS: MetricTable<Sources> = {
   dbsyncd_units_total: {
     type: "counter",
     labels: ["listener", "outcome"],
@@ -190,21 +185,6 @@ export const METRICS: MetricTable<Sources> = {
         { labels: { outcome: "miss" }, value: changes.lookups.misses },
       ]),
   },
-  dbsyncd_resp_commands_total: perFamily(
-    "counter",
-    "Commands of --resp, by family (string, hash, list, …).",
-    ({ calls }) => calls,
-  ),
-  dbsyncd_resp_failed_commands_total: perFamily(
-    "counter",
-    "Commands of --resp that returned an error, by family.",
-    ({ failed }) => failed,
-  ),
-  dbsyncd_resp_command_seconds_total: perFamily(
-    "counter",
-    "Total running time of commands of --resp, by family.",
-    ({ seconds }) => seconds,
-  ),
   ...figureMetrics(TIMELINE_FIGURES, [], ({ replica }) => only(replica())),
   ...figureMetrics(MESSAGE_FIGURES, [], ({ replica }) => only(replica()?.messages ?? null)),
   dbsyncd_member_connected: metricMaker(["member"], members)(
@@ -213,63 +193,6 @@ export const METRICS: MetricTable<Sources> = {
     ({ connection }) => Number(connection === "connected"),
   ),
   ...figureMetrics(MEMBER_FIGURES, ["member"], members),
-  dbsyncd_mirror_connected: ofMirror(
-    "gauge",
-    "1 while the mirror can be written, otherwise 0.",
-    ({ state, trouble }) => Number(state !== "connecting" && state !== "refused" && trouble === null),
-  ),
-  dbsyncd_mirror_level: ofMirror(
-    "gauge",
-    "1 while the mirror has all data of the daemon, as far as the daemon knows, otherwise 0.",
-    ({ state }) => Number(state === "level"),
-  ),
-  dbsyncd_mirror_comparing: ofMirror(
-    "gauge",
-    "1 during a comparison of the complete mirror, otherwise 0.",
-    ({ comparing }) => Number(comparing !== 0),
-  ),
-  ...figureMetrics(MIRROR_FIGURES, [], mirror),
-  dbsyncd_order_connected: metricMaker([], order)(
-    "gauge",
-    "1 while the stream of --order can be read and written, otherwise 0; writes are then refused.",
-    ({ trouble }) => Number(trouble === null),
-  ),
-  ...figureMetrics(ORDER_FIGURES, [], order),
-  dbsyncd_order_publishes_total: {
-    type: "counter",
-    labels: ["outcome"],
-    help: "Attempts to add an envelope to the stream, by outcome (stored; repeated: the stream already had it; refused; unknown: tried again).",
-    read: ({ order }) =>
-      Object.entries(order()?.published ?? {}).map(([outcome, value]) => ({ labels: { outcome }, value })),
-  },
-  dbsyncd_order_publish_seconds: histogram("Time until the stream acknowledges an envelope.", ({ order }) =>
-    only(order()?.publishing ?? null),
-  ),
-  dbsyncd_json_replica_ready: ofJsonReplicas(
-    "gauge",
-    "1 once the servers of --json-replica have sent their documents, otherwise 0; until then JSON clients are refused.",
-    ({ isReady }) => Number(isReady),
-  ),
-  dbsyncd_json_replica_connected: perJsonReplica(
-    "gauge",
-    "1 while the server of --json-replica is connected, otherwise 0.",
-    ({ isConnected }) => Number(isConnected),
-  ),
-  dbsyncd_json_replica_is_dbsyncd: perJsonReplica(
-    "gauge",
-    "1 if the server of --json-replica is a dbsyncd, to which nothing is sent (use --peer instead), otherwise 0.",
-    ({ isDbsyncd }) => Number(isDbsyncd),
-  ),
-  dbsyncd_json_replica_missing_documents: perJsonReplica(
-    "gauge",
-    "Documents that may be incomplete on the server of --json-replica, because it was disconnected or refused a write.",
-    ({ missing }) => missing,
-  ),
-  dbsyncd_json_replica_different_documents_total: perJsonReplica(
-    "counter",
-    "Documents that differed between the server of --json-replica and this daemon although the server had missed no write.",
-    ({ different }) => different,
-  ),
   dbsyncd_build_info: {
     type: "gauge",
     labels: ["version", "node"],

@@ -7,7 +7,7 @@ import type { OrderFigures } from "../../cluster/node/recorded-writes.js";
 import type { KeyCounts } from "../../engine/backends/key-counts.js";
 import type { WorkingMemoryFigures } from "../../engine/backends/working-memory.js";
 import type { SlowLog } from "../../engine/slow-log/slow-log.js";
-import type { JsonReplicaFigures } from "../../listener/daemon-listener.js";
+import type { FaceFigures } from "../../listener/daemon-listener.js";
 import type { Settings } from "../../options/settings.js";
 import type { Metrics } from "./metrics.js";
 
@@ -23,14 +23,12 @@ export interface BackendHealth {
   readonly server?: string;
 }
 
-/** The health report of --admin, which contains no secrets. */
+/** The health report of --admin, which contains no secrets. Listeners of faces add to it. */
 export interface Health {
   readonly version: string;
   /** The daemon's state, as in a `hello`. */
   readonly state: StateName;
   readonly backends: readonly BackendHealth[];
-  /** Figures of --json-replica; absent without that option. */
-  readonly jsonReplicas?: JsonReplicaFigures;
 }
 
 /** Whether a load balancer should send clients to this daemon. An isolated daemon still answers. */
@@ -44,14 +42,6 @@ export interface CountedKeys {
   readonly expiredKeys: number;
   /** Lookups of keys by reading commands. */
   readonly changes: { readonly lookups: { readonly hits: number; readonly misses: number } };
-}
-
-/** Counts of the commands of one family since the start. */
-interface CountedFamily {
-  readonly family: string;
-  readonly calls: number;
-  readonly failed: number;
-  readonly seconds: number;
 }
 
 /** The section of INFO that only the daemon has; a Redis of -d answers all other sections. */
@@ -76,7 +66,7 @@ export interface InspectedListener {
 }
 
 /** The figures from which metrics are made. */
-export interface Sources {
+export interface Sources extends FaceFigures {
   readonly metrics: Metrics;
   readonly health: () => Health;
   /** Total bytes that all connections buffer. */
@@ -89,10 +79,6 @@ export interface Sources {
   readonly keys: () => CountedKeys | null;
   /** Figures of the stream, or null if there is no --order. */
   readonly order: () => OrderFigures | null;
-  /** Counts of commands of Redis clients, or null if there is no --resp. */
-  readonly families: () => readonly CountedFamily[] | null;
-  /** Figures of JSON replicas, or null if there is no --json-replica. */
-  readonly jsonReplicas: () => JsonReplicaFigures | null;
 }
 
 export interface InspectedDaemon extends Sources {

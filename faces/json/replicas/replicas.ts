@@ -4,7 +4,7 @@
  * test/vectors/json, "Replication"; docs/json-documents.md "Original servers".
  */
 import type { Logger } from "pino";
-import type { JsonReplicaFigures } from "../../../daemon/listener/daemon-listener.js";
+import type { InfoFields } from "../../../daemon/engine/info/info-text.js";
 import type { Limits } from "../../../daemon/options/limits.js";
 import { type ByteString, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
 import { isContainer, type JsonValue, memberNames, memberValues } from "../../../protocol/json/json-value.js";
@@ -341,4 +341,48 @@ function shownEntries(name: string, value: JsonValue | undefined): readonly Docu
     key: bytesOfText(key),
     text: bytesOfText(writeJson(values[at] as JsonValue)),
   }));
+}
+
+/** The figures of a server of --json-replica, for metrics, INFO and /healthz. */
+interface JsonReplicaServer {
+  /** The address as host:port. */
+  readonly replica: string;
+  readonly isConnected: boolean;
+  /** Whether the server is a dbsyncd, to which nothing is sent. */
+  readonly isDbsyncd: boolean;
+  /** Whether the server has sent its documents since the start. */
+  readonly hasSentDocuments: boolean;
+  /** The number of documents that may be incomplete on the server. */
+  readonly missing: number;
+  /** The number of missing documents that the server refuses for now. */
+  readonly refused: number;
+  /** The number of documents that differed from the daemon's for no known reason. */
+  readonly different: number;
+}
+
+export interface JsonReplicaFigures {
+  /** Whether clients are served, because all servers have sent their documents. */
+  readonly isReady: boolean;
+  /** The servers, excluding the daemon itself. */
+  readonly servers: readonly JsonReplicaServer[];
+}
+
+/** Returns the fields of INFO replication. */
+export function replicationFields({ isReady, servers }: JsonReplicaFigures): InfoFields {
+  const rows = servers.map(({ replica, missing, refused, different, ...server }, index) => [
+    `json_replica${index}`,
+    `server=${replica},state=${stateOf(server)},missing_documents=${missing},refused_documents=${refused},different_documents=${different}`,
+  ]);
+  return { json_ready: Number(isReady), ...Object.fromEntries(rows) };
+}
+
+/** Returns the state of a server. `dbsyncd`: the server is not an original, and receives no writes. */
+function stateOf({
+  isConnected,
+  isDbsyncd,
+}: {
+  readonly isConnected: boolean;
+  readonly isDbsyncd: boolean;
+}): string {
+  return isDbsyncd ? "dbsyncd" : isConnected ? "online" : "away";
 }

@@ -52,7 +52,7 @@ function ownFields(session: RespSession): OwnFields {
     clients: () => clientFields(session),
     memory: () => memoryFields(session),
     stats: () => statFields(session),
-    replication: () => ({ master_replid: server.runId, ...jsonFields(server.daemon.jsonReplicas) }),
+    replication: () => ({ master_replid: server.runId, ...server.daemon.replicationFields }),
     commandstats: () => commandFields(session),
     latencystats: () => latencyFields(session),
     errorstats: () => errorFields(session),
@@ -115,27 +115,6 @@ function statFields({ server }: RespSession): InfoFields {
     tracking_total_items: tracked.items,
     tracking_total_prefixes: tracked.prefixes,
   };
-}
-
-/** Returns the fields of the servers of --json-replica. */
-function jsonFields(figures: RespSession["server"]["daemon"]["jsonReplicas"]): InfoFields {
-  if (figures === null) return {};
-  const rows = figures.servers.map(({ replica, missing, refused, different, ...server }, index) => [
-    `json_replica${index}`,
-    `server=${replica},state=${stateOf(server)},missing_documents=${missing},refused_documents=${refused},different_documents=${different}`,
-  ]);
-  return { json_ready: Number(figures.isReady), ...Object.fromEntries(rows) };
-}
-
-/** Returns the state of a server. `dbsyncd`: the server is not an original, and receives no writes. */
-function stateOf({
-  isConnected,
-  isDbsyncd,
-}: {
-  readonly isConnected: boolean;
-  readonly isDbsyncd: boolean;
-}): string {
-  return isDbsyncd ? "dbsyncd" : isConnected ? "online" : "away";
 }
 
 function commandFields({ server }: RespSession): InfoFields {

@@ -1,8 +1,8 @@
 /** Starts a JSON listener in the test process, with its own memory. */
 
-import type { JsonReplicaFigures } from "../../../daemon/listener/daemon-listener.js";
 import type { Limits } from "../../../daemon/options/limits.js";
 import { JsonListener } from "../../../faces/json/json-listener.js";
+import type { JsonReplicaFigures } from "../../../faces/json/replicas/replicas.js";
 import type { DaemonInterface } from "../../../faces/users/user-listener.js";
 import { defaultLimits } from "../../daemon/program/in-process.js";
 import type { LogLine } from "../../support/daemon-process.js";

@@ -98,7 +98,7 @@ export async function startResp({
       return port();
     },
     members: 0,
-    jsonReplicas: null,
+    replicationFields: {},
     copies,
     condition: { state: "live", reason: "" },
     shutDown: null,

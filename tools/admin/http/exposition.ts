@@ -1,6 +1,6 @@
 /**
  * Writes metrics in Prometheus's text format, version 0.0.4. Nothing is stored here: each scrape reads the program's
- * counts. daemon/net/README.md explains why dbsyncd uses no package for the format.
+ * counts. tools/admin/README.md explains why dbsyncd uses no package for the format.
  */
 import type { Histogram } from "../../../daemon/net/process/histogram.js";
 import type { AnyMetric, MetricTable, Sample } from "../../../daemon/net/process/metric-rows.js";
