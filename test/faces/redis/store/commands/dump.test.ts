@@ -8,17 +8,31 @@ import { test } from "node:test";
 import { Database } from "../../../../../daemon/store/database.js";
 import type { UndoRecord } from "../../../../../daemon/store/keyspace/undo.js";
 import { crc64 } from "../../../../../faces/redis/store/rdb/rdb-writer.js";
-import type { ByteString } from "../../../../../protocol/byte-string.js";
+import { type ByteString, bytesOf } from "../../../../../protocol/byte-string.js";
 import type { Reply } from "../../../../../protocol/reply.js";
 import { shown } from "../../../../conformance/resp2-fold.js";
 import { stateOf } from "../../../../conformance/state.js";
 import { amount } from "../../../../support/amount.js";
-import { payloadOf, redisDumps, valueBytesOf } from "../../../../support/redis-dumps.js";
+import { redisDumps } from "../../../../support/redis-dumps.js";
 import { SeededRandom, seedOfRun } from "../../../../support/seeded-random.js";
 
 const AT = 1_000_000;
 const MUTATIONS = amount(3_000, 20_000);
 const seed = seedOfRun();
+
+/** The length of the version and checksum that follow a payload's value. */
+const FOOTER_BYTES = 10;
+
+/** Returns the payload of a serialized value: the value, the version and the checksum. */
+function payloadOf(value: ByteString, version = 10): ByteString {
+  const bytes = Buffer.from(`${value}${String.fromCharCode(version & 0xff, version >> 8)}`, "latin1");
+  return bytesOf(Buffer.concat([bytes, crc64(bytes)]));
+}
+
+/** Returns the serialized value in a payload, without version and checksum. */
+function valueBytesOf(payload: ByteString): ByteString {
+  return payload.slice(0, -FOOTER_BYTES);
+}
 
 const run = (database: Database, ...argv: ByteString[]): Reply =>
   database.execute(argv, { at: AT, db: 0, id: "unit" });
