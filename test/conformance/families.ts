@@ -2,10 +2,9 @@
  * All grammars, and the keys that each family prefers. A new family needs one line here. Commands whose code the build does
  * not contain are left out.
  */
-import "../support/installed-families.js";
 import { findCommand } from "../../daemon/store/command-table.js";
-import { COMMAND_FAMILIES } from "../../daemon/store/rows/command-families.js";
 import type { Command } from "../../daemon/store/rows/command-row.js";
+import { hasCode } from "../support/installed-families.js";
 import type { FamilyGrammar, Generator } from "./grammar.js";
 import { grammar as bitmaps } from "./grammars/bitmaps.js";
 import { grammar as collections } from "./grammars/collections.js";
@@ -37,11 +36,6 @@ export interface Family {
   readonly keys: KeyFamily;
   readonly commands: readonly CommandGrammar[];
 }
-
-/** The names of the commands without code. */
-const WITHOUT_CODE: ReadonlySet<string> = new Set(
-  COMMAND_FAMILIES.flatMap(({ isLoaded, rows }) => (isLoaded ? [] : rows.map(({ name }) => name))),
-);
 
 const ALL_FAMILIES: readonly Family[] = [
   family("string", strings),
@@ -88,7 +82,7 @@ export const comparedGrammars: readonly CommandGrammar[] = comparedFamilies.flat
 );
 
 function family(keys: KeyFamily, grammar: FamilyGrammar): Family {
-  const rows = Object.entries(grammar).filter(([name]) => !WITHOUT_CODE.has(name));
+  const rows = Object.entries(grammar).filter(([name]) => hasCode(name));
   return { keys, commands: rows.map(([name, argumentsOf]) => ({ name, keys, argumentsOf })) };
 }
 

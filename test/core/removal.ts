@@ -15,7 +15,7 @@ export const FACE_LIST = "daemon/faces.ts";
 const LISTS: readonly string[] = [FACE_LIST, "tools/cli/faces.ts"];
 const LINE = /^export \{ (\w+) \} from "([./\w-]+)\/face\.js";$/gm;
 
-/** The tests that import this file run commands of faces, and the core alone cannot run them. */
+/** The tests that import this file run commands of several faces. A build without one of these faces cannot run them. */
 const ALL_FAMILIES = "test/support/all-families.ts";
 
 /** The faces and tools in the list: folders by names. */
@@ -29,7 +29,9 @@ export const LISTED: ReadonlyMap<string, string> = new Map(
 /** The folders of faces and tools that can be removed. Some contain others, which can also be removed alone. */
 const REMOVABLE: readonly string[] = FOLDERS.filter((folder) => /^(faces|tools)\//.test(folder));
 
-const FACE_ENTRIES = Object.entries<Pick<Face, "options" | "limits">>(faces);
+type Entry = Pick<Face, "options" | "limits" | "families">;
+
+const FACE_ENTRIES = Object.entries<Entry>(faces);
 
 export interface Removal {
   /** The removed folders: the requested ones, and the faces and tools that import them. */
@@ -60,15 +62,17 @@ export function planRemoval(folders: readonly string[]): Removal {
         .filter(isRemoved)
         .map((imported) => `${file} → ${imported}`),
     );
+  const removed = [...LISTED].filter(([, folder]) => isRemoved(`${folder}/face.ts`));
+  const hasFamilies = entriesOf(removed).some(({ families }) => families !== undefined);
   return {
     folders: all,
     blocking,
     dependents: dependentsOf(
       remaining.filter(isTest),
-      (file) => isRemoved(file) || (folders.length === 0 && file === ALL_FAMILIES),
+      (file) => isRemoved(file) || (hasFamilies && file === ALL_FAMILIES),
       folders.length === 0 ? [PAGES] : [],
     ),
-    options: optionsOf([...LISTED].filter(([, folder]) => all.includes(folder))),
+    options: optionsOf(removed),
     lists: new Map(
       LISTS.filter((list) => !isRemoved(list)).map((list) => [
         list,
@@ -111,7 +115,7 @@ function rowsOf(removed: Listed): OptionRow[] {
   return entriesOf(removed).flatMap(({ options = {} }) => Object.values<OptionRow>(options));
 }
 
-function entriesOf(removed: Listed): Pick<Face, "options" | "limits">[] {
+function entriesOf(removed: Listed): Entry[] {
   const names = removed.map(([name]) => name);
   return FACE_ENTRIES.filter(([name]) => names.includes(name)).map(([, entry]) => entry);
 }

@@ -2,6 +2,7 @@
  * Tests commands whose answers name what they took, at another position than where they were answered: they take the
  * same if it is still there, and nothing else.
  */
+import "../../support/all-families.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type Choice, NO_CHOICES } from "../../../protocol/version-2/envelope.js";

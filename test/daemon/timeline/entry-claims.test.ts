@@ -2,6 +2,7 @@
  * Tests claims of documents' entries: DOC.UPDATE and DOC.DELETE with LIMIT. At another position than where a daemon
  * answered them, they take the same entries or none.
  */
+import "../../support/all-families.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { choicesOf } from "../../../daemon/cluster/replica/recorded-choices.js";

@@ -2,6 +2,7 @@
  * Tests that the ids reported for XADD * are final, in any order of arrival. DBSYNC_SEED replays a run.
  * Source: docs/consistency.md "What can surprise you".
  */
+import "../../support/all-families.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Entry } from "../../../daemon/timeline/entries/entry.js";

@@ -2,6 +2,7 @@
  * Tests counted ids of a document's entries (`DOC.INSERT document COUNT`): every order of arrival produces the same
  * ids, and no entry is lost.
  */
+import "../../../support/all-families.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { canonicalState } from "../../../../daemon/store/canonical-state.js";

@@ -3,6 +3,7 @@
  * unchanged, and limits their effects. Source:
  * docs/decisions/0047-budgets-limit-the-output-of-a-unit.md, docs/limits.md.
  */
+import "../../../support/all-families.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { canonicalState } from "../../../../daemon/store/canonical-state.js";

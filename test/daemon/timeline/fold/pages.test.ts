@@ -3,6 +3,7 @@
  * each element that exists during the complete read, although late entries undo and redo the element's writes.
  * test/daemon/timeline/fold/scan-order.test.ts tests SCAN and its family in the same way. DBSYNC_SEED replays a run.
  */
+import "../../../support/all-families.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { findCommand } from "../../../../daemon/store/command-table.js";
