@@ -14,7 +14,7 @@ import type { Environment } from "./shared/client-environment.js";
 import type { CommandInput } from "./shared/command-input.js";
 import { commandsLabel } from "./shared/command-labels.js";
 import { DELIVERY_LINGER_MS } from "./shared/connections.js";
-import type { Alarm } from "./shared/deadline-timer.js";
+import type { DeadlineTimer } from "./shared/deadline-timer.js";
 import type { FrameTracer } from "./shared/frame-tracer.js";
 import type { Sealer } from "./shared/sealer.js";
 import { type Version1Deliveries, version1Deliveries } from "./version-1/deliveries.js";
@@ -38,7 +38,7 @@ export class NodeHost implements ClientHost, OutboxOwner {
   readonly #sealer: Sealer;
   readonly #options: HostOptions;
   readonly #version1: readonly Version1Deliveries[];
-  #alarm: Alarm | null = null;
+  #timer: DeadlineTimer | null = null;
   #outbox: Outbox | null = null;
   /** The number of calls that have not settled. */
   #unsettled = 0;
@@ -56,15 +56,15 @@ export class NodeHost implements ClientHost, OutboxOwner {
     this.#version1 = version1Deliveries(settings.servers, environment, signing, options.trace ?? null);
   }
 
-  open(alarm: Alarm, opened: (outbox: Outbox) => void): void {
+  open(timer: DeadlineTimer, opened: (outbox: Outbox) => void): void {
     const { environment } = this;
     const { servers: addresses, cluster, versions, keepalive } = this.#settings;
     const { isSession = false, trace = null, warn = () => {} } = this.#options;
-    this.#alarm = alarm;
+    this.#timer = timer;
     this.#outbox = new Outbox({
       owner: this,
       environment,
-      alarm,
+      timer,
       sealer: this.#sealer,
       settings: {
         addresses,
@@ -115,16 +115,16 @@ export class NodeHost implements ClientHost, OutboxOwner {
   added(): void {
     this.#unsettled++;
     this.#lingerUntil = Number.POSITIVE_INFINITY;
-    this.#alarm?.hold(true);
+    this.#timer?.hold(true);
   }
 
   settled(calls: number): void {
     this.#unsettled -= calls;
     if (this.#unsettled > 0) return;
-    if (this.#deliveries === 0) this.#alarm?.hold(false);
+    if (this.#deliveries === 0) this.#timer?.hold(false);
     const now = this.environment.now();
     this.#lingerUntil = now + DELIVERY_LINGER_MS;
-    this.#alarm?.ringBy(this.#lingerUntil, now);
+    this.#timer?.wakeBy(this.#lingerUntil, now);
   }
 
   started(sendings: number): void {
@@ -133,7 +133,7 @@ export class NodeHost implements ClientHost, OutboxOwner {
 
   ended(): void {
     this.#deliveries--;
-    if (this.#deliveries === 0 && this.#unsettled === 0) this.#alarm?.hold(false);
+    if (this.#deliveries === 0 && this.#unsettled === 0) this.#timer?.hold(false);
   }
 
   signed(): void {}
@@ -156,7 +156,7 @@ export class NodeHost implements ClientHost, OutboxOwner {
 
   /** Stops keeping the process alive, because all calls have settled. */
   #releaseProcess(now: number): void {
-    this.#alarm?.hold(false);
+    this.#timer?.hold(false);
     this.#outbox?.fleet.releaseProcess(now);
     // If the process continues, a daemon still receives what is queued for it, unless it cannot be reached now.
     let next = this.#deliveries > 0 ? now + DELIVERY_LINGER_MS : Number.POSITIVE_INFINITY;

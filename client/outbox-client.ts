@@ -20,7 +20,7 @@ import { commandKindOf, commandName, inputBytes, isReadCommand } from "./shared/
 import type { CommandInput } from "./shared/command-input.js";
 import { callLabel, commandLabel, commandsLabel } from "./shared/command-labels.js";
 import type { CommandKind } from "./shared/commands.js";
-import { Alarm } from "./shared/deadline-timer.js";
+import { DeadlineTimer } from "./shared/deadline-timer.js";
 import { abortedCall, closedClient, DbsyncError, type Outcome } from "./shared/errors.js";
 import type { ReplyValue, Shape } from "./shared/reply-value.js";
 import type { Sealer } from "./shared/sealer.js";
@@ -32,7 +32,7 @@ export interface ClientHost {
   /** Whether sendings are pending, including those of settled calls. */
   readonly isBusy: boolean;
   /** Calls `opened` with the outbox: in Node immediately, in a page once its code and its key are loaded. */
-  open(alarm: Alarm, opened: (outbox: Outbox) => void): void;
+  open(timer: DeadlineTimer, opened: (outbox: Outbox) => void): void;
   /** Waits for the outbox. @throws DbsyncError `all-failed`: loading it, or the key, takes longer than `ms` */
   waitForOutbox(ms: number): Promise<Outbox>;
   /** Returns the sealer of subscriptions. */
@@ -68,7 +68,7 @@ export class OutboxClient implements CallingClient {
   readonly #settings: CallSettings & ListeningOptions;
   readonly #host: ClientHost;
   readonly #environment: Environment;
-  readonly #alarm: Alarm;
+  readonly #timer: DeadlineTimer;
   /** The outbox, or null if a page has not loaded it yet. */
   #outbox: Outbox | null = null;
   /** The subscriptions, or null before the first one and after a failure to load their code. */
@@ -79,8 +79,8 @@ export class OutboxClient implements CallingClient {
     this.#settings = settings;
     this.#host = host;
     this.#environment = host.environment;
-    this.#alarm = new Alarm(host.environment, () => this.#tick());
-    host.open(this.#alarm, (outbox) => {
+    this.#timer = new DeadlineTimer(host.environment, () => this.#tick());
+    host.open(this.#timer, (outbox) => {
       this.#outbox = outbox;
     });
   }
@@ -170,7 +170,7 @@ export class OutboxClient implements CallingClient {
     this.#listening?.then((listening) => listening.close()).catch(() => {});
     this.#listening = null;
     this.#host.close(code, this.#environment.now());
-    this.#alarm.stop();
+    this.#timer.stop();
   }
 
   /** Makes a call: several commands if `inputs` is the list of `multi`. */
@@ -257,7 +257,7 @@ export class OutboxClient implements CallingClient {
       call.reject(problem as Error);
       return;
     }
-    this.#alarm.ringBy(call.deadline, now);
+    this.#timer.wakeBy(call.deadline, now);
     this.#host.added();
     outbox.add(call, commandKind, now);
   }
@@ -284,7 +284,7 @@ export class OutboxClient implements CallingClient {
   #tick(): void {
     const now = this.#environment.now();
     const next = this.#host.tick(now);
-    if (next < Number.POSITIVE_INFINITY) this.#alarm.ringBy(next, now);
+    if (next < Number.POSITIVE_INFINITY) this.#timer.wakeBy(next, now);
   }
 }
 

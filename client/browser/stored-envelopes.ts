@@ -13,7 +13,7 @@ import { inputBytes } from "../shared/command-bytes.js";
 import type { CommandInput } from "../shared/command-input.js";
 import type { CommandKind } from "../shared/commands.js";
 import { DbsyncError } from "../shared/errors.js";
-import type { Batch } from "../version-2/call-batch.js";
+import type { CallBatch } from "../version-2/call-batch.js";
 import type { Outbox } from "../version-2/outbox.js";
 import type { BrowserReply, Recovered, Waiting } from "./browser-client.js";
 import { IndexedStore } from "./indexed-store.js";
@@ -68,7 +68,7 @@ export class StoredEnvelopes {
   readonly #outbox: Outbox;
   readonly #prefix: string;
   readonly #owner = crypto.randomUUID();
-  readonly #names = new Map<Batch, string>();
+  readonly #names = new Map<CallBatch, string>();
   /** The deletions in progress. They resolve with whether they have succeeded. */
   readonly #deleting = new Set<Promise<boolean>>();
   #last = 0;
@@ -95,7 +95,7 @@ export class StoredEnvelopes {
   }
 
   /** Stores an envelope until `forget`. Reads are not stored, because their results are useless later. */
-  save(batch: Batch): void {
+  save(batch: CallBatch): void {
     if (batch.isRead) return;
     const name = this.#names.get(batch) ?? this.#newName();
     this.#names.set(batch, name);
@@ -106,7 +106,7 @@ export class StoredEnvelopes {
     });
   }
 
-  forget(batch: Batch): void {
+  forget(batch: CallBatch): void {
     const name = this.#names.get(batch);
     if (name === undefined) return;
     this.#names.delete(batch);
@@ -192,7 +192,7 @@ export class StoredEnvelopes {
   }
 
   /** Continues the calls of an earlier page. Calls above the limits end immediately. */
-  #resume({ company, options, envelope, calls }: StoredEnvelope): Batch {
+  #resume({ company, options, envelope, calls }: StoredEnvelope): CallBatch {
     const page = this.#page;
     const { environment } = page;
     const now = environment.now();
@@ -233,7 +233,7 @@ export class StoredEnvelopes {
 
   readonly #newName = (): string => `${this.#prefix}${this.#owner}/${++this.#last}`;
 
-  #storedEnvelope({ commandKind, options, envelope, calls }: Batch): StoredEnvelope {
+  #storedEnvelope({ commandKind, options, envelope, calls }: CallBatch): StoredEnvelope {
     const { at, seq, cluster, id, message } = envelope as SignedEnvelope;
     const { environment } = this.#page;
     const ahead = environment.wallClock() - environment.now();

@@ -13,7 +13,7 @@ import { tooLong } from "../shared/command-labels.js";
 import { DbsyncError } from "../shared/errors.js";
 import type { Seal, Sealer } from "../shared/sealer.js";
 import type { Address, Endpoint } from "../shared/server-list.js";
-import type { Batch } from "../version-2/call-batch.js";
+import type { CallBatch } from "../version-2/call-batch.js";
 import type { Outbox, OutboxOwner } from "../version-2/outbox.js";
 import type { BrowserDaemon, Recovered, Waiting } from "./browser-client.js";
 import type { StoredEnvelopes, StoringPage } from "./stored-envelopes.js";
@@ -98,7 +98,7 @@ export class WebPage implements ClientHost, OutboxOwner, StoringPage {
     const now = this.environment.now();
     if (this.#held.size > 0) this.#outbox?.fleet.greet(now, true);
     this.#withStore((store) => store.adopt());
-    this.#client?.[0].ringBy(now);
+    this.#client?.[0].wakeBy(now);
   }
 
   promise<Result>(start: StartCall<Result>): Promise<Result> {
@@ -153,11 +153,11 @@ export class WebPage implements ClientHost, OutboxOwner, StoringPage {
     });
   }
 
-  signed(batch: Batch): void {
+  signed(batch: CallBatch): void {
     this.#withStore((store) => store.save(batch));
   }
 
-  done(batch: Batch): void {
+  done(batch: CallBatch): void {
     this.#withStore((store) => store.forget(batch));
   }
 
@@ -222,7 +222,7 @@ export class WebPage implements ClientHost, OutboxOwner, StoringPage {
   /** Loads the key and the outbox. @throws DbsyncError  `bad-key`, `all-failed` */
   async #load(): Promise<Outbox> {
     const { servers: addresses, cluster, keyName } = this.#settings;
-    const [alarm, opened] = this.#client as Parameters<ClientHost["open"]>;
+    const [timer, opened] = this.#client as Parameters<ClientHost["open"]>;
     const loading = loaded(import("../version-2/outbox.js"));
     const storing = keyName === null ? null : loaded(import("./stored-envelopes.js"));
     // If the key cannot be loaded, that error is reported. If an import fails meanwhile, its rejection must not count
@@ -233,7 +233,7 @@ export class WebPage implements ClientHost, OutboxOwner, StoringPage {
     const outbox = new Outbox({
       owner: this,
       environment: this.environment,
-      alarm,
+      timer,
       sealer,
       settings: {
         addresses,

@@ -15,7 +15,7 @@ import { type EnvelopeOptions, isDatabaseAlone } from "../settings/header-option
 import { callLabel, failureText } from "../shared/command-labels.js";
 import type { CommandKind } from "../shared/commands.js";
 import { MISS_LINGER_MS } from "../shared/connections.js";
-import type { Alarm } from "../shared/deadline-timer.js";
+import type { DeadlineTimer } from "../shared/deadline-timer.js";
 import { abortDetail, DbsyncError, type ErrorCode, type Outcome } from "../shared/errors.js";
 import { type Failure, outcomeOf, type Report, replyError, valueText } from "../shared/outcome.js";
 import { judge, type Rule, ruleFor } from "../shared/policy.js";
@@ -29,7 +29,7 @@ const BATCH_BYTES_MAX = 256 * 1024;
 /** The part of the outbox that its batches use. */
 export interface BatchOwner {
   /** Called when calls of the batch have settled. */
-  settled(batch: Batch, calls: number): void;
+  settled(batch: CallBatch, calls: number): void;
   /** Called when a sending of the batch has ended. */
   ended(sending: Sending): void;
 }
@@ -41,7 +41,7 @@ export interface SignedBatch {
   readonly envelope: SignedEnvelope;
 }
 
-export class Batch implements SentBatch {
+export class CallBatch implements SentBatch {
   /** The kind of its commands; for a call with a separate envelope, whether it only reads. */
   readonly commandKind: CommandKind;
   readonly isRead: boolean;
@@ -72,20 +72,20 @@ export class Batch implements SentBatch {
   /** The trace context of the first call that has one, or null if none has one. */
   traceparent: string | null = null;
   readonly #owner: BatchOwner;
-  readonly #alarm: Alarm;
+  readonly #timer: DeadlineTimer;
   /** The rule for calls without a policy. */
   #usualRule: Rule;
 
   constructor(parts: {
     owner: BatchOwner;
-    alarm: Alarm;
+    timer: DeadlineTimer;
     commandKind: CommandKind;
     options: EnvelopeOptions | null;
     addresses: readonly Address[];
     number: number;
   }) {
     this.#owner = parts.owner;
-    this.#alarm = parts.alarm;
+    this.#timer = parts.timer;
     this.number = parts.number;
     this.commandKind = parts.commandKind;
     this.isRead = parts.commandKind === "reads";
@@ -295,7 +295,7 @@ export class Batch implements SentBatch {
     else if (verdict.kind === "linger") {
       call.lingerUntil = Math.min(call.lingerUntil, now + MISS_LINGER_MS);
       if (call.lingerUntil < this.dueAt) this.dueAt = call.lingerUntil;
-      this.#alarm.ringBy(call.lingerUntil);
+      this.#timer.wakeBy(call.lingerUntil);
     } else if (verdict.kind === "value") {
       this.#settle(call);
       call.resolve(resultOf(verdict.answer, shape, settings.format, call));

@@ -1,9 +1,9 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
-import type { Alarm } from "../shared/deadline-timer.js";
+import type { DeadlineTimer } from "../shared/deadline-timer.js";
 import { unprotectedCluster } from "../shared/sentences.js";
 import type { Address } from "../shared/server-list.js";
-import type { Link } from "./daemon-link.js";
+import type { DaemonLink } from "./daemon-link.js";
 
 /**
  * The cluster that each daemon names, and the cluster that commands are for. A configured cluster never changes.
@@ -19,10 +19,10 @@ export class ClusterVotes {
   cluster: ByteString;
   /** Describes the conflict if the servers name different clusters and none has the most votes; otherwise null. */
   conflict: string | null = null;
-  readonly #links: readonly Link[];
+  readonly #links: readonly DaemonLink[];
   readonly #warn: (warning: string) => void;
-  readonly #alarm: Alarm;
-  readonly #votes = new Map<Link, ByteString>();
+  readonly #timer: DeadlineTimer;
+  readonly #votes = new Map<DaemonLink, ByteString>();
   /** The time at which the client decides on the cluster, or infinity before a daemon has named one. */
   #decideBy = Number.POSITIVE_INFINITY;
   /** The time at which the conflict began. */
@@ -31,10 +31,15 @@ export class ClusterVotes {
   #adopted: ByteString = "";
 
   /** Creates the votes. @param cluster  32 bytes, or "" if none is configured */
-  constructor(cluster: ByteString, links: readonly Link[], warn: (warning: string) => void, alarm: Alarm) {
+  constructor(
+    cluster: ByteString,
+    links: readonly DaemonLink[],
+    warn: (warning: string) => void,
+    timer: DeadlineTimer,
+  ) {
     this.#links = links;
     this.#warn = warn;
-    this.#alarm = alarm;
+    this.#timer = timer;
     this.cluster = cluster;
     this.isConfigured = cluster !== "";
   }
@@ -44,7 +49,7 @@ export class ClusterVotes {
   }
 
   /** Records the cluster that a daemon names. */
-  vote(link: Link, cluster: ByteString, now: number): void {
+  vote(link: DaemonLink, cluster: ByteString, now: number): void {
     this.#votes.set(link, cluster);
     if (this.cluster === "" && this.#decideBy === Number.POSITIVE_INFINITY)
       this.#lingerUntil(now + CLUSTER_LINGER_MS);
@@ -65,7 +70,7 @@ export class ClusterVotes {
    * has already named another cluster.
    * @returns whether the cluster is undecided again, because no majority of daemons names it
    */
-  handleRefusal(link: Link, refused: ByteString, now: number): boolean {
+  handleRefusal(link: DaemonLink, refused: ByteString, now: number): boolean {
     if (this.#votes.get(link) === refused) {
       this.#votes.delete(link);
       link.greetAgain(now);
@@ -102,7 +107,7 @@ export class ClusterVotes {
 
   #lingerUntil(time: number): void {
     this.#decideBy = time;
-    this.#alarm.ringBy(time);
+    this.#timer.wakeBy(time);
   }
 
   /**
@@ -112,8 +117,8 @@ export class ClusterVotes {
   #choose(now: number): Choice {
     const links = this.#links;
     const isDue = this.cluster === "" && now >= this.#decideBy;
-    const isConnecting = ({ state }: Link) => state === "connecting" || state === "greeting";
-    const hasVoted = (link: Link) =>
+    const isConnecting = ({ state }: DaemonLink) => state === "connecting" || state === "greeting";
+    const hasVoted = (link: DaemonLink) =>
       link.state === "closed" || link.version.known === 1 || (!isConnecting(link) && this.#votes.has(link));
     const final = isDue || links.every(hasVoted);
     const votes = this.#votesOf((link) => isDue || !isConnecting(link));
@@ -124,7 +129,7 @@ export class ClusterVotes {
   }
 
   /** Returns the votes by address. */
-  #votesOf(counts: (link: Link) => boolean): Map<string, ByteString> {
+  #votesOf(counts: (link: DaemonLink) => boolean): Map<string, ByteString> {
     const votes = new Map<string, ByteString>();
     for (const [link, vote] of this.#votes) if (counts(link)) votes.set(link.address.text, vote);
     return votes;

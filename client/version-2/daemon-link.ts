@@ -28,7 +28,7 @@ import {
   STALL_MS,
   WRITES_MAX,
 } from "../shared/connections.js";
-import type { Alarm } from "../shared/deadline-timer.js";
+import type { DeadlineTimer } from "../shared/deadline-timer.js";
 import type { Stage } from "../shared/errors.js";
 import type { FrameTracer } from "../shared/frame-tracer.js";
 import type { Failure } from "../shared/outcome.js";
@@ -41,27 +41,27 @@ export interface LinkOwner {
   /** The configured cluster, for the hello, or "" if there is none. */
   readonly cluster: string;
   /** Called for each answer to a hello. */
-  greeted(link: Link, hello: Hello, sentAt: number, now: number): void;
+  greeted(link: DaemonLink, hello: Hello, sentAt: number, now: number): void;
   /** Called with the queued sendings when the daemon has closed the connection after the hello. */
-  detectedVersion1(link: Link, sendings: readonly Sending[], now: number): void;
+  detectedVersion1(link: DaemonLink, sendings: readonly Sending[], now: number): void;
   /**
    * Called for each result. Returns false for a read whose daemon may not have the client's writes.
    * @throws MalformedFrame
    */
-  answered(link: Link, sending: Sending, message: ResultMessage, now: number): boolean;
+  answered(link: DaemonLink, sending: Sending, message: ResultMessage, now: number): boolean;
   /** Called if `answered` returned false: the read is signed again, with the missing write in `after`. */
   notProven(sending: Sending, now: number): void;
-  refused(link: Link, sending: Sending, message: RefusedMessage, now: number): void;
+  refused(link: DaemonLink, sending: Sending, message: RefusedMessage, now: number): void;
   failed(sending: Sending, failure: Failure): void;
   /**
    * Called when an attempt to connect has failed: possibly no daemon remains for the batches that wait to be signed.
    */
-  connectionFailed(link: Link, now: number): void;
+  connectionFailed(link: DaemonLink, now: number): void;
   /** Whether another daemon has answered since `time`. */
-  othersAnsweredSince(link: Link, time: number): boolean;
+  othersAnsweredSince(link: DaemonLink, time: number): boolean;
 }
 
-export class Link implements ConnectionV2Owner {
+export class DaemonLink implements ConnectionV2Owner {
   readonly address: Address;
   readonly version: DetectedVersion;
   /** Whether the daemon belongs to another cluster, and therefore receives no commands. */
@@ -73,7 +73,7 @@ export class Link implements ConnectionV2Owner {
   isDeciding = false;
   readonly #owner: LinkOwner;
   readonly #environment: Environment;
-  readonly #alarm: Alarm;
+  readonly #timer: DeadlineTimer;
   readonly #settings: FleetSettings;
   readonly #version1: Version1Path | undefined;
   readonly isSigned: boolean;
@@ -95,7 +95,7 @@ export class Link implements ConnectionV2Owner {
   constructor(parts: {
     owner: LinkOwner;
     environment: Environment;
-    alarm: Alarm;
+    timer: DeadlineTimer;
     settings: FleetSettings;
     address: Address;
     /** The version 1 deliveries to the same daemon, if the client may speak version 1. */
@@ -105,7 +105,7 @@ export class Link implements ConnectionV2Owner {
   }) {
     this.#owner = parts.owner;
     this.#environment = parts.environment;
-    this.#alarm = parts.alarm;
+    this.#timer = parts.timer;
     this.#settings = parts.settings;
     this.address = parts.address;
     this.#version1 = parts.version1;
@@ -155,7 +155,7 @@ export class Link implements ConnectionV2Owner {
     this.#greetedAgainAt = now;
     this.#activeAt = now;
     this.#connection?.greet();
-    this.#alarm.ringBy(now + CONNECT_MS);
+    this.#timer.wakeBy(now + CONNECT_MS);
   }
 
   /** Accepts a sending, which ends now or later. */
@@ -228,7 +228,7 @@ export class Link implements ConnectionV2Owner {
   }
 
   opened(now: number): void {
-    this.#alarm.ringBy(now + CONNECT_MS);
+    this.#timer.wakeBy(now + CONNECT_MS);
     this.#pump(now);
   }
 
@@ -272,7 +272,7 @@ export class Link implements ConnectionV2Owner {
   #connect(now: number): void {
     this.#connectionRefusal = "";
     this.#takesTrace = false;
-    this.#alarm.ringBy(now + CONNECT_MS);
+    this.#timer.wakeBy(now + CONNECT_MS);
     const { address } = this;
     const [environment, trace] = [this.#environment, this.#trace];
     this.#connection = new ConnectionV2({
@@ -323,7 +323,7 @@ export class Link implements ConnectionV2Owner {
       this.#backoff.failed({ stage, detail }, now, this.#environment.random());
       if (this.#settings.isPatient) {
         this.#queue.putBack(this.#inFlight.takeAll());
-        this.#alarm.ringBy(this.#backoff.until);
+        this.#timer.wakeBy(this.#backoff.until);
       } else for (const sending of this.#takeAll()) this.#fail(sending, stage, detail, now);
       this.#owner.connectionFailed(this, now);
       return;
@@ -360,7 +360,7 @@ export class Link implements ConnectionV2Owner {
     if (!this.#isOpen || this.#isStalled(now)) return;
     if (this.#queue.length > 0 && this.#version1?.isEmpty === false) {
       // The daemon has spoken version 1 until now: envelopes must not overtake the commands that are still in flight.
-      this.#alarm.ringBy(now + DRAIN_MS);
+      this.#timer.wakeBy(now + DRAIN_MS);
       return;
     }
     if (this.isForeign) {

@@ -17,12 +17,12 @@ import type { PendingCall } from "../calls/pending-call.js";
 import type { Sending, SentBatch, Version1Path } from "../calls/sending.js";
 import type { Environment } from "../shared/client-environment.js";
 import { MISS_LINGER_MS } from "../shared/connections.js";
-import type { Alarm } from "../shared/deadline-timer.js";
+import type { DeadlineTimer } from "../shared/deadline-timer.js";
 import type { FrameTracer } from "../shared/frame-tracer.js";
 import type { Failure } from "../shared/outcome.js";
 import { ClusterVotes } from "./cluster-votes.js";
 import { ConsistencySession, type LastWrite } from "./consistency-session.js";
-import { type FleetSettings, Link, type LinkOwner } from "./daemon-link.js";
+import { DaemonLink, type FleetSettings, type LinkOwner } from "./daemon-link.js";
 import { clusterOrNoKey } from "./signing-terms.js";
 
 /**
@@ -35,7 +35,7 @@ const REFUSED_FOR_DATE: readonly string[] = ["skew", "too-old"];
 const REFUSED_FOR_CLUSTER = "wrong-cluster";
 
 export class Fleet implements LinkOwner {
-  readonly links: readonly Link[];
+  readonly links: readonly DaemonLink[];
   readonly clock: ClientClock;
   readonly session: ConsistencySession;
   readonly #owner: FleetOwner;
@@ -49,7 +49,7 @@ export class Fleet implements LinkOwner {
   constructor(parts: {
     owner: FleetOwner;
     environment: Environment;
-    alarm: Alarm;
+    timer: DeadlineTimer;
     settings: FleetSettings;
     /** The version 1 deliveries, one for each address; empty if the client never speaks version 1. */
     version1: readonly Version1Path[];
@@ -57,20 +57,20 @@ export class Fleet implements LinkOwner {
     trace: FrameTracer | null;
     warn: (warning: string) => void;
   }) {
-    const { owner, environment, alarm, settings, isSigned, trace } = parts;
+    const { owner, environment, timer, settings, isSigned, trace } = parts;
     this.#owner = owner;
     this.#environment = environment;
     this.#version1 = parts.version1;
-    const shared = { owner: this, environment, alarm, settings, isSigned, trace };
+    const shared = { owner: this, environment, timer, settings, isSigned, trace };
     this.clock = new ClientClock(environment.wallClock() - environment.now());
     this.links = settings.addresses.map(
-      (address, index) => new Link({ ...shared, address, version1: parts.version1[index] }),
+      (address, index) => new DaemonLink({ ...shared, address, version1: parts.version1[index] }),
     );
     this.session = new ConsistencySession(this.links.length, settings.isSession);
     // Unsigned envelopes name no cluster, and only daemons without a cluster accept them.
     const cluster = isSigned ? settings.cluster : clusterOrNoKey("");
-    this.votes = new ClusterVotes(cluster, this.links, parts.warn, alarm);
-    this.#held = new RefusedBatches(this.votes, this.links, owner, alarm);
+    this.votes = new ClusterVotes(cluster, this.links, parts.warn, timer);
+    this.#held = new RefusedBatches(this.votes, this.links, owner, timer);
   }
 
   /** The newest write that a daemon has acknowledged. */
@@ -207,7 +207,7 @@ export class Fleet implements LinkOwner {
     this.#held.close();
   }
 
-  greeted(link: Link, hello: Hello, sentAt: number, now: number): void {
+  greeted(link: DaemonLink, hello: Hello, sentAt: number, now: number): void {
     link.hasPeers = (hello.members ?? 0) > 0;
     this.hasGreeted = true;
     link.isDeciding ||= hello.knows.includes(KNOWS_DECISIONS);
@@ -218,7 +218,7 @@ export class Fleet implements LinkOwner {
     this.#decide(now);
   }
 
-  detectedVersion1(link: Link, sendings: readonly Sending[], now: number): void {
+  detectedVersion1(link: DaemonLink, sendings: readonly Sending[], now: number): void {
     publishVersion(link.address.text, 1);
     for (const sending of sendings) this.switchToVersion1(sending, now);
     // A decision may abort calls. Those that this daemon will receive must not count as unsent then.
@@ -236,7 +236,7 @@ export class Fleet implements LinkOwner {
     return this.session.after(batch, now);
   }
 
-  answered(link: Link, sending: Sending, message: ResultMessage, now: number): boolean {
+  answered(link: DaemonLink, sending: Sending, message: ResultMessage, now: number): boolean {
     const { batch } = sending;
     sending.hasPeers = link.hasPeers;
     this.clock.update(link, message.clock, sending.writtenAt, now);
@@ -258,7 +258,7 @@ export class Fleet implements LinkOwner {
     this.#held.reconsider(batch, now);
   }
 
-  refused(link: Link, sending: Sending, message: RefusedMessage, now: number): void {
+  refused(link: DaemonLink, sending: Sending, message: RefusedMessage, now: number): void {
     const { code, sentence, clock, effect } = message;
     this.clock.update(link, clock, sending.writtenAt, now);
     const detail = `${code}: ${sentence}`;
@@ -289,12 +289,12 @@ export class Fleet implements LinkOwner {
     this.session.failed(sending.index, sending.batch, failure.at);
   }
 
-  connectionFailed(_link: Link, now: number): void {
+  connectionFailed(_link: DaemonLink, now: number): void {
     this.#decide(now);
     if (this.isUnreachable) this.#owner.unreachable(now);
   }
 
-  othersAnsweredSince(link: Link, time: number): boolean {
+  othersAnsweredSince(link: DaemonLink, time: number): boolean {
     return this.links.some((other) => other !== link && other.lastAnswerAt > time);
   }
 
@@ -311,8 +311,8 @@ export class Fleet implements LinkOwner {
     batch.delivered(sending, call, now);
   }
 
-  #link(sending: Sending): Link {
-    return this.links[sending.index] as Link;
+  #link(sending: Sending): DaemonLink {
+    return this.links[sending.index] as DaemonLink;
   }
 
   /** Whether every daemon is in its backoff. */
@@ -359,17 +359,17 @@ export interface FleetOwner {
  */
 class RefusedBatches {
   readonly #votes: ClusterVotes;
-  readonly #links: readonly Link[];
+  readonly #links: readonly DaemonLink[];
   readonly #owner: FleetOwner;
-  readonly #alarm: Alarm;
+  readonly #timer: DeadlineTimer;
   /** The held batches, each with the time at which it is reconsidered even if no daemon has answered by then. */
   readonly #held = new Map<SentBatch, number>();
 
-  constructor(votes: ClusterVotes, links: readonly Link[], owner: FleetOwner, alarm: Alarm) {
+  constructor(votes: ClusterVotes, links: readonly DaemonLink[], owner: FleetOwner, timer: DeadlineTimer) {
     this.#votes = votes;
     this.#links = links;
     this.#owner = owner;
-    this.#alarm = alarm;
+    this.#timer = timer;
   }
 
   /** Holds a batch that a daemon has refused. The caller then calls `reconsider`. */
@@ -377,7 +377,7 @@ class RefusedBatches {
     if (this.#held.has(batch)) return;
     const until = Math.min(now + MISS_LINGER_MS, batch.deadline);
     this.#held.set(batch, until);
-    this.#alarm.ringBy(until);
+    this.#timer.wakeBy(until);
   }
 
   /** Decides whether a held batch is signed again, fails, or waits for the remaining daemons. */
@@ -424,8 +424,8 @@ class RefusedBatches {
     return this.#votes.conflict === null && envelope?.cluster === this.#votes.cluster;
   }
 
-  #linkOf({ index }: Sending): Link {
-    return this.#links[index] as Link;
+  #linkOf({ index }: Sending): DaemonLink {
+    return this.#links[index] as DaemonLink;
   }
 
   #signAgain(batch: SentBatch): void {

@@ -13,11 +13,11 @@ import type { Sending, SentBatch, SignedEnvelope, Version1Path } from "../calls/
 import type { Environment } from "../shared/client-environment.js";
 import { callLabel, tooLong } from "../shared/command-labels.js";
 import type { CommandKind } from "../shared/commands.js";
-import type { Alarm } from "../shared/deadline-timer.js";
+import type { DeadlineTimer } from "../shared/deadline-timer.js";
 import { DbsyncError, type ErrorCode } from "../shared/errors.js";
 import type { FrameTracer } from "../shared/frame-tracer.js";
 import type { Seal, Sealer } from "../shared/sealer.js";
-import { Batch, type BatchOwner, type SignedBatch } from "./call-batch.js";
+import { type BatchOwner, CallBatch, type SignedBatch } from "./call-batch.js";
 import type { FleetSettings } from "./daemon-link.js";
 import { Fleet, type FleetOwner } from "./fleet.js";
 import { isSigning } from "./signing-terms.js";
@@ -51,18 +51,18 @@ export class Outbox implements BatchOwner, FleetOwner {
   readonly fleet: Fleet;
   readonly #owner: OutboxOwner;
   readonly #environment: Environment;
-  readonly #alarm: Alarm;
+  readonly #timer: DeadlineTimer;
   readonly #sealer: Sealer;
   readonly #settings: FleetSettings;
   /** The unsigned batches in the order of their calls. Only the last one may still grow. */
-  #waiting: Batch[] = [];
+  #waiting: CallBatch[] = [];
   #waitingCalls = 0;
   #waitingBytes = 0;
   #isSigning = false;
   #isFlushPlanned = false;
   #signedAt = Number.NEGATIVE_INFINITY;
   /** The batches with unsettled calls. */
-  readonly #live = new Set<Batch>();
+  readonly #live = new Set<CallBatch>();
   /** The signed batches that no daemon has answered. */
   readonly #unanswered = new Set<SentBatch>();
   #isClosed = false;
@@ -71,7 +71,7 @@ export class Outbox implements BatchOwner, FleetOwner {
   constructor(parts: {
     owner: OutboxOwner;
     environment: Environment;
-    alarm: Alarm;
+    timer: DeadlineTimer;
     sealer: Sealer;
     settings: FleetSettings;
     version1: readonly Version1Path[];
@@ -80,7 +80,7 @@ export class Outbox implements BatchOwner, FleetOwner {
   }) {
     this.#owner = parts.owner;
     this.#environment = parts.environment;
-    this.#alarm = parts.alarm;
+    this.#timer = parts.timer;
     this.#sealer = parts.sealer;
     this.#settings = parts.settings;
     this.fleet = new Fleet({ ...parts, isSigned: isSigning(parts.sealer), owner: this });
@@ -144,7 +144,7 @@ export class Outbox implements BatchOwner, FleetOwner {
   }
 
   /** Returns the options of a call's envelope. A call on which members may have to decide has its own envelope. */
-  #optionsOf(call: PendingCall, commandKind: CommandKind): Batch["options"] {
+  #optionsOf(call: PendingCall, commandKind: CommandKind): CallBatch["options"] {
     const { envelope } = call.settings;
     const { cluster, isDeciding, hasGreeted } = this.fleet;
     const mayDecide = cluster === "" || isDeciding || !hasGreeted;
@@ -152,11 +152,15 @@ export class Outbox implements BatchOwner, FleetOwner {
   }
 
   /** Resends, unchanged, an envelope that an earlier page or process has signed. */
-  resume(calls: readonly PendingCall[], { commandKind, options, envelope }: SignedBatch, now: number): Batch {
+  resume(
+    calls: readonly PendingCall[],
+    { commandKind, options, envelope }: SignedBatch,
+    now: number,
+  ): CallBatch {
     const batch = this.#begin(commandKind, options);
     for (const call of calls) {
       batch.add(call);
-      this.#alarm.ringBy(call.deadline, now);
+      this.#timer.wakeBy(call.deadline, now);
     }
     batch.envelope = envelope;
     batch.close(now);
@@ -187,7 +191,7 @@ export class Outbox implements BatchOwner, FleetOwner {
     for (const batch of this.#waiting.splice(0)) this.#discard(batch, now);
   }
 
-  settled(batch: Batch, calls: number): void {
+  settled(batch: CallBatch, calls: number): void {
     if (batch.unsettled === 0) {
       this.#live.delete(batch);
       this.#owner.done(batch);
@@ -224,7 +228,7 @@ export class Outbox implements BatchOwner, FleetOwner {
    * Whether a batch may be signed: the cluster is known and, if members may have to decide on it, a daemon has reported
    * whether they do.
    */
-  #maySign({ options }: Batch): boolean {
+  #maySign({ options }: CallBatch): boolean {
     const { cluster, hasGreeted } = this.fleet;
     return cluster !== "" && (hasGreeted || options?.decide !== true);
   }
@@ -236,7 +240,7 @@ export class Outbox implements BatchOwner, FleetOwner {
   }
 
   unreachable(now: number): void {
-    if (this.#settings.isPatient) this.#alarm.ringBy(this.nextTick());
+    if (this.#settings.isPatient) this.#timer.wakeBy(this.nextTick());
     else for (const batch of [...this.#waiting]) if (!this.#maySign(batch)) this.fleet.abandon(batch, now);
     this.#planFlush();
   }
@@ -286,17 +290,17 @@ export class Outbox implements BatchOwner, FleetOwner {
 
   #isInPace(now: number): boolean {
     if (this.#unanswered.size < UNANSWERED_MAX || now >= this.#signedAt + PACE_MS) return true;
-    this.#alarm.ringBy(this.#signedAt + PACE_MS);
+    this.#timer.wakeBy(this.#signedAt + PACE_MS);
     return false;
   }
 
   #shift(): void {
-    const batch = this.#waiting.shift() as Batch;
+    const batch = this.#waiting.shift() as CallBatch;
     this.#waitingCalls -= batch.units;
     this.#waitingBytes -= batch.bytes;
   }
 
-  #sign(batch: Batch, now: number): void {
+  #sign(batch: CallBatch, now: number): void {
     const sealer = this.#sealer;
     const isIdle = this.#unanswered.size === 0;
     const { cluster } = this.fleet;
@@ -333,22 +337,22 @@ export class Outbox implements BatchOwner, FleetOwner {
     );
   }
 
-  #offer(batch: Batch, now: number): void {
+  #offer(batch: CallBatch, now: number): void {
     this.#owner.signed(batch);
     this.fleet.offer(batch, now);
   }
 
-  #begin(commandKind: CommandKind, options: Batch["options"]): Batch {
+  #begin(commandKind: CommandKind, options: CallBatch["options"]): CallBatch {
     const number = ++this.#batches;
-    const parts = { owner: this, alarm: this.#alarm, addresses: this.#settings.addresses };
-    const batch = new Batch({ ...parts, commandKind, options, number });
+    const parts = { owner: this, timer: this.#timer, addresses: this.#settings.addresses };
+    const batch = new CallBatch({ ...parts, commandKind, options, number });
     this.#live.add(batch);
     this.#owner.started(batch.sendings.length);
     return batch;
   }
 
   /** Discards a batch whose calls have settled, or that no daemon receives as an envelope. */
-  #discard(batch: Batch, now: number): void {
+  #discard(batch: CallBatch, now: number): void {
     this.#unanswered.delete(batch);
     batch.close(now);
     for (const sending of batch.sendings) {
@@ -414,7 +418,7 @@ interface Draft {
  * @param session  the write to name in `after`, unless the caller has named one, or null if there is none
  */
 function draftOf(
-  batch: Batch,
+  batch: CallBatch,
   header: { key: ByteString; cluster: ByteString; at: number; seq: number; nonce: ByteString },
   session: ByteString | null,
 ): Draft {
