@@ -11,7 +11,7 @@ import type {
 import type { Work } from "../../net/process/background-work.js";
 import type { OrderKey } from "../../timeline/entries/entry.js";
 import type { MemberConnection } from "./connections/member-connection.js";
-import type { IncomingBatch, Intake, Sender } from "./exchange/entry-intake.js";
+import type { EntryIntake, IncomingBatch, Sender } from "./exchange/entry-intake.js";
 import { type EntrySpreading, type OfferPace, parts, type Receiver } from "./exchange/entry-spreading.js";
 import { MemberOutbox } from "./exchange/member-outbox.js";
 import { type Reconciled, Reconciling } from "./exchange/reconciling.js";
@@ -33,7 +33,7 @@ import { totalsOf } from "./shared/entry-totals.js";
 export interface MemberShared {
   readonly cluster: ClusterState;
   readonly spreading: EntrySpreading;
-  readonly intake: Intake;
+  readonly intake: EntryIntake;
   readonly clock: OwnClock;
   readonly missing: MissingEntries;
   readonly reports: ReportTable;

@@ -18,7 +18,7 @@ import type { Entry, FlushedEntry, OrderKey } from "../../timeline/entries/entry
 import { CatchingUp, Joining } from "./catching-up-state.js";
 import type { MemberConnection } from "./connections/member-connection.js";
 import { DecisionMaking } from "./decisions/decision-making.js";
-import { Intake, type QuarantineFigures } from "./exchange/entry-intake.js";
+import { EntryIntake, type QuarantineFigures } from "./exchange/entry-intake.js";
 import { EntrySpreading } from "./exchange/entry-spreading.js";
 import { oldestSpread } from "./exchange/replication-states.js";
 import { CommonDate } from "./finality/common-date.js";
@@ -56,7 +56,7 @@ export class Peering implements RosterEvents {
   readonly #cluster: ClusterState<Member>;
   readonly #roster: Roster;
   readonly #spreading: EntrySpreading;
-  readonly #intake: Intake;
+  readonly #intake: EntryIntake;
   readonly #clock: OwnClock;
   readonly #reports: ReportTable;
   readonly #stable: StablePoint;
@@ -83,7 +83,7 @@ export class Peering implements RosterEvents {
     this.#roster = roster;
     this.channelMessages = new ChannelMessages(cluster);
     this.#spreading = new EntrySpreading(cluster);
-    this.#intake = new Intake(cluster, this.#spreading.states);
+    this.#intake = new EntryIntake(cluster, this.#spreading.states);
     this.#clock = new OwnClock(cluster);
     this.#reports = new ReportTable(cluster);
     this.#stable = new StablePoint(cluster, this.#reports);

@@ -61,7 +61,7 @@ interface Checked {
   readonly unknown: number;
 }
 
-export class Intake {
+export class EntryIntake {
   readonly quarantine: Quarantine;
   readonly #cluster: ClusterState;
   readonly #states: ReplicationStates;
@@ -214,11 +214,11 @@ export class Intake {
 
   /** Notifies the member of entries that this daemon already had, once they are on disk. */
   #acknowledgeStored(orderKeys: readonly OrderKey[], sender: Sender): void {
-    const [states, peering] = [this.#states, this.#cluster];
+    const [states, cluster] = [this.#states, this.#cluster];
     for (const orderKey of orderKeys) {
       const state = states.of(orderKey);
       state.has |= sender.bit;
-      state.isFlushed ||= peering.timeline.read(orderKey) !== null;
+      state.isFlushed ||= cluster.timeline.read(orderKey) !== null;
       if (state.isFlushed) sender.acknowledge(orderKey);
       else state.pendingAcks |= sender.bit;
     }

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
+  EntryIntake,
   type IncomingBatch,
-  Intake,
   type Sender,
 } from "../../../../../daemon/cluster/peers/exchange/entry-intake.js";
 import { ReplicationStates } from "../../../../../daemon/cluster/peers/exchange/replication-states.js";
@@ -65,7 +65,7 @@ function push(count: number, signatureThreads: SignatureThreads | null = null, v
     checkEntry: (body) => byBody.get(body.toString("latin1")) as Entry,
     slices: new BackgroundWork({ ...clocks, defer: soon, milliseconds: 1 }),
   });
-  const intake = new Intake(cluster, new ReplicationStates(PEERING_LIMITS, () => false));
+  const intake = new EntryIntake(cluster, new ReplicationStates(PEERING_LIMITS, () => false));
   const batch: IncomingBatch = { pending: 0, isRead: false, changed: () => {} };
   const packed = writeEntries(entries);
   const message = {
