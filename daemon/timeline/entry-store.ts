@@ -8,10 +8,10 @@ import { dateText, hexOf } from "../../protocol/version-2/envelope.js";
 import { DigestIndex, type DigestSet } from "./compare/digest-index.js";
 import type { DiskFailure } from "./disk-failure.js";
 import {
+  type AddedEntry,
   compareEntries,
   compareOrderKeys,
   type Entry,
-  type FlushedEntry,
   firstOrderKeyBytes,
   type OrderKey,
   orderKeyOf,
@@ -175,9 +175,9 @@ export class EntryStore {
     const mark = this.making?.invalidateFrom(envelope.at) ?? null;
     const { storage } = this.#parts;
     const values: (readonly [Buffer, Buffer])[] = [];
-    const added: FlushedEntry[] = [];
+    const added: AddedEntry[] = [];
     for (const entry of entries) {
-      const orderKey = flushedEntry(entry);
+      const orderKey = addedEntry(entry);
       if (orderKey.at > this.#recentFrom) this.#recent.add(orderKey);
       this.#unflushed.set(entry.id, orderKey);
       this.#damaged.delete(entry.id);
@@ -214,7 +214,7 @@ export class EntryStore {
     this.flushing = null;
   }
 
-  async #whenSynced(entries: readonly FlushedEntry[], from: ByteString | null): Promise<void> {
+  async #whenSynced(entries: readonly AddedEntry[], from: ByteString | null): Promise<void> {
     try {
       await this.#parts.storage.synced();
     } catch (problem) {
@@ -224,7 +224,7 @@ export class EntryStore {
     this.#synced(entries, from);
   }
 
-  #synced(entries: readonly FlushedEntry[], from: ByteString | null): void {
+  #synced(entries: readonly AddedEntry[], from: ByteString | null): void {
     for (const entry of entries) {
       this.#unflushed.delete(entry.id);
       // A refold may already have found the entry damaged on disk. Then the index does not count it until a member has
@@ -377,7 +377,7 @@ export class EntryStore {
 }
 
 /** Returns the part of an entry that stays in memory while the entry is being flushed. */
-export function flushedEntry(entry: Entry): FlushedEntry {
+export function addedEntry(entry: Entry): AddedEntry {
   const { at, seq } = entry.envelope;
   return { at, seq, id: entry.id, ring: isRingEntry(entry.envelope) ? entry : null };
 }

@@ -5,7 +5,7 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { KeyRing } from "../store/key-ring.js";
 import type { OpenDeadLetters } from "./dead-letters.js";
-import type { Entry, FlushedEntry, OrderKey } from "./entries/entry.js";
+import type { AddedEntry, Entry, OrderKey } from "./entries/entry.js";
 import type { Storage } from "./entries/storage.js";
 import type { TimelineLogger } from "./entries/timeline-logger.js";
 import type { FoldedEntry, UnitAnswer } from "./fold/fold.js";
@@ -15,7 +15,7 @@ import type { SnapshotParts } from "./snapshots/snapshot-schedule.js";
 
 export interface TimelineHandlers {
   /** Called when entries are on disk. @param from  the member that sent them, or null for a client */
-  flushed(entries: readonly FlushedEntry[], from: ByteString | null): void;
+  flushed(entries: readonly AddedEntry[], from: ByteString | null): void;
   /** Called when entries of members have become part of the state. @param answered  the entries whose answers are known */
   folded(entries: readonly Entry[], answered: readonly FoldedEntry[]): void;
   /** Called when the disk has failed. The timeline accepts no entries after that. */

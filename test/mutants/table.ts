@@ -319,7 +319,7 @@ export const mutants: readonly Mutant[] = [
     name: "members are notified before an entry is on disk",
     file: "daemon/timeline/entry-store.js",
     find: "storage.put(values,",
-    replace: "this.#parts.handlers.flushed(entries.map(flushedEntry), from); storage.put(values,",
+    replace: "this.#parts.handlers.flushed(entries.map(addedEntry), from); storage.put(values,",
     from: 15,
   },
   {

@@ -14,7 +14,7 @@ import type { DaemonState, Hello } from "../../../protocol/version-2/messages-v2
 import { BackgroundWork } from "../../net/process/background-work.js";
 import { LogThrottle } from "../../net/process/log-throttle.js";
 import type { PeerAddress } from "../../options/peer-address.js";
-import type { Entry, FlushedEntry, OrderKey } from "../../timeline/entries/entry.js";
+import type { AddedEntry, Entry, OrderKey } from "../../timeline/entries/entry.js";
 import { CatchingUp, Joining } from "./catching-up-state.js";
 import type { MemberConnection } from "./connections/member-connection.js";
 import { DecisionMaking } from "./decisions/decision-making.js";
@@ -277,7 +277,7 @@ export class Peering implements RosterEvents {
   }
 
   /** Called when entries are on disk. @param from  the member that sent them, or null for clients */
-  flushed(entries: readonly FlushedEntry[], from: ByteString | null): void {
+  flushed(entries: readonly AddedEntry[], from: ByteString | null): void {
     const sender = from === null ? null : (this.#cluster.members.get(from) ?? null);
     // A daemon that is alone offers none of its clients' entries, because a daemon that connects later compares all
     // entries.

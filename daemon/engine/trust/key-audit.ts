@@ -5,7 +5,7 @@ import { dateText, hexOf } from "../../../protocol/version-2/envelope.js";
 import type { Environment } from "../../net/process/clock-and-randomness.js";
 import { type LineLog, LogThrottle } from "../../net/process/log-throttle.js";
 import { isKeyCommand, type KeyRecord } from "../../store/key-ring.js";
-import type { FlushedEntry } from "../../timeline/entries/entry.js";
+import type { AddedEntry } from "../../timeline/entries/entry.js";
 
 /** Maximum number of characters of a command in the log; a key in PEM and its rules are shorter. */
 const AUDITED_CHARS = 4096;
@@ -43,7 +43,7 @@ export class KeyAudit {
 }
 
 /** Logs the changes of the key ring in entries that another daemon sent. */
-export function logReceivedChanges(entries: readonly FlushedEntry[], log: Logger): void {
+export function logReceivedChanges(entries: readonly AddedEntry[], log: Logger): void {
   for (const { id, at, ring } of entries) {
     if (ring === null) continue;
     const { key, commands } = ring.envelope;

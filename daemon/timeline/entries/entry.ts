@@ -34,7 +34,7 @@ export interface OrderKey {
  * An entry that is being flushed or is on disk, without its parsed body. The parsed bodies of many entries with many
  * commands would take a lot of memory.
  */
-export interface FlushedEntry extends OrderKey {
+export interface AddedEntry extends OrderKey {
   /** The complete entry if it changes the key ring, otherwise null. */
   readonly ring: Entry | null;
 }

@@ -2,15 +2,15 @@
 
 import { DigestIndex } from "../../../../daemon/timeline/compare/digest-index.js";
 import {
+  type AddedEntry,
   type Entry,
-  type FlushedEntry,
   firstOrderKeyBytes,
   type OrderKey,
   orderKeyOf,
   writeOrderKey,
 } from "../../../../daemon/timeline/entries/entry.js";
 import { readEntry, writeValue } from "../../../../daemon/timeline/entries/stored-value.js";
-import { flushedEntry } from "../../../../daemon/timeline/entry-store.js";
+import { addedEntry } from "../../../../daemon/timeline/entry-store.js";
 import { MemoryStorage } from "../../../../daemon/timeline/memory-storage.js";
 import type { Timeline } from "../../../../daemon/timeline/timeline.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
@@ -63,7 +63,7 @@ export class FakeTimeline {
   raisedTo = 0;
   /** Whether the disk is blocked, so that nothing reaches it. */
   isStuck = false;
-  readonly #flushed: (entries: readonly FlushedEntry[], from: ByteString | null) => void;
+  readonly #flushed: (entries: readonly AddedEntry[], from: ByteString | null) => void;
   readonly #soon: (step: () => void) => void;
   #waiting: (() => void)[] = [];
 
@@ -77,7 +77,7 @@ export class FakeTimeline {
     return this as unknown as Timeline;
   }
 
-  flush(entries: readonly FlushedEntry[], from: ByteString | null): void {
+  flush(entries: readonly AddedEntry[], from: ByteString | null): void {
     this.#flushed(entries, from);
   }
 
@@ -135,7 +135,7 @@ export class FakeTimeline {
       this.storage.put(
         entries.map((entry) => [writeOrderKey(orderKeyOf(entry)), writeValue(entry.body, entry.signature)]),
       );
-      const flushed = entries.map(flushedEntry);
+      const flushed = entries.map(addedEntry);
       for (const entry of flushed) {
         this.unflushed.delete(entry.id);
         this.index.add(entry, entry.ring !== null);
