@@ -1,7 +1,7 @@
 /**
  * Remembers the ids and answers of received envelopes, so that no envelope is applied twice. An id is remembered until
- * its date has left the window. When ids are forgotten, the low watermark is raised to their dates. No envelope dated
- * at or before the low watermark is ever accepted, even if the clock is changed.
+ * its date has left the window. When ids are forgotten, the floor is raised to their dates. No envelope dated at or
+ * before the floor is ever accepted, even if the clock is changed.
  */
 
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -47,7 +47,7 @@ export interface SeenLimits {
 }
 
 export class SeenEnvelopes {
-  /** The low watermark. No envelope dated at or before it is accepted. */
+  /** The date at or before which no envelope is accepted. */
   floor: number;
   /** Replaced when the configuration is read again. */
   limits: SeenLimits;
@@ -98,7 +98,7 @@ export class SeenEnvelopes {
   /**
    * Makes room for one more id.
    * @param now  the daemon's clock
-   * @returns true if there is room, false if there is none, or the new low watermark if ids had to be forgotten
+   * @returns true if there is room, false if there is none, or the new floor if ids had to be forgotten
    */
   makeRoom(now: number): number | boolean {
     if (this.#size - this.#refused.total < this.limits.max) return true;
