@@ -110,7 +110,7 @@ export const semanticsMutants: readonly Mutant[] = [
   {
     name: "semantics: an unknown version is treated as the last known one",
     file: "daemon/timeline/fold/apply-unit.js",
-    find: "if (table === null)\n        return notApplied(unit);",
+    find: "if (table === null)\n        return unknownMeaning(unit);",
     replace: "if (table === null)\n        table = unit.table;",
     test: FOLD,
   },

@@ -51,7 +51,7 @@ export function applyUnit(
   database: Database,
   records: UndoRecord[],
 ): UnitAnswer {
-  if (table === null) return notApplied(unit);
+  if (table === null) return unknownMeaning(unit);
   unit.setTable(table);
   const refusal = verdictOn(unit, signer, ring);
   unit.isDenied = refusal !== null;
@@ -106,7 +106,7 @@ export function conditionsHold(
  * Returns the answer of a unit whose semantics version this release does not know: the state does not change, and no
  * client receives this answer.
  */
-export function notApplied(unit: FoldUnit): UnitAnswer {
+export function unknownMeaning(unit: FoldUnit): UnitAnswer {
   unit.isDenied = false;
   return answer(UNKNOWN_MEANING, "malformed", unit);
 }
@@ -142,7 +142,7 @@ export function applyToRing(unit: FoldUnit, ring: KeyRing): UnitAnswer {
   const { key, at, db } = envelope;
   ring.named.addOf(commands);
   // If this release does not know the semantics version, it may not know all names in the unit's rules either.
-  if (ring.table === null) return notApplied(unit);
+  if (ring.table === null) return unknownMeaning(unit);
   unit.setTable(ring.table);
   const known = ring.find(key);
   const refusal = verdictOn(unit, known, ring);

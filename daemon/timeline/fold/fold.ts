@@ -10,7 +10,7 @@ import { BudgetExceeded } from "../../store/keyspace/effort-budget.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
 import type { Semantics } from "../../store/semantics.js";
 import { compareOrderKeys, type Entry, firstOrderKey, type OrderKey, orderKeyOf } from "../entries/entry.js";
-import { applyOrdinary, applyUnit, notApplied, takeRecords, verdictOn } from "./apply-unit.js";
+import { applyOrdinary, applyUnit, takeRecords, unknownMeaning, verdictOn } from "./apply-unit.js";
 import type { ChangedKeys } from "./changed-keys.js";
 import {
   type Arrival,
@@ -244,7 +244,7 @@ export class Fold {
   #pass(units: readonly FoldUnit[]): void {
     for (const unit of units) {
       if (unit.kind === "ring") continue;
-      unit.answer = notApplied(unit);
+      unit.answer = unknownMeaning(unit);
       this.#hasPassed = true;
     }
   }
