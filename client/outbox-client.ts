@@ -3,7 +3,7 @@
  * call is signed only once. A `ClientHost` supplies what differs between a process of Node and a page.
  */
 import type { ByteString } from "../protocol/byte-string.js";
-import { hexOf, orderKey, UNIT_COMMANDS_MAX } from "../protocol/version-2/envelope.js";
+import { hexOf, UNIT_COMMANDS_MAX, unitOrderKey } from "../protocol/version-2/envelope.js";
 import { type CallParts, PendingCall, type ReplyHandlers } from "./calls/pending-call.js";
 import type { CallingClient } from "./client.js";
 import type { ChannelEvent, ChannelInput, KeyInput, ListenOptions, WatchEvent } from "./live/live-events.js";
@@ -147,7 +147,7 @@ export class OutboxClient implements CallingClient {
 
   get lastWrite(): string | null {
     const last = this.#outbox?.fleet.lastWrite ?? null;
-    return last === null ? null : hexOf(orderKey(last.at, last.seq, last.id, last.index));
+    return last === null ? null : hexOf(unitOrderKey(last.at, last.seq, last.id, last.index));
   }
 
   /** Whether sendings are pending, including those of settled calls. */

@@ -6,7 +6,7 @@
  * caught up. Source: docs/consistency.md "Your own writes".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { orderKey } from "../../protocol/version-2/envelope.js";
+import { unitOrderKey } from "../../protocol/version-2/envelope.js";
 import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
 import type { SentBatch, SignedEnvelope } from "../calls/sending.js";
 
@@ -107,7 +107,7 @@ export class ConsistencySession {
     this.#hasTimeline[daemon] = hasTimeline;
     if (!hasTimeline || this.#last === null) return;
     const { at, seq, id, index, answeredAt } = this.#last;
-    this.#missed[daemon] = { at, seq, orderKey: orderKey(at, seq, id, index), answeredAt };
+    this.#missed[daemon] = { at, seq, orderKey: unitOrderKey(at, seq, id, index), answeredAt };
   }
 
   /** Records that a daemon is not connected. It may restart or pause before the next connection. */
@@ -131,7 +131,7 @@ export class ConsistencySession {
     const { at, seq, id } = envelope;
     const missed = writes[daemon];
     if (missed != null && (missed.at > at || (missed.at === at && missed.seq >= seq))) return;
-    writes[daemon] = { at, seq, orderKey: orderKey(at, seq, id, units - 1), answeredAt: now };
+    writes[daemon] = { at, seq, orderKey: unitOrderKey(at, seq, id, units - 1), answeredAt: now };
   }
 }
 

@@ -489,8 +489,8 @@ function readChoice(reader: RespReader): Choice {
   return choice;
 }
 
-/** Returns the position of a unit in the total order. Positions are compared as bytes. */
-export function orderKey(at: number, seq: number, id: ByteString, index: number): ByteString {
+/** Returns the order key of a unit: its entry's order key and its index, 46 bytes. Order keys are compared as bytes. */
+export function unitOrderKey(at: number, seq: number, id: ByteString, index: number): ByteString {
   const head = Buffer.allocUnsafe(10);
   head.writeBigUInt64BE(BigInt(at));
   head.writeUInt16BE(seq, 8);

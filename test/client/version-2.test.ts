@@ -16,7 +16,7 @@ import { FrameParser, writeFrame } from "../../protocol/frame.js";
 import { error, type Reply } from "../../protocol/reply.js";
 import { RespReader } from "../../protocol/resp/resp-reader.js";
 import { writeCommand } from "../../protocol/resp/resp-writer.js";
-import { hexOf, orderKey } from "../../protocol/version-2/envelope.js";
+import { hexOf, unitOrderKey } from "../../protocol/version-2/envelope.js";
 import { writeRefused } from "../../protocol/version-2/messages-v2.js";
 import { until } from "../support/until.js";
 import { FakeServer } from "./fake-server.js";
@@ -184,7 +184,7 @@ test("header options are in the envelope's header, and require a separate envelo
   await client.send("SET a 1");
   const [first] = daemon.daemon.applied;
   const { at = 0, seq = 0 } = first?.envelope ?? {};
-  const after = hexOf(orderKey(at, seq, first?.id ?? "", 0));
+  const after = hexOf(unitOrderKey(at, seq, first?.id ?? "", 0));
   assert.equal(client.lastWrite, after);
   const writer = "0a".repeat(36);
   await Promise.all([

@@ -17,10 +17,10 @@ import {
   bytesOfHex,
   type HeaderFields,
   hexOf,
-  orderKey,
   readBody,
   signedBytes,
   signerOf,
+  unitOrderKey,
 } from "../../protocol/version-2/envelope.js";
 import { writeBody } from "../../protocol/version-2/envelope-body.js";
 import {
@@ -120,7 +120,7 @@ describe("Every good vector", () => {
       const defaults = { db: 0, multi: false, units: null, decide: false, decided: null, ...absent };
       assert.deepEqual(readBody(body), { ...defaults, ...fields, commands });
       for (const [index, key] of vector.orderKeys.entries())
-        assert.equal(hexOf(orderKey(fields.at, fields.seq, id, index)), key);
+        assert.equal(hexOf(unitOrderKey(fields.at, fields.seq, id, index)), key);
       const message = readClientMessage(
         Buffer.from(writeCommandMessage(byteString(vector.body), byteString(vector.signature)), "latin1"),
       );

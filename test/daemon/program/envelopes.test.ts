@@ -8,7 +8,7 @@ import { after, test } from "node:test";
 import { MemoryBackend } from "../../../daemon/engine/backends/memory-backend.js";
 import { realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
 import { bulk, integer, NIL, NIL_ARRAY, OK, type Reply, status } from "../../../protocol/reply.js";
-import { orderKey, unitId } from "../../../protocol/version-2/envelope.js";
+import { unitId, unitOrderKey } from "../../../protocol/version-2/envelope.js";
 import { amount } from "../../support/amount.js";
 import { EnvelopeClient, frameOf, makeKeyPair, signBody } from "../../support/envelope-client.js";
 import { RawClient } from "../../support/raw-client.js";
@@ -194,7 +194,7 @@ test("`after` waits for another envelope, and is refused immediately if that env
   const { client, open, daemon } = await start();
   const at = Date.now();
   const first = client.sign([["SET", "k", "1"]], { at });
-  const after = orderKey(at, 0, first.id, 0);
+  const after = unitOrderKey(at, 0, first.id, 0);
   const second = client.sign([["GET", "k"]], { after });
   client.raw.send(second.frame);
   client.raw.send(second.frame);
@@ -204,9 +204,9 @@ test("`after` waits for another envelope, and is refused immediately if that env
     const message = await client.next();
     assert.deepEqual(message?.kind === "result" && message.replies, [bulk("1")]);
   }
-  const before = await client.ask([["PING"]], { after: orderKey(at - 60_000, 0, "x".repeat(32), 0) });
+  const before = await client.ask([["PING"]], { after: unitOrderKey(at - 60_000, 0, "x".repeat(32), 0) });
   assert.equal(before.kind === "refused" && before.code, "not-yet");
-  client.raw.send(client.sign([["PING"]], { after: orderKey(Date.now(), 0, "x".repeat(32), 0) }).frame);
+  client.raw.send(client.sign([["PING"]], { after: unitOrderKey(Date.now(), 0, "x".repeat(32), 0) }).frame);
   await other.replies([["PING"]]);
   daemon.pipeline.stop();
   const never = await client.next();

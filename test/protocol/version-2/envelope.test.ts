@@ -9,12 +9,12 @@ import {
   envelopeOf,
   type HeaderFields,
   NO_CHOICES,
-  orderKey,
   readBody,
   signedBytes,
   signedPieces,
   signerOf,
   unitId,
+  unitOrderKey,
 } from "../../../protocol/version-2/envelope.js";
 import { writeBody, writeSigned } from "../../../protocol/version-2/envelope-body.js";
 import { amount } from "../../support/amount.js";
@@ -201,12 +201,12 @@ test("the pieces that are hashed one by one add up to the signed bytes, for byte
 test("order keys sort as bytes by date, then seq, then id, then index", () => {
   const id = (digit: string) => digit.repeat(32);
   const keys = [
-    orderKey(1, 65535, id("z"), 9),
-    orderKey(2, 0, id("b"), 9),
-    orderKey(2, 1, id("a"), 0),
-    orderKey(2, 1, id("a"), 256),
-    orderKey(2, 1, id("b"), 0),
-    orderKey(2 ** 40, 0, id("a"), 0),
+    unitOrderKey(1, 65535, id("z"), 9),
+    unitOrderKey(2, 0, id("b"), 9),
+    unitOrderKey(2, 1, id("a"), 0),
+    unitOrderKey(2, 1, id("a"), 256),
+    unitOrderKey(2, 1, id("b"), 0),
+    unitOrderKey(2 ** 40, 0, id("a"), 0),
   ];
   assert.deepEqual([...keys].sort(), keys);
   assert.ok(keys.every((key) => key.length === 46));
