@@ -497,6 +497,16 @@ export function unitOrderKey(at: number, seq: number, id: ByteString, index: num
   return bytesOf(head) + unitId(id, index);
 }
 
+/** Returns the order key of a unit's entry. @param orderKey  from `unitOrderKey` */
+export function entryKeyOf(orderKey: ByteString): Pick<EnvelopeHeader, "at" | "seq"> & { id: ByteString } {
+  const head = Buffer.from(orderKey.slice(0, 10), "latin1");
+  return {
+    at: Number(head.readBigUInt64BE()),
+    seq: head.readUInt16BE(8),
+    id: orderKey.slice(10, ENTRY_ORDER_KEY_BYTES),
+  };
+}
+
 /** Returns the id of a unit: the envelope's id and the index in it. */
 export function unitId(id: ByteString, index: number): ByteString {
   if (index >= COMMANDS_MAX) return id + indexBytes(index);

@@ -6,7 +6,13 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { MalformedFrame } from "../../../protocol/errors.js";
-import { type Envelope, NO_KEY, readBody, signedPieces } from "../../../protocol/version-2/envelope.js";
+import {
+  type Envelope,
+  entryKeyOf,
+  NO_KEY,
+  readBody,
+  signedPieces,
+} from "../../../protocol/version-2/envelope.js";
 import { readHead } from "../../../protocol/version-2/envelope-head.js";
 import type { CommandMessage, EnvelopeDate, Wait } from "../../../protocol/version-2/messages-v2.js";
 import { codeFor } from "../../store/family-code.js";
@@ -251,7 +257,7 @@ export class Pipeline {
       this.#makeRoom(accepted);
     if (refusal !== null) return refusal;
     const { after } = accepted.envelope;
-    const isReady = after === null || this.#hasApplied(parseOrderKey(after));
+    const isReady = after === null || this.#hasApplied(entryKeyOf(after));
     return this.#remember(accepted, isReady ? this.#apply(accepted) : this.#applyAfter(accepted, after));
   }
 
@@ -348,7 +354,7 @@ export class Pipeline {
 
   /** Waits until the entry that `after` names is applied. Returns false if it was not applied in time. */
   async #arrives(after: ByteString, { envelope, message }: AcceptedEnvelope): Promise<boolean> {
-    const orderKey = parseOrderKey(after);
+    const orderKey = entryKeyOf(after);
     if (this.#hasApplied(orderKey)) return true;
     if (!this.recording.mayArrive(orderKey, this.seen)) return false;
     return (
@@ -383,17 +389,6 @@ const UNLIMITED = { id: NO_KEY, rate: 0 };
 
 const FORGOTTEN_EARLY =
   "the limit --max-remembered is reached: from now on, envelopes dated before `takesFrom` are refused";
-
-const SEQ_AT = 8;
-const ID_AT = 10;
-const ID_END = 42;
-
-/** @param orderKey  46 bytes */
-function parseOrderKey(orderKey: ByteString): OrderKey {
-  const bytes = Buffer.from(orderKey, "latin1");
-  const [at, seq] = [Number(bytes.readBigUInt64BE()), bytes.readUInt16BE(SEQ_AT)];
-  return { at, seq, id: orderKey.slice(ID_AT, ID_END) };
-}
 
 interface Bucket {
   tokens: number;

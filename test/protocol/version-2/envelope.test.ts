@@ -6,6 +6,7 @@ import { MalformedFrame } from "../../../protocol/errors.js";
 import { writeBulk, writeCommand } from "../../../protocol/resp/resp-writer.js";
 import {
   bodyOf as bodyOfSigned,
+  entryKeyOf,
   envelopeOf,
   type HeaderFields,
   NO_CHOICES,
@@ -210,6 +211,13 @@ test("order keys sort as bytes by date, then seq, then id, then index", () => {
   ];
   assert.deepEqual([...keys].sort(), keys);
   assert.ok(keys.every((key) => key.length === 46));
+  assert.deepEqual(
+    keys.slice(-2).map((key) => entryKeyOf(key)),
+    [
+      { at: 2, seq: 1, id: id("b") },
+      { at: 2 ** 40, seq: 0, id: id("a") },
+    ],
+  );
   assert.equal(unitId(id("a"), 0x01020304).slice(32), "\x01\x02\x03\x04");
   for (const again of [1, 2])
     assert.deepEqual([again, unitId(id("a"), 0x0102)], [again, `${id("a")}\0\0\x01\x02`]);
