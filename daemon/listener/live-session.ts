@@ -12,7 +12,7 @@ import { writeEvent, writeRefused } from "../../protocol/version-2/messages-v2.j
 import { refusalText } from "../engine/answers/refusals.js";
 import type { ChannelKind, Message, Subscriber } from "../engine/channels/channels.js";
 import type { KeyWatcher, RemovalCause, WatchKind } from "../engine/channels/key-watchers.js";
-import type { AcceptedEnvelope, UnitListener } from "../engine/pipeline/apply-units.js";
+import type { UnitListener, VerifiedEnvelope } from "../engine/pipeline/apply-units.js";
 import type { ClientConnection } from "../net/connections/client-connection.js";
 import type { KeyRecord, KeyRing } from "../store/key-ring.js";
 import { refusalOf } from "../store/unit-permission.js";
@@ -62,14 +62,14 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
     return this.#subscriptions.size === 0;
   }
 
-  listen(accepted: AcceptedEnvelope, ring: KeyRing | null): readonly Reply[] {
-    const { envelope, signer } = accepted;
+  listen(verified: VerifiedEnvelope, ring: KeyRing | null): readonly Reply[] {
+    const { envelope, signer } = verified;
     // Without `only`, an attacker could replay the same bytes to another daemon and subscribe there.
     if (envelope.only === null) return envelope.commands.map(() => FOR_ONE);
     if (this.#record !== null && this.#record.id !== signer?.id)
       return envelope.commands.map(() => OTHER_KEY);
     this.#record = (signer === null ? null : ring?.find(signer.id)) ?? signer;
-    return envelope.commands.map((argv) => this.#take(argv, accepted, ring));
+    return envelope.commands.map((argv) => this.#take(argv, verified, ring));
   }
 
   receive(message: Message): void {
@@ -106,7 +106,7 @@ export class LiveSession implements Subscriber, KeyWatcher, UnitListener {
     this.bytes = 0;
   }
 
-  #take(argv: readonly ByteString[], { envelope }: AcceptedEnvelope, ring: KeyRing | null): Reply {
+  #take(argv: readonly ByteString[], { envelope }: VerifiedEnvelope, ring: KeyRing | null): Reply {
     const command = subscriptionCommandOf(argv);
     if (command === null) return NOT_A_SUBSCRIPTION;
     const { db } = envelope;

@@ -28,7 +28,7 @@ import {
 } from "../../daemon/engine/answers/request.js";
 import { finalResultOf, type ReadStatus } from "../../daemon/engine/answers/result-writer.js";
 import type { KeyChangeObservers } from "../../daemon/engine/backends/key-change-observers.js";
-import type { AcceptedEnvelope } from "../../daemon/engine/pipeline/apply-units.js";
+import type { VerifiedEnvelope } from "../../daemon/engine/pipeline/apply-units.js";
 import { Histogram } from "../../daemon/net/process/histogram.js";
 import { ORDER_WINDOW } from "../../daemon/options/timeline-values.js";
 import type { KeyRing } from "../../daemon/store/key-ring.js";
@@ -134,9 +134,9 @@ export class OrderRecorder extends RecordingBase {
   /** Does nothing: the other daemons receive the entry from the stream. */
   sendToPeers(): void {}
 
-  protected take(taken: AcceptedEnvelope, readStatus: ReadStatus): Answered {
-    const { id, maxReplyBytes } = taken;
-    const outcome = this.#add(entryOf(taken), null);
+  protected take(verified: VerifiedEnvelope, readStatus: ReadStatus): Answered {
+    const { id, maxReplyBytes } = verified;
+    const outcome = this.#add(entryOf(verified), null);
     if (!(outcome instanceof Promise)) return outcome;
     return outcome.then((answer) =>
       isRefusal(answer) ? answer : finalResultOf(id, answer, { maxReplyBytes, readStatus }),
@@ -193,8 +193,8 @@ export class OrderRecorder extends RecordingBase {
   }
 
   /** Answers a client's envelope that another daemon has already added to the stream. */
-  protected async storedAnswer(taken: AcceptedEnvelope): Promise<EnvelopeAnswer> {
-    return (await this.memberAnswers.find(taken)) ?? answerNotStored(taken.id);
+  protected async storedAnswer(verified: VerifiedEnvelope): Promise<EnvelopeAnswer> {
+    return (await this.memberAnswers.find(verified)) ?? answerNotStored(verified.id);
   }
 }
 

@@ -14,7 +14,7 @@ import {
   type ReadStatus,
   resultOf,
 } from "../../engine/answers/result-writer.js";
-import type { AcceptedEnvelope } from "../../engine/pipeline/apply-units.js";
+import type { VerifiedEnvelope } from "../../engine/pipeline/apply-units.js";
 import { WaitingEnvelopes } from "../../engine/pipeline/waiting-envelopes.js";
 import { hashOf } from "../../engine/trust/identity.js";
 import type { Environment } from "../../net/process/clock-and-randomness.js";
@@ -90,7 +90,7 @@ export class MemberAnswers {
   }
 
   /** Returns the answer to an envelope, once its entry is on enough disks, or null if it is unknown. */
-  async find({ id, maxReplyBytes }: AcceptedEnvelope): Promise<Result | null> {
+  async find({ id, maxReplyBytes }: VerifiedEnvelope): Promise<Result | null> {
     const answer = this.#answers.get(id);
     if (answer === undefined || answer.result.replies.length > maxReplyBytes) return null;
     if (answer.isHeld) await this.#storage?.flushed();
@@ -98,9 +98,9 @@ export class MemberAnswers {
   }
 
   /** Waits until the entry of an envelope is folded, and returns the answer, or null if that takes too long. */
-  async wait(taken: AcceptedEnvelope): Promise<Result | null> {
-    const { id, envelope, message } = taken;
-    return (await this.#waiters.wait(id, envelope.key, message.body.length)) ? this.find(taken) : null;
+  async wait(verified: VerifiedEnvelope): Promise<Result | null> {
+    const { id, envelope, message } = verified;
+    return (await this.#waiters.wait(id, envelope.key, message.body.length)) ? this.find(verified) : null;
   }
 
   /** Releases all waiting clients. */

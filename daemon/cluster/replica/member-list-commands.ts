@@ -25,7 +25,7 @@ import {
 import { hexOf, needsDaemon } from "../../../protocol/version-2/envelope.js";
 import { type EnvelopeAnswer, notApplied, refused, unknown } from "../../engine/answers/request.js";
 import { ResultWriter } from "../../engine/answers/result-writer.js";
-import type { AcceptedEnvelope } from "../../engine/pipeline/apply-units.js";
+import type { VerifiedEnvelope } from "../../engine/pipeline/apply-units.js";
 import { hashOf } from "../../engine/trust/identity.js";
 import { refusalOf } from "../../store/unit-permission.js";
 import type { MemberLists } from "../members/member-lists.js";
@@ -46,8 +46,8 @@ export class MemberListCommands {
   /**
    * @returns null if the envelope contains another command, or if the key ring has to answer it because it is malformed
    */
-  answer(taken: AcceptedEnvelope): EnvelopeAnswer | Promise<EnvelopeAnswer> | null {
-    const { envelope, signer, message } = taken;
+  answer(verified: VerifiedEnvelope): EnvelopeAnswer | Promise<EnvelopeAnswer> | null {
+    const { envelope, signer, message } = verified;
     const { commands, key, at, multi, if: conditions } = envelope;
     const [argv = []] = commands;
     if (
@@ -60,30 +60,30 @@ export class MemberListCommands {
       return null;
     const judged = { key, at, commands, conditions, needsDaemon: needsDaemon(envelope) };
     const denial = refusalOf(judged, signer, this.#node.signers.ring);
-    if (denial !== null) return answered(taken, denial);
-    if (argv.length === 2) return answered(taken, this.#report());
-    return this.#take(taken, argv, Buffer.from(message.body), Buffer.from(message.signature));
+    if (denial !== null) return answered(verified, denial);
+    if (argv.length === 2) return answered(verified, this.#report());
+    return this.#take(verified, argv, Buffer.from(message.body), Buffer.from(message.signature));
   }
 
   #take(
-    taken: AcceptedEnvelope,
+    verified: VerifiedEnvelope,
     [, , text = ""]: readonly ByteString[],
     body: Buffer,
     signature: Buffer,
   ): EnvelopeAnswer | Promise<EnvelopeAnswer> {
     const lists = this.#lists;
     const list = parseMemberList(text);
-    if (typeof list === "string") return answered(taken, problem(list));
+    if (typeof list === "string") return answered(verified, problem(list));
     if (list.members.includes(this.#node.identity.id) && !lists.isDurable)
-      return answered(taken, problem(NO_DATA));
+      return answered(verified, problem(NO_DATA));
     const outcome = lists.take(body, signature);
     const done = bulk(hexOf(listHash(text, hashOf)));
-    if (outcome === "old") return answered(taken, done);
-    if (outcome === "unknown-signer") return answered(taken, problem("its signer is no longer known"));
-    if ("refused" in outcome) return answered(taken, problem(outcome.refused));
+    if (outcome === "old") return answered(verified, done);
+    if (outcome === "unknown-signer") return answered(verified, problem("its signer is no longer known"));
+    if ("refused" in outcome) return answered(verified, problem(outcome.refused));
     return outcome.saved.then(
-      () => answered(taken, done),
-      ({ message }: Error) => unknown(notApplied(taken.id, refused("storage-failed", message))),
+      () => answered(verified, done),
+      ({ message }: Error) => unknown(notApplied(verified.id, refused("storage-failed", message))),
     );
   }
 
@@ -125,7 +125,7 @@ const problem = (reason: string): ErrorReply => error(`ERR the list of members i
 const base64 = (bytes: Buffer): Reply => bulk(bytes.toString("base64"));
 const flag = (value: boolean): Reply => integer(value ? 1 : 0);
 
-function answered({ id, maxReplyBytes, readStatus }: AcceptedEnvelope, reply: Reply): EnvelopeAnswer {
+function answered({ id, maxReplyBytes, readStatus }: VerifiedEnvelope, reply: Reply): EnvelopeAnswer {
   const result = new ResultWriter(maxReplyBytes, readStatus);
   result.add(reply, "");
   return result.done(id);

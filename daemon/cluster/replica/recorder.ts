@@ -27,7 +27,7 @@ import {
   unknown,
 } from "../../engine/answers/request.js";
 import { type ReadStatus, resultOf } from "../../engine/answers/result-writer.js";
-import type { AcceptedEnvelope } from "../../engine/pipeline/apply-units.js";
+import type { VerifiedEnvelope } from "../../engine/pipeline/apply-units.js";
 import { isKeyCommand, type KeyRing } from "../../store/key-ring.js";
 import type { Entry, OrderKey } from "../../timeline/entries/entry.js";
 import { mayChange } from "../../timeline/entries/recorded-envelopes.js";
@@ -214,8 +214,8 @@ export class Recorder extends RecordingBase {
     super.stop();
   }
 
-  protected override answerHere(taken: AcceptedEnvelope): Answered | null {
-    return this.#lists?.answer(taken) ?? null;
+  protected override answerHere(verified: VerifiedEnvelope): Answered | null {
+    return this.#lists?.answer(verified) ?? null;
   }
 
   confirm(orderKey: OrderKey, wait: Wait): Promise<boolean> {
@@ -227,22 +227,22 @@ export class Recorder extends RecordingBase {
     this.#node.peering.pushOwn(entry);
   }
 
-  protected take(taken: AcceptedEnvelope, readStatus: ReadStatus): Answered {
-    if (taken.envelope.decide) return this.#decide(taken);
-    const entry = entryOf(taken);
+  protected take(verified: VerifiedEnvelope, readStatus: ReadStatus): Answered {
+    if (verified.envelope.decide) return this.#decide(verified);
+    const entry = entryOf(verified);
     return this.#node.timeline.prepare(entry)
-      ? this.#take(taken, entry, readStatus)
-      : this.#takePrepared(taken, entry);
+      ? this.#take(verified, entry, readStatus)
+      : this.#takePrepared(verified, entry);
   }
 
   /** Waits for the members' decision on an envelope. */
-  async #decide(taken: AcceptedEnvelope): Promise<EnvelopeAnswer> {
-    const { id, message } = taken;
+  async #decide(verified: VerifiedEnvelope): Promise<EnvelopeAnswer> {
+    const { id, message } = verified;
     const { decisions } = this.#node.peering;
     const obstacle = decisions.obstacle(id, message.body.length);
     if (obstacle !== null) return notApplied(id, refused("cannot-decide", obstacle));
     const [body, signature] = [Buffer.from(message.body), Buffer.from(message.signature)];
-    const answer = this.memberAnswers.wait(taken);
+    const answer = this.memberAnswers.wait(verified);
     decisions.submit(id, body, signature);
     try {
       return (await answer) ?? unknown(notApplied(id, refused("undecided", "not in time")));
@@ -252,19 +252,19 @@ export class Recorder extends RecordingBase {
   }
 
   /** Records an entry whose preparation takes several turns. Other clients are served between these turns. */
-  async #takePrepared(taken: AcceptedEnvelope, entry: Entry): Promise<EnvelopeAnswer> {
+  async #takePrepared(verified: VerifiedEnvelope, entry: Entry): Promise<EnvelopeAnswer> {
     const { timeline, soon } = this.#node;
     do await new Promise<void>((resolve) => soon(resolve));
     while (!timeline.prepare(entry));
     // In the meantime a member may have sent the entry, or the disk or the clock may have failed.
     const refusal = this.refusal();
     return (
-      this.firstAnswer(taken) ??
-      (refusal === null ? this.#take(taken, entry, this.readStatus) : notApplied(taken.id, refusal))
+      this.firstAnswer(verified) ??
+      (refusal === null ? this.#take(verified, entry, this.readStatus) : notApplied(verified.id, refusal))
     );
   }
 
-  #take({ id, maxReplyBytes }: AcceptedEnvelope, entry: Entry, readStatus: ReadStatus): Answered {
+  #take({ id, maxReplyBytes }: VerifiedEnvelope, entry: Entry, readStatus: ReadStatus): Answered {
     const recorded = this.record(entry);
     if ("kind" in recorded) return recorded;
     const result = resultOf(id, recorded.answers, { maxReplyBytes, readStatus });
@@ -310,16 +310,16 @@ export class Recorder extends RecordingBase {
   }
 
   /** Answers a client's envelope whose entry has already arrived from a member. */
-  protected async storedAnswer(taken: AcceptedEnvelope): Promise<EnvelopeAnswer> {
-    const { at, seq } = taken.envelope;
-    const { id } = taken;
+  protected async storedAnswer(verified: VerifiedEnvelope): Promise<EnvelopeAnswer> {
+    const { at, seq } = verified.envelope;
+    const { id } = verified;
     try {
-      const found = await this.memberAnswers.find(taken);
+      const found = await this.memberAnswers.find(verified);
       if (found !== null) return found;
       const { timeline } = this.#node;
       const isDecided = timeline.decided.find(id) !== null;
       const isWaiting = !isDecided && timeline.standstill === null && !timeline.hasFolded({ at, seq, id });
-      return (isWaiting ? await this.memberAnswers.wait(taken) : null) ?? answerNotStored(id);
+      return (isWaiting ? await this.memberAnswers.wait(verified) : null) ?? answerNotStored(id);
     } catch (problem) {
       return notFlushed(id, problem as Error);
     }

@@ -25,7 +25,7 @@ import {
 } from "../../engine/answers/request.js";
 import { denialOf, type ReadStatus } from "../../engine/answers/result-writer.js";
 import { LocalUnits, NewestDate } from "../../engine/backends/local-units.js";
-import type { AcceptedEnvelope } from "../../engine/pipeline/apply-units.js";
+import type { VerifiedEnvelope } from "../../engine/pipeline/apply-units.js";
 import type { Recording } from "../../engine/pipeline/recording-interface.js";
 import type { SeenEnvelopes } from "../../engine/pipeline/seen-envelopes.js";
 import { KeyAudit } from "../../engine/trust/key-audit.js";
@@ -112,9 +112,9 @@ export abstract class RecordingBase implements Recording, EntryRecorder {
   abstract sendToPeers(entry: Entry): void;
   abstract confirm(orderKey: OrderKey, wait: Wait): Promise<boolean>;
   /** Records a client's envelope. @param readStatus  the current read status */
-  protected abstract take(taken: AcceptedEnvelope, readStatus: ReadStatus): Answered;
+  protected abstract take(verified: VerifiedEnvelope, readStatus: ReadStatus): Answered;
   /** Returns the first answer to an envelope that is already stored. */
-  protected abstract storedAnswer(taken: AcceptedEnvelope): Promise<EnvelopeAnswer>;
+  protected abstract storedAnswer(verified: VerifiedEnvelope): Promise<EnvelopeAnswer>;
   /** Whether reads already include the entry, or can never include it. */
   protected abstract isSettled(orderKey: OrderKey): boolean;
 
@@ -138,15 +138,15 @@ export abstract class RecordingBase implements Recording, EntryRecorder {
     return true;
   }
 
-  firstAnswer(taken: AcceptedEnvelope): Promise<EnvelopeAnswer> | null {
-    const { at, seq } = taken.envelope;
-    return this.holds({ at, seq, id: taken.id }) ? this.storedAnswer(taken) : null;
+  firstAnswer(verified: VerifiedEnvelope): Promise<EnvelopeAnswer> | null {
+    const { at, seq } = verified.envelope;
+    return this.holds({ at, seq, id: verified.id }) ? this.storedAnswer(verified) : null;
   }
 
-  apply(taken: AcceptedEnvelope): Answered | null {
-    if (!taken.isRecorded) return this.answerHere(taken);
+  apply(verified: VerifiedEnvelope): Answered | null {
+    if (!verified.isRecorded) return this.answerHere(verified);
     const { readStatus } = this;
-    return this.#answerUnrecorded(taken, readStatus) ?? this.take(taken, readStatus);
+    return this.#answerUnrecorded(verified, readStatus) ?? this.take(verified, readStatus);
   }
 
   /**
@@ -155,7 +155,7 @@ export abstract class RecordingBase implements Recording, EntryRecorder {
    * @returns null if the envelope has to be recorded
    */
   #answerUnrecorded(
-    { id, envelope, signer, maxReplyBytes }: AcceptedEnvelope,
+    { id, envelope, signer, maxReplyBytes }: VerifiedEnvelope,
     readStatus: ReadStatus,
   ): EnvelopeAnswer | null {
     // A daemon with keys refuses unsigned envelopes earlier, so every recorded envelope has a verified signer.
@@ -173,7 +173,7 @@ export abstract class RecordingBase implements Recording, EntryRecorder {
    * Answers envelopes that are neither recorded nor for the databases.
    * @returns null if the envelope is for the databases
    */
-  protected answerHere(_: AcceptedEnvelope): Answered | null {
+  protected answerHere(_: VerifiedEnvelope): Answered | null {
     return null;
   }
 
@@ -192,7 +192,7 @@ export const answerNotStored = (id: ByteString): RefusedEnvelope =>
   unknown(notApplied(id, refused("answer-not-kept", "seen before")));
 
 /** Returns the entry of a client's envelope. Copies the bytes, because the originals are views of a receive buffer. */
-export const entryOf = ({ id, envelope, message }: AcceptedEnvelope): Entry => ({
+export const entryOf = ({ id, envelope, message }: VerifiedEnvelope): Entry => ({
   id,
   body: Buffer.from(message.body),
   signature: Buffer.from(message.signature),

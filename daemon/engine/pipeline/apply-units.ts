@@ -22,7 +22,7 @@ import type { Broadcasts } from "./publish-messages.js";
 /** Receives envelopes whose commands subscribe to events, after they were checked. */
 export interface UnitListener {
   /** @param ring  the key ring, or null if the daemon has no keys @returns a reply for each command */
-  listen(accepted: AcceptedEnvelope, ring: KeyRing | null): readonly Reply[];
+  listen(verified: VerifiedEnvelope, ring: KeyRing | null): readonly Reply[];
 }
 
 /** Answers administrators' requests about the daemon itself, which are not recorded. */
@@ -35,7 +35,7 @@ export interface DaemonInspector {
  * An envelope whose signature is valid, or not required. The pipeline also checks its header, its date and the limits
  * before it is recorded or applied.
  */
-export interface AcceptedEnvelope {
+export interface VerifiedEnvelope {
   readonly id: ByteString;
   readonly envelope: Envelope;
   /** The signer, or null if the envelope is not signed because the daemon has no keys. */
@@ -85,30 +85,30 @@ export class Units {
    * Applies an envelope. Returns the answer itself if all databases answer in this turn, otherwise a promise.
    * @param ring  the key ring, or null if the daemon has no keys
    */
-  apply(accepted: AcceptedEnvelope, ring: KeyRing | null): EnvelopeAnswer | Promise<EnvelopeAnswer> {
-    const { id, envelope, listener } = accepted;
+  apply(verified: VerifiedEnvelope, ring: KeyRing | null): EnvelopeAnswer | Promise<EnvelopeAnswer> {
+    const { id, envelope, listener } = verified;
     // Daemons record such envelopes, and only a timeline applies them.
     if (envelope.units !== null) return notApplied(id, refused("malformed", '"units" without a write'));
-    if (listener !== null) return answerOf(accepted, listener.listen(accepted, ring));
+    if (listener !== null) return answerOf(verified, listener.listen(verified, ring));
     const messages = this.#broadcasts === null ? null : messagesOf(envelope);
     if (messages !== null && this.#broadcasts !== null)
-      return answerOf(accepted, this.#publish(accepted, messages, ring, this.#broadcasts));
+      return answerOf(verified, this.#publish(verified, messages, ring, this.#broadcasts));
     if (envelope.multi || envelope.if !== null)
-      return whenSettled(accepted, [this.#applyAsOne(accepted, ring)]);
-    return this.#applyEach(accepted, ring);
+      return whenSettled(verified, [this.#applyAsOne(verified, ring)]);
+    return this.#applyEach(verified, ring);
   }
 
-  #applyEach(accepted: AcceptedEnvelope, ring: KeyRing | null): EnvelopeAnswer | Promise<EnvelopeAnswer> {
-    const { commands } = accepted.envelope;
+  #applyEach(verified: VerifiedEnvelope, ring: KeyRing | null): EnvelopeAnswer | Promise<EnvelopeAnswer> {
+    const { commands } = verified.envelope;
     const outcomes: (Outcome | Promise<Outcome>)[] = [];
-    const judged = judgedOneByOne(accepted.envelope);
+    const judged = judgedOneByOne(verified.envelope);
     for (let i = 0; i < commands.length; i++) {
-      const outcome = this.#applyUnit(accepted, ring, i, judged);
+      const outcome = this.#applyUnit(verified, ring, i, judged);
       outcomes.push(outcome);
       if (outcome instanceof Promise && i < commands.length - 1 && this.#isLongQuery(commands[i] as Argv))
-        return this.#applyInOrder(accepted, ring, outcomes);
+        return this.#applyInOrder(verified, ring, outcomes);
     }
-    return whenSettled(accepted, outcomes);
+    return whenSettled(verified, outcomes);
   }
 
   /** Whether a command that was not answered in this turn is a query of this daemon's own memory. */
@@ -124,15 +124,15 @@ export class Units {
    * @param started  the outcomes of the first units
    */
   async #applyInOrder(
-    accepted: AcceptedEnvelope,
+    verified: VerifiedEnvelope,
     ring: KeyRing | null,
     started: readonly (Outcome | Promise<Outcome>)[],
   ): Promise<EnvelopeAnswer> {
-    const { id, envelope, maxReplyBytes, readStatus } = accepted;
+    const { id, envelope, maxReplyBytes, readStatus } = verified;
     const result = new ResultWriter(maxReplyBytes, readStatus);
     const judged = judgedOneByOne(envelope);
     for (let i = 0; i < envelope.commands.length; i++) {
-      const outcome = replyOrFailure(await (started[i] ?? this.#applyUnit(accepted, ring, i, judged)), false);
+      const outcome = replyOrFailure(await (started[i] ?? this.#applyUnit(verified, ring, i, judged)), false);
       if (outcome.kind === "failed")
         return { kind: "refused", id, code: outcome.code, detail: outcome.detail, effect: "unknown" };
       result.add(outcome, "");
@@ -142,7 +142,7 @@ export class Units {
 
   /** @param judged  receives the unit's command, and is reused for each unit */
   #applyUnit(
-    { id, envelope, clients }: AcceptedEnvelope,
+    { id, envelope, clients }: VerifiedEnvelope,
     ring: KeyRing | null,
     i: number,
     judged: OneCommand,
@@ -168,7 +168,7 @@ export class Units {
   }
 
   /** Applies an envelope that consists of one unit, because it has `multi` or conditions. */
-  #applyAsOne({ id, envelope }: AcceptedEnvelope, ring: KeyRing | null): Outcome | Promise<Outcome> {
+  #applyAsOne({ id, envelope }: VerifiedEnvelope, ring: KeyRing | null): Outcome | Promise<Outcome> {
     const { commands, key, at, multi, if: conditions } = envelope;
     const signer = ring === null ? null : (ring.find(key) as KeyRecord);
     const unit = new EnvelopeUnit(id, envelope, 0, signer?.acl.mayReadAll ?? true);
@@ -194,12 +194,12 @@ export class Units {
    * copies of the envelope arrive.
    */
   #publish(
-    accepted: AcceptedEnvelope,
+    verified: VerifiedEnvelope,
     messages: readonly ChannelMessage[],
     ring: KeyRing | null,
     broadcasts: Broadcasts,
   ): readonly Reply[] {
-    const { id, envelope, message } = accepted;
+    const { id, envelope, message } = verified;
     const { commands, at, key, only } = envelope;
     const signer = ring === null ? null : (ring.find(key) as KeyRecord);
     const judged = { key, at, conditions: null, needsDaemon: needsDaemon(envelope) };
@@ -251,18 +251,18 @@ const judgedOneByOne = (envelope: Envelope): OneCommand => ({
 });
 
 function whenSettled(
-  accepted: AcceptedEnvelope,
+  verified: VerifiedEnvelope,
   outcomes: Outcomes,
 ): EnvelopeAnswer | Promise<EnvelopeAnswer> {
   for (const outcome of outcomes) {
     if (outcome instanceof Promise)
-      return Promise.all(outcomes).then((settled) => answerOf(accepted, settled));
+      return Promise.all(outcomes).then((settled) => answerOf(verified, settled));
   }
-  return answerOf(accepted, outcomes as readonly Outcome[]);
+  return answerOf(verified, outcomes as readonly Outcome[]);
 }
 
 function answerOf(
-  { id, maxReplyBytes, readStatus }: AcceptedEnvelope,
+  { id, maxReplyBytes, readStatus }: VerifiedEnvelope,
   outcomes: readonly Outcome[],
 ): EnvelopeAnswer {
   const result = new ResultWriter(maxReplyBytes, readStatus);

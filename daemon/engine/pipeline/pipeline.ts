@@ -33,7 +33,7 @@ import { whenSafe } from "../answers/safe-answers.js";
 import { messagesOf } from "../channels/channels.js";
 import { KeyAudit } from "../trust/key-audit.js";
 import type { Signers } from "../trust/signers.js";
-import { type AcceptedEnvelope, QueryClients, type UnitListener, Units } from "./apply-units.js";
+import { QueryClients, type UnitListener, Units, type VerifiedEnvelope } from "./apply-units.js";
 import {
   type Audience,
   type CommandSigner,
@@ -137,18 +137,18 @@ export class Pipeline {
     return answer instanceof Promise ? answer : this.#unknownIfHeld(answer, envelope);
   }
 
-  #answer(accepted: AcceptedEnvelope): Answered {
-    const { id, message, signer, now } = accepted;
-    const misdirected = (signer && checkValidity(signer, now)) ?? this.#checkAddress(accepted);
+  #answer(verified: VerifiedEnvelope): Answered {
+    const { id, message, signer, now } = verified;
+    const misdirected = (signer && checkValidity(signer, now)) ?? this.#checkAddress(verified);
     if (misdirected !== null) return notApplied(id, misdirected);
     // Do not remember the refusal of an envelope without `only` by a listener. Otherwise an attacker could send an
     // intercepted command to a listener first, so that the daemon would refuse the client's own copy.
-    if (accepted.listener !== null && accepted.envelope.only === null) return this.#apply(accepted);
+    if (verified.listener !== null && verified.envelope.only === null) return this.#apply(verified);
     if (message.wait !== undefined)
-      return this.#laterUnknownIfHeld(this.#confirmed(accepted, message.wait), accepted);
-    const first = this.#firstAnswer(accepted);
-    if (first === null) return this.#admit(accepted);
-    return first instanceof Promise ? this.#laterUnknownIfHeld(first, accepted) : first;
+      return this.#laterUnknownIfHeld(this.#confirmed(verified, message.wait), verified);
+    const first = this.#firstAnswer(verified);
+    if (first === null) return this.#admit(verified);
+    return first instanceof Promise ? this.#laterUnknownIfHeld(first, verified) : first;
   }
 
   /**
@@ -162,7 +162,7 @@ export class Pipeline {
 
   #laterUnknownIfHeld(
     answer: Promise<EnvelopeAnswer>,
-    { envelope: { at, seq } }: AcceptedEnvelope,
+    { envelope: { at, seq } }: VerifiedEnvelope,
   ): Promise<EnvelopeAnswer> {
     return answer.then((one) => this.#unknownIfHeld(one, { at, seq }));
   }
@@ -192,15 +192,15 @@ export class Pipeline {
   }
 
   /** Delays the result until it is as certain as the client requires. */
-  async #confirmed(accepted: AcceptedEnvelope, wait: Wait): Promise<EnvelopeAnswer> {
-    const { id, envelope, isRecorded } = accepted;
+  async #confirmed(verified: VerifiedEnvelope, wait: Wait): Promise<EnvelopeAnswer> {
+    const { id, envelope, isRecorded } = verified;
     const recording = this.recording;
-    const first = this.#firstAnswer(accepted);
+    const first = this.#firstAnswer(verified);
     const isTooMany = wait.kind === "replicated" && wait.daemons > recording.daemons;
     const refusal = notApplied(id, refused(isRecorded ? "too-few-daemons" : "cannot-wait", wait.kind));
     // The client may have sent the envelope before without a wait, so it may have been applied.
     if (!isRecorded || isTooMany) return first === null ? refusal : unknown(refusal);
-    const answer = await (first ?? this.#admit(accepted));
+    const answer = await (first ?? this.#admit(verified));
     const { at, seq } = envelope;
     if (answer.kind === "refused") return answer;
     const isHeld = recording.holds({ at, seq, id });
@@ -212,7 +212,7 @@ export class Pipeline {
   }
 
   /** Checks that the envelope is meant for this daemon, and that its key was valid at the envelope's date. */
-  #checkAddress({ envelope, signer, message }: AcceptedEnvelope): Refused | null {
+  #checkAddress({ envelope, signer, message }: VerifiedEnvelope): Refused | null {
     const cluster = this.signers?.cluster ?? NO_KEY;
     // The cluster's id may have changed, because the keys may have been read again.
     const { decides } = this.recording;
@@ -226,18 +226,18 @@ export class Pipeline {
    * Returns the answer to an earlier copy of the envelope, or null if none is known, because the envelope is new or too
    * old.
    */
-  #firstAnswer(accepted: AcceptedEnvelope): Answered | null {
-    const { id, envelope, isRecorded, now } = accepted;
+  #firstAnswer(verified: VerifiedEnvelope): Answered | null {
+    const { id, envelope, isRecorded, now } = verified;
     this.seen.forget(now, now - this.#parts.window.past);
     const found = this.seen.find(id, envelope.at);
-    if (found instanceof Promise && this.#isAbandoned(accepted)) return null;
+    if (found instanceof Promise && this.#isAbandoned(verified)) return null;
     if (found !== undefined)
       return found ?? unknown(notApplied(id, refused("answer-not-kept", "seen before")));
-    return isRecorded ? this.recording.firstAnswer(accepted) : null;
+    return isRecorded ? this.recording.firstAnswer(verified) : null;
   }
 
   /** Whether the queries of an earlier copy have ended because its clients disconnected; forgets that copy if so. */
-  #isAbandoned({ id, envelope: { at }, clients }: AcceptedEnvelope): boolean {
+  #isAbandoned({ id, envelope: { at }, clients }: VerifiedEnvelope): boolean {
     const earlier = this.#clients.get(id);
     if (earlier === undefined || clients === undefined || earlier.join(clients)) return false;
     this.#clients.delete(id);
@@ -249,31 +249,31 @@ export class Pipeline {
    * Applies a new envelope, and remembers its id from now on, even if it is refused: a refused envelope must not be
    * applied later.
    */
-  #admit(accepted: AcceptedEnvelope): Answered {
+  #admit(verified: VerifiedEnvelope): Answered {
     const refusal =
-      this.#checkDate(accepted) ??
-      this.#checkRate(accepted) ??
-      this.#checkMemory(accepted) ??
-      this.#makeRoom(accepted);
+      this.#checkDate(verified) ??
+      this.#checkRate(verified) ??
+      this.#checkMemory(verified) ??
+      this.#makeRoom(verified);
     if (refusal !== null) return refusal;
-    const { after } = accepted.envelope;
+    const { after } = verified.envelope;
     const isReady = after === null || this.#hasApplied(entryKeyOf(after));
-    return this.#remember(accepted, isReady ? this.#apply(accepted) : this.#applyAfter(accepted, after));
+    return this.#remember(verified, isReady ? this.#apply(verified) : this.#applyAfter(verified, after));
   }
 
-  #checkDate(accepted: AcceptedEnvelope): EnvelopeAnswer | null {
+  #checkDate(verified: VerifiedEnvelope): EnvelopeAnswer | null {
     const { observer, window } = this.#parts;
-    const { envelope, now } = accepted;
+    const { envelope, now } = verified;
     const { at } = envelope;
     observer.skewed(at - now);
     const skewed = checkDate(at, now, window);
-    if (skewed === null) return this.#checkFloor(accepted);
-    if (at >= now) return this.#refuse(accepted, skewed);
+    if (skewed === null) return this.#checkFloor(verified);
+    if (at >= now) return this.#refuse(verified, skewed);
     this.seen.floor = Math.max(this.seen.floor, at);
-    return notApplied(accepted.id, skewed);
+    return notApplied(verified.id, skewed);
   }
 
-  #checkFloor({ id, envelope, isRecorded }: AcceptedEnvelope): EnvelopeAnswer | null {
+  #checkFloor({ id, envelope, isRecorded }: VerifiedEnvelope): EnvelopeAnswer | null {
     const { date, pending } = this.#parts.floor;
     if (pending !== null) {
       // Raise the floor, so that later attempts with the same envelope are refused too.
@@ -287,48 +287,48 @@ export class Pipeline {
     return notApplied(id, refused(code, `dated ${early} ms too early`));
   }
 
-  #checkRate(accepted: AcceptedEnvelope): EnvelopeAnswer | null {
-    const { id, rate } = accepted.signer ?? UNLIMITED;
+  #checkRate(verified: VerifiedEnvelope): EnvelopeAnswer | null {
+    const { id, rate } = verified.signer ?? UNLIMITED;
     if (rate === 0 || this.#rates.take(id, rate, this.#parts.environment.uptime())) return null;
-    return this.#refuse(accepted, refused("over-rate", `${rate} a second`));
+    return this.#refuse(verified, refused("over-rate", `${rate} a second`));
   }
 
-  #checkMemory(accepted: AcceptedEnvelope): EnvelopeAnswer | null {
-    const refusal = this.#parts.memory.refusal(accepted.envelope.commands);
-    return refusal === null ? null : this.#refuse(accepted, refusal);
+  #checkMemory(verified: VerifiedEnvelope): EnvelopeAnswer | null {
+    const refusal = this.#parts.memory.refusal(verified.envelope.commands);
+    return refusal === null ? null : this.#refuse(verified, refusal);
   }
 
   /**
    * Makes room for the envelope's id. This is the last check, so that an envelope that is refused does not displace the
    * record of an accepted one.
    */
-  #makeRoom(accepted: AcceptedEnvelope): EnvelopeAnswer | null {
+  #makeRoom(verified: VerifiedEnvelope): EnvelopeAnswer | null {
     const { seen } = this;
-    const room = seen.makeRoom(accepted.now);
-    if (room === false) return unknown(notApplied(accepted.id, refused("memory-full", `${seen.size} ids`)));
+    const room = seen.makeRoom(verified.now);
+    if (room === false) return unknown(notApplied(verified.id, refused("memory-full", `${seen.size} ids`)));
     if (room === true) return null;
     this.#parts.log.warn({ takesFrom: room + 1 }, FORGOTTEN_EARLY);
-    return this.#checkFloor(accepted);
+    return this.#checkFloor(verified);
   }
 
   /**
    * Refuses an envelope that would be accepted at another time. If its id can be remembered, the envelope is certainly
    * never applied. Otherwise its outcome is unknown, because it could be accepted if it arrived again.
    */
-  #refuse({ id, envelope: { at, key } }: AcceptedEnvelope, refusal: Refused): EnvelopeAnswer {
+  #refuse({ id, envelope: { at, key } }: VerifiedEnvelope, refusal: Refused): EnvelopeAnswer {
     const answer = notApplied(id, refusal);
     if (!this.seen.addRefused(id, at, key, answer)) return unknown(answer);
     this.#waiters.applied(id);
     return answer;
   }
 
-  #remember({ id, envelope: { at, seq }, clients }: AcceptedEnvelope, answer: Answered): Answered {
+  #remember({ id, envelope: { at, seq }, clients }: VerifiedEnvelope, answer: Answered): Answered {
     this.seen.add(id, at, answer);
     if (!(answer instanceof Promise)) {
       this.#waiters.applied(id);
       return answer;
     }
-    // Do not use `accepted` in this callback, so that the commands need not stay in memory until they are on disk.
+    // Do not use `verified` in this callback, so that the commands need not stay in memory until they are on disk.
     if (clients !== undefined) this.#clients.set(id, clients);
     return answer.then((settled) => {
       // A copy of an abandoned envelope has replaced it.
@@ -341,19 +341,19 @@ export class Pipeline {
     });
   }
 
-  async #applyAfter(accepted: AcceptedEnvelope, after: ByteString): Promise<EnvelopeAnswer> {
-    const hasArrived = await this.#arrives(after, accepted);
+  async #applyAfter(verified: VerifiedEnvelope, after: ByteString): Promise<EnvelopeAnswer> {
+    const hasArrived = await this.#arrives(after, verified);
     if (!hasArrived)
-      return notApplied(accepted.id, refused("not-yet", "the entry named in `after` did not arrive in time"));
+      return notApplied(verified.id, refused("not-yet", "the entry named in `after` did not arrive in time"));
     // Look up the signer again, because its key may have been revoked in the meantime.
-    const signer = accepted.signer === null ? null : this.signers?.ring.find(accepted.signer.id);
-    if (signer === undefined) return notApplied(accepted.id, refused("unknown-key", "the key was removed"));
+    const signer = verified.signer === null ? null : this.signers?.ring.find(verified.signer.id);
+    if (signer === undefined) return notApplied(verified.id, refused("unknown-key", "the key was removed"));
     const invalid = signer && checkValidity(signer, this.#parts.environment.clock());
-    return invalid === null ? await this.#apply(accepted) : notApplied(accepted.id, invalid);
+    return invalid === null ? await this.#apply(verified) : notApplied(verified.id, invalid);
   }
 
   /** Waits until the entry that `after` names is applied. Returns false if it was not applied in time. */
-  async #arrives(after: ByteString, { envelope, message }: AcceptedEnvelope): Promise<boolean> {
+  async #arrives(after: ByteString, { envelope, message }: VerifiedEnvelope): Promise<boolean> {
     const orderKey = entryKeyOf(after);
     if (this.#hasApplied(orderKey)) return true;
     if (!this.recording.mayArrive(orderKey, this.seen)) return false;
@@ -366,18 +366,18 @@ export class Pipeline {
     return this.recording.hasApplied(orderKey, this.seen);
   }
 
-  #apply(accepted: AcceptedEnvelope): Answered {
+  #apply(verified: VerifiedEnvelope): Answered {
     // Check again, because the keys may have been read again while the envelope was waiting. Otherwise an unsigned
     // envelope could be applied.
-    const refusal = checkSigned(accepted.signer !== null, this, "envelope");
-    if (refusal !== null) return notApplied(accepted.id, refusal);
-    return this.recording.apply(accepted) ?? this.#applyUnrecorded(accepted);
+    const refusal = checkSigned(verified.signer !== null, this, "envelope");
+    if (refusal !== null) return notApplied(verified.id, refusal);
+    return this.recording.apply(verified) ?? this.#applyUnrecorded(verified);
   }
 
-  #applyUnrecorded(accepted: AcceptedEnvelope): Answered {
-    const { id, envelope, listener } = accepted;
+  #applyUnrecorded(verified: VerifiedEnvelope): Answered {
+    const { id, envelope, listener } = verified;
     const { recording } = this;
-    const answer = this.#units.apply(accepted, this.signers?.ring ?? null);
+    const answer = this.#units.apply(verified, this.signers?.ring ?? null);
     // Messages are sent and subscriptions begin immediately, so a failure of the disk must not refuse them.
     if (listener !== null || messagesOf(envelope) !== null) return answer;
     return whenSafe(recording, answer, (reason) => notApplied(id, refused("storage-failed", reason)));

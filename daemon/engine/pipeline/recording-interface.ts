@@ -14,7 +14,7 @@ import type { EnvelopeAnswer, Refused } from "../answers/request.js";
 import type { ReadStatus } from "../answers/result-writer.js";
 import type { FlushingState } from "../answers/safe-answers.js";
 import { LocalUnits, NewestDate } from "../backends/local-units.js";
-import type { AcceptedEnvelope } from "./apply-units.js";
+import type { VerifiedEnvelope } from "./apply-units.js";
 import type { SeenEnvelopes } from "./seen-envelopes.js";
 import type { Floor } from "./start-floor.js";
 
@@ -48,9 +48,9 @@ export interface Recording extends FlushingState {
    * Returns the first answer to an envelope that the pipeline no longer remembers, or null if the envelope is not
    * recorded.
    */
-  firstAnswer(accepted: AcceptedEnvelope): Promise<EnvelopeAnswer> | null;
+  firstAnswer(verified: VerifiedEnvelope): Promise<EnvelopeAnswer> | null;
   /** Applies a client's envelope. @returns null if it is not recorded, and the databases must apply it */
-  apply(accepted: AcceptedEnvelope): EnvelopeAnswer | Promise<EnvelopeAnswer> | null;
+  apply(verified: VerifiedEnvelope): EnvelopeAnswer | Promise<EnvelopeAnswer> | null;
   /** Waits until an entry is as certain as the client requires. @returns false if that takes too long */
   confirm(orderKey: OrderKey, wait: Wait): Promise<boolean>;
   /**
@@ -119,7 +119,7 @@ export class Unrecorded implements Recording {
     return null;
   }
 
-  apply({ envelope }: AcceptedEnvelope): null {
+  apply({ envelope }: VerifiedEnvelope): null {
     this.localUnits.note(envelope);
     return null;
   }

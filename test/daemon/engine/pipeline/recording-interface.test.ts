@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { AcceptedEnvelope } from "../../../../daemon/engine/pipeline/apply-units.js";
+import type { VerifiedEnvelope } from "../../../../daemon/engine/pipeline/apply-units.js";
 import { Unrecorded } from "../../../../daemon/engine/pipeline/recording-interface.js";
 import type { SeenEnvelopes } from "../../../../daemon/engine/pipeline/seen-envelopes.js";
 import type { Signers } from "../../../../daemon/engine/trust/signers.js";
@@ -27,7 +27,7 @@ test("a daemon without a timeline knows only envelopes that it remembers, and re
   assert.equal(recording.mayArrive(at("other", NOW), seen), true);
   assert.equal(recording.mayArrive(at("other", NOW - 5), seen), false);
   const envelope = { at: NOW, seq: 3, commands: [["SET", "k", "v"]] };
-  assert.equal(recording.apply({ envelope } as unknown as AcceptedEnvelope), null);
+  assert.equal(recording.apply({ envelope } as unknown as VerifiedEnvelope), null);
   assert.deepEqual([recording.newest.at, recording.newest.seq], [NOW, 3]);
   assert.equal(await recording.confirm(), false);
 });
