@@ -217,7 +217,7 @@ export class SessionV2 implements Session {
     const { pipeline } = this.#server.service;
     const { limits, environment, observer } = this.#server.host;
     const startedAt = environment.uptime();
-    const answer = pipeline.take(message, this.#replyBytesMax, null, this);
+    const answer = pipeline.handleEnvelope(message, this.#replyBytesMax, null, this);
     const worked = environment.uptime() - startedAt;
     if (worked >= limits.slowlogTime) this.#noteSlow(body, worked, answer, traceparent);
     if (!(answer instanceof Promise)) {
@@ -270,7 +270,11 @@ export class SessionV2 implements Session {
   #listen({ body, signature }: ListenMessage): FrameOrClose | Promise<FrameOrClose> {
     const { pipeline, events } = this.#server.service;
     const listener = events === null ? NO_EVENTS_LISTENER : this.#liveOf(events);
-    const answer = pipeline.take({ kind: "command", body, signature }, this.#replyBytesMax, listener);
+    const answer = pipeline.handleEnvelope(
+      { kind: "command", body, signature },
+      this.#replyBytesMax,
+      listener,
+    );
     return answer instanceof Promise
       ? answer.then((one) => this.#frameOf(one, body))
       : this.#frameOf(answer, body);

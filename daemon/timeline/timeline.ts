@@ -2,7 +2,7 @@
  * The timeline: accepts entries, each once; stores them; and maintains the state that follows from them. Disk, clock,
  * hash and turns of the event loop are passed in. Source: docs/architecture.md "How daemons agree".
  *
- *   take (a client's entry) ──► known? ─► fold ─► store ─► answers, which wait for the disk
+ *   accept (a client's entry) ──► known? ─► fold ─► store ─► answers, which wait for the disk
  *   receive (members' entries) ─► known? ─► store ─► waiting (late, or ahead of the clock) ─► merge or refold
  */
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -188,7 +188,7 @@ export class Timeline {
    * entry that the fold refuses is not stored. Its date has already been checked.
    * @param between  called after each of its units, if it comes after all applied entries
    */
-  take(entry: Entry, between: BetweenUnits | null = null): AcceptOutcome {
+  accept(entry: Entry, between: BetweenUnits | null = null): AcceptOutcome {
     const failure = this.failure ?? this.standstill;
     if (failure !== null) return { kind: "failed", detail: failure };
     const orderKey = orderKeyOf(entry);
@@ -203,7 +203,7 @@ export class Timeline {
   }
 
   /** Accepts a decision of the members, for which this daemon has the votes. @param own  this daemon's id */
-  takeDecision(entry: Entry, own: ByteString): void {
+  acceptDecision(entry: Entry, own: ByteString): void {
     const orderKey = orderKeyOf(entry);
     if (this.failure !== null || !this.#folding.isOpen || this.holds(orderKey)) return;
     const { isServing, fold } = this.#folding;

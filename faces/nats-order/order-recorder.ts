@@ -134,7 +134,7 @@ export class OrderRecorder extends RecordingBase {
   /** Does nothing: the other daemons receive the entry from the stream. */
   sendToPeers(): void {}
 
-  protected take(verified: VerifiedEnvelope, readStatus: ReadStatus): Answered {
+  protected recordEnvelope(verified: VerifiedEnvelope, readStatus: ReadStatus): Answered {
     const { id, maxReplyBytes } = verified;
     const outcome = this.#add(entryOf(verified), null);
     if (!(outcome instanceof Promise)) return outcome;

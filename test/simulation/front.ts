@@ -60,9 +60,9 @@ export function makeFront(parts: FrontParts): Front {
   const { timeline, peering, lists, identity, cluster, environment, window, remembered, soon } = parts;
   const { accepted, signed, storage } = parts;
   const log = parts.log as Logger;
-  const watched: Pick<Timeline, "take"> = {
-    take: (entry) => {
-      const result = timeline.take(entry);
+  const watched: Pick<Timeline, "accept"> = {
+    accept: (entry) => {
+      const result = timeline.accept(entry);
       if (result.kind === "accepted") accepted(entry);
       return result;
     },
@@ -110,7 +110,8 @@ export function makeFront(parts: FrontParts): Front {
       new LocalUnits({ ...environment, randomBytes: (count) => "\0".repeat(count) }, new NewestDate()),
       () => null,
     ),
-    accept: (body, signature, wait) => pipeline.take({ kind: "command", body, signature, wait }, ROOM),
+    accept: (body, signature, wait) =>
+      pipeline.handleEnvelope({ kind: "command", body, signature, wait }, ROOM),
   };
 }
 

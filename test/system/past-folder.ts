@@ -86,7 +86,7 @@ export async function makePastFolder(folder: string, { keys, retainMs, entries }
   await timeline.open();
   for (const entry of entries) {
     now = entry.envelope.at;
-    const result = timeline.take(entry);
+    const result = timeline.accept(entry);
     if (result.kind !== "accepted") throw new Error(`the timeline does not accept an entry: ${result.kind}`);
     await result.flushed;
     tick(timeline);

@@ -227,12 +227,12 @@ export class Recorder extends RecordingBase {
     this.#node.peering.pushOwn(entry);
   }
 
-  protected take(verified: VerifiedEnvelope, readStatus: ReadStatus): Answered {
+  protected recordEnvelope(verified: VerifiedEnvelope, readStatus: ReadStatus): Answered {
     if (verified.envelope.decide) return this.#decide(verified);
     const entry = entryOf(verified);
     return this.#node.timeline.prepare(entry)
-      ? this.#take(verified, entry, readStatus)
-      : this.#takePrepared(verified, entry);
+      ? this.#recordAndAnswer(verified, entry, readStatus)
+      : this.#prepareAndRecord(verified, entry);
   }
 
   /** Waits for the members' decision on an envelope. */
@@ -252,7 +252,7 @@ export class Recorder extends RecordingBase {
   }
 
   /** Records an entry whose preparation takes several turns. Other clients are served between these turns. */
-  async #takePrepared(verified: VerifiedEnvelope, entry: Entry): Promise<EnvelopeAnswer> {
+  async #prepareAndRecord(verified: VerifiedEnvelope, entry: Entry): Promise<EnvelopeAnswer> {
     const { timeline, soon } = this.#node;
     do await new Promise<void>((resolve) => soon(resolve));
     while (!timeline.prepare(entry));
@@ -260,11 +260,13 @@ export class Recorder extends RecordingBase {
     const refusal = this.refusal();
     return (
       this.firstAnswer(verified) ??
-      (refusal === null ? this.#take(verified, entry, this.readStatus) : notApplied(verified.id, refusal))
+      (refusal === null
+        ? this.#recordAndAnswer(verified, entry, this.readStatus)
+        : notApplied(verified.id, refusal))
     );
   }
 
-  #take({ id, maxReplyBytes }: VerifiedEnvelope, entry: Entry, readStatus: ReadStatus): Answered {
+  #recordAndAnswer({ id, maxReplyBytes }: VerifiedEnvelope, entry: Entry, readStatus: ReadStatus): Answered {
     const recorded = this.record(entry);
     if ("kind" in recorded) return recorded;
     const result = resultOf(id, recorded.answers, { maxReplyBytes, readStatus });
@@ -293,7 +295,7 @@ export class Recorder extends RecordingBase {
     const { timeline } = this.#node;
     const { ring } = timeline;
     const { changes } = ring;
-    const taking = timeline.take(entry, between);
+    const taking = timeline.accept(entry, between);
     switch (taking.kind) {
       case "accepted":
         if (timeline.ring !== ring || ring.changes !== changes) this.#auditChange(entry, taking.answers);

@@ -112,7 +112,7 @@ export abstract class RecordingBase implements Recording, EntryRecorder {
   abstract sendToPeers(entry: Entry): void;
   abstract confirm(orderKey: OrderKey, wait: Wait): Promise<boolean>;
   /** Records a client's envelope. @param readStatus  the current read status */
-  protected abstract take(verified: VerifiedEnvelope, readStatus: ReadStatus): Answered;
+  protected abstract recordEnvelope(verified: VerifiedEnvelope, readStatus: ReadStatus): Answered;
   /** Returns the first answer to an envelope that is already stored. */
   protected abstract storedAnswer(verified: VerifiedEnvelope): Promise<EnvelopeAnswer>;
   /** Whether reads already include the entry, or can never include it. */
@@ -146,7 +146,7 @@ export abstract class RecordingBase implements Recording, EntryRecorder {
   apply(verified: VerifiedEnvelope): Answered | null {
     if (!verified.isRecorded) return this.answerHere(verified);
     const { readStatus } = this;
-    return this.#answerUnrecorded(verified, readStatus) ?? this.take(verified, readStatus);
+    return this.#answerUnrecorded(verified, readStatus) ?? this.recordEnvelope(verified, readStatus);
   }
 
   /**

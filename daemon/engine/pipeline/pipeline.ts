@@ -96,7 +96,7 @@ export class Pipeline {
    * @param listener  receives the envelope instead of the databases, or null for the databases
    * @param client  the client, or undefined if it is unknown
    */
-  take(
+  handleEnvelope(
     message: CommandMessage,
     maxReplyBytes: number,
     listener: UnitListener | null = null,
@@ -116,7 +116,7 @@ export class Pipeline {
     const code = codeFor(envelope.commands);
     if (code !== null) {
       if (typeof code === "string") return notApplied(id, refused("semantics-unknown", code));
-      return code.then(() => this.take(message, maxReplyBytes, listener, client));
+      return code.then(() => this.handleEnvelope(message, maxReplyBytes, listener, client));
     }
     const isRecorded = listener === null && this.recording.records(envelope);
     const readStatus = isRecorded ? "" : this.recording.readStatus;

@@ -43,7 +43,7 @@ function openSession() {
 test("a session counts the answers that wait for other daemons, up to a limit, until they are sent", async () => {
   const { scene, session } = openSession();
   const answers: ((answer: EnvelopeAnswer) => void)[] = [];
-  scene.pipeline.take = () => new Promise((resolve) => answers.push(resolve));
+  scene.pipeline.handleEnvelope = () => new Promise((resolve) => answers.push(resolve));
   const { body, signature } = scene.sign([["SET", "k", "v"]]);
   const texts = [body.toString("latin1"), signature.toString("latin1")] as const;
   const plain = Buffer.from(writeCommandMessage(...texts), "latin1");
@@ -65,7 +65,7 @@ test("a session counts the answers that wait for other daemons, up to a limit, u
 test("the replies to commands and to subscriptions have the same limit, which leaves space for the result's head", () => {
   const { scene, session } = openSession();
   const limits: number[] = [];
-  scene.pipeline.take = (_message, maxReplyBytes) => {
+  scene.pipeline.handleEnvelope = (_message, maxReplyBytes) => {
     limits.push(maxReplyBytes);
     return { kind: "result", id: "", units: 0, errors: 0, replies: "" };
   };
@@ -80,7 +80,7 @@ test("the replies to commands and to subscriptions have the same limit, which le
 test("the client of a session is gone when its connection is closed", () => {
   const { scene, session } = openSession();
   const clients: (UnitClient | undefined)[] = [];
-  scene.pipeline.take = (_message, _maxReplyBytes, _listener, client) => {
+  scene.pipeline.handleEnvelope = (_message, _maxReplyBytes, _listener, client) => {
     clients.push(client);
     return { kind: "result", id: "", units: 0, errors: 0, replies: "" };
   };

@@ -71,7 +71,7 @@ export function makeScene({ clock, pair, root, clusterName = "dbsync", parts = {
     ...parts,
   });
   const take = ({ body, signature }: SignedEnvelope) =>
-    pipeline.take({ kind: "command", body, signature }, ROOM);
+    pipeline.handleEnvelope({ kind: "command", body, signature }, ROOM);
   const reader: Unit = { at: Number.MAX_SAFE_INTEGER, db: 0, id: "reader" };
   return {
     pipeline,

@@ -178,12 +178,15 @@ describe("No bit of an envelope can be changed", () => {
         for (let bit = 0; bit < 8 * part.length; bit++) {
           const mask = 1 << (bit & 7);
           part[bit >> 3] = (part[bit >> 3] as number) ^ mask;
-          const answer = await daemon.pipeline.take({ kind: "command", ...parts }, ROOM);
+          const answer = await daemon.pipeline.handleEnvelope({ kind: "command", ...parts }, ROOM);
           assert.equal(answer.kind, "refused", `bit ${bit}`);
           part[bit >> 3] = (part[bit >> 3] as number) ^ mask;
         }
       }
-      assert.equal((await daemon.pipeline.take({ kind: "command", ...parts }, ROOM)).kind, "result");
+      assert.equal(
+        (await daemon.pipeline.handleEnvelope({ kind: "command", ...parts }, ROOM)).kind,
+        "result",
+      );
     });
   }
 });

@@ -26,12 +26,12 @@ class AwaitedStorage extends MemoryStorage {
 test("a client's answer waits for the disk after a plain write, and not after a decision", async () => {
   const storage = new AwaitedStorage();
   const { timeline, folded } = await new TimelineSubject({ storage }).open();
-  timeline.take(entry("client", 0, ["SET k v"]));
+  timeline.accept(entry("client", 0, ["SET k v"]));
   assert.equal(storage.awaited, 1);
   const { body, signature } = entry("client", 1, ["SET k w"], { decide: true });
   const head = { slot: 1, previous: null, at: AT + 50, seq: 0, outcome: "applied" } as const;
   const bytes = writeDecision({ ...head, unit: { body, signature } });
-  timeline.takeDecision(
+  timeline.acceptDecision(
     { id: idOf("d"), body: bytes, signature, envelope: readEntryBody(bytes) },
     idOf("own"),
   );

@@ -12,7 +12,7 @@ const FUTURE_MS = 5000;
 
 /** Whether a write with the given date is late. */
 function isLate({ timeline }: TimelineSubject, at: number): boolean {
-  const taking = timeline.take(entryAt(at, "SET k v NX"));
+  const taking = timeline.accept(entryAt(at, "SET k v NX"));
   assert.ok(taking.kind === "accepted");
   return taking.answers[0]?.late === true;
 }

@@ -55,7 +55,7 @@ async function written(options: SubjectOptions, name: string): Promise<TimelineS
             i === 1 ? `SET early ${name}` : `SET ${name}${i % 40} v${i}`,
             i === ENTRIES - 1 && name === "mine" ? KEY_IDS[ADDED] : undefined,
           ];
-    assert.equal(subject.timeline.take(entryAt(subject.now, command, signer)).kind, "accepted");
+    assert.equal(subject.timeline.accept(entryAt(subject.now, command, signer)).kind, "accepted");
     subject.tick();
     await subject.settle();
   }

@@ -47,7 +47,7 @@ test("the timeline stores and sends entries, but does not answer them or report 
   assert.equal(index.total("data").count, 60);
   assert.equal(timeline.isFolded(START + 30_500), false);
   assert.equal(timeline.isFolded(START + 30_000), true);
-  assert.deepEqual(timeline.take(entryAt(subject.now, "SET a 1")), {
+  assert.deepEqual(timeline.accept(entryAt(subject.now, "SET a 1")), {
     kind: "failed",
     detail: timeline.standstill,
   });

@@ -363,7 +363,7 @@ test("no entry dated at or before the snapshot is accepted afterwards", async ()
   await adopt(target, stageFrom(source, target));
   const { prunedTo } = target.timeline;
   assert.ok(target.timeline.watermark >= prunedTo);
-  assert.notEqual(target.timeline.take(entryAt(prunedTo, "SET late 1")).kind, "accepted");
+  assert.notEqual(target.timeline.accept(entryAt(prunedTo, "SET late 1")).kind, "accepted");
   assert.deepEqual(target.timeline.receive([entryAt(prunedTo - 5, "SET late 1")], MEMBER), []);
 });
 

@@ -87,7 +87,7 @@ test("after a failed sync the timeline no longer accepts or announces entries", 
   storage.fail();
   await subject.settle();
   assert.equal(subject.timeline.failure, "the disk is broken");
-  assert.equal(subject.timeline.take(entryAt(subject.now, "SET b 1")).kind, "failed");
+  assert.equal(subject.timeline.accept(entryAt(subject.now, "SET b 1")).kind, "failed");
   assert.deepEqual(subject.timeline.receive([entryAt(subject.now, "SET c 1")], MEMBER), []);
   await subject.pass(5000);
   storage.sync();
@@ -200,7 +200,7 @@ test("a client's late write is prepared in several steps, and other writes are a
   for (; !subject.timeline.prepare(late); steps++)
     subject.write(`SET meanwhile${steps} v`, subject.now + 4000 + steps);
   assert.ok(steps >= 4, `${steps} steps`);
-  const taking = subject.timeline.take(late);
+  const taking = subject.timeline.accept(late);
   assert.ok(taking.kind === "accepted" && taking.answers[0]?.late);
   assert.deepEqual(subject.get("k"), bulk("v"));
   assert.deepEqual(subject.get("meanwhile0"), bulk("v"));
@@ -214,7 +214,7 @@ test("an entry that affects too many units causes a refold, or is refused, befor
   const before = timeline.figures.tailBytes;
   let steps = 1;
   while (!timeline.prepare(late)) steps++;
-  assert.equal(timeline.take(late).kind, "too-old");
+  assert.equal(timeline.accept(late).kind, "too-old");
   // Applied units take five times as many bytes.
   assert.ok(timeline.figures.tailBytes < 3 * before, `${timeline.figures.tailBytes} of ${before}`);
   assert.ok(steps > 5 && steps < 15, `${steps} steps`);
@@ -233,16 +233,16 @@ test("an entry that touches complete databases before very many units causes a r
   const few = entryAt(subject.now + 2500, "SWAPDB 5 6");
   // To find the affected units, the fold walks through all later units, although no unit is affected.
   while (!timeline.prepare(few)) await subject.turns(1);
-  assert.equal(timeline.take(few).kind, "accepted");
+  assert.equal(timeline.accept(few).kind, "accepted");
   assert.ok(timeline.prepare(swap), "the entry is ready, because more steps would not help");
-  assert.equal(timeline.take(swap).kind, "too-old");
+  assert.equal(timeline.accept(swap).kind, "too-old");
   timeline.receive([swap], MEMBER);
   await subject.settle();
   assert.equal(subject.folded.at(-1)?.answered.length, 0, "the timeline was folded again");
   assert.ok(timeline.isFolded(swap.envelope.at));
   const before = entryAt(subject.now, "SET other v");
   while (!timeline.prepare(before)) await subject.turns(1);
-  assert.equal(timeline.take(before).kind, "too-old", "a later unit touches complete databases");
+  assert.equal(timeline.accept(before).kind, "too-old", "a later unit touches complete databases");
   assert.deepEqual(subject.get("k0"), bulk("20900"));
 });
 

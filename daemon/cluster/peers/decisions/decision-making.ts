@@ -335,7 +335,7 @@ export class DecisionMaking {
   #made({ body }: Proposal, certificate: Certificate): void {
     const { timeline, identity } = this.#cluster;
     const entry = this.#entryOf(body, writeCertificate(certificate));
-    timeline.takeDecision(entry, identity.id);
+    timeline.acceptDecision(entry, identity.id);
   }
 }
 

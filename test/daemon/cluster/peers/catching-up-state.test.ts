@@ -13,7 +13,7 @@ test("a daemon is live once its state includes the received entries, and stays l
   assert.equal(b.peering.state, "catching-up");
   // Continuous writes do not keep a daemon from being live, however old their dates are.
   for (let i = 0; i < 20; i++) {
-    a.timeline.take(entryOf(-EPOCH / 2 - i * 1000));
+    a.timeline.accept(entryOf(-EPOCH / 2 - i * 1000));
     world.run(1000);
   }
   assert.equal(b.timeline.waiting.marks, 1, "b waits for the entries that it had, and not for later ones");
@@ -33,7 +33,7 @@ test("a daemon that was cut off is live once its state includes the entries that
   for (const name of ["a", "b"]) for (const way of [`${name} c`, `c ${name}`]) world.cut.add(way);
   world.breakAll((one, other) => world.cut.has(`${one} ${other}`));
   world.runUntil(() => c.peering.state === "isolated");
-  a.timeline.take(entryOf(-30_000));
+  a.timeline.accept(entryOf(-30_000));
   c.timeline.waiting.areMarkedFolded = false;
   world.cut.clear();
   world.run(20_000);
@@ -51,7 +51,7 @@ test("a daemon that accepts writes while a member returns is live once its state
   world.kill("b");
   world.runUntil(() => a.peering.state === "isolated");
   a.timeline.waiting.areMarkedFolded = false;
-  world.add("b", { peers: ["a"] }).timeline.take(entryOf(-30_000));
+  world.add("b", { peers: ["a"] }).timeline.accept(entryOf(-30_000));
   world.run(20_000);
   assert.deepEqual([entriesOf(a), a.peering.state], [1, "isolated"]);
   a.timeline.waiting.areMarkedFolded = true;

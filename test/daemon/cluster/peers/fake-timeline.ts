@@ -82,7 +82,7 @@ export class FakeTimeline {
   }
 
   /** Records an entry from a client. */
-  take(entry: Entry): void {
+  accept(entry: Entry): void {
     this.#store([entry], null);
   }
 

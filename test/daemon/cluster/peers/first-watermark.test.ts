@@ -142,7 +142,7 @@ test("a new daemon that is live before its last peer connects gives no late answ
   Object.assign(a.timeline, { published: 0, forgotten: { clear: () => void cleared++ } });
   world.add("b", { peers: names.filter((name) => name !== "b") });
   world.runUntil(() => a.peering.state === "live");
-  a.timeline.take(entryOf(-1000));
+  a.timeline.accept(entryOf(-1000));
   world.run(1000);
   assert.equal(cleared, 0);
   world.add("c", { peers: ["a", "b"] });

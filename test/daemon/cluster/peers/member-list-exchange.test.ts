@@ -140,7 +140,7 @@ test("a daemon that no list names receives only lists", () => {
   lists.isReporting = false;
   const a = start(world, "a", new Lists("a", "M".repeat(32), ["a", "b"]));
   const b = start(world, "b", lists);
-  a.timeline.take(entryOf(-1000));
+  a.timeline.accept(entryOf(-1000));
   world.run(10_000);
   assert.deepEqual([lists.given.length > 0, b.timeline.index.total("data").count], [true, 0]);
 });

@@ -285,7 +285,7 @@ test("a member made by hand sends and receives entries", () => {
     number: 1,
     orderKeys: [{ at: EPOCH, seq: 0, id: sent.id }],
   });
-  node.timeline.take(offeredEntry);
+  node.timeline.accept(offeredEntry);
   world.run(100);
   const offered = [{ at: EPOCH + 1, seq: 0, id: offeredEntry.id }];
   assert.deepEqual(hand.received.at(-1), { kind: "offer", orderKeys: offered });
@@ -301,7 +301,7 @@ test("a member that has sent nothing yet receives no more than a status", () => 
   hand.prove();
   const before = hand.received.length;
   const [offered, own] = [entryOf(0), entryOf(1, ["SET", "k", "v".repeat(20_000)])];
-  for (const entry of [offered, own]) node.timeline.take(entry);
+  for (const entry of [offered, own]) node.timeline.accept(entry);
   node.peering.pushOwn(own);
   world.run(3000);
   assert.deepEqual(new Set(hand.received.slice(before).map(({ kind }) => kind)), new Set(["status"]));
@@ -348,7 +348,7 @@ test("an entry that is already stored is acknowledged regardless of its signatur
   const world = new World();
   const { node, hand } = joined(world);
   const entry = entryOf(0);
-  node.timeline.take(entry);
+  node.timeline.accept(entry);
   world.run(100);
   hand.send(push(writeEntries([{ body: entry.body, signature: Buffer.alloc(32, 1) }])));
   world.run(100);

@@ -12,7 +12,7 @@ import { haveSameEntries, type Node, World } from "./support.js";
 function fill(nodes: readonly Node[]): void {
   for (let i = 0; i < 20; i++) {
     const entry = entryOf(-60_000 + i * 1000);
-    for (const { timeline } of nodes) timeline.take(entry);
+    for (const { timeline } of nodes) timeline.accept(entry);
   }
 }
 

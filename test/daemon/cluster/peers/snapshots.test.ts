@@ -21,7 +21,7 @@ const PRUNED = -50_500;
 function fill(nodes: readonly Node[]): void {
   for (let i = 0; i < 20; i++) {
     const entry = entryOf(-60_000 + i * 1000);
-    for (const { timeline } of nodes) timeline.take(entry);
+    for (const { timeline } of nodes) timeline.accept(entry);
   }
 }
 
@@ -322,7 +322,7 @@ test("members that were disconnected for longer than the retention time keep the
   const nodes = world.addAll(names);
   for (const name of names) for (const other of names) if (name !== other) world.cut.add(`${name} ${other}`);
   for (const [i, { timeline }] of nodes.entries())
-    for (let left = 0; left < 20 + i; left++) timeline.take(entryOf(-60_000 + left * 1000 + i));
+    for (let left = 0; left < 20 + i; left++) timeline.accept(entryOf(-60_000 + left * 1000 + i));
   world.run(1000);
   for (const [i, node] of nodes.entries()) handoverOf(node).prune(PRUNED - 1000 * i);
   world.run(20_000);
@@ -384,8 +384,8 @@ test("of two daemons with equally many but different pruned entries, one yields 
       fill([a, b]);
       world.runUntil(() => haveSameEntries(a, b) && b.peering.state === "live");
       world.cut.add("a b").add("b a");
-      a.timeline.take(entryOf(-59_500 + extra));
-      b.timeline.take(entryOf(-59_499 - extra));
+      a.timeline.accept(entryOf(-59_500 + extra));
+      b.timeline.accept(entryOf(-59_499 - extra));
       world.run(100);
       for (const handover of handovers) handover.prune(PRUNED);
       world.run(15_000);

@@ -27,7 +27,7 @@ test("a daemon that stood still is immediately out of date, until it has its mem
   world.still.add("c");
   // The first statuses that wait in c's socket name only entries that c has. The new entries follow.
   world.run(2 * PEERING_LIMITS.statusEveryMs);
-  for (let i = 0; i < 5; i++) a.timeline.take(entryOf(-5_000 + i));
+  for (let i = 0; i < 5; i++) a.timeline.accept(entryOf(-5_000 + i));
   world.run(STILL_MS - 2 * PEERING_LIMITS.statusEveryMs);
   assert.equal(entriesOf(c), 0);
   world.still.delete("c");
@@ -50,7 +50,7 @@ test("reports sent during the standstill do not prove that the daemon has its me
   world.run(STILL_MS);
   // These entries are still in flight when c reads the old statuses.
   world.cut.add("a c").add("b c");
-  a.timeline.take(entryOf(-5_000));
+  a.timeline.accept(entryOf(-5_000));
   world.run(100);
   assert.equal(entriesOf(b), 1);
   // Here c checks for a standstill before it reads its sockets, as it does when a request is the first to arrive.

@@ -13,7 +13,7 @@ function live(world: World, nodes: readonly Node[]): void {
 
 /** Writes as a client to the given nodes. */
 function write(world: World, nodes: readonly Node[]): void {
-  for (let i = 0; i < 20; i++) nodes[i % nodes.length]?.timeline.take(entryOf(world.now - i));
+  for (let i = 0; i < 20; i++) nodes[i % nodes.length]?.timeline.accept(entryOf(world.now - i));
 }
 
 /** Returns the successive states of each of the given nodes until all are live and equal. */

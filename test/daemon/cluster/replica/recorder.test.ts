@@ -54,7 +54,7 @@ class FakeTimeline {
     return this.steps-- <= 0;
   }
 
-  take(entry: Entry): AcceptOutcome {
+  accept(entry: Entry): AcceptOutcome {
     return this.taking(entry);
   }
 
@@ -506,20 +506,24 @@ test("a delayed answer is sent when its condition is met, and refused otherwise"
   const { body, signature } = envelope;
   const wait = { kind: "replicated", daemons: 2 } as const;
   const message = { kind: "command", body, signature, wait } as const;
-  assert.equal(await codeOf(scene.pipeline.take(message, 1000)), "too-few-daemons not-applied");
+  assert.equal(await codeOf(scene.pipeline.handleEnvelope(message, 1000)), "too-few-daemons not-applied");
   peers.members = [{ id: "m".repeat(32), connection: "waiting" }];
-  assert.equal(await codeOf(scene.pipeline.take(message, 1000)), OK_UNIT);
-  assert.equal(await codeOf(scene.pipeline.take(message, 1000)), OK_UNIT, "sent again, it waits again");
+  assert.equal(await codeOf(scene.pipeline.handleEnvelope(message, 1000)), OK_UNIT);
+  assert.equal(
+    await codeOf(scene.pipeline.handleEnvelope(message, 1000)),
+    OK_UNIT,
+    "sent again, it waits again",
+  );
   assert.deepEqual(waits, [
     [envelope.id, 2],
     [envelope.id, 2],
   ]);
   const stable = { ...message, wait: { kind: "stable" } } as const;
-  assert.equal(await codeOf(scene.pipeline.take(stable, 1000)), "not-stable unknown");
+  assert.equal(await codeOf(scene.pipeline.handleEnvelope(stable, 1000)), "not-stable unknown");
   assert.equal(timeline.taken.length, 1);
   const read = scene.sign([["GET", "k"]]);
   const reading = { kind: "command", body: read.body, signature: read.signature, wait } as const;
-  assert.equal(await codeOf(scene.pipeline.take(reading, 1000)), "cannot-wait not-applied");
+  assert.equal(await codeOf(scene.pipeline.handleEnvelope(reading, 1000)), "cannot-wait not-applied");
 });
 
 test("a command with `after` continues when a peer sends the named unit", async () => {
@@ -539,7 +543,9 @@ test("an impossible wait is refused as unknown only if the envelope was answered
   const read = scene.sign([["GET", "k"]]);
   const { body, signature } = read;
   const waiting = () =>
-    codeOf(scene.pipeline.take({ kind: "command", body, signature, wait: { kind: "stable" } }, 1000));
+    codeOf(
+      scene.pipeline.handleEnvelope({ kind: "command", body, signature, wait: { kind: "stable" } }, 1000),
+    );
   assert.equal(await waiting(), "cannot-wait not-applied");
   await scene.take(read);
   assert.equal(await waiting(), "cannot-wait unknown");

@@ -45,7 +45,7 @@ function sceneOf(backend: Backend) {
   // Envelopes dated at the start of the daemon are too old.
   clock.now++;
   const take = ({ body, signature }: SignedEnvelope, client: { isGone: boolean }) => {
-    const answer = scene.pipeline.take({ kind: "command", body, signature }, ROOM, null, client);
+    const answer = scene.pipeline.handleEnvelope({ kind: "command", body, signature }, ROOM, null, client);
     assert.ok(answer instanceof Promise, `it was answered in one turn: ${JSON.stringify(answer)}`);
     return answer;
   };
@@ -109,7 +109,7 @@ test("an envelope that also writes runs to its end, and a later copy receives it
   const replies = repliesOf(await answer);
   assert.doesNotMatch(replies, DISCONNECTED);
   const { body, signature } = envelope;
-  const copy = await pipeline.take({ kind: "command", body, signature }, ROOM);
+  const copy = await pipeline.handleEnvelope({ kind: "command", body, signature }, ROOM);
   assert.equal(repliesOf(copy), replies);
 });
 

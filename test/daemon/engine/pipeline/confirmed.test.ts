@@ -35,7 +35,10 @@ test("an error is final if its entry can be read, or if the command was denied",
     parts: { recording, floor: { date: NOW - 1, pending: null } },
   });
   const outcome = async ({ body, signature } = sign([["INCR"]])) => {
-    const answer = await pipeline.take({ kind: "command", body, signature, wait: { kind: "stable" } }, 1000);
+    const answer = await pipeline.handleEnvelope(
+      { kind: "command", body, signature, wait: { kind: "stable" } },
+      1000,
+    );
     return answer.kind === "result" ? "result" : `${answer.code} ${answer.effect}`;
   };
   assert.equal(await outcome(), "result");

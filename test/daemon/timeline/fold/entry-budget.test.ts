@@ -121,8 +121,8 @@ test("a timeline does not record an entry that it refuses, but folds it once ano
   const subject = await new TimelineSubject({ now: START + 10_000, limits: small }).open();
   const set = entryAt(START + 1000, "SET k v");
   const large = entryAt(START + 2000, "SETRANGE k 10000000 x");
-  assert.equal(subject.timeline.take(set).kind, "accepted");
-  assert.equal(subject.timeline.take(large).kind, "too-many-steps");
+  assert.equal(subject.timeline.accept(set).kind, "accepted");
+  assert.equal(subject.timeline.accept(large).kind, "too-many-steps");
   await subject.settle();
   assert.equal(subject.timeline.index.total("data").count, 1);
   subject.timeline.receive([large], MEMBER);

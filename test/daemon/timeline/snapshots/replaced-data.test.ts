@@ -57,7 +57,7 @@ async function makeSource(name = "theirs"): Promise<TimelineSubject> {
   const source = await new TimelineSubject(OPTIONS).open();
   await source.writes(20, 2000, (i) => `SET k${i} ${name}`);
   const added = entryAt(source.now, `KEY ADD ${KEY_TEXT} LABEL added`, KEY_IDS[1]);
-  assert.equal(source.timeline.take(added).kind, "accepted");
+  assert.equal(source.timeline.accept(added).kind, "accepted");
   await source.writes(380, 2000, (i) => `SET k${i % 40} ${name}${i}`);
   assert.ok(source.timeline.prunedTo > 0);
   return source;

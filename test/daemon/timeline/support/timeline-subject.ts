@@ -188,7 +188,7 @@ export class TimelineSubject {
   /** Writes an entry dated now, as from a client. */
   write(command: string, at = this.now): Entry {
     const entry = entryAt(at, command);
-    assert.equal(this.timeline.take(entry).kind, "accepted");
+    assert.equal(this.timeline.accept(entry).kind, "accepted");
     return entry;
   }
 

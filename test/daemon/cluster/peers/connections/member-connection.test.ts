@@ -141,7 +141,7 @@ test("a daemon that is no longer a member is disconnected, and receives nothing 
   refusal = "not-a-member";
   world.run(1100);
   assert.ok(!isConnected(a));
-  a.timeline.take(entryOf(5000));
+  a.timeline.accept(entryOf(5000));
   world.run(5000);
   assert.equal(entriesOf(b), 0);
   assert.ok(textsOf(b).includes(CLOSE_REASONS["not-a-member"]));

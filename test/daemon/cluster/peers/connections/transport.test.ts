@@ -119,13 +119,13 @@ const addressOf = ({ port }: RealNode, tls = false): PeerAddress => ({
 /** Adds `fresh` entries to the two members in turn, and waits until both have 1000 entries in total. */
 async function exchange(a: RealNode, b: RealNode, fresh = 1000): Promise<void> {
   for (let i = 0; i < fresh; i++)
-    (i % 2 === 0 ? a : b).timeline.take(entryOf(i, ["SET", `key ${i}`, "v".repeat(i)]));
+    (i % 2 === 0 ? a : b).timeline.accept(entryOf(i, ["SET", `key ${i}`, "v".repeat(i)]));
   await until("both members have all entries", () => [a, b].every((node) => entriesOf(node) === 1000));
 }
 
 test("two members exchange their entries over real sockets", async () => {
   await using b = await startNode([]);
-  b.timeline.take(entryOf(-100_000));
+  b.timeline.accept(entryOf(-100_000));
   await using a = await startNode([{ ...addressOf(b), pin: b.identity.id }]);
   await until("the member is connected", () => a.peering.members[0]?.connection === "connected");
   await until("the entry arrives", () => a.timeline.index.total("data").count === 1);

@@ -9,7 +9,7 @@ test("a member offers an accepted entry by its order key, and pushes it to a mem
   const world = new World();
   const [a, b] = [world.add("a", { peers: ["b"] }), world.add("b")];
   world.run(500);
-  a.timeline.take(entryOf(500));
+  a.timeline.accept(entryOf(500));
   world.run(100);
   assert.equal(entriesOf(b), 1);
   assert.deepEqual(
@@ -24,7 +24,7 @@ test("a daemon announces no entry before the entry is on its disk", () => {
   world.run(500);
   a.timeline.isStuck = true;
   const entry = entryOf(500);
-  a.timeline.take(entry);
+  a.timeline.accept(entry);
   a.peering.pushOwn(entry);
   world.run(7000);
   assert.equal(world.countOf("offer") + world.countOf("push"), 0);
@@ -39,8 +39,8 @@ test("a daemon alone reports that its entries are on its disk, and a daemon that
   world.run(500);
   a.timeline.isStuck = true;
   const [first, second] = [entryOf(500), entryOf(501)];
-  a.timeline.take(first);
-  a.timeline.take(second);
+  a.timeline.accept(first);
+  a.timeline.accept(second);
   a.peering.pushOwn(second);
   let isReplicated = false;
   void a.peering.replicated(orderKeyOf(first), 1).then(() => {
@@ -62,7 +62,7 @@ test("an entry that a client has sent to all is neither requested nor pushed", (
   const nodes = ["a", "b", "c"].map((name, i, names) => world.add(name, { peers: names.slice(0, i) }));
   world.run(500);
   const entry = entryOf(500);
-  for (const node of nodes) node.timeline.take(entry);
+  for (const node of nodes) node.timeline.accept(entry);
   world.run(10_000);
   assert.equal(world.countOf("want") + world.countOf("push"), 0);
   assert.ok(world.countOf("offer") <= 6);
@@ -73,7 +73,7 @@ test("an envelope that a daemon signed is pushed without a request, once", () =>
   const [a, b, c] = [world.add("a", { peers: ["b", "c"] }), world.add("b", { peers: ["c"] }), world.add("c")];
   world.run(500);
   const entry = entryOf(500);
-  a.timeline.take(entry);
+  a.timeline.accept(entry);
   a.peering.pushOwn(entry);
   world.run(25);
   assert.equal(entriesOf(b) + entriesOf(c), 2);
@@ -87,11 +87,11 @@ test("a member that connects receives what it is missing before what is new", ()
   world.latencyMs = 20;
   const a = world.add("a", { peers: ["b"] });
   const entries = Array.from({ length: 200 }, (_, i) => entryOf(1000 + i));
-  for (const entry of entries.slice(0, 100)) a.timeline.take(entry);
+  for (const entry of entries.slice(0, 100)) a.timeline.accept(entry);
   world.run(500);
   const b = world.add("b");
   for (const entry of entries.slice(100)) {
-    a.timeline.take(entry);
+    a.timeline.accept(entry);
     a.peering.pushOwn(entry);
     world.run(10);
     const received = entries.map((one) => b.timeline.read(orderKeyOf(one)) !== null);
@@ -106,11 +106,11 @@ test("new entries do not wait for a comparison that does not end", () => {
   world.isLost = ({ kind }) => kind === "reconcile";
   const a = world.add("a");
   world.run(500);
-  for (let i = 0; i < 100; i++) a.timeline.take(entryOf(1000 + i));
+  for (let i = 0; i < 100; i++) a.timeline.accept(entryOf(1000 + i));
   const b = world.add("b", { peers: ["a"] });
   world.run(200);
   const entry = entryOf(2000);
-  a.timeline.take(entry);
+  a.timeline.accept(entry);
   a.peering.pushOwn(entry);
   world.run(500);
   assert.equal(entriesOf(b), 0);
@@ -123,7 +123,7 @@ test("a client's entry travels from one end of a chain to the other, without an 
   const [a, b, c] = [world.add("a", { peers: ["b"] }), world.add("b", { peers: ["c"] }), world.add("c")];
   world.run(500);
   world.seen.length = 0;
-  for (let i = 0; i < 100; i++) a.timeline.take(entryOf(500 + i));
+  for (let i = 0; i < 100; i++) a.timeline.accept(entryOf(500 + i));
   world.run(200);
   assert.ok(haveSameEntries(a, b, c));
   assert.equal(entriesOf(c), 100);
@@ -141,7 +141,7 @@ function requestedInVain() {
   world.run(500);
   const entry = entryOf(500);
   for (const { timeline } of nodes) {
-    timeline.take(entry);
+    timeline.accept(entry);
     timeline.read = () => null;
   }
   world.run(100);
@@ -172,7 +172,7 @@ test("replicated resolves when the given number of daemons have the entry on dis
   c.timeline.isStuck = true;
   const entry = entryOf(500);
   const done = [1, 2, 3].map(() => false);
-  a.timeline.take(entry);
+  a.timeline.accept(entry);
   for (const count of [1, 2, 3]) {
     a.peering.replicated(orderKeyOf(entry), count).then(() => {
       done[count - 1] = true;
@@ -199,8 +199,8 @@ test("replicated counts daemons that received the entry from the client", async 
   const [a, b] = [world.add("a", { peers: ["b"] }), world.add("b")];
   world.run(500);
   const entry = entryOf(500);
-  a.timeline.take(entry);
-  b.timeline.take(entry);
+  a.timeline.accept(entry);
+  b.timeline.accept(entry);
   world.run(1000);
   let isDone = false;
   a.peering.replicated(orderKeyOf(entry), 2).then(() => {
@@ -219,7 +219,7 @@ test("a member that does not acknowledge pushes receives no more than one window
   b.timeline.isStuck = true;
   for (let i = 0; i < 200; i++) {
     const entry = entryOf(500 + i);
-    a.timeline.take(entry);
+    a.timeline.accept(entry);
   }
   world.run(500);
   const bytes = world.seen.filter(({ kind }) => kind === "push").reduce((sum, seen) => sum + seen.bytes, 0);
@@ -240,7 +240,7 @@ test("a member that pushes more than the window allows is disconnected", () => {
   ];
   world.run(500);
   b.timeline.isStuck = true;
-  for (let i = 0; i < 200; i++) a.timeline.take(entryOf(500 + i));
+  for (let i = 0; i < 200; i++) a.timeline.accept(entryOf(500 + i));
   world.run(500);
   assert.ok(b.lines.some(({ facts }) => facts["detail"] === "it pushes more than the window allows"));
 });
@@ -249,7 +249,7 @@ test("an envelope of an unknown signer waits for the envelope that adds the sign
   const world = new World();
   const [a, b] = [world.add("a", { peers: ["b"] }), world.add("b", { isUnknown: true })];
   world.run(500);
-  for (let i = 0; i < 10; i++) a.timeline.take(entryOf(500 + i));
+  for (let i = 0; i < 10; i++) a.timeline.accept(entryOf(500 + i));
   world.run(200);
   assert.deepEqual(b.peering.quarantined("unknown-signer"), { waiting: 10, dropped: 0 });
   const key = keyOf("client");
@@ -267,7 +267,7 @@ test("an entry that waits for a member list is not counted among those that wait
   });
   const a = world.add("a", { peers: ["b"] });
   world.run(500);
-  a.timeline.take(entryOf(500));
+  a.timeline.accept(entryOf(500));
   world.run(200);
   assert.deepEqual(b.peering.quarantined("unknown-list"), { waiting: 1, dropped: 0 });
   world.run(10_000);
@@ -280,7 +280,7 @@ test("the quarantine is bounded, and members send dropped entries again", () => 
   const a = world.add("a", { peers: ["b"] });
   const b = world.add("b", { isUnknown: true, limits: { quarantineEntries: 5, quarantineMs: 3000 } });
   world.run(500);
-  for (let i = 0; i < 10; i++) a.timeline.take(entryOf(500 + i));
+  for (let i = 0; i < 10; i++) a.timeline.accept(entryOf(500 + i));
   world.run(10_000);
   const { waiting, dropped } = b.peering.quarantined("unknown-signer");
   assert.ok(waiting <= 5 && dropped >= 10);
@@ -296,7 +296,7 @@ test("an entry dated too far ahead to be stored is sent again when its date is r
   const b = world.add("b", { peers: ["a"] });
   world.run(1000);
   b.timeline.roomUntil = EPOCH + 60_000;
-  for (let i = 0; i < 30; i++) a.timeline.take(entryOf(50_000 + 1000 * i));
+  for (let i = 0; i < 30; i++) a.timeline.accept(entryOf(50_000 + 1000 * i));
   world.run(20_000);
   assert.equal(entriesOf(b), 11);
   assert.equal(b.peering.state, "live");
@@ -313,12 +313,12 @@ test("entries with invalid signatures are refused and counted, and many of them 
   const [a, b] = [world.add("a", { peers: ["b"] }), world.add("b", { limits })];
   world.run(500);
   const invalid = () => ({ ...entryOf(world.now), signature: Buffer.alloc(32) });
-  a.timeline.take(invalid());
+  a.timeline.accept(invalid());
   world.run(200);
   assert.equal(b.peering.members[0]?.refusals, 1);
   assert.equal(entriesOf(b), 0);
-  a.timeline.take(invalid());
-  a.timeline.take(invalid());
+  a.timeline.accept(invalid());
+  a.timeline.accept(invalid());
   world.run(200);
   assert.equal(b.peering.members.length, 0);
   const texts = b.lines.map(({ text }) => text);
@@ -340,7 +340,7 @@ for (const away of [40_000, 80_000]) {
     world.breakAll((from, to) => from === "c" || to === "c");
     world.run(100);
     const entry = entryOf(5000);
-    a.timeline.take(entry);
+    a.timeline.accept(entry);
     let isDone = false;
     a.peering.replicated(orderKeyOf(entry), 3).then(() => {
       isDone = true;
@@ -361,9 +361,9 @@ test("an entry longer than members accept stays on its daemon, and the other ent
   const a = world.add("a", { limits });
   const b = world.add("b", { peers: ["a"], limits });
   world.run(1000);
-  a.timeline.take(entryOf(0, ["SET", "big", "x".repeat(3_000_000)]));
+  a.timeline.accept(entryOf(0, ["SET", "big", "x".repeat(3_000_000)]));
   for (let i = 1; i < 50; i++) {
-    a.timeline.take(entryOf(i));
+    a.timeline.accept(entryOf(i));
     world.run(500);
   }
   assert.equal(entriesOf(b), 49);

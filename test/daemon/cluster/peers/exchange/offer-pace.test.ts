@@ -56,13 +56,13 @@ test("if a client sends its entries to all daemons, there are few offers, and an
   const count = 400;
   for (let i = 0; i < count; i++) {
     const entry = entryOf(500 + i * TICK_MS);
-    for (const node of nodes) node.timeline.take(entry);
+    for (const node of nodes) node.timeline.accept(entry);
     world.run(TICK_MS);
   }
   // Two daemons may both offer immediately. With offers in every tick there would be at least 3 for each entry.
   assert.ok(world.countOf("offer") < count, `${world.countOf("offer")} offers`);
   assert.equal(world.countOf("want") + world.countOf("push"), 0);
-  nodes[0]?.timeline.take(entryOf(500 + count * TICK_MS));
+  nodes[0]?.timeline.accept(entryOf(500 + count * TICK_MS));
   world.run((MAX_TICKS + 4) * TICK_MS);
   for (const node of nodes) assert.equal(entriesOf(node), count + 1);
 });

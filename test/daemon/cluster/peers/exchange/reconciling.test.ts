@@ -9,8 +9,8 @@ test("a daemon that returns receives the entries that it missed, the key ring fi
   const world = new World();
   const a = world.add("a");
   world.run(100);
-  for (let i = 0; i < 3000; i++) a.timeline.take(entryOf(i * 10));
-  a.timeline.take(entryOf(29_000, ["KEY", "ADD", "x"]));
+  for (let i = 0; i < 3000; i++) a.timeline.accept(entryOf(i * 10));
+  a.timeline.accept(entryOf(29_000, ["KEY", "ADD", "x"]));
   world.run(30_000);
   const order: string[] = [];
   const b = world.add("b", { peers: ["a"] });
@@ -33,8 +33,8 @@ test("both sides of a partition converge soon after the partition has healed", (
   world.run(1000);
   world.cut.add("a b").add("b a");
   for (let i = 0; i < 700; i++) {
-    a.timeline.take(entryOf(world.now));
-    b.timeline.take(entryOf(world.now));
+    a.timeline.accept(entryOf(world.now));
+    b.timeline.accept(entryOf(world.now));
     world.run(25);
   }
   assert.equal(a.peering.state, "isolated");
@@ -47,7 +47,7 @@ test("entries that were lost with a connection are found by the next comparison"
   const world = new World();
   const [a, b] = [world.add("a", { peers: ["b"] }), world.add("b")];
   world.run(1000);
-  a.timeline.take(entryOf(1000));
+  a.timeline.accept(entryOf(1000));
   world.cut.add("a b");
   world.run(200);
   assert.equal(entriesOf(b), 0);
@@ -60,7 +60,7 @@ test("members with the same entries compare nothing", () => {
   const world = new World();
   const [a, b] = [world.add("a", { peers: ["b"] }), world.add("b")];
   world.run(1000);
-  a.timeline.take(entryOf(1000));
+  a.timeline.accept(entryOf(1000));
   world.run(3000);
   assert.ok(haveSameEntries(a, b));
   world.seen.length = 0;
@@ -71,14 +71,14 @@ test("members with the same entries compare nothing", () => {
 test("comparisons alone spread old entries from one daemon to the complete chain", () => {
   const world = new World();
   const [a, b, c] = [world.add("a", { peers: ["b"] }), world.add("b", { peers: ["c"] }), world.add("c")];
-  for (let i = 0; i < 500; i++) a.timeline.take(entryOf(-1_000_000 + i));
+  for (let i = 0; i < 500; i++) a.timeline.accept(entryOf(-1_000_000 + i));
   assert.ok(world.runUntil(() => haveSameEntries(a, b, c) && entriesOf(c) === 500) <= 15_000);
 });
 
 test("a comparison consists of steps between which other work runs", () => {
   const world = new World();
   const a = world.add("a");
-  for (let i = 0; i < 5000; i++) a.timeline.take(entryOf(i));
+  for (let i = 0; i < 5000; i++) a.timeline.accept(entryOf(i));
   world.run(100);
   const b = world.add("b", { peers: ["a"] });
   world.runUntil(() => haveSameEntries(a, b));
@@ -120,7 +120,7 @@ test("an exchange that takes longer than the idle limit continues, and nothing i
   };
   const a = world.add("a", { limits });
   const entries = Array.from({ length: 4000 }, (_, i) => entryOf(-4_000_000 + i * 100));
-  for (const entry of entries) a.timeline.take(entry);
+  for (const entry of entries) a.timeline.accept(entry);
   world.run(1000);
   const b = world.add("b", { peers: ["a"], limits });
   const start = world.now;
@@ -141,7 +141,7 @@ test("an exchange that takes longer than the idle limit continues, and nothing i
 test("a daemon that starts with another incomplete daemon is not live before a third has had time to connect", () => {
   const world = new World();
   const b = world.add("b", { peers: ["a", "c"] });
-  for (let i = 0; i < 1000; i++) b.timeline.take(entryOf(i));
+  for (let i = 0; i < 1000; i++) b.timeline.accept(entryOf(i));
   world.run(12_000);
   for (const name of ["a", "c"]) world.cut.add(`${name} b`).add(`b ${name}`);
   const a = world.add("a", { peers: ["b", "c"] });
@@ -170,7 +170,7 @@ test("a daemon that was cut off is not live before it has the entries that other
   world.breakAll((from, to) => from === "c" || to === "c");
   world.run(30_000);
   assert.equal(c.peering.state, "isolated");
-  for (let i = 0; i < 2000; i++) a.timeline.take(entryOf(i));
+  for (let i = 0; i < 2000; i++) a.timeline.accept(entryOf(i));
   world.run(1000);
   world.cut.clear();
   const states = new Set<string>();

@@ -26,7 +26,7 @@ const isLogged = ({ lines }: Node, text: RegExp) => lines.some((line) => text.te
 function fill(...nodes: readonly Node[]): void {
   for (let i = 0; i < 20; i++) {
     const entry = entryOf(-60_000 + i * 1000);
-    for (const { timeline } of nodes) timeline.take(entry);
+    for (const { timeline } of nodes) timeline.accept(entry);
   }
 }
 
@@ -111,7 +111,7 @@ test("two members with the same entries stay live during writes, whether one or 
   assert.ok(isLive());
   prune(a, -45_500);
   for (let i = 0; i < 400; i++) {
-    (i % 2 === 0 ? a : b).timeline.take(entryOf(world.now));
+    (i % 2 === 0 ? a : b).timeline.accept(entryOf(world.now));
     if (i === 200) prune(b, -44_000);
     if (i === 300) world.breakAll(() => true);
     world.run(25);
@@ -201,7 +201,7 @@ test("missing entries stop counting as stuck when they arrive", () => {
   assert.equal(isStuck(), false, "the missing entries may be in flight");
   time.uptime += PEERING_LIMITS.snapshotAfterMs;
   assert.equal(isStuck(), true);
-  timeline.take(entry);
+  timeline.accept(entry);
   assert.equal(isStuck(), false);
 });
 
@@ -234,7 +234,7 @@ test("a daemon requests reports from other members until no entry is missing", (
     time.uptime += PEERING_LIMITS.reportEveryMs;
     missing.tick(time.uptime);
   }
-  timeline.take(entry);
+  timeline.accept(entry);
   requests.length = 0;
   time.uptime += PEERING_LIMITS.reportEveryMs;
   missing.tick(time.uptime);
@@ -293,7 +293,7 @@ test("entries pruned long ago are compared by coarse sums after the finer sums w
   const DAY = 86_400_000;
   for (let i = 0; i < 20; i++) {
     const entry = entryOf(-3 * DAY + i * 1000);
-    for (const { timeline } of [a, b]) timeline.take(entry);
+    for (const { timeline } of [a, b]) timeline.accept(entry);
   }
   world.run(100);
   prune(a, -3 * DAY + 5500);
@@ -303,7 +303,7 @@ test("entries pruned long ago are compared by coarse sums after the finer sums w
     requests.push(at);
     return digestUpTo.call(a.timeline.index, at, set);
   };
-  b.timeline.take(entryOf(-3 * DAY + 9500));
+  b.timeline.accept(entryOf(-3 * DAY + 9500));
   b.peering.setPeers([world.addressOf("a")]);
   world.runUntil(() => requests.length > 0);
   assert.ok(requests.every((at) => at % 4_096_000 === 0 && at > EPOCH - 3 * DAY + 5500));
@@ -325,8 +325,8 @@ test("of two daemons that were disconnected and pruned up to different dates, on
     fill(b);
     const extra = before > 0 ? [a, -55_000, b, -51_800] : [b, -55_000, a, -51_800];
     const [early, earlyAt, late, lateAt] = extra as [Node, number, Node, number];
-    for (let i = 0; i < Math.abs(before); i++) early.timeline.take(entryOf(earlyAt + i));
-    for (let i = 0; i < Math.abs(between); i++) late.timeline.take(entryOf(lateAt + i));
+    for (let i = 0; i < Math.abs(before); i++) early.timeline.accept(entryOf(earlyAt + i));
+    for (let i = 0; i < Math.abs(between); i++) late.timeline.accept(entryOf(lateAt + i));
     world.run(100);
     prune(a, -50_500);
     prune(b, -52_500);

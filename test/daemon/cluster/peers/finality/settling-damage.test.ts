@@ -32,7 +32,7 @@ test("a daemon keeps a damaged entry while most other members are disconnected, 
   const { world, nodes } = three();
   const [a, b, c] = nodes;
   a.timeline.damagedEntries.lastAt = EPOCH - 1000;
-  for (const { timeline } of [b, c]) timeline.take(entryOf(-1000));
+  for (const { timeline } of [b, c]) timeline.accept(entryOf(-1000));
   a.timeline.roomUntil = 0;
   world.run(3 * catchUpStuckMs);
   assert.equal(a.timeline.damagedEntries.timesDropped, 0);
@@ -47,7 +47,7 @@ test("writes on other daemons do not delay the dropping of a damaged entry", () 
   const [a, b] = nodes;
   a.timeline.damagedEntries.lastAt = EPOCH - 1000;
   for (let written = 0; written < 2 * catchUpStuckMs; written += 250) {
-    b.timeline.take(entryOf(written));
+    b.timeline.accept(entryOf(written));
     world.run(250);
   }
   assert.equal(a.timeline.damagedEntries.timesDropped, 1);

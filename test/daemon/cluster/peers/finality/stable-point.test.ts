@@ -32,7 +32,7 @@ test("entries before all watermarks are stable once all members report the same 
   const world = new World();
   const [a, b, c] = [world.add("a", { peers: ["b", "c"] }), world.add("b"), world.add("c")];
   world.run(500);
-  a.timeline.take(entryOf(500));
+  a.timeline.accept(entryOf(500));
   const stable = watch(a.peering.stable(EPOCH + 500));
   world.run(1000);
   await settle();
@@ -51,8 +51,8 @@ test("nothing becomes stable while a member is disconnected, has different entri
   world.run(5000);
   assert.equal(a.peering.stablePoint, 0);
   const b = world.add("b", { isUnknown: true });
-  b.timeline.take(entryOf(-10));
-  a.timeline.take(entryOf(-20));
+  b.timeline.accept(entryOf(-10));
+  a.timeline.accept(entryOf(-20));
   world.run(20_000);
   assert.equal(b.timeline.index.total("data").count, 1, "b receives no entry from a");
   assert.equal(a.peering.stablePoint, 0);
