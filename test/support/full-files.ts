@@ -112,6 +112,7 @@ export const FULL_ONLY: readonly string[] = [
   "system/mongo-errors.test",
   "system/mutated-bytes.test",
   "system/needless-messages.test",
+  "system/order-missing-code.test",
   "system/order.test",
   "system/php-session-locks.test",
   "system/portable-answers.test",
