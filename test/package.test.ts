@@ -214,6 +214,20 @@ test("dbsyncd/testing starts and stops daemons for the tests of users", () => {
   assert.equal(node(script, "module"), "OK v\nnull");
 });
 
+test("dbsyncd/testing loads the code of a face's commands, also for CommonJS", () => {
+  const use = `const daemon = await startDaemon();
+    const add = ["XADD", "stream", "1-1", "field", "value"];
+    const insert = ["DOC.CREATE", "document"];
+    console.log(await dbsyncSend(add, daemon.options), await dbsyncSend(insert, daemon.options));
+    await daemon.stop();`;
+  const required = `const { dbsyncSend } = require("dbsyncd");
+    const { startDaemon } = require("dbsyncd/testing");
+    void (async () => { ${use} })();`;
+  const imported = `import { dbsyncSend } from "dbsyncd"; import { startDaemon } from "dbsyncd/testing"; ${use}`;
+  assert.equal(node(required, "commonjs"), "1-1 OK");
+  assert.equal(node(imported, "module"), "1-1 OK");
+});
+
 test("the Debian package, installed into an empty root, has programs, manual pages, the unit and its configuration", {
   skip: isOnPath("dpkg-deb") ? false : "dpkg-deb is not installed",
 }, () => {
