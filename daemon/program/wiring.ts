@@ -30,7 +30,7 @@ import {
   tlsFilesOf,
 } from "../options/settings.js";
 import { hasUserListener } from "../options/settings-rules.js";
-import { loadFamilies, provideFamilies } from "../store/family-code.js";
+import { loadFamilies, missingCode, provideFamilies } from "../store/family-code.js";
 import type { Components, Core, DaemonOptions } from "./components.js";
 import { firstOf, type MadeBackend, missingFace, type NamedFigureServer, type OpenedFace } from "./face.js";
 import type { BackendHealth, CountedKeys } from "./inspection/inspected-daemon.js";
@@ -65,6 +65,8 @@ export async function wire(options: DaemonOptions, components: Components): Prom
   provideFamilies(INSTALLED_FAMILIES);
   // Only clients that sign envelopes, and members, can wait until code is loaded.
   if (!isRecorded || settings.order !== null || hasUserListener(settings)) await loadFamilies();
+  const reason = missingCode();
+  if (!isRecorded && reason !== null) log.error({ reason }, "these commands are refused");
   const made = isRecorded
     ? []
     : await addBackends(options, figureServer === null ? null : observer, components);
