@@ -2,17 +2,14 @@
  * Two or three real daemons in the configuration of docs/active-active.md. Each accepts writes of any Redis client. A
  * test can cut the links between them, kill and restart them, and run them with a wrong clock.
  */
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { Redis } from "ioredis";
 import { RedisPyClient } from "../system/redis-py-client.js";
-import { knowsSecret } from "./cluster-secret.js";
 import { CuttablePort } from "./cuttable-port.js";
-import { type DaemonProcess, startDaemon } from "./daemon-process.js";
 import { freePort } from "./free-port.js";
 import { buildRoot } from "./repository.js";
-import { until } from "./until.js";
+import { Trio } from "./trio.js";
 
 const clockOff = join(buildRoot, "test", "system", "programs", "clock-off.js");
 
@@ -33,40 +30,42 @@ interface Options {
 
 export class ActiveCluster implements AsyncDisposable {
   readonly indices: readonly number[];
-  readonly #folder = mkdtempSync(join(tmpdir(), "dbsync-active-"));
   readonly #options: Options;
-  readonly #ports: readonly number[];
+  readonly #trio: Trio;
   readonly #respPorts: readonly number[];
   readonly #mongoPorts: readonly number[];
   /** The ports through which the daemons connect to each other: `links[from][to]`. */
   readonly #links: readonly (readonly CuttablePort[])[];
-  readonly #daemons: (DaemonProcess | null)[];
   readonly #clients: ScenarioClient[] = [];
 
   private constructor(
-    ports: readonly number[],
+    trio: Trio,
+    ports: { readonly resp: readonly number[]; readonly mongo: readonly number[] },
     links: readonly (readonly CuttablePort[])[],
     options: Options,
   ) {
-    const count = links.length;
-    this.#ports = ports.slice(0, count);
-    this.#respPorts = ports.slice(count, 2 * count);
-    this.#mongoPorts = ports.slice(2 * count);
+    this.#trio = trio;
+    this.#respPorts = ports.resp;
+    this.#mongoPorts = ports.mongo;
     this.#links = links;
     this.#options = options;
     this.indices = [...links.keys()];
-    this.#daemons = links.map(() => null);
   }
 
   /** Starts the daemons and waits until each one accepts writes. */
   static async start(count: number, options: Options = {}): Promise<ActiveCluster> {
-    const ports = new Set<number>();
-    while (ports.size < 3 * count) ports.add(await freePort());
-    const numbers = [...ports];
-    const daemonPorts = numbers.slice(0, count);
+    const { isInMemory = false, hasDocuments = false } = options;
+    const freePorts = () => Promise.all(Array.from({ length: count }, freePort));
+    const ports = { resp: await freePorts(), mongo: await freePorts() };
+    const args = (index: number) => [
+      ...["--resp", String(ports.resp[index])],
+      ...(hasDocuments ? ["--mongo", String(ports.mongo[index])] : []),
+    ];
+    const trio = await Trio.make(args, count, { isInMemory, keys: "none" });
     const open = (port: number) => CuttablePort.open(() => port);
-    const links = await Promise.all(daemonPorts.map(() => Promise.all(daemonPorts.map(open))));
-    const cluster = new ActiveCluster(numbers, links, options);
+    const links = await Promise.all(trio.ports.map(() => Promise.all(trio.ports.map(open))));
+    trio.linkPort = (from, to) => links[from]?.[to]?.port ?? 0;
+    const cluster = new ActiveCluster(trio, ports, links, options);
     try {
       await Promise.all(cluster.indices.map((index) => cluster.spawn(index)));
       for (const index of cluster.indices) await cluster.untilWritable(index);
@@ -83,41 +82,28 @@ export class ActiveCluster implements AsyncDisposable {
    * @param clock  the number of milliseconds by which its clock is ahead
    */
   async spawn(index: number, clock: number = this.#options.clocks?.[index] ?? 0): Promise<void> {
-    const others = this.indices.filter((other) => other !== index);
-    const { isInMemory = false, hasDocuments = false } = this.#options;
-    const args = [
-      ...["-p", String(this.#ports[index]), "--resp", String(this.#respPorts[index])],
-      ...others.flatMap((other) => ["--peer", `127.0.0.1:${this.#links[index]?.[other]?.port}`]),
-      ...knowsSecret,
-      ...(hasDocuments ? ["--mongo", String(this.#mongoPorts[index])] : []),
-      ...(isInMemory ? [] : ["--data", this.#dataFolder(index)]),
-    ];
     const options = clock === 0 ? {} : { program: clockOff, env: { CLOCK_OFF_MS: String(clock) } };
-    this.#daemons[index] = await startDaemon(args, options);
+    await this.#trio.start(index, options);
   }
 
   /** Sends a signal to a daemon and waits until its process has ended. */
   async end(index: number, signal: "SIGKILL" | "SIGTERM"): Promise<void> {
-    const daemon = this.#daemons[index];
-    if (daemon == null) throw new Error(`daemon ${index} is not running`);
-    this.#daemons[index] = null;
-    daemon.kill(signal);
-    await daemon.ended();
+    await this.#trio.end(index, signal);
   }
 
   /** Suspends a daemon's process: it still accepts connections, but answers nothing. */
   hang(index: number): void {
-    this.#daemons[index]?.kill("SIGSTOP");
+    this.#trio.daemon(index).kill("SIGSTOP");
   }
 
   /** Resumes a suspended daemon. */
   resume(index: number): void {
-    this.#daemons[index]?.kill("SIGCONT");
+    this.#trio.daemon(index).kill("SIGCONT");
   }
 
   /** Deletes the data folder of a daemon that is not running. */
   loseDisk(index: number): void {
-    rmSync(this.#dataFolder(index), { recursive: true });
+    rmSync(this.#trio.folder(index), { recursive: true });
   }
 
   async restart(index: number): Promise<void> {
@@ -159,7 +145,7 @@ export class ActiveCluster implements AsyncDisposable {
   }
 
   async untilWritable(index: number): Promise<void> {
-    await until(`daemon ${index} accepts writes`, async () => {
+    await this.#trio.until(`daemon ${index} accepts writes`, async () => {
       const client = this.client(index);
       try {
         return (await client.call("DEL", "never")) === 0;
@@ -173,9 +159,9 @@ export class ActiveCluster implements AsyncDisposable {
 
   /** Waits until all running daemons have the same writes and have applied them. */
   async untilEqual(): Promise<void> {
-    const clients = this.#running().map((index) => this.client(index));
+    const clients = this.#trio.runningIndices.map((index) => this.client(index));
     try {
-      await until("all daemons have the same writes", async () => {
+      await this.#trio.until("all daemons have the same writes", async () => {
         const states = await Promise.all(clients.map(holdings)).catch(() => []);
         return states.length > 0 && states.every((state) => state === states[0] && /^0 /.test(state));
       });
@@ -187,7 +173,7 @@ export class ActiveCluster implements AsyncDisposable {
   /** Returns the answers of all running daemons. */
   async answers(...argv: readonly [string, ...string[]]): Promise<unknown[]> {
     return await Promise.all(
-      this.#running().map(async (index) => {
+      this.#trio.runningIndices.map(async (index) => {
         const client = this.client(index);
         const [name, ...rest] = argv;
         try {
@@ -199,19 +185,10 @@ export class ActiveCluster implements AsyncDisposable {
     );
   }
 
-  #dataFolder(index: number): string {
-    return join(this.#folder, String(index));
-  }
-
-  #running(): number[] {
-    return this.indices.filter((index) => this.#daemons[index] !== null);
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     for (const client of this.#clients) client.disconnect();
-    await Promise.all(this.#daemons.map((daemon) => daemon?.[Symbol.asyncDispose]()));
+    await this.#trio[Symbol.asyncDispose]();
     await Promise.all(this.#links.flat().map((link) => link[Symbol.asyncDispose]()));
-    rmSync(this.#folder, { recursive: true, force: true });
   }
 }
 

@@ -27,6 +27,11 @@ export interface TrioOptions {
   readonly isInMemory?: boolean;
   /** Whether each daemon connects to the others. */
   readonly arePeers?: boolean;
+  /**
+   * The public keys of the daemons: `app` and `root` (default), `app` alone, so that no daemon's key has to be
+   * authorized, or none. Without keys, clients do not sign, and the test itself waits for the daemons.
+   */
+  readonly keys?: "app and root" | "app" | "none";
   /** The key pair of the client. */
   readonly app?: KeyPair;
 }
@@ -81,8 +86,8 @@ export class Trio implements AsyncDisposable {
   async startAll(options: DaemonOptions = {}): Promise<void> {
     try {
       await Promise.all(this.ports.map((_, index) => this.start(index, options)));
-      const { isInMemory = false, arePeers = true } = this.#options;
-      if (isInMemory && !arePeers) return;
+      const { isInMemory = false, arePeers = true, keys } = this.#options;
+      if ((isInMemory && !arePeers) || keys === "none") return;
       const areLive = async () => (await this.statuses()).every(({ state }) => state === "live");
       await this.until("all daemons are live", areLive);
     } catch (problem) {
@@ -142,12 +147,20 @@ export class Trio implements AsyncDisposable {
     return this.#daemons.filter((daemon) => daemon !== null);
   }
 
+  /** The indices of the running daemons. */
+  get runningIndices(): readonly number[] {
+    return [...this.ports.keys()].filter((index) => this.#daemons[index] !== null);
+  }
+
   /** Returns the command-line arguments of a daemon. */
   argsOf(index: number): string[] {
-    const { isInMemory = false, arePeers = true } = this.#options;
+    const { isInMemory = false, arePeers = true, keys: kinds = "app and root" } = this.#options;
     const others = arePeers ? [...this.ports.keys()].filter((other) => other !== index) : [];
     const peers = others.flatMap((other) => ["--peer", `127.0.0.1:${this.linkPort(index, other)}`]);
-    const keys = ["-s", this.app.file, "--root-key", this.root.file];
+    const keys = [
+      ...(kinds === "none" ? [] : ["-s", this.app.file]),
+      ...(kinds === "app and root" ? ["--root-key", this.root.file] : []),
+    ];
     const data = isInMemory ? [] : ["--data", this.folder(index)];
     const secret = others.length === 0 ? [] : knowsSecret;
     const more = typeof this.#args === "function" ? this.#args(index) : this.#args;
@@ -174,8 +187,7 @@ export class Trio implements AsyncDisposable {
 
   /** Stops all running daemons with SIGTERM. */
   async endAll(): Promise<void> {
-    const running = this.#daemons.flatMap((daemon, index) => (daemon === null ? [] : [index]));
-    await Promise.all(running.map((index) => this.end(index, "SIGTERM")));
+    await Promise.all(this.runningIndices.map((index) => this.end(index, "SIGTERM")));
     this.check();
   }
 
@@ -196,7 +208,8 @@ export class Trio implements AsyncDisposable {
   }
 
   async status(index: number): Promise<Status> {
-    await using client = this.client([index], { key: this.root.privateKey });
+    const { privateKey: key } = this.#options.keys === "app" ? this.app : this.root;
+    await using client = this.client([index], { key });
     return await readStatus(client);
   }
 
@@ -226,7 +239,8 @@ export class Trio implements AsyncDisposable {
       return await holds().catch(() => false);
     };
     await until(what, check, ms === undefined ? {} : { ms }).catch(async (problem: Error) => {
-      const statuses = await Promise.allSettled(this.ports.map((_, index) => this.status(index)));
+      const asked = this.#options.keys === "none" ? [] : this.ports;
+      const statuses = await Promise.allSettled(asked.map((_, index) => this.status(index)));
       const lines = statuses.map((one) =>
         one.status === "fulfilled" ? JSON.stringify(one.value) : String(one.reason),
       );
