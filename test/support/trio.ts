@@ -11,7 +11,7 @@ import { bytesOfHex, HASH_BYTES } from "../../protocol/version-2/envelope.js";
 import { fieldsOf, readStatus, type Status } from "../system/status.js";
 import { knowsSecret } from "./cluster-secret.js";
 import { type DaemonOptions, type DaemonProcess, type Ended, startDaemon } from "./daemon-process.js";
-import { type KeyPair, makeKeyPair } from "./envelope-client.js";
+import { EnvelopeClient, type KeyPair, makeKeyPair } from "./envelope-client.js";
 import { freePort } from "./free-port.js";
 import { until } from "./until.js";
 
@@ -28,8 +28,8 @@ export interface TrioOptions {
   /** Whether each daemon connects to the others. */
   readonly arePeers?: boolean;
   /**
-   * The public keys of the daemons: `app` and `root` (default), `app` alone, so that no daemon's key has to be
-   * authorized, or none. Without keys, clients do not sign, and the test itself waits for the daemons.
+   * The public keys of the daemons: `app` and `root` (default); `app` alone, so that no daemon's key has to be authorized,
+   * and no key may read the status; or none, so that clients do not sign.
    */
   readonly keys?: "app and root" | "app" | "none";
   /** The key pair of the client. */
@@ -86,14 +86,23 @@ export class Trio implements AsyncDisposable {
   async startAll(options: DaemonOptions = {}): Promise<void> {
     try {
       await Promise.all(this.ports.map((_, index) => this.start(index, options)));
-      const { isInMemory = false, arePeers = true, keys } = this.#options;
-      if ((isInMemory && !arePeers) || keys === "none") return;
-      const areLive = async () => (await this.statuses()).every(({ state }) => state === "live");
+      const { isInMemory = false, arePeers = true } = this.#options;
+      if (isInMemory && !arePeers) return;
+      const areLive = async () => {
+        const states = await Promise.all(this.ports.map((port) => this.#stateOf(port)));
+        return states.every((state) => state === "live");
+      };
       await this.until("all daemons are live", areLive);
     } catch (problem) {
       await this[Symbol.asyncDispose]();
       throw problem;
     }
+  }
+
+  /** Returns the state in the hello of a daemon, which needs no rights. */
+  async #stateOf(port: number): Promise<string> {
+    using client = await EnvelopeClient.open(port, this.app);
+    return (await client.hello()).state;
   }
 
   /**
@@ -208,8 +217,7 @@ export class Trio implements AsyncDisposable {
   }
 
   async status(index: number): Promise<Status> {
-    const { privateKey: key } = this.#options.keys === "app" ? this.app : this.root;
-    await using client = this.client([index], { key });
+    await using client = this.client([index], { key: this.root.privateKey });
     return await readStatus(client);
   }
 
@@ -239,7 +247,8 @@ export class Trio implements AsyncDisposable {
       return await holds().catch(() => false);
     };
     await until(what, check, ms === undefined ? {} : { ms }).catch(async (problem: Error) => {
-      const asked = this.#options.keys === "none" ? [] : this.ports;
+      const { keys = "app and root" } = this.#options;
+      const asked = keys === "app and root" ? this.ports : [];
       const statuses = await Promise.allSettled(asked.map((_, index) => this.status(index)));
       const lines = statuses.map((one) =>
         one.status === "fulfilled" ? JSON.stringify(one.value) : String(one.reason),
