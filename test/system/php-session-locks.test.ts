@@ -7,13 +7,12 @@ import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
 import { describe, test } from "node:test";
 import { PHP_FILE } from "../examples/php-script.js";
-import { knowsSecret } from "../support/cluster-secret.js";
 import { CuttablePort } from "../support/cuttable-port.js";
 import { startDaemon } from "../support/daemon-process.js";
 import { makeKeyPair } from "../support/envelope-client.js";
-import { freePort } from "../support/free-port.js";
 import { skipWithout } from "../support/requirements.js";
 import { ScratchFolder } from "../support/scratch-folder.js";
+import { Trio } from "../support/trio.js";
 import { until } from "../support/until.js";
 
 /** The lifetime of a lock in seconds. It exceeds the duration of each test here, so only a release ends a lock. */
@@ -94,19 +93,13 @@ const session = (lock: number, options = "[]"): string => `
 describe("the lock of a PHP session", { timeout: 300_000, skip: skipWithout("php") }, () => {
   test("is released on a daemon that the granting daemon cannot reach", async () => {
     using folder = new ScratchFolder();
-    const pair = makeKeyPair("rsa");
-    const key = folder.privateKey(pair);
-    const ports = [await freePort(), await freePort()] as const;
-    await using toSecond = await CuttablePort.open(() => ports[1]);
-    await using toFirst = await CuttablePort.open(() => ports[0]);
-    const start = (index: 0 | 1, peer: CuttablePort) =>
-      startDaemon([
-        ...["-p", String(ports[index]), "-s", pair.file, "--data", `${folder.path}/${index}`],
-        ...["--peer", peer.address, ...knowsSecret],
-      ]);
-    await using _first = await start(0, toSecond);
-    await using _second = await start(1, toFirst);
-    const [first, second] = ports.map((port) => `127.0.0.1:${port}`) as [string, string];
+    await using pair = await Trio.make([], 2, { app: makeKeyPair("rsa"), keys: "app" });
+    const key = folder.privateKey(pair.app);
+    const [first, second] = pair.servers as [string, string];
+    await using toFirst = await CuttablePort.open(() => pair.ports[0] as number);
+    await using toSecond = await CuttablePort.open(() => pair.ports[1] as number);
+    pair.linkPorts = [toFirst.port, toSecond.port];
+    await pair.startAll();
     await until("a write reaches both daemons", async () => {
       const code = `echo dbsync_call('INCR probe', ['policy' => 'all']);`;
       using probe = new Request([first, second], key, code);

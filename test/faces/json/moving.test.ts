@@ -7,14 +7,13 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { runDbsync } from "../../client/child.js";
-import { makeFolder } from "../../daemon/program/replicas.js";
 import { type DaemonProcess, startDaemon } from "../../support/daemon-process.js";
 import { freePort } from "../../support/free-port.js";
 import { answer, ask } from "../../support/json-lines.js";
-import { programPaths } from "../../support/programs.js";
 import { RawClient } from "../../support/raw-client.js";
 import { repositoryRoot } from "../../support/repository.js";
-import { run } from "../../support/run-program.js";
+import { ScratchFolder } from "../../support/scratch-folder.js";
+import { Trio } from "../../support/trio.js";
 import { until } from "../../support/until.js";
 import { Original } from "./original.js";
 
@@ -102,37 +101,8 @@ const dispose = async (all: readonly AsyncDisposable[]) => {
   for (const one of all) await one[Symbol.asyncDispose]();
 };
 
-/** Starts daemons that record the writes that they receive, and exchange them. */
-async function startPeers(
-  publicKey: string,
-  secret: string,
-): Promise<{ daemons: DaemonProcess[]; json: number[] }> {
-  const ports: number[] = [];
-  const json: number[] = [];
-  for (let index = 0; index < SIZE; index++) {
-    ports.push(await freePort());
-    json.push(await freePort());
-  }
-  const daemons = await Promise.all(
-    ports.map((port, index) =>
-      startDaemon([
-        ...["-s", publicKey, "-p", String(port), "--json", String(json[index]), "--cluster-secret", secret],
-        ...ports.filter((other) => other !== port).flatMap((other) => ["--peer", `127.0.0.1:${other}`]),
-      ]),
-    ),
-  );
-  return { daemons, json };
-}
-
 test("the steps of docs/json-clients.md replace several originals by three peers, and nothing is lost", async () => {
-  using folder = makeFolder();
-  const keygen = (...more: string[]) => run(process.execPath, [programPaths["dbsync-keygen"], ...more]);
-  const secret = join(folder.path, "secret");
-  for (const args of [
-    ["--out", folder.path],
-    ["--cluster-secret", secret],
-  ])
-    assert.equal((await keygen(...args)).code, 0);
+  using folder = new ScratchFolder();
   const { ports, originals } = await startOriginals();
   const [first] = ports as [number];
   const daemons: DaemonProcess[] = [];
@@ -163,11 +133,10 @@ test("the steps of docs/json-clients.md replace several originals by three peers
       await until("the server has all writes", async () => (await lostAt(port, written)).length === 0);
     }
     // Start the remaining daemons, and import the documents.
-    const peers = await startPeers(join(folder.path, "public.pem"), secret);
-    daemons.push(...peers.daemons);
-    const servers = peers.daemons.map(({ port }) => `127.0.0.1:${port}`).join();
-    const key = join(folder.path, "private.pem");
-    const importing = ["import", `json://127.0.0.1:${first}`, "-s", servers, "-k", key];
+    await using peers = await Trio.start(["--json", "0"], SIZE, { isInMemory: true, keys: "app" });
+    const json = await Promise.all(peers.running.map((daemon) => daemon.portOf("JSON clients")));
+    const key = folder.privateKey(peers.app);
+    const importing = ["import", `json://127.0.0.1:${first}`, "-s", peers.servers.join(), "-k", key];
     // An import that the daemons carried out in different orders is repeated with --replace.
     let again: string[] = [];
     await until("the documents are imported", async () => {
@@ -178,14 +147,14 @@ test("the steps of docs/json-clients.md replace several originals by three peers
     });
     // Clients may use any of the daemons.
     const before = await contents(first);
-    for (const port of peers.json)
+    for (const port of json)
       await until("the daemon has the documents", async () => (await contents(port)) === before);
-    writers.start(peers.json);
+    writers.start(json);
     await writers.more();
     await writers.pause();
-    for (const port of peers.json)
+    for (const port of json)
       await until("no write is missing", async () => (await lostAt(port, writers.acknowledged)).length === 0);
-    const [one, ...others] = await Promise.all(peers.json.map(contents));
+    const [one, ...others] = await Promise.all(json.map(contents));
     for (const other of others) assert.equal(other, one);
     assert.ok(
       Array.isArray((JSON.parse(one as string) as { data: unknown }).data),

@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { startDaemon, type TestDaemon } from "../../../daemon/program/testing.js";
-import { knowsSecret } from "../../support/cluster-secret.js";
+import { peerArgs } from "../../support/cluster-secret.js";
 import { freePort, refusingAddress } from "../../support/free-port.js";
 import { programPaths } from "../../support/programs.js";
 import { until } from "../../support/until.js";
@@ -21,26 +21,20 @@ let folder: string;
 let daemons: TestDaemon[];
 let servers: string;
 
-const options = (name: string, port: number, peer: number) => [
-  ...["--port", String(port), "--data", join(folder, name), "--peer", `127.0.0.1:${peer}`],
-  ...knowsSecret,
-  ...[
-    "--sign-key",
-    join(plain.folder, "app-public.pem"),
-    "--root-key",
-    join(plain.folder, "root-public.pem"),
-  ],
+const options = (name: string) => [
+  ...["--data", join(folder, name), "--sign-key", join(plain.folder, "app-public.pem")],
+  ...["--root-key", join(plain.folder, "root-public.pem")],
 ];
 
 before(async () => {
   plain = await startCluster(1);
   folder = mkdtempSync(join(tmpdir(), "dbsync-timeline-"));
-  const [first, second] = [await freePort(), await freePort()];
+  const ports = [await freePort(), await freePort()];
   daemons = [
-    await startDaemon({ key: false, args: options("one", first, second) }),
-    await startDaemon({ key: false, args: options("two", second, first) }),
+    await startDaemon({ key: false, args: [...peerArgs(ports, 0), ...options("one")] }),
+    await startDaemon({ key: false, args: [...peerArgs(ports, 1), ...options("two")] }),
   ];
-  servers = `127.0.0.1:${first},127.0.0.1:${second}`;
+  servers = daemons.map((daemon) => daemon.servers).join();
   await until("both daemons are live", async () => {
     const { daemons } = JSON.parse((await run("status", "--json")).stdout) as {
       daemons: { state: string }[];

@@ -12,7 +12,7 @@ import { bytesOfText } from "../../../../protocol/byte-string.js";
 import { statementKind } from "../../../../tools/proxy/routing/statement-kind.js";
 import { makeFolder, type RunningReplica, startReplica } from "../../../daemon/program/replicas.js";
 import { DIFFERENCES } from "../../../faces/sql/store/commands/differences.js";
-import { knowsSecret } from "../../../support/cluster-secret.js";
+import { peerArgs } from "../../../support/cluster-secret.js";
 import { freePort } from "../../../support/free-port.js";
 import { repositoryRoot } from "../../../support/repository.js";
 import { SqlLineClient } from "../../../support/sql-line-client.js";
@@ -59,12 +59,12 @@ class Pair implements AsyncDisposable {
   }
 
   static async start(folder: string): Promise<Pair> {
-    const [p1, p2, s1, s2] = [await freePort(), await freePort(), await freePort(), await freePort()];
-    const argsOf = (name: string, port: number, sql: number, peer: number) => [
-      ...["-p", String(port), "--sql", String(sql), "--data", `${folder}/${name}`],
-      ...["--peer", `127.0.0.1:${peer}`, ...knowsSecret],
+    const ports = [await freePort(), await freePort()];
+    const [m1, m2] = [await freePort(), await freePort()];
+    const argsOf = (index: number, sql: number) => [
+      ...[...peerArgs(ports, index), "--sql", String(sql), "--data", `${folder}/${index}`],
     ];
-    const pair = new Pair({ m1: s1, m2: s2 }, { m1: argsOf("m1", p1, s1, p2), m2: argsOf("m2", p2, s2, p1) });
+    const pair = new Pair({ m1, m2 }, { m1: argsOf(0, m1), m2: argsOf(1, m2) });
     await Promise.all(NAMES.map((name) => pair.begin(name)));
     await pair.takeWrites();
     return pair;
