@@ -351,10 +351,9 @@ export class Database {
     this.#reading.beginReads(READ_STEPS, this.#readAllowance);
   }
 
-  /** Runs a command that changes nothing, and counts its steps if it is not a command that yields. */
+  /** Runs a command that changes nothing, and counts its steps unless it counts them itself. */
   #read(command: Command, argv: readonly ByteString[], unit: Unit): Reply {
-    // Reads of JSON documents check their entries in steps.
-    if (command.group === "document") return this.#apply(command, argv, unit, null, UNCOUNTED_EFFORT);
+    if (command.countsOwnSteps) return this.#apply(command, argv, unit, null, UNCOUNTED_EFFORT);
     try {
       return this.#apply(command, argv, unit, null, this.#reading);
     } catch (problem) {

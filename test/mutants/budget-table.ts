@@ -15,7 +15,7 @@ export const budgetMutants: readonly Mutant[] = [
   {
     name: "budget: parsing a statement costs nothing, so a unit of 100,000 blocks a daemon for seconds",
     file: "daemon/store/rows/command-row.js",
-    find: "STATEMENT_GROUPS.includes(group)",
+    find: "row.isStatement ?? false",
     replace: "false",
     test: "test/daemon/store/command-table.test.js",
   },

@@ -46,11 +46,17 @@ export async function familyRows(installed: FamilyLoaders = INSTALLED_FAMILIES):
 export const currentRows = (): string => readFileSync(join(repositoryRoot, FAMILY_ROWS_FILE), "utf8");
 
 /** The values of properties that a row can omit. */
-const DEFAULTS: Partial<Row> = { writesOtherDatabases: false, isUse: true, isRecorded: true };
+const DEFAULTS: Partial<Row> = {
+  writesOtherDatabases: false,
+  isStatement: false,
+  countsOwnSteps: false,
+  isUse: true,
+  isRecorded: true,
+};
 
 /** Returns the properties of a command's row that differ from their defaults, without its code. */
 function dataOf(command: Command): object {
-  const { name: _, run: __, writes, reads, isLinear, isQuery, isStatement, ...row } = command;
+  const { name: _, run: __, writes, reads, isLinear, isQuery, ...row } = command;
   const cost = isLinear ? "arguments" : isQuery ? "query" : null;
   const properties = Object.entries({ ...row, cost }).filter(
     ([property, value]) =>

@@ -119,6 +119,10 @@ export interface Row extends CommandDescription {
    * produce its reply in steps, if the caller supports that.
    */
   readonly cost?: "arguments" | "query";
+  /** Whether its arguments are a statement that must be parsed, which takes longer than most commands; default: no. */
+  readonly isStatement?: boolean;
+  /** Whether a reading command limits its steps itself, so that the limit for reads does not count them; default: no. */
+  readonly countsOwnSteps?: boolean;
   /** Keys that a writing command looks up for reading; default: none. */
   readonly lookedUp?: LookedUp;
   /** Redis's flags of each group of keys, if they do not follow from `keys`. */
@@ -241,12 +245,12 @@ export interface Command extends Omit<Row, "events" | "lookedUp" | "reply" | "me
    * wherever it cannot yield to other commands.
    */
   readonly isQuery: boolean;
-  /** Whether its arguments are a statement that must be parsed, which takes longer than most commands. */
   readonly isStatement: boolean;
+  readonly countsOwnSteps: boolean;
 }
 
-/** The groups whose commands are statements. */
-const STATEMENT_GROUPS: readonly string[] = ["mongo", "sql"];
+/** A family's name, and properties of all its rows. */
+export type FamilyGroup = { readonly name: string } & Pick<Row, "isStatement" | "countsOwnSteps">;
 
 /** All commands, for code that cannot import them: rows that describe the table, and rules that name commands. */
 export interface CommandTable {
@@ -258,9 +262,11 @@ export interface CommandTable {
 /**
  * Returns a family's rows with their names. The keys of `rows` are upper-case command names in the order of the
  * documentation.
+ * @param group  the family's name, or also properties of all its rows
  */
-export function family(group: string, rows: Readonly<Record<string, Row>>): readonly Command[] {
-  return Object.entries(rows).map(([name, row]) => commandOf(group, name, row));
+export function family(group: string | FamilyGroup, rows: Readonly<Record<string, Row>>): readonly Command[] {
+  const { name: groupName, ...common } = typeof group === "string" ? { name: group } : group;
+  return Object.entries(rows).map(([name, row]) => commandOf(groupName, name, { ...common, ...row }));
 }
 
 /** Whether a call is a claim. */
@@ -280,7 +286,8 @@ function commandOf(group: string, name: string, row: Row): Command {
     reads: row.flags.includes("readonly"),
     isLinear: row.cost === "arguments",
     isQuery: row.cost === "query",
-    isStatement: STATEMENT_GROUPS.includes(group),
+    isStatement: row.isStatement ?? false,
+    countsOwnSteps: row.countsOwnSteps ?? false,
     writesOtherDatabases: row.writesOtherDatabases ?? false,
     otherRow: row.otherRow,
     isUse: row.isUse ?? true,

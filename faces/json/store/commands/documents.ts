@@ -10,7 +10,7 @@ import type { EffortBudget } from "../../../../daemon/store/keyspace/effort-budg
 import { isExpired } from "../../../../daemon/store/keyspace/keyspace.js";
 import type { Data } from "../../../../daemon/store/keyspace/mutators.js";
 import type { Unit } from "../../../../daemon/store/keyspace/unit.js";
-import { family } from "../../../../daemon/store/rows/command-row.js";
+import { type FamilyGroup, family } from "../../../../daemon/store/rows/command-row.js";
 import { currentDb, read, update, write } from "../../../../daemon/store/rows/key-spec.js";
 import { type ByteString, bytesOfText, textOfBytes } from "../../../../protocol/byte-string.js";
 import {
@@ -50,7 +50,9 @@ import { checkDepth } from "./entry-operators.js";
  */
 const UNSLICED_KEYS_MAX = 10_000;
 
-export const documents = family("document", {
+const DOCUMENT: FamilyGroup = { name: "document", countsOwnSteps: true };
+
+export const documents = family(DOCUMENT, {
   "DOC.COUNT": {
     arity: -2,
     flags: ["readonly"],

@@ -6,7 +6,7 @@
 
 import { CommandFailure } from "../../../../daemon/store/arguments/command-errors.js";
 import { eachChangeEvent } from "../../../../daemon/store/events/event-rules.js";
-import { family } from "../../../../daemon/store/rows/command-row.js";
+import { type FamilyGroup, family } from "../../../../daemon/store/rows/command-row.js";
 import type { KeySpec, Permission, Touch } from "../../../../daemon/store/rows/key-spec.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { documentOf } from "../queries/command-fields.js";
@@ -90,7 +90,9 @@ function otherCollections(argument: ByteString): readonly ByteString[] {
   }
 }
 
-export const collections = family("mongo", {
+const MONGO: FamilyGroup = { name: "mongo", isStatement: true };
+
+export const collections = family(MONGO, {
   "MDB.INSERT": {
     arity: -5,
     flags: ["write", "denyoom", "movablekeys"],

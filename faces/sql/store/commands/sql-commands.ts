@@ -8,7 +8,7 @@ import { eachChangeEvent } from "../../../../daemon/store/events/event-rules.js"
 import type { EffortBudget } from "../../../../daemon/store/keyspace/effort-budget.js";
 import type { Data } from "../../../../daemon/store/keyspace/mutators.js";
 import type { Unit } from "../../../../daemon/store/keyspace/unit.js";
-import { family } from "../../../../daemon/store/rows/command-row.js";
+import { type FamilyGroup, family } from "../../../../daemon/store/rows/command-row.js";
 import type { Permission, Touch } from "../../../../daemon/store/rows/key-spec.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { SteppedReply } from "../../../../protocol/lazy-replies.js";
@@ -50,7 +50,9 @@ import { Sources } from "./sources.js";
 
 const READ_ROW = "SQL_RO";
 
-export const relations = family("sql", {
+const SQL: FamilyGroup = { name: "sql", isStatement: true };
+
+export const relations = family(SQL, {
   SQL: {
     arity: -3,
     flags: ["write", "denyoom", "movablekeys"],
