@@ -4,8 +4,8 @@ import type { StateName } from "../state-names.js";
 import { mebibytes } from "./amount-texts.js";
 import { type Problem, problemsBy, problemsOf, type Rule, type Rules } from "./problem.js";
 
-/** The number of stream messages that a daemon may be behind before this is a problem. The alert has the same limit. */
-const BEHIND_MAX = 10_000;
+/** The number of stream messages that a daemon may be behind before this is a problem, and an alarm. */
+export const ORDER_BEHIND_MAX = 10_000;
 
 /** The sentence about a daemon that is catching up. */
 export const INCOMPLETE = DAEMON_STATES["catching-up"].problem.says;
@@ -87,7 +87,7 @@ export const ORDER_RULES = {
     alarm: "DbsyncOrderAway",
   },
   orderBehind: {
-    when: ({ trouble, behind }) => trouble === null && behind > BEHIND_MAX && [[behind]],
+    when: ({ trouble, behind }) => trouble === null && behind > ORDER_BEHIND_MAX && [[behind]],
     says: "it is … messages behind the stream of its --order",
     fix: "see dbsync top, and its log",
     severity: "progress",

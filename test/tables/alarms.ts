@@ -4,9 +4,14 @@
  * `dbsync status` finds problems (protocol/figures/timeline-problems.ts and daemon-problems.ts). Each rule names its alarm.
  */
 import { posix } from "node:path";
-import { DATABASE_DOWN, ORDER_RULES, STATE_RULES } from "../../protocol/figures/daemon-problems.js";
+import {
+  DATABASE_DOWN,
+  ORDER_BEHIND_MAX,
+  ORDER_RULES,
+  STATE_RULES,
+} from "../../protocol/figures/daemon-problems.js";
 import type { Rule } from "../../protocol/figures/problem.js";
-import { TIMELINE_RULES } from "../../protocol/figures/timeline-problems.js";
+import { STABLE_BEHIND_MAX_MS, TIMELINE_RULES } from "../../protocol/figures/timeline-problems.js";
 import { GREETING_RULES } from "../../tools/cli/status/read-status.js";
 
 interface Finding {
@@ -41,6 +46,9 @@ export const RULES = {
   ...GREETING_RULES,
 } as const;
 
+/** Whether the newest final unit is older than is normal. */
+const NOTHING_FINAL = `time() - dbsyncd_timeline_stable_seconds > ${STABLE_BEHIND_MAX_MS / 1000}`;
+
 const ALARM_ROWS: Readonly<Record<string, AlarmRow>> = {
   DbsyncDown: {
     expr: 'up{job="dbsync"} == 0',
@@ -65,7 +73,7 @@ const ALARM_ROWS: Readonly<Record<string, AlarmRow>> = {
     page: "Read its log. Either the daemon cannot reach NATS, or the stream was deleted, was created again, or [discards messages](consistency.md#when-a-stream-orders-the-writes). Until this is repaired, the daemon accepts no writes",
   },
   DbsyncOrderBehind: {
-    expr: "dbsyncd_order_behind > 10000",
+    expr: `dbsyncd_order_behind > ${ORDER_BEHIND_MAX}`,
     lasting: "5m",
     severity: "warning",
     summary: "{{ $labels.instance }} is {{ $value }} messages behind the stream of --order",
@@ -129,7 +137,7 @@ const ALARM_ROWS: Readonly<Record<string, AlarmRow>> = {
     page: "Start that daemon. If it is permanently lost, remove it from `peer` everywhere or [evict](#members-by-list) it: while it is listed but down, newer writes do not become final. If `dbsync status` reports `not-a-member` or `other-secret`, configure the same `cluster-secret` on both daemons; if `not-pinned`, correct `#ed25519:…` in `peer`; if `no-peers`, add this daemon to the other one's `peer`",
   },
   DbsyncNothingFinal: {
-    expr: "time() - dbsyncd_timeline_stable_seconds > 120 and on (instance, job) count by (instance, job) (dbsyncd_member_connected) > 0",
+    expr: `${NOTHING_FINAL} and on (instance, job) count by (instance, job) (dbsyncd_member_connected) > 0`,
     lasting: "5m",
     severity: "warning",
     summary:
@@ -137,7 +145,7 @@ const ALARM_ROWS: Readonly<Record<string, AlarmRow>> = {
     page: "Find the daemon that is down or out of date: `dbsync status`, `dbsync members list`. Start it, remove it from `peer` everywhere, or [evict](#members-by-list) it. The alarm also fires if no write has become final since the start",
   },
   DbsyncMembersDiffer: {
-    expr: "max_over_time(dbsyncd_member_equal[10m]) == 0 and on (instance, job) time() - dbsyncd_timeline_stable_seconds > 120",
+    expr: `max_over_time(dbsyncd_member_equal[10m]) == 0 and on (instance, job) ${NOTHING_FINAL}`,
     lasting: "5m",
     severity: "critical",
     summary: "{{ $labels.instance }} and {{ $labels.member }} do not converge to the same data",
