@@ -51,11 +51,11 @@ function* inLog(data: string, { logMark }: Reader): Generator<readonly [orderKey
  */
 export async function damage(data: string, entries: Iterable<Entry>): Promise<boolean> {
   const file = fileOf(data);
-  const isFiled = await filedIn(data);
+  const isMoved = await movedIn(data);
   const bytes = readFileSync(file);
   for (const entry of entries) {
     const { body } = entry;
-    if (!isFiled(entry) || !bytes.includes(body)) continue;
+    if (!isMoved(entry) || !bytes.includes(body)) continue;
     const descriptor = openSync(file, "r+");
     try {
       for (let start = bytes.indexOf(body); start >= 0; start = bytes.indexOf(body, start + 1)) {
@@ -71,14 +71,14 @@ export async function damage(data: string, entries: Iterable<Entry>): Promise<bo
 }
 
 /** Returns a function that tests whether an entry is in LMDB's tree and not in the log. */
-async function filedIn(data: string): Promise<(entry: Entry) => boolean> {
+async function movedIn(data: string): Promise<(entry: Entry) => boolean> {
   const reader = openReader(data);
   try {
     const logged = new Set([...inLog(data, reader)].map(([orderKey]) => orderKey.toString("hex")));
-    const filed = new Set([...reader.entries(null, null)].map(([orderKey]) => orderKey.toString("hex")));
+    const moved = new Set([...reader.entries(null, null)].map(([orderKey]) => orderKey.toString("hex")));
     return (entry) => {
       const orderKey = writeOrderKey(orderKeyOf(entry)).toString("hex");
-      return filed.has(orderKey) && !logged.has(orderKey);
+      return moved.has(orderKey) && !logged.has(orderKey);
     };
   } finally {
     await reader.close();

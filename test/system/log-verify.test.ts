@@ -63,7 +63,7 @@ before(async () => {
     await Promise.all(Array.from({ length: KEYS }, (_, i) => client.send(`SET key:${i} ${i}`)));
     for (let i = 0; i < 10; i++) await client.send(`APPEND key:0 ${i}`);
     await killed.end(0, "SIGKILL");
-  } while ((await filedIn(killed.folder(0))) === lastIn(killed.folder(0)));
+  } while ((await movedIn(killed.folder(0))) === lastIn(killed.folder(0)));
   killedFolder = mkdtempSync(join(tmpdir(), "dbsync-verify-"));
   cpSync(killed.folder(0), killedFolder, { recursive: true });
 });
@@ -162,9 +162,9 @@ test("log verify and a starting daemon report the groups that are missing at the
     const complete = await verify(folder, trio);
     const { group: last } = complete.report.seen;
     assert.equal(groups.at(-1)?.sequence, last);
-    const filed = await filedIn(folder);
-    assert.ok(filed < last, "LMDB already contains all groups");
-    const ends = groups.filter(({ sequence }) => sequence >= filed).map(({ end }) => end);
+    const moved = await movedIn(folder);
+    assert.ok(moved < last, "LMDB already contains all groups");
+    const ends = groups.filter(({ sequence }) => sequence >= moved).map(({ end }) => end);
     const others = Array.from({ length: CUTS_AT_RANDOM }, () => random.below(ends.at(-1) as number));
     const some = random.shuffled(ends.slice(0, -1)).slice(0, ENDS_AT_RANDOM);
     for (const cut of [0, ...some, ends.at(-1) as number, ...others]) {
@@ -175,7 +175,7 @@ test("log verify and a starting daemon report the groups that are missing at the
         else writeFileSync(path, Buffer.from(bytes).fill(0, cut));
         const before = stateOf(copy);
         const found = await verify(copy, trio);
-        const lost = last - Math.max(remaining, filed);
+        const lost = last - Math.max(remaining, moved);
         assert.ok(found.report, found.text);
         assert.equal(lostIn(found), lost, `cut at ${cut}`);
         assert.equal(found.code, lost === 0 ? 0 : 1);
@@ -187,8 +187,8 @@ test("log verify and a starting daemon report the groups that are missing at the
     truncateSync(join(folder, LOG), 0);
     const daemon = await trio.start(0);
     const line = await daemon.logged(({ msg }) => /log is damaged: the last writes are incomplete/.test(msg));
-    assert.equal(line["lost"], last - filed);
-    assert.equal((await trio.status(0)).lostGroups, last - filed);
+    assert.equal(line["lost"], last - moved);
+    assert.equal((await trio.status(0)).lostGroups, last - moved);
     await trio.end(0, "SIGTERM");
     assert.equal((await verify(folder, trio)).code, 0, "a reported loss is not reported again");
   }));
@@ -292,7 +292,7 @@ test("log verify reports an empty page of data.mdb, and a starting daemon refuse
 const lastIn = (folder: string): number => groupsIn(readFileSync(join(folder, LOG))).at(-1)?.sequence ?? 0;
 
 /** Returns the number of the last group that LMDB contains. */
-async function filedIn(folder: string): Promise<number> {
+async function movedIn(folder: string): Promise<number> {
   const reader = openReader(folder);
   try {
     return reader.logMark?.sequence ?? 0;

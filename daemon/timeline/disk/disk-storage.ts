@@ -71,7 +71,7 @@ export class DiskStorage implements Storage {
   readonly #lock: FolderLock;
   readonly #tree: LmdbTree;
   readonly #log: WriteAheadLog;
-  readonly #filing: LogToLmdb;
+  readonly #toLmdb: LogToLmdb;
   #operations: StorageOperation[] = [];
   /** The promise of the write of `#operations`, or null if no caller waits for it. */
   #next: Waiting | null = null;
@@ -122,9 +122,9 @@ export class DiskStorage implements Storage {
       this.mayHaveForgotten = lost > 0 || (fsync === "never" && mayHaveRestarted);
       const inline = new InlineWrites(inlineMicros);
       this.#log = new WriteAheadLog({ folder: this.#folder, marker, last, safety: safetyOf(fsync), inline });
-      this.#filing = new LogToLmdb(this.#tree, marker, {
-        onFiled: (sequence) => {
-          this.#log.filed(sequence);
+      this.#toLmdb = new LogToLmdb(this.#tree, marker, {
+        onMoved: (sequence) => {
+          this.#log.moved(sequence);
           this.#write();
         },
         onFailed: (problem) => void this.#fail(problem),
@@ -190,28 +190,28 @@ export class DiskStorage implements Storage {
 
   async settled(): Promise<void> {
     await this.#written();
-    await this.#filing.settled();
+    await this.#toLmdb.settled();
     if (this.#failure !== null) throw this.#failure;
   }
 
   get(orderKey: Buffer): Buffer | null {
-    return this.#filing.get(orderKey);
+    return this.#toLmdb.get(orderKey);
   }
 
   orderKeys(from: Buffer | null, to: Buffer | null): Iterable<Buffer> {
-    return this.#filing.orderKeys(from, to);
+    return this.#toLmdb.orderKeys(from, to);
   }
 
   entries(from: Buffer | null, to: Buffer | null): Iterable<readonly [orderKey: Buffer, value: Buffer]> {
-    return this.#filing.entries(from, to);
+    return this.#toLmdb.entries(from, to);
   }
 
   last(): Buffer | null {
-    return this.#filing.last();
+    return this.#toLmdb.last();
   }
 
   mark(name: MarkName): Buffer | null {
-    return this.#filing.mark(name);
+    return this.#toLmdb.mark(name);
   }
 
   close(): Promise<void> {
@@ -230,9 +230,9 @@ export class DiskStorage implements Storage {
     await this.#syncing?.catch(() => {});
     if (this.#isUnsynced && typeof this.#fsync === "object") this.#syncOnTime();
     await this.#syncing?.catch(() => {});
-    const isFiled = await this.#fileAll();
-    await this.#filing.stop();
-    await this.#log.close(!isFiled);
+    const isMoved = await this.#moveAll();
+    await this.#toLmdb.stop();
+    await this.#log.close(!isMoved);
     await this.#tree.close();
     this.#lock.unlock();
   }
@@ -255,7 +255,7 @@ export class DiskStorage implements Storage {
     if (this.#immediate !== null) clearImmediate(this.#immediate);
     this.#immediate = null;
     const operations = this.#operations;
-    if (operations.length === 0 || this.#isWriting || this.#failure !== null || this.#filing.hasBacklog)
+    if (operations.length === 0 || this.#isWriting || this.#failure !== null || this.#toLmdb.hasBacklog)
       return;
     this.#operations = [];
     this.#current = this.#next;
@@ -281,7 +281,7 @@ export class DiskStorage implements Storage {
     this.#current = null;
     this.#isWriting = false;
     this.#isUnsynced = true;
-    this.#filing.add(group);
+    this.#toLmdb.add(group);
     waiting?.resolve();
     this.#write();
   }
@@ -310,7 +310,7 @@ export class DiskStorage implements Storage {
    * Empties the log into LMDB, so that a stopped daemon's folder needs no log.
    * @returns whether LMDB has everything on the disk
    */
-  async #fileAll(): Promise<boolean> {
+  async #moveAll(): Promise<boolean> {
     if (this.#failure !== null) return false;
     try {
       await this.settled();
@@ -334,7 +334,7 @@ export class DiskStorage implements Storage {
     this.#nextSync = null;
     this.#current = null;
     this.#isWriting = false;
-    void this.#filing.stop();
+    void this.#toLmdb.stop();
     return failure;
   }
 }

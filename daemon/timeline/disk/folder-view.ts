@@ -11,7 +11,7 @@ import type { LogMark, MarkName } from "../entries/storage.js";
 import { DATA_FILE, type FileHead, keyAfter, LmdbFile, type PageDamage } from "./lmdb-file.js";
 import type { Slice, StoredEntry } from "./lmdb-reader.js";
 import { LOG_KEY, readLogMark } from "./log-record.js";
-import { UnfiledOperations } from "./log-to-lmdb.js";
+import { UnmovedOperations } from "./log-to-lmdb.js";
 import { checkFolderFormat, processIn } from "./timeline-folder.js";
 import { type LogRemains, readLog } from "./write-ahead-log.js";
 
@@ -70,7 +70,7 @@ export class FolderView {
   /** The number of the last group that is shown. */
   readonly group: number;
   readonly #tree: TreeView;
-  readonly #unfiled = new UnfiledOperations();
+  readonly #unmoved = new UnmovedOperations();
   /** The first order key that is not shown, or null if all entries are shown. */
   readonly #end: Buffer | null;
   readonly #transaction: bigint;
@@ -82,10 +82,10 @@ export class FolderView {
     this.process = processIn(folder);
     this.log = log;
     this.#tree = tree;
-    for (const group of log.groups) this.#unfiled.add(group);
+    for (const group of log.groups) this.#unmoved.add(group);
     this.group = log.groups.at(-1)?.sequence ?? tree.logMark?.sequence ?? 0;
     this.#transaction = tree.transaction;
-    const last = [tree.last(), this.#unfiled.last()]
+    const last = [tree.last(), this.#unmoved.last()]
       .filter((orderKey) => orderKey !== null)
       .sort(Buffer.compare)
       .at(-1);
@@ -108,8 +108,8 @@ export class FolderView {
   }
 
   mark(name: MarkName): Buffer | null {
-    this.#unfiled.filed(this.#tree.logMark?.sequence ?? 0);
-    return this.#unfiled.mark(name) ?? this.#tree.mark(name);
+    this.#unmoved.moved(this.#tree.logMark?.sequence ?? 0);
+    return this.#unmoved.mark(name) ?? this.#tree.mark(name);
   }
 
   /** Yields entries like a storage, and counts them. */
@@ -144,7 +144,7 @@ export class FolderView {
   *#all(from: Buffer | null, isBrief: boolean): Generator<StoredEntry> {
     for (let start = from; ; ) {
       const slice = this.#tree.slice(start, this.#end, isBrief);
-      yield* this.#unfiled.merge(
+      yield* this.#unmoved.merge(
         slice,
         ({ key }) => key,
         ({ orderKey, value }) => ({ key: orderKey, value }),

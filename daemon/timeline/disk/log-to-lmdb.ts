@@ -10,15 +10,15 @@ import type { Slice } from "./lmdb-reader.js";
 import type { LmdbTree } from "./lmdb-tree.js";
 
 /** Milliseconds between two transactions at low load: each costs two syncs and some milliseconds of CPU. */
-const FILE_EVERY_MS = 1000;
+const MOVE_EVERY_MS = 1000;
 /**
  * The maximum bytes of groups that are not in LMDB yet and are therefore in memory. If there are more, the log waits.
  */
 const BACKLOG_BYTES_MAX = 64 * 1024 * 1024;
 
-export interface FilingHandlers {
+export interface MoveHandlers {
   /** Called when LMDB has all groups up to the given number. */
-  readonly onFiled: (sequence: number) => void;
+  readonly onMoved: (sequence: number) => void;
   /** Called when LMDB accepts no more writes. */
   readonly onFailed: (problem: unknown) => void;
 }
@@ -26,21 +26,21 @@ export interface FilingHandlers {
 export class LogToLmdb {
   readonly #tree: LmdbTree;
   readonly #marker: Buffer;
-  readonly #handlers: FilingHandlers;
-  readonly #unfiled = new UnfiledOperations();
+  readonly #handlers: MoveHandlers;
+  readonly #unmoved = new UnmovedOperations();
   /** Groups that are in the log but not in LMDB, the oldest first. */
   #groups: OperationGroup[] = [];
   #bytes = 0;
   #operations = 0;
-  /** The numbers of the last group that was added, and of the last group that was filed. */
+  /** The numbers of the last group that was added, and of the last group that was moved. */
   #added = 0;
-  #filed = 0;
+  #moved = 0;
   #running: Promise<void> | null = null;
   #timer: NodeJS.Timeout | null = null;
   #isStopped = false;
 
   /** @param marker  the marker of the log's records */
-  constructor(tree: LmdbTree, marker: Buffer, handlers: FilingHandlers) {
+  constructor(tree: LmdbTree, marker: Buffer, handlers: MoveHandlers) {
     this.#tree = tree;
     this.#marker = marker;
     this.#handlers = handlers;
@@ -52,7 +52,7 @@ export class LogToLmdb {
 
   /** Adds a group that the log has written. */
   add(group: OperationGroup): void {
-    this.#unfiled.add(group);
+    this.#unmoved.add(group);
     this.#groups.push(group);
     this.#added = group.sequence;
     this.#bytes += group.bytes;
@@ -63,7 +63,7 @@ export class LogToLmdb {
   /** Resolves when LMDB has everything that was added so far, or has failed. */
   async settled(): Promise<void> {
     const last = this.#added;
-    while (this.#filed < last && !this.#isStopped) await (this.#running ?? this.#start());
+    while (this.#moved < last && !this.#isStopped) await (this.#running ?? this.#start());
   }
 
   /** Stops before the next transaction; the current one may still succeed or fail. */
@@ -74,17 +74,17 @@ export class LogToLmdb {
   }
 
   get(orderKey: Buffer): Buffer | null {
-    const value = this.#unfiled.get(orderKey);
+    const value = this.#unmoved.get(orderKey);
     return value === undefined ? this.#tree.get(orderKey) : value;
   }
 
   mark(name: string): Buffer | null {
-    return this.#unfiled.mark(name) ?? this.#tree.mark(name);
+    return this.#unmoved.mark(name) ?? this.#tree.mark(name);
   }
 
   *orderKeys(from: Buffer | null, to: Buffer | null): Generator<Buffer> {
     for (const slice of this.#tree.orderKeys(from, to)) {
-      yield* this.#unfiled.merge(
+      yield* this.#unmoved.merge(
         slice,
         (orderKey) => orderKey,
         ({ orderKey }) => orderKey,
@@ -94,7 +94,7 @@ export class LogToLmdb {
 
   *entries(from: Buffer | null, to: Buffer | null): Generator<readonly [orderKey: Buffer, value: Buffer]> {
     for (const slice of this.#tree.entries(from, to)) {
-      const entries = this.#unfiled.merge(
+      const entries = this.#unmoved.merge(
         slice,
         ({ key }) => key,
         ({ orderKey, value }) => ({ key: orderKey, value }),
@@ -104,31 +104,31 @@ export class LogToLmdb {
   }
 
   last(): Buffer | null {
-    const unfiled = this.#unfiled.last();
+    const unmoved = this.#unmoved.last();
     for (const orderKey of this.#tree.backwards()) {
-      if (unfiled !== null && unfiled.compare(orderKey) > 0) return unfiled;
-      if (this.#unfiled.get(orderKey) !== null) return orderKey;
+      if (unmoved !== null && unmoved.compare(orderKey) > 0) return unmoved;
+      if (this.#unmoved.get(orderKey) !== null) return orderKey;
     }
-    return unfiled;
+    return unmoved;
   }
 
   #continue(): void {
     if (this.#running !== null || this.#isStopped || this.#groups.length === 0) return;
     if (this.#bytes >= BYTES_MAX || this.#operations >= OPERATIONS_MAX) this.#start();
-    else this.#timer ??= setTimeout(this.#start, FILE_EVERY_MS).unref();
+    else this.#timer ??= setTimeout(this.#start, MOVE_EVERY_MS).unref();
   }
 
   readonly #start = (): Promise<void> => {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = null;
-    this.#running = this.#fileSome().finally(() => {
+    this.#running = this.#moveSome().finally(() => {
       this.#running = null;
       this.#continue();
     });
     return this.#running;
   };
 
-  async #fileSome(): Promise<void> {
+  async #moveSome(): Promise<void> {
     const groups = takeBatch(this.#groups);
     const { sequence } = groups.at(-1) as OperationGroup;
     try {
@@ -142,15 +142,15 @@ export class LogToLmdb {
       this.#bytes -= bytes;
       this.#operations -= operations.length;
     }
-    this.#unfiled.filed(sequence);
-    this.#filed = sequence;
-    this.#handlers.onFiled(sequence);
+    this.#unmoved.moved(sequence);
+    this.#moved = sequence;
+    this.#handlers.onMoved(sequence);
   }
 }
 
 /**
- * The maximum number of operations in a transaction that moves groups from the log into LMDB. When this many are pending, a transaction starts immediately.
- * Passing them to LMDB occupies the event loop for a few milliseconds.
+ * The maximum number of operations in a transaction that moves groups from the log into LMDB. When this many are
+ * pending, a transaction starts immediately. Passing them to LMDB occupies the event loop for a few milliseconds.
  */
 const OPERATIONS_MAX = 1024;
 const BYTES_MAX = 4 * 1024 * 1024;
@@ -181,10 +181,10 @@ interface Change {
 }
 
 /** An entry that exists. */
-type UnfiledEntry = Change & { readonly value: Buffer };
+type UnmovedEntry = Change & { readonly value: Buffer };
 
 /** The operations that are in the log but not yet in LMDB, sorted by order key. */
-export class UnfiledOperations {
+export class UnmovedOperations {
   readonly #changes = new Map<ByteString, Change>();
   /** The keys of the changes in ascending order. */
   #order: ByteString[] = [];
@@ -201,7 +201,7 @@ export class UnfiledOperations {
   }
 
   /** Drops all groups up to the given number, because LMDB has them. */
-  filed(sequence: number): void {
+  moved(sequence: number): void {
     this.#order = this.#order.filter((key) => {
       const stays = (this.#changes.get(key) as Change).sequence > sequence;
       if (!stays) this.#changes.delete(key);
@@ -233,7 +233,7 @@ export class UnfiledOperations {
   merge<T>(
     { from, to, items }: Slice<T>,
     orderKeyOf: (item: T) => Buffer,
-    itemOf: (entry: UnfiledEntry) => T,
+    itemOf: (entry: UnmovedEntry) => T,
   ): readonly T[] {
     const order = this.#order;
     const end = to === null ? order.length : firstFrom(order, bytesOf(to));
@@ -260,4 +260,4 @@ export class UnfiledOperations {
   }
 }
 
-const exists = (change: Change): change is UnfiledEntry => change.value !== null;
+const exists = (change: Change): change is UnmovedEntry => change.value !== null;

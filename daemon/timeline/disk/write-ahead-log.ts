@@ -38,9 +38,9 @@ const FILE_BYTES_MAX = 2 * FILE_BYTES;
  * Bytes of zeros that are written beyond the end of a file, before groups are written there: a synced write takes
  * half the time if it changes neither the file's size nor its blocks.
  */
-const ROOM_AHEAD_BYTES = 256 * 1024;
+const ZEROS_BYTES = 256 * 1024;
 /** Bytes of the buffer in which the next group is assembled; longer groups have a separate buffer. */
-const ROOM_BYTES = 1024 * 1024;
+const BUFFER_BYTES = 1024 * 1024;
 
 /** The flag of writes that are on the disk when they return, at half the cost of a write and a sync. Linux only. */
 const ON_DISK = process.platform === "linux" ? constants.O_DSYNC : 0;
@@ -53,7 +53,7 @@ const INLINE_BYTES_MAX = 256 * 1024;
 /** The maximum bytes of a group that the event loop writes if the write waits for the disk. */
 const INLINE_SYNCED_BYTES_MAX = 32 * 1024;
 
-const ZEROS = Buffer.alloc(ROOM_AHEAD_BYTES);
+const ZEROS = Buffer.alloc(ZEROS_BYTES);
 
 export interface WriteAheadLogOptions {
   /** The folder. It and the files are accessible only to their owner. */
@@ -95,9 +95,9 @@ export class WriteAheadLog {
   /** The number of the group up to which all groups are safe. */
   #safe: number;
   /** The number of the group up to which LMDB has all groups. */
-  #filed: number;
+  #moved: number;
   #isSyncing = false;
-  readonly #room = Buffer.allocUnsafeSlow(ROOM_BYTES);
+  readonly #buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
   /** The last write, whose failure its caller handles, or null if there is none yet. */
   #writing: Promise<OperationGroup> | null = null;
 
@@ -109,7 +109,7 @@ export class WriteAheadLog {
     this.#current = this.#files[0];
     this.#last = options.last;
     this.#safe = options.last;
-    this.#filed = options.last;
+    this.#moved = options.last;
     this.#end = new LogEndWriter(options.folder, FILE_MODE);
     this.#writeEnd();
     syncFolder(options.folder);
@@ -128,7 +128,7 @@ export class WriteAheadLog {
     const file = this.#fileForNext();
     const bytes = recordBytes(operations);
     const group = { sequence: this.#last + 1, operations, bytes };
-    const target = bytes <= ROOM_BYTES ? this.#room.subarray(0, bytes) : Buffer.allocUnsafeSlow(bytes);
+    const target = bytes <= BUFFER_BYTES ? this.#buffer.subarray(0, bytes) : Buffer.allocUnsafeSlow(bytes);
     writeRecord(target, this.#options.marker, { sequence: group.sequence, safe: this.#safe, operations });
     file.last = group.sequence;
     const { safety, inline } = this.#options;
@@ -156,8 +156,8 @@ export class WriteAheadLog {
   }
 
   /** Records that all groups up to the given number are in LMDB, where they are as safe as in the log. */
-  filed(sequence: number): void {
-    this.#filed = sequence;
+  moved(sequence: number): void {
+    this.#moved = sequence;
   }
 
   /**
@@ -198,7 +198,7 @@ export class WriteAheadLog {
    */
   #growAhead(file: LogFile): void {
     const { descriptor, end, size, growing } = file;
-    const isNear = size - end < ROOM_AHEAD_BYTES / 2 && size < FILE_BYTES;
+    const isNear = size - end < ZEROS_BYTES / 2 && size < FILE_BYTES;
     if (this.#options.safety !== "written-to-disk" || !isNear || growing !== null) return;
     const grown = () => {
       file.growing = null;
@@ -233,7 +233,7 @@ export class WriteAheadLog {
   #fileForNext(): LogFile {
     const current = this.#current;
     const other = this.#files[current === this.#files[0] ? 1 : 0];
-    if (current.end < FILE_BYTES || other.last > this.#filed) return current;
+    if (current.end < FILE_BYTES || other.last > this.#moved) return current;
     this.#current = other;
     other.end = 0;
     if (other.size > FILE_BYTES_MAX) {
@@ -257,20 +257,20 @@ export interface LogRemains {
 }
 
 /** Reads the groups that the log has and LMDB does not have. @param mark  LMDB's position in the log */
-export function readLog(folder: string, { marker, sequence: filed }: LogMark): LogRemains {
+export function readLog(folder: string, { marker, sequence: moved }: LogMark): LogRemains {
   // Read the log's end before the log. A running daemon writes a group first and the end afterwards, so the log then
   // has every group that the end names.
   const end = readLogEnd(folder);
   const records: LogRecord[] = [];
   for (const name of FILE_NAMES) {
     for (const record of readRecords(readIfThere(join(folder, name)), marker))
-      if (record.sequence > filed) records.push(record);
+      if (record.sequence > moved) records.push(record);
   }
   records.sort((a, b) => a.sequence - b.sequence);
-  const safe = safeIn(records, end, filed);
+  const safe = safeIn(records, end, moved);
   const groups: OperationGroup[] = [];
   let lost = 0;
-  let last = filed;
+  let last = moved;
   for (const { sequence, operations } of records) {
     // Groups after the last safe one can be missing after a power failure. In that case all groups after the gap are
     // ignored.
@@ -285,12 +285,12 @@ export function readLog(folder: string, { marker, sequence: filed }: LogMark): L
 }
 
 /** Returns the number of the last group that has to exist. */
-function safeIn(records: readonly LogRecord[], end: FoundLogEnd, filed: number): number {
-  const safe = records.reduce((max, record) => Math.max(max, record.safe), filed);
+function safeIn(records: readonly LogRecord[], end: FoundLogEnd, moved: number): number {
+  const safe = records.reduce((max, record) => Math.max(max, record.safe), moved);
   if (typeof end === "string") return safe;
   if (end.isSameBoot) return Math.max(safe, end.written);
   // With --fsync never, no group is promised to survive a power failure, although the records call groups safe.
-  return end.synced === 0 ? filed : Math.max(safe, end.synced);
+  return end.synced === 0 ? moved : Math.max(safe, end.synced);
 }
 
 /** Moves the files aside, so that an operator can examine them. @returns their new paths */

@@ -28,7 +28,7 @@ import { until } from "../../../support/until.js";
 
 const marker = randomBytes(MARKER_BYTES);
 /** The number of earlier groups, which LMDB already has. */
-const FILED = 40;
+const MOVED = 40;
 const MIB = 1024 * 1024;
 
 const put = (number: number, bytes = 30): readonly StorageOperation[] => [
@@ -40,7 +40,7 @@ const put = (number: number, bytes = 30): readonly StorageOperation[] => [
 ];
 
 /** Bytes of a group of `put`. */
-const EACH = recordBytes(put(FILED));
+const EACH = recordBytes(put(MOVED));
 
 /** The microseconds that an inline write may take: with 0, threads make all writes; with 1e9, the event loop does. */
 const INLINE_MICROS = [0, 1e9];
@@ -52,7 +52,7 @@ async function withLog(
 ): Promise<void> {
   for (const micros of safety === "written-to-disk" ? INLINE_MICROS : [0]) {
     const folder = mkdtempSync(join(tmpdir(), "dbsync-log-"));
-    const log = new WriteAheadLog({ folder, marker, last: FILED, safety, inline: new InlineWrites(micros) });
+    const log = new WriteAheadLog({ folder, marker, last: MOVED, safety, inline: new InlineWrites(micros) });
     try {
       await use(log, folder);
     } finally {
@@ -62,8 +62,8 @@ async function withLog(
   }
 }
 
-function remains(folder: string, filed = FILED) {
-  const { groups, lost } = readLog(folder, { marker, sequence: filed });
+function remains(folder: string, moved = MOVED) {
+  const { groups, lost } = readLog(folder, { marker, sequence: moved });
   return { numbers: groups.map(({ sequence }) => sequence), lost };
 }
 
@@ -73,7 +73,7 @@ const range = (from: number, to: number): number[] =>
 /** Flips a bit in the middle of a group. */
 function damage(folder: string, number: number, name = "log-1"): void {
   const bytes = readFileSync(join(folder, name));
-  const { groups } = readLog(folder, { marker, sequence: FILED });
+  const { groups } = readLog(folder, { marker, sequence: MOVED });
   const [operation] = groups.find(({ sequence }) => sequence === number)?.operations ?? [];
   assert.ok(operation?.kind === "put");
   bytes[bytes.indexOf(operation.orderKey) + 3]! ^= 4;
@@ -156,7 +156,7 @@ for (const safety of SAFETIES)
 
 test("after a power failure only synced groups count as lost", async () => {
   /** For each setting, the last group that must survive. Groups 41 to 50 are written; groups up to 45 are synced. */
-  const promised = { "written-to-disk": 50, synced: 45, written: FILED };
+  const promised = { "written-to-disk": 50, synced: 45, written: MOVED };
   for (const safety of SAFETIES)
     await withLog(safety, async (log, folder) => {
       const begun = readFileSync(join(folder, LOG_END_FILE));
@@ -171,7 +171,7 @@ test("after a power failure only synced groups count as lost", async () => {
         const last = 40 + complete;
         const lost = Math.max(0, promised[safety] - last);
         assert.deepEqual(remains(folder), { numbers: range(41, last), lost }, `${safety}, up to ${last}`);
-        const { unsynced } = readLog(folder, { marker, sequence: FILED });
+        const { unsynced } = readLog(folder, { marker, sequence: MOVED });
         assert.equal(unsynced, 50 - Math.max(last, promised[safety]), `${safety}, up to ${last}`);
       }
       // If the operating system had not written the log-end file yet, this file is older than the log.
@@ -199,7 +199,7 @@ test("without a readable log-end file, the records alone show which groups are m
       if (content === null) rmSync(path);
       else writeFileSync(path, content);
       assert.deepEqual(remains(folder), { numbers: [41, 42, ...range(44, 46)], lost: 1 });
-      assert.equal(readLog(folder, { marker, sequence: FILED }).end, "damaged");
+      assert.equal(readLog(folder, { marker, sequence: MOVED }).end, "damaged");
     }
   }));
 
@@ -237,10 +237,10 @@ test("a file is reused once LMDB has all its groups, and not before", () =>
     assert.ok((sizes()[0] as number) < 18 * MIB, "the log continues in the second file");
     assert.deepEqual(remains(folder), { numbers: range(41, 80), lost: 0 });
     // The last group of the first file is not in LMDB yet.
-    log.filed(50);
+    log.moved(50);
     for (const number of range(81, 90)) await log.write(put(number, MIB));
     assert.deepEqual(remains(folder, 50), { numbers: range(51, 90), lost: 0 });
-    log.filed(89);
+    log.moved(89);
     const before = sizes();
     for (const number of range(91, 100)) await log.write(put(number, MIB));
     assert.deepEqual(sizes(), before, "nothing has grown");
@@ -249,11 +249,11 @@ test("a file is reused once LMDB has all its groups, and not before", () =>
       log.bytes,
       before.reduce((sum, size) => sum + size),
     );
-    log.filed(100);
+    log.moved(100);
     const last = amount(140, 200);
     for (const number of range(101, last)) {
       await log.write(put(number, MIB));
-      log.filed(number - 1);
+      log.moved(number - 1);
     }
     assert.ok(log.bytes < 60 * MIB, `${log.bytes} bytes`);
     assert.deepEqual(remains(folder, last - 1), { numbers: [last], lost: 0 });
