@@ -4,19 +4,28 @@
  */
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { join } from "node:path";
 import { test } from "node:test";
+import { pathToFileURL } from "node:url";
 import { Worker } from "node:worker_threads";
 import { pino } from "pino";
 import { entryCheck } from "../../../daemon/cluster/replica/check-entry.js";
+import { orderFolder } from "../../../daemon/engine/trust/data-folder.js";
 import { loadSigners } from "../../../daemon/engine/trust/load-signers.js";
 import { INSTALLED_FAMILIES } from "../../../daemon/installed-families.js";
 import { ORDER_WINDOW } from "../../../daemon/options/timeline-values.js";
 import { loadFamilies, provideFamilies } from "../../../daemon/store/family-code.js";
+import { writeFolderFormat } from "../../../daemon/timeline/disk/timeline-folder.js";
 import { writeValue } from "../../../daemon/timeline/entries/stored-value.js";
+import { SnapshotFiles } from "../../../daemon/timeline/snapshots/snapshot-stores.js";
 import { readOrderSnapshot, writeOrderSnapshot } from "../../../faces/nats-order/order-snapshot.js";
+import type { OrderTask } from "../../../faces/nats-order/order-worker.js";
 import { emptyStreamState, OrderedState, type StreamState } from "../../../faces/nats-order/ordered-state.js";
+import { makeFolder } from "../../daemon/program/replicas.js";
 import { makeKeyPair, signCommands } from "../../support/envelope-client.js";
+import { buildRoot } from "../../support/repository.js";
 import { type LackingReport, memberWith, reportOf } from "./lacking-member.js";
+import type { LackingTask } from "./lacking-thread.js";
 
 const NOW = Date.UTC(2026, 0);
 const DATABASES = 16;
@@ -88,12 +97,58 @@ test("a member without the code stops before the message, and continues like a c
   assert.ok(continued.snapshot.equals(complete.snapshot));
 });
 
-test("a member whose import of the code fails reads nothing", async () => {
-  const worker = new Worker(new URL("./failing-import.js", import.meta.url), { workerData: ARGS });
-  const [{ connected, reason, ...report }] = (await once(worker, "message")) as [LackingReport];
+/** Starts a member without the code of a family in a thread, and connects it to a stream. */
+async function lacking(task: Omit<LackingTask, "args">, args = ARGS): Promise<LackingReport> {
+  const workerData: LackingTask = { args, ...task };
+  const worker = new Worker(new URL("./lacking-thread.js", import.meta.url), { workerData });
+  const [report] = await once(worker, "message");
   await worker.terminate();
+  return report as LackingReport;
+}
+
+const NOTHING_READ = { seq: 0, state: "outdated", refusal: "semantics-unknown", readStatus: "catching-up" };
+
+test("a member whose import of the code fails reads nothing", async () => {
+  const { connected, reason, ...report } = await lacking({ removed: null, failing: "redis/geo" });
   assert.match(connected ?? "", NAMED);
   assert.match(reason, /\(redis\/geo\) cannot be loaded: absent$/);
-  const expected = { seq: 0, state: "outdated", refusal: "semantics-unknown", readStatus: "catching-up" };
-  assert.deepEqual(report, expected);
+  assert.deepEqual(report, NOTHING_READ);
+});
+
+test("a member without the code of a value in its snapshot reads nothing", async () => {
+  using folder = makeFolder();
+  const { snapshot } = applyAll(emptyStreamState(makeRing(), DATABASES), [
+    message(["XADD", "stream", "1-1", "field", "value"]),
+  ]);
+  new SnapshotFiles(orderFolder(folder.path)).write(1, [snapshot]);
+  writeFolderFormat(orderFolder(folder.path));
+  const task = { removed: "redis/streams", failing: null };
+  const { connected, reason, ...report } = await lacking(task, [...ARGS, "--data", folder.path]);
+  assert.match(connected ?? "", /\(redis\/streams\) cannot be loaded: /);
+  assert.equal(reason, connected);
+  assert.deepEqual(report, NOTHING_READ);
+});
+
+test("the thread that makes snapshots ends with the reason if it cannot load code that the daemon has", async () => {
+  using folder = makeFolder();
+  const files = new SnapshotFiles(orderFolder(folder.path));
+  const task: Omit<OrderTask, "order"> & { readonly order: object } = {
+    folder: orderFolder(folder.path),
+    order: {},
+    credentials: null,
+    created: "today",
+    to: 1,
+    databases: DATABASES,
+    genesis: signers.genesis,
+    messageTimeoutMs: 1000,
+    keys: [...makeRing().all()].map(({ role, spki, label }) => ({ role, spki, label })),
+  };
+  const worker = new Worker(new URL("../../../faces/nats-order/order-worker.js", import.meta.url), {
+    workerData: task,
+    execArgv: ["--import", pathToFileURL(join(buildRoot, "test/support/without-module.js")).href],
+    env: { ...process.env, DBSYNC_WITHOUT: "/geo/geo.js" },
+  });
+  const [problem] = await once(worker, "error");
+  assert.match((problem as Error).message, NAMED);
+  assert.deepEqual(files.list(), []);
 });
