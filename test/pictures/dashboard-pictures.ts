@@ -9,7 +9,7 @@ import { promisify } from "node:util";
 import { type Chromium, startChromium, type Tab } from "../client/browser/chromium.js";
 import { programPaths } from "../support/programs.js";
 import { frameOf, memberOf, SAMPLE, STUB } from "../tools/admin/dashboard/frames.js";
-import { startWatched, type WatchedCluster } from "../tools/admin/dashboard/watched-cluster.js";
+import { WatchedCluster } from "../tools/admin/dashboard/watched-cluster.js";
 import { inFewColours } from "./small-png.js";
 
 const WIDE = 1040;
@@ -17,7 +17,7 @@ const PHONE = 390;
 const BUSY_WRITES = 150;
 
 export async function dashboardPictures(): Promise<Record<string, Buffer>> {
-  await using cluster = await startWatched();
+  await using cluster = await WatchedCluster.start();
   await using chromium = await startChromium();
   const { tab } = chromium;
   await tab.command("Emulation.setScrollbarsHidden", { hidden: true });
@@ -35,14 +35,14 @@ export async function dashboardPictures(): Promise<Record<string, Buffer>> {
   await tab.until(`document.getElementById("problems").hidden`);
   await tab.appear({ width: PHONE, height: 1340, isDark: true });
   const phone = await shot(tab, PHONE, { height: 1340, isDark: true });
-  cluster.daemons[2]?.kill("SIGKILL");
+  await cluster.trio.end(2, "SIGKILL");
   await tab.until(`/1 problem|2 problems/.test(document.title)`);
   await tab.until(`/reports:/.test(document.getElementById("problems").textContent)`);
   const memberDown = await shot(tab, WIDE, { height: 520 });
-  cluster.daemons[0]?.kill("SIGSTOP");
+  cluster.trio.daemon(0).kill("SIGSTOP");
   await tab.until(`/no answer/.test(document.title)`);
   const silent = await shot(tab, WIDE, { height: 560 });
-  cluster.daemons[0]?.kill("SIGCONT");
+  cluster.trio.daemon(0).kill("SIGCONT");
   const url = cluster.urls[1] as string;
   return few({
     "dashboard-administrator.png": administrator,
@@ -70,7 +70,7 @@ async function signIn(tab: Tab, cluster: WatchedCluster): Promise<void> {
   const command = String(await tab.run(`document.getElementById("authorize").textContent`));
   const rules = /--rules "([^"]+)"/.exec(command)?.[1] as string;
   const add = ["keys", "add", file, "--label", "dashboard", "--rules", rules, "-k", cluster.rootFile];
-  const servers = cluster.ports.map((port) => `127.0.0.1:${port}`).join(",");
+  const servers = cluster.trio.servers.join();
   await promisify(execFile)(process.execPath, [programPaths.dbsync, ...add, "-s", servers]);
   await tab.run(`document.getElementById("unlock").click()`);
   await tab.until(`!document.getElementById("admitted").hidden`);

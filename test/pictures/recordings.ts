@@ -1,17 +1,17 @@
 /** Records dbsync repl, top, status --watch and doctor on a terminal of 80 columns, as plain text from tmux. */
 import { basename } from "node:path";
-import { startWatched, type WatchedCluster } from "../tools/admin/dashboard/watched-cluster.js";
+import { WatchedCluster } from "../tools/admin/dashboard/watched-cluster.js";
 import { isAtPrompt, TmuxTerminal } from "./tmux-terminal.js";
 
 const ROWS = 30;
 const WHEN_LIVE = "dbsync status --wait > /dev/null; echo live";
 
 export async function recordings(): Promise<Record<string, string>> {
-  await using cluster = await startWatched();
+  await using cluster = await WatchedCluster.start();
   const writing = new AbortController();
   const written = keepWriting(cluster, writing.signal);
   const variables = {
-    DBSYNC_SERVERS: cluster.ports.map((port) => `127.0.0.1:${port}`).join(","),
+    DBSYNC_SERVERS: cluster.trio.servers.join(),
     // The path is relative to the folder of the shell.
     DBSYNC_SIGNKEY: basename(cluster.rootFile),
   };
@@ -31,7 +31,7 @@ export async function recordings(): Promise<Record<string, string>> {
     );
     await record("status-watch.txt", async (terminal) => {
       await terminal.line("dbsync status --watch", (screen) => /[▁-█]{4}/.test(screen));
-      cluster.daemons[2]?.kill("SIGKILL");
+      await cluster.trio.end(2, "SIGKILL");
       return terminal.shows("the missing daemon", (screen) => /2 of 3 ready/.test(screen));
     });
   } finally {

@@ -7,7 +7,7 @@ import { once } from "node:events";
 import { startChromium } from "../client/browser/chromium.js";
 import { programPaths } from "../support/programs.js";
 import { SeededRandom } from "../support/seeded-random.js";
-import { startWatched, type WatchedCluster } from "../tools/admin/dashboard/watched-cluster.js";
+import { WatchedCluster } from "../tools/admin/dashboard/watched-cluster.js";
 import { inFewColours } from "./small-png.js";
 import { terminalPicture } from "./terminal-picture.js";
 
@@ -15,14 +15,14 @@ const BUSY_MS = 50_000;
 const WATCH_MS = 24_000;
 
 export async function watchedPictures(): Promise<Record<string, Buffer | string>> {
-  await using cluster = await startWatched();
+  await using cluster = await WatchedCluster.start();
   await using chromium = await startChromium();
   const { tab } = chromium;
   await tab.command("Emulation.setScrollbarsHidden", { hidden: true });
   await tab.appear({ width: 1040, height: 1080, isDark: false });
   await tab.open(cluster.urls[0] as string);
   await writeFor(cluster, BUSY_MS - WATCH_MS);
-  const servers = cluster.ports.map((port) => `127.0.0.1:${port}`).join(",");
+  const servers = cluster.trio.servers.join();
   const command = `${process.execPath} ${programPaths.dbsync} status --watch -s ${servers} -k ${cluster.rootFile}`;
   const watching = spawn("script", ["-qefc", `stty cols 80 rows 40; exec ${command}`, "/dev/null"], {
     env: { ...process.env, TERM: "xterm" },
@@ -40,7 +40,7 @@ export async function watchedPictures(): Promise<Record<string, Buffer | string>
     const picture = await tab.picture(1040, { height: 1080, isDark: theme === "dark" });
     pictures[`dashboard-${theme}.png`] = inFewColours(picture);
   }
-  cluster.daemons[2]?.kill("SIGKILL");
+  await cluster.trio.end(2, "SIGKILL");
   await writeFor(cluster, 5000);
   watching.stdin.write("\x03");
   await once(watching, "close");

@@ -10,7 +10,7 @@ import { skipUnlessFull } from "../../../support/amount.js";
 import { axeFindings } from "../../../support/axe.js";
 import { programPaths } from "../../../support/programs.js";
 import { frameOf, memberOf, STUB } from "./frames.js";
-import { startWatched } from "./watched-cluster.js";
+import { WatchedCluster } from "./watched-cluster.js";
 
 const textOf = (id: string) => `document.getElementById(${JSON.stringify(id)}).textContent`;
 const membersAre = (states: string) =>
@@ -31,7 +31,7 @@ async function focus(tab: Tab, id: string): Promise<void> {
 test("the page shows three daemons, one that stops and starts, late writes, and the log for an administrator", {
   skip: skipUnlessFull,
 }, async () => {
-  await using cluster = await startWatched();
+  await using cluster = await WatchedCluster.start();
   await using chromium = await startChromium();
   const { tab } = chromium;
   await tab.command("Page.enable");
@@ -54,11 +54,10 @@ test("the page shows three daemons, one that stops and starts, late writes, and 
   // The write may already be more than a minute old.
   await tab.until(`/^[23] recorded in the last minute, 1 of them late/.test(${textOf("strip-words")})`);
 
-  cluster.daemons[2]?.kill("SIGKILL");
-  await cluster.daemons[2]?.ended();
+  await cluster.trio.end(2, "SIGKILL");
   await tab.until(membersAre("disconnected,live,live"));
   await tab.until(`/127\\.0\\.0\\.1:\\d+ is disconnected/.test(${textOf("announcement")})`);
-  await cluster.start(2);
+  await cluster.trio.start(2);
   await tab.until(membersAre("live,live,live"));
 
   await focus(tab, "unlock");
@@ -69,7 +68,7 @@ test("the page shows three daemons, one that stops and starts, late writes, and 
   const advice = String(await tab.run(`document.querySelector("#introduce pre").textContent`));
   const rules = /--rules "([^"]+)"/.exec(advice)?.[1] as string;
   const add = ["keys", "add", pemFile, "--label", "dashboard", "--rules", rules, "-k", cluster.rootFile];
-  const servers = cluster.ports.map((port) => `127.0.0.1:${port}`).join(",");
+  const servers = cluster.trio.servers.join();
   await promisify(execFile)(process.execPath, [programPaths.dbsync, ...add, "-s", servers]);
   await press(tab, "Enter");
   await tab.until(`!document.getElementById("admitted").hidden`);
@@ -109,10 +108,9 @@ test("the page shows three daemons, one that stops and starts, late writes, and 
     const isWithin = `document.documentElement.scrollWidth <= ${width}`;
     assert.equal(await tab.run(isWithin), true, `no element is wider than the page at ${width} pixels`);
   }
-  cluster.daemons[0]?.kill("SIGKILL");
-  await cluster.daemons[0]?.ended();
+  await cluster.trio.end(0, "SIGKILL");
   await tab.until(`/^nothing received/.test(${textOf("feed")})`);
-  await cluster.start(0);
+  await cluster.trio.start(0);
   await tab.until(`${textOf("feed")} === "connected"`);
   assert.deepEqual(await tab.run("window.violations"), []);
 });
@@ -123,7 +121,7 @@ const CALL_FRAMES = 50;
 test("an open page keeps no more data than it shows", { skip: skipUnlessFull }, async () => {
   await using chromium = await startChromium();
   const { tab } = chromium;
-  await using cluster = await startWatched();
+  await using cluster = await WatchedCluster.start();
   await tab.command("Page.enable");
   // The script sends the frames of many minutes as fast as the page can process them.
   await tab.command("Page.addScriptToEvaluateOnNewDocument", { source: STUB({ samples: [], arrivals: [] }) });

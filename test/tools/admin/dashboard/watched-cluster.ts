@@ -1,59 +1,45 @@
 /** A cluster of three daemons that serve the dashboard, and a client that writes to it. */
-import { rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { makeFolder } from "../../../daemon/program/replicas.js";
-import { knowsSecret } from "../../../support/cluster-secret.js";
-import { type DaemonProcess, startDaemon } from "../../../support/daemon-process.js";
-import { EnvelopeClient, makeKeyPair } from "../../../support/envelope-client.js";
+import { EnvelopeClient } from "../../../support/envelope-client.js";
 import { freePort } from "../../../support/free-port.js";
+import { ScratchFolder } from "../../../support/scratch-folder.js";
+import { Trio } from "../../../support/trio.js";
 
-export interface WatchedCluster extends AsyncDisposable {
-  readonly daemons: DaemonProcess[];
-  readonly ports: readonly number[];
+const DAEMONS = 3;
+
+export class WatchedCluster implements AsyncDisposable {
+  readonly trio: Trio;
   /** The addresses of the pages. */
   readonly urls: readonly string[];
   /** The administrator's private key. */
   readonly rootFile: string;
-  readonly folder: string;
-  start(index: number): Promise<void>;
-  /** Writes with an application's key. @param lateMs  age of the write's date in milliseconds */
-  write(index: number, command: readonly string[], lateMs?: number): Promise<void>;
-}
+  readonly #folder = new ScratchFolder();
 
-export async function startWatched(): Promise<WatchedCluster> {
-  const folder = makeFolder();
-  const [root, app] = [makeKeyPair(), makeKeyPair()];
-  const rootFile = join(folder.path, "root-private.pem");
-  writeFileSync(rootFile, root.privateKey.export({ type: "pkcs8", format: "pem" }), { mode: 0o600 });
-  const places = await Promise.all(
-    [0, 1, 2].map(async () => ({ port: await freePort(), ws: await freePort(), admin: await freePort() })),
-  );
-  const daemons: DaemonProcess[] = [];
-  const start = async (index: number): Promise<void> => {
-    const { port, ws, admin } = places[index] as (typeof places)[number];
-    const others = places.filter((_, other) => other !== index);
-    daemons[index] = await startDaemon([
-      ...["-p", String(port), "--ws", String(ws), "--admin", String(admin)],
-      ...["--root-key", root.file, "-s", app.file, "--data", join(folder.path, String(index))],
-      ...others.flatMap((other) => ["--peer", `127.0.0.1:${other.port}`]),
-      ...knowsSecret,
-    ]);
-  };
-  await Promise.all([0, 1, 2].map(start));
-  return {
-    daemons,
-    start,
-    rootFile,
-    folder: folder.path,
-    ports: places.map(({ port }) => port),
-    urls: places.map(({ admin }) => `http://localhost:${admin}/`),
-    async write(index, command, lateMs = 0) {
-      using client = await EnvelopeClient.open(places[index]?.port as number, app);
-      await client.replies([command], { at: Math.floor(Date.now() - lateMs) });
-    },
-    async [Symbol.asyncDispose]() {
-      for (const daemon of daemons) await daemon[Symbol.asyncDispose]();
-      rmSync(folder.path, { recursive: true, force: true });
-    },
-  };
+  private constructor(trio: Trio, adminPorts: readonly number[]) {
+    this.trio = trio;
+    this.urls = adminPorts.map((port) => `http://localhost:${port}/`);
+    this.rootFile = this.#folder.privateKey(trio.root, "root-private.pem");
+  }
+
+  static async start(): Promise<WatchedCluster> {
+    const freePorts = () => Promise.all(Array.from({ length: DAEMONS }, freePort));
+    const [ws, admin] = [await freePorts(), await freePorts()];
+    const args = (index: number) => ["--ws", String(ws[index]), "--admin", String(admin[index])];
+    return new WatchedCluster(await Trio.start(args, DAEMONS), admin);
+  }
+
+  /** A folder for files of the test, which contains the administrator's private key. */
+  get folder(): string {
+    return this.#folder.path;
+  }
+
+  /** Writes with an application's key. @param lateMs  age of the write's date in milliseconds */
+  async write(index: number, command: readonly string[], lateMs = 0): Promise<void> {
+    using client = await EnvelopeClient.open(this.trio.ports[index] as number, this.trio.app);
+    await client.replies([command], { at: Math.floor(Date.now() - lateMs) });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.trio[Symbol.asyncDispose]();
+    this.#folder[Symbol.dispose]();
+  }
 }
