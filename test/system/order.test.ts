@@ -14,12 +14,13 @@ import { NIL, OK, type Reply } from "../../protocol/reply.js";
 import { runDbsync } from "../client/child.js";
 import { makeFolder, startReplica } from "../daemon/program/replicas.js";
 import { amount } from "../support/amount.js";
-import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
+import { startDaemon } from "../support/daemon-process.js";
 import { EnvelopeClient, makeKeyPair, type SignedEnvelope } from "../support/envelope-client.js";
 import { freePort } from "../support/free-port.js";
 import { NatsServer } from "../support/nats-server.js";
 import { RedisConnection } from "../support/redis-connection.js";
 import { skipWithout } from "../support/requirements.js";
+import { Trio } from "../support/trio.js";
 import { until } from "../support/until.js";
 
 const skip = skipWithout("nats-server");
@@ -32,38 +33,33 @@ const SNAPSHOT_ENTRIES = 1000;
 const app = makeKeyPair();
 const root = makeKeyPair();
 let nats: NatsServer;
-let ports: readonly number[];
 let resp: number;
 let admin: number;
-const daemons: DaemonProcess[] = [];
+let trio: Trio;
+/** Further options of daemons, with which they start again. */
+const more: (readonly string[])[] = [];
 
 const optionsOf = (index: number) => [
-  ...["-s", app.file, "--order", `nats://127.0.0.1:${nats.port}/writes`, "-p", String(ports[index])],
+  ...["--order", `nats://127.0.0.1:${nats.port}/writes`],
   ...(index === 0 ? ["--resp", String(resp), "--admin", String(admin)] : []),
+  ...(more[index] ?? []),
 ];
-
-async function start(index: number): Promise<void> {
-  daemons[index] = await startDaemon(optionsOf(index));
-}
-
-const daemonAt = (index: number) => daemons[index] ?? assert.fail();
 
 before(async () => {
   if (skip !== false) return;
   nats = await NatsServer.start();
-  ports = await Promise.all(Array.from({ length: DAEMONS }, freePort));
   resp = await freePort();
   admin = await freePort();
-  await Promise.all(ports.map((_, index) => start(index)));
+  trio = await Trio.start(optionsOf, DAEMONS, { isInMemory: true, arePeers: false, keys: "app", app });
 });
 
 after(async () => {
   if (skip !== false) return;
-  await Promise.all(daemons.map((daemon) => daemon[Symbol.asyncDispose]()));
+  await trio[Symbol.asyncDispose]();
   await nats[Symbol.asyncDispose]();
 });
 
-const open = (index: number) => EnvelopeClient.open(daemonAt(index).port, app);
+const open = (index: number) => EnvelopeClient.open(trio.ports[index] as number, app);
 
 /** Sends a command to a daemon on a new connection. @returns null if the daemon is unreachable or refuses */
 async function ask(index: number, ...argv: ByteString[]): Promise<Reply | null> {
@@ -158,7 +154,7 @@ test("metrics report the state of a daemon's connection to the stream", { skip }
 test("an envelope sent to all daemons is applied once, and all daemons return the same answer", {
   skip,
 }, async () => {
-  const clients = await Promise.all(daemons.map((_, index) => open(index)));
+  const clients = await Promise.all(trio.ports.map((_, index) => open(index)));
   const { frame } = (clients[0] as EnvelopeClient).sign([["INCR", "counted:once"]]);
   const answer = await Promise.all(clients.map((client) => client.exchange(frame)));
   for (const one of answer) {
@@ -243,13 +239,12 @@ test("a stopped daemon catches up when it resumes, and a killed daemon catches u
   skip,
 }, async () => {
   const [lagging, killed] = [1, 2];
-  daemonAt(lagging).kill("SIGSTOP");
-  daemonAt(killed).kill("SIGKILL");
-  await daemonAt(killed).ended();
+  trio.daemon(lagging).kill("SIGSTOP");
+  await trio.end(killed, "SIGKILL");
   using client = await open(0);
   for (let i = 1; i <= 100; i++) await client.replies([["INCR", "meanwhile"]]);
-  daemonAt(lagging).kill("SIGCONT");
-  await start(killed);
+  trio.daemon(lagging).kill("SIGCONT");
+  await trio.start(killed);
   using returned = await open(killed);
   assert.deepEqual(await currentReply(returned, "GET", "meanwhile"), text("100"));
   await all(text("100"), "GET", "meanwhile");
@@ -381,38 +376,34 @@ test("a daemon continues from the snapshot in its folder; without a folder it re
   const folder = makeFolder();
   t.after(() => folder[Symbol.dispose]());
   const [withFolder, withoutFolder] = [1, 2];
-  const keeping = [
-    ...optionsOf(withFolder),
-    "--data",
-    folder.path,
-    "--snapshot-entries",
-    String(SNAPSHOT_ENTRIES),
-  ];
-  await daemonAt(withFolder).stop();
-  daemons[withFolder] = await startDaemon(keeping);
+  more[withFolder] = ["--data", folder.path, "--snapshot-entries", String(SNAPSHOT_ENTRIES)];
+  await trio.end(withFolder, "SIGTERM");
+  await trio.start(withFolder);
   using client = await open(0);
   const add = ["INCR", "kept"];
   const frames = Array.from({ length: SNAPSHOT_ENTRIES }, () => client.sign([add]).frame);
   for (const frame of frames) client.raw.send(frame);
   for (const _ of frames) assert.equal((await client.next())?.kind, "result");
-  const line = await daemonAt(withFolder).logged(({ msg }) => msg === "a snapshot of the state was stored");
-  for (const index of [withFolder, withoutFolder]) await daemonAt(index).stop();
+  const line = await trio
+    .daemon(withFolder)
+    .logged(({ msg }) => msg === "a snapshot of the state was stored");
+  for (const index of [withFolder, withoutFolder]) await trio.end(index, "SIGTERM");
 
   const connection = await connect({ servers: `127.0.0.1:${nats.port}` });
   const manager = await jetstream(connection).jetstreamManager();
   await manager.streams.purge("writes", { seq: Number(line["seq"]) + 1 });
   await client.replies([add]);
-  daemons[withFolder] = await startDaemon(keeping);
+  await trio.start(withFolder);
   using restarted = await open(withFolder);
   assert.deepEqual(await currentReply(restarted, "GET", "kept"), text(String(SNAPSHOT_ENTRIES + 1)));
   assert.deepEqual(await ask(withFolder, "INCR", "kept"), { kind: "integer", value: SNAPSHOT_ENTRIES + 2 });
 
-  daemons[withoutFolder] = await startDaemon(optionsOf(withoutFolder));
+  await trio.start(withoutFolder);
   using without = await open(withoutFolder);
   const answer = await without.ask([["SET", "k", "v"]]);
   assert.ok(answer.kind === "refused");
   assert.deepEqual([answer.code, answer.effect], ["order-unavailable", "not-applied"]);
-  await daemonAt(withoutFolder).logged(({ reason }) => /begins at .* removed/.test(String(reason)));
+  await trio.daemon(withoutFolder).logged(({ reason }) => /begins at .* removed/.test(String(reason)));
   await connection.close();
 });
 

@@ -1,25 +1,22 @@
 /** Tests `dbsync members` with real daemons that are killed, evicted, replaced and restarted. */
 import assert from "node:assert/strict";
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { rmSync } from "node:fs";
 import { after, before, test } from "node:test";
-import { generateKeyPair } from "../../../../keys/generate-keys.js";
 import { type MemberList, writeMemberList } from "../../../../protocol/members/member-list.js";
 import { bytesOfHex, hexOf } from "../../../../protocol/version-2/envelope.js";
 import { type ChildResult, runDbsync } from "../../../client/child.js";
 import { skipUnlessFull } from "../../../support/amount.js";
-import { knowsSecret } from "../../../support/cluster-secret.js";
-import { type DaemonProcess, startDaemon } from "../../../support/daemon-process.js";
 import { EnvelopeClient, makeKeyPair } from "../../../support/envelope-client.js";
-import { freePort } from "../../../support/free-port.js";
+import { ScratchFolder } from "../../../support/scratch-folder.js";
+import { Trio } from "../../../support/trio.js";
 import { until } from "../../../support/until.js";
 
+/** A daemon, which may not be running. */
 interface Seat {
+  readonly index: number;
   readonly port: number;
   readonly address: string;
   readonly data: string;
-  process: DaemonProcess | null;
 }
 
 interface Listed {
@@ -33,61 +30,50 @@ interface Listed {
   readonly daemons: readonly { readonly address: string; readonly id: string; readonly state: string }[];
 }
 
-const folder = mkdtempSync(join(tmpdir(), "dbsync-members-"));
+const folder = new ScratchFolder();
 const foreign = makeKeyPair();
+let trio: Trio;
 let seats: readonly Seat[] = [];
 
 before(async () => {
-  for (const name of ["app", "root"]) {
-    const { privatePem, publicPem } = await generateKeyPair({ type: "ed25519", bits: 2048 });
-    writeFileSync(join(folder, `${name}.pem`), privatePem);
-    chmodSync(join(folder, `${name}.pem`), 0o600);
-    writeFileSync(join(folder, `${name}-public.pem`), publicPem);
-  }
-  const ports = await Promise.all([freePort(), freePort(), freePort()]);
-  seats = ports.map((port, index) => ({
+  trio = await Trio.start(["--window", "3,2"]);
+  folder.privateKey(trio.app, "app.pem");
+  folder.privateKey(trio.root, "root.pem");
+  seats = trio.ports.map((port, index) => ({
+    index,
     port,
     address: `127.0.0.1:${port}`,
-    data: join(folder, `data-${index}`),
-    process: null,
+    data: trio.folder(index),
   }));
-  await Promise.all(seats.map(start));
 });
 
 after(async () => {
-  for (const { process } of seats) await process?.[Symbol.asyncDispose]();
-  rmSync(folder, { recursive: true, force: true });
+  await trio?.[Symbol.asyncDispose]();
+  folder[Symbol.dispose]();
 });
 
-async function start(seat: Seat): Promise<void> {
-  const peers = seats.filter((other) => other !== seat).flatMap(({ address }) => ["--peer", address]);
-  const keys = ["-s", join(folder, "app-public.pem"), "--root-key", join(folder, "root-public.pem")];
-  const place = ["-p", String(seat.port), "--data", seat.data, "--window", "3,2"];
-  seat.process = await startDaemon([...keys, ...place, ...peers, ...knowsSecret]);
-}
-
-async function kill(seat: Seat): Promise<void> {
-  seat.process?.kill("SIGKILL");
-  await seat.process?.ended();
-  seat.process = null;
-}
+const start = ({ index }: Seat) => trio.start(index);
+const kill = ({ index }: Seat) => trio.end(index, "SIGKILL");
 
 /** Sends one daemon a command that no other daemon receives, and kills it. */
 async function leaveAlone(seat: Seat, command: readonly string[]): Promise<void> {
-  const others = seats.filter((other) => other !== seat);
-  for (const { process } of others) process?.kill("SIGSTOP");
+  const others = seats.filter((other) => other !== seat).map(({ index }) => trio.daemon(index));
+  for (const daemon of others) daemon.kill("SIGSTOP");
   try {
     const { stdout, stderr } = await run(["send", ...command], [seat], "app");
     assert.equal(stdout, "1\n", stderr);
     await kill(seat);
   } finally {
-    for (const { process } of others) process?.kill("SIGCONT");
+    for (const daemon of others) daemon.kill("SIGCONT");
   }
 }
 
 const run = (words: readonly string[], targets: readonly Seat[], key = "root"): Promise<ChildResult> => {
   const DBSYNC_SERVERS = targets.map(({ address }) => address).join(",");
-  return runDbsync(words, { folder, variables: { DBSYNC_SERVERS, DBSYNC_SIGNKEY: `${key}.pem` } });
+  return runDbsync(words, {
+    folder: folder.path,
+    variables: { DBSYNC_SERVERS, DBSYNC_SIGNKEY: `${key}.pem` },
+  });
 };
 
 async function listed(targets: readonly Seat[]): Promise<Listed> {
