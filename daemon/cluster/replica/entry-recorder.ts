@@ -1,10 +1,10 @@
 /** Records the gateway's envelopes, in a timeline or in a stream that orders them. */
 
-import type { Envelope } from "../../../protocol/version-2/envelope.js";
-import type { EnvelopeDate, Wait } from "../../../protocol/version-2/messages-v2.js";
+import type { EnvelopeDate } from "../../../protocol/version-2/messages-v2.js";
 import type { Refused, RefusedEnvelope } from "../../engine/answers/request.js";
+import type { Recording } from "../../engine/pipeline/recording-interface.js";
 import type { KeyRing } from "../../store/key-ring.js";
-import type { Entry, OrderKey } from "../../timeline/entries/entry.js";
+import type { Entry } from "../../timeline/entries/entry.js";
 import type { BetweenUnits, UnitAnswer } from "../../timeline/fold/fold.js";
 import type { Chosen, TrialState, Unsigned } from "./recorded-choices.js";
 
@@ -29,17 +29,13 @@ export class NotTaken extends Error {
   }
 }
 
-export interface EntryRecorder {
+export interface EntryRecorder extends Pick<Recording, "newest" | "records" | "confirm"> {
   /** Whether `record` applies the entry before it returns. Otherwise it is applied before `flushed` resolves. */
   readonly appliesImmediately: boolean;
   /** The newest key ring. */
   readonly ring: KeyRing;
-  /** The highest date of an applied write. */
-  readonly newest: EnvelopeDate;
   /** The date at or before which no write would be accepted. */
   readonly floor: number;
-  /** Whether an envelope is recorded. Envelopes that only read data are not. */
-  records(envelope: Pick<Envelope, "commands">): boolean;
   /** The state on which programs run before their writes are recorded. */
   readonly trialState: TrialState;
   /** Returns why no write is accepted now, or null if writes are accepted. */
@@ -56,6 +52,4 @@ export interface EntryRecorder {
   record(entry: Entry, between?: BetweenUnits | null): Recorded | RefusedEnvelope;
   /** Sends an entry that the daemon itself has signed to the peers, once it is on disk. */
   sendToPeers(entry: Entry): void;
-  /** Resolves with true once the entry is as safe as requested, or with false if that takes too long. */
-  confirm(orderKey: OrderKey, wait: Wait): Promise<boolean>;
 }

@@ -37,7 +37,7 @@ export interface Recording extends FlushingState {
   /** The maximum number of daemons that have the same writes, including this one. */
   readonly daemons: number;
   /** Returns whether an envelope is recorded; envelopes that only read are not. */
-  records(envelope: Envelope): boolean;
+  records(envelope: Pick<Envelope, "commands">): boolean;
   /** Returns whether the entry was recorded. Entries that are no longer stored are refused because of their date. */
   holds(orderKey: OrderKey): boolean;
   /** Returns whether the entry was applied. If so, later reads include it. */
