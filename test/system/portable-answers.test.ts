@@ -10,6 +10,7 @@ import { MongoClient } from "mongodb";
 import type { ReplyValue } from "../../client/shared/reply-value.js";
 import { CuttablePort } from "../support/cuttable-port.js";
 import { freePort } from "../support/free-port.js";
+import { ask, askMemcached } from "../support/memcached-lines.js";
 import { RawClient } from "../support/raw-client.js";
 import { RedisConnection, textOfValue } from "../support/redis-connection.js";
 import { ScratchFolder } from "../support/scratch-folder.js";
@@ -209,14 +210,10 @@ describe("the answers of three daemons", () => {
     await using _first = await sidecarOf(0);
     await using _second = await sidecarOf(1);
     using one = await RawClient.open(ports[0] as number);
-    one.send("set item 0 0 1\r\na\r\n");
-    assert.equal(await one.read("STORED\r\n".length), "STORED\r\n");
+    assert.equal(await ask(one, "set item 0 0 1\r\na\r\n"), "STORED\r\n");
     await trio.level(120_000);
-    one.send("gets item\r\nquit\r\n");
-    const [, unique] = /^VALUE item 0 1 (\d+)/.exec(await one.rest()) ?? [];
-    using other = await RawClient.open(ports[1] as number);
-    other.send(`cas item 0 0 1 ${unique}\r\nb\r\n`);
-    assert.equal(await other.read("STORED\r\n".length), "STORED\r\n");
+    const [, unique] = /^VALUE item 0 1 (\d+)/.exec(await ask(one, "gets item\r\n")) ?? [];
+    assert.equal(await askMemcached(ports[1] as number, `cas item 0 0 1 ${unique}\r\nb\r\n`), "STORED\r\n");
   });
 
   test("a MongoDB client continues a cursor through the sidecar after a daemon is killed", {

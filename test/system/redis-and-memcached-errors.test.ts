@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { freePort } from "../support/free-port.js";
+import { askMemcached } from "../support/memcached-lines.js";
 import { within } from "../support/pause.js";
 import { RawClient } from "../support/raw-client.js";
 import { RedisConnection, textOfValue } from "../support/redis-connection.js";
@@ -54,11 +55,9 @@ describe("answers to clients of Redis and memcached", { timeout: 120_000 }, () =
 
   /** Sends lines, followed by `version` as an end mark. @returns the answers to the lines */
   async function ask(text: string): Promise<string> {
-    using client = await RawClient.open(memcached);
-    client.send(`${text}version\r\n`);
-    const answer = await within(END_MS, client.readTo("VERSION "));
-    assert.notEqual(answer, null, `no answer: ${JSON.stringify(client.received)}`);
-    return (answer as string).replace(/VERSION $/, "");
+    const answer = await within(END_MS, askMemcached(memcached, text));
+    assert.ok(answer !== null, `no answer: ${JSON.stringify(text)}`);
+    return answer;
   }
 
   test("the version for memcached has a major number of at least 1", async () => {

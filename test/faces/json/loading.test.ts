@@ -7,34 +7,35 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MemoryBackend } from "../../../daemon/engine/backends/memory-backend.js";
 import { realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
+import { OK, type Reply, status } from "../../../protocol/reply.js";
 import { startReplica } from "../../daemon/program/replicas.js";
 import { freePort } from "../../support/free-port.js";
-import { RawClient } from "../../support/raw-client.js";
+import { RedisConnection } from "../../support/redis-connection.js";
 import { until } from "../../support/until.js";
 import { Original } from "./original.js";
 
-const LOADING = /^-LOADING This daemon has not fetched yet the documents of /;
-
-async function ask(client: RawClient, line: string): Promise<string> {
-  client.send(`${line}\r\n`);
-  return await client.readTo("\r\n");
-}
+const LOADING = /^LOADING This daemon has not fetched yet the documents of /;
 
 test("a Redis client receives LOADING for document commands, but not for other commands, until the documents are fetched", async () => {
   const port = await freePort();
   const args = ["--json", "0", "--json-replica", `127.0.0.1:${port}`, "--resp", "0"];
   await using ours = await startReplica({ args: [...args, "--json-replica-timeout", "60"] });
-  using client = await RawClient.open(ours.daemon.addressOf("resp")?.port ?? 0);
+  using client = await RedisConnection.open(ours.daemon.addressOf("resp")?.port ?? 0);
+  const ask = (line: string) => client.call(...line.split(" "));
+  const isLoading = (reply: Reply | undefined) => reply?.kind === "error" && LOADING.test(reply.text);
   for (const line of ["DOC.CREATE users", "DOC.GETALL", "DOC.COUNT users", "DOC.LIST"])
-    assert.match(await ask(client, line), LOADING, line);
-  assert.equal(await ask(client, "SET key value"), "+OK\r\n");
-  assert.equal(await ask(client, "MULTI"), "+OK\r\n");
-  assert.equal(await ask(client, "DOC.CREATE users"), "+QUEUED\r\n");
-  assert.equal(await ask(client, "EXEC"), "*1\r\n");
-  assert.match(await client.readTo("\r\n"), LOADING);
+    assert.ok(isLoading(await ask(line)), line);
+  assert.deepEqual(await ask("SET key value"), OK);
+  assert.deepEqual(await ask("MULTI"), OK);
+  assert.deepEqual(await ask("DOC.CREATE users"), status("QUEUED"));
+  const executed = await ask("EXEC");
+  assert.ok(executed.kind === "array" && executed.items.length === 1 && isLoading(executed.items[0]));
   await using original = await Original.start(port, []);
   original.documents.set("users", [{ n: 1 }, { n: 2 }]);
-  await until("the documents are fetched", async () => (await ask(client, "DOC.COUNT users")) === ":2\r\n");
+  await until("the documents are fetched", async () => {
+    const count = await ask("DOC.COUNT users");
+    return count.kind === "integer" && count.value === 2;
+  });
 });
 
 test("signed document commands also receive LOADING, and commands in the same envelope are not applied", () => {

@@ -5,6 +5,7 @@ import { realEnvironment } from "../../../daemon/net/process/clock-and-randomnes
 import { VERSION } from "../../../faces/memcached/memcached-session.js";
 import { makeFolder, startReplica } from "../../daemon/program/replicas.js";
 import { amount } from "../../support/amount.js";
+import { ask, askMemcached } from "../../support/memcached-lines.js";
 import { RawClient } from "../../support/raw-client.js";
 import { RedisConnection } from "../../support/redis-connection.js";
 import { FULL } from "../../support/unbounded-memory.js";
@@ -157,14 +158,15 @@ test("flush_all deletes the items of all clients, and no value of another type",
   await redis.call("SELECT", "1");
   await redis.call("SET", "other", "database");
   await redis.call("SELECT", "0");
-  using client = await RawClient.open(replica.daemon.addressOf("memcached")?.port ?? 0);
   // More items than one step of flush_all deletes.
   const count = amount(1200, 2500);
   const last = `k${count - 1}`;
   const items = Array.from({ length: count }, (_, at) => `set k${at} 0 0 1 noreply\r\nx\r\n`).join("");
-  client.send(`${items}get k0 ${last}\r\nflush_all noreply\r\nget k0 ${last}\r\nflush_all\r\n`);
-  const expected = `VALUE k0 0 1\r\nx\r\nVALUE ${last} 0 1\r\nx\r\nEND\r\nEND\r\nOK\r\n`;
-  assert.equal(await client.read(expected.length), expected);
+  const requests = `${items}get k0 ${last}\r\nflush_all noreply\r\nget k0 ${last}\r\nflush_all\r\n`;
+  assert.equal(
+    await askMemcached(replica.daemon.addressOf("memcached")?.port ?? 0, requests),
+    `VALUE k0 0 1\r\nx\r\nVALUE ${last} 0 1\r\nx\r\nEND\r\nEND\r\nOK\r\n`,
+  );
   assert.deepEqual(await redis.call("KEYS", "*"), {
     kind: "array",
     items: [{ kind: "bulk", bytes: "hash" }],
@@ -301,22 +303,24 @@ test("recorded items can be read by Redis clients, and concurrent incr commands 
   await using replica = await startReplica({ args });
   const port = replica.daemon.addressOf("memcached")?.port ?? 0;
   using one = await RawClient.open(port);
-  one.send("set text 0 0 3\r\nabc\r\nset flagged 5 0 1\r\nx\r\nset n 0 0 1\r\n0\r\nget text flagged\r\n");
-  const expected = "STORED\r\nSTORED\r\nSTORED\r\nVALUE text 0 3\r\nabc\r\nVALUE flagged 5 1\r\nx\r\nEND\r\n";
-  assert.equal(await one.read(expected.length), expected);
+  assert.equal(
+    await ask(
+      one,
+      "set text 0 0 3\r\nabc\r\nset flagged 5 0 1\r\nx\r\nset n 0 0 1\r\n0\r\nget text flagged\r\n",
+    ),
+    "STORED\r\nSTORED\r\nSTORED\r\nVALUE text 0 3\r\nabc\r\nVALUE flagged 5 1\r\nx\r\nEND\r\n",
+  );
   await Promise.all(
     [1, 2, 3].map(async () => {
-      using client = await RawClient.open(port);
-      client.send("incr n 1\r\n".repeat(20));
-      client.socket.end();
-      assert.match(await client.rest(), /^(\d+\r\n){20}$/);
+      assert.match(await askMemcached(port, "incr n 1\r\n".repeat(20)), /^(\d+\r\n){20}$/);
     }),
   );
   using redis = await RedisConnection.open(replica.daemon.addressOf("resp")?.port ?? 0);
   assert.deepEqual(await redis.call("RPUSH", "list", "1"), { kind: "integer", value: 1 });
-  const touched = "VALUE text 0 3\r\nabc\r\nVALUE flagged 5 1\r\nx\r\nEND\r\nHD t60\r\n";
-  one.send("gat 60 text list flagged\r\nmg flagged t\r\n");
-  assert.equal(await one.read(touched.length), touched);
+  assert.equal(
+    await ask(one, "gat 60 text list flagged\r\nmg flagged t\r\n"),
+    "VALUE text 0 3\r\nabc\r\nVALUE flagged 5 1\r\nx\r\nEND\r\nHD t60\r\n",
+  );
   assert.deepEqual(await redis.call("GET", "text"), { kind: "bulk", bytes: "abc" });
   assert.deepEqual(await redis.call("GET", "n"), { kind: "bulk", bytes: "60" });
 });
