@@ -7,14 +7,14 @@ import { StateLog } from "../../../daemon/program/state-log.js";
 import type { StateName } from "../../../protocol/state-names.js";
 import { runDbsync } from "../../client/child.js";
 import { some } from "../../support/amount.js";
-import { knowsSecret } from "../../support/cluster-secret.js";
-import { type DaemonProcess, type LogLine, startDaemon } from "../../support/daemon-process.js";
+import { type LogLine, startDaemon } from "../../support/daemon-process.js";
 import { double } from "../../support/double.js";
 import { EnvelopeClient, makeKeyPair } from "../../support/envelope-client.js";
 import { freePort } from "../../support/free-port.js";
 import { startRedis } from "../../support/redis-server.js";
 import { skipWithout } from "../../support/requirements.js";
 import { ScratchFolder } from "../../support/scratch-folder.js";
+import { Trio } from "../../support/trio.js";
 import { until } from "../../support/until.js";
 
 const pair = makeKeyPair();
@@ -57,14 +57,12 @@ test("a daemon is ready when it accepts commands, not while its database is down
 });
 
 test("a daemon that waits for its peers is ready when it accepts writes, and says so once", async () => {
-  const [first, second] = [await freePort(), await freePort()];
   using folder = new ScratchFolder();
-  const start = (own: number, other: number): Promise<DaemonProcess> =>
-    startDaemon(["-s", pair.file, ...knowsSecret, "-p", `${own}`, "--peer", `127.0.0.1:${other}`]);
-  await using one = await start(first, second);
+  await using trio = await Trio.make([], 2, { isInMemory: true, keys: "app", app: pair });
+  const one = await trio.start(0);
   await one.logged(isRefusing);
   assert.equal(one.log.find(isReady), undefined);
-  await using two = await start(second, first);
+  const two = await trio.start(1);
   for (const daemon of some([one, two])) {
     assert.equal(await tried(await daemon.logged(isReady), folder.privateKey(pair)), "PONG\n");
     assert.equal(daemon.log.filter(isReady).length, 1);
