@@ -1,7 +1,7 @@
 /** Tests that each option either applies immediately after SIGHUP, or is reported to need a restart. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import "../../support/all-families.js";
+import "../../support/installed-families.js";
 import { nameOf } from "../../../daemon/options/option-row.js";
 import { OPTION_NAMES, OPTIONS } from "../../../daemon/options/option-table.js";
 import { reloaded, restartNames } from "../../../daemon/options/read-settings.js";

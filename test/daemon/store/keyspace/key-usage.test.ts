@@ -1,5 +1,4 @@
 /** Tests the recency and the frequency of the use of keys, when they are tracked. */
-import "../../../support/all-families.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Database } from "../../../../daemon/store/database.js";
@@ -7,6 +6,7 @@ import { KeyUsage, type UsageKind } from "../../../../daemon/store/keyspace/key-
 import type { UndoRecord } from "../../../../daemon/store/keyspace/undo.js";
 import type { Reply } from "../../../../protocol/reply.js";
 import { amount } from "../../../support/amount.js";
+import { hasCode } from "../../../support/installed-families.js";
 import { seed } from "../../../support/seed.js";
 import { SeededRandom } from "../../../support/seeded-random.js";
 
@@ -139,7 +139,9 @@ test("the use count decreases by one a minute, not below 0", () => {
   assert.ok([0, 1].includes(numberOf("OBJECT FREQ k")));
 });
 
-test("the idle time of a key that RESTORE created counts from the time that RESTORE names", () => {
+test("the idle time of a key that RESTORE created counts from the time that RESTORE names", {
+  skip: !hasCode("RESTORE"),
+}, () => {
   const { state, run, numberOf } = makeScene("lru");
   run("SET k v");
   const payload = run("DUMP k");
