@@ -70,7 +70,6 @@ export function planRemoval(folders: readonly string[]): Removal {
     dependents: dependentsOf(
       remaining.filter(isTest),
       (file) => isRemoved(file) || (hasFamilies && file === ALL_FAMILIES),
-      folders.length === 0 ? [PAGES] : [],
     ),
     options: optionsOf(removed),
     lists: new Map(
@@ -134,7 +133,7 @@ function withImporters(folders: readonly string[]): string[] {
   return [...found];
 }
 
-/** Matches tests of the documents' pages, which describe the complete product. */
+/** Matches tests of the documents' pages, which describe the complete product, and are not copied. */
 const PAGES = 'repositoryRoot, "docs';
 
 /** The kinds of databases of -d that belong to faces. */
@@ -144,14 +143,10 @@ const DATABASES: ReadonlyMap<string, string> = new Map([
 ]);
 
 /**
- * Returns the tests that import a removed file, directly or indirectly, or name an option or a database of a removed face.
- * @param otherTexts  patterns of tests that are left out too
+ * Returns the tests that import a removed file, directly or indirectly, or name an option or a database of a removed face,
+ * and the tests of pages.
  */
-function dependentsOf(
-  tests: readonly string[],
-  isRemoved: (file: string) => boolean,
-  otherTexts: readonly string[],
-): string[] {
+function dependentsOf(tests: readonly string[], isRemoved: (file: string) => boolean): string[] {
   const removed = [...LISTED].filter(([, folder]) => isRemoved(`${folder}/face.ts`));
   const kinds = removed.flatMap(([name]) => DATABASES.get(name) ?? []);
   const used = [
@@ -159,10 +154,10 @@ function dependentsOf(
     ...kinds.map((kind) => `"(?:-d|--database)", .${kind}`),
     // The type of these tests' tables requires a row for each listener of the build.
     ...(rowsOf(removed).some(({ clients }) => clients !== undefined) ? ["\\bUserListenerName\\b"] : []),
-    ...otherTexts,
+    PAGES,
   ];
   const pattern = new RegExp(used.join("|"));
-  const isUser = (file: string) => used.length > 0 && pattern.test(texts.get(file) ?? "");
+  const isUser = (file: string) => pattern.test(texts.get(file) ?? "");
   const found = new Set(tests.filter((file) => /\.test\.ts$/.test(file) && isUser(file)));
   for (let before = -1; before < found.size; ) {
     before = found.size;
