@@ -11,7 +11,7 @@ import { texts } from "./imports.js";
 
 const FILE = /`([\w/-]+\/[\w-]+\.ts)`/g;
 /** Matches the sentences that state how many files and lines there are. */
-const SIZE = /(\d+) files(?: and|,) ([\d,]+) lines/g;
+const SIZE = /(\d+) files(?: and| with|,) ([\d,]+) lines/g;
 /** The maxima for a daemon without peers, and for all. */
 const MAXIMA = [
   { files: 25, lines: 8500 },

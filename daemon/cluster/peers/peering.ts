@@ -2,7 +2,8 @@
  * Manages the connections to the members, and the messages that are exchanged with them. Peering has no sockets, timers
  * or files of its own. It acts only on calls of its owner, on events of sockets, and on `tick`, which is called every
  * 25 ms. Begin with roster.ts (connections), exchange/entry-spreading.ts (one entry) and exchange/reconciling.ts (missed
- * entries).
+ * entries). Two further classes in this file handle entries that are missing here: PrunedEntries, those that members
+ * have pruned; SettlingDamage, those that are damaged on this daemon's disk.
  * Source: docs/architecture.md "How daemons agree".
  */
 
