@@ -138,15 +138,20 @@ function allOf(before: Promise<void> | null, added: Promise<void>): Promise<void
   return all;
 }
 
-/** Returns the family of a call, or of a command among its arguments, if its code belongs to a face. */
+/**
+ * Returns the family of a call, or of the innermost command among its arguments, if its code belongs to a face. The rights
+ * to a call, and its keys, follow from the rows of all commands in it.
+ */
 function familyOf(argv: Argv): CommandFamily | null {
-  const name = argv[0] ?? "";
-  const known = usual.get(name);
-  if (known !== undefined) return known;
-  const word = name.toUpperCase();
-  if (!CONTAINERS.has(word)) return late.get(word) ?? null;
-  const inner = argv[INNER_COMMANDS.get(`${word}|${argv[1]?.toUpperCase()}`) ?? argv.length];
-  return late.get(inner?.toUpperCase() ?? "") ?? null;
+  for (let at = 0; at < argv.length; ) {
+    const name = argv[at] as ByteString;
+    const known = usual.get(name);
+    if (known !== undefined) return known;
+    const word = name.toUpperCase();
+    if (!CONTAINERS.has(word)) return late.get(word) ?? null;
+    at += INNER_COMMANDS.get(`${word}|${argv[at + 1]?.toUpperCase()}`) ?? argv.length;
+  }
+  return null;
 }
 
 function firstWord(name: string): ByteString {

@@ -10,6 +10,13 @@ const TIMELINE = "test/daemon/timeline/semantics-standstill.test.js";
 
 export const semanticsMutants: readonly Mutant[] = [
   {
+    name: "missing code: only the first command inside another one is examined",
+    file: "daemon/store/family-code.js",
+    find: "for (let at = 0; at < argv.length;)",
+    replace: "for (let at = 0; at < 4 && at < argv.length;)",
+    test: "test/daemon/store/inner-commands.test.js",
+  },
+  {
     name: "missing code: a message of the stream is applied without its code",
     file: "faces/nats-order/ordered-state.js",
     find: "if (!isRunnable(entry))",
