@@ -24,8 +24,8 @@ import { emptyStreamState, OrderedState, type StreamState } from "../../../faces
 import { makeFolder } from "../../daemon/program/replicas.js";
 import { makeKeyPair, signCommands } from "../../support/envelope-client.js";
 import { buildRoot } from "../../support/repository.js";
-import { type LackingReport, memberWith, reportOf } from "./lacking-member.js";
-import type { LackingTask } from "./lacking-thread.js";
+import { type LackingReport, memberWith, reportOf } from "./member-without-code.js";
+import type { LackingTask } from "./thread-without-code.js";
 
 const NOW = Date.UTC(2026, 0);
 const DATABASES = 16;
@@ -100,7 +100,7 @@ test("a member without the code stops before the message, and continues like a c
 /** Starts a member without the code of a family in a thread, and connects it to a stream. */
 async function lacking(task: Omit<LackingTask, "args">, args = ARGS): Promise<LackingReport> {
   const workerData: LackingTask = { args, ...task };
-  const worker = new Worker(new URL("./lacking-thread.js", import.meta.url), { workerData });
+  const worker = new Worker(new URL("./thread-without-code.js", import.meta.url), { workerData });
   const [report] = await once(worker, "message");
   await worker.terminate();
   return report as LackingReport;

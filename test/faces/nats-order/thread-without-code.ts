@@ -1,7 +1,7 @@
 /** A thread that starts a member of a stream without the code of a family. */
 import { parentPort, workerData } from "node:worker_threads";
 import { INSTALLED_FAMILIES } from "../../../daemon/installed-families.js";
-import { type LackingReport, memberWith, reportOf } from "./lacking-member.js";
+import { type LackingReport, memberWith, reportOf } from "./member-without-code.js";
 
 export interface LackingTask {
   readonly args: readonly string[];
