@@ -130,12 +130,13 @@ export const DAEMON_STATES = {
     ),
   },
   outdated: {
-    meaning: "its release does not know the cluster's semantics version, or lacks the code of a command",
+    meaning:
+      "its release does not know the cluster's semantics version, or the code of a command cannot be loaded",
     refusal: "semantics-unknown",
     isHealthy: false,
     isComplete: false,
     problem: problem(
-      "it applies no further entries, and answers neither reads nor writes: its release does not know the cluster's semantics version, or lacks the code of a command",
+      "it applies no further entries, and answers neither reads nor writes: its release does not know the cluster's semantics version, or the code of a command cannot be loaded",
       "upgrade it, or install it again and restart it; its log names what is missing",
     ),
   },

@@ -180,7 +180,7 @@ export const REFUSALS = {
   },
   "semantics-unknown": {
     sentence:
-      "This daemon's release does not know the semantics version of the cluster, or lacks the code of a command, so it accepts and answers no commands.",
+      "This daemon's release does not know the semantics version of the cluster, or the code of a command cannot be loaded, so it accepts and answers no commands.",
     wire: never("use another daemon, and upgrade this one, or install it again and restart it"),
   },
   "storage-failed": {
