@@ -4,7 +4,7 @@
 import { type Command, InvalidArgumentError } from "commander";
 import * as faces from "./faces.js";
 import { type ExportForm, exportKeys } from "./redis/export-keys.js";
-import { dataFoldersOf } from "./shared/cli-face.js";
+import { sqlFoldersOf } from "./shared/cli-face.js";
 import {
   addClientOptions,
   addDatabaseOption,
@@ -78,7 +78,7 @@ async function exportTo({ form, path }: Target, flags: ClientFlags): Promise<voi
     await exportKeys(form, path, { query, db: flags.db ?? 0 });
     return;
   }
-  const { exportFolder } = await dataFoldersOf(Object.values(faces));
+  const { exportFolder } = await sqlFoldersOf(Object.values(faces));
   const { client } = openFrom(settings);
   await warnIfCatchingUp(settings.servers, "tables and rows");
   const report = (note: string) => void printNotice(note);

@@ -10,7 +10,7 @@ import { copyFromJsonServer } from "./json/copy-from-json-server.js";
 import { JSON_URL_HELP, readJsonUrl } from "./json/json-server-client.js";
 import { importRedis, replicateRedis } from "./redis/import-redis.js";
 import { isRedisUrl, REDIS_URL_HELP, type RedisAddress, readRedisUrl } from "./redis/redis-source.js";
-import { dataFoldersOf } from "./shared/cli-face.js";
+import { sqlFoldersOf } from "./shared/cli-face.js";
 import {
   addClientOptions,
   addDatabaseOption,
@@ -119,7 +119,7 @@ async function importFrom(origin: Origin, flags: ImportFlags): Promise<void> {
   const { client } = openFrom(settings);
   const send: SendToAll = (command) => client.call(command, { policy: "all" });
   if (origin.kind === "folder") {
-    const { importFolder } = await dataFoldersOf(Object.values(faces));
+    const { importFolder } = await sqlFoldersOf(Object.values(faces));
     await importFolder(origin.folder, send, flags.replace);
   } else if (origin.kind === "json")
     await copyFromJsonServer(withLoadedAuthorities(origin.address, flags.ca), send, flags.replace);
