@@ -28,6 +28,7 @@ export interface ListenerAddress {
   readonly port: number;
 }
 
+/** A database that a face has created for an item of -d. */
 export interface MadeBackend {
   readonly backend: Backend;
   /** The database without time measurement if it outlives the daemon, or null if it is empty after a start. */
@@ -57,6 +58,10 @@ export interface OpenedFace {
   logAddresses(): void;
 }
 
+/**
+ * A face or tool of the daemon: what it adds to the options, the listeners, the databases and the metrics. All members
+ * are optional.
+ */
 export interface Face {
   /** The rows of its options, by the names of their settings. Its file options.ts adds the settings to the type. */
   readonly options?: Readonly<Record<string, OptionRow>>;
@@ -71,8 +76,8 @@ export interface Face {
   /** The protocols of its clients, by which they are recognized on a wrong port. */
   readonly speaks?: ProtocolGroup;
   /**
-   * Imports the code of the face's families of commands, and registers the kinds of their values; by the names of the
-   * families, as in daemon/store/command-table.ts.
+   * The loaders of the face's families of commands, by the families' names (`FamilyName` in
+   * daemon/store/rows/command-families.ts). A loader also registers the kinds of values.
    */
   readonly families?: Readonly<Record<string, LoadRows>>;
   /** Checks the files that the face would read at the start, for --check-config. @throws StartError */
@@ -93,7 +98,7 @@ export interface Face {
     specification: BackendSpecification,
     options: DaemonOptions,
   ) => Promise<MadeBackend | null>;
-  /** Creates the owner of recorded writes, or returns null if writes are recorded otherwise. */
+  /** Creates the recorder of writes, or returns null if this face does not record them. */
   readonly openRecorder?: (context: ReplicaContext) => Promise<RecordedWrites | null>;
   /** Creates the service that mirrors the recorded writes, or returns null. @param current  returns the settings */
   readonly openMirror?: (
@@ -113,16 +118,16 @@ export interface Face {
 /** Returns the first result of the faces that is not null, or null. */
 export async function firstOf<Result>(
   faces: readonly Face[],
-  ask: (face: Face) => Promise<Result | null> | undefined,
+  request: (face: Face) => Promise<Result | null> | undefined,
 ): Promise<Result | null> {
   for (const face of faces) {
-    const result = await ask(face);
+    const result = await request(face);
     if (result !== undefined && result !== null) return result;
   }
   return null;
 }
 
-/** Refuses an option whose face this build does not contain. @param option  as the user wrote it */
+/** Returns the error for an option whose face this build does not contain. @param option  as the user wrote it */
 export function missingFace(option: string): StartError {
   return new StartError(
     `${option} cannot be used, because this build of dbsyncd does not contain its code. Leave it out, or install a complete build.`,

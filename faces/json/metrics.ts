@@ -15,6 +15,7 @@ const perJsonReplica = metricMaker(["replica"], ({ jsonReplicas }: Sources) =>
   labelled("replica", jsonReplicas?.()?.servers ?? [], ({ replica }) => replica),
 );
 
+/** The rows of the metrics of --json-replica, by their names. */
 export const METRICS: MetricTable<Sources> = {
   dbsyncd_json_replica_ready: ofJsonReplicas(
     "gauge",

@@ -39,7 +39,7 @@ export type Ordered =
    */
   | { readonly kind: "skipped"; readonly reason: string; readonly isKnown?: true };
 
-/** The message is valid, but is not applied here, because the code of its commands is not loaded. */
+/** The message is valid, but this daemon does not apply it, because the code of its commands cannot be loaded. */
 export interface Stopped {
   readonly kind: "stopped";
 }
@@ -135,6 +135,7 @@ export class OrderedState {
     return missingCode() ?? standstillOf(this.#fold);
   }
 
+  /** The position of the last applied entry. */
   get newest(): EnvelopeDate {
     return this.#date;
   }
@@ -144,7 +145,7 @@ export class OrderedState {
     return Math.max(this.#ids.floor, this.#date.at - ORDER_WINDOW.past);
   }
 
-  /** Whether an envelope of that date was applied, as far as ids are remembered. */
+  /** Whether the envelope with this id and date was applied, if its id is still remembered. */
   has(id: ByteString, at: number): boolean {
     return this.#ids.has(id, at);
   }
@@ -170,7 +171,7 @@ export class OrderedState {
     return ordered;
   }
 
-  /** Drops keys that no later unit can see. */
+  /** Removes keys that have expired at the time of the last applied entry, at most EXPIRED_PER_TICK. */
   dropExpired(): void {
     this.database.dropExpired(this.#date.at, EXPIRED_PER_TICK);
   }
@@ -182,11 +183,11 @@ export class OrderedState {
     if (typeof entry === "string") return { kind: "skipped", reason: entry };
     if ("stored" in entry) return { kind: "skipped", reason: "it was in the stream before", isKnown: true };
     if ("refused" in entry) return { kind: "skipped", reason: entry.refused };
-    const late = checkDate(entry.envelope.at, at, this.#ids.floor);
+    const refusal = checkDate(entry.envelope.at, at, this.#ids.floor);
     // Do not remember the refused id: an envelope dated ahead becomes acceptable later, and an envelope that is too old
     // by this leader's clock may be in time by the clock of the next leader.
-    if (late !== null)
-      return { kind: "refused", entry, refusal: late, isFinal: entry.envelope.at <= this.floor };
+    if (refusal !== null)
+      return { kind: "refused", entry, refusal, isFinal: entry.envelope.at <= this.floor };
     // Use the command table at the message's position, so that a daemon that also knows a newer table skips the same
     // messages as one that does not.
     if (!mayChange(entry.envelope, this.ring.table ?? undefined))
@@ -220,7 +221,10 @@ export const datedAt = ({ at, seq }: EnvelopeDate, entry: Entry): Entry => ({
   envelope: { ...entry.envelope, at, seq },
 });
 
-/** Whether the code of an entry is loaded. If it cannot be loaded, this daemon is outdated from now on. */
+/**
+ * Whether the code of an entry is loaded. If false, it cannot be loaded, and this daemon is outdated from now on.
+ * @throws Error  it is still being loaded
+ */
 function isRunnable({ envelope }: Entry): boolean {
   const code = codeForRecorded(envelope.commands);
   // A message cannot wait, so the daemon loads all code before it reads the stream.
@@ -233,7 +237,11 @@ function next(last: EnvelopeDate, at: number): EnvelopeDate {
   return at > last.at ? { at, seq: 0 } : dateAfter(last);
 }
 
-/** @param now  the message's time */
+/**
+ * Returns the refusal of an envelope whose date is outside the window, or not above the floor; null if the date is
+ * accepted.
+ * @param now  the message's time
+ */
 function checkDate(at: number, now: number, floor: number): Refused | null {
   if (at <= now - ORDER_WINDOW.past || at >= now + ORDER_WINDOW.future)
     return refused("skew", `dated ${at - now} ms from the stream's clock`);

@@ -1,4 +1,6 @@
-/** The definitions of metrics, of which a program makes the table that it shows, for example as /metrics. */
+/**
+ * Types and helpers for metrics. A program combines metrics into the table that it exports, for example at /metrics.
+ */
 import type { Figure, FigureTable } from "../../../protocol/figures/figure.js";
 import type { Histogram } from "./histogram.js";
 
@@ -46,7 +48,7 @@ export const metricMaker =
     read: (sources) => subjects(sources).map(({ labels, value }) => ({ labels, value: read(value) })),
   });
 
-/** Returns the only sample of a metric without labels, or none if the value is absent. */
+/** Returns the only sample of a metric without labels, or no sample if the value is null. */
 export const only = <Value>(value: Value | null): readonly Sample<Value>[] =>
   value === null ? [] : [{ labels: {}, value }];
 
@@ -64,10 +66,12 @@ export const single = <Sources>(
   read: (sources: Sources) => number,
 ): ValueMetric<Sources> => metricMaker<Sources, Sources>([], only)(type, help, read);
 
+/** A metric that counts values in ranges. */
 export interface HistogramMetric<Sources> extends Metric<Sources, Histogram> {
   readonly type: "histogram";
 }
 
+/** A metric of either kind. */
 export type AnyMetric<Sources> = ValueMetric<Sources> | HistogramMetric<Sources>;
 
 /** Metrics by their names. */
@@ -110,7 +114,10 @@ export function figureMetrics<Sources, Values extends object>(
   return metrics;
 }
 
-/** Returns a value as a number, or null if it is unknown. */
+/**
+ * Returns a figure's value as a number: the length of a list, 1 or 0 for a text or map that is present or absent,
+ * seconds if the metric requires them; null if it is unknown.
+ */
 function sampleOf({ kind, metric }: Figure, value: unknown): number | null {
   if (Array.isArray(value)) return value.length;
   if (kind === "text-or-nil" || kind === "map") return Number(value !== null);

@@ -1,5 +1,5 @@
 /**
- * Handles SIGHUP, which makes a daemon read its configuration again. The program creates the handler before it loads
+ * The handler of SIGHUP, which makes a daemon read its configuration again. The program creates it before it loads
  * other code, because an unhandled SIGHUP ends the process.
  */
 export class SighupHandler {
@@ -16,9 +16,9 @@ export class SighupHandler {
   }
 
   /**
-   * Sets the function that reloads, and calls it if a signal was received earlier, because the configuration may have
-   * changed since the start. Of two reloads that ran at the same time, the one that had read the earlier files could
-   * end last. So each begins after the one before, and one answers all signals that were received in the meantime.
+   * Sets the function that reloads the configuration. Calls it immediately if a signal was received earlier, because
+   * the files may have changed since the daemon read them. Only one reload runs at a time; otherwise one that read
+   * older files could end last. All signals that arrive during a reload cause one more reload.
    * @param reload  never rejects
    */
   handle(reload: () => Promise<void>): void {
