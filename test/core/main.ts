@@ -1,10 +1,12 @@
 /**
  * `npm run core [-- NAME… --seconds N]`: proves in a copy of the tree that faces and tools can be removed. First it
- * removes faces/ and tools/, compiles the rest, and runs the core's tests that need neither. Then it removes each face
- * and tool of daemon/faces.ts (or only those named) with those that import it, compiles the rest, and starts its programs.
+ * removes faces/ and tools/, compiles the rest, and runs the core's tests that need neither. Then, for each face and
+ * tool in daemon/faces.ts (or each one named), it removes this one and those that import it, compiles the rest, and starts
+ * the programs.
  *
- * With --seconds, it runs no more tests of the core after about that time, and prints what it omitted; a hash of the tree determines
- * where it begins, so that different commits run different tests. It compiles and starts each build nevertheless.
+ * With --seconds, it runs no more tests of the core after about that time, and prints what it omitted. A hash of the
+ * tree determines where it begins, so that different commits run different tests. It still compiles every build, and
+ * starts those without one face.
  */
 import { spawnSync } from "node:child_process";
 import {
@@ -25,7 +27,7 @@ import { BUNDLES } from "../support/make-bundles.js";
 import { buildRoot, ownFiles, repositoryRoot } from "../support/repository.js";
 import { rotatedByTree, secondsOption } from "../support/rotated-by-tree.js";
 import { forgetSettings } from "../support/test-environment.js";
-import { FACE_LIST, LISTED, planRemoval, type Removal } from "./removal.js";
+import { FACE_FOLDERS, FACE_LIST, planRemoval, type Removal } from "./removal.js";
 
 /** The parts of the tree that are copied. */
 const COPIED = /^((protocol|keys|client|daemon|faces|tools|test|bench|examples)\/|(package|tsconfig)\.json$)/;
@@ -54,10 +56,10 @@ const elapsed = () => performance.now() - startedAt;
 const failures: string[] = [];
 const omitted: string[] = [];
 
-const unknown = positionals.filter((name) => !LISTED.has(name));
+const unknown = positionals.filter((name) => !FACE_FOLDERS.has(name));
 if (unknown.length > 0) {
   console.error(
-    `No face or tool named ${unknown.join(" or ")}. ${FACE_LIST} lists ${[...LISTED.keys()].join(", ")}.`,
+    `No face or tool named ${unknown.join(" or ")}. ${FACE_LIST} lists ${[...FACE_FOLDERS.keys()].join(", ")}.`,
   );
   process.exit(2);
 }
@@ -66,8 +68,8 @@ const copy = mkdtempSync(join(tmpdir(), "dbsync-core-"));
 try {
   copyTree();
   if (positionals.length === 0) without("faces/ and tools/", planRemoval([]), runCoreTests);
-  for (const name of positionals.length > 0 ? positionals : LISTED.keys())
-    without(name, planRemoval([LISTED.get(name) as string]), runSmokeTest);
+  for (const name of positionals.length > 0 ? positionals : FACE_FOLDERS.keys())
+    without(name, planRemoval([FACE_FOLDERS.get(name) as string]), runSmokeTest);
 } finally {
   rmSync(copy, { recursive: true });
 }
@@ -88,7 +90,9 @@ function copyTree(): void {
 /** Removes folders, compiles and checks the rest, and restores the folders. */
 function without(name: string, removal: Removal, check: (name: string, removal: Removal) => void): void {
   const { folders, blocking, dependents, lists } = removal;
-  console.log(`\nWithout ${name}: removed ${folders.join(", ")}, and ${dependents.length} files of tests.`);
+  console.log(
+    `\nWithout ${name}: removed ${folders.join(", ")}, and ${dependents.length} files of tests, benchmarks and examples.`,
+  );
   if (blocking.length > 0) {
     const importers = [...new Set(blocking.map((each) => each.replace(/ .*/, "")))];
     failures.push(
@@ -136,7 +140,7 @@ function makePrograms(): void {
       });
 }
 
-/** Runs the tests of the core that need nothing that was removed. The others are not in the copy. */
+/** Runs the tests of the core that need nothing that was removed. `without` has moved the others away. */
 function runCoreTests(name: string, { dependents }: Removal): void {
   const root = join(copy, "dist/test");
   const files = rotatedByTree(

@@ -11,15 +11,15 @@ import { repositoryRoot } from "../support/repository.js";
 
 /** The list of the faces and tools of the daemon. */
 export const FACE_LIST = "daemon/faces.ts";
-/** The files that import what can be removed, with one line for each, and otherwise nothing. */
-const LISTS: readonly string[] = [FACE_LIST, "tools/cli/faces.ts"];
+/** The files that contain only one export line for each face, tool or module that can be removed. */
+const LIST_FILES: readonly string[] = [FACE_LIST, "tools/cli/faces.ts"];
 const LINE = /^export \{ (\w+) \} from "([./\w-]+)\/face\.js";$/gm;
 
 /** The tests that import this file run commands of several faces. A build without one of these faces cannot run them. */
 const ALL_FAMILIES = "test/support/all-families.ts";
 
 /** The faces and tools in the list: folders by names. */
-export const LISTED: ReadonlyMap<string, string> = new Map(
+export const FACE_FOLDERS: ReadonlyMap<string, string> = new Map(
   [...textOf(FACE_LIST).matchAll(LINE)].map(([, name, path]) => [
     name as string,
     importedFolder(FACE_LIST, path as string),
@@ -39,8 +39,8 @@ export interface Removal {
   /** Imports of the remaining product that lead into the folders, as `file → file`. */
   readonly blocking: readonly string[];
   /**
-   * The files of tests, benchmarks and examples that need the folders: they import them, directly or indirectly, or name
-   * an option of theirs.
+   * The files of tests, benchmarks and examples that need the folders: they import them, directly or indirectly, or
+   * name an option of theirs.
    */
   readonly dependents: readonly string[];
   /** The long names of the removed options and limits. */
@@ -56,13 +56,13 @@ export function planRemoval(folders: readonly string[]): Removal {
   const isRemoved = (file: string) => all.some((folder) => file.startsWith(`${folder}/`));
   const remaining = [...texts.keys()].filter((file) => !isRemoved(file));
   const blocking = remaining
-    .filter((file) => !isTest(file) && !LISTS.includes(file))
+    .filter((file) => !isTest(file) && !LIST_FILES.includes(file))
     .flatMap((file) =>
       dependenciesOf(file)
         .filter(isRemoved)
         .map((imported) => `${file} → ${imported}`),
     );
-  const removed = [...LISTED].filter(([, folder]) => isRemoved(`${folder}/face.ts`));
+  const removed = [...FACE_FOLDERS].filter(([, folder]) => isRemoved(`${folder}/face.ts`));
   const hasFamilies = entriesOf(removed).some(({ families }) => families !== undefined);
   return {
     folders: all,
@@ -73,7 +73,7 @@ export function planRemoval(folders: readonly string[]): Removal {
     ),
     options: optionsOf(removed),
     lists: new Map(
-      LISTS.filter((list) => !isRemoved(list)).map((list) => [
+      LIST_FILES.filter((list) => !isRemoved(list)).map((list) => [
         list,
         listWithout(list, (folder) => isRemoved(`${folder}/face.ts`)),
       ]),
@@ -102,19 +102,19 @@ const isTest = (file: string): boolean => /^(test|bench|examples)\//.test(file);
 
 const dependenciesOf = (file: string): string[] => [...importsOf(file), ...startedBy(file)];
 
-type Listed = readonly (readonly [name: string, folder: string])[];
+type NamedFolders = readonly (readonly [name: string, folder: string])[];
 
 /** Returns the long names of the options and limits of faces. */
-function optionsOf(removed: Listed): string[] {
+function optionsOf(removed: NamedFolders): string[] {
   const limits = entriesOf(removed).flatMap(({ limits = {} }) => Object.values<LimitRow>(limits));
   return [...rowsOf(removed).map(nameOf), ...limits.flatMap(({ flag }) => flag ?? [])];
 }
 
-function rowsOf(removed: Listed): OptionRow[] {
+function rowsOf(removed: NamedFolders): OptionRow[] {
   return entriesOf(removed).flatMap(({ options = {} }) => Object.values<OptionRow>(options));
 }
 
-function entriesOf(removed: Listed): Entry[] {
+function entriesOf(removed: NamedFolders): Entry[] {
   const names = removed.map(([name]) => name);
   return FACE_ENTRIES.filter(([name]) => names.includes(name)).map(([, entry]) => entry);
 }
@@ -126,7 +126,9 @@ function withImporters(folders: readonly string[]): string[] {
   for (let before = 0; before < found.size; ) {
     before = found.size;
     for (const folder of REMOVABLE) {
-      const files = [...texts.keys()].filter((file) => folderOf(file) === folder && !LISTS.includes(file));
+      const files = [...texts.keys()].filter(
+        (file) => folderOf(file) === folder && !LIST_FILES.includes(file),
+      );
       if (files.some((file) => dependenciesOf(file).some(isFound))) found.add(folder);
     }
   }
@@ -143,11 +145,11 @@ const DATABASES: ReadonlyMap<string, string> = new Map([
 ]);
 
 /**
- * Returns the tests that import a removed file, directly or indirectly, or name an option or a database of a removed face,
- * and the tests of pages.
+ * Returns the tests that import a removed file, directly or indirectly, or name an option or a database of a removed
+ * face, and the tests of pages.
  */
 function dependentsOf(tests: readonly string[], isRemoved: (file: string) => boolean): string[] {
-  const removed = [...LISTED].filter(([, folder]) => isRemoved(`${folder}/face.ts`));
+  const removed = [...FACE_FOLDERS].filter(([, folder]) => isRemoved(`${folder}/face.ts`));
   const kinds = removed.flatMap(([name]) => DATABASES.get(name) ?? []);
   const used = [
     ...optionsOf(removed).map((name) => `"--${name}[" ]`),

@@ -1,6 +1,7 @@
 /**
- * `node smoke.js [OPTION…]`: starts a daemon with a listener of each face that this build contains, and sends it commands.
- * Does the same with the program dbsync, if the build contains it. Then checks that the given options, of faces that the build does not contain, are unknown.
+ * `node smoke.js [OPTION…]`: starts a daemon with a listener of each face that this build contains, and sends it
+ * commands. Does the same with the program dbsync, if the build contains it. Then checks that the given options, of
+ * faces that the build does not contain, are unknown.
  */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
