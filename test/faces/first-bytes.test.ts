@@ -101,7 +101,7 @@ const ANSWERS = {
 type Speaker = keyof typeof ANSWERS;
 const PROTOCOLS = Object.keys(ANSWERS) as Speaker[];
 
-test("a line that people type to test a Redis server is recognised on ports that do not serve Redis", () => {
+test("a line that people type to test a Redis server is recognized on ports that do not serve Redis", () => {
   for (const line of ["PING\r\n", "ping\n", "INFO server\r\n", "HELLO 3\r\n", "AUTH SECRET\r\n"])
     for (const here of ["dbsync", "http", "json", "memcached", "mongo", "sql", "ws"] as const) {
       const { protocol, answer } = foreignClient(Buffer.from(line), here) ?? {};
@@ -114,7 +114,7 @@ test("a line that people type to test a Redis server is recognised on ports that
     assert.equal(foreignClient(Buffer.from(line), "memcached")?.protocol === "resp", false, line);
 });
 
-test("a memcached client and an SQL statement without ; are recognised on a Redis port", () => {
+test("a memcached client and an SQL statement without ; are recognized on a Redis port", () => {
   for (const line of ["gets SECRET\r\n", "set SECRET 0 0 5\r\nhello\r\n", "stats\r\n", "version\r\n"])
     assert.match(foreignClient(Buffer.from(line), "resp")?.detail ?? "", /; --memcached serves/, line);
   for (const line of [
