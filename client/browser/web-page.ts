@@ -1,7 +1,7 @@
 /**
  * The web page of a client, and its clock, timers and WebSockets: it loads the key and the outbox, limits and lists the
- * unanswered calls, and stores those that are signed. Calls wait for each daemon that is unreachable, until their deadlines. The modules for version 2 and
- * for IndexedDB are loaded when first used.
+ * unanswered calls, and stores those that are signed. Calls wait for each daemon that is unreachable, until their
+ * deadlines. The modules for version 2 and for IndexedDB are loaded when first used.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { bytesOfHex, HASH_BYTES, NONCE_BYTES } from "../../protocol/version-2/envelope.js";

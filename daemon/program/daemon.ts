@@ -132,7 +132,10 @@ interface Port {
   readonly isClosed: boolean;
 }
 
-/** Returns the end of the line that reports that the daemon is ready: the command with which a client on this machine can test the daemon. */
+/**
+ * Returns the end of the line that reports that the daemon is ready: the command with which a client on this machine
+ * can test the daemon.
+ */
 function firstStep(settings: Settings, { address, port, isClosed }: Port): string {
   if (isSigned(settings) && !hasKeys(settings))
     return " for clients that do not sign; to accept signed commands, set -s or --root-key from the first start";

@@ -1,7 +1,7 @@
 /**
  * Records envelopes on a daemon whose writes are ordered by a stream. It adds each envelope that may change something
- * to the stream, again if the outcome of an attempt is unknown, and answers the envelope once its message has come back and is applied. The answer is then final. The
- * pipeline has checked the envelope before.
+ * to the stream, again if the outcome of an attempt is unknown, and answers the envelope once its message has come back
+ * and is applied. The answer is then final. The pipeline has checked the envelope before.
  */
 
 import type { PublishCounts } from "../../daemon/cluster/node/recorded-writes.js";

@@ -1,6 +1,6 @@
 /**
- * The listeners for users. They share the users, and the path of commands, which are applied in memory. The daemon loads this module, and the module
- * of each listener, only if an option needs it.
+ * The listeners for users. They share the users, and the path of commands, which are applied in memory. The daemon
+ * loads this module, and the module of each listener, only if an option needs it.
  */
 import type { Logger } from "pino";
 import { RecordedPath } from "../../daemon/cluster/replica/recorded-command-path.js";

@@ -13,7 +13,10 @@ export type MemberAvailability = "away" | "busy" | "ready" | null;
 
 /** The maximum tolerated difference between two clocks, in milliseconds. Members use the same limit. */
 const SKEW_MAX_MS = 2000;
-/** The maximum normal age of the newest final unit, after which there is an alarm. The usual age is the length of the window, about 30 s. */
+/**
+ * The maximum normal age of the newest final unit, after which there is an alarm. The usual age is the length of the
+ * window, about 30 s.
+ */
 export const STABLE_BEHIND_MAX_MS = 120_000;
 /**
  * The maximum normal distance of the watermark ahead of the clock, which covers the window and the skew of this clock.

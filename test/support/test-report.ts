@@ -63,7 +63,10 @@ export class TestReport {
   readonly #running = new Set<string>();
   /** The tests that contain the current one, by file and nesting. */
   readonly #parents = new Map<string, string[]>();
-  /** The file whose suite contains the current test, if the file shares a process. Node reports starts and ends one process after the other. */
+  /**
+   * The file whose suite contains the current test, if the file shares a process. Node reports starts and ends one
+   * process after the other.
+   */
   #suiteOf: string | undefined;
   readonly #print: (text: string) => void;
   /** Whether a test or a file exceeded its time limit. Then no file runs again, since it would probably hang again. */

@@ -147,7 +147,10 @@ export interface Row extends CommandDescription {
   readonly runsScript?: boolean | undefined;
   /** How a call uses its connection to a Redis server behind the daemon; default: like any other, so calls share it. */
   readonly connectionUse?: ConnectionUse | undefined;
-  /** Whether any master of a Redis Cluster behind the daemon can answer a call, although it names no key; default: by its group and tips. */
+  /**
+   * Whether any master of a Redis Cluster behind the daemon can answer a call, although it names no key; default: by
+   * its group and tips.
+   */
   readonly anyMaster?: boolean | undefined;
   /** What a sidecar (-d dbsync) would need to answer the command or to send it to the daemons; default: nothing. */
   readonly sidecarLacks?: SidecarLack | undefined;

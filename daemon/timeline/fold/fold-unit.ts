@@ -56,7 +56,8 @@ export function ordinaryCommands(
 
 /**
  * The kind of a unit, by the newest table: it is the same in each table that has the unit's commands. `data`: the unit
- * may write. `nothing`: an unknown command, a wrong number of arguments, SELECT, a mixture with KEY, or a database that does not exist.
+ * may write. `nothing`: an unknown command, a wrong number of arguments, SELECT, a mixture with KEY, or a database that
+ * does not exist.
  */
 export type UnitKind = "data" | "read" | "ring" | "nothing";
 

@@ -1,6 +1,6 @@
 /**
- * Verifies a complete timeline, also of a data folder that a daemon uses: the bytes, id, audience and signature of each entry, and
- * the outcome of each unit. Folding the entries again must yield exactly the states in the snapshots.
+ * Verifies a complete timeline, also of a data folder that a daemon uses: the bytes, id, audience and signature of each
+ * entry, and the outcome of each unit. Folding the entries again must yield exactly the states in the snapshots.
  */
 import { createHash } from "node:crypto";
 import { accessSync, constants, existsSync } from "node:fs";
