@@ -1,8 +1,8 @@
 /**
  * `npm run core [-- NAME… --seconds N]`: proves in a copy of the tree that faces and tools can be removed. First it
  * removes faces/ and tools/, compiles the rest, and runs the core's tests that need neither. Then, for each face and
- * tool in daemon/faces.ts (or each one named), it removes this one and those that import it, compiles the rest, and starts
- * the programs.
+ * tool in daemon/faces.ts (or each one named), it removes this one and those that import it, compiles the rest, and
+ * starts the programs.
  *
  * With --seconds, it runs no more tests of the core after about that time, and prints what it omitted. A hash of the
  * tree determines where it begins, so that different commits run different tests. It still compiles every build, and
