@@ -1,5 +1,6 @@
 /** The options and limits of --resp. */
 import { fail } from "../../daemon/net/process/service.js";
+import { NO_EVENTS, parseEventFlags } from "../../daemon/options/event-flags.js";
 import { type LimitsOf, row, type ValuesOf } from "../../daemon/options/option-row.js";
 import type { Settings } from "../../daemon/options/settings.js";
 import {
@@ -12,7 +13,6 @@ import {
   SECOND,
   text,
 } from "../../daemon/options/value-forms.js";
-import { NO_EVENTS, parseEventFlags } from "./session/event-flags.js";
 
 export const REDIS_OPTIONS = {
   /** The address for Redis clients, or null if there is none. */

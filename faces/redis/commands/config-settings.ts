@@ -3,12 +3,12 @@
  * replication. Names, forms, bounds, defaults and texts: redis-server 7.0, config.c, notify.c.
  */
 
+import { parseEventFlags } from "../../../daemon/options/event-flags.js";
 import { LIMITS, type LimitName } from "../../../daemon/options/limits.js";
 import { ALL_LIMITS } from "../../../daemon/options/option-table.js";
 import { INT64_MAX, parseInteger } from "../../../daemon/store/arguments/number-arguments.js";
 import type { EncodingLimits } from "../../../daemon/store/keyspace/encoding-name.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { parseEventFlags } from "../session/event-flags.js";
 import type { RespSession } from "../session/resp-session.js";
 
 export interface Setting {

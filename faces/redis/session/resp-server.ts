@@ -11,6 +11,7 @@ import type {
 import type { Channels } from "../../../daemon/engine/channels/channels.js";
 import { shortened, withoutSecrets } from "../../../daemon/engine/slow-log/slow-log.js";
 import type { Environment } from "../../../daemon/net/process/clock-and-randomness.js";
+import { type EventFlags, NO_EVENTS } from "../../../daemon/options/event-flags.js";
 import { ENCODING_LIMITS } from "../../../daemon/store/keyspace/encoding-name.js";
 import type { Command } from "../../../daemon/store/rows/command-row.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -24,7 +25,6 @@ import { Scripts } from "../scripts/scripts.js";
 import { type Client, Clients } from "./clients.js";
 import { type CommandCounts, LoadSamples } from "./command-counts.js";
 import { DeniedLog } from "./denied-log.js";
-import { type EventFlags, NO_EVENTS } from "./event-flags.js";
 import { TrackingTable } from "./tracking-table.js";
 import { WaitingClients } from "./waiting-clients.js";
 import { AbsentKeys } from "./watched-keys.js";

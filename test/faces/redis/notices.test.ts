@@ -4,7 +4,7 @@ import { after, before, test } from "node:test";
 import { MemoryBackend } from "../../../daemon/engine/backends/memory-backend.js";
 import type { ChannelMessage, Channels } from "../../../daemon/engine/channels/channels.js";
 import { realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
-import { parseEventFlags } from "../../../faces/redis/session/event-flags.js";
+import { parseEventFlags } from "../../../daemon/options/event-flags.js";
 import { KeyspaceNotices } from "../../../faces/redis/session/resp-server.js";
 import { makeFolder, startReplica } from "../../daemon/program/replicas.js";
 import { double } from "../../support/double.js";

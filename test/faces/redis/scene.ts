@@ -11,10 +11,10 @@ import type { MemoryLimit } from "../../../daemon/engine/memory/memory-limit.js"
 import { NO_OBSERVER } from "../../../daemon/engine/pipeline/pipeline-parts.js";
 import { SlowLog } from "../../../daemon/engine/slow-log/slow-log.js";
 import { type Environment, realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
+import { NO_EVENTS } from "../../../daemon/options/event-flags.js";
 import type { Limits } from "../../../daemon/options/limits.js";
 import { USER_LISTENER_NAMES, type UserListenerName } from "../../../daemon/options/option-table.js";
 import { RespListener } from "../../../faces/redis/resp-listener.js";
-import { NO_EVENTS } from "../../../faces/redis/session/event-flags.js";
 import type { DaemonInterface } from "../../../faces/users/user-listener.js";
 import { LocalPath } from "../../../faces/users/user-listeners.js";
 import { Users } from "../../../faces/users/users.js";
