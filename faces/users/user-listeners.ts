@@ -90,10 +90,6 @@ export class UserListeners implements OpenedFace {
     this.listeners.set(name, listener);
   }
 
-  get #all(): readonly DaemonListener[] {
-    return [...this.listeners.values()];
-  }
-
   get figures(): Partial<Figures> {
     return {
       ...this.#joined(({ figures }) => figures),
@@ -104,7 +100,8 @@ export class UserListeners implements OpenedFace {
 
   /** The reason why documents cannot be read or written yet, or null if they can. */
   get loading(): string | null {
-    return this.#all.find(({ loading }) => loading !== null)?.loading ?? null;
+    for (const { loading } of this.listeners.values()) if (loading !== null) return loading;
+    return null;
   }
 
   /** The fields that the listeners add to INFO replication. */
@@ -113,7 +110,7 @@ export class UserListeners implements OpenedFace {
   }
 
   #joined<Part extends object>(partOf: (listener: DaemonListener) => Part): Part {
-    return Object.assign({}, ...this.#all.map(partOf));
+    return Object.assign({}, ...[...this.listeners.values()].map(partOf));
   }
 
   /** Logs the address of each listener. */
