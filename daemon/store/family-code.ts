@@ -40,6 +40,11 @@ const INNER_COMMANDS: ReadonlyMap<string, number> = new Map([
   ["KEY|DRYRUN", 3],
   ["TIMELINE|GET", PAST_COMMAND_AT],
 ]);
+/**
+ * The maximum number of commands, each among the arguments of the one before, of which rows are used, as in KEY DRYRUN id
+ * TIMELINE GET 0 TIMELINE GET 0 SQL_RO. The answer to a call with more of them does not depend on the others.
+ */
+const LEVELS_MAX = 4;
 const CONTAINERS: ReadonlySet<string> = new Set([...INNER_COMMANDS.keys()].map(firstWord));
 
 /**
@@ -140,10 +145,10 @@ function allOf(before: Promise<void> | null, added: Promise<void>): Promise<void
 
 /**
  * Returns the family of a call, or of the innermost command among its arguments, if its code belongs to a face. The rights
- * to a call, and its keys, follow from the rows of all commands in it.
+ * to a call, and its keys, follow from the rows of the first `LEVELS_MAX` commands in it.
  */
 function familyOf(argv: Argv): CommandFamily | null {
-  for (let at = 0; at < argv.length; ) {
+  for (let at = 0, level = 0; level < LEVELS_MAX && at < argv.length; level++) {
     const name = argv[at] as ByteString;
     const known = usual.get(name);
     if (known !== undefined) return known;

@@ -12,8 +12,8 @@ export const semanticsMutants: readonly Mutant[] = [
   {
     name: "missing code: only the first command inside another one is examined",
     file: "daemon/store/family-code.js",
-    find: "for (let at = 0; at < argv.length;)",
-    replace: "for (let at = 0; at < 4 && at < argv.length;)",
+    find: "level < LEVELS_MAX",
+    replace: "level < 2",
     test: "test/daemon/store/inner-commands.test.js",
   },
   {

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CommandFailure } from "../../../daemon/store/arguments/command-errors.js";
 import { commandTable } from "../../../daemon/store/command-table.js";
+import { commandOfPast } from "../../../daemon/store/commands/timeline.js";
 import { Database } from "../../../daemon/store/database.js";
 import { codeFor, provideFamilies } from "../../../daemon/store/family-code.js";
 import { Acl } from "../../../daemon/store/rights/acl.js";
@@ -49,17 +50,35 @@ function needsCode(run: () => unknown): boolean {
 test("a call for which nothing has to be loaded needs no code of a face, when it is judged and when it runs", () => {
   const database = new Database({ databases: 1 });
   const acl = new Acl(["+@all", "~app:*"], commandTable);
+  const denial = (argv: readonly string[] | null) => {
+    const command = argv === null ? null : commandTable.resolve(argv);
+    if (argv === null || command === null || command instanceof CommandFailure) return;
+    acl.denial(command, argv);
+  };
+  const check = (containers: readonly string[], name: readonly string[]): boolean => {
+    const argv = [...containers, ...name, "1", "2", "3"];
+    // KEY DRYRUN judges the command among its arguments, and both judge the command of TIMELINE GET too.
+    const judged = [argv, ...(argv[1] === "DRYRUN" ? [argv.slice(3)] : [])];
+    const runs = [
+      () => database.execute(argv, { at: 1, db: 0, id: "" }),
+      ...judged.flatMap((call) => [() => denial(call), () => denial(commandOfPast(call))]),
+    ];
+    const isNeeded = runs.some(needsCode);
+    if (isNeeded) assert.notEqual(codeFor([argv]), null, argv.join(" "));
+    return isNeeded;
+  };
   const names = COMMAND_FAMILIES.flatMap(({ rows }) => rows.map(({ name }) => name.split("|")));
-  let needing = 0;
-  for (const containers of containersOf(LEVELS - 1))
-    for (const name of names) {
-      const argv = [...containers, ...name, "1", "2", "3"];
-      const command = commandTable.resolve(argv);
-      const runs: (() => unknown)[] = [() => database.execute(argv, { at: 1, db: 0, id: "" })];
-      if (!(command instanceof CommandFailure)) runs.push(() => acl.denial(command, argv));
-      if (!runs.some(needsCode)) continue;
-      needing += 1;
-      assert.notEqual(codeFor([argv]), null, argv.join(" "));
-    }
-  assert.ok(needing > names.length);
+  for (const containers of containersOf(LEVELS - 1)) for (const name of names) check(containers, name);
+  // More levels, with the commands whose keys only their code can find.
+  const movable = [["SQL_RO"], ["MDB.FIND"], ["SORT_RO"], ["XREAD"], ["DOC.GETALL"]];
+  const needing = new Set<number>();
+  for (const containers of containersOf(LEVELS + 1))
+    for (const name of movable) if (check(containers, name)) needing.add(containers.join(" ").length);
+  assert.ok(needing.has("KEY DRYRUN id Timeline Get 1 Timeline Get 1".length));
+});
+
+test("calls with many commands inside each other are examined to the fourth", () => {
+  const inside = (count: number) => Array.from({ length: count }, () => ["TIMELINE", "GET", "1"]).flat();
+  assert.notEqual(codeFor([[...inside(LEVELS), "SQL_RO"]]), null);
+  assert.equal(codeFor([[...inside(LEVELS + 1), "SQL_RO"]]), null);
 });
