@@ -1,7 +1,7 @@
 /** Checks the structure: imports between folders, purity, sizes, leftovers, unused files. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { test } from "node:test";
 import { importsAtStart, importsOf, startedBy, texts } from "./modules/imports.js";
 import { folderOf } from "./modules/modules.js";
@@ -311,6 +311,16 @@ test("the lists of faces have a line for each face", () => {
     const faces = sources.filter((file) => face.test(file));
     assert.deepEqual([...importsOf(list)].sort(), faces.sort());
   }
+});
+
+test("only the files that CONTRIBUTING.md names import the list of the daemon's faces", () => {
+  const importers = sources.filter(
+    (file) => PRODUCT.test(file) && importsOf(file).includes("daemon/faces.ts"),
+  );
+  const text = readFileSync(join(repositoryRoot, "CONTRIBUTING.md"), "utf8");
+  const [, sentence = ""] = /only file of the core that imports them\.(.*?) import it\./.exec(text) ?? [];
+  const named = [...sentence.matchAll(/`([\w/-]+\.ts)`/g)].map(([, name]) => basename(name as string));
+  assert.deepEqual(importers.map((file) => basename(file)).sort(), named.sort());
 });
 
 test("the daemon imports only the entries of the client", () => {
