@@ -57,7 +57,7 @@ const unchanged = (reply: Reply): Reply => reply;
 
 export class SignedPath implements CommandPath {
   readonly records = true;
-  readonly forwards = true;
+  readonly localData = null;
   readonly appliesAhead = false;
   readonly others = null;
   readonly databases = DATABASES_DEFAULT;
@@ -78,10 +78,6 @@ export class SignedPath implements CommandPath {
         this.#carrier.send(sentAs(command, argv), sender, reply),
       )
     );
-  }
-
-  inspect(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply | Promise<Reply> {
-    return this.execute(command, argv, sender);
   }
 
   whenSafe(reply: Reply): Reply {

@@ -9,6 +9,7 @@ import {
   type CheckedCommand,
   type CommandPath,
   type CommandSender,
+  type LocalData,
   type StepRunner,
   type WriteObserver,
   type Writers,
@@ -221,9 +222,9 @@ const OPEN =
   "accepts commands from any client that can connect, because a user has no password (see --acl-file)";
 
 /** Applies commands in memory, in the turn in which they arrive. Only queries may take several turns. */
-export class LocalPath implements CommandPath {
+export class LocalPath implements CommandPath, LocalData {
   readonly records = false;
-  readonly forwards = false;
+  readonly localData: LocalData = this;
   readonly unsupported = ALL_COMMANDS_SUPPORTED;
   readonly others = null;
   /** The reply to a write never arrives later, so the sender's waiters are not used. */

@@ -194,7 +194,7 @@ export const semanticsMutants: readonly Mutant[] = [
   {
     name: "ids: peers do not count",
     file: "faces/json/actions/document-client.js",
-    find: 'forwards ? "long" : "sequential"',
+    find: 'localData === null ? "long" : "sequential"',
     replace: '"long"',
     test: "test/faces/json/recorded.test.js",
   },

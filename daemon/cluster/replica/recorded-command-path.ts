@@ -15,6 +15,7 @@ import {
   type CheckedCommand,
   type CommandPath,
   type CommandSender,
+  type LocalData,
   type ReplyWaiter,
   type StepRunner,
   type WaitingSender,
@@ -30,9 +31,9 @@ import type { Gateway } from "./gateway.js";
 import type { TimelineBackend } from "./timeline-backend.js";
 import type { Program } from "./waiting-group.js";
 
-export class RecordedPath implements CommandPath {
+export class RecordedPath implements CommandPath, LocalData {
   readonly records = true;
-  readonly forwards = false;
+  readonly localData: LocalData = this;
   readonly unsupported = ALL_COMMANDS_SUPPORTED;
   readonly #backend: TimelineBackend;
   readonly #gateway: Gateway;

@@ -76,6 +76,15 @@ export const ALL_COMMANDS_SUPPORTED: CommandPath["unsupported"] = new Map();
  */
 export type StepRunner = (command: Command, argv: readonly ByteString[], db: number) => Reply;
 
+/** The data of this daemon, which can be read before a command is run or recorded. */
+export interface LocalData {
+  /**
+   * Runs a command whose reply is not sent to the client as it is, because it may show writes that are not on disk yet
+   * (`whenSafe`).
+   */
+  inspect(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply | Promise<Reply>;
+}
+
 export interface CommandPath {
   /** The number of databases. */
   readonly databases: number;
@@ -85,10 +94,11 @@ export interface CommandPath {
    */
   readonly records: boolean;
   /**
-   * Whether commands are sent to other daemons. If so, replies to reads arrive later too, because only the other
-   * daemons have the data.
+   * The data that a command would find, or null if only the daemons have it to which the commands are sent. Replies to
+   * reads then arrive later too, and no command can be preceded by a check of the data: each is sent exactly once, and
+   * its reply belongs to the client.
    */
-  readonly forwards: boolean;
+  readonly localData: LocalData | null;
   /**
    * The errors for commands that this path refuses, by name in upper case. Some of these commands are unknown to this
    * daemon.
@@ -105,8 +115,6 @@ export interface CommandPath {
   readonly appliesAhead: boolean;
   /** Runs a command. Errors are returned as replies; a promise never rejects. */
   execute(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply | Promise<Reply>;
-  /** Runs a read whose reply is not sent to the client, because it may show writes that are not on disk yet. */
-  inspect(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply | Promise<Reply>;
   /**
    * Returns a reply that shows the current state, as soon as every write that it may show is as safe as the answers to
    * writes promise; an error if the disk fails before.

@@ -44,9 +44,9 @@ export class DocumentClient {
    * sidecar, whose writes may be dated before writes that the daemons have already applied.
    */
   get ids(): "renumbered" | "sequential" | "long" {
-    const { records, forwards } = this.#host.path;
+    const { records, localData } = this.#host.path;
     if (!records) return "renumbered";
-    return forwards ? "long" : "sequential";
+    return localData === null ? "long" : "sequential";
   }
 
   read(argv: readonly ByteString[]): Reply | Promise<Reply> {

@@ -260,8 +260,10 @@ function read(session: RespSession, argv: readonly ByteString[], db = session.db
   const command = commandTable.resolve(argv);
   if (command instanceof CommandFailure) throw command;
   const { as, now, readsAll, isStable, encoding, server } = session;
-  const reply = server.path.inspect(command, argv, { db, as, now, readsAll, isStable, encoding });
-  return reply instanceof Promise ? error("ERR the read was not answered immediately") : reply;
+  const reply = server.path.localData?.inspect(command, argv, { db, as, now, readsAll, isStable, encoding });
+  return reply === undefined || reply instanceof Promise
+    ? error("ERR the read was not answered immediately")
+    : reply;
 }
 
 const resp3 = (written: ByteString, plain: Reply): Reply => ({ kind: "resp3", written, plain });

@@ -2,6 +2,7 @@
  * The commands of Redis replicas, clusters and modules, for a server without these. SYNC sends what `redis-cli --rdb`
  * expects: all keys in one file. Texts: redis-server 7.0.
  */
+import type { CommandSender, LocalData } from "../../../daemon/engine/backends/command-path.js";
 import { custom, syntaxError } from "../../../daemon/store/arguments/command-errors.js";
 import { findCommand } from "../../../daemon/store/command-table.js";
 import { waitArguments } from "../../../daemon/store/commands/wait-rules.js";
@@ -76,18 +77,21 @@ function dumpAll(session: RespSession): Reply | Promise<Reply> {
  */
 function fileOf(session: RespSession, maxBytes: number): ByteString {
   const { path } = session.server;
-  if (path.forwards) throw custom("ERR other daemons have the keys: dump them there");
+  const { localData } = path;
+  if (localData === null) throw custom("ERR other daemons have the keys: dump them there");
+  const { now, as } = session;
   const file = new RdbFile();
   for (let db = 0; db < path.databases; db++) {
-    const keys = read(session, db, "KEYS", "*");
+    const sender = { db, now, as, readsAll: true, isStable: false };
+    const keys = read(localData, sender, "KEYS", "*");
     const names = keys.kind === "array" ? keys.items : [];
     if (names.length > 0) file.select(db);
     for (const name of names) {
       const key = name.kind === "bulk" ? name.bytes : "";
-      const payload = read(session, db, "DUMP", key);
+      const payload = read(localData, sender, "DUMP", key);
       if (payload.kind === "error")
         throw custom(`ERR key '${key}' of database ${db}: ${payload.text.slice(4)}`);
-      const expiry = read(session, db, "PEXPIRETIME", key);
+      const expiry = read(localData, sender, "PEXPIRETIME", key);
       if (payload.kind !== "bulk" || expiry.kind !== "integer") continue;
       file.add(key, payload.bytes, Number(expiry.value));
       if (file.size > maxBytes)
@@ -98,9 +102,8 @@ function fileOf(session: RespSession, maxBytes: number): ByteString {
 }
 
 /** Returns the reply to a read from memory, which is immediate. */
-function read({ server, now, as }: RespSession, db: number, ...argv: readonly [string, ByteString]): Reply {
-  const sender = { db, now, as, readsAll: true, isStable: false };
-  const reply = server.path.inspect(findCommand(argv[0]) as Command, argv, sender);
+function read(localData: LocalData, sender: CommandSender, ...argv: readonly [string, ByteString]): Reply {
+  const reply = localData.inspect(findCommand(argv[0]) as Command, argv, sender);
   if (reply instanceof Promise) throw new Error(`${argv[0]} was not answered immediately`);
   return finishReply(reply);
 }

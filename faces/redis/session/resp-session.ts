@@ -350,7 +350,8 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
    * @param pending  the number of unanswered commands
    */
   mayRunAhead(argv: readonly ByteString[], pending: number): boolean {
-    const { forwards, appliesAhead } = this.server.path;
+    const { localData, appliesAhead } = this.server.path;
+    const forwards = localData === null;
     if (!appliesAhead) {
       if (this.last === null || !isAnsweredInOrder(this.last, forwards)) return false;
       const found = this.routes.find(argv);

@@ -1,8 +1,8 @@
 /** Runs a command that may wait: immediately if there is data, otherwise when data arrives. Texts: redis-server 7.0. */
 
 import type {
-  CommandPath,
   CommandSender,
+  LocalData,
   ReplyWaiter,
   WaitingSender,
 } from "../../../daemon/engine/backends/command-path.js";
@@ -13,7 +13,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { bulk, error, NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
 import { XREADGROUP_PREVIEW } from "../store/commands/streams/group-reads.js";
 import type { RespServer } from "./resp-server.js";
-import { isNil, TIMED_OUT, type WaitingClients } from "./waiting-clients.js";
+import { isNil, TIMED_OUT, type WaitingClients, type WaitRequest } from "./waiting-clients.js";
 
 /** The reply to a waiting client that CLIENT UNBLOCK ends with an error. */
 export const UNBLOCKED = error("UNBLOCKED client unblocked via CLIENT UNBLOCK");
@@ -38,19 +38,25 @@ export function runOrWait<Waiter extends ReplyWaiter>(
   sender: BlockableSender<Waiter>,
 ): Reply | Promise<Reply> | Waiter {
   const { path } = server;
-  if (path.records || path.forwards) return runAndRecordOrWait(server, command, argv, sender);
+  const { localData } = path;
+  // A command that is only forwarded never waits here, and its first reply is the client's.
+  if (localData === null) return path.send(command, argv, sender);
+  if (path.records) return runAndRecordOrWait(server, localData, command, argv, sender);
   // The command runs in memory, so the reply is available immediately. It is an error if the command has a mistake.
   const reply = path.execute(command, argv, sender) as Reply;
   if (!isNil(reply)) return reply;
-  const shape = shapeOf(path, command, argv, sender);
+  const shape = shapeOf(localData, command, argv, sender);
   if (shape === null) return reply;
   const waiter = sender.waiter();
-  wait(server.waitingClients, { command, shape, isLate: false }, sender, (answer) => waiter.answered(answer));
+  wait(server.waitingClients, { command, shape, localData, isLate: false }, sender, (answer) =>
+    waiter.answered(answer),
+  );
   return waiter;
 }
 
 function runAndRecordOrWait<Waiter extends ReplyWaiter>(
   { path, waitingClients }: RespServer,
+  localData: LocalData,
   command: Command,
   argv: readonly ByteString[],
   sender: BlockableSender<Waiter>,
@@ -60,9 +66,11 @@ function runAndRecordOrWait<Waiter extends ReplyWaiter>(
   const mistake = isOfGroup ? NIL_ARRAY : EMPTY.run(command, argv, { at: 0, db: 0, id: "" });
   if (mistake.kind === "error") return mistake;
   const waitFor = (isLate = false) => {
-    const shape = shapeOf(path, command, argv, sender);
+    const shape = shapeOf(localData, command, argv, sender);
     if (shape === null) return path.whenSafe(mistake);
-    return new Promise<Reply>((resolve) => wait(waitingClients, { command, shape, isLate }, sender, resolve));
+    return new Promise<Reply>((resolve) =>
+      wait(waitingClients, { command, shape, localData, isLate }, sender, resolve),
+    );
   };
   const waitLate = () => {
     const waited = waitFor(true);
@@ -70,34 +78,30 @@ function runAndRecordOrWait<Waiter extends ReplyWaiter>(
     return waited;
   };
   // Do not record a command that finds nothing: the entry would be useless.
-  if (path.records && isOfGroup) {
-    const preview = path.inspect(XREADGROUP_PREVIEW, argv, sender);
+  if (isOfGroup) {
+    const preview = localData.inspect(XREADGROUP_PREVIEW, argv, sender);
     if (!(preview instanceof Promise) && preview.kind === "error") return path.whenSafe(preview);
     if (!(preview instanceof Promise) && isNil(preview)) return waitFor();
-  } else if (path.records && command.writes && isEmpty(path, command, argv, sender)) return waitFor();
-  const reply = path.inspect(command, argv, sender);
+  } else if (command.writes && isEmpty(localData, command, argv, sender)) return waitFor();
+  const reply = localData.inspect(command, argv, sender);
   if (reply instanceof Promise) return reply.then((settled) => (isNil(settled) ? waitLate() : settled));
   return isNil(reply) ? waitFor() : path.whenSafe(reply);
 }
 
 /** Returns what a call waits for, or null if it does not wait. */
 function shapeOf(
-  path: CommandPath,
+  localData: LocalData,
   { waitsFor }: Command,
   argv: readonly ByteString[],
   sender: CommandSender,
 ): WaitShape | null {
-  return waitsFor?.shapeOf(argv, (key) => lastId(path, key, sender)) ?? null;
+  return waitsFor?.shapeOf(argv, (key) => lastId(localData, key, sender)) ?? null;
 }
 
 /** Begins to wait. @param resolve  receives the reply in a later call */
 function wait<Waiter extends ReplyWaiter>(
   waitingClients: WaitingClients,
-  {
-    command,
-    shape,
-    isLate,
-  }: { readonly command: Command; readonly shape: WaitShape; readonly isLate: boolean },
+  { command, shape, localData, isLate }: Pick<WaitRequest, "command" | "shape" | "localData" | "isLate">,
   sender: BlockableSender<Waiter>,
   resolve: (reply: Reply) => void,
 ): void {
@@ -108,23 +112,23 @@ function wait<Waiter extends ReplyWaiter>(
     sender.whenServed = null;
     resolve(reply);
   };
-  const end = waitingClients.add({ command, shape, isLate, sender, db, resolve: answered });
+  const end = waitingClients.add({ command, shape, localData, isLate, sender, db, resolve: answered });
   sender.waiting = (outcome) => end(outcome === "error" ? UNBLOCKED : TIMED_OUT);
 }
 
 function isEmpty(
-  path: CommandPath,
+  localData: LocalData,
   command: Command,
   argv: readonly ByteString[],
   sender: CommandSender,
 ): boolean {
-  const { keys } = shapeOf(path, command, argv, sender) as WaitShape;
-  const reply = path.inspect(findCommand("EXISTS") as Command, ["EXISTS", ...keys], sender);
+  const { keys } = shapeOf(localData, command, argv, sender) as WaitShape;
+  const reply = localData.inspect(findCommand("EXISTS") as Command, ["EXISTS", ...keys], sender);
   return !(reply instanceof Promise) && reply.kind === "integer" && reply.value === 0;
 }
 
-function lastId(path: CommandPath, key: ByteString, sender: CommandSender): ByteString {
-  const info = path.inspect(findCommand("XINFO|STREAM") as Command, ["XINFO", "STREAM", key], sender);
+function lastId(localData: LocalData, key: ByteString, sender: CommandSender): ByteString {
+  const info = localData.inspect(findCommand("XINFO|STREAM") as Command, ["XINFO", "STREAM", key], sender);
   if (info instanceof Promise || info.kind !== "map") return "0-0";
   const at = info.items.findIndex((item) => item.kind === "bulk" && item.bytes === "last-generated-id");
   const id = info.items[at + 1] ?? bulk("0-0");

@@ -9,6 +9,7 @@ import type {
   CheckedCommand,
   CommandPath,
   CommandSender,
+  LocalData,
 } from "../../../daemon/engine/backends/command-path.js";
 import type { Environment } from "../../../daemon/net/process/clock-and-randomness.js";
 import { findCommand } from "../../../daemon/store/command-table.js";
@@ -41,9 +42,11 @@ const RESOLVED = Promise.resolve();
 const NOTHING_TO_CANCEL = (): void => {};
 
 /** The request of a client to wait, and the function that answers it. */
-interface WaitRequest {
+export interface WaitRequest {
   readonly command: Command;
   readonly shape: WaitShape;
+  /** The data that the client waits for. */
+  readonly localData: LocalData;
   readonly sender: CommandSender;
   readonly db: number;
   /** Whether the wait begins in a later turn than the command, so that data may have arrived in between. */
@@ -252,18 +255,18 @@ export class WaitingClients {
     let empty: AwaitedType | null = null;
     // Clients are removed from the list as they are served.
     for (const waiting of all.length === 1 ? [first] : [...all]) {
-      const { command, shape } = waiting.request;
+      const { command, shape, localData } = waiting.request;
       if (waiting.isRunning || waiting.isAnswered || shape.type === empty) continue;
       const argv = shape.argvFor(key);
       const sender = this.#senderIn(waiting.request.sender, db);
-      const readiness = this.#readiness(shape, key, argv, sender);
+      const readiness = readinessOf(waiting.request, key, argv, sender);
       if (typeof readiness !== "boolean") this.#finishWhenSafe(waiting, readiness);
       // The key has nothing for the remaining clients either, of which there may be thousands. In streams, however,
       // each client has its own position.
       if (readiness === false && SIZE_OF[shape.type] !== null) empty = shape.type;
       if (readiness !== true) continue;
       this.#expected.delete(awaited);
-      const reply = this.#path.inspect(command, argv, sender);
+      const reply = localData.inspect(command, argv, sender);
       if (!(reply instanceof Promise)) {
         if (!isNil(reply)) this.#finishWhenSafe(waiting, reply);
         continue;
@@ -282,36 +285,6 @@ export class WaitingClients {
     // More clients may have begun to wait in the meantime.
     const awaited = this.#find(db, key);
     if (awaited !== undefined) this.#mark(awaited);
-  }
-
-  /**
-   * Returns whether a key has data for a waiting client, or an error if the client's group or its stream was removed.
-   * @param argv  the command that would run
-   */
-  #readiness(
-    { type }: WaitShape,
-    key: ByteString,
-    argv: readonly ByteString[],
-    sender: CommandSender,
-  ): boolean | ErrorReply {
-    if (type === "group") {
-      const readiness = this.#read(XREADGROUP_PREVIEW, argv, sender);
-      if (readiness?.kind !== "error") return readiness !== null && !isNil(readiness);
-      const found = this.#read(TYPE, ["TYPE", key], sender);
-      return found?.kind === "status" && found.text === "stream" ? NO_GROUP : NO_STREAM;
-    }
-    const found = this.#read(TYPE, ["TYPE", key], sender);
-    if (found?.kind !== "status" || found.text !== type) return false;
-    const size = SIZE_OF[type];
-    if (size === null) return true;
-    const elements = this.#read(size, [size.name, key], sender);
-    return elements?.kind === "integer" && elements.value > 0;
-  }
-
-  /** Runs a read from memory. @returns the reply, or null if it is not available immediately */
-  #read(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply | null {
-    const reply = this.#path.inspect(command, argv, sender);
-    return reply instanceof Promise ? null : reply;
   }
 
   #endWait(waiting: WaitingClient, reply: Reply): boolean {
@@ -369,7 +342,7 @@ export class WaitingClients {
   #watchExpiry({ request }: WaitingClient, awaited: AwaitedKey): number {
     this.#cancelExpiryTimer(awaited);
     const sender = this.#senderIn(request.sender, awaited.db);
-    const remaining = this.#read(PTTL, ["PTTL", awaited.key], sender);
+    const remaining = read(request.localData, PTTL, ["PTTL", awaited.key], sender);
     if (remaining?.kind !== "integer") return Number.NaN;
     const milliseconds = Number(remaining.value);
     if (milliseconds >= 0 && milliseconds < TIMER_MS_MAX)
@@ -381,6 +354,41 @@ export class WaitingClients {
     awaited.cancelExpiryTimer?.();
     awaited.cancelExpiryTimer = null;
   }
+}
+
+/**
+ * Returns whether a key has data for a waiting client, or an error if the client's group or its stream was removed.
+ * @param argv  the command that would run
+ */
+function readinessOf(
+  { shape: { type }, localData }: WaitRequest,
+  key: ByteString,
+  argv: readonly ByteString[],
+  sender: CommandSender,
+): boolean | ErrorReply {
+  if (type === "group") {
+    const readiness = read(localData, XREADGROUP_PREVIEW, argv, sender);
+    if (readiness?.kind !== "error") return readiness !== null && !isNil(readiness);
+    const found = read(localData, TYPE, ["TYPE", key], sender);
+    return found?.kind === "status" && found.text === "stream" ? NO_GROUP : NO_STREAM;
+  }
+  const found = read(localData, TYPE, ["TYPE", key], sender);
+  if (found?.kind !== "status" || found.text !== type) return false;
+  const size = SIZE_OF[type];
+  if (size === null) return true;
+  const elements = read(localData, size, [size.name, key], sender);
+  return elements?.kind === "integer" && elements.value > 0;
+}
+
+/** Runs a read from memory. @returns the reply, or null if it is not available immediately */
+function read(
+  localData: LocalData,
+  command: Command,
+  argv: readonly ByteString[],
+  sender: CommandSender,
+): Reply | null {
+  const reply = localData.inspect(command, argv, sender);
+  return reply instanceof Promise ? null : reply;
 }
 
 function isOfGroup({ request }: WaitingClient): boolean {

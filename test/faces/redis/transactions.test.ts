@@ -48,9 +48,8 @@ function recording() {
     observeWrites: (observer) => local.observeWrites(observer),
     writersOf: (db, keys) => local.writersOf(db, keys),
     appliesAhead: false,
-    inspect: (command, argv, sender) => local.execute(command, argv, sender),
     whenSafe: (reply) => reply,
-    forwards: false,
+    localData: local,
     unsupported: ALL_COMMANDS_SUPPORTED,
     hold: (conditions) => local.hold(conditions),
   };

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { createClient } from "../../../client/dbsync-send.js";
+import { shown } from "../../conformance/resp2-fold.js";
 import { RedisConnection } from "../../support/redis-connection.js";
 import { until } from "../../support/until.js";
 import { type SidecarScene, startPlain, startScene, untilAll } from "./scene.js";
@@ -64,6 +65,24 @@ describe("one sidecar", () => {
     assert.deepEqual(await bob.call("GET", "k"), { kind: "bulk", bytes: "ann" });
     await bob.call("SELECT", "0");
     assert.deepEqual(await bob.call("GET", "k"), { kind: "nil" });
+  });
+
+  test("reads of a consumer group are sent once, and deliver each entry", async () => {
+    using redis = await RedisConnection.open(scene.port);
+    const entries = 10;
+    const count = { kind: "bulk", bytes: String(entries) } as const;
+    await redis.call("XGROUP", "CREATE", "s", "g", "0", "MKSTREAM");
+    for (let i = 1; i <= entries; i++) await redis.call("XADD", "s", `1-${i}`, "f", "v");
+    const read = ["XREADGROUP", "GROUP", "g", "c", "COUNT", "1", "STREAMS", "s", ">"] as const;
+    const ids = [];
+    for (let i = 0; i < entries; i++) ids.push(/\b1-\d+/.exec(shown(await redis.call(...read)))?.[0]);
+    assert.deepEqual(
+      ids,
+      Array.from({ length: entries }, (_, i) => `1-${i + 1}`),
+    );
+    assert.equal((await redis.call(...read)).kind, "nil-array");
+    const pending = await redis.call("XPENDING", "s", "g");
+    assert.equal(shown(pending), `[:${entries} "1-1" "1-${entries}" [["c" ${shown(count)}]]]`);
   });
 
   test("a scan returns all keys in one page, whatever COUNT is, and other cursors are refused", async () => {
