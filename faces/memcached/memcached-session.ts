@@ -19,6 +19,7 @@ import type { Denial } from "../users/user-session.js";
 import {
   type CountRequest,
   type DeleteRequest,
+  FLAGS_MAX,
   type MemcachedRequest,
   type MetaGet,
   metaAnswer,
@@ -464,10 +465,16 @@ function answerOf(reply: Reply, answered: (reply: Reply) => string): string {
 
 const itemsOf = (reply: Reply | undefined): readonly Reply[] => (reply?.kind === "array" ? reply.items : []);
 const bytesOf = (reply: Reply | undefined): ByteString => (reply?.kind === "bulk" ? reply.bytes : "");
-/** Returns the seconds of a reply of PTTL, -1 for an item that does not expire. */
+/** The maximum number of seconds that memcached returns: its clients store them in 32 bits. */
+const SECONDS_MAX = 2 ** 31 - 1;
+
+/**
+ * Returns the seconds of a reply of PTTL, -1 for an item that does not expire. Clients of other listeners may have set a
+ * later expiry time than memcached's clients can represent.
+ */
 const secondsOf = (ttl: Reply | undefined): string => {
   const ms = ttl?.kind === "integer" ? Number(ttl.value) : -1;
-  return String(ms < 0 ? -1 : Math.ceil(ms / 1000));
+  return String(ms < 0 ? -1 : Math.min(SECONDS_MAX, Math.ceil(ms / 1000)));
 };
 const isZero = (reply: Reply): boolean => reply.kind === "integer" && reply.value === 0;
 
@@ -521,17 +528,30 @@ function stringOf({ flags, data }: Item): ByteString {
   return flags === 0 && !data.startsWith(MARK) ? data : `${MARK}${flags}\0${data}`;
 }
 
-/** Returns the item that a string contains. Inverse of `stringOf`. */
+/**
+ * Returns the item that a string contains. Inverse of `stringOf`. Another client may have written the mark; flags of more
+ * than 32 bits then belong to the data.
+ */
 function itemOf(text: ByteString): Item {
   const [head, flags] = text.startsWith(MARK) ? (MARKED.exec(text) ?? []) : [];
-  return head === undefined
+  return head === undefined || Number(flags) > FLAGS_MAX
     ? { flags: 0, data: text }
     : { flags: Number(flags), data: text.slice(head.length) };
 }
 
-/** Returns the 64 bits that `gets` sends and `cas` compares: a hash of the unit that last changed the key. */
+/**
+ * The number of bits of an item's number. Memcached counts from 1, so clients whose integers are signed store its numbers
+ * in 63 bits: PHP and Java cannot represent more.
+ */
+const UNIQUE_BITS = 63;
+
+/**
+ * Returns the number that `gets` sends and `cas` compares: a hash of the unit that last changed the key, which is the
+ * same on all daemons. It is never 0, which in a request means that the item may have any number.
+ */
 function uniqueOf(writer: ByteString): bigint {
-  return createHash("sha256").update(writer, "latin1").digest().readBigUInt64BE(0);
+  const hash = createHash("sha256").update(writer, "latin1").digest().readBigUInt64BE(0);
+  return BigInt.asUintN(UNIQUE_BITS, hash) || 1n;
 }
 
 /**

@@ -9,7 +9,8 @@ import { ReceiveBuffer } from "../../../protocol/receive-buffer.js";
 /** The maximum length of a line. `get` may name many keys. */
 const LINE_BYTES_MAX = 256 * 1024;
 const KEY_BYTES_MAX = 250;
-const FLAGS_MAX = 0xffffffff;
+/** The maximum of the flags that a client stores with an item: 32 bits. */
+export const FLAGS_MAX = 0xffffffff;
 /** The maximum length of data that memcached accepts in the line of a storage command. */
 const LENGTH_MAX = 2 ** 31 - 3;
 /** The first byte of each request of the binary protocol. */

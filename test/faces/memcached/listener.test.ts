@@ -5,9 +5,11 @@ import { realEnvironment } from "../../../daemon/net/process/clock-and-randomnes
 import { VERSION } from "../../../faces/memcached/memcached-session.js";
 import { makeFolder, startReplica } from "../../daemon/program/replicas.js";
 import { amount } from "../../support/amount.js";
+import { makeKeyPair } from "../../support/envelope-client.js";
 import { ask, askMemcached } from "../../support/memcached-lines.js";
 import { RawClient } from "../../support/raw-client.js";
 import { RedisConnection } from "../../support/redis-connection.js";
+import { ScratchFolder } from "../../support/scratch-folder.js";
 import { FULL } from "../../support/unbounded-memory.js";
 import { replay } from "./replay.js";
 import { startMemcached } from "./scene.js";
@@ -53,6 +55,32 @@ test("cas stores the value if no client has changed it since gets", async () => 
     await scene.exchange(`delete a\r\ncas a 0 0 1 ${before}\r\nz\r\n`),
     "DELETED\r\nNOT_FOUND\r\n",
   );
+});
+
+test("each store of an item gives it another number of 63 bits, also within one packet", async () => {
+  using folder = makeFolder();
+  const pair = makeKeyPair();
+  await using alone = await startReplica({ args: ["--memcached", "0"] });
+  await using recording = await startReplica({ args: ["--data", folder.path, "--memcached", "0"] });
+  await using signed = await startReplica({ args: ["-s", pair.file] });
+  using keys = new ScratchFolder();
+  const servers = ["-d", `dbsync:127.0.0.1:${signed.port}`, "--key", keys.privateKey(pair)];
+  await using sidecar = await startReplica({ args: [...servers, "--memcached", "0"] });
+  const stores = ["set a 0 0 1\r\n1\r\n", "ms a 1 c\r\n1\r\n", "append a 0 0 1\r\n1\r\n", "incr a 1\r\n"];
+  for (const { daemon } of [alone, recording, sidecar]) {
+    // The client sends everything in one packet, and some stores without reading the number between them.
+    const packet = `${stores.map((store) => `${store}gets a\r\n${store}${store}gets a\r\n`).join("")}`.repeat(
+      5,
+    );
+    const answers = await askMemcached(daemon.addressOf("memcached")?.port ?? 0, packet);
+    const numbers = [...answers.matchAll(/(?:^VALUE a 0 \d+ |^HD c)(\d+)\r$/gm)].map(
+      ([, number = ""]) => number,
+    );
+    assert.equal(numbers.length, 5 * (2 * stores.length + 3));
+    // `gets` returns the number of the store before it: the last `ms` returned the same.
+    assert.equal(new Set(numbers).size, numbers.length - 2 * 5);
+    for (const number of numbers) assert.ok(BigInt(number) > 0n && BigInt(number) < 2n ** 63n, number);
+  }
 });
 
 test("a client that must log in does so with its first set, and then has the rights of its user", async () => {
