@@ -67,7 +67,7 @@ export const DIFFERENCES: Readonly<Record<string, string>> = {
   WAIT: "Without --peer, it returns 0 immediately. To wait until writes are final, use DBSYNC REPLY stable.",
   WATCH:
     "With a timeline, an absent key that was created and deleted again in one step or on another daemon counts as unchanged. A command without an effect, such as HSET of the same value, does not count as a change.",
-  XADD: "With a timeline, the sequence numbers of ids have many digits. With `~`, it trims whole nodes of 100 entries, counted from the first one.",
+  XADD: "With a timeline, the sequence numbers of ids have many digits (63 bits at most). With `~`, it trims whole nodes of 100 entries, counted from the first one.",
   XCLAIM: "The maximum of RETRYCOUNT is 2^53-1.",
   XREADGROUP:
     "With a timeline, two consumers that read from two daemons may receive the same entry ([consistency.md](consistency.md)).",

@@ -280,12 +280,14 @@ function nextId(lastId: StreamId, unit: Unit): StreamId {
 }
 
 /**
- * Returns a unit's position among those with the same date, in 64 bits that ascend in the order of the fold: number of
- * the envelope (16), beginning of its id (32), index of the unit or of the command in it (16).
+ * Returns a unit's position among those with the same date, in 63 bits that ascend in the order of the fold: number of
+ * the envelope (16), beginning of its id (31), index of the unit or of the command in it (16). Redis counts from 0, so
+ * clients whose integers are signed, such as Jedis, parse the number in 63 bits.
  */
 function slotOf({ id, step = 0 }: Unit, seq: number): bigint {
   let slot = BigInt(seq);
   for (let i = 0; i < ID_BYTES; i++) slot = (slot << 8n) | BigInt(id.charCodeAt(i));
+  slot >>= 1n;
   const index = (id.charCodeAt(id.length - 2) << 8) | id.charCodeAt(id.length - 1);
   return (slot << 16n) | BigInt(index + step);
 }
