@@ -14,6 +14,7 @@ import { listMutants } from "./list-table.js";
 import { memberMutants } from "./member-table.js";
 import type { Mutant } from "./mutant.js";
 import { noticeMutants } from "./notice-table.js";
+import { numberMutants } from "./number-table.js";
 import { proxyMutants } from "./proxy-table.js";
 import { queryMutants } from "./query-table.js";
 import { recipeMutants } from "./recipe-table.js";
@@ -521,6 +522,7 @@ export const mutants: readonly Mutant[] = [
   ...acknowledgedMutants,
   ...fetchMutants,
   ...groupMutants,
+  ...numberMutants,
   ...memberMutants,
   ...semanticsMutants,
   ...listMutants,
