@@ -235,6 +235,10 @@ export const TIMELINE_FIGURES = {
     help: "the numbers of the newest member lists that it knows; if there are several, they conflict",
   },
   listHash: { kind: "text-or-nil", help: "the hash of the first of these lists" },
+  administered: {
+    kind: "flag",
+    help: "whether its cluster has administrators (`--root-key`), who can sign a member list",
+  },
   joining: { kind: "flag", help: "whether a list has added this daemon but no live member has answered yet" },
   skewed: {
     kind: "flag",

@@ -168,6 +168,15 @@ const OF_DAEMON = {
     severity: "note",
     alarm: null,
   },
+  // Daemons without data cannot be on a list, and without an administrator no key can sign one.
+  noList: {
+    when: ({ list, administered, durable, members }) =>
+      list === null && administered && durable && members.some(isOther),
+    says: "it knows no signed member list, so no members decide on conditional writes (SET NX, if, WATCH): two clients may both receive OK",
+    fix: "as administrator, name all daemons once: dbsync members add -k root-private.pem, with the host:port of each",
+    severity: "note",
+    alarm: null,
+  },
   parallelLists: {
     when: ({ lists }) => lists.length > 1 && [[lists.join(" and ")]],
     says: "it knows parallel member lists (numbers …), so no unit becomes final",

@@ -188,6 +188,27 @@ export const listMutants: readonly Mutant[] = [
     test: "test/daemon/cluster/members/member-lists.test.js",
   },
   {
+    name: "status: a cluster without a member list is not noted",
+    file: "protocol/figures/timeline-problems.js",
+    find: "list === null && administered",
+    replace: "list !== null && administered",
+    test: "test/tools/cli/status/timeline-problems.test.js",
+  },
+  {
+    name: "status: a missing list is noted although no key can sign one",
+    file: "protocol/figures/timeline-problems.js",
+    find: "list === null && administered",
+    replace: "list === null",
+    test: "test/tools/cli/status/timeline-problems.test.js",
+  },
+  {
+    name: "doctor: a note counts as a warning",
+    file: "tools/cli/status/doctor.js",
+    find: 'severity === "note"',
+    replace: "false",
+    test: "test/tools/cli/status/trio-status.test.js",
+  },
+  {
     name: "status: the remedy for an unreachable member does not name it",
     file: "protocol/figures/timeline-problems.js",
     find: "start the daemon at",

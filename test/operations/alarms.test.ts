@@ -90,6 +90,7 @@ const SEEN: Readonly<Record<keyof typeof RULES, Texts>> = {
   unlisted: textsOf({ unlisted: "left out" }),
   foreignKey: textsOf({ authorize: FOREIGN_KEY }),
   unauthorized: textsOf({ authorize: "CLUSTER ADD k" }),
+  noList: textsOf({ administered: true }),
   parallelLists: textsOf({ lists: [3, 4] }),
   joining: textsOf({ joining: true }),
   lostGroups: textsOf({ lostGroups: 1 }),

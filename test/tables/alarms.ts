@@ -272,6 +272,10 @@ export const FINDINGS: readonly FindingRow[] = [
     page: "Run the `CLUSTER ADD` command that it shows; `dbsync members add` and `replace` run it automatically",
   },
   {
+    ...ofRules("noList"),
+    page: "Sign a list that names all daemons: [Members by list](#members-by-list). With it, the members [decide](consistency.md#with-a-list-of-members) on conditional writes of signed JavaScript clients and sidecars, and you can evict a lost daemon",
+  },
+  {
     ...ofRules("foreignKey"),
     page: "Do not sign it: that daemon may not be yours. Read the daemon's key on the machine itself, and check which programs run there",
   },

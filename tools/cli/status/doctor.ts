@@ -70,7 +70,10 @@ export function firstToFix(findings: readonly Finding[]): Finding | undefined {
   );
 }
 
-const TONES = { OK: "plain", WARN: "warn", FAIL: "bad" } as const satisfies Record<Finding["grade"], Tone>;
+const TONES = { OK: "plain", NOTE: "plain", WARN: "warn", FAIL: "bad" } as const satisfies Record<
+  Finding["grade"],
+  Tone
+>;
 
 async function doctor(flags: ClientFlags): Promise<void> {
   const findings: Finding[] = [];
@@ -213,7 +216,9 @@ function examineStatus(status: DaemonStatus, { tls }: Address, add: Report): voi
     }
   }
   for (const { text, fix } of problems) add({ grade: "FAIL", subject, text, fix });
-  for (const { text, fix } of [...remarks, ...progress]) add({ grade: "WARN", subject, text, fix });
+  for (const { text, fix, severity } of [...remarks, ...progress])
+    if (severity === "note") add({ grade: "NOTE", subject, text: `${text}; ${fix}` });
+    else add({ grade: "WARN", subject, text, fix });
   if (clockDifference !== null && Math.abs(clockDifference) <= MAX_CLOCK_DIFFERENCE_MS)
     add({ grade: "OK", subject, text: describeClock(clockDifference) });
 }
@@ -320,9 +325,9 @@ function examineOldClock(outcome: Outcome, localTime: number, add: Report): void
   else add({ grade: "FAIL", subject, text, fix: CLOCK_FIX });
 }
 
-/** A line of doctor's report. `fix` says what to do about a WARN or FAIL. */
+/** A line of doctor's report. `fix` says what to do about a WARN or FAIL; the text of a NOTE contains it. */
 export interface Finding {
-  readonly grade: "OK" | "WARN" | "FAIL";
+  readonly grade: "OK" | "NOTE" | "WARN" | "FAIL";
   readonly subject: string;
   readonly text: string;
   readonly fix?: string;

@@ -18,6 +18,7 @@ test("a failure that names another server is fixed first if that server does not
   const failure = fail(ONE, `it cannot reach its member ${TWO}`);
   assert.equal(firstToFix([warning, failure]), failure);
   assert.equal(firstToFix([warning]), warning);
+  assert.equal(firstToFix([{ grade: "NOTE", subject: ONE, text: "no list" }]), undefined);
   assert.equal(firstToFix([{ grade: "OK", subject: ONE, text: "live" }]), undefined);
 });
 

@@ -226,6 +226,20 @@ test("only the authorization of the daemon's own key is shown, whatever the daem
   );
 });
 
+test("a cluster whose administrators have signed no member list causes only a note", () => {
+  const found = (report: Partial<TimelineStatus>) =>
+    diagnose({ ...WELL, administered: true, ...report }, { others: [WELL], now: NOW });
+  const { problems, remarks, progress } = found({});
+  assert.deepEqual([problems, progress, remarks.map(({ severity }) => severity)], [[], [], ["note"]]);
+  assert.match(
+    `${remarks[0]?.text}; ${remarks[0]?.fix}`,
+    /no signed member list.* \(SET NX, if, WATCH\).*dbsync members add -k root-private\.pem/,
+  );
+  const own = { ...MEMBER, connection: "self" } as const;
+  for (const none of [{ list: "1" }, { administered: false }, { durable: false }, { members: [own] }])
+    assert.deepEqual(found(none).remarks, [], Object.keys(none).join());
+});
+
 test("a member that is not on the list may cause only a remark", () => {
   const found = diagnose(
     { ...WELL, ...withMember({ connection: "waiting", listed: false }) },

@@ -63,6 +63,17 @@ test("dbsync status finds no problem in a healthy cluster under writes, and exit
   await Promise.all(writers);
 });
 
+test("dbsync status and dbsync doctor note that a member list is missing, until one is signed", async () => {
+  const noted = async (command: "status" | "doctor") => {
+    const { code, stdout } = await runDbsync([command, ...words]);
+    assert.equal(code, 0, stdout);
+    return stdout.match(/^NOTE {2}.*: it knows no signed member list, .*; .*dbsync members add /gm)?.length;
+  };
+  assert.deepEqual([await noted("status"), await noted("doctor")], [3, 3]);
+  await trio.list();
+  assert.deepEqual([await noted("status"), await noted("doctor")], [undefined, undefined]);
+});
+
 test("one dead daemon of three causes one FAIL line, and --wait prints each step of its start", async () => {
   await trio.end(2, "SIGKILL");
   const dead = `127.0.0.1:${trio.ports[2]}`;
