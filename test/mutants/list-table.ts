@@ -206,7 +206,7 @@ export const listMutants: readonly Mutant[] = [
     file: "tools/cli/status/doctor.js",
     find: 'severity === "note"',
     replace: "false",
-    test: "test/tools/cli/status/trio-status.test.js",
+    test: "test/tools/cli/status/doctor.test.js",
   },
   {
     name: "status: the remedy for an unreachable member does not name it",

@@ -21,6 +21,7 @@ import type { Tone } from "../../../daemon/net/terminal/terminal-text.js";
 import { KEY_BITS } from "../../../keys/generate-keys.js";
 import { bytesOf } from "../../../protocol/byte-string.js";
 import { tripText } from "../../../protocol/figures/amount-texts.js";
+import type { Problem } from "../../../protocol/figures/problem.js";
 import { HASH_BYTES } from "../../../protocol/version-2/envelope.js";
 import { addClientOptions, type ClientFlags, defaultsFor, readSettings } from "../shared/client-options.js";
 import { EXIT, exitCodeHelp, exitCodeOf } from "../shared/exit-codes.js";
@@ -216,12 +217,16 @@ function examineStatus(status: DaemonStatus, { tls }: Address, add: Report): voi
     }
   }
   for (const { text, fix } of problems) add({ grade: "FAIL", subject, text, fix });
-  for (const { text, fix, severity } of [...remarks, ...progress])
-    if (severity === "note") add({ grade: "NOTE", subject, text: `${text}; ${fix}` });
-    else add({ grade: "WARN", subject, text, fix });
+  for (const remark of [...remarks, ...progress]) add(remarkOn(subject, remark));
   if (clockDifference !== null && Math.abs(clockDifference) <= MAX_CLOCK_DIFFERENCE_MS)
     add({ grade: "OK", subject, text: describeClock(clockDifference) });
 }
+
+/** Returns the line about something that does not make a check fail. @param subject  the daemon's address */
+export const remarkOn = (subject: string, { text, fix, severity }: Problem): Finding =>
+  severity === "note"
+    ? { grade: "NOTE", subject, text: `${text}; ${fix}` }
+    : { grade: "WARN", subject, text, fix };
 
 function examinePing(outcome: Outcome, isSigned: boolean, add: Report): void {
   const subject = outcome.address;

@@ -1,7 +1,8 @@
-/** Tests which of several findings `dbsync doctor` recommends to fix first. */
+/** Tests which of several findings `dbsync doctor` recommends to fix first, and how it reports notes. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Finding, firstToFix } from "../../../../tools/cli/status/doctor.js";
+import type { Problem } from "../../../../protocol/figures/problem.js";
+import { type Finding, firstToFix, remarkOn } from "../../../../tools/cli/status/doctor.js";
 
 const [ONE, TWO] = ["10.0.0.1:1111", "10.0.0.2:1111"];
 const fail = (subject: string, text: string): Finding => ({ grade: "FAIL", subject, text });
@@ -18,7 +19,6 @@ test("a failure that names another server is fixed first if that server does not
   const failure = fail(ONE, `it cannot reach its member ${TWO}`);
   assert.equal(firstToFix([warning, failure]), failure);
   assert.equal(firstToFix([warning]), warning);
-  assert.equal(firstToFix([{ grade: "NOTE", subject: ONE, text: "no list" }]), undefined);
   assert.equal(firstToFix([{ grade: "OK", subject: ONE, text: "live" }]), undefined);
 });
 
@@ -28,4 +28,12 @@ test("if all failures name servers that fail, the first one is fixed first", () 
     fail(TWO, `it cannot reach its member ${ONE}`),
   ];
   assert.equal(firstToFix(failures), failures[0]);
+});
+
+test("a note is reported with its remedy, and is never fixed first", () => {
+  const problem: Problem = { text: "no list", fix: "sign one", severity: "note", isOfMember: false };
+  const note = remarkOn(ONE, problem);
+  assert.deepEqual(note, { grade: "NOTE", subject: ONE, text: "no list; sign one" });
+  assert.equal(firstToFix([note]), undefined);
+  assert.equal(remarkOn(ONE, { ...problem, severity: "remark" }).grade, "WARN");
 });
