@@ -226,7 +226,8 @@ export function daemonNamed(
   const digits = text.replace(/^#?ed25519:|…$/g, "").toLowerCase();
   const isHex = /^[\da-f]+$/.test(digits);
   if (isHex && digits.length === ID_DIGITS) return digits;
-  const hasName = ({ address }: { readonly address: string }) => address === text || hostOf(address) === text;
+  const hasName = ({ address }: { readonly address: string }) =>
+    [address, hostAndPort(address), hostOf(hostAndPort(address))].includes(text);
   const peers = views.flatMap((view) => view.peers);
   const isCandidate = (id: string) => preferred === "new" || listed.includes(id);
   // Daemons that answer take precedence over reports of peers, which may name an earlier daemon at the same address.
@@ -287,6 +288,9 @@ function newestFirst(
 const ALLOWED =
   `allowed: an id (dbsync members list shows the ids of members, and a daemon logs its own when it starts), its first digits ` +
   `(at least ${PREFIX_DIGITS_MIN}), or the address of a queried daemon (-s) or of one of its peers`;
+
+/** Returns an address without its scheme and pin, so that a daemon with TLS has the same name as one without. */
+const hostAndPort = (address: string): string => address.replace(/^\w+:\/\//, "").replace(/#.*$/, "");
 
 /** Returns an address without its port. */
 const hostOf = (address: string): string => address.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1");

@@ -261,6 +261,15 @@ test("--force overrides objections, and one remaining daemon of two is enough", 
   assert.deepEqual(next(late, change("", "B", { force: true })).members, idsOf("A"));
 });
 
+test("a daemon with TLS is named by its address with or without the scheme", () => {
+  const previous = { id: hex("C"), address: "dbsyncs://c:1111#sha256:00", connection: "waiting", key: null };
+  const views = [view("A", [first], { address: "dbsyncs://a:1111", peers: [previous] })];
+  const known = { views, listed: hexIds(first.list.members), left: [], identifiedByHello: [] };
+  for (const name of ["dbsyncs://a:1111", "a:1111", "a"])
+    assert.equal(daemonNamed(name, "listed", known), hex("A"), name);
+  for (const name of ["c:1111", "c"]) assert.equal(daemonNamed(name, "listed", known), hex("C"), name);
+});
+
 test("a daemon is named by its id, the first digits of its id, or its address", () => {
   const previous = { id: hex("C"), address: "c:1111", connection: "waiting", key: null };
   const views = [view("A", [first], { peers: [previous] }), view("D", [], { address: "c:1111" })];
