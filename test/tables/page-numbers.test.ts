@@ -1,0 +1,268 @@
+/**
+ * Compares the numbers in docs/protocol-v2.md, and those in docs/limits.md that no table contains, with the constants of
+ * the code. Each limit, size and duration of the protocol's page is in a sentence of this test.
+ */
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import {
+  MEMBERS_MAX,
+  NON_VOTERS_MAX,
+  PEERING_LIMITS,
+} from "../../daemon/cluster/peers/shared/peering-limits.js";
+import { SHARES } from "../../daemon/engine/backends/working-memory.js";
+import { LIMITS } from "../../daemon/options/limits.js";
+import { KIB, MIB } from "../../daemon/options/value-forms.js";
+import { READS_PER_STEP } from "../../daemon/store/keyspace/effort-budget.js";
+import { LEVEL_SECONDS } from "../../daemon/timeline/compare/digest-index.js";
+import { DOCUMENT_BYTES_MAX } from "../../faces/mongo/store/values/bson.js";
+import { repositoryRoot } from "../support/repository.js";
+import { constant } from "./source-constants.js";
+
+const readPage = (page: string): string =>
+  readFileSync(join(repositoryRoot, page), "utf8")
+    .replace(/<!-- made by npm run tables -->[\s\S]*?<!-- end of what is made by npm run tables -->/g, "")
+    .replace(/```[\s\S]*?```/g, "")
+    .replace(/\s+/g, " ");
+
+/** Returns the constants of a file as texts of the page. */
+const of = (file: string) => (name: string) => textsOf(constant(file, name));
+
+/** A number in the forms in which the page contains it. */
+interface NumberTexts {
+  /** Without commas. */
+  readonly plain: string;
+  readonly count: string;
+  readonly word: string;
+  readonly ms: string;
+  readonly s: string;
+  readonly minutes: string;
+  readonly kib: string;
+  readonly mib: string;
+  readonly power: string;
+}
+
+const WORDS = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"];
+
+const textsOf = (value: number): NumberTexts => ({
+  plain: String(value),
+  count: value.toLocaleString("en"),
+  word: WORDS[value] ?? String(value),
+  ms: `${value} ms`,
+  s: `${value / 1000} s`,
+  minutes: value === 60_000 ? "a minute" : `${WORDS[value / 60_000]} minutes`,
+  kib: `${value / KIB} KiB`,
+  mib: `${value / MIB} MiB`,
+  power: `2^${Math.log2(value)}`,
+});
+
+const CONNECTION = "daemon/cluster/peers/connections/member-connection";
+const LIST = "protocol/members/member-list";
+const limits = Object.fromEntries(
+  Object.entries(PEERING_LIMITS).map(([name, value]) => [name, textsOf(value)]),
+) as Readonly<Record<keyof typeof PEERING_LIMITS, NumberTexts>>;
+const option = (name: "maxRequestBytes" | "maxOutputBytes" | "maxEventBytes") =>
+  textsOf(LIMITS[name].fallback);
+const envelope = of("protocol/version-2/envelope");
+const waiting = of("daemon/engine/pipeline/waiting-envelopes");
+const answers = of("daemon/cluster/replica/member-answers");
+const recorder = of("daemon/cluster/replica/recorder");
+const known = of("daemon/timeline/decided-units");
+const history = of("daemon/cluster/history/timeline-log");
+const shown = of("daemon/cluster/history/unit-report");
+const later = of("daemon/timeline/unfolded-entries");
+const list = of(LIST);
+const elements = of("protocol/members/member-elements");
+const about = of("protocol/members/member-messages");
+const handshake = of(CONNECTION);
+const tick = constant("daemon/cluster/node/cluster-node", "TICK_MS");
+const client = of("client/version-2/fleet");
+const recalls = of("daemon/timeline/history-fold");
+const digests = of("daemon/timeline/state-digests");
+const SCHEDULE = "daemon/timeline/snapshots/snapshot-schedule";
+const LISTS = "daemon/store/commands/lists/list-search";
+const lists = of(LISTS);
+const budget = of("daemon/store/keyspace/effort-budget");
+const reads = of("daemon/store/read-allowance");
+const sizes = of("faces/mongo/store/queries/value-size");
+const expressions = of("faces/sql/store/commands/compiled-expressions");
+const memory = of("daemon/engine/memory/memory-limit");
+const keeper = of("daemon/cluster/peers/decisions/keeper");
+const decisions = of("daemon/cluster/peers/decisions/decisions");
+const comparing = of("daemon/cluster/peers/state/state-comparing");
+const [, , coarsest] = LEVEL_SECONDS;
+
+/** The sentences of docs/protocol-v2.md that contain numbers. */
+const PROTOCOL: readonly string[] = [
+  `a payload above \`--max-request-bytes\` (${option("maxRequestBytes").mib})`,
+  `(1 to ${envelope("COMMANDS_MAX").plain} commands, with \`multi\` 1 to ${envelope("UNIT_COMMANDS_MAX").plain}, each`,
+  `0 to ${envelope("SEQ_MAX").plain}: orders`,
+  `if \`seq\` would exceed ${envelope("SEQ_MAX").plain}`,
+  `${envelope("NONCE_BYTES").plain} random bytes`,
+  `number of the database, below ${textsOf(constant("protocol/version-2/envelope", "DB_MAX") + 1).power}`,
+  `1 to ${envelope("IF_KEYS_MAX").plain} keys`,
+  `order key (${envelope("UNIT_ORDER_KEY_BYTES").plain} bytes)`,
+  `(1 to ${envelope("USER_BYTES_MAX").plain} bytes)`,
+  `its body may have at most ${of("daemon/engine/pipeline/envelope-checks")("RING_BODY_BYTES_MAX").kib}`,
+  `its *name*, ${envelope("UNIT_ID_BYTES").plain} bytes`,
+  `its *order key*, ${envelope("UNIT_ORDER_KEY_BYTES").plain} bytes`,
+  `longer than \`--max-output-bytes\` (${option("maxOutputBytes").mib})`,
+  `last writer (${envelope("UNIT_ID_BYTES").plain} bytes, or empty`,
+  `dated up to ${limits.future.s} (the end of the window)`,
+  `at most ${answers("ANSWERS_MAX").count} of them and ${answers("BYTES_MAX").mib}`,
+  `may have ${of("daemon/listener/live-session")("SUBSCRIPTIONS_MAX").count} subscriptions`,
+  `more than ${option("maxEventBytes").mib} of events wait`,
+  `after ${recorder("STABLE_MS_MAX").s} \`not-stable\``,
+  `N is from 1 to ${of("protocol/version-2/messages-v2")("WAITED_FOR_MAX").plain}`,
+  `after ${recorder("REPLICATED_MS_MAX").s} \`not-replicated\``,
+  `(${limits.past.s} by default, \`--window\`)`,
+  `\`at\` is less than ${limits.past.s} before and less than ${limits.future.s} after the daemon's clock`,
+  `this date is ${limits.future.s} (\`--window\`) after the start`,
+  `unit for ${known("KNOWN_MS").s} after the end of the window`,
+  `also knows the last ${known("KNOWN_LONGER").count} of them`,
+  `waits for this unit for up to ${waiting("WAIT_MS_MAX").s}. At most ${waiting("WAITERS_MAX").count} envelopes and ${waiting("WAITING_BYTES_MAX").mib} may wait`,
+  `in both cases at most ${client("AHEAD_MS_MAX").s} ahead of the daemon's clock. If the pair is further ahead, the client uses the daemon's clock plus ${client("AHEAD_MS_MAX").s}`,
+  `before any later message, at most ${of("daemon/engine/pipeline/publish-messages")("MISSED_EVERY_MS").s === "1 s" ? "once a second" : "otherwise"}`,
+  `damaged or above ${of("daemon/cluster/history/timeline-answers")("READ_BYTES_MAX").kib}. n is at most ${history("DEAD_LETTERS_MAX").plain}`,
+  `at most ${of("daemon/cluster/history/timeline-answers")("ORDER_KEYS_MAX").plain}): \`held\``,
+  `(default ${history("UNITS_DEFAULT").plain}, at most ${history("UNITS_MAX").count})`,
+  `more than ${shown("SHOWN_BYTES_MAX").plain} bytes are cut`,
+  `Only the first ${shown("SHOWN_ARGUMENTS_MAX").plain} arguments`,
+  `At most ${recalls("RECALLS_MAX").word} such commands run at a time, each for at most ${recalls("RECALL_MS_MAX").s}`,
+  `The handshake must be complete within ${limits.handshakeMs.s}`,
+  `a side refuses frames above ${handshake("HANDSHAKE_FRAME_BYTES").kib}. An opener accepts up to ${textsOf(constant(CONNECTION, "HANDSHAKE_FRAME_BYTES") + constant(LIST, "LIST_BODY_BYTES_MAX")).kib},`,
+  `keeps at most ${limits.maxHandshakesOfAddress.plain} incoming connections from one address`,
+  `have proved nothing, and ${limits.maxHandshakes.plain} in total`,
+  `the sender's state, every ${limits.statusEveryMs.s} |`,
+  `shows about the sender, every ${limits.aboutEveryMs.s}.`,
+  `at most ${elements("ORDER_KEYS_MAX").count} order keys`,
+  `A message has at most ${of("protocol/members/cut-votes")("VOTES_MAX").plain} votes`,
+  `median by more than ${limits.skewMs.s}; the sender`,
+  `version of the sender's program (at most ${about("SOFTWARE_CHARS_MAX").plain} bytes)`,
+  `at most ${about("PROBLEMS_MAX").plain} sentences of ${about("PROBLEM_CHARS_MAX").plain} bytes`,
+  `after ${tick} to ${textsOf(2 * tick).ms}, or after up to ${textsOf((PEERING_LIMITS.offerTicksMax + 1) * tick).ms} if`,
+  `has not arrived after ${limits.requestMs.s}, the daemon requests it from another`,
+  `more than twice the window ago (${textsOf(2 * PEERING_LIMITS.past).minutes})`,
+  `At most ${limits.windowBytes.mib} of pushes is in flight`,
+  `sent alone, up to ${limits.maxEnvelopeBytes.mib}`,
+  `A push has at most ${limits.batchEntries.plain} entries`,
+  `A push above ${limits.deflateMaxBytes.mib} is not deflated`,
+  `every ${PEERING_LIMITS.reconcileMinMs / 1000} to ${limits.reconcileMaxMs.s} while the totals differ`,
+  `makes no progress for ${limits.reconcileMs.s}, both members abandon it`,
+  `(after ${limits.catchUpMs.s}, one of them is enough)`,
+  `with those of all connected members, or none is connected, and ${limits.catchUpMs.s} have passed since the last new entry`,
+  `- ${limits.catchUpStuckMs.s} have passed since the last new entry`,
+  `- ${limits.catchUpMaxMs.minutes} have passed, even if entries still arrive`,
+  `an entry of an unknown signer for ${limits.quarantineMs.minutes}`,
+  `dated more than ${later("FOLD_AHEAD_MS").s} ahead of its own clock, the daemon stores`,
+  `At most ${later("ENTRIES_MAX").count} such entries and ${later("BYTES_MAX").mib} wait`,
+  `that has sent ${limits.maxRefusals.plain} refused entries, and accepts it again after ${limits.banMs.s}`,
+  `received nothing for ${limits.silenceMs.s} closes the connection`,
+  `if the connection had lasted for ${limits.goodConnectionMs.s}`,
+  `a random time of up to ${limits.reconnectFirstMs.s}; this limit doubles with each attempt, up to ${limits.reconnectMaxMs.s}`,
+  `has ${MEMBERS_MAX} slots for members`,
+  `at most ${NON_VOTERS_MAX} slots, and fewer if \`--peer\` lists more than ${MEMBERS_MAX - NON_VOTERS_MAX}.`,
+  `a date more than ${limits.skewMs.s} ahead of the daemon's own clock`,
+  `at most ${of("daemon/cluster/peers/catching-up-state")("BELIEVED_AHEAD_MS").s === "86400 s" ? "a day" : "otherwise"} ahead of the daemon's own`,
+  `waits up to ${limits.catchUpMs.s} for the first \`status\``,
+  `reaches no member for ${limits.catchUpMs.s}, it begins`,
+  `\`catching-up\` for more than ${limits.catchUpStuckMs.s} do not count`,
+  `has not advanced for ${limits.snapshotHoldMs.minutes}, the daemon no longer waits`,
+  `has been catching up for ${limits.catchUpStuckMs.s}, the daemon makes an additional`,
+  `after another ${textsOf(2 * PEERING_LIMITS.catchUpStuckMs).s}, the daemon makes the next one`,
+  `twice as long as the previous one, up to ${limits.snapshotHoldMs.minutes}`,
+  `and, every ${limits.reportEveryMs.s}, to each member that is catching up`,
+  `for at most ${of("daemon/cluster/peers/finality/cut-voting")("PROOFS_MAX").plain} such daemons`,
+  `more than ${2 * coarsest} s ago, the request is for the first multiple of ${coarsest} s`,
+  `Every ${limits.reportEveryMs.s}, a daemon that has pruned requests reports`,
+  `report the same for ${limits.catchUpMs.s}, and these reports differ`,
+  `For ${limits.snapshotAfterMs.s}, none of the missing entries has arrived, or they have been missing for ${limits.snapshotHoldMs.minutes}`,
+  `or ${limits.catchUpMs.s} have passed in which they could connect`,
+  `After ${limits.catchUpStuckMs.s} without any of the missing entries`,
+  `parts of at most ${limits.snapshotPartBytes.kib}, of which at most ${limits.snapshotParts.word} are in flight`,
+  `less than ${limits.snapshotMinBytes.kib} (or less than the remainder) arrives in ${limits.snapshotStuckMs.s}`,
+  `until the receiver is live, for at most ${limits.snapshotHoldMs.minutes}`,
+  `none of the missing entries has arrived for ${limits.catchUpMs.s}, the daemon that holds`,
+  `The daemon waits for this for at most ${limits.snapshotHoldMs.minutes}`,
+  `waits for the key for ${limits.channelMessageKeyMs.s}`,
+  `at multiples of ${limits.compareEveryMs.s}, once`,
+  `its interval ${comparing("GROWTH").word} times as long, up to ${limits.compareIdleMs.s}`,
+  `make the interval ${limits.compareEveryMs.s} again`,
+  `contains ${digests("BUCKETS_MIN").count} to ${digests("BUCKETS_MAX").count} buckets`,
+  `when it connects, every ${limits.statusEveryMs.s}, and when the list changes`,
+  `A daemon stores ${list("HEADS_MAX").word} lists`,
+  `A list has at most ${list("LIST_MEMBERS_MAX").plain} members, and its envelope at most ${list("LIST_BODY_BYTES_MAX").kib}`,
+  `from 1; at most ${of("protocol/version-2/decision-body")("SLOT_MAX").power}`,
+  `Round and attempt are at most ${textsOf(constant("protocol/members/decision-messages", "ROUND_MAX") + 1).power} - 1`,
+  `more than ${decisions("ROUNDS_AHEAD").power} rounds ahead`,
+  `raises the limit by ${decisions("ROUNDS_AHEAD").power}`,
+  `it first waits ${keeper("LEAVE_MS").ms} for them`,
+  `does not wait for the next ${keeper("HASTY_DECISIONS").plain} decisions`,
+];
+
+/** The sentences of docs/limits.md with numbers that neither a table nor test/daemon/store/effort-page.test.ts has. */
+const LIMITS_PAGE: readonly string[] = [
+  `a snapshot after every ${textsOf(LIMITS.snapshotEntries.fallback / constant(SCHEDULE, "URGENCY")).count} envelopes`,
+  `may contain at most ${envelope("UNIT_COMMANDS_MAX").count} commands that write or publish, and ${textsOf(LIMITS.maxRequestBytes.max).mib} of them`,
+  `compares the ${lists("NEAR_ELEMENTS").plain} elements nearest to the end (${READS_PER_STEP / constant(LISTS, "COMPARED_ELEMENT_READS")} comparisons count as a step)`,
+  `After ${lists("VAIN_SEARCHES_MAX").plain} such claims`,
+  `(${constant(LISTS, "COUNTED_ELEMENT_READS") / READS_PER_STEP} steps for each)`,
+  `a command of MongoDB (\`MDB.*\`) count ${budget("STATEMENT_STEPS").plain} steps`,
+  `and ${reads("READ_STEPS_PER_BYTE").plain} for each byte`,
+  `with a negative count: ${of("daemon/store/commands/random-count")("REPETITIONS_MAX").count} repetitions`,
+  `counts as ${sizes("VALUE_BYTES").plain} bytes (\`VALUE_BYTES\`)`,
+  `${textsOf(DOCUMENT_BYTES_MAX / 4).mib} (\`KEY_BYTES_MAX\`)`,
+  `${of("faces/mongo/store/queries/pattern")("UNREMEMBERED_MAX").count} characters of a text that are unlike those before (\`UNREMEMBERED_MAX\`)`,
+  `${budget("HELD_BYTES_PER_STEP").plain} bytes of their intermediate results count as one step`,
+  `together with up to ${SHARES - 1} others`,
+  `more than ${expressions("PARTS_INCLUDED").word} names, values and operators, each further one counts as ${expressions("STEPS_PER_PART").plain} steps`,
+  `compares ${memory("CANDIDATES").word} random keys`,
+];
+
+/** What looks like a limit, but follows from the text itself. */
+const NO_LIMITS: readonly string[] = [
+  "`members` is above 0",
+  "below 2^53",
+  "followed by the cure as a second sentence",
+  "The last four are nil or empty",
+  "rounds UPTO down to a second",
+  "The last two fields of an entry",
+  "the last 32 of them are `seal`",
+  "`not before` above 0",
+  "needs at least two such peers",
+];
+
+/** A limit, a size or a duration. */
+const QUANTITY =
+  /(?<![\w.^`])(?:\d[\d,.]*(?: to \d[\d,.]*)? (?:ms|s|KiB|MiB)\b|(?:a|ten|half a) (?:minute|second)s?\b|(?:at most|up to|more than|the last|the first|above|below) (?:\d[\d,^]*\d|\d|two|three|four|eight|sixteen)(?! \d)\b)/gi;
+
+/** Returns the quantities of a text outside all sentences, each with the text around it. */
+function uncovered(text: string, sentences: readonly string[]): string[] {
+  const covered = sentences.flatMap((sentence) => {
+    const starts: number[] = [];
+    for (let at = text.indexOf(sentence); at !== -1; at = text.indexOf(sentence, at + 1)) starts.push(at);
+    return starts.map((start) => [start, start + sentence.length] as const);
+  });
+  return [...text.matchAll(QUANTITY)].flatMap(({ 0: found, index }) =>
+    covered.some(([start, end]) => start <= index && index + found.length <= end)
+      ? []
+      : [text.slice(Math.max(0, index - 60), index + found.length + 40)],
+  );
+}
+
+test("docs/protocol-v2.md states the values of the constants", () => {
+  const text = readPage("docs/protocol-v2.md");
+  const wrong = PROTOCOL.filter((sentence) => !text.includes(sentence));
+  assert.deepEqual(wrong, []);
+});
+
+test("each limit, size and duration in docs/protocol-v2.md is compared with a constant", () => {
+  assert.deepEqual(uncovered(readPage("docs/protocol-v2.md"), [...PROTOCOL, ...NO_LIMITS]), []);
+});
+
+test("docs/limits.md states the values of the constants", () => {
+  const text = readPage("docs/limits.md");
+  const wrong = LIMITS_PAGE.filter((sentence) => !text.includes(sentence));
+  assert.deepEqual(wrong, []);
+});
