@@ -11,7 +11,7 @@ import { RedisConnection } from "../support/redis-connection.js";
 import { repositoryRoot } from "../support/repository.js";
 import { skipWithout } from "../support/requirements.js";
 import { run } from "../support/run-program.js";
-import { SERVERS, type Served } from "./servers.js";
+import { SERVERS, type Served, startSidecarOfThree } from "./servers.js";
 
 interface Library {
   readonly name: string;
@@ -19,6 +19,8 @@ interface Library {
   readonly file: string;
   /** The Debian package that contains the library, or null if npm installs it. */
   readonly debianPackage: string | null;
+  /** Whether it also works through a sidecar, as docs/sidecar.md states. */
+  readonly isForSidecars?: true;
   /** Further arguments of the program. */
   readonly args?: readonly string[];
 }
@@ -35,10 +37,11 @@ const LIBRARIES: readonly Library[] = [
     name: "express-session with connect-redis",
     file: "npm/express-session.mjs",
     debianPackage: null,
+    isForSidecars: true,
   },
   { name: "redis-py's Lock and its channels", file: "python/locks.py", debianPackage: "python3-redis" },
   { name: "Celery", file: "python/celery_tasks.py", debianPackage: "python3-celery" },
-  { name: "RQ", file: "python/rq_tasks.py", debianPackage: "python3-rq" },
+  { name: "RQ", file: "python/rq_tasks.py", debianPackage: "python3-rq", isForSidecars: true },
   {
     name: "RQ with 20,000 jobs",
     file: "python/rq_many.py",
@@ -78,19 +81,26 @@ after(async () => {
   for (const { served } of servers) await served[Symbol.asyncDispose]();
 });
 
-for (const library of LIBRARIES) {
-  const { name, file, args = [] } = library;
-  test(`${name} passes its usual examples`, { skip: skipReason(library) }, async () => {
-    const program = PROGRAMS[file.split("/")[0] ?? ""] ?? "";
-    await Promise.all(
-      servers.map(async ({ name: server, served: { port } }) => {
-        using client = await RedisConnection.open(port);
-        await client.call("FLUSHALL");
-        const ended = await run(program, [join(folder, file), String(port), ...args], {
-          env: { PYTHONDONTWRITEBYTECODE: "1" },
-        });
-        assert.equal(ended.code, 0, `${server}: ${ended.stdout}${ended.stderr}`);
-      }),
-    );
+/** Runs a program against a server, and checks that it succeeds. */
+async function passes({ file, args = [] }: Library, server: string, { port }: Served): Promise<void> {
+  const program = PROGRAMS[file.split("/")[0] ?? ""] ?? "";
+  using client = await RedisConnection.open(port);
+  await client.call("FLUSHALL");
+  const ended = await run(program, [join(folder, file), String(port), ...args], {
+    env: { PYTHONDONTWRITEBYTECODE: "1" },
   });
+  assert.equal(ended.code, 0, `${server}: ${ended.stdout}${ended.stderr}`);
+}
+
+for (const library of LIBRARIES) {
+  const skip = skipReason(library);
+  test(`${library.name} passes its usual examples`, { skip }, async () => {
+    await Promise.all(servers.map(({ name, served }) => passes(library, name, served)));
+  });
+
+  if (library.isForSidecars)
+    test(`${library.name} passes its usual examples through a sidecar`, { skip }, async () => {
+      await using sidecar = await startSidecarOfThree();
+      await passes(library, "a sidecar", sidecar);
+    });
 }

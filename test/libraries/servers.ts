@@ -1,8 +1,11 @@
 /** The servers that the libraries use. Each listens for Redis or MongoDB clients on one port. */
 
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { startDaemon } from "../support/daemon-process.js";
 import { startRedis } from "../support/redis-server.js";
 import { authorizeDaemons } from "../support/resp-trio.js";
+import { startSidecar } from "../support/start-sidecar.js";
 import { Trio } from "../support/trio.js";
 
 type LibraryClients = "Redis clients" | "MongoDB clients";
@@ -28,6 +31,27 @@ async function startOneOfThree(served: LibraryClients): Promise<Served> {
     port: await trio.daemon(0).portOf(served),
     [Symbol.asyncDispose]: () => trio[Symbol.asyncDispose](),
   };
+}
+
+/** Starts a sidecar of three connected daemons that have a member list. */
+export async function startSidecarOfThree(): Promise<Served> {
+  const trio = await Trio.start(["--standstill", "1m"]);
+  try {
+    await trio.list();
+    const key = join(trio.folder(0), "sidecar.pem");
+    writeFileSync(key, trio.app.privateKey.export({ type: "pkcs8", format: "pem" }), { mode: 0o600 });
+    const sidecar = await startSidecar(key, trio.servers, ["--resp", "0"]);
+    return {
+      port: await sidecar.portOf("Redis clients"),
+      async [Symbol.asyncDispose]() {
+        await sidecar[Symbol.asyncDispose]();
+        await trio[Symbol.asyncDispose]();
+      },
+    };
+  } catch (problem) {
+    await trio[Symbol.asyncDispose]();
+    throw problem;
+  }
 }
 
 /**
