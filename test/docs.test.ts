@@ -361,6 +361,20 @@ test("the index of the decisions lists each page with its title", () => {
   assert.deepEqual(index.match(/^\| \d.*$/gm), rows);
 });
 
+test("SECURITY.md names only existing tests of each attacker", () => {
+  const [, table = ""] = readDocument("SECURITY.md").split("| tested by |");
+  const cells = [...table.matchAll(/^\| .* \| (test\/[^|]*) \|$/gm)].map(([, cell = ""]) => cell);
+  assert.ok(cells.length >= 10);
+  for (const group of cells.flatMap((cell) => cell.split("; "))) {
+    const [first = "", ...others] = group.split(", ");
+    for (const path of [first, ...others.map((name) => join(dirname(first), name))])
+      assert.ok(
+        [path, `${path}.test.ts`].some((file) => existsSync(join(repositoryRoot, file))),
+        `SECURITY.md names ${path}`,
+      );
+  }
+});
+
 test("docs/architecture.md names only existing files", () => {
   const named = [...readDocument("docs/architecture.md").matchAll(/`([\w/-]+\/[\w-]+\.ts)`/g)];
   const paths = named.map(([, path = ""]) => path);

@@ -248,7 +248,7 @@ describe("the commands that the pages print for their readers", { timeout: 900_0
       const { code, stdout } = await desk.run("dbsync status -k root-private.pem", { DBSYNC_SERVERS });
       return code === 0 && allLive.test(stdout);
     });
-    await web.type(block(INSTALL, "Replication", 1), servers);
+    await desk.succeeds(web.placed(setting(/`(dbsync members add [^`]*)`/), servers));
     const listed = await desk.succeeds("dbsync members list -k root-private.pem", { DBSYNC_SERVERS });
     assert.match(listed, allLive);
 

@@ -13,6 +13,7 @@ import {
 } from "../../daemon/cluster/peers/shared/peering-limits.js";
 import { SHARES } from "../../daemon/engine/backends/working-memory.js";
 import { LIMITS } from "../../daemon/options/limits.js";
+import { ORDER_WINDOW } from "../../daemon/options/timeline-values.js";
 import { KIB, MIB } from "../../daemon/options/value-forms.js";
 import { READS_PER_STEP } from "../../daemon/store/keyspace/effort-budget.js";
 import { LEVEL_SECONDS } from "../../daemon/timeline/compare/digest-index.js";
@@ -88,6 +89,8 @@ const reads = of("daemon/store/read-allowance");
 const sizes = of("faces/mongo/store/queries/value-size");
 const expressions = of("faces/sql/store/commands/compiled-expressions");
 const memory = of("daemon/engine/memory/memory-limit");
+const mirror = of("faces/redis-mirror/mirror");
+const replaced = of("daemon/cluster/replica/replaced-data-folders");
 const keeper = of("daemon/cluster/peers/decisions/keeper");
 const decisions = of("daemon/cluster/peers/decisions/decisions");
 const comparing = of("daemon/cluster/peers/state/state-comparing");
@@ -220,6 +223,60 @@ const LIMITS_PAGE: readonly string[] = [
   `compares ${memory("CANDIDATES").word} random keys`,
 ];
 
+/** Sentences of further pages that contain numbers, by page. */
+const FURTHER: Readonly<Record<string, readonly string[]>> = {
+  "docs/consistency.md": [
+    `signs the read up to ${client("SIGNATURES_MAX").plain} times`,
+    `The client tracks a write for ${of("client/version-2/consistency-session")("SESSION_MS").s}`,
+    `name it within ${known("KNOWN_MS").minutes}: a daemon knows older ones only if they are among the last ${known("KNOWN_LONGER").count}`,
+    `gives \`late\` answers for up to ${limits.future.s}`,
+    `call fails after ${recorder("STABLE_MS_MAX").s}, or after a shorter`,
+    `did not arrive within ${of("faces/nats-order/order-recorder")("WAIT_MS_MAX").s}`,
+    `dated more than ${ORDER_WINDOW.past / 1000} s before or ${ORDER_WINDOW.future / 1000} s after this time`,
+    `dated more than ${later("FOLD_AHEAD_MS").s} ahead of the daemon's clock`,
+    `a period of more than ${limits.standstillMs.s} (\`--standstill\`)`,
+    `and at most ${limits.catchUpMs.s}. Meanwhile`,
+    `from most of its peers for ${textsOf(PEERING_LIMITS.standstillMs + PEERING_LIMITS.statusEveryMs).s} also marks`,
+    `if it reaches no peer for ${limits.catchUpMs.s} when it starts`,
+    `state without the entry for ${limits.catchUpStuckMs.s}`,
+    `removes the effect after ${limits.catchUpStuckMs.s}`,
+    `(at most ${replaced("DAMAGED_BYTES_MAX").mib})`,
+    `clocks by more than ${limits.skewMs.s} accepts no writes`,
+    `change only after ${of("daemon/timeline/watermark")("BELIEVED_AFTER_MS").minutes}`,
+    `The log names the first ${of("daemon/timeline/lost-entries")("REPORTED_MAX").plain} by date`,
+    `of its newest ${of("daemon/timeline/compare/digest-index")("NEWEST_IDS_MAX").count} writes`,
+    `at most ${envelope("UNIT_COMMANDS_MAX").count} commands that write or publish`,
+  ],
+  "docs/operations.md": [
+    `They retry for up to ${of("tools/cli/members/members")("AUTHORIZE_WAIT_MS").s}`,
+    `up to ${mirror("BATCH_KEYS_MAX").plain} changed keys, or ${mirror("BATCH_BYTES_MAX").mib}, in one MULTI`,
+    `pauses for ${mirror("REST").word} times as long`,
+    `the notification connection every ${of("faces/redis-mirror/redis-connections")("PING_INTERVAL_MS").s}`,
+    `of its newest ${of("daemon/timeline/compare/digest-index")("NEWEST_IDS_MAX").count} writes`,
+    `for at most ${recalls("RECALL_MS_MAX").s}.`,
+    `every ${textsOf(LIMITS.snapshotEntries.fallback).count} envelopes`,
+  ],
+  "docs/sidecar.md": [
+    `the timeout of a command, at most ${of("faces/sidecar/signing-backend")("TIMEOUT_MS_MAX").s}`,
+    `one envelope of at most ${envelope("UNIT_COMMANDS_MAX").count} commands`,
+    `no other daemon answers within ${of("client/shared/connections")("MISS_LINGER_MS").ms}`,
+  ],
+  "docs/redis-clients.md": [
+    `at most ${envelope("UNIT_COMMANDS_MAX").count} commands. Some clients`,
+    `accepts at most ${envelope("IF_KEYS_MAX").plain} keys`,
+  ],
+  "docs/keys.md": [
+    `\`LABEL\` is a name of up to ${of("daemon/store/commands/key-ring-commands")("LABEL_BYTES_MAX").plain} bytes`,
+    `**Limits**: ${of("daemon/store/rights/acl-rules")("RULES_MAX").plain} rules, ${of("daemon/store/rights/acl-rules")("RULES_BYTES_MAX").plain} bytes`,
+  ],
+  "SECURITY.md": [
+    `by default up to ${limits.past.s} in the past and ${limits.future.s} in the future`,
+    `dated up to ${limits.future.s} ahead`,
+    `dated more than ${limits.future.s} after the start`,
+  ],
+  "README.md": [`replay it only within ${limits.past.s}`],
+};
+
 /** What looks like a limit, but follows from the text itself. */
 const NO_LIMITS: readonly string[] = [
   "`members` is above 0",
@@ -260,6 +317,13 @@ test("docs/protocol-v2.md states the values of the constants", () => {
 test("each limit, size and duration in docs/protocol-v2.md is compared with a constant", () => {
   assert.deepEqual(uncovered(readPage("docs/protocol-v2.md"), [...PROTOCOL, ...NO_LIMITS]), []);
 });
+
+for (const [page, sentences] of Object.entries(FURTHER))
+  test(`${page} states the values of the constants`, () => {
+    const text = readPage(page);
+    const wrong = sentences.filter((sentence) => !text.includes(sentence));
+    assert.deepEqual(wrong, []);
+  });
 
 test("docs/limits.md states the values of the constants", () => {
   const text = readPage("docs/limits.md");
