@@ -20,16 +20,14 @@ const isInstalled = existsSync(join(npm, "node_modules", "rate-limit-redis"));
 const skip = skipUnlessFull || (isInstalled ? false : "test/libraries/npm is not installed");
 const COUNT = 2;
 
-interface Locks {
-  readonly locks: number;
-  readonly twoOwners: number;
-}
+/** The figures of a library, by name. */
+type Figures = Readonly<Record<string, Readonly<Record<string, number>> | undefined>>;
 
 /** Runs the program. @returns what it counted, by library */
-async function figuresOf(ports: readonly number[]): Promise<Readonly<Record<string, Locks>>> {
+async function figuresOf(ports: readonly number[]): Promise<Figures> {
   const ended = await run(process.execPath, [join(npm, "two-servers.mjs"), ...ports.map(String)], {});
   assert.equal(ended.code, 0, ended.stdout + ended.stderr);
-  return JSON.parse(ended.stdout) as Readonly<Record<string, Locks>>;
+  return JSON.parse(ended.stdout) as Figures;
 }
 
 test("at two daemons, sessions are the same and counts expire", { skip }, async (t) => {
@@ -37,6 +35,12 @@ test("at two daemons, sessions are the same and counts expire", { skip }, async 
   const ports = cluster.indices.map((index) => cluster.respPort(index));
   const figures = await figuresOf([...ports, ...cluster.indices.map((index) => cluster.mongoPort(index))]);
   t.diagnostic(`two daemons: ${JSON.stringify(figures)}`);
+  const { saves = 0, reportedAsModified = 0, tookEffect } = figures["mongoose's versions"] ?? {};
+  assert.deepEqual([tookEffect, reportedAsModified > saves / 2], [saves / 2, true]);
+  const { races = 0, bothInserted = 0, documents } = figures["unique index"] ?? {};
+  assert.deepEqual([documents, bothInserted > 0], [races, true]);
+  const { jobs, returned } = figures["QueueEvents and a worker at one server"] ?? {};
+  assert.equal(returned, jobs);
 });
 
 test("with --order, the same holds, and a plain SET NX has one owner", {
@@ -50,7 +54,12 @@ test("with --order, the same holds, and a plain SET NX has one owner", {
     const ports = (served: Served) => Promise.all(daemons.map((daemon) => daemon.portOf(served)));
     const figures = await figuresOf([...(await ports("Redis clients")), ...(await ports("MongoDB clients"))]);
     t.diagnostic(`with --order: ${JSON.stringify(figures)}`);
-    assert.equal(figures["SET NX"]?.twoOwners, 0);
+    assert.equal(figures["SET NX"]?.["twoOwners"], 0);
+    const { reportedAsModified, tookEffect } = figures["mongoose's versions"] ?? {};
+    assert.equal(reportedAsModified, tookEffect);
+    assert.equal(figures["unique index"]?.["bothInserted"], 0);
+    for (const [name, { jobs, returned } = {}] of Object.entries(figures))
+      if (name.startsWith("QueueEvents")) assert.equal(returned, jobs, name);
   } finally {
     await Promise.all(daemons.map((daemon) => daemon[Symbol.asyncDispose]()));
   }

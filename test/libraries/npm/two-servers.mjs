@@ -3,11 +3,14 @@
  * Redis clients, then those for MongoDB drivers. Writes what it counted to stdout, as a line of JSON.
  */
 import assert from "node:assert/strict";
+import { setTimeout } from "node:timers/promises";
 import { promisify } from "node:util";
+import { Queue, QueueEvents, Worker } from "bullmq";
 import MongoStore from "connect-mongo";
 import { RedisStore as SessionStore } from "connect-redis";
 import { Redis } from "ioredis";
 import { MongoClient } from "mongodb";
+import mongoose from "mongoose";
 import { RedisStore as LimitStore } from "rate-limit-redis";
 import { RateLimiterRedis } from "rate-limiter-flexible";
 import { createClient } from "redis";
@@ -146,6 +149,89 @@ for (const round of rounds) {
   if (answers.every((answer) => answer === "OK")) twoOwners++;
 }
 figures["SET NX"] = { locks: ROUNDS, twoOwners };
+
+/** Two programs save the same document at the same version, as mongoose's optimisticConcurrency does. */
+async function checkVersions() {
+  const open = (port) =>
+    mongoose.createConnection(`mongodb://127.0.0.1:${port}/shop?directConnection=true`).asPromise();
+  const connections = await Promise.all(mongoPorts.map(open));
+  const schema = () => new mongoose.Schema({ by: Number }, { optimisticConcurrency: true });
+  const models = connections.map((connection) => connection.model("Item", schema()));
+  const result = { saves: 0, reportedAsModified: 0, tookEffect: 0 };
+  for (const round of rounds) {
+    const { _id } = await models[0].create({ by: 2 + round });
+    const saved = await both(async (i) => {
+      let item = null;
+      while (item === null) item = await models[i].findById(_id);
+      item.by = i;
+      return item;
+    });
+    const answers = await both((i) =>
+      saved[i].save().then(
+        () => true,
+        () => false,
+      ),
+    );
+    await settled();
+    result.saves += 2;
+    result.reportedAsModified += answers.filter((isModified) => isModified).length;
+    result.tookEffect += await agreed(async (i) => (await models[i].findById(_id).lean()).__v);
+  }
+  figures["mongoose's versions"] = result;
+  await Promise.all(connections.map((connection) => connection.close()));
+}
+if (mongoPorts.length > 0) await checkVersions();
+
+/** Two programs insert the same value of a unique index. */
+async function checkUnique() {
+  const clients = mongoPorts.map(
+    (port) => new MongoClient(`mongodb://127.0.0.1:${port}/?directConnection=true`),
+  );
+  const users = clients.map((client) => client.db("shop").collection("users"));
+  await users[0].createIndex({ mail: 1 }, { unique: true });
+  await settled();
+  const result = { races: ROUNDS, bothInserted: 0, documents: 0 };
+  for (const round of rounds) {
+    const answers = await both((by) =>
+      users[by].insertOne({ mail: `${round}`, by }).then(
+        () => true,
+        () => false,
+      ),
+    );
+    if (answers.every((isInserted) => isInserted)) result.bothInserted++;
+    await settled();
+    result.documents += await agreed((i) => users[i].countDocuments({ mail: `${round}` }));
+  }
+  figures["unique index"] = result;
+  await Promise.all(clients.map((client) => client.close()));
+}
+if (mongoPorts.length > 0) await checkUnique();
+
+/** A follower at the first server misses events of jobs that workers of both servers complete. */
+async function checkEvents(name, workerPorts) {
+  const JOBS = 100;
+  const at = (port) => ({ connection: { host: "127.0.0.1", port, maxRetriesPerRequest: null } });
+  const queues = redisPorts.map((port) => new Queue(name, at(port)));
+  const events = new QueueEvents(name, at(redisPorts[0]));
+  for (const each of [...queues, events]) each.setMaxListeners(2 * JOBS);
+  await events.waitUntilReady();
+  const workers = workerPorts.map((port) => new Worker(name, async () => {}, at(port)));
+  for (const worker of workers) worker.on("error", () => {});
+  const waits = Array.from({ length: JOBS }, async (_, number) => {
+    await setTimeout(10 * number);
+    const job = await queues[0].add("job", { number });
+    return await job.waitUntilFinished(events, 5_000).then(
+      () => true,
+      () => false,
+    );
+  });
+  const returned = (await Promise.all(waits)).filter((isOver) => isOver).length;
+  figures[name] = { jobs: JOBS, returned };
+  await Promise.all([...workers, events, ...queues].map((each) => each.close()));
+}
+await checkEvents("QueueEvents and a worker at one server", [redisPorts[0]]);
+await checkEvents("QueueEvents and a worker at two servers", [redisPorts[1]]);
+await checkEvents("QueueEvents and workers at both servers", redisPorts);
 
 for (const client of clients) client.disconnect();
 await Promise.all(sessionClients.map((client) => client.close()));
