@@ -54,16 +54,26 @@ export interface Sentence {
 export function sentencesOf(daemons: readonly DaemonStatus[]): readonly Sentence[] {
   const found = daemons.flatMap(({ address, problems, remarks }): Sentence[] => [
     ...problems.map(({ text, fix }) => ({ text: `FAIL  ${address}: ${text}; ${fix}`, tone: "bad" as const })),
-    ...remarks.map(({ text, fix, severity }) =>
-      severity === "note"
-        ? { text: `NOTE  ${address}: ${text}; ${fix}`, tone: "plain" as const }
-        : { text: `WARN  ${address}: ${text}; ${fix}`, tone: "warn" as const },
-    ),
+    ...remarks
+      .filter(({ severity }) => severity !== "note")
+      .map(({ text, fix }) => ({ text: `WARN  ${address}: ${text}; ${fix}`, tone: "warn" as const })),
   ]);
   const progress = progressText(daemons);
   const waits = progress === null ? [] : [{ text: `WAIT  ${progress}`, tone: "warn" as const }];
-  const notes = new Set(daemons.flatMap(({ timelineNote }) => timelineNote ?? []));
-  return [...found, ...waits, ...[...notes].map((note) => ({ text: `(${note})`, tone: "plain" as const }))];
+  const missing = new Set(daemons.flatMap(({ timelineNote }) => timelineNote ?? []));
+  const plain = [...notesOf(daemons), ...[...missing].map((note) => `(${note})`)];
+  return [...found, ...waits, ...plain.map((text) => ({ text, tone: "plain" as const }))];
+}
+
+/** Returns the notes, each once with all daemons that it concerns. */
+function notesOf(daemons: readonly DaemonStatus[]): readonly string[] {
+  const addresses = new Map<string, string[]>();
+  for (const { address, remarks } of daemons)
+    for (const { text, fix, severity } of remarks) {
+      const sentence = `${text}; ${fix}`;
+      if (severity === "note") addresses.set(sentence, [...(addresses.get(sentence) ?? []), address]);
+    }
+  return [...addresses].map(([sentence, all]) => `NOTE  ${all.join(", ")}: ${sentence}`);
 }
 
 /** Whether a daemon is ok and has no work in progress; work of its members does not count. */

@@ -58,6 +58,21 @@ test("the status begins with the number of ready daemons, and with no problems i
   );
 });
 
+test("a note that concerns several daemons is printed once, with their addresses", () => {
+  const note: Problem = { text: "there is no list", fix: "sign one", severity: "note", isOfMember: false };
+  const noted = (number: number, remark = note): DaemonStatus => ({
+    ...daemon(true),
+    address: `10.0.0.${number}:1111`,
+    remarks: [remark],
+  });
+  const other = { ...note, fix: "sign another" };
+  const text = formatStatus([noted(1), noted(2), noted(3, other)], 120, false);
+  assert.deepEqual(text.match(/^NOTE.*$/gm), [
+    "NOTE  10.0.0.1:1111, 10.0.0.2:1111: there is no list; sign one",
+    "NOTE  10.0.0.3:1111: there is no list; sign another",
+  ]);
+});
+
 test("HELD is none while no entry is old enough to be compared", () => {
   const none = { ...WELL, settledFingerprint: `0:${"0".repeat(64)} 0:${"0".repeat(64)}` };
   assert.match(formatStatus([{ ...daemon(true), timeline: none }], 120, false), /1111 +5 +none /);
