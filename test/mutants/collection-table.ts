@@ -100,6 +100,13 @@ export const collectionMutants: readonly Mutant[] = [
     test: FACTS,
   },
   {
+    name: "collections: $in refuses references to documents",
+    file: "faces/mongo/store/queries/value-tests.js",
+    find: '!(value.has("$ref") && value.has("$id"))',
+    replace: "true",
+    test: FACTS,
+  },
+  {
     name: "collections: a hint decides nothing",
     file: "faces/mongo/store/commands/find-and-count.js",
     find: "return sort.size > 0 ? sort : index.pattern;",

@@ -2,9 +2,9 @@
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { STEP_ITEMS, sortedInSteps } from "../../../../protocol/steps.js";
 import type { Filter } from "../queries/bson-filter.js";
-import { isOperators } from "../queries/filter-compiler.js";
 import { LongEvaluation, settled } from "../queries/long-evaluation.js";
 import { costOf, readCounted, spend, type Work } from "../queries/mongo-failure.js";
+import { isOperators } from "../queries/value-tests.js";
 import { type Bson, type BsonDocument, isArray, isDocument, Regex } from "../values/bson.js";
 import { keyOf } from "../values/bson-order.js";
 import type { Collection, CollectionReading } from "../values/collection.js";

@@ -5,7 +5,7 @@
 
 import type { EffortBudget } from "../../../../daemon/store/keyspace/effort-budget.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
-import { isOperators } from "../queries/filter-compiler.js";
+import { isOperators } from "../queries/value-tests.js";
 import {
   type Bson,
   BsonDate,

@@ -9,7 +9,16 @@ import { isAny, type Leaf, pathTo, type ValueTest } from "./document-paths.js";
 import { expressionOf, type Scope } from "./expressions.js";
 import { badValue, ELEMENTS_PER_UNIT, spend, type Work } from "./mongo-failure.js";
 import { unknownName } from "./mongodb-names.js";
-import { compares, equals, hasRemainder, hasSize, isIn, isOfType, matches } from "./value-tests.js";
+import {
+  compares,
+  equals,
+  hasRemainder,
+  hasSize,
+  isIn,
+  isOfType,
+  isOperators,
+  matches,
+} from "./value-tests.js";
 
 /** A condition on a field: it holds if one of the values at the end of its path passes. */
 export interface FieldTest {
@@ -75,20 +84,17 @@ interface OperatorCall {
 
 /** Maximum number of fields and operators in one filter. An empty filter in $and, $or or $nor counts as one. */
 const CONDITIONS_MAX = 10_000;
-/** The names with which a reference to another document begins: it is a value. */
+/** The names of a reference to another document (DBRef). */
 const REFERENCE = ["$ref", "$id", "$db"];
 const COMBINATIONS: readonly string[] = ["$and", "$or", "$nor"];
 
-/** Whether a document consists of operators. */
-export function isOperators(value: Bson): value is BsonDocument {
-  if (!isDocument(value)) return false;
-  const [first] = value.keys();
-  return first?.startsWith("$") === true && !REFERENCE.includes(first);
-}
-
-/** Whether a document consists of operators on one value, instead of conditions on fields. */
+/**
+ * Whether a document consists of operators on one value, instead of conditions on fields. Conditions may name only some
+ * fields of a reference to another document.
+ */
 export function isFieldOperators(value: Bson): value is BsonDocument {
-  return isOperators(value) && !COMBINATIONS.includes([...value.keys()][0] ?? "");
+  if (!isOperators(value) || REFERENCE.some((name) => value.has(name))) return false;
+  return !COMBINATIONS.includes([...value.keys()][0] ?? "");
 }
 
 /** Returns a test of documents. */

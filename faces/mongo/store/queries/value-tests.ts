@@ -6,6 +6,7 @@
 import { type ByteString, textOfBytes } from "../../../../protocol/byte-string.js";
 import {
   type Bson,
+  type BsonDocument,
   Extreme,
   isArray,
   isDocument,
@@ -39,6 +40,13 @@ export function equals(expected: Bson, work: Work): ValueTest {
 const comparing = (operand: Bson, work: Work): ((value: Bson | undefined) => number) =>
   isLarge(operand) ? (value) => compareCounted(value, operand, work) : (value) => compareBson(value, operand);
 
+/** Whether a document consists of operators. A reference to another document (DBRef) is a value. */
+export function isOperators(value: Bson): value is BsonDocument {
+  if (!isDocument(value)) return false;
+  const [first] = value.keys();
+  return first?.startsWith("$") === true && !(value.has("$ref") && value.has("$id"));
+}
+
 export type Comparison = "$gt" | "$gte" | "$lt" | "$lte";
 
 const PASSES: Readonly<Record<Comparison, (order: number) => boolean>> = {
@@ -71,8 +79,7 @@ export function isIn(values: readonly Bson[], work: Work): ValueTest {
   const keys = new Set<ByteString>();
   const patterns: ValueTest[] = [];
   for (const one of values) {
-    if (isDocument(one) && [...one.keys()][0]?.startsWith("$") === true)
-      throw badValue("cannot nest $ under $in");
+    if (isOperators(one)) throw badValue("cannot nest $ under $in");
     if (one instanceof Regex) patterns.push(matches(one, work));
     else keys.add(keyOf(one));
   }

@@ -140,6 +140,14 @@ export const STATED_FINDS: readonly (readonly [document: string, spec: string, f
   ["{_id:1,a:1,b:[1,2]}", "{projection:{b:{$slice:1}}}", "{_id:1,a:1,b:[1]}"],
   ["{_id:1,r:[{$ref:'c',$id:7}]}", "{filter:{r:{$elemMatch:{$id:7}}}}", "{_id:1,r:[{$ref:'c',$id:7}]}"],
   ["{_id:1,r:[{$ref:'c',$id:7}]}", "{filter:{r:{$elemMatch:{$id:8}}}}", ""],
+  ["{_id:1,r:{$ref:'c',$id:7}}", "{filter:{r:{$in:[{$ref:'c',$id:7}]}}}", "{_id:1,r:{$ref:'c',$id:7}}"],
+  ["{_id:1,r:{$ref:'c',$id:7}}", "{filter:{r:{$in:[{$ref:'c',$id:8}]}}}", ""],
+  ["{_id:1,r:{$ref:'c',$id:7}}", "{filter:{r:{$nin:[{$ref:'c',$id:7}]}}}", ""],
+  ["{_id:1,r:[{$ref:'c',$id:7}]}", "{filter:{r:{$all:[{$ref:'c',$id:7}]}}}", "{_id:1,r:[{$ref:'c',$id:7}]}"],
+  ["{_id:1,r:{$id:7,$ref:'c'}}", "{filter:{r:{$id:7,$ref:'c'}}}", "{_id:1,r:{$id:7,$ref:'c'}}"],
+  ["{_id:1,r:1}", "{filter:{r:{$in:[{$ref:'c'}]}}}", 2],
+  ["{_id:1,r:1}", "{filter:{r:{$nin:[{$gt:1}]}}}", 2],
+  ["{_id:1,r:1}", "{filter:{r:{$id:7}}}", 2],
 ];
 
 /** Expressions on dates: the operator's name and operand without the date, the date, and the result. */
