@@ -107,6 +107,13 @@ export const collectionMutants: readonly Mutant[] = [
     test: FACTS,
   },
   {
+    name: "collections: a projection that computes _id includes it once more",
+    file: "faces/mongo/store/queries/projection.js",
+    find: 'if (!fields.has("_id") && isIncluding === (id !== false))',
+    replace: "if (isIncluding === (id !== false))",
+    test: FACTS,
+  },
+  {
     name: "collections: a hint decides nothing",
     file: "faces/mongo/store/commands/find-and-count.js",
     find: "return sort.size > 0 ? sort : index.pattern;",

@@ -56,8 +56,10 @@ export function projectionOf(spec: BsonDocument, kind: ProjectionKind, scope: Sc
   }
   const isIncludingAlone = id === true || (parsed.hasElementMatch && !parsed.hasSlice);
   const isIncluding = parsed.isIncluding || (!parsed.isExcluding && isIncludingAlone);
-  if (isIncluding ? id !== false : id === true) setLeaf(parsed.tree, ["_id"], isIncluding ? "in" : null);
-  if (!isIncluding && id === false) setLeaf(parsed.tree, ["_id"], "out");
+  const { fields } = parsed.tree;
+  if (id !== null && fields.has("_id")) throw collision(["_id"]);
+  // A projection that computes _id, or names parts of it, contains it already.
+  if (!fields.has("_id") && isIncluding === (id !== false)) fields.set("_id", isIncluding ? "in" : "out");
   return (document) =>
     isIncluding ? included(document, parsed.tree, document) : excluded(document, parsed.tree, document);
 }
@@ -124,8 +126,8 @@ function exclude(parsed: Parsed, name: ByteString): void {
   parsed.isExcluding = true;
 }
 
-/** @param leaf null to set nothing, and only check that the field has no other projection */
-function setLeaf(tree: Branch, path: readonly ByteString[], leaf: Leaf | null): void {
+/** @throws CommandFailure if the field has another projection */
+function setLeaf(tree: Branch, path: readonly ByteString[], leaf: Leaf): void {
   let branch = tree;
   for (const [i, part] of path.slice(0, -1).entries()) {
     let next = branch.fields.get(part);
@@ -138,7 +140,7 @@ function setLeaf(tree: Branch, path: readonly ByteString[], leaf: Leaf | null): 
   }
   const last = path.at(-1) as ByteString;
   if (branch.fields.has(last)) throw collision(path);
-  if (leaf !== null) branch.fields.set(last, leaf);
+  branch.fields.set(last, leaf);
 }
 
 const collision = (path: readonly ByteString[]) =>

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MdbUnderTest } from "./mdb-under-test.js";
-import { STATED_DATES, STATED_FINDS, STATED_UPDATES } from "./stated-facts.js";
+import { STATED_DATES, STATED_FINDS, STATED_PIPELINES, STATED_UPDATES } from "./stated-facts.js";
 
 /** Returns JSON for a text in the short form of the table: names without quotes, texts in single quotes. */
 const json = (text: string): string => text.replaceAll("'", '"').replace(/([{,])\s*([$\w]+):/g, '$1"$2":');
@@ -32,6 +32,13 @@ for (const [document, spec, found] of STATED_FINDS)
     const mdb = new MdbUnderTest();
     mdb.run("INSERT", "1", json(document));
     assertAnswer(mdb.run("FIND", json(spec)), found, spec);
+  });
+
+for (const [document, pipeline, result] of STATED_PIPELINES)
+  test(`${pipeline} of ${document}: ${result}`, () => {
+    const mdb = new MdbUnderTest();
+    mdb.run("INSERT", "1", json(document));
+    assertAnswer(mdb.run("AGGREGATE", `{"pipeline":${json(pipeline)}}`), result, pipeline);
   });
 
 for (const [operator, operand, date, result] of STATED_DATES)

@@ -130,6 +130,16 @@ export const STATED_FINDS: readonly (readonly [document: string, spec: string, f
   ["{_id:1,a:1,b:2}", "{projection:{a:1,b:0}}", 31254],
   ["{_id:1,a:1,b:2}", "{projection:{_id:0,a:1}}", "{a:1}"],
   ["{_id:1,a:1,b:2}", "{projection:{_id:1,a:0}}", "{_id:1,b:2}"],
+  ["{_id:1,b:2}", "{projection:{_id:'$b'}}", "{_id:2}"],
+  ["{_id:1,b:2}", "{projection:{_id:{$add:['$b',1]},b:1}}", "{b:2,_id:3}"],
+  ["{_id:1,b:2}", "{projection:{b:1,_id:{$literal:'x'}}}", "{b:2,_id:'x'}"],
+  ["{_id:{x:1,y:2},b:2}", "{projection:{'_id.x':1,b:1}}", "{_id:{x:1},b:2}"],
+  ["{_id:{x:1,y:2},b:2}", "{projection:{_id:{y:1}}}", "{_id:{y:2}}"],
+  ["{_id:{x:1,y:2},b:2}", "{projection:{'_id.x':0}}", "{_id:{y:2},b:2}"],
+  ["{_id:{x:1,y:2},b:2}", "{projection:{_id:{z:'$b'}}}", "{_id:{z:2}}"],
+  ["{_id:{x:1,y:2},b:2}", "{projection:{_id:1,'_id.x':1}}", 31250],
+  ["{_id:{x:1,y:2},b:2}", "{projection:{'_id.x':1,_id:0}}", 31250],
+  ["{_id:1,b:2}", "{projection:{b:0,_id:'$b'}}", 31310],
   ["{_id:1,b:{c:1}}", "{projection:{b:1,'b.c':1}}", 31249],
   ["{_id:1,b:{c:1}}", "{projection:{'b.c':1,b:1}}", 31250],
   ["{_id:1,a:1}", "{projection:{a:0,x:{$add:[1,1]}}}", 31252],
@@ -148,6 +158,14 @@ export const STATED_FINDS: readonly (readonly [document: string, spec: string, f
   ["{_id:1,r:1}", "{filter:{r:{$in:[{$ref:'c'}]}}}", 2],
   ["{_id:1,r:1}", "{filter:{r:{$nin:[{$gt:1}]}}}", 2],
   ["{_id:1,r:1}", "{filter:{r:{$id:7}}}", 2],
+];
+
+/** Pipelines, and their results for a collection with one document. */
+export const STATED_PIPELINES: readonly (readonly [document: string, pipeline: string, result: Outcome])[] = [
+  ["{_id:1,u:2}", "[{$project:{_id:'$u'}}]", "{_id:2}"],
+  ["{_id:1,u:2}", "[{$group:{_id:'$u',n:{$sum:1}}},{$project:{_id:'$_id',n:1}}]", "{n:1,_id:2}"],
+  ["{_id:1,u:2}", "[{$group:{_id:{k:'$u'},n:{$sum:1}}},{$project:{_id:'$_id.k'}}]", "{_id:2}"],
+  ["{_id:1,u:2}", "[{$project:{'_id.k':'$u'}}]", "{_id:{k:2}}"],
 ];
 
 /** Expressions on dates: the operator's name and operand without the date, the date, and the result. */
