@@ -114,6 +114,20 @@ export const collectionMutants: readonly Mutant[] = [
     test: FACTS,
   },
   {
+    name: "collections: $toDate converts a day that is not in the calendar",
+    file: "protocol/calendar-date.js",
+    find: "new Date(midnight).toISOString().startsWith(day) ? at : undefined",
+    replace: "at",
+    test: FACTS,
+  },
+  {
+    name: "collections: $toDate converts hour 24",
+    file: "protocol/calendar-date.js",
+    find: 'hour === "24" ||',
+    replace: "",
+    test: FACTS,
+  },
+  {
     name: "collections: a hint decides nothing",
     file: "faces/mongo/store/commands/find-and-count.js",
     find: "return sort.size > 0 ? sort : index.pattern;",

@@ -1,6 +1,7 @@
 /** Parses and formats dates on the command line. They are in UTC, so that they mean the same on every machine. */
 
 import { DbsyncError } from "../../../client/shared/errors.js";
+import { calendarDate } from "../../../protocol/calendar-date.js";
 import { dateText } from "../../../protocol/version-2/envelope.js";
 
 const FORMS =
@@ -37,10 +38,8 @@ export function parseDate(
   if (/^\d{12,15}$/.test(text)) return Number(text);
   const isDay = /^\d{4}-\d\d-\d\d$/.test(text);
   const isDateTime = /^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,3})?)?(Z|[+-]\d\d:\d\d)$/.test(text);
-  const time = isDay || isDateTime ? Date.parse(text) : Number.NaN;
-  // Date.parse converts 30 February to a day in March.
-  const exists = !isDay || (!Number.isNaN(time) && new Date(time).toISOString().startsWith(text));
-  if (Number.isNaN(time) || !exists)
+  const time = isDay || isDateTime ? calendarDate(text) : undefined;
+  if (time === undefined)
     throw new DbsyncError("bad-option", `${option} is ${JSON.stringify(text)}, allowed: ${FORMS}`);
   return isDay && end ? time + (UNIT_MS["d"] as number) - 1 : time;
 }

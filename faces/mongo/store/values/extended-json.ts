@@ -3,6 +3,7 @@
  * and writes the canonical one. Source: github.com/mongodb/specifications, extended-json v2.1.
  */
 import { type ByteString, bytesOf, bytesOfText, textOfBytes } from "../../../../protocol/byte-string.js";
+import { calendarDate } from "../../../../protocol/calendar-date.js";
 import { MalformedJson, parseJson } from "../../../../protocol/json/json-reader.js";
 import { JsonNumber, JsonObject, type JsonValue } from "../../../../protocol/json/json-value.js";
 import {
@@ -156,10 +157,9 @@ const WRAPPERS: ReadonlyMap<string, Reader> = new Map<string, Reader>([
 
 function readDate(value: JsonValue): Bson | undefined {
   if (typeof value === "string") {
-    const written = /^(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2})(\.\d{1,3})?Z$/.exec(value)?.[1];
-    const at = written === undefined ? Number.NaN : Date.parse(value);
-    // JavaScript engines parse a day that does not exist, and hour 24, in different ways.
-    if (Number.isNaN(at) || !new Date(at).toISOString().startsWith(written ?? "-")) return undefined;
+    const isWritten = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,3})?Z$/.test(value);
+    const at = isWritten ? calendarDate(value) : undefined;
+    if (at === undefined) return undefined;
     return new BsonDate(BigInt(at));
   }
   const at = value instanceof JsonObject ? integer(value.get("$numberLong") ?? null, 64) : undefined;

@@ -3,6 +3,7 @@
  * Operators".
  */
 import type { ByteString } from "../../../../../protocol/byte-string.js";
+import { calendarDate } from "../../../../../protocol/calendar-date.js";
 import { type Bson, BsonDate, Int32, isArray, ObjectId } from "../../values/bson.js";
 import { type BsonNumber, decimalParts, doubleOf, exactParts, isNumber } from "../../values/bson-numbers.js";
 import { Decimal, decimalOf, decimalOfText, decimalText } from "../../values/decimal.js";
@@ -123,8 +124,8 @@ function dateFrom(value: Exclude<Value, undefined | null>): BsonDate {
   // A text without a zone is in UTC, never in the machine's own zone.
   const isWritten = ISO.test(value);
   const isLocal = isWritten && value.includes("T") && !/(Z|[+-]\d\d:?\d\d)$/.test(value);
-  const at = isWritten ? Date.parse(isLocal ? `${value}Z` : value) : Number.NaN;
-  if (Number.isNaN(at)) throw unreadable("Error parsing date string", value);
+  const at = isWritten ? calendarDate(isLocal ? `${value}Z` : value) : undefined;
+  if (at === undefined) throw unreadable("Error parsing date string", value);
   return new BsonDate(BigInt(at));
 }
 

@@ -166,6 +166,21 @@ export const STATED_PIPELINES: readonly (readonly [document: string, pipeline: s
   ["{_id:1,u:2}", "[{$group:{_id:'$u',n:{$sum:1}}},{$project:{_id:'$_id',n:1}}]", "{n:1,_id:2}"],
   ["{_id:1,u:2}", "[{$group:{_id:{k:'$u'},n:{$sum:1}}},{$project:{_id:'$_id.k'}}]", "{_id:2}"],
   ["{_id:1,u:2}", "[{$project:{'_id.k':'$u'}}]", "{_id:{k:2}}"],
+  [
+    "{_id:1,s:'2023-02-28'}",
+    "[{$project:{_id:0,r:{$toDate:'$s'}}}]",
+    '{r:{$date:{$numberLong:"1677542400000"}}}',
+  ],
+  [
+    "{_id:1,s:'2024-02-29T23:30-01:00'}",
+    "[{$project:{_id:0,r:{$toDate:'$s'}}}]",
+    '{r:{$date:{$numberLong:"1709253000000"}}}',
+  ],
+  ["{_id:1,s:'2023-02-30'}", "[{$project:{_id:0,r:{$toDate:'$s'}}}]", 241],
+  ["{_id:1,s:'2023-02-29T10:00:00Z'}", "[{$project:{_id:0,r:{$toDate:'$s'}}}]", 241],
+  ["{_id:1,s:'2023-02-30T10:00+02:00'}", "[{$project:{_id:0,r:{$toDate:'$s'}}}]", 241],
+  ["{_id:1,s:'2023-04-31T10:00'}", "[{$project:{_id:0,r:{$toDate:'$s'}}}]", 241],
+  ["{_id:1,s:'2023-01-01T24:00:00Z'}", "[{$project:{_id:0,r:{$toDate:'$s'}}}]", 241],
 ];
 
 /** Expressions on dates: the operator's name and operand without the date, the date, and the result. */
