@@ -4,6 +4,7 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { unitId } from "../../../protocol/version-2/envelope.js";
+import type { ObjectValue } from "../values/object-value.js";
 import { StringDraft } from "../values/string-draft.js";
 import { DenseTable } from "../values/tables/dense-table.js";
 import { ExpiryQueue, STALE_MIN } from "../values/tables/expiry-queue.js";
@@ -102,6 +103,8 @@ class StoredEntry implements KeyEntry {
 export class Keyspace {
   readonly #usage: KeyUsage | null;
   readonly #table = new DenseTable<KeyEntry>((entry) => entry.key);
+  /** Keys of values that may have invalid indexes, so that these are found without a walk over all keys. */
+  readonly #indexedKeys = new Set<ByteString>();
   readonly #expiringKeys = new ExpiringKeys((key, expire) => this.find(key)?.expire === expire);
   /** The number of keys that have an expiry time. It is a field, because each write reads it; only this class sets it. */
   expiring = 0;
@@ -147,6 +150,15 @@ export class Keyspace {
     return this.#table.items;
   }
 
+  /** Yields the keys that have invalid indexes, and the indexes' names. @param at  milliseconds since 1970 */
+  *invalidIndexes(at: number): Generator<readonly [key: ByteString, index: ByteString]> {
+    for (const key of this.#indexedKeys) {
+      const entry = this.find(key);
+      if (entry === undefined || isExpired(entry, at) || typeof entry.value === "string") continue;
+      for (const index of entry.value.invalidIndexes ?? []) yield [key, index];
+    }
+  }
+
   /** Returns a page of a scan, by the entries' indexes. */
   page(request: PageRequest): ScanPage {
     return this.#table.page(request);
@@ -171,13 +183,16 @@ export class Keyspace {
   add(key: ByteString, value: Value, expire: number, writer: ByteString): KeyEntry {
     const entry = new StoredEntry(key, value, writer, this.#usage === null ? 0 : this.#usage.fresh);
     this.#table.push(entry);
+    if (typeof value !== "string") this.#noteIndexes(key, value);
     if (expire !== NO_EXPIRY) this.setExpire(entry, expire);
     return entry;
   }
 
   /** Replaces the value of an existing key; the caller must record its writer. */
   replace(entry: KeyEntry, value: Value, expire: number): void {
+    if (typeof entry.content !== "string") this.#indexedKeys.delete(entry.key);
     entry.value = value;
+    if (typeof value !== "string") this.#noteIndexes(entry.key, value);
     if (entry.expire !== expire) this.setExpire(entry, expire);
   }
 
@@ -193,8 +208,10 @@ export class Keyspace {
   delete(key: ByteString): void {
     const slot = this.#table.find(key);
     if (slot < 0) return;
-    this.#forgetExpire(this.#table.items[slot] as KeyEntry);
+    const entry = this.#table.items[slot] as KeyEntry;
+    this.#forgetExpire(entry);
     this.#table.removeAt(slot);
+    if (typeof entry.content !== "string") this.#indexedKeys.delete(key);
   }
 
   /**
@@ -233,6 +250,10 @@ export class Keyspace {
     const chosen = this.#expiringKeys.sample(chance);
     const entry = chosen === undefined ? undefined : this.find(chosen.key);
     return entry?.expire === chosen?.expire ? entry : undefined;
+  }
+
+  #noteIndexes(key: ByteString, { invalidIndexes }: ObjectValue): void {
+    if (invalidIndexes !== undefined) this.#indexedKeys.add(key);
   }
 
   /** Must be called before an entry's expiry time changes, or the entry is removed. */

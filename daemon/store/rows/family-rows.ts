@@ -302,6 +302,7 @@ export const FAMILY_ROWS = {
       flags: ["write", "denyoom", "movablekeys"],
       keys: RULE,
       isStatement: true,
+      isClaim: true,
       events: RULE,
       since: "",
       summary: "Creates indexes {key, name, unique, sparse, expireAfterSeconds}.",

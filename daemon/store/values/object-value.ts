@@ -45,6 +45,12 @@ export interface ObjectValue {
   /** Number of elements, including those of inner structures such as consumer groups. */
   readonly allElements: number;
 
+  /**
+   * The names of indexes that are not what a client was answered; left out by types whose indexes are always valid.
+   * Operators must know of them: see daemon/cluster/history/invalid-indexes.ts.
+   */
+  readonly invalidIndexes?: readonly ByteString[];
+
   /** Returns a copy that shares nothing mutable with the original. */
   clone(): ObjectValue;
 

@@ -4,81 +4,28 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { choicesOf } from "../../../daemon/cluster/replica/recorded-choices.js";
 import { canonicalState } from "../../../daemon/store/canonical-state.js";
-import type { Database } from "../../../daemon/store/database.js";
 import { BudgetExceeded } from "../../../daemon/store/keyspace/effort-budget.js";
 import type { UndoRecord } from "../../../daemon/store/keyspace/undo.js";
 import type { Entry } from "../../../daemon/timeline/entries/entry.js";
 import { Int32 } from "../../../faces/mongo/store/values/bson.js";
 import { writeBson } from "../../../faces/mongo/store/values/bson-writer.js";
 import { bytesOfText } from "../../../protocol/byte-string.js";
-import { type Choices, unitId } from "../../../protocol/version-2/envelope.js";
+import { unitId } from "../../../protocol/version-2/envelope.js";
 import { textOf } from "../../faces/mongo/store/commands/mdb-under-test.js";
 import { type Operation, RandomOperations } from "../../faces/mongo/store/commands/random-operation.js";
 import { amount } from "../../support/amount.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
-import { AT, entry, idOf, key, pem, ROOT, Subject } from "./support/fold-subject.js";
+import { type Argv, choicesAt, Daemon, insert, mdb, OTHER_ID } from "./support/document-daemon.js";
+import { AT, entry, idOf } from "./support/fold-subject.js";
 
-const DAEMON = 3;
-const STEPS = 10_000_000;
 const seed = seedOfRun();
 
-/** The unit id of a trial run, which the unit's own id differs from. */
-const OTHER_ID = unitId(idOf("trial"), 0);
-
-type Argv = readonly string[];
-
-/** Returns a command on the collection db.c. */
-const mdb = (name: string, ...rest: Argv): Argv => [`MDB.${name}`, "db", "c", ...rest];
-const insert = (...documents: Argv) => mdb("INSERT", "0", ...documents);
 const update = (...statements: Argv) => mdb("UPDATE", "1", ...statements);
 const remove = (...statements: Argv) => mdb("DELETE", "1", ...statements);
 const modify = (spec: string) => mdb("FINDANDMODIFY", spec);
 
-function choicesAt(database: Database, commands: readonly Argv[], at: number): Choices {
-  const unsigned = {
-    db: 0,
-    multi: false,
-    conditions: null,
-    commands,
-  };
-  return choicesOf(unsigned, { at, seq: 0 }, { database, stepsMax: STEPS, unitId: () => OTHER_ID });
-}
-
 const shownChoice = (bytes: string) => (bytes === "" ? "" : textOf({ kind: "bulk", bytes }));
-
-/** A daemon, which signs what its clients send. */
-class Daemon {
-  readonly subject = new Subject();
-
-  constructor(...documents: Argv) {
-    this.subject.merge(entry("daemon", 1, [["CLUSTER", "ADD", pem(DAEMON)]], { key: key(ROOT) }));
-    if (documents.length > 0) this.subject.merge(entry("begun", 2, [insert(...documents)]));
-  }
-
-  get database(): Database {
-    return this.subject.fold.database;
-  }
-
-  /** Signs a command and applies it. @returns the entry and the reply, as text */
-  answer(name: string, at: number, argv: Argv): { readonly signed: Entry; readonly reply: string } {
-    const choices = choicesAt(this.database, [argv], AT + at);
-    const signed = entry(name, at, [argv], { key: key(DAEMON), ...choices });
-    const [answer] = this.subject.merge(signed);
-    assert.equal(answer?.outcome, "applied");
-    return { signed, reply: textOf(answer.reply) };
-  }
-
-  get documents(): string {
-    const argv = mdb("FIND", '{"sort":{"_id":1}}');
-    return textOf(this.database.execute(argv, { at: AT + 1_000_000, db: 0, id: "find", takesSteps: false }));
-  }
-
-  check(): void {
-    assert.deepEqual(...this.subject.states);
-  }
-}
 
 const LATER = 100;
 

@@ -96,6 +96,7 @@ export function byEquality(collection: Collection, query: BsonDocument): Candida
   if (valuesByField.size === 0) return null;
   for (const index of collection.indexes) {
     const fields = [...index.spec.pattern.keys()];
+    if (!index.isComplete) continue;
     if (!fields.every((field) => valuesByField.has(field))) continue;
     const keys = combined(fields.map((field) => valuesByField.get(field) as readonly Bson[]));
     if (keys === null) continue;

@@ -1,7 +1,4 @@
-/**
- * Creates, lists and drops collections, databases and indexes. A database exists while it has collections. An index
- * makes queries for equality faster, and may reject duplicates.
- */
+/** Creates, lists and drops collections and databases, and lists and drops indexes. A database exists while it has collections. */
 
 import { UNCOUNTED_EFFORT } from "../../../../daemon/store/keyspace/effort-budget.js";
 import type { Data } from "../../../../daemon/store/keyspace/mutators.js";
@@ -10,16 +7,12 @@ import type { ByteString } from "../../../../protocol/byte-string.js";
 import { OK, type Reply } from "../../../../protocol/reply.js";
 import { setIndexes } from "../keyspace/collection-mutators.js";
 import { filterOf } from "../queries/bson-filter.js";
-import { documentAt, isJson, specOf, stringAt, truthAt } from "../queries/command-fields.js";
-import { MongoFailure, typeMismatch, workOf } from "../queries/mongo-failure.js";
-import { alternativeTo } from "../queries/mongodb-names.js";
+import { documentAt, isJson, specOf, truthAt } from "../queries/command-fields.js";
+import { MongoFailure, workOf } from "../queries/mongo-failure.js";
 import { type Bson, type BsonDocument, isArray, isDocument } from "../values/bson.js";
-import { integerOf, isNumber } from "../values/bson-numbers.js";
-import { compareBson } from "../values/bson-order.js";
 import { readKnownBson } from "../values/bson-reader.js";
 import { Collection } from "../values/collection.js";
-import { CollectionIndex, ID_INDEX, type IndexSpec, indexBytes } from "../values/collection-index.js";
-import { isArrayIndex } from "../values/index-keys.js";
+import { ID_INDEX, type IndexSpec, indexBytes } from "../values/collection-index.js";
 import {
   checkDatabase,
   collectionAt,
@@ -28,9 +21,9 @@ import {
   type Namespace,
   namespaceOf,
 } from "./collection-names.js";
+import { isSamePattern } from "./index-creation.js";
 import { answered, answeredAll, bytesOf, count } from "./mdb-replies.js";
 import { removeExpired } from "./ttl-indexes.js";
-import { duplicate, keysOf } from "./unique-indexes.js";
 
 /** `MDB.CREATE db collection` */
 export function create(data: Data, argv: readonly ByteString[]): Reply {
@@ -129,124 +122,6 @@ function listed(
     isShort ? new Map([...document].filter(([name]) => short.includes(name))) : document,
   );
   return answeredAll(shown.map(bytesOf), request, UNCOUNTED_EFFORT);
-}
-
-/** Maximum number of indexes of a collection, including the one on _id, as in MongoDB. */
-const INDEXES_MAX = 64;
-/** Maximum number of fields in an index, as in MongoDB. */
-const FIELDS_MAX = 32;
-
-/** `MDB.CREATEINDEXES db collection spec …` */
-export function createIndexes(data: Data, argv: readonly ByteString[]): Reply {
-  const [, database = "", name = "", ...args] = argv;
-  const namespace = namespaceOf(database, name);
-  const entry = collectionAt(data, namespace);
-  const collection = entry?.value ?? new Collection();
-  const specs: IndexSpec[] = [...collection.specs];
-  for (const one of args) {
-    const spec = indexSpec(one);
-    if (!isThere(spec, [ID_INDEX, ...specs])) specs.push(spec);
-  }
-  const [before, after] = [collection.specs.length + 1, specs.length + 1];
-  if (after > INDEXES_MAX) throw new MongoFailure(67, `a collection has at most ${INDEXES_MAX} indexes`);
-  for (const spec of specs.slice(before - 1)) checkDocuments(collection, spec, namespace);
-  if (entry === undefined || after > before)
-    setIndexes(data, entry ?? data.getOrPut(Collection, namespace.key), specs);
-  const reply = new Map<ByteString, Bson>([
-    ["numIndexesBefore", count(before)],
-    ["numIndexesAfter", count(after)],
-    ["createdCollectionAutomatically", entry === undefined],
-  ]);
-  if (after === before) reply.set("note", "all indexes already exist");
-  return answered(reply, args[0] ?? "");
-}
-
-const cannot = (sentence: ByteString) => new MongoFailure(67, sentence);
-
-const INDEX_FIELDS = ["key", "name", "unique", "sparse", "v", "background", "expireAfterSeconds"];
-const SECONDS_MAX = 2_147_483_647n;
-
-/**
- * Returns the number of seconds after the date in the index's field at which a document expires, or undefined if the
- * index does not make documents expire.
- * @throws CommandFailure
- */
-function secondsOf(document: BsonDocument, pattern: BsonDocument): number | undefined {
-  const value = document.get("expireAfterSeconds");
-  if (value === undefined) return undefined;
-  const seconds = isNumber(value) ? integerOf(value) : undefined;
-  if (seconds === undefined || seconds < 0n || seconds > SECONDS_MAX)
-    throw cannot(`TTL index 'expireAfterSeconds' option must be within 0 and ${SECONDS_MAX}, a whole number`);
-  if (pattern.size > 1)
-    throw cannot("TTL indexes are single-field indexes, compound indexes do not support TTL");
-  if (pattern.has("_id")) throw cannot("The field 'expireAfterSeconds' is not valid for an _id index");
-  return Number(seconds);
-}
-
-function indexSpec(argument: ByteString): IndexSpec {
-  const document = specOf(argument, INDEX_FIELDS);
-  const pattern = documentAt(document, "key");
-  if (pattern === undefined) throw typeMismatch("an index needs a key");
-  if (pattern.size === 0 || pattern.size > FIELDS_MAX) throw cannot(`an index has 1 to ${FIELDS_MAX} fields`);
-  for (const [field, direction] of pattern) {
-    const parts = field.split(".");
-    if (parts.includes("")) throw cannot(`Index keys cannot be an empty field: '${field}'`);
-    if (parts.some((part) => part.startsWith("$") || part.startsWith("*") || isArrayIndex(part)))
-      throw cannot(`an index of '${field}' is not supported: paths consist of names only`);
-    if (!isNumber(direction) || compareBson(direction, 0) === 0)
-      throw cannot(
-        `the only kinds of indexes are 1 and -1: '${field}'${alternativeTo(`${direction} indexes`)}`,
-      );
-  }
-  const name = stringAt(document, "name");
-  if (name === "" || name === "*") throw cannot(`an index cannot be named '${name}'`);
-  const seconds = secondsOf(document, pattern);
-  return {
-    name,
-    pattern,
-    isUnique: truthAt(document, "unique"),
-    isSparse: truthAt(document, "sparse"),
-    ...(seconds === undefined ? {} : { expireAfterSeconds: seconds }),
-  };
-}
-
-const isSameKind = (a: IndexSpec, b: IndexSpec) =>
-  a.isUnique === b.isUnique && a.isSparse === b.isSparse && a.expireAfterSeconds === b.expireAfterSeconds;
-const isSamePattern = (a: BsonDocument, b: BsonDocument) => compareBson(a, b) === 0;
-
-/** @throws CommandFailure if another index has the same name or the same fields */
-function isThere(spec: IndexSpec, specs: readonly IndexSpec[]): boolean {
-  for (const other of specs) {
-    const isSameKey = isSamePattern(other.pattern, spec.pattern);
-    const isId = other === ID_INDEX;
-    if (isSameKey && (isId || isSameKind(other, spec))) {
-      if (isId || other.name === spec.name) return true;
-      throw new MongoFailure(85, `Index already exists with a different name: ${other.name}`);
-    }
-    if (other.name === spec.name && isSameKey && other.isSparse === spec.isSparse)
-      throw new MongoFailure(
-        85,
-        `An equivalent index already exists with the same name but different options: ${spec.name}; drop it first`,
-      );
-    if (other.name === spec.name)
-      throw new MongoFailure(86, `An existing index has the same name as the requested index: ${spec.name}`);
-    if (isSameKey && other.isSparse === spec.isSparse)
-      throw new MongoFailure(85, `An equivalent index already exists with other options: ${other.name}`);
-  }
-  return false;
-}
-
-function checkDocuments(collection: Collection, spec: IndexSpec, { text }: Namespace): void {
-  const index = new CollectionIndex(spec);
-  const seen = new Set<ByteString>();
-  for (const bytes of collection.documents())
-    for (const key of keysOf(index, bytes)) {
-      if (spec.isUnique && seen.has(key.text)) {
-        // A document has no key twice, even if it contains a value twice. Therefore another document has the same key.
-        throw duplicate(text, index, key);
-      }
-      if (spec.isUnique) seen.add(key.text);
-    }
 }
 
 /** `MDB.DROPINDEXES db collection spec` */

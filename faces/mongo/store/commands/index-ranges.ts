@@ -50,7 +50,7 @@ export function rangeFor(collection: Collection, query: BsonDocument): IndexRang
   if (bounds.size === 0) return null;
   let best: IndexRange | null = null;
   for (const index of collection.indexes) {
-    const range = rangeOf(index, bounds);
+    const range = index.isComplete ? rangeOf(index, bounds) : null;
     if (range === null) continue;
     if (best === null || weightOf(range) > weightOf(best)) best = range;
   }
@@ -152,7 +152,7 @@ export function rangeInOrder(
   if ((direction !== 1 && direction !== -1) || directions.some((one) => one !== direction)) return null;
   const bounds = boundsOf(query);
   for (const index of collection.indexes) {
-    if (index.spec.isSparse) continue;
+    if (index.spec.isSparse || !index.isComplete) continue;
     const range = rangeOf(index, bounds) ?? { index, equal: 0, from: [], to: [], rank: null };
     const fields = [...index.spec.pattern.keys()].slice(range.equal);
     const isSame = fields.length === order.size && [...order.keys()].every((name, i) => name === fields[i]);

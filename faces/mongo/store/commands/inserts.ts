@@ -13,7 +13,7 @@ import { Collection } from "../values/collection.js";
 import { collectionAt, namespaceOf } from "./collection-names.js";
 import { answered, bytesOf, collectFailures, count } from "./mdb-replies.js";
 import { removeExpired } from "./ttl-indexes.js";
-import { Uniqueness } from "./unique-indexes.js";
+import { addWarnings, Uniqueness } from "./unique-indexes.js";
 
 /** `MDB.INSERT db collection ordered document …` */
 export function insert(data: Data, argv: readonly ByteString[], { at }: Unit): Reply {
@@ -31,6 +31,7 @@ export function insert(data: Data, argv: readonly ByteString[], { at }: Unit): R
   if (added.length > 0) pushDocuments(data, entry ?? data.getOrPut(Collection, namespace.key), added);
   const reply = new Map<ByteString, Bson>([["n", count(added.length)]]);
   if (failures.length > 0) reply.set("writeErrors", failures);
+  addWarnings(reply, entry?.value);
   return answered(reply, documents[0] ?? "");
 }
 

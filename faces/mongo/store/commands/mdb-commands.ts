@@ -14,7 +14,6 @@ import { aggregate, collectionsIn } from "./aggregation-pipeline.js";
 import { deletesOne, updatesOne } from "./claimed-documents.js";
 import {
   create,
-  createIndexes,
   drop,
   dropDatabase,
   dropIndexes,
@@ -25,6 +24,7 @@ import {
 import { collectionKey, databaseBeginning, PREFIX } from "./collection-names.js";
 import { countDocuments, distinct, find } from "./find-and-count.js";
 import { findAndModify } from "./find-and-modify.js";
+import { createIndexes } from "./index-creation.js";
 import { insert } from "./inserts.js";
 import { detailed } from "./mdb-replies.js";
 import { explain, rename, stats } from "./stats-explain-rename.js";
@@ -194,6 +194,7 @@ export const collections = family(MONGO, {
     complexity: "O(N), N: documents of the collection",
     summary: "Creates indexes {key, name, unique, sparse, expireAfterSeconds}.",
     events: eachChangeEvent("mdb.createindexes"),
+    isClaim: true,
     run: detailed(createIndexes),
   },
   "MDB.DROPINDEXES": {

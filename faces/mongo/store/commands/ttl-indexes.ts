@@ -88,6 +88,6 @@ export function expiredBy(
   if (expiries.length === 0) return null;
   return (bytes) =>
     expiries.some(({ index, until }) =>
-      index.keysOf(bytes).some(({ values: [date] }) => date instanceof BsonDate && date.at <= until),
+      index.storedKeysOf(bytes)?.some(({ values: [date] }) => date instanceof BsonDate && date.at <= until),
     );
 }

@@ -47,7 +47,7 @@ import { collectionAt, type Namespace, namespaceOf } from "./collection-names.js
 import { checkedId } from "./inserts.js";
 import { answered, bytesOf, collectFailures, count } from "./mdb-replies.js";
 import { expiredBy, removeExpired } from "./ttl-indexes.js";
-import { Uniqueness } from "./unique-indexes.js";
+import { addWarnings, Uniqueness } from "./unique-indexes.js";
 
 /** The scope of a statement, and the collection that it reads or changes. */
 export interface Target extends Scope {
@@ -127,6 +127,7 @@ export function update(data: Data, argv: readonly ByteString[], unit: Unit): Rep
   ]);
   if (upserted.length > 0) reply.set("upserted", upserted);
   if (failures.length > 0) reply.set("writeErrors", failures);
+  addWarnings(reply, collectionAt(data, target.namespace)?.value);
   return answered(reply, argv[4] ?? "");
 }
 
@@ -412,7 +413,7 @@ export function changedBy(
   const documents = changes.map(({ bytes }) => bytes);
   work.effort.work(INDEX_STEPS * entry.value.specs.length * changes.length);
   const uniqueness = new Uniqueness(target, entry.value, new Set(numbers));
-  for (const bytes of documents) uniqueness.take(bytes);
+  for (const { number, bytes } of changes) uniqueness.take(bytes, number);
   if (last !== undefined) see(last);
   if (!target.omitsChanges) setDocuments(data, entry, { numbers, documents });
   return { modified: changes.length };

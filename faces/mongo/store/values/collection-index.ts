@@ -8,7 +8,15 @@ import type { ByteString } from "../../../../protocol/byte-string.js";
 import { type Bson, type BsonDocument, Int32, isDocument } from "./bson.js";
 import { readKnownBson } from "./bson-reader.js";
 import { writeBson } from "./bson-writer.js";
-import { type FieldPath, type IndexKey, indexKeys, OrderedKeys, pathOf } from "./index-keys.js";
+import {
+  type FieldPath,
+  type IndexKey,
+  indexKeys,
+  OrderedKeys,
+  ParallelArrays,
+  pathOf,
+  TooManyKeys,
+} from "./index-keys.js";
 
 /** The definition of an index, as the client requested it. */
 export interface IndexSpec {
@@ -22,6 +30,12 @@ export interface IndexSpec {
    * documents do not expire.
    */
   readonly expireAfterSeconds?: number;
+  /**
+   * Why the index is not what a client was answered, for example because documents with equal values were inserted on
+   * another daemon before it. If it is left out, the index is valid. A unique index that is invalid still rejects further
+   * documents with equal values.
+   */
+  readonly invalid?: ByteString;
 }
 
 export const ID_INDEX: IndexSpec = {
@@ -32,7 +46,8 @@ export const ID_INDEX: IndexSpec = {
 };
 
 /** Returns the BSON form of a definition, in which it is stored and listed. */
-export function indexBytes({ name, pattern, isUnique, isSparse, expireAfterSeconds }: IndexSpec): ByteString {
+export function indexBytes(spec: IndexSpec): ByteString {
+  const { name, pattern, isUnique, isSparse, expireAfterSeconds, invalid } = spec;
   const document: [ByteString, Bson][] = [
     ["v", new Int32(2)],
     ["key", pattern],
@@ -41,6 +56,7 @@ export function indexBytes({ name, pattern, isUnique, isSparse, expireAfterSecon
   if (isUnique && name !== ID_INDEX.name) document.push(["unique", true]);
   if (isSparse) document.push(["sparse", true]);
   if (expireAfterSeconds !== undefined) document.push(["expireAfterSeconds", new Int32(expireAfterSeconds)]);
+  if (invalid !== undefined) document.push(["invalid", invalid]);
   return writeBson(new Map(document));
 }
 
@@ -49,9 +65,10 @@ export function indexOfBytes(bytes: ByteString): IndexSpec | undefined {
   const document = readKnownBson(bytes);
   const [name, pattern] = [document.get("name"), document.get("key")];
   if (typeof name !== "string" || !isDocument(pattern) || pattern.size === 0) return undefined;
-  const seconds = document.get("expireAfterSeconds");
+  const [seconds, invalid] = [document.get("expireAfterSeconds"), document.get("invalid")];
   return {
     ...(seconds instanceof Int32 ? { expireAfterSeconds: seconds.value } : {}),
+    ...(typeof invalid === "string" ? { invalid } : {}),
     name,
     pattern,
     isUnique: document.get("unique") === true,
@@ -68,6 +85,7 @@ export const ORDERED_ITEMS = 128;
 /** Numbers of documents, ascending; a single one is stored without an array. */
 type Bucket = number | number[];
 const NONE: readonly number[] = [];
+const NO_KEYS: readonly IndexKey[] = [];
 
 export class CollectionIndex {
   readonly spec: IndexSpec;
@@ -84,6 +102,8 @@ export class CollectionIndex {
   #orderedTo = -1;
   /** Number of documents that have several keys. */
   #multikeys = 0;
+  /** Number of documents that the index, which is invalid, cannot contain. */
+  #omitted = 0;
 
   constructor(spec: IndexSpec) {
     this.spec = spec;
@@ -96,8 +116,21 @@ export class CollectionIndex {
     return indexKeys(readKnownBson(bytes, this.#roots), this.paths, this.spec.isSparse);
   }
 
+  /** Returns the keys of a document of the collection, or null if the index, which is invalid, cannot contain it. */
+  storedKeysOf(bytes: ByteString): readonly IndexKey[] | null {
+    if (this.spec.invalid === undefined) return this.keysOf(bytes);
+    try {
+      return this.keysOf(bytes);
+    } catch (fault) {
+      if (fault instanceof ParallelArrays || fault instanceof TooManyKeys) return null;
+      throw fault;
+    }
+  }
+
   add(number: number, bytes: ByteString): void {
-    this.#addKeys(number, this.keysOf(bytes));
+    const keys = this.storedKeysOf(bytes);
+    if (keys === null) this.#omitted++;
+    else this.#addKeys(number, keys);
   }
 
   #addKeys(number: number, keys: readonly IndexKey[]): void {
@@ -114,7 +147,12 @@ export class CollectionIndex {
 
   /** Replaces the contents of a document. */
   replace(number: number, old: ByteString, bytes: ByteString): void {
-    const [before, after] = [this.keysOf(old), this.keysOf(bytes)];
+    const [before, after] = [this.storedKeysOf(old), this.storedKeysOf(bytes)];
+    if (before === null || after === null) {
+      this.remove(number, old);
+      this.add(number, bytes);
+      return;
+    }
     // Most updates change no indexed field, and adding a number to a long list of documents takes long.
     if (before.length === after.length && before.every(({ text }, i) => text === after[i]?.text)) return;
     this.#removeKeys(number, before);
@@ -122,7 +160,9 @@ export class CollectionIndex {
   }
 
   remove(number: number, bytes: ByteString): void {
-    this.#removeKeys(number, this.keysOf(bytes));
+    const keys = this.storedKeysOf(bytes);
+    if (keys === null) this.#omitted--;
+    else this.#removeKeys(number, keys);
   }
 
   #removeKeys(number: number, keys: readonly IndexKey[]): void {
@@ -139,6 +179,11 @@ export class CollectionIndex {
   /** Whether a document has several keys because it contains an array. */
   get isMultikey(): boolean {
     return this.#multikeys > 0;
+  }
+
+  /** Whether the index contains all documents, so that queries may use it. */
+  get isComplete(): boolean {
+    return this.#omitted === 0;
   }
 
   get isOrdered(): boolean {
@@ -164,7 +209,7 @@ export class CollectionIndex {
     let keys = 0;
     for (const [number, bytes] of documents) {
       if (keys >= ORDERED_ITEMS) return;
-      const some = this.keysOf(bytes);
+      const some = this.storedKeysOf(bytes) ?? NO_KEYS;
       for (const { values } of some) this.#ordered.add(values, number);
       keys += Math.max(1, some.length);
       this.#orderedTo = number;

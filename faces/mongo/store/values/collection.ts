@@ -133,6 +133,10 @@ export class Collection implements ObjectValue {
     this.#indexes.clear();
   }
 
+  get invalidIndexes(): readonly ByteString[] {
+    return this.#specs.flatMap(({ name, invalid }) => (invalid === undefined ? [] : [name]));
+  }
+
   /** All indexes; builds those that do not exist yet. */
   get indexes(): readonly CollectionIndex[] {
     return [ID_INDEX, ...this.#specs].map((spec) => this.#index(spec));

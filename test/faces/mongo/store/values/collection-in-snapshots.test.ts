@@ -34,7 +34,8 @@ function read(frames: readonly Buffer[], size: number): Collection {
 test("a collection is read as it was written, with its indexes", () => {
   const collection = new Collection();
   const pattern = new Map([["a", 1]]);
-  collection.specs = [{ name: "a_1", pattern, isUnique: true, isSparse: false }];
+  const spec = { name: "a_1", pattern, isUnique: true, isSparse: false };
+  collection.specs = [spec, { ...spec, name: "invalid", invalid: "documents had equal values" }];
   for (let i = 0; i < 100; i++)
     collection.push(
       writeBson(
