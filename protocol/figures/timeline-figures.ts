@@ -144,6 +144,15 @@ export const DIFFERENCE_FIGURES = {
   members: { kind: "bytes-list", help: "the ids of the members that have another value" },
 } as const satisfies FigureTable;
 
+/** An index that is not what a client was answered, because of a write on another daemon. */
+export const INVALID_INDEX_FIGURES = {
+  db: { kind: "number", help: "the database" },
+  key: { kind: "bytes", help: "the key of the collection" },
+  index: { kind: "bytes", help: "the name of the index" },
+} as const satisfies FigureTable;
+
+export type InvalidIndexReport = Figures<typeof INVALID_INDEX_FIGURES>;
+
 /** The figures of the mirror, the Redis that follows the fold. Counts are since the start. */
 export const MIRROR_FIGURES = {
   redis: { kind: "text", help: "its address, without a password" },
@@ -491,6 +500,16 @@ export const TIMELINE_FIGURES = {
       name: "dbsyncd_state_differs",
       type: "gauge",
       help: "Keys whose values differ on a member, although both have the same envelopes; 0 unless something is wrong.",
+    },
+  },
+  invalidIndexes: {
+    kind: "list",
+    of: INVALID_INDEX_FIGURES,
+    help: "the indexes of MongoDB collections that were acknowledged, but are invalid because of writes on another daemon; at most 100",
+    metric: {
+      name: "dbsyncd_invalid_indexes",
+      type: "gauge",
+      help: "Acknowledged indexes of MongoDB collections that are invalid because of writes on another daemon; at most 100 are counted.",
     },
   },
   contradicting: {

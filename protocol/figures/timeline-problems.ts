@@ -345,8 +345,28 @@ const OF_MEMBER = {
   },
 } as const satisfies Rules<MemberCase>;
 
+/** The problem of indexes that clients were answered, and that other daemons' writes have made impossible. */
+const INVALID_INDEX: Rule<Pick<TimelineReport, "invalidIndexes">> = {
+  // Only the first index is named, because the remedy is the same for all.
+  when: ({ invalidIndexes }) => {
+    const [first] = invalidIndexes;
+    if (first === undefined) return false;
+    const more = invalidIndexes.length === 1 ? "" : ` (and ${invalidIndexes.length - 1} more)`;
+    return [[first.index, shortened(first.key), first.db, more]];
+  },
+  says: "the index … of key … in database … was acknowledged, but is invalid, because another daemon had accepted writes that it does not permit…",
+  fix: "listIndexes there shows the reason in its field invalid: remove the cause (for example documents with equal values), and create the index again",
+  severity: "problem",
+  alarm: "DbsyncIndexInvalid",
+};
+
+/** Returns the problem of a daemon's invalid indexes, or null if there are none. */
+export const invalidIndexProblem = (report: Pick<TimelineReport, "invalidIndexes">): Problem | null =>
+  problemsOf(INVALID_INDEX, report)[0] ?? null;
+
 /** The problems of a daemon's data, and of its mirror. */
 const OF_DATA = {
+  invalidIndex: INVALID_INDEX,
   ownStateDiffers: {
     when: (timeline) => difference(timeline, "own")?.map(({ differs }) => [differs]) ?? false,
     says: "its state differs from that of most members, …",
@@ -517,11 +537,13 @@ function difference(
   const found = first.verdict === "own" || first.verdict === "member" ? first.verdict : "unclear";
   if (found !== verdict) return null;
   const { db, key, members: ids } = first;
-  const name = `${key.slice(0, KEY_CHARS)}${key.length > KEY_CHARS ? "…" : ""}`;
+  const name = shortened(key);
   const more = differing.length === 1 ? "" : ` and ${differing.length - 1} more`;
   const where = ids.map((id) => addressOf(id, members)).join(", ");
   return [{ where, differs: `although both have the same commands: key ${name} in database ${db}${more}` }];
 }
+
+const shortened = (key: string): string => `${key.slice(0, KEY_CHARS)}${key.length > KEY_CHARS ? "…" : ""}`;
 
 const addressOf = (id: string, members: readonly MemberReport[]): string =>
   members.find((one) => one.id === id)?.address || id.slice(0, ID_DIGITS);
@@ -621,6 +643,7 @@ export function publicProblems(report: TimelineReport, now: number): Problem[] {
   const hidden = {
     ...report,
     differing: report.differing.map((difference) => ({ ...difference, key: HIDDEN_KEY })),
+    invalidIndexes: report.invalidIndexes.map((invalid) => ({ ...invalid, index: "…", key: HIDDEN_KEY })),
   };
   const { problems, remarks, progress } = diagnose(withConclusions(hidden), { others: [], now });
   const { authorize } = report;

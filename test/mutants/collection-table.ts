@@ -12,6 +12,8 @@ const WRITES = "test/faces/mongo/store/commands/mdb-commands.test.js";
 const KEYS = "test/faces/mongo/store/commands/collection-keys.test.js";
 const CLAIMS = "test/daemon/timeline/document-claims.test.js";
 const FACTS = "test/faces/mongo/store/commands/stated-facts.test.js";
+const INVALID = "test/daemon/timeline/invalid-indexes.test.js";
+const REPORTED = "test/daemon/cluster/history/invalid-indexes.test.js";
 const BSON = "test/faces/mongo/store/values/bson.test.js";
 
 export const collectionMutants: readonly Mutant[] = [
@@ -231,6 +233,99 @@ export const collectionMutants: readonly Mutant[] = [
     find: "readings?.every((one) => one.collection !== collection || one.isCurrent) ?? true",
     replace: "true",
     test: ORDERING,
+  },
+  {
+    name: "collections: an acknowledged index disappears if documents have equal values",
+    file: "faces/mongo/store/commands/index-creation.js",
+    find: "this.#areAnswered = recorded !== undefined;",
+    replace: "this.#areAnswered = false;",
+    test: INVALID,
+  },
+  {
+    name: "collections: a daemon does not record that it has created an index",
+    file: "faces/mongo/store/commands/index-creation.js",
+    find: 'claim.take(CREATED, "chosen");',
+    replace: ";",
+    test: INVALID,
+  },
+  {
+    name: "collections: an acknowledged index is valid although documents have equal values",
+    file: "faces/mongo/store/commands/index-creation.js",
+    find: "fault === null ? spec : { ...spec, invalid: fault.reason }",
+    replace: "spec",
+    test: INVALID,
+  },
+  {
+    name: "collections: an index in the place of an acknowledged one is valid",
+    file: "faces/mongo/store/commands/index-creation.js",
+    find: "if (isSameKind(spec, other) && isSamePattern(spec.pattern, other.pattern))",
+    replace: "if (true)",
+    test: INVALID,
+  },
+  {
+    name: "collections: an invalid index is not checked when it is created again",
+    file: "faces/mongo/store/commands/index-creation.js",
+    find: "else if (other.invalid !== undefined)",
+    replace: "else if (false)",
+    test: INVALID,
+  },
+  {
+    name: "collections: a document with a value that is there twice cannot be changed",
+    file: "faces/mongo/store/commands/unique-indexes.js",
+    find: "held?.has(text) !== true &&",
+    replace: "",
+    test: INVALID,
+  },
+  {
+    name: "collections: an invalid index accepts further equal values",
+    file: "faces/mongo/store/commands/unique-indexes.js",
+    find: "if (index.spec.invalid === undefined || replaced === undefined)",
+    replace:
+      "if (index.spec.invalid !== undefined) return { index, keys: [], held: null };\n        if (true)",
+    test: INVALID,
+  },
+  {
+    name: "collections: queries use an index that does not contain all documents",
+    file: "faces/mongo/store/values/collection-index.js",
+    find: "return this.#omitted === 0;",
+    replace: "return true;",
+    test: INVALID,
+  },
+  {
+    name: "collections: a write does not report an invalid index",
+    file: "faces/mongo/store/commands/unique-indexes.js",
+    find: "if (invalid.length > 0)",
+    replace: "if (false)",
+    test: INVALID,
+  },
+  {
+    name: "collections: a snapshot makes invalid indexes valid",
+    file: "faces/mongo/store/values/collection-index.js",
+    find: '...(typeof invalid === "string" ? { invalid } : {}),',
+    replace: "",
+    test: "test/faces/mongo/store/values/collection-in-snapshots.test.js",
+  },
+  {
+    name: "collections: a removed collection is reported as having an invalid index",
+    file: "daemon/store/keyspace/keyspace.js",
+    find: "if (entry === undefined || isExpired(entry, at) || typeof entry.value",
+    replace:
+      'if (entry === undefined) yield [key, "gone"];\n            if (entry === undefined || typeof entry.value',
+    test: REPORTED,
+  },
+  {
+    name: "collections: a renamed collection is not reported",
+    file: "daemon/store/keyspace/keyspace.js",
+    find: 'this.#table.push(entry);\n        if (typeof value !== "string")',
+    replace: "this.#table.push(entry);\n        if (false)",
+    test: REPORTED,
+  },
+  {
+    name: "collections: the public problems name the key of an invalid index",
+    file: "protocol/figures/timeline-problems.js",
+    find: 'invalidIndexes: report.invalidIndexes.map((invalid) => ({ ...invalid, index: "…", key: HIDDEN_KEY })),',
+    replace: "",
+    test: "test/daemon/cluster/peers/about.test.js",
   },
   {
     name: "collections: a dropped index shows expired documents again",

@@ -113,6 +113,7 @@ const SEEN: Readonly<Record<keyof typeof RULES, Texts>> = {
   memberSkewed: ofMember({ skew: 3_000 }),
   memberRefused: ofMember({ refusals: 1 }),
   inFlight: ofMember({ lag: 20_000 }),
+  invalidIndex: textsOf({ invalidIndexes: [{ db: 0, key: "mongo:shop.users", index: "email_1" }] }),
   ownStateDiffers: state("own"),
   memberStateDiffers: state("member"),
   statesDiffer: state("unclear"),

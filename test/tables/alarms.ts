@@ -158,6 +158,13 @@ const ALARM_ROWS: Readonly<Record<string, AlarmRow>> = {
     summary: "{{ $labels.instance }} and a member have the same commands but different data",
     page: "Restart the daemon that `dbsync status` names; it rebuilds its state from its folder: [different states](#different-states)",
   },
+  DbsyncIndexInvalid: {
+    expr: "dbsyncd_invalid_indexes > 0",
+    lasting: null,
+    severity: "warning",
+    summary: "{{ $labels.instance }} has an index that a MongoDB client was answered, but that is invalid",
+    page: "`dbsync status` names the index, and `listIndexes` states the reason. Remove the cause, for example documents with equal values, and [create the index again](mongo-collections.md#invalid-indexes)",
+  },
   DbsyncVotesContradict: {
     expr: "dbsyncd_decision_contradicting_members > 0",
     lasting: null,

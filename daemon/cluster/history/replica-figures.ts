@@ -8,6 +8,7 @@ import type { MemberStatus, MessageFigures } from "../peers/shared/cluster-state
 import type { Recorder } from "../replica/recorder.js";
 import type { NodeState } from "../replica/replica-context.js";
 import type { FoldMirror } from "./fold-mirror.js";
+import { invalidIndexesOf } from "./invalid-indexes.js";
 
 /** The figures of TIMELINE STATUS, and the figures that only the metrics contain. */
 export interface ReplicaFigures extends TimelineReport {
@@ -80,6 +81,7 @@ export function figuresOf(sources: FigureSources): ReplicaFigures {
     takingTotal: progress?.total ?? 0,
     order: peering.order,
     differing: peering.states.differences.all.map((each) => ({ ...each, members: each.members.map(hexOf) })),
+    invalidIndexes: invalidIndexesOf(timeline.database, node.environment.clock()),
     compared: peering.states.comparedAt,
     contradicting: [...peering.decisions.contradicting].map(hexOf),
     missingPromises: peering.decisions.missingPromises.map(hexOf),

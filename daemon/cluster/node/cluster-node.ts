@@ -31,6 +31,7 @@ import type { TimelineLogger } from "../../timeline/entries/timeline-logger.js";
 import type { SnapshotParts } from "../../timeline/snapshots/snapshot-schedule.js";
 import { Timeline } from "../../timeline/timeline.js";
 import { StateMark } from "../history/catching-up-mark.js";
+import { InvalidIndexLog, invalidIndexesOf } from "../history/invalid-indexes.js";
 import { TimelineCommands } from "../history/timeline-commands.js";
 import { boundLists, type MemberLists, refusalOfMember } from "../members/member-lists.js";
 import { adoptSocket, openTransport } from "../peers/connections/transport.js";
@@ -51,7 +52,7 @@ import { RecordedWrites } from "./recorded-writes.js";
 const TICK_MS = 25;
 /** The timeline ticks with every fourth tick of the peers. Without peers, there are only these ticks. */
 const TIMELINE_TICKS = 4;
-/** The free space of the disk is read every two seconds. */
+/** The free space of the disk is read, and invalid indexes are searched, every two seconds. */
 const DISK_TICKS = 80;
 
 /**
@@ -92,6 +93,7 @@ export class ClusterNode extends RecordedWrites implements NodeState {
   readonly isFinal = false;
   readonly mirrored = this;
   readonly #stateMark: StateMark;
+  readonly #invalidIndexLog: InvalidIndexLog;
   /** Whether this start created the data folder. */
   readonly #isNew: boolean;
   readonly snapshots: SnapshotParts;
@@ -138,6 +140,7 @@ export class ClusterNode extends RecordedWrites implements NodeState {
       environment,
     });
     this.#stateMark = new StateMark(this, this.recording);
+    this.#invalidIndexLog = new InvalidIndexLog(log);
   }
 
   async start(): Promise<void> {
@@ -212,7 +215,9 @@ export class ClusterNode extends RecordedWrites implements NodeState {
     this.backend.tick();
     this.#stateMark.tick();
     this.recording.logStandstill();
-    if (this.#ticks % DISK_TICKS === 0) this.watchDisk();
+    if (this.#ticks % DISK_TICKS !== 0) return;
+    this.watchDisk();
+    this.#invalidIndexLog.check(invalidIndexesOf(this.timeline.database, this.environment.clock()));
   }
 
   #makeTimeline(): Timeline {

@@ -11,7 +11,7 @@ import { loadSigners } from "../../../../daemon/engine/trust/load-signers.js";
 import { DiskSpace } from "../../../../daemon/net/process/disk.js";
 import { CommandFailure } from "../../../../daemon/store/arguments/command-errors.js";
 import { commandTable } from "../../../../daemon/store/command-table.js";
-import { DATABASES_DEFAULT } from "../../../../daemon/store/database.js";
+import { DATABASES_DEFAULT, Database } from "../../../../daemon/store/database.js";
 import type { Semantics } from "../../../../daemon/store/semantics.js";
 import { DigestIndex } from "../../../../daemon/timeline/compare/digest-index.js";
 import {
@@ -160,6 +160,7 @@ export class PastScene {
         waiting: { hasOnlyFuture: true },
         standstill: null,
         prunedTo: 3,
+        database: new Database(),
         holds: ({ at }: OrderKey) => at === 5,
         ring: this.signers.makeRing(),
       },

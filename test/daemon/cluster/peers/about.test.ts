@@ -65,13 +65,18 @@ test("public problems contain no name of a key and no id, but the complete comma
     durable: true,
     authorize: own,
     differing: [{ db: 0, key: "secret-name", verdict: "own", members: [id] }],
+    invalidIndexes: [{ db: 0, key: "secret-collection", index: "secret_1" }],
     revoked: id,
     members: [],
   };
   const problems = publicProblems(report, 1_790_000_000_000);
   const text = JSON.stringify(problems);
-  assert.ok(problems.length >= 3, text);
+  assert.ok(problems.length >= 4, text);
   assert.ok(problems.some(({ fix }) => fix === `as administrator: dbsync send -k root-private.pem ${own}`));
   assert.doesNotMatch(text, /secret|0123456789ab/);
   assert.match(text, /its state differs from that of most members/);
+  assert.match(
+    text,
+    /the index … of key \(dbsync doctor names it\) in database 0 was acknowledged, but is invalid/,
+  );
 });

@@ -116,6 +116,16 @@ const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
     /key a{64}… in database 0 and 1 more; restart both/,
   ],
   [
+    "an index that another daemon's writes do not permit",
+    { invalidIndexes: [{ db: 1, key: "mongo:shop.users", index: "email_1" }] },
+    /the index email_1 of key mongo:shop\.users in database 1 was .* invalid, .* does not permit; listIndexes there/,
+  ],
+  [
+    "several such indexes",
+    { invalidIndexes: ["a_1", "b_1", "c_1"].map((index) => ({ db: 0, key: "mongo:d.c", index })) },
+    /the index a_1 of .* does not permit \(and 2 more\); listIndexes there/,
+  ],
+  [
     "a number of dead letters",
     { strays: 4, deadLetters: 2, durable: true },
     /stores 2 dead letters: .*; run dbsync dead-letters list there/,
