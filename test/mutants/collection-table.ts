@@ -109,6 +109,20 @@ export const collectionMutants: readonly Mutant[] = [
     test: FACTS,
   },
   {
+    name: "collections: paths to the fields of references are refused",
+    file: "faces/mongo/store/queries/document-paths.js",
+    find: 'name.startsWith("$") && !REFERENCE_FIELDS.includes(name)',
+    replace: 'name.startsWith("$")',
+    test: FACTS,
+  },
+  {
+    name: "collections: Extended JSON reads a text that is no number as a double",
+    file: "faces/mongo/store/values/extended-json.js",
+    find: "|| !DOUBLE.test(value)",
+    replace: "",
+    test: BSON,
+  },
+  {
     name: "collections: a projection that computes _id includes it once more",
     file: "faces/mongo/store/queries/projection.js",
     find: 'if (!fields.has("_id") && isIncluding === (id !== false))',

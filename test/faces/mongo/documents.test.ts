@@ -6,6 +6,7 @@ import {
   BSON,
   type ClientSession,
   type Collection,
+  DBRef,
   type Db,
   Decimal128,
   type Document,
@@ -73,6 +74,36 @@ test("documents are sorted, skipped, limited and projected", () =>
     assert.equal(await items.countDocuments({ odd: true }), 25);
     assert.equal(await items.estimatedDocumentCount(), 50);
     assert.deepEqual((await items.distinct("odd")).sort(), [false, true]);
+  }));
+
+test("projections compute _id, references are compared, and days must exist", () =>
+  withCollection(async (items) => {
+    const [one, two] = [new DBRef("users", 1 as never), new DBRef("users", 2 as never)];
+    await items.insertMany([
+      { _id: 1 as never, u: "a", r: one, s: "2023-02-28" },
+      { _id: 2 as never, u: "a", r: two, s: "2023-02-30" },
+    ]);
+    const group = { $group: { _id: "$u", n: { $sum: 1 } } };
+    const forms: readonly [pipeline: Document[], result: Document[]][] = [
+      [[{ $project: { _id: "$u" } }], [{ _id: "a" }, { _id: "a" }]],
+      [[group, { $project: { _id: "$_id", n: 1 } }], [{ _id: "a", n: 2 }]],
+      [[group, { $project: { n: 1, _id: { $concat: ["$_id", "!"] } } }], [{ _id: "a!", n: 2 }]],
+      [[{ $match: { r: { $in: [one] } } }, { $project: { _id: "$r.$id" } }], [{ _id: 1 }]],
+    ];
+    for (const [pipeline, result] of forms)
+      assert.deepEqual(await items.aggregate(pipeline).toArray(), result, JSON.stringify(pipeline));
+    assert.deepEqual(await items.find({}, { projection: { _id: "$s" }, limit: 1 }).toArray(), [
+      { _id: "2023-02-28" },
+    ]);
+    assert.deepEqual(await items.distinct("_id", { r: { $in: [one, two] } }), [1, 2]);
+    assert.deepEqual(await items.distinct("_id", { r: { $nin: [one] } }), [2]);
+    assert.equal(await items.createIndex({ "r.$id": 1 }), "r.$id_1");
+    assert.deepEqual(await items.distinct("_id", { "r.$id": 2 }), [2]);
+
+    const dateOf = (id: number) =>
+      items.aggregate([{ $match: { _id: id } }, { $project: { _id: 0, d: { $toDate: "$s" } } }]).toArray();
+    assert.deepEqual(await dateOf(1), [{ d: new Date("2023-02-28") }]);
+    await assert.rejects(dateOf(2), { code: 241, message: /Error parsing date string '2023-02-30'/ });
   }));
 
 test("documents without _id receive an ObjectId from the server as their first field", () =>

@@ -10,6 +10,7 @@ import type { ByteString } from "../../../../protocol/byte-string.js";
 import type { Reply } from "../../../../protocol/reply.js";
 import { setIndexes } from "../keyspace/collection-mutators.js";
 import { documentAt, specOf, stringAt, truthAt } from "../queries/command-fields.js";
+import { isRefusedName } from "../queries/document-paths.js";
 import { MongoFailure, typeMismatch } from "../queries/mongo-failure.js";
 import { alternativeTo } from "../queries/mongodb-names.js";
 import type { Bson, BsonDocument } from "../values/bson.js";
@@ -149,7 +150,9 @@ function indexSpec(argument: ByteString): IndexSpec {
   for (const [field, direction] of pattern) {
     const parts = field.split(".");
     if (parts.includes("")) throw cannot(`Index keys cannot be an empty field: '${field}'`);
-    if (parts.some((part) => part.startsWith("$") || part.startsWith("*") || isArrayIndex(part)))
+    const isRefused = (part: ByteString, i: number) =>
+      isRefusedName(part) || (i === 0 && part.startsWith("$")) || part.startsWith("*") || isArrayIndex(part);
+    if (parts.some(isRefused))
       throw cannot(`an index of '${field}' is not supported: paths consist of names only`);
     if (!isNumber(direction) || compareBson(direction, 0) === 0)
       throw cannot(

@@ -19,6 +19,13 @@ export function checkedPath(path: FieldPath): FieldPath {
 /** @throws CommandFailure if the path is longer than the maximum */
 export const pathTo = (name: ByteString): FieldPath => checkedPath(pathOf(name));
 
+/** The names of the fields of a reference to another document (DBRef). */
+export const REFERENCE_FIELDS: readonly ByteString[] = ["$ref", "$id", "$db"];
+
+/** Whether no field in a path can have this name. */
+export const isRefusedName = (name: ByteString): boolean =>
+  name.startsWith("$") && !REFERENCE_FIELDS.includes(name);
+
 /** A test of a value, which is undefined if there is no value at the end of the path. */
 export type ValueTest = (value: Bson | undefined) => boolean;
 

@@ -5,7 +5,7 @@
 
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { type Bson, BsonDate, type BsonDocument, isArray, isDocument } from "../values/bson.js";
-import { checkedPath } from "./document-paths.js";
+import { checkedPath, isRefusedName } from "./document-paths.js";
 import { composed, type Expression, valueIn, valuesIn, withinSlice } from "./long-evaluation.js";
 import { badValue, failedToParse, MongoFailure, produce, spend, type Work } from "./mongo-failure.js";
 import { unknownName } from "./mongodb-names.js";
@@ -151,7 +151,7 @@ function pathOf(text: ByteString, { at, variables, work }: Scope): Expression {
 function checked(parts: readonly ByteString[], text: ByteString): readonly ByteString[] {
   for (const part of checkedPath(parts)) {
     if (part === "") throw new MongoFailure(15998, `'${text}' is not a path to a field: a name is empty`);
-    if (part.startsWith("$")) throw new MongoFailure(16410, `'${text}': a name may not start with $`);
+    if (isRefusedName(part)) throw new MongoFailure(16410, `'${text}': a name may not start with $`);
   }
   return parts;
 }

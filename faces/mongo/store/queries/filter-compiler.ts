@@ -5,7 +5,7 @@
 import { type Bson, type BsonDocument, isArray, isDocument, Regex } from "../values/bson.js";
 import type { FieldPath } from "../values/index-keys.js";
 import { isTrue } from "./command-fields.js";
-import { isAny, type Leaf, pathTo, type ValueTest } from "./document-paths.js";
+import { isAny, type Leaf, pathTo, REFERENCE_FIELDS, type ValueTest } from "./document-paths.js";
 import { expressionOf, type Scope } from "./expressions.js";
 import { badValue, ELEMENTS_PER_UNIT, spend, type Work } from "./mongo-failure.js";
 import { unknownName } from "./mongodb-names.js";
@@ -84,8 +84,6 @@ interface OperatorCall {
 
 /** Maximum number of fields and operators in one filter. An empty filter in $and, $or or $nor counts as one. */
 const CONDITIONS_MAX = 10_000;
-/** The names of a reference to another document (DBRef). */
-const REFERENCE = ["$ref", "$id", "$db"];
 const COMBINATIONS: readonly string[] = ["$and", "$or", "$nor"];
 
 /**
@@ -93,7 +91,7 @@ const COMBINATIONS: readonly string[] = ["$and", "$or", "$nor"];
  * fields of a reference to another document.
  */
 export function isFieldOperators(value: Bson): value is BsonDocument {
-  if (!isOperators(value) || REFERENCE.some((name) => value.has(name))) return false;
+  if (!isOperators(value) || REFERENCE_FIELDS.some((name) => value.has(name))) return false;
   return !COMBINATIONS.includes([...value.keys()][0] ?? "");
 }
 
@@ -132,7 +130,7 @@ export class FilterCompiler {
       this.#count();
       const part = !name.startsWith("$")
         ? this.#field(name, operand)
-        : REFERENCE.includes(name)
+        : REFERENCE_FIELDS.includes(name)
           ? this.#equal(name, operand)
           : this.#clause(name, operand);
       if (part !== null) parts.push(part);

@@ -8,7 +8,7 @@ import { isNumber } from "../values/bson-numbers.js";
 import type { FieldPath } from "../values/index-keys.js";
 import { filterOf } from "./bson-filter.js";
 import { integerIn, isTrue } from "./command-fields.js";
-import { checkedPath, pathTo } from "./document-paths.js";
+import { checkedPath, isRefusedName, pathTo } from "./document-paths.js";
 import { expressionOf, type Scope } from "./expressions.js";
 import type { Expression } from "./long-evaluation.js";
 import { badValue, MongoFailure, notImplemented, type Work } from "./mongo-failure.js";
@@ -75,7 +75,7 @@ function read(
 ): void {
   const name = checkedPath(path).join(".");
   if (path.includes("")) throw badValue(`a projection's field '${name}' has no name`);
-  if (path.some((part) => part.startsWith("$")))
+  if (path.some(isRefusedName))
     throw notImplemented(
       `a projection of '${name}' is not supported: use $elemMatch or $slice in the projection`,
     );
@@ -265,7 +265,7 @@ function pathOf(name: ByteString): FieldPath {
   const path = pathTo(name);
   for (const part of path) {
     if (part === "") throw new MongoFailure(40353, `FieldPath must not have an empty part: '${name}'`);
-    if (part.startsWith("$")) throw new MongoFailure(16410, `Field names may not start with '$': '${name}'`);
+    if (isRefusedName(part)) throw new MongoFailure(16410, `Field names may not start with '$': '${name}'`);
   }
   return path;
 }
