@@ -82,6 +82,10 @@ function numberOf(text: string): Bson {
   return BigInt.asIntN(64, integer) === integer ? integer : Number(text);
 }
 
+// The functions of JavaScript also convert texts that are not in these forms.
+const DOUBLE = /^(?:[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|-?Infinity|NaN)$/;
+const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
+
 type Reader = (value: JsonValue, wrapper: JsonObject) => Bson | undefined;
 
 function integer(value: JsonValue, bits: number): bigint | undefined {
@@ -119,8 +123,8 @@ const WRAPPERS: ReadonlyMap<string, Reader> = new Map<string, Reader>([
   [
     "$numberDouble",
     (value) => {
-      if (typeof value !== "string") return undefined;
-      return value === "NaN" || !Number.isNaN(Number(value)) ? Number(value) : undefined;
+      if (typeof value !== "string" || !DOUBLE.test(value)) return undefined;
+      return Number(value);
     },
   ],
   ["$numberDecimal", (value) => (typeof value === "string" ? decimalOfText(value) : undefined)],
@@ -138,8 +142,9 @@ const WRAPPERS: ReadonlyMap<string, Reader> = new Map<string, Reader>([
     (value) => {
       if (!(value instanceof JsonObject)) return undefined;
       const [data, subtype] = [value.get("base64"), value.get("subType")];
-      if (typeof data !== "string" || typeof subtype !== "string") return undefined;
-      return new Binary(Number.parseInt(subtype, 16) & 0xff, bytesOf(Buffer.from(data, "base64")));
+      if (typeof data !== "string" || !BASE64.test(data)) return undefined;
+      if (typeof subtype !== "string" || !/^[0-9a-f]{1,2}$/i.test(subtype)) return undefined;
+      return new Binary(Number.parseInt(subtype, 16), bytesOf(Buffer.from(data, "base64")));
     },
   ],
   [

@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BSON } from "mongodb";
-import { type Bson, BsonFault, Int32, rankOf } from "../../../../../faces/mongo/store/values/bson.js";
+import { type Bson, BsonFault, Int32, rankOf, typeOf } from "../../../../../faces/mongo/store/values/bson.js";
 import {
   type BsonNumber,
   compareNumbers,
@@ -177,4 +177,31 @@ test("documents that are too deep, too long, or contain a deprecated type are re
   assert.throws(() => readBson("\x0e\0\0\0\x02a\0\x02\0\0\0\xff\0\0"), /UTF-8/);
   const twice = "\x0a\0\0\0\x0aa\0\x0aa\0";
   assert.throws(() => readBson(`\x0b${twice.slice(1)}\0`), /twice/);
+});
+
+test("Extended JSON that does not have the form of a type is an ordinary object", () => {
+  const typeOfText = (json: string): string =>
+    typeOf(readExtendedJson(`{"v":${json}}`).get("v") as Bson).name;
+  const doubles = ["1", "+1", "-0.0", ".5", "5.", "1e999", "1E-7", "Infinity", "-Infinity", "NaN"];
+  for (const text of doubles) assert.equal(typeOfText(`{"$numberDouble":"${text}"}`), "double", text);
+  for (const text of ["", " ", " 1", "1 ", "0x10", "1_0", "e5", ".", "+Infinity", "nan"])
+    assert.equal(typeOfText(`{"$numberDouble":"${text}"}`), "object", text);
+  const binary = (base64: string, subType: string) =>
+    typeOfText(`{"$binary":{"base64":"${base64}","subType":"${subType}"}}`);
+  for (const [base64, subType] of [
+    ["", "00"],
+    ["AP+A", "4"],
+    ["AA==", "ff"],
+  ] as const)
+    assert.equal(binary(base64, subType), "binData", base64);
+  for (const [base64, subType] of [
+    ["A P", "00"],
+    ["AA==", "zz"],
+    ["AA==", "100"],
+    ["A-_A", "00"],
+  ] as const)
+    assert.equal(binary(base64, subType), "object", base64);
+  for (const date of ["2023-02-30T00:00:00Z", "2023-01-01T24:00:00Z", "2023-1-1T00:00:00Z"])
+    assert.equal(typeOfText(`{"$date":"${date}"}`), "object", date);
+  assert.equal(typeOfText('{"$date":"2024-02-29T23:59:59.1Z"}'), "date");
 });
