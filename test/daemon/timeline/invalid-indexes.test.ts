@@ -4,10 +4,14 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { UndoRecord } from "../../../daemon/store/keyspace/undo.js";
 import type { Entry } from "../../../daemon/timeline/entries/entry.js";
+import { CollectionIndex } from "../../../faces/mongo/store/values/collection-index.js";
+import { bytesOfText } from "../../../protocol/byte-string.js";
+import { textOf } from "../../faces/mongo/store/commands/mdb-under-test.js";
 import { amount } from "../../support/amount.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
-import { type Argv, Daemon, insert, mdb } from "./support/document-daemon.js";
+import { type Argv, choicesAt, Daemon, insert, mdb } from "./support/document-daemon.js";
 import { AT, entry } from "./support/fold-subject.js";
 
 const LATER = 100;
@@ -210,6 +214,54 @@ test("an index that was created in place of another definition is the one that w
   daemon.answer("plain", LATER + 4, create(PLAIN));
   assert.deepEqual(invalidIn(daemon), {});
   daemon.check();
+});
+
+test("an index is built once: when the command is tried before it is recorded", (t) => {
+  const daemon = new Daemon('{"_id":1,"u":1}', '{"_id":2,"u":2}');
+  const added = t.mock.method(CollectionIndex.prototype, "addKeys");
+  daemon.answer("created", LATER, create(UNIQUE));
+  assert.equal(daemon.read(mdb("FIND", '{"filter":{"u":2}}')), "{_id:2,u:2}");
+  const ofIndex = added.mock.calls.filter(
+    ({ this: index }) => (index as CollectionIndex).spec.name === "u_1",
+  );
+  assert.equal(ofIndex.length, 2);
+});
+
+const SET_EQUAL = mdb("UPDATE", "1", '{"q":{"_id":2},"u":{"$set":{"u":1}}}');
+
+for (const [name, change] of [
+  ["inserted", insert('{"_id":3,"u":1}')],
+  ["changed", SET_EQUAL],
+  ["removed", removed(2)],
+] as const)
+  test(`an index that was built for a trial is not used after a document was ${name}`, () => {
+    const daemon = new Daemon('{"_id":1,"u":1}', '{"_id":2,"u":2}');
+    choicesAt(daemon.database, [create(UNIQUE)], AT + LATER);
+    daemon.answer("change", LATER + 1, change);
+    const { reply } = daemon.answer("created", LATER + 2, create(UNIQUE));
+    assert.equal(reply.startsWith("MONGO 11000"), name !== "removed", reply);
+    assert.equal(daemon.read(mdb("FIND", '{"filter":{"u":2}}')), name === "inserted" ? "{_id:2,u:2}" : "");
+  });
+
+test("an index that was built for a trial is not used after a change was undone", () => {
+  const { database } = new Daemon('{"_id":1,"u":1}', '{"_id":2,"u":2}');
+  const unit = (at: number) => ({ at: AT + at, db: 0, id: `unit ${at}` });
+  const run = (argv: Argv, at: number) => {
+    const records: UndoRecord[] = [];
+    const reply = textOf(database.execute(argv.map(bytesOfText), unit(at), records));
+    return { reply, undo: () => database.undo(records) };
+  };
+  for (const [i, argv] of [insert('{"_id":3,"u":1}'), SET_EQUAL, removed(1)].entries()) {
+    const change = run(argv, LATER + i);
+    // The index that is built now contains the change.
+    choicesAt(database, [create(UNIQUE)], AT + LATER + i);
+    change.undo();
+    const created = run(create(UNIQUE), LATER + 10);
+    assert.match(created.reply, /numIndexesAfter:2/);
+    const found = run(mdb("FIND", '{"filter":{"u":{"$in":[1,2]}}}'), LATER + 11).reply;
+    assert.equal(found, "{_id:1,u:1} {_id:2,u:2}", argv.join(" "));
+    created.undo();
+  }
 });
 
 const RUNS = amount(40, 400);

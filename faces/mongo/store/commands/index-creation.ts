@@ -212,21 +212,23 @@ interface IndexFault {
   readonly reason: ByteString;
 }
 
-/** Returns why a collection's documents do not permit an index, or null. */
+/**
+ * Returns why a collection's documents do not permit an index, or null. It then leaves the index in the collection, so
+ * that the command that is tried before it is recorded, and the first query, do not build it again.
+ */
 function faultOf(collection: Collection, spec: IndexSpec, { text }: Namespace): IndexFault | null {
+  if (collection.hasPrepared(spec)) return null;
   const index = new CollectionIndex(spec);
-  const seen = new Set<ByteString>();
-  for (const bytes of collection.documents()) {
+  for (const [number, bytes] of collection.numbered()) {
     try {
-      for (const key of keysOf(index, bytes)) {
-        // A document has no key twice, even if it contains a value twice. Therefore another document has the same key.
-        if (spec.isUnique && seen.has(key.text))
-          return {
-            failure: duplicate(text, index, key),
-            reason: `documents had equal values when it was created: ${shownKey(spec, key.values)}`,
-          };
-        if (spec.isUnique) seen.add(key.text);
-      }
+      const keys = keysOf(index, bytes);
+      const double = spec.isUnique ? keys.find((key) => index.has(key.text)) : undefined;
+      if (double !== undefined)
+        return {
+          failure: duplicate(text, index, double),
+          reason: `documents had equal values when it was created: ${shownKey(spec, double.values)}`,
+        };
+      index.addKeys(number, keys);
     } catch (failure) {
       if (!(failure instanceof MongoFailure)) throw failure;
       return {
@@ -235,5 +237,6 @@ function faultOf(collection: Collection, spec: IndexSpec, { text }: Namespace): 
       };
     }
   }
+  collection.prepare(index);
   return null;
 }

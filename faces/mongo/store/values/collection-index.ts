@@ -130,10 +130,11 @@ export class CollectionIndex {
   add(number: number, bytes: ByteString): void {
     const keys = this.storedKeysOf(bytes);
     if (keys === null) this.#omitted++;
-    else this.#addKeys(number, keys);
+    else this.addKeys(number, keys);
   }
 
-  #addKeys(number: number, keys: readonly IndexKey[]): void {
+  /** Adds a document whose keys are known. */
+  addKeys(number: number, keys: readonly IndexKey[]): void {
     if (keys.length > 1) this.#multikeys++;
     for (const { text, values } of keys) {
       if (number <= this.#orderedTo) this.#ordered.add(values, number);
@@ -156,7 +157,7 @@ export class CollectionIndex {
     // Most updates change no indexed field, and adding a number to a long list of documents takes long.
     if (before.length === after.length && before.every(({ text }, i) => text === after[i]?.text)) return;
     this.#removeKeys(number, before);
-    this.#addKeys(number, after);
+    this.addKeys(number, after);
   }
 
   remove(number: number, bytes: ByteString): void {
@@ -215,6 +216,11 @@ export class CollectionIndex {
       this.#orderedTo = number;
     }
     this.#orderedTo = Number.POSITIVE_INFINITY;
+  }
+
+  /** Whether a document has a key. */
+  has(text: ByteString): boolean {
+    return this.#documents.has(text);
   }
 
   /** Returns the numbers of the documents that have a key, ascending. */

@@ -31,6 +31,9 @@ import { CollectionIndex, ID_INDEX, type IndexSpec, indexBytes, indexOfBytes } f
 /** Bytes of a document's key in an index, such as the text of an ObjectId. */
 const INDEX_KEY = 4 * REFERENCE;
 
+/** Maximum number of indexes that are built before they are created: those of one command. */
+const PREPARED_MAX = 64;
+
 /** Documents with their numbers, ascending. */
 export interface NumberedDocuments {
   readonly numbers: readonly number[];
@@ -79,6 +82,11 @@ export class Collection implements ObjectValue {
   #specs: readonly IndexSpec[] = [];
   /** Indexes by name; each is built when it is first used. */
   readonly #indexes = new Map<ByteString, CollectionIndex>();
+  /**
+   * Indexes of all documents that a command has built before it creates them, by the bytes of their definitions. The next
+   * change of documents discards them.
+   */
+  readonly #prepared = new Map<ByteString, CollectionIndex>();
 
   constructor(table = new Table()) {
     this.#table = table;
@@ -142,6 +150,17 @@ export class Collection implements ObjectValue {
     return [ID_INDEX, ...this.#specs].map((spec) => this.#index(spec));
   }
 
+  /** Adds an index of all documents, for a definition that a command is going to add. */
+  prepare(index: CollectionIndex): void {
+    if (this.#prepared.size === PREPARED_MAX) this.#prepared.clear();
+    this.#prepared.set(indexBytes(index.spec), index);
+  }
+
+  /** Whether an index with this definition was prepared, and no document has changed since. */
+  hasPrepared(spec: IndexSpec): boolean {
+    return this.#prepared.has(indexBytes(spec));
+  }
+
   /** The index on _id, which finds at most one document for a key. */
   get idIndex(): CollectionIndex {
     return this.#index(ID_INDEX);
@@ -162,17 +181,30 @@ export class Collection implements ObjectValue {
   }
 
   #index(spec: IndexSpec): CollectionIndex {
-    let index = this.#indexes.get(spec.name);
-    if (index === undefined) {
-      index = new CollectionIndex(spec);
-      for (const [number, bytes] of this.numbered()) index.add(number, bytes);
-      this.#indexes.set(spec.name, index);
-    }
+    const existing = this.#indexes.get(spec.name);
+    if (existing !== undefined) return existing;
+    const index = this.#takePrepared(spec) ?? this.#built(spec);
+    this.#indexes.set(spec.name, index);
+    return index;
+  }
+
+  #takePrepared(spec: IndexSpec): CollectionIndex | undefined {
+    if (this.#prepared.size === 0) return undefined;
+    const definition = indexBytes(spec);
+    const index = this.#prepared.get(definition);
+    this.#prepared.delete(definition);
+    return index;
+  }
+
+  #built(spec: IndexSpec): CollectionIndex {
+    const index = new CollectionIndex(spec);
+    for (const [number, bytes] of this.numbered()) index.add(number, bytes);
     return index;
   }
 
   /** Appends a document. Inverse: `pop`. */
   push(bytes: ByteString): void {
+    this.#prepared.clear();
     this.#table.push([bytes]);
     if (this.#indexes.size === 0) return;
     const number = this.#table.lastNumber;
@@ -181,6 +213,7 @@ export class Collection implements ObjectValue {
 
   /** Removes the given number of documents that were pushed last. */
   pop(count: number): void {
+    this.#prepared.clear();
     for (let remaining = count; remaining > 0; remaining--) {
       const number = this.#table.lastNumber;
       const bytes = this.document(number);
@@ -266,6 +299,7 @@ export class Collection implements ObjectValue {
   }
 
   #beforeChanges(count: number): void {
+    this.#prepared.clear();
     if (count > CHANGES_MAX && count > this.size * LARGE_PART) this.#indexes.clear();
   }
 }
