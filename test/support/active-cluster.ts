@@ -144,6 +144,11 @@ export class ActiveCluster implements AsyncDisposable {
     return this.#mongoPorts[index] as number;
   }
 
+  /** Waits until a daemon has logged a text that begins in this way. */
+  async untilLogged(index: number, beginning: string): Promise<void> {
+    await this.#trio.daemon(index).logged(({ msg }) => msg.startsWith(beginning));
+  }
+
   async untilWritable(index: number): Promise<void> {
     await this.#trio.until(`daemon ${index} accepts writes`, async () => {
       const client = this.client(index);

@@ -56,6 +56,12 @@ test("an acknowledged unique index that another daemon's documents contradict st
   const reported = [["db", 0, "key", "mongo:shop.users", "index", "email_1"]];
   for (const answer of await status()) assert.deepEqual(answer, reported);
 
+  for (const index of cluster.indices)
+    await cluster.untilLogged(
+      index,
+      "the index email_1 of key mongo:shop.users in database 0 was acknowledged",
+    );
+
   // New duplicates are refused with the reason; other writes succeed, and their replies say so.
   for (const one of both) {
     const { code, text } = await failureOf(one.insertOne({ _id: 3, email: "x" }));
