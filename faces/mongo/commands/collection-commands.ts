@@ -48,6 +48,8 @@ const INDEX: Fields = {
   hidden: "unsupported",
   clustered: "unsupported",
   prepareUnique: "unsupported",
+  // listIndexes adds it to an invalid index, whose definition tools may send back.
+  invalid: "ignored",
 };
 
 export const collectionCommands: readonly MongoCommand[] = [

@@ -57,7 +57,7 @@ export function textOf(value: Exclude<Value, undefined | null>, name: ByteString
 function doubleText(value: number): ByteString {
   if (Number.isNaN(value)) return "NaN";
   if (!Number.isFinite(value)) return value > 0 ? "Infinity" : "-Infinity";
-  return String(value);
+  return Object.is(value, -0) ? "-0" : String(value);
 }
 
 const TRUNCATED_MAX = 400;
@@ -94,7 +94,9 @@ function doubleFrom(value: Exclude<Value, undefined | null>): number {
   if (typeof value !== "string") throw unsupported(value, "double");
   if (value.length > NUMBER_CHARS_MAX || !/^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$/.test(value))
     throw unreadable("Failed to parse number", value);
-  return Number(value);
+  const number = Number(value);
+  if (!Number.isFinite(number)) throw unreadable("Failed to parse number", value);
+  return number;
 }
 
 function decimalFrom(value: Exclude<Value, undefined | null>): Decimal {

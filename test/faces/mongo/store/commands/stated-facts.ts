@@ -172,6 +172,11 @@ export const STATED_PIPELINES: readonly (readonly [document: string, pipeline: s
   ["{_id:1,u:2}", "[{$project:{'_id.k':'$u'}}]", "{_id:{k:2}}"],
   ["{_id:1,r:{$ref:'c',$id:7}}", "[{$group:{_id:'$r.$id'}}]", "{_id:7}"],
   ["{_id:1,r:{$ref:'c',$id:7}}", "[{$set:{'r.$id':8}}]", "{_id:1,r:{$ref:'c',$id:8}}"],
+  ["{_id:1,s:'1e308'}", "[{$project:{_id:0,r:{$eq:[{$toDouble:'$s'},1e308]}}}]", "{r:true}"],
+  ["{_id:1,s:'1e309'}", "[{$project:{_id:0,r:{$toDouble:'$s'}}}]", 241],
+  ["{_id:1,s:'-1e309'}", "[{$project:{_id:0,r:{$toDouble:'$s'}}}]", 241],
+  ["{_id:1,n:-0}", "[{$project:{_id:0,r:{$toString:'$n'}}}]", "{r:'-0'}"],
+  ["{_id:1,n:0.0}", "[{$project:{_id:0,r:{$toString:'$n'}}}]", "{r:'0'}"],
   [
     "{_id:1,s:'2023-02-28'}",
     "[{$project:{_id:0,r:{$toDate:'$s'}}}]",
