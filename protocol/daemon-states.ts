@@ -150,6 +150,16 @@ export const DAEMON_STATES = {
       "if it was removed: run dbsync dead-letters find there, start it with a new data folder, and run dbsync members replace; otherwise add it with dbsync members add",
     ),
   },
+  "not-admitted": {
+    meaning: "it is new, and every peer that answers refuses it",
+    refusal: "not-admitted",
+    isHealthy: false,
+    isComplete: false,
+    problem: problem(
+      "it accepts no writes, because it is new and no peer admits it",
+      "read the cause and the cure in its log, in dbsync_reason of its INFO, or in dbsync status as an administrator",
+    ),
+  },
   revoked: {
     meaning: "its own key was revoked",
     refusal: "daemon-revoked",

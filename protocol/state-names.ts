@@ -12,6 +12,7 @@ export const STATE_NAMES = [
   "database-down",
   "outdated",
   "not-listed",
+  "not-admitted",
   "revoked",
   "stopping",
 ] as const;

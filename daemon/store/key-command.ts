@@ -5,6 +5,10 @@ const LOWER_CASE = 0x20;
 const SMALL_C = 0x63;
 const SMALL_K = 0x6b;
 
+/** Whether a command authorizes a daemon's key. */
+export const isAuthorization = ([name = "", subcommand = ""]: readonly ByteString[]): boolean =>
+  name.toUpperCase() === "CLUSTER" && subcommand.toUpperCase() === "ADD";
+
 /** Whether a command is for the key ring, not for a database: KEY or CLUSTER with any subcommand. */
 export function isKeyCommand(argv: readonly ByteString[]): boolean {
   const name = argv[0] as ByteString;

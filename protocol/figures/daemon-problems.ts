@@ -51,6 +51,7 @@ const DIAGNOSED_STATES: ReadonlySet<string> = new Set<StateName>([
   "storage-failed",
   "outdated",
   "not-listed",
+  "not-admitted",
   "revoked",
   "unauthorized",
 ]);
@@ -58,6 +59,8 @@ const DIAGNOSED_STATES: ReadonlySet<string> = new Set<StateName>([
 /** The reports of a daemon that describe a problem more precisely than its state. */
 export interface PreciseReports {
   readonly hasTimeline: boolean;
+  /** Whether the timeline's report says why no peer admits the daemon, which is then the reason why it is isolated. */
+  readonly isRefusalNamed: boolean;
   readonly isDatabaseNamed: boolean;
   readonly isStreamNamed: boolean;
 }
@@ -66,6 +69,7 @@ export interface PreciseReports {
 export function isDescribedElsewhere(state: string, reports: PreciseReports): boolean {
   if (state === "database-down") return reports.isDatabaseNamed;
   if (state === "order-unavailable") return reports.isStreamNamed;
+  if (state === "isolated") return reports.isRefusalNamed;
   return reports.hasTimeline && DIAGNOSED_STATES.has(state);
 }
 

@@ -235,6 +235,10 @@ export const TIMELINE_FIGURES = {
   standstill: { kind: "text-or-nil", help: "why the daemon applies nothing after a certain date" },
   revoked: { kind: "text-or-nil", help: "the daemon that reported that this daemon's own key was revoked" },
   unlisted: { kind: "text-or-nil", help: "why this daemon is not a member of the list" },
+  notAdmitted: {
+    kind: "text-or-nil",
+    help: "why every peer that answers refuses this daemon, and what to do",
+  },
   authorize: {
     kind: "text-or-nil",
     help: "the `CLUSTER ADD` command that authorizes its own key to sign for clients without keys",

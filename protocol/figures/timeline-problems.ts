@@ -2,6 +2,7 @@
 
 import { DAEMON_STATES, rowOfState } from "../daemon-states.js";
 import { dateText } from "../version-2/envelope.js";
+import { ADMISSION_REFUSALS, causeAndCure, isAdmissionCode, SAME_CLUSTER } from "./admission-refusals.js";
 import { mebibytes } from "./amount-texts.js";
 import type { CloseCode } from "./close-reasons.js";
 import { LOW_DISK } from "./daemon-problems.js";
@@ -89,7 +90,10 @@ export function diagnose(
   const isStarting = timeline.started !== null && now - timeline.started < STARTING_MS;
   const subject = { ...timeline, others, now, isStarting };
   const members = timeline.members.filter(
-    (member) => isOther(member) && (timeline.unlisted === null || !isExcluded(member)),
+    (member) =>
+      isOther(member) &&
+      (timeline.unlisted === null || !isExcluded(member)) &&
+      (timeline.notAdmitted === null || !isAdmissionCode(member.closeCode)),
   );
   const ofMembers = members.flatMap((member) =>
     problemsBy(OF_MEMBER, { ...member, isStarting, availability: availabilityOf(member) }, true),
@@ -152,6 +156,23 @@ const OF_DAEMON = {
     fix: "if it was removed: run dbsync dead-letters find there, start it with a new data folder, and run dbsync members replace; otherwise add it with dbsync members add",
     severity: "problem",
     alarm: "DbsyncNotLive",
+  },
+  notAdmitted: {
+    when: ({ state, notAdmitted }) =>
+      notAdmitted !== null && state === "not-admitted" && [[...causeAndCure(notAdmitted)]],
+    says: "it accepts no writes, because it is new and no peer admits it: …",
+    fix: "…",
+    severity: "problem",
+    alarm: "DbsyncNotLive",
+  },
+  // The daemon was admitted before, so it continues to accept writes.
+  refusedByPeers: {
+    when: ({ state, notAdmitted }) =>
+      notAdmitted !== null && state !== "not-admitted" && [[...causeAndCure(notAdmitted)]],
+    says: "no peer that answers admits it any longer: …",
+    fix: "…",
+    severity: "problem",
+    alarm: "DbsyncMemberAway",
   },
   foreignKey: {
     when: ({ authorize }) => authorize === FOREIGN_KEY,
@@ -240,8 +261,9 @@ const OF_DAEMON = {
     alarm: "DbsyncNothingFinal",
   },
   nothingFinal: {
-    when: ({ members, stable, started, now }) =>
+    when: ({ members, stable, started, now, state }) =>
       members.some(isOther) &&
+      state !== "not-admitted" &&
       stable <= 0 &&
       started !== null &&
       now - started > STABLE_BEHIND_MAX_MS && [[secondsBetween(started, now)]],
@@ -608,7 +630,18 @@ const pinThis = () =>
 const addThis = () =>
   "add it with dbsync members add (if it was removed, with a new data folder); or stop it";
 
+const checkCluster: Remedy = ({ address }) => `check which daemon runs at ${address}: ${SAME_CLUSTER}`;
+
+const checkProgram: Remedy = ({ address }) => `check which program listens at ${address}, and correct --peer`;
+
+const makeMember: Remedy = ({ address }) =>
+  `start the daemon at ${address} with --peer or --data, and without --fsync never`;
+
+const sameVersion = () => ADMISSION_REFUSALS["other-protocol"].cure;
+
 const IF_MEMBER_CLOSED = new Map<CloseCode, Remedy>([
+  ["wrong-cluster", checkCluster],
+  ["other-protocol", sameVersion],
   ["other-secret", () => SAME_SECRET],
   ["no-peers", () => "also name this daemon in --peer of that member"],
   ["not-a-member", pinThis],
@@ -621,6 +654,11 @@ const addIt = () =>
   "remove it from --peer; or start it with a new data folder if it was removed, and add it with dbsync members add";
 
 const IF_DAEMON_CLOSED = new Map<CloseCode, Remedy>([
+  ["wrong-cluster", checkCluster],
+  ["other-protocol", sameVersion],
+  ["malformed", checkProgram],
+  ["bad-proof", checkProgram],
+  ["not-a-daemon", makeMember],
   ["no-address", ({ id }) => `${START_IT} ${(id ?? "").slice(0, ID_DIGITS)}`],
   ["other-secret", () => SAME_SECRET],
   ["left-out", addIt],

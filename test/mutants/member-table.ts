@@ -3,7 +3,115 @@ import type { Mutant } from "./mutant.js";
 
 const MISBEHAVING = "test/daemon/cluster/peers/misbehaving.test.js";
 
+const ADMISSION = "test/daemon/cluster/peers/admission.test.js";
+const RECORDED_ADMISSION = "test/daemon/program/admission.test.js";
+
 export const memberMutants: readonly Mutant[] = [
+  {
+    name: "admission: a new daemon that all its peers refuse accepts writes",
+    file: "daemon/cluster/peers/admission.js",
+    find: "return this.admitted === null && this.#roster.refusals !== null;",
+    replace: "return false;",
+    test: ADMISSION,
+  },
+  {
+    name: "admission: a daemon that was admitted stops when its peers refuse it",
+    file: "daemon/cluster/peers/admission.js",
+    find: "return this.admitted === null && this.#roster.refusals !== null;",
+    replace: "return this.#roster.refusals !== null;",
+    test: ADMISSION,
+  },
+  {
+    name: "admission: a comparison with a member is not noted",
+    file: "daemon/cluster/peers/admission.js",
+    find: 'this.admitted = "compared";',
+    replace: ";",
+    test: ADMISSION,
+  },
+  {
+    name: "admission: a daemon that has served alone counts as new",
+    file: "daemon/cluster/peers/admission.js",
+    find: 'this.admitted = "alone";',
+    replace: ";",
+    test: ADMISSION,
+  },
+  {
+    name: "admission: a daemon without writes counts as one that has served alone",
+    file: "daemon/cluster/peers/admission.js",
+    find: ' && timeline.index.total("data").count > 0',
+    replace: "",
+    test: ADMISSION,
+  },
+  {
+    name: "admission: an answer that does not refuse this daemon is ignored",
+    file: "daemon/cluster/peers/roster.js",
+    find: "if (!isAdmissionCode(answer))\n                return null;",
+    replace: "if (!isAdmissionCode(answer))\n                continue;",
+    test: ADMISSION,
+  },
+  {
+    name: "admission: a connected member does not end the refusal",
+    file: "daemon/cluster/peers/roster.js",
+    find: "this.members.size > 0 || answers.length === 0",
+    replace: "answers.length === 0",
+    test: ADMISSION,
+  },
+  {
+    name: "admission: a failed connection ends the refusal",
+    file: "daemon/cluster/peers/connections/dialer.js",
+    find: "if (closeCode !== null && !NO_ANSWERS.has(closeCode))",
+    replace: "if (closeCode === null || !NO_ANSWERS.has(closeCode))",
+    test: ADMISSION,
+  },
+  {
+    name: "admission: a program that is no member counts as an answer",
+    file: "daemon/cluster/peers/connections/dialer.js",
+    find: "if (closeCode !== null && !NO_ANSWERS.has(closeCode))",
+    replace: "if (closeCode !== null)",
+    test: ADMISSION,
+  },
+  {
+    name: "admission: the answers to an earlier secret still count",
+    file: "daemon/cluster/peers/connections/dialer.js",
+    find: "dialer.answer = null;",
+    replace: "void dialer;",
+    test: ADMISSION,
+  },
+  {
+    name: "admission: a daemon that serves before its peers answer continues when they refuse it",
+    file: "daemon/cluster/peers/catching-up-state.js",
+    find: "if (this.#admission.isRefused)",
+    replace: "if (this.#admission.isRefused && this.isUnderWay)",
+    test: ADMISSION,
+  },
+  {
+    name: "admission: the folder's record is not read",
+    file: "daemon/cluster/node/cluster-node.js",
+    find: "admitted: admittedIn(this.storage),",
+    replace: "admitted: null,",
+    test: RECORDED_ADMISSION,
+  },
+  {
+    name: "admission: the admission is not recorded in the folder",
+    file: "daemon/cluster/history/catching-up-mark.js",
+    find: "peering.admission.admitted ?? []",
+    replace: "[]",
+    test: RECORDED_ADMISSION,
+  },
+  {
+    name: "admission: a refused daemon accepts any command because an authorization could cure it",
+    file: "daemon/cluster/peers/admission.js",
+    find: "commands.every(isAuthorization)",
+    replace: "true",
+    test: RECORDED_ADMISSION,
+  },
+  {
+    name: "admission: a refused daemon accepts no authorization",
+    file: "daemon/cluster/replica/recorder.js",
+    find: "isCure ? null :",
+    replace: "",
+    test: RECORDED_ADMISSION,
+  },
   {
     name: "a member that requires an entry keeps waiting for offers",
     file: "daemon/cluster/peers/exchange/entry-spreading.js",

@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Greeting } from "../../client/version-2/single-hello.js";
 import { DAEMON_STATES } from "../../protocol/daemon-states.js";
+import { admissionText } from "../../protocol/figures/admission-refusals.js";
 import { type STATE_RULES, stateProblems } from "../../protocol/figures/daemon-problems.js";
 import { MIRROR_FIGURES } from "../../protocol/figures/timeline-figures.js";
 import { diagnose, FOREIGN_KEY, stuckCatchingUp } from "../../protocol/figures/timeline-problems.js";
@@ -81,6 +82,8 @@ const ofOrder = (order: Partial<OrderFigures>): Texts => {
 
 const state = (verdict: string): Texts => textsOf({ differing: [{ db: 0, key: "k", verdict, members: [] }] });
 
+const REFUSED = admissionText(new Map([["db2:1111", "wrong-cluster"]]), false);
+
 /** The sentences of `dbsync status` in a case of each rule. */
 const SEEN: Readonly<Record<keyof typeof RULES, Texts>> = {
   diskFailed: textsOf({ failure: "no space" }),
@@ -88,6 +91,8 @@ const SEEN: Readonly<Record<keyof typeof RULES, Texts>> = {
   revoked: textsOf({ revoked: "db2" }),
   standstill: textsOf({ standstill: "it knows no semantics 9: upgrade it" }),
   unlisted: textsOf({ unlisted: "left out" }),
+  notAdmitted: textsOf({ state: "not-admitted", notAdmitted: REFUSED }),
+  refusedByPeers: textsOf({ notAdmitted: REFUSED }),
   foreignKey: textsOf({ authorize: FOREIGN_KEY }),
   unauthorized: textsOf({ authorize: "CLUSTER ADD k" }),
   noList: textsOf({ administered: true }),

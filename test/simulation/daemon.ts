@@ -217,6 +217,7 @@ export function startDaemon(host: Host, world: World): Daemon {
     cluster: genesis.cluster,
     peers: ports.addresses,
     order,
+    admitted: host.admitted,
     secret: null,
     refusal: (id) => {
       const other = world.hosts.find(({ identity }) => identity.id === id);
@@ -296,6 +297,7 @@ export function startDaemon(host: Host, world: World): Daemon {
       const comparisonWatch = new ComparisonWatch(host, world);
       every(PEERING_TICK_MS, () => {
         peering.tick();
+        host.admitted = peering.admission.admitted;
         asRun(() => beginningWatch.check(peering));
         if (misbehaviour !== null) {
           misbehaviour.tick(timeline);

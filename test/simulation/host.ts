@@ -4,6 +4,7 @@
  * without any effect.
  */
 
+import type { Admitted } from "../../daemon/cluster/peers/shared/cluster-state.js";
 import type { GatewayAnswer } from "../../daemon/cluster/replica/waiting-group.js";
 import type { EnvelopeAnswer } from "../../daemon/engine/answers/request.js";
 import { CommandFailure } from "../../daemon/store/arguments/command-errors.js";
@@ -39,6 +40,8 @@ export class SimulatedHost implements Host {
   /** Ids of envelopes that the host's daemons have received from clients. */
   readonly accepted = new Set<ByteString>();
   readonly isByzantine: boolean;
+  /** Whether the daemon with this disk was admitted. Unlike in a data folder, it is stored without a disk operation. */
+  admitted: Admitted = null;
   /** The chance of a crash at each point of a disk operation. */
   crashAtDisk = 0;
   order: ByteString | null = null;
@@ -102,6 +105,7 @@ export class SimulatedHost implements Host {
     this.publishedWatermark = 0;
     this.beginning = null;
     this.hasServed = false;
+    this.admitted = null;
   }
 
   /** Delivers a client's envelope. */

@@ -2,6 +2,7 @@
 
 import type { MemberLists } from "../../daemon/cluster/members/member-lists.js";
 import type { Peering } from "../../daemon/cluster/peers/peering.js";
+import type { Admitted } from "../../daemon/cluster/peers/shared/cluster-state.js";
 import type { GatewayAnswer } from "../../daemon/cluster/replica/waiting-group.js";
 import type { EnvelopeAnswer } from "../../daemon/engine/answers/request.js";
 import type { PeerAddress } from "../../daemon/options/peer-address.js";
@@ -78,6 +79,8 @@ export interface Host {
   beginning: Beginning | null;
   /** Whether a daemon with this data folder was live and has published a watermark. */
   hasServed: boolean;
+  /** Whether a daemon with this data folder was admitted. */
+  admitted: Admitted;
   /** When one of its processes was last live, in milliseconds of the run, or -Infinity if none has been live. */
   liveAt: number;
   /**

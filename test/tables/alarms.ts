@@ -255,6 +255,14 @@ export const FINDINGS: readonly FindingRow[] = [
     page: "Run `dbsync members list`, and read [Members by list](#members-by-list)",
   },
   {
+    ...ofRules("notAdmitted", "state not-admitted"),
+    page: "Correct the option that `dbsync status` names: [a new daemon that no peer admits](#a-new-daemon-that-no-peer-admits)",
+  },
+  {
+    ...ofRules("refusedByPeers"),
+    page: "Correct what `dbsync status` names. The daemon continues to accept writes, but they do not reach its peers",
+  },
+  {
     ...ofRules("joining"),
     page: "Wait, or start the members that are down",
   },

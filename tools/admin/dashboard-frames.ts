@@ -148,6 +148,7 @@ export class Frames implements EventSource {
     const down = backends.filter(({ up }) => !up);
     const reports = {
       hasTimeline: figures !== null,
+      isRefusalNamed: figures !== null && figures.notAdmitted !== null,
       isDatabaseNamed: down.length > 0,
       isStreamNamed: stream !== null && stream.trouble !== null,
     };

@@ -1,35 +1,47 @@
 /**
- * Records in the data folder whether the daemon is catching up. Programs that only read the folder (`dbsync backup`,
- * `dbsync log verify`) then know that entries may be missing from it. The record remains if the daemon stops while it
- * is catching up.
+ * Records in the data folder whether the daemon is catching up, and whether it was admitted. Programs that only read the
+ * folder (`dbsync backup`, `dbsync log verify`) then know that entries may be missing from it. The record remains if the
+ * daemon stops while it is catching up.
  */
 import { DAEMON_STATES } from "../../../protocol/daemon-states.js";
+import type { Admitted } from "../peers/shared/cluster-state.js";
 import type { Recorder } from "../replica/recorder.js";
 import type { NodeState } from "../replica/replica-context.js";
 
 const CATCHING_UP = "catching-up";
+const COMPLETE = "complete";
 
 export class StateMark {
   readonly #node: NodeState;
   readonly #recorder: Recorder;
-  #isMarked: boolean;
+  #marked: string;
 
   constructor(node: NodeState, recorder: Recorder) {
     this.#node = node;
     this.#recorder = recorder;
-    this.#isMarked = isIncomplete(node.storage);
+    this.#marked = markIn(node.storage);
   }
 
   tick(): void {
-    const { storage, timeline } = this.#node;
-    const isCatchingUp = !DAEMON_STATES[this.#recorder.state].isComplete;
-    if (isCatchingUp === this.#isMarked || !storage.isDurable || timeline.failure !== null) return;
-    this.#isMarked = isCatchingUp;
-    storage.put([], [["state", Buffer.from(isCatchingUp ? CATCHING_UP : "complete")]]);
+    const { storage, timeline, peering } = this.#node;
+    const state = DAEMON_STATES[this.#recorder.state].isComplete ? COMPLETE : CATCHING_UP;
+    const mark = [state, peering.admission.admitted ?? []].flat().join(" ");
+    // A folder without a mark is complete.
+    if (mark === (this.#marked || COMPLETE) || !storage.isDurable || timeline.failure !== null) return;
+    this.#marked = mark;
+    storage.put([], [["state", Buffer.from(mark)]]);
   }
 }
 
+type MarkedFolder = { mark(name: "state"): Buffer | null };
+
+const markIn = (storage: MarkedFolder): string => storage.mark("state")?.toString() ?? "";
+
 /** Whether a folder's daemon is catching up, or was when it stopped. */
-export function isIncomplete(storage: { mark(name: "state"): Buffer | null }): boolean {
-  return storage.mark("state")?.toString() === CATCHING_UP;
+export const isIncomplete = (storage: MarkedFolder): boolean => markIn(storage).split(" ")[0] === CATCHING_UP;
+
+/** Whether a folder's daemon was admitted. */
+export function admittedIn(storage: MarkedFolder): Admitted {
+  const [, admitted] = markIn(storage).split(" ");
+  return admitted === "compared" || admitted === "alone" ? admitted : null;
 }

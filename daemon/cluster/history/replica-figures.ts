@@ -58,6 +58,7 @@ export function figuresOf(sources: FigureSources): ReplicaFigures {
     availableSemantics: availableSemantics(node),
     revoked: recorder.revoked,
     unlisted: recorder.unlisted,
+    notAdmitted: peering.admission.refusalText,
     authorize: recorder.introduction?.join(" ") ?? null,
     list: heads.length === 0 ? null : heads.map(({ list }) => list.number).join(" "),
     listHash: heads[0] === undefined ? null : hexOf(heads[0].hash),

@@ -30,7 +30,7 @@ import type { Storage } from "../../timeline/entries/storage.js";
 import type { TimelineLogger } from "../../timeline/entries/timeline-logger.js";
 import type { SnapshotParts } from "../../timeline/snapshots/snapshot-schedule.js";
 import { Timeline } from "../../timeline/timeline.js";
-import { StateMark } from "../history/catching-up-mark.js";
+import { admittedIn, StateMark } from "../history/catching-up-mark.js";
 import { InvalidIndexLog, invalidIndexesOf } from "../history/invalid-indexes.js";
 import { TimelineCommands } from "../history/timeline-commands.js";
 import { boundLists, type MemberLists, refusalOfMember } from "../members/member-lists.js";
@@ -277,6 +277,7 @@ export class ClusterNode extends RecordedWrites implements NodeState {
       cluster: signers.cluster,
       peers: settings.peers,
       order: settings.adopt,
+      admitted: admittedIn(this.storage),
       secret: this.#secret,
       refusal: (member, knowsSecret) =>
         refusalOfMember(member, knowsSecret, {

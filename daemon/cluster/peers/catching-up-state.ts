@@ -5,6 +5,7 @@
 
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { StatusMessage } from "../../../protocol/members/member-messages.js";
+import type { Admission } from "./admission.js";
 import type { MissingEntries } from "./finality/missing-entries.js";
 import type { Member } from "./member.js";
 import type { OwnClock } from "./member-clocks.js";
@@ -34,6 +35,7 @@ export class CatchingUp {
   isUnderWay = true;
   readonly #cluster: ClusterState<Member>;
   readonly #roster: Roster;
+  readonly #admission: Admission;
   readonly #missing: MissingEntries;
   readonly #joining: Joining;
   readonly #clock: OwnClock;
@@ -55,10 +57,16 @@ export class CatchingUp {
   constructor(
     cluster: ClusterState<Member>,
     roster: Roster,
-    { missing, joining, clock }: { missing: MissingEntries; joining: Joining; clock: OwnClock },
+    {
+      admission,
+      missing,
+      joining,
+      clock,
+    }: { admission: Admission; missing: MissingEntries; joining: Joining; clock: OwnClock },
   ) {
     this.#cluster = cluster;
     this.#roster = roster;
+    this.#admission = admission;
     this.#missing = missing;
     this.#joining = joining;
     this.#clock = clock;
@@ -88,7 +96,8 @@ export class CatchingUp {
     const isNew = this.#joining.isUnderWay;
     const isDisputed = isNew && this.#joining.isDisputed(this.#statuses, peering.electorate);
     if (isNew) this.reason = isDisputed ? REASONS.disputed : REASONS.started;
-    if (isDisputed) this.isUnderWay = true;
+    if (this.#admission.isRefused) this.#waitForAdmission();
+    else if (isDisputed) this.isUnderWay = true;
     else if (this.isUnderWay) this.#consider(now);
     missing.tick(now);
     if (this.#isFullestOfStuck(now)) {
@@ -96,6 +105,15 @@ export class CatchingUp {
       peering.log.warn({}, FULLEST_OF_STUCK);
     }
     this.#step(now, isMajority);
+  }
+
+  /**
+   * Waits, even if this daemon already serves clients because its peers answered late. The time to wait for them begins
+   * again when they no longer refuse this daemon.
+   */
+  #waitForAdmission(): void {
+    this.restart();
+    this.#isReturning = false;
   }
 
   /** Sets the state for this tick. */
@@ -255,12 +273,14 @@ export class CatchingUp {
     else if (isLate) {
       this.isUnderWay = false;
       this.#isLogged = true;
-      peering.log.warn({}, isAlone ? ALONE : STUCK);
+      const isRefused = this.#roster.refusals !== null;
+      peering.log.warn({}, isRefused ? NOT_ADMITTED : isAlone ? ALONE : STUCK);
     }
   }
 }
 
 const ALONE = "no member could be reached: serving with the data on this daemon";
+const NOT_ADMITTED = "no peer admits this daemon: serving with the data on this daemon";
 const FULLEST_OF_STUCK =
   "no member is live, because each is missing entries that another no longer stores: this one, which has the most, continues with its own data";
 const STUCK = "catching up did not complete in time: serving with the data on this daemon";

@@ -16,6 +16,7 @@ import { BackgroundWork } from "../../net/process/background-work.js";
 import { LogThrottle } from "../../net/process/log-throttle.js";
 import type { PeerAddress } from "../../options/peer-address.js";
 import type { AddedEntry, Entry, OrderKey } from "../../timeline/entries/entry.js";
+import { Admission } from "./admission.js";
 import { CatchingUp, Joining } from "./catching-up-state.js";
 import type { MemberConnection } from "./connections/member-connection.js";
 import { DecisionMaking } from "./decisions/decision-making.js";
@@ -64,6 +65,8 @@ export class Peering implements RosterEvents {
   readonly #pruned: PrunedEntries;
   readonly #joining: Joining;
   readonly #catchingUp: CatchingUp;
+  /** Whether the peers admit this daemon. */
+  readonly admission: Admission;
   /** The comparison of this daemon's state with the members' states. */
   readonly states: StateComparing;
   readonly #memberLists: MemberListExchange;
@@ -90,7 +93,9 @@ export class Peering implements RosterEvents {
     this.#stable = new StablePoint(cluster, this.#reports);
     this.#joining = new Joining(cluster);
     this.#pruned = new PrunedEntries(cluster, this.#reports, roster, this.#onSnapshotTaken);
+    this.admission = new Admission(cluster, roster);
     this.#catchingUp = new CatchingUp(cluster, roster, {
+      admission: this.admission,
       missing: this.#pruned.missing,
       joining: this.#joining,
       clock: this.#clock,
@@ -220,6 +225,7 @@ export class Peering implements RosterEvents {
     this.#roster.tick(now);
     this.#spreading.tick(now);
     for (const member of [...this.#cluster.members.values()]) member.tick(now);
+    this.admission.tick();
     this.#catchingUp.tick(now);
     this.decisions.tick();
     this.#pruned.tick(now);
@@ -258,6 +264,7 @@ export class Peering implements RosterEvents {
    * secret.
    */
   setSecret(secret: MemberSecret | null): void {
+    if (secret !== this.#cluster.secret) this.#roster.secretChanged();
     this.#cluster.secret = secret;
   }
 

@@ -4,6 +4,7 @@
  */
 
 import type { ByteString } from "../../../protocol/byte-string.js";
+import { type AdmissionCode, isAdmissionCode } from "../../../protocol/figures/admission-refusals.js";
 import { CLOSE_REASONS, type CloseCode, isMembershipCode } from "../../../protocol/figures/close-reasons.js";
 import type { ListMessage } from "../../../protocol/members/member-list.js";
 import type { ExchangeMessage } from "../../../protocol/members/member-messages.js";
@@ -130,6 +131,26 @@ export class Roster implements ConnectionHandlers {
     return this.#dialers.hasOthers;
   }
 
+  /**
+   * The reason of each peer that refuses this daemon, by its address in --peer, or null unless every peer that has
+   * answered refuses it for such a reason. A peer that has not answered does not count.
+   */
+  get refusals(): ReadonlyMap<string, AdmissionCode> | null {
+    const { answers } = this.#dialers;
+    if (this.members.size > 0 || answers.length === 0) return null;
+    const refusals = new Map<string, AdmissionCode>();
+    for (const [address, answer] of answers) {
+      if (!isAdmissionCode(answer)) return null;
+      refusals.set(address, answer);
+    }
+    return refusals;
+  }
+
+  /** Called when this daemon's secret has changed: the peers may admit it now. */
+  secretChanged(): void {
+    this.#dialers.forgetAnswers();
+  }
+
   /** Whether the member is configured or connected. */
   has(id: ByteString): boolean {
     return this.#cluster.members.has(id) || this.#dialers.has(id);
@@ -231,6 +252,7 @@ export class Roster implements ConnectionHandlers {
     const { id } = connection;
     const dialer = this.#dialers.of(connection);
     dialer?.proved(connection);
+    if (dialer !== undefined) dialer.answer = "admitted";
     const other = this.#cluster.members.get(id);
     const isSpare = other !== undefined && !isBetter(connection, other.connection, this.#cluster.identity.id);
     if (isSpare || !this.#slots.hasOneFor(id, dialer !== undefined)) {

@@ -64,6 +64,7 @@ export class Recorder extends RecordingBase {
     if (timeline.standstill !== null) return "outdated";
     if (this.revoked !== null) return "revoked";
     if (this.unlisted !== null) return "not-listed";
+    if (peering.admission.isRefused) return "not-admitted";
     if (timeline.state !== "live" || peering.state === "catching-up") return "catching-up";
     if (this.#mayBeStale) return "catching-up";
     return peering.isSkewed || this.#isWatermarkAhead ? "clock-off" : peering.state;
@@ -80,6 +81,9 @@ export class Recorder extends RecordingBase {
         return `reported by ${this.revoked}`;
       case "not-listed":
         return this.unlisted ?? "";
+      case "not-admitted":
+      case "isolated":
+        return peering.admission.refusalText ?? "";
       case "catching-up":
         return this.#mayBeStale ? MAY_BE_STALE : peering.reason;
       case "clock-off":
@@ -257,7 +261,7 @@ export class Recorder extends RecordingBase {
     do await new Promise<void>((resolve) => soon(resolve));
     while (!timeline.prepare(entry));
     // In the meantime a member may have sent the entry, or the disk or the clock may have failed.
-    const refusal = this.refusal();
+    const refusal = this.refusal(this.readStatus, verified.envelope.commands);
     return (
       this.firstAnswer(verified) ??
       (refusal === null
@@ -280,9 +284,12 @@ export class Recorder extends RecordingBase {
   /**
    * Returns why no write is accepted from clients now, or null if writes are accepted.
    * @param readStatus  the current read status. If it is empty, there is no reason for a refusal
+   * @param commands  the commands of the envelope, of which a new daemon that its peers refuse accepts some
    */
-  refusal(readStatus = this.readStatus): Refused | null {
-    return readStatus === "" ? null : refusedIn(this);
+  refusal(readStatus = this.readStatus, commands: Envelope["commands"] = []): Refused | null {
+    if (readStatus === "") return null;
+    const isCure = this.state === "not-admitted" && this.#node.peering.admission.accepts(commands);
+    return isCure ? null : refusedIn(this);
   }
 
   choicesOf(unsigned: Unsigned, date: EnvelopeDate): Chosen {

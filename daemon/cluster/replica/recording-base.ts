@@ -106,7 +106,7 @@ export abstract class RecordingBase implements Recording, EntryRecorder {
   abstract get floor(): number;
   abstract records(envelope: Pick<Envelope, "commands">): boolean;
   abstract holds(orderKey: OrderKey): boolean;
-  abstract refusal(readStatus?: ReadStatus): Refused | null;
+  abstract refusal(readStatus?: ReadStatus, commands?: Envelope["commands"]): Refused | null;
   abstract choicesOf(unsigned: Unsigned, date: EnvelopeDate): Chosen;
   abstract record(entry: Entry, between?: BetweenUnits | null): Recorded | RefusedEnvelope;
   abstract sendToPeers(entry: Entry): void;
@@ -162,7 +162,7 @@ export abstract class RecordingBase implements Recording, EntryRecorder {
     if (signer === null) return notApplied(id, refused("unsigned", "it would be recorded"));
     if (envelope.only !== null)
       return notApplied(id, refused("only-for-reads", "it would be applied by one daemon alone"));
-    const refusal = this.refusal(readStatus);
+    const refusal = this.refusal(readStatus, envelope.commands);
     if (refusal !== null) return notApplied(id, refusal);
     const { ring, audit } = this;
     const denials = denialsOf(envelope, signer, ring, audit) ?? unknownSemantics(envelope, ring);

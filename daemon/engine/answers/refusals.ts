@@ -178,6 +178,11 @@ export const REFUSALS = {
       "use another daemon; add this one to the list (dbsync members add), with a new data folder if it was removed",
     ),
   },
+  "not-admitted": {
+    sentence:
+      "This daemon is new, and every peer that answers refuses it, so it accepts no writes, because they would reach no other daemon.",
+    wire: never("use another daemon; this one's log and dbsync status say what to correct"),
+  },
   "semantics-unknown": {
     sentence:
       "This daemon's release does not know the semantics version of the cluster, or the code of a command cannot be loaded, so it accepts and answers no commands.",

@@ -281,6 +281,18 @@ const states: Readonly<Record<Exclude<StateName, "starting" | "stopping">, Expec
     },
     ...{ role: "slave", exits: BAD, says: /it accepts no writes/ },
   },
+  "not-admitted": {
+    async scene(held) {
+      const peer = held.use(
+        await start([...keys, "--cluster-name", "other", "--peer", await refusingAddress(), ...knowsSecret]),
+      );
+      return held.use(
+        await start([...keys, "--resp", "0", "--peer", `127.0.0.1:${peer.port}`, ...knowsSecret]),
+      );
+    },
+    ...{ write: "not-admitted", set: /^ERR This daemon is new/, health: 503, loading: 0, role: "slave" },
+    ...{ exits: BAD, says: /it accepts no writes, because it is new and no peer admits it/ },
+  },
   outdated: {
     async scene(held) {
       const data = held.use(makeFolder());

@@ -110,7 +110,12 @@ function withOrder(daemon: DaemonStatus, order: OrderFigures | null): DaemonStat
   };
 }
 
-const NO_REPORTS: PreciseReports = { hasTimeline: false, isDatabaseNamed: false, isStreamNamed: false };
+const NO_REPORTS: PreciseReports = {
+  hasTimeline: false,
+  isRefusalNamed: false,
+  isDatabaseNamed: false,
+  isStreamNamed: false,
+};
 
 /** Removes the problem that follows from a daemon's state, if another report describes it more precisely. */
 function withoutState(daemon: DaemonStatus, reports: PreciseReports): DaemonStatus {
@@ -128,7 +133,8 @@ export function withTimeline(
   found: Diagnosis,
   now: number,
 ): DaemonStatus {
-  const plain = withoutState(daemon, { ...NO_REPORTS, hasTimeline: true });
+  const isRefusalNamed = timeline.notAdmitted !== null;
+  const plain = withoutState(daemon, { ...NO_REPORTS, hasTimeline: true, isRefusalNamed });
   const isCatchingUp = ({ text }: Problem) => text === INCOMPLETE;
   const still = plain.progress.some(isCatchingUp) ? stuckCatchingUp(timeline, now) : null;
   const continuing = still === null ? plain.progress : plain.progress.filter((one) => !isCatchingUp(one));

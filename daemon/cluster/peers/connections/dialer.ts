@@ -26,6 +26,12 @@ const UNTRIED_MS = 300_000;
 /** The number of failures after which the wait no longer grows. */
 const DOUBLINGS_MAX = 16;
 
+/** Reasons to close a connection that do not show whether the daemon at that address would admit this one. */
+const NO_ANSWERS: ReadonlySet<CloseCode> = new Set([
+  ...(["silent", "stopping", "malformed", "bad-proof", "not-a-daemon", "internal-error"] as const),
+  ...(["too-many-handshakes", "not-reading"] as const),
+]);
+
 /** Returns the same string for addresses that are dialed in the same way. */
 export const dialingKey = (address: PeerAddress): string =>
   `${formatHost(address)} ${address.pin ?? ""} ${address.tls}`;
@@ -64,6 +70,11 @@ export class Dialer {
   /** SubjectPublicKeyInfo of the key with the id `id`, or null if unknown. */
   spki: ByteString | null = null;
   closing = NO_CLOSING;
+  /**
+   * The last answer of the daemon at this address: `admitted`, or the reason for which either side closed the
+   * connection. Null if there was none. A failed connection does not change it, so it outlasts a restart of that daemon.
+   */
+  answer: "admitted" | CloseCode | null = null;
   /** Whether the address is this daemon's own, as the handshake of a connection to it has shown. */
   isSelf = false;
   readonly #limits: PeeringLimits;
@@ -93,6 +104,8 @@ export class Dialer {
   lost(code: CloseCode | null, closing: Closing, openFor: number, now: number): void {
     this.connection = null;
     this.closing = closing;
+    const { closeCode } = closing;
+    if (closeCode !== null && !NO_ANSWERS.has(closeCode)) this.answer = closeCode;
     this.isSelf = code === "self";
     if (this.isSelf || code === "left-out") {
       this.#nextAt = now + UNTRIED_MS;
@@ -158,6 +171,18 @@ export class Dialers implements Iterable<Dialer> {
   /** Whether any address belongs to another daemon. */
   get hasOthers(): boolean {
     return this.#all.some(({ isSelf }) => !isSelf);
+  }
+
+  /** The addresses of the daemons that have answered, with their last answers. */
+  get answers(): readonly (readonly [address: string, answer: "admitted" | CloseCode])[] {
+    return this.#all.flatMap(({ name, answer, isSelf }) =>
+      answer === null || isSelf ? [] : [[name, answer] as const],
+    );
+  }
+
+  /** Forgets the answers to earlier options of this daemon. */
+  forgetAnswers(): void {
+    for (const dialer of this.#all) dialer.answer = null;
   }
 
   has(id: ByteString): boolean {

@@ -91,6 +91,12 @@ export interface MemberSecret {
   holds(bytes: Buffer, mac: Buffer): boolean;
 }
 
+/**
+ * Whether a daemon belongs to a cluster, with its data folder: it has compared its entries with a member's, or it has
+ * served clients while it had no peers. Null: neither.
+ */
+export type Admitted = "compared" | "alone" | null;
+
 export interface PeeringLog {
   info(facts: object, text: string): void;
   warn(facts: object, text: string): void;
@@ -113,6 +119,8 @@ export interface PeeringContext {
    * `Peering.setOrder`.
    */
   order: ByteString | null;
+  /** Whether this daemon was admitted before this start. `Admission` has the current value. */
+  readonly admitted: Admitted;
   /** The cluster's secret, or null if there is none. Set by `Peering.setSecret`. */
   secret: MemberSecret | null;
   /**

@@ -165,6 +165,7 @@ export class PastScene {
         ring: this.signers.makeRing(),
       },
       peering: {
+        admission: { isRefused: false, refusalText: null, admitted: null },
         isSkewed: false,
         state: "live",
         stablePoint: 8,

@@ -163,6 +163,7 @@ export class World {
       soon,
       hash: sha256,
       verifySignature: isSignedBy,
+      admitted: null,
       secret: null,
       refusal: () => null,
       order: null,

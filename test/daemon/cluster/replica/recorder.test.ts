@@ -77,6 +77,7 @@ const quietPeers = () => ({
   reason: "it has started",
   isSkewed: false,
   standstill: { mayBeStale: false, isCutOff: false },
+  admission: { isRefused: false, accepts: () => false, refusalText: null as string | null },
   removalReport: null as { code: "revoked" | "not-listed"; by: string } | null,
   members: [] as { id: string; connection: "connected" | "waiting" }[],
   decisions: {

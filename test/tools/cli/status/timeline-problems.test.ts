@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { createPublicKey } from "node:crypto";
 import { test } from "node:test";
+import { admissionText } from "../../../../protocol/figures/admission-refusals.js";
 import { CLOSE_REASONS, type CloseCode } from "../../../../protocol/figures/close-reasons.js";
 import { INCOMPLETE, stateProblems } from "../../../../protocol/figures/daemon-problems.js";
 import type { Severity } from "../../../../protocol/figures/problem.js";
@@ -165,6 +166,26 @@ const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
     "a member with another secret",
     withMember(closedBy("daemon", "other-secret")),
     /; start both with the same --cluster-secret$/,
+  ],
+  [
+    "a member of another cluster",
+    withMember(closedBy("member", "wrong-cluster")),
+    /; check which daemon runs at 10\.0\.0\.2:1111: all daemons of a cluster need the same --cluster-name/,
+  ],
+  [
+    "a member of another version",
+    withMember(closedBy("daemon", "other-protocol")),
+    /; install the same version of dbsync on all daemons$/,
+  ],
+  [
+    "another program at the address of a member",
+    withMember(closedBy("daemon", "malformed")),
+    /; check which program listens at 10\.0\.0\.2:1111, and correct --peer$/,
+  ],
+  [
+    "a daemon without a timeline at the address of a member",
+    withMember(closedBy("daemon", "not-a-daemon")),
+    /; start the daemon at 10\.0\.0\.2:1111 with --peer or --data/,
   ],
   [
     "a member that admits no daemons",
@@ -370,6 +391,24 @@ test("a daemon whose disk has failed, or that was removed, causes no advice to w
   assert.deepEqual(failed, { problems: ["its disk has failed (no space)"], progress: [], ok: false });
   const unlisted = foundOf({ unlisted: "left out" }, "not-listed");
   assert.deepEqual(unlisted, { problems: ["it accepts no writes: left out"], progress: [], ok: false });
+});
+
+test("a daemon that no peer admits has one problem with one cure, which replaces those of its members", () => {
+  const closed = closedBy("member", "wrong-cluster");
+  const refused = (wasAdmitted: boolean) => ({
+    stable: 0,
+    started: NOW - 300_000,
+    notAdmitted: admissionText(new Map([["db2:1111", "wrong-cluster"]]), wasAdmitted),
+    members: [{ ...MEMBER, ...closed, connection: "waiting" as const, address: "db2:1111" }],
+  });
+  const isNew = foundOf(refused(false), "not-admitted");
+  const cause = "its peers belong to another cluster (db2:1111)";
+  assert.deepEqual(isNew.problems, [
+    `it accepts no writes, because it is new and no peer admits it: ${cause}`,
+  ]);
+  assert.equal(isNew.ok, false);
+  const [first, ...others] = foundOf({ ...refused(true), stable: NOW - 1000 }, "isolated").problems;
+  assert.deepEqual([first, others], [`no peer that answers admits it any longer: ${cause}`, []]);
 });
 
 test("a daemon that is still catching up after several minutes is a problem", () => {

@@ -62,6 +62,7 @@ async function startNode(
     hash: hashOf,
     limits: PEERING_LIMITS,
     identity: { ...identity, sign: (bytes) => signEnvelope(bytes, identity.key) },
+    admitted: null,
     secret: null,
     refusal: () => null,
     signatureThreads: null,
