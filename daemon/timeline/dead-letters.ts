@@ -15,13 +15,15 @@ export const DEAD_LETTER_REASONS = {
   "unknown-key": 3,
   /** Its daemon was left out of the member list before it had sent the entry to another member. */
   evicted: 4,
+  /** No peer has ever admitted its daemon, so no other daemon has received the entry. */
+  stranded: 5,
 } as const;
 
 export type DeadLetterReason = keyof typeof DEAD_LETTER_REASONS;
 
 /**
  * Writes dead letters that belong together: all dead letters that one adopted snapshot causes, or all dead letters from
- * the folder of a daemon that was left out of the member list.
+ * the folder of a daemon that was left out of the member list, or that no peer has admitted.
  */
 export interface DeadLetterWriter {
   /**

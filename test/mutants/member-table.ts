@@ -113,6 +113,13 @@ export const memberMutants: readonly Mutant[] = [
     test: RECORDED_ADMISSION,
   },
   {
+    name: "stranded: writes that members have are written again",
+    file: "tools/cli/folder/folder-dead-letters.js",
+    find: 'admittedIn(marks) === "compared"',
+    replace: "false",
+    test: "test/tools/history/dead-letters.test.js",
+  },
+  {
     name: "a member that requires an entry keeps waiting for offers",
     file: "daemon/cluster/peers/exchange/entry-spreading.js",
     find: "this.#ticks = 1;",

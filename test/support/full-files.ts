@@ -119,6 +119,7 @@ export const FULL_ONLY: readonly string[] = [
   "system/races-and-kills.test",
   "system/redis-and-memcached-errors.test",
   "system/redis-mirror.test",
+  "system/refused-join.test",
   "system/replayed-envelope.test",
   "system/reported-condition.test",
   "system/returning-peer.test",

@@ -12,6 +12,7 @@ import type {
   EntryOutcome,
   FoundOutcomes,
   ListedDeadLetter,
+  Stranded,
   WaitingDeadLetters,
 } from "../cli/folder/folder-dead-letters.js";
 import { queryEach } from "../cli/keys/fetch-key-rings.js";
@@ -100,7 +101,8 @@ function shownWord(word: Buffer): string {
 const base64 = (bytes: Buffer): string => bytes.toString("base64");
 
 type DeadLetterFlags = FolderFlags & { readonly json?: boolean };
-type WriteFlags = DeadLetterFlags & ClientFlags & { readonly all?: boolean; readonly anyway?: boolean };
+type WriteFlags = DeadLetterFlags &
+  ClientFlags & { readonly all?: boolean; readonly stranded?: boolean; readonly anyway?: boolean };
 
 const COMMAND_MS = 20_000;
 
@@ -146,7 +148,7 @@ function addList(command: Command): void {
 States: waiting: not written again yet; written: written again by this program; begun: sent, with an unknown outcome; undecided: the daemon decides at its
 next start.
 Reasons: missing: it is not in the snapshot; possible: it may be in the snapshot, which does not list ids that old; unknown-key: the command
-that added its key is missing too; evicted: its daemon was evicted before a member received it (find).
+that added its key is missing too; evicted: its daemon was evicted before a member received it (find); stranded: no peer has admitted its daemon.
 
 Examples:
   dbsync dead-letters list --data /var/lib/dbsyncd
@@ -192,6 +194,10 @@ function addWriteAgain(command: Command): void {
   )
     .option("--all", "write all waiting dead letters that are certain to be missing, instead of naming ids")
     .option(
+      "--stranded",
+      "first make dead letters of all writes of this folder, because no peer has ever admitted its daemon; then as --all",
+    )
+    .option(
       "--anyway",
       "include dead letters that were already written again, that may be in the state, or that take what is there (LPOP)",
     )
@@ -203,9 +209,13 @@ other, in the order of their old dates. An envelope of several commands is writt
 Each dead letter is marked on the disk before it is sent, so none is sent twice unless you add --anyway. Daemons that were disconnected together have the
 same dead letters, with the same ids: write them again from one folder, and remove them from the other folders.
 
+--stranded is for the folder of a daemon that was started with wrong keys or options, so that it accepted writes that reached no other daemon. Commands
+that change keys or members are left out. Run it again if it was interrupted: it writes only what is still waiting.
+
 Examples:
   dbsync dead-letters write-again 3f2ab9c1 --data /var/lib/dbsyncd -k private.pem
   dbsync dead-letters write-again --all --config /etc/dbsync/dbsyncd.toml -s 10.0.0.1,10.0.0.2 -k private.pem
+  dbsync dead-letters write-again --stranded --data /var/lib/dbsyncd-wrong -s 10.0.0.1,10.0.0.2 -k private.pem
 ${exitCodeHelp("a dead letter was not written, or may not have been, or still waits after --all, or the folder cannot be read")}`,
     )
     .action(writeAgain);
@@ -236,14 +246,16 @@ async function remove(ids: readonly string[], flags: DeadLetterFlags): Promise<v
 }
 
 async function writeAgain(ids: readonly string[], flags: WriteFlags): Promise<void> {
-  if ((ids.length === 0) === (flags.all !== true))
-    throw new DbsyncError("bad-option", "name dead letters by their ids, or add --all");
+  const isAll = flags.all === true || flags.stranded === true;
+  if ((ids.length === 0) !== isAll)
+    throw new DbsyncError("bad-option", "name dead letters by their ids, or add --all or --stranded");
   const { client, key } = openFrom(readSettings({ ...flags, timeout: flags.timeout ?? COMMAND_MS }));
   if (key.signer === null)
     throw new DbsyncError("bad-key", "dead letters must be signed again: specify a private key (-k)");
-  const { writeDeadLettersAgain } = await import("../cli/folder/folder-dead-letters.js");
+  const { strandedDeadLetters, writeDeadLettersAgain } = await import("../cli/folder/folder-dead-letters.js");
+  if (flags.stranded === true) reportStranded(flags, await strandedDeadLetters(flags));
   const isAnyway = flags.anyway ?? false;
-  const wanted = { ids: flags.all ? null : ids, isAnyway };
+  const wanted = { ids: isAll ? null : ids, isAnyway };
   let count = 0;
   const waiting = await writeDeadLettersAgain(wanted, flags, async (deadLetter, id) => {
     count++;
@@ -252,7 +264,25 @@ async function writeAgain(ids: readonly string[], flags: WriteFlags): Promise<vo
     return sent.outcome;
   });
   if (count === 0 && !flags.json) printLine("there is no waiting dead letter that is certain to be missing");
-  if (flags.all && waiting.count > 0) reportWaiting(flags, waiting);
+  if (isAll && waiting.count > 0) reportWaiting(flags, waiting);
+}
+
+function reportStranded(flags: DeadLetterFlags, { kept, unread, ofRing, hasPruned }: Stranded): void {
+  if (unread > 0 || hasPruned) process.exitCode = EXIT.failed;
+  if (flags.json) {
+    printJson({ kept, unread, ofRing, hasPruned });
+    return;
+  }
+  printLine(`${kept} new dead ${kept === 1 ? "letter" : "letters"} of this folder`);
+  if (ofRing > 0)
+    printLine(
+      `${ofRing} commands that change keys or members were left out: run them again if you need them`,
+    );
+  if (hasPruned)
+    printLine(
+      "the folder no longer contains its first writes (--retain): start its daemon alone to export its keys (dbsync export)",
+    );
+  if (unread > 0) printLine(unreadablePages(unread));
 }
 
 function reportWaiting(flags: DeadLetterFlags, { count, possible }: WaitingDeadLetters): void {
@@ -369,6 +399,9 @@ async function find(flags: FindFlags): Promise<void> {
   if (counts.undecided > 0 || unread > 0) process.exitCode = EXIT.failed;
 }
 
+const unreadablePages = (count: number): string =>
+  `${count} pages of the folder cannot be read: run dbsync log verify`;
+
 const outcomesIn = (reply: ReplyValue): readonly string[] => (Array.isArray(reply) ? reply.map(String) : []);
 
 function linesOf({ kept, unread, counts }: FoundOutcomes): string[] {
@@ -381,6 +414,6 @@ function linesOf({ kept, unread, counts }: FoundOutcomes): string[] {
     ...(undecided > 0
       ? [`the outcome of ${undecided} entries is not known yet: run the command again in a few seconds`]
       : []),
-    ...(unread > 0 ? [`${unread} pages of the folder cannot be read: run dbsync log verify`] : []),
+    ...(unread > 0 ? [unreadablePages(unread)] : []),
   ];
 }

@@ -6,6 +6,7 @@
 
 import { existsSync } from "node:fs";
 import type { Socket } from "node:net";
+import { resolve } from "node:path";
 import { signEnvelope } from "../../../keys/signatures.js";
 import { publicProblems } from "../../../protocol/figures/timeline-problems.js";
 import type { MemberAbout } from "../../../protocol/members/member-messages.js";
@@ -19,7 +20,7 @@ import { hashOf } from "../../engine/trust/identity.js";
 import { logReceivedChanges } from "../../engine/trust/key-audit.js";
 import { signatureThreads } from "../../engine/trust/signature-threads.js";
 import { BackgroundWork } from "../../net/process/background-work.js";
-import { isLoopback } from "../../net/process/host-and-port.js";
+import { formatHost, isLoopback } from "../../net/process/host-and-port.js";
 import { loadWith, StartError } from "../../net/process/service.js";
 import { version } from "../../net/process/version.js";
 import type { PeerAddress } from "../../options/peer-address.js";
@@ -63,13 +64,28 @@ export async function openNode(context: ReplicaContext, broadcasts: Broadcasts):
   const secret = loadClusterSecret(context.settings, context.log);
   const storage = await openStorage(context.settings, context.log);
   try {
-    const isNew = storage.isDurable && (await recordGenesis(storage, context.signers.genesis));
+    const advice = () => strandedAdvice(storage, context.settings);
+    const isNew = storage.isDurable && (await recordGenesis(storage, context.signers.genesis, advice));
     const gatewayClass = await loadGateway(context.settings);
     return new ClusterNode(context, { storage, secret, broadcasts, gatewayClass, isNew });
   } catch (problem) {
     await storage.close();
     throw problem;
   }
+}
+
+/**
+ * Returns how to write the writes of a folder again in a cluster with other keys, or an empty string if the folder has
+ * none, or other daemons have them.
+ */
+function strandedAdvice(storage: Storage, { data, peers }: Settings): string {
+  if (data === null || storage.last() === null || admittedIn(storage) === "compared") return "";
+  const aside = `${resolve(data)}.stranded`;
+  const servers = peers.length === 0 ? "" : ` -s ${peers.map(formatHost).join(",")}`;
+  return (
+    ` No other daemon has the writes in this folder. To use the new keys, rename it to ${aside}, start this daemon again, and then ` +
+    `write them again: dbsync dead-letters write-again --stranded --data ${aside}${servers} -k private.pem`
+  );
 }
 
 interface NodeParts {

@@ -56,28 +56,33 @@ function readList(reader: RespReader): ByteString[] {
 
 /**
  * Records the keys in a new data folder, or compares them with the recorded keys of an existing one.
+ * @param advice  returns further sentences for the error if the keys differ
  * @returns whether the folder is new
  * @throws StartError  they differ; names the commands that change keys
  */
-export async function recordGenesis(storage: Storage, genesis: Genesis): Promise<boolean> {
+export async function recordGenesis(
+  storage: Storage,
+  genesis: Genesis,
+  advice: () => string = () => "",
+): Promise<boolean> {
   const bytes = storage.mark("genesis");
   if (bytes === null) {
     storage.put([], [["genesis", Buffer.from(writeGenesis(genesis), "latin1")]]);
     await storage.flushed();
     return true;
   }
-  compareGenesis(bytes, genesis);
+  compareGenesis(bytes, genesis, advice);
   return false;
 }
 
 /** @param bytes  the recorded keys @throws StartError  they differ */
-export function compareGenesis(bytes: Buffer, genesis: Genesis): void {
+export function compareGenesis(bytes: Buffer, genesis: Genesis, advice: () => string = () => ""): void {
   const differences = differencesOf(read(bytes), genesis);
   if (differences.length === 0) return;
   throw new StartError(
     `The data folder was created with other keys, which cannot be replaced: ${differences.join("; ")}. ` +
       "Start the daemon with the original keys; add and revoke keys with commands: dbsync keys add FILE, " +
-      "dbsync keys revoke ID (KEY ADD, KEY REVOKE).",
+      `dbsync keys revoke ID (KEY ADD, KEY REVOKE).${advice()}`,
     2,
   );
 }

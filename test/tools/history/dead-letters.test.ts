@@ -8,12 +8,16 @@ import { after, before, test } from "node:test";
 import { type Client, createClient } from "../../../client/public-api.js";
 import { DeadLetterFolder } from "../../../daemon/cluster/dead-letters/dead-letter-folder.js";
 import { DeadLetterStore } from "../../../daemon/cluster/dead-letters/dead-letter-store.js";
+import { openStorage } from "../../../daemon/cluster/node/cluster-node.js";
+import type { Settings } from "../../../daemon/options/settings.js";
 import type { DeadLetterReason } from "../../../daemon/timeline/dead-letters.js";
 import { type Entry, orderKeyOf, writeOrderKey } from "../../../daemon/timeline/entries/entry.js";
 import { writeValue } from "../../../daemon/timeline/entries/stored-value.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { hexOf, readBody, signedBytes } from "../../../protocol/version-2/envelope.js";
+import { strandedDeadLetters } from "../../../tools/cli/folder/folder-dead-letters.js";
 import { hash } from "../../daemon/timeline/support/timeline-subject.js";
+import { double } from "../../support/double.js";
 import { makeKeyPair, signCommands } from "../../support/envelope-client.js";
 import { refusingAddress } from "../../support/free-port.js";
 import { type Cluster, startCluster } from "../cli/cluster.js";
@@ -244,4 +248,50 @@ test("a letter that takes what is there is shown with what it took, and written 
   assert.equal(await client.send("LLEN queue"), "3");
   const second = await writeAgain(shortId(claim), "--anyway");
   assert.deepEqual([second.code, await client.send("LLEN queue")], [0, "1"], second.stdout);
+});
+
+/** Creates the data folder of a daemon. @param mark  what the daemon has recorded of its state and its admission */
+async function makeDaemonFolder(name: string, mark: string, entries: readonly Entry[]): Promise<string> {
+  const folder = join(cluster.folder, name);
+  const log = { info() {}, warn() {}, error() {} };
+  const storage = await openStorage(double<Settings>({ data: folder, fsync: "always" }), log);
+  const stored = entries.map(
+    (entry) => [writeOrderKey(orderKeyOf(entry)), writeValue(entry.body, entry.signature)] as const,
+  );
+  storage.put(stored, [["state", Buffer.from(mark)]]);
+  await storage.flushed();
+  await storage.close();
+  return folder;
+}
+
+test("--stranded writes all writes of a folder whose daemon no peer has admitted, each once, and no commands for keys", async () => {
+  const entries = [
+    deadLetter(11, [["RPUSH", "stranded", "1"]]),
+    deadLetter(12, [["CLUSTER", "ADD", "key"]]),
+    deadLetter(13, [["RPUSH", "stranded", "2"]]),
+  ];
+  const run = (folder: string, ...words: string[]) =>
+    cluster.run([
+      ...["dead-letters", "write-again", "--stranded", "--data", folder],
+      ...["-k", join(cluster.folder, "app.pem"), ...words],
+    ]);
+  for (const [index, mark] of ["complete", "catching-up alone"].entries()) {
+    const folder = await makeDaemonFolder(`stranded-${index}`, mark, entries);
+    const { code, stdout, stderr } = await run(folder);
+    assert.equal(code, 0, stdout + stderr);
+    assert.match(stdout, /^2 new dead letters of this folder\n1 commands? that change/);
+    assert.equal(await client.send("LRANGE stranded 0 -1"), "1\n2");
+    const again = await run(folder, "--json");
+    assert.deepEqual(JSON.parse(again.stdout), { kept: 0, unread: 0, ofRing: 1, hasPruned: false });
+    assert.equal(await client.send("LLEN stranded"), "2");
+    await client.send("DEL stranded");
+  }
+
+  const admitted = await makeDaemonFolder("admitted", "complete compared", entries);
+  await assert.rejects(strandedDeadLetters({ data: admitted }), /^NotSelected: Nothing was written/);
+  const refused = await run(admitted);
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /Nothing was written: .* dbsync dead-letters find/);
+  assert.equal(await client.send("EXISTS stranded"), "0");
+  assert.deepEqual(new DeadLetterFolder(admitted).list().deadLetters, []);
 });

@@ -12,11 +12,15 @@ import {
   DeadLetterStore,
   DeadLettersNotStored,
 } from "../../../daemon/cluster/dead-letters/dead-letter-store.js";
+import { admittedIn } from "../../../daemon/cluster/history/catching-up-mark.js";
 import { noTimeline, ownerOf } from "../../../daemon/engine/trust/data-folder.js";
+import { hashOf } from "../../../daemon/engine/trust/identity.js";
 import { StartError } from "../../../daemon/net/process/service.js";
-import type { DeadLetterWriter } from "../../../daemon/timeline/dead-letters.js";
+import type { DeadLetterReason, DeadLetterWriter } from "../../../daemon/timeline/dead-letters.js";
 import { openFolderView } from "../../../daemon/timeline/disk/folder-view.js";
 import { type Entry, readOrderKey } from "../../../daemon/timeline/entries/entry.js";
+import { isRingEntry } from "../../../daemon/timeline/entries/recorded-envelopes.js";
+import { viewEntry } from "../../../daemon/timeline/entries/stored-value.js";
 import type { EntryOutcome } from "../../../daemon/timeline/members/rules.js";
 import { writingFailure } from "../../../keys/atomic-file.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -353,22 +357,81 @@ async function findIn(
   data: string,
   ask: (orderKeys: readonly string[]) => Promise<readonly EntryOutcome[]>,
 ): Promise<FoundOutcomes> {
-  const known = knownIn(data);
-  let unread = 0;
-  const damaged = () => void unread++;
-  const view = await openFolderView(join(data, "timeline"), damaged);
-  const writer = new DeadLetterStore(data, Number.POSITIVE_INFINITY).open(Date.now());
   const counts: Record<EntryOutcome, number> = { held: 0, undecided: 0, "dead-letter": 0, forgotten: 0 };
+  const stored = await storeEntries(data, async (batch) => {
+    const outcomes = await ask(batch.map(([orderKey]) => orderKey.toString("hex")));
+    return batch.map((_, index) => {
+      const outcome = outcomes[index] ?? "undecided";
+      counts[outcome]++;
+      return outcome === "dead-letter" ? "evicted" : null;
+    });
+  });
+  return { ...stored, counts };
+}
+
+/** The dead letters made from the folder of a daemon that no peer has admitted. */
+export interface Stranded {
+  /** The number of new dead letters. */
+  readonly kept: number;
+  /** The number of unreadable pages in the folder. The entries on these pages are unknown. */
+  readonly unread: number;
+  /** The number of entries that only change keys or members, which are not stored. */
+  readonly ofRing: number;
+  /** Whether the folder no longer contains its first entries. */
+  readonly hasPruned: boolean;
+}
+
+/**
+ * Stores all writes of a folder as dead letters, if no other daemon has received any of them.
+ * @throws Failure, NotSelected; in both cases no dead letter is stored
+ */
+export function strandedDeadLetters(flags: FolderFlags): Promise<Stranded> {
+  return withFolderErrors(async () => {
+    const data = await daemonFolder(flags);
+    const marks = await openFolderView(join(data, "timeline"), () => {});
+    const wasCompared = admittedIn(marks) === "compared";
+    const hasPruned = marks.mark("pruned") !== null;
+    marks.close();
+    if (wasCompared)
+      throw new NotSelected(
+        "Nothing was written: this folder's daemon has exchanged its writes with other daemons, so they are not stranded. " +
+          "If it was evicted, find the writes that no member has: dbsync dead-letters find.",
+      );
+
+    let ofRing = 0;
+    const stored = await storeEntries(data, async (batch) =>
+      batch.map(([orderKey, value]) => {
+        const entry = viewEntry(readOrderKey(orderKey), value, hashOf);
+        // A damaged entry is stored too, so that `write-again` reports it.
+        if (entry === null || !isRingEntry(entry.envelope)) return "stranded";
+        ofRing++;
+        return null;
+      }),
+    );
+    return { ...stored, ofRing, hasPruned };
+  });
+}
+
+/**
+ * Stores entries of a folder as dead letters, except those that already are.
+ * @param choose  returns the reason why each entry of a batch becomes a dead letter, or null if it does not
+ */
+async function storeEntries(
+  data: string,
+  choose: (batch: readonly Stored[]) => Promise<readonly (DeadLetterReason | null)[]>,
+): Promise<{ readonly kept: number; readonly unread: number }> {
+  let unread = 0;
+  const view = await openFolderView(join(data, "timeline"), () => void unread++);
+  const writer = new DeadLetterStore(data, Number.POSITIVE_INFINITY).open(Date.now());
   try {
-    for (const batch of batchesOf(view.entries(null), known)) {
-      const outcomes = await ask(batch.map(([orderKey]) => orderKey.toString("hex")));
+    for (const batch of batchesOf(view.entries(null), knownIn(data))) {
+      const reasons = await choose(batch);
       for (const [index, [orderKey, value]] of batch.entries()) {
-        const outcome = outcomes[index] ?? "undecided";
-        counts[outcome]++;
-        if (outcome === "dead-letter") writer.store(orderKey, value, "evicted");
+        const reason = reasons[index] ?? null;
+        if (reason !== null) writer.store(orderKey, value, reason);
       }
     }
-    return { kept: await settled(writer), unread, counts };
+    return { kept: await settled(writer), unread };
   } catch (problem) {
     writer.discard();
     const reason = problem instanceof DeadLettersNotStored ? writingFailure(problem) : null;
