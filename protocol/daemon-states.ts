@@ -157,7 +157,7 @@ export const DAEMON_STATES = {
     isComplete: false,
     problem: problem(
       "it accepts no writes, because it is new and no peer admits it",
-      "read the cause and the cure in its log, in dbsync_reason of its INFO, or in dbsync status as an administrator",
+      "its log and its dashboard name the cause and the cure: compare its --root-key, -s, --cluster-name, --cluster-secret, pins in --peer and version with those of its peers",
     ),
   },
   revoked: {

@@ -89,6 +89,14 @@ test("a new daemon without the root key of its cluster accepts no writes, and sa
     /^its peers belong to another cluster .*start it with the same --cluster-name, -s/,
   );
   assert.equal(line.level, "warn");
+  const servers = [...pair.servers, `127.0.0.1:${daemon.port}`].join(",");
+  const { stdout } = await runDbsync(["status", "-k", folder.privateKey(pair.app), "-s", servers]);
+  const problems = stdout.split("\n").filter((text) => text.startsWith("FAIL"));
+  assert.equal(problems.length, 1, stdout);
+  assert.match(
+    String(problems[0]),
+    /it belongs to the cluster .*start all daemons with the same -s, --root-key/,
+  );
 });
 
 test("status reports one cause and one cure of a new daemon that no peer admits", LIMIT, async () => {

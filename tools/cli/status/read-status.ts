@@ -281,7 +281,9 @@ export const GREETING_RULES = {
 export function findingsOf(subject: GreetingCase): Pick<DaemonStatus, "problems" | "remarks" | "progress"> {
   const { greeting } = subject;
   const state = greeting.kind === "hello" ? greeting.hello.state : "";
-  const ofState = state === "" ? [] : stateProblems(state);
+  // A daemon that no peer admits has one cause, which the difference of the clusters names.
+  const isExplained = state === "not-admitted" && subject.foreign !== null;
+  const ofState = state === "" || isExplained ? [] : stateProblems(state);
   const { onlyVersion1, noKeys, foreignCluster, clockDiffers, sameDaemon, sentVersion1 } = GREETING_RULES;
   const problems =
     greeting.kind === "failed"
