@@ -4,10 +4,14 @@
  * answered are written again in the cluster that it belongs to.
  */
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { copyFileSync, renameSync } from "node:fs";
+import { createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { writeClusterSecret } from "../../keys/cluster-secret-file.js";
+import { writeFrame } from "../../protocol/frame.js";
+import { writeRefused } from "../../protocol/version-2/messages-v2.js";
 import { runDbsync } from "../client/child.js";
 import { knowsSecret, secretFile } from "../support/cluster-secret.js";
 import { type DaemonProcess, runDaemon, startDaemon } from "../support/daemon-process.js";
@@ -273,6 +277,45 @@ test("a daemon of another cluster at the address of a peer stops no write", LIMI
   await becomes("isolated", pair.ports[0] as number, pair.app);
   assert.equal(await write(pair.ports[0] as number, pair.app), "accepted", "after a restart");
 });
+
+test("a peer of another release stops a new daemon, but none that was admitted", LIMIT, async () => {
+  await using pair = await Trio.start([], 2);
+  const [own, other] = pair.ports as readonly [number, number];
+  const keys = ["-s", pair.app.file, "--root-key", pair.root.file, ...knowsSecret];
+  await pair.end(1, "SIGTERM");
+  await using _old = await oldRelease(other);
+  await using added = await startDaemon([...keys, "--peer", `127.0.0.1:${other}`]);
+  await becomes("not-admitted", added.port, pair.app);
+  const line = await added.logged(({ msg }) => msg === "writes are refused");
+  assert.match(String(line["reason"]), /another protocol between members .*install the same version/);
+
+  for (let i = 0; (await stateOf(own, pair.app)) !== "isolated"; i++)
+    assert.equal(await write(own, pair.app), "accepted", `write ${i}`);
+  await pair.end(0, "SIGTERM");
+  await pair.start(0);
+  await becomes("isolated", own, pair.app);
+  assert.equal(await write(own, pair.app), "accepted", "after a restart");
+});
+
+/** Listens as a release that cannot read the hello, and refuses it as a daemon refuses that of a client. */
+async function oldRelease(port: number): Promise<AsyncDisposable> {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket.on("error", () => {}));
+    const refusal = { id: "", code: "other-protocol", sentence: "", clock: Date.now() };
+    socket.once("data", () =>
+      socket.end(writeFrame(writeRefused({ ...refusal, effect: "not-applied" }), 2), "latin1"),
+    );
+  }).listen(port, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+      await once(server, "close");
+    },
+  };
+}
 
 test(
   "writes that a refused daemon has acknowledged are written again in its cluster by one command",
