@@ -10,6 +10,7 @@ const ORACLE = "test/faces/sql/store/commands/oracle.test.js";
 const PLANNED = "test/faces/sql/store/commands/planned.test.js";
 const SUBQUERIES = "test/faces/sql/store/commands/subqueries.test.js";
 const SQLITE = "test/faces/sql/store/commands/sqlite.test.js";
+const NUMBERS = "test/faces/sql/store/commands/bound-numbers.test.js";
 
 export const sqlMutants: readonly Mutant[] = [
   {
@@ -176,15 +177,15 @@ export const sqlMutants: readonly Mutant[] = [
   {
     name: "SQL: a numeric text equals another text through a number",
     file: "faces/sql/store/commands/condition-plan.js",
-    find: "(numberOfText(value) ?? value)",
+    find: "number === undefined || !Number.isFinite(number) ? value : number",
     replace: "value",
     test: PLANNED,
   },
   {
     name: "SQL: in the original form a text is propagated through equal columns",
     file: "faces/sql/store/commands/condition-plan.js",
-    find: 'this.#evaluation.form === "original" ? undefined :',
-    replace: "",
+    find: 'if (this.#evaluation.form === "original")',
+    replace: "if (false)",
     test: PLANNED,
   },
   {
@@ -488,5 +489,54 @@ export const sqlMutants: readonly Mutant[] = [
     find: "JSON.stringify([isRequired === true, value])",
     replace: "JSON.stringify([isRequired === true, null])",
     test: STATEMENTS,
+  },
+  {
+    name: "SQL: a text with an exponent, a sign, zeros or spaces is not a number",
+    file: "faces/sql/store/values/number-text.js",
+    find: "return NUMBER.test(text)",
+    replace: "return /^-?(?:0|[1-9]\\d*)(?:\\.\\d+)?$/.test(text)",
+    test: NUMBERS,
+  },
+  {
+    name: "SQL: a Malagasy statement calculates with the first digits of a bound number",
+    file: "faces/sql/store/values/number-text.js",
+    find: "if (number !== undefined)\n        return number;",
+    replace: "",
+    test: NUMBERS,
+  },
+  {
+    name: "SQL: an index converts texts to numbers by another rule",
+    file: "faces/sql/store/values/hash-index.js",
+    find: "const number = numberForText(text);",
+    replace: "const number = Number(text) || numberForText(text);",
+    test: NUMBERS,
+  },
+  {
+    name: "SQL: a list of values converts texts to numbers by another rule",
+    file: "faces/sql/store/values/value-set.js",
+    find: "const number = this.#numbers.size === 0 ? undefined : numberOfText(value);",
+    replace: "const number = this.#numbers.size === 0 ? undefined : Number(value);",
+    test: NUMBERS,
+  },
+  {
+    name: "SQL: a text of an infinite number equals other such texts in another table",
+    file: "faces/sql/store/commands/condition-plan.js",
+    find: "number === undefined || !Number.isFinite(number) ? value : number",
+    replace: "number ?? value",
+    test: NUMBERS,
+  },
+  {
+    name: "SQL: a cast to integer uses the first digits of a bound number",
+    file: "faces/sql/store/commands/compiled-expressions.js",
+    find: 'const isBound = operand.kind === "parameter";',
+    replace: "const isBound = false;",
+    test: NUMBERS,
+  },
+  {
+    name: "SQL: a natural join does not compare texts with numbers",
+    file: "faces/sql/store/commands/joins.js",
+    find: "const keyOf = isStandard ? equalityKey : cellKey;",
+    replace: "const keyOf = cellKey;",
+    test: NUMBERS,
   },
 ];

@@ -1,9 +1,9 @@
 /**
  * Compares values, by the rules of recorded statements (source: test/vectors/sql/GRAMMAR.md) and by those of standard ones.
  *
- * In standard statements, null is unknown. A text that represents a number equals that number; any other text is greater
- * than all numbers. In arithmetic and as a condition, a text counts as the number with which it begins, or as 0 if it does
- * not begin with a number.
+ * number-text.ts defines which number a text represents, for both. In standard statements, null is unknown. A text that
+ * represents a number is compared with other numbers as that number; any other text is greater than all numbers. In
+ * arithmetic and as a condition, a text counts as the number with which it begins, or as 0 if it does not begin with one.
  *
  * In recorded ones, values of the same type are compared directly, texts by their bytes. Values of different types are
  * compared as numbers: a text counts as the number that it represents, or as 1 if it is a word such as `true`, `yes` or
@@ -11,7 +11,7 @@
  */
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import type { Scalar } from "../values/cell.js";
-import { leadingNumber, numberForText, numberOfText } from "../values/domain.js";
+import { leadingNumber, numberAtStart, numberForText, numberOfText } from "../values/number-text.js";
 import { type Evaluation, failure } from "./evaluation-context.js";
 import type { RelationRow } from "./relation-row.js";
 
@@ -43,10 +43,13 @@ export function sortOrder(one: Scalar, other: Scalar): number {
 
 const rankOf = (value: Scalar) => (value === null ? 0 : typeof value === "string" ? 2 : 1);
 
-/** Returns the number that a value counts as in arithmetic. */
-export function amount(value: Scalar): number {
+/**
+ * Returns the number that a value counts as in the arithmetic of a recorded statement.
+ * @throws CommandFailure if the number is too large for a cell
+ */
+export function amount(value: Scalar, evaluation: Evaluation): number {
   if (typeof value === "number") return value;
-  if (typeof value === "string") return leadingNumber(value);
+  if (typeof value === "string") return finiteNumber(leadingNumber(value), evaluation);
   return Number(value ?? 0);
 }
 
@@ -57,11 +60,9 @@ function asNumber(value: number | string | boolean): number {
 /** An expression as a function of a row. */
 export type Compiled = (row: RelationRow) => Scalar;
 
-const LEADING = /^\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?/i;
-
 /** Returns a value as a number for arithmetic. @throws CommandFailure if the number is too large for a cell */
 export function standardAmount(value: number | string | boolean, evaluation: Evaluation): number {
-  return finiteNumber(numberAtStart(value), evaluation);
+  return finiteNumber(numberIn(value), evaluation);
 }
 
 /** @throws CommandFailure if the number is infinite or not a number */
@@ -70,16 +71,13 @@ export function finiteNumber(number: number, evaluation: Evaluation): number {
   return number;
 }
 
-/** Returns a value as a number, infinite if the text has too many digits. */
-function numberAtStart(value: number | string | boolean): number {
-  if (typeof value !== "string") return Number(value);
-  const [digits] = LEADING.exec(value) ?? [];
-  return digits === undefined ? 0 : Number(digits);
-}
+/** Returns a value as a number, infinite if the number of a text is too large. */
+const numberIn = (value: number | string | boolean) =>
+  typeof value === "string" ? numberAtStart(value) : Number(value);
 
 /** Returns whether a condition with this value holds, or null if that is unknown. */
 export function truthOf(value: Scalar): boolean | null {
-  return typeof value === "boolean" || value === null ? value : numberAtStart(value) !== 0;
+  return typeof value === "boolean" || value === null ? value : numberIn(value) !== 0;
 }
 
 /** Returns a negative number if the first value is less, 0 if they are equal, or null if one of them is null. */

@@ -11,6 +11,7 @@ import {
   type Binary,
   type Call,
   type Case,
+  type Cast,
   type CastType,
   type Column,
   type Comparison,
@@ -21,6 +22,7 @@ import {
   type Test,
 } from "../grammar/syntax-tree.js";
 import type { Scalar } from "../values/cell.js";
+import { digitsAtStart, numberOfText } from "../values/number-text.js";
 import { ValueSet } from "../values/value-set.js";
 import {
   amount,
@@ -91,7 +93,7 @@ export function compiled(expression: Expression, scope: Scope, evaluation: Evalu
     }
     case "negative": {
       const operand = compiled(expression.operand, scope, evaluation);
-      if (!isStandard) return (row) => -amount(operand(row));
+      if (!isStandard) return (row) => -amount(operand(row), evaluation);
       return (row) => {
         const value = operand(row);
         return value === null ? null : 0 - standardAmount(value, evaluation);
@@ -110,7 +112,7 @@ export function compiled(expression: Expression, scope: Scope, evaluation: Evalu
     case "case":
       return compiledCase(expression, (each) => compiled(each, scope, evaluation));
     case "cast":
-      return compiledCast(expression.type, compiled(expression.operand, scope, evaluation), evaluation);
+      return compiledCast(expression, (each) => compiled(each, scope, evaluation), evaluation);
     // Their values replace queries before the select is executed.
     case "query":
     case "in-query":
@@ -248,7 +250,7 @@ const COMPARISONS: Readonly<Record<Exclude<Comparison, "=">, (one: Scalar, other
 
 /** @throws CommandFailure if the divisor is 0 or the result is too large */
 function calculated(operator: Arithmetic, left: Scalar, right: Scalar, evaluation: Evaluation): number {
-  const [one, other] = [amount(left), amount(right)];
+  const [one, other] = [amount(left, evaluation), amount(right, evaluation)];
   if (operator === "/" && other === 0) throw failure(evaluation, "dividedByZero", numberText(one));
   return result(operator, one, other, evaluation);
 }
@@ -270,12 +272,9 @@ function result(operator: Arithmetic, one: number, other: number, evaluation: Ev
 export function constantOf(expression: Expression, { parameters }: Evaluation): Scalar | undefined {
   if (expression.kind === "literal") return expression.value;
   if (expression.kind === "parameter") return parameters[expression.number] ?? null;
-  const { kind } = expression;
-  const isNegative =
-    kind === "negative" &&
-    expression.operand.kind === "literal" &&
-    typeof expression.operand.value === "number";
-  return isNegative ? -amount((expression.operand as { value: Scalar }).value) : undefined;
+  if (expression.kind !== "negative" || expression.operand.kind !== "literal") return undefined;
+  const { value } = expression.operand;
+  return typeof value === "number" ? -value : undefined;
 }
 
 /**
@@ -299,26 +298,33 @@ function compiledCase(
   };
 }
 
-const LEADING_DIGITS = /^\s*[+-]?\d+/;
-
 /** The conversions of a value that is not null, as in SQLite. */
 const CONVERSIONS: Readonly<
   Record<CastType, (value: number | string | boolean, evaluation: Evaluation) => Scalar>
 > = {
   number: standardAmount,
   integer: (value, evaluation) => {
-    const number = typeof value === "string" ? Number(LEADING_DIGITS.exec(value)?.[0] ?? 0) : Number(value);
+    const number = typeof value === "string" ? digitsAtStart(value) : Number(value);
     return finiteNumber(Math.trunc(number) + 0, evaluation);
   },
   text: textFor,
 };
 
 /** Compiles `cast`. A text without a number at its beginning becomes 0; one that is too large a number is an error. */
-function compiledCast(type: CastType, operand: Compiled, evaluation: Evaluation): Compiled {
+function compiledCast(
+  { type, operand }: Cast,
+  compile: (expression: Expression) => Compiled,
+  evaluation: Evaluation,
+): Compiled {
   const convert = CONVERSIONS[type];
+  const compiledOperand = compile(operand);
+  const isBound = operand.kind === "parameter";
   return (row) => {
-    const value = operand(row);
-    return value === null ? null : convert(value, evaluation);
+    const value = compiledOperand(row);
+    // A number arrives as a bound text: 1e-7 is 0 as an integer, although the text begins with the digit 1.
+    const number =
+      isBound && type === "integer" && typeof value === "string" ? numberOfText(value) : undefined;
+    return value === null ? null : convert(number ?? value, evaluation);
   };
 }
 

@@ -15,7 +15,7 @@ import {
   operandsOf,
 } from "../grammar/syntax-tree.js";
 import type { Scalar } from "../values/cell.js";
-import { numberOfText } from "../values/domain.js";
+import { numberOfText } from "../values/number-text.js";
 import { type Compiled, isEqual, standardOrder } from "./comparisons.js";
 import { compiled, condition, constantOf, type Scope } from "./compiled-expressions.js";
 import { checkColumns, type Evaluation, notByRow } from "./evaluation-context.js";
@@ -264,13 +264,16 @@ export class Planner {
 
   /**
    * Returns the value of a column that must equal another column whose value is known, or undefined if the value is not
-   * certain. For a text that represents a number, returns the number, since `'01'` and `'1'` both equal 1. In the
-   * original form a text can equal many values, so nothing is certain.
+   * certain. For a text that represents a number, returns the number, since `'01'` and `'1'` both equal 1; no column has
+   * an infinite number, so only the same text equals such a text. In the original form a text can equal many values, so
+   * nothing is certain.
    * @param value the value of the other column
    */
   #equalValue(value: Scalar): Scalar | undefined {
     if (typeof value !== "string") return value;
-    return this.#evaluation.form === "original" ? undefined : (numberOfText(value) ?? value);
+    if (this.#evaluation.form === "original") return undefined;
+    const number = numberOfText(value);
+    return number === undefined || !Number.isFinite(number) ? value : number;
   }
 
   #equalPart(position: number, value: Scalar): Part {

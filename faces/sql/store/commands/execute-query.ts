@@ -17,7 +17,7 @@ import type {
   Source,
 } from "../grammar/syntax-tree.js";
 import { rowKey } from "../values/cell.js";
-import { numberOfText } from "../values/domain.js";
+import { numberOfText } from "../values/number-text.js";
 import { findSources, ofView } from "./catalogue.js";
 import type { Compiled } from "./comparisons.js";
 import { compiled, condition, constantOf, countCalculated, rowsAStep } from "./compiled-expressions.js";

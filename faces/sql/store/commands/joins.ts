@@ -15,9 +15,11 @@ import {
   operandsOf,
   type Select,
 } from "../grammar/syntax-tree.js";
-import { type Cell, cellKey, rowKey, type Scalar } from "../values/cell.js";
+import { cellKey, type Scalar } from "../values/cell.js";
 import { HashIndex, merged } from "../values/hash-index.js";
+import { numberOfText } from "../values/number-text.js";
 import type { TableReading } from "../values/table-reading.js";
+import { standardOrder } from "./comparisons.js";
 import { condition, countCalculated, rowScope, rowsAStep, stepsPerRow } from "./compiled-expressions.js";
 import {
   type EqualKeys,
@@ -568,8 +570,17 @@ function nameOf(left: Relation, right: Relation, kind: JoinKind, on: Expression 
 }
 
 /**
+ * Returns a string that is the same for values that are equal in a standard statement, and for some other values: a text
+ * that represents a number has the key of the number.
+ */
+function equalityKey(value: Scalar): string {
+  if (value === null) return cellKey(value);
+  return cellKey(typeof value === "string" ? (numberOfText(value) ?? value) : Number(value));
+}
+
+/**
  * Joins by all columns that both sides have. The result contains each of these columns once. In the original form, null
- * equals null in such a column.
+ * equals null in such a column, and values of different types are never equal.
  */
 export function* naturallyJoined(
   left: Relation,
@@ -588,22 +599,36 @@ export function* naturallyJoined(
   );
   evaluation.effort.hold(right.rows.length * KEY_BYTES);
   const byKey = new Map<string, RelationRow[]>();
+  const isStandard = evaluation.form === "standard";
+  const keyOf = isStandard ? equalityKey : cellKey;
   const hasNull = (row: RelationRow, positions: readonly number[]) =>
-    evaluation.form === "standard" && positions.some((position) => row[position] === null);
+    isStandard && positions.some((position) => row[position] === null);
+  const isEqual = (row: RelationRow, partner: RelationRow) =>
+    shared.every(
+      ({ position, other }) => standardOrder(row[position] as Scalar, partner[other] as Scalar) === 0,
+    );
   const others = shared.map(({ other }) => other);
   for (const [i, row] of right.rows.entries()) {
     if (i % STEP_ITEMS === STEP_ITEMS - 1) yield;
     if (hasNull(row, others)) continue;
-    const key = shared.map(({ other }) => cellKey(row[other] as Cell)).join("");
+    const key = shared.map(({ other }) => keyOf(row[other] as Scalar)).join("");
     const alike = byKey.get(key);
     if (alike === undefined) byKey.set(key, [row]);
     else alike.push(row);
   }
   const rows: RelationRow[] = [];
+  let rejected = 0;
   for (const [i, row] of left.rows.entries()) {
     if (i % STEP_ITEMS === STEP_ITEMS - 1) yield;
-    const key = rowKey(shared.map(({ position }) => row[position] as Scalar));
+    const key = shared.map(({ position }) => keyOf(row[position] as Scalar)).join("");
     for (const partner of byKey.get(key) ?? []) {
+      if (isStandard && !isEqual(row, partner)) {
+        if (++rejected % STEP_ITEMS === 0) {
+          spend(evaluation, STEP_ITEMS);
+          yield;
+        }
+        continue;
+      }
       if (rows.length % STEP_ITEMS === STEP_ITEMS - 1) yield;
       if (rows.length >= PAIRS_MAX) throw failure(evaluation, "tooMany", String(PAIRS_MAX));
       rows.push([...row, ...added.map((position) => partner[position] as Scalar)]);

@@ -9,6 +9,7 @@ import {
   isBlank,
   textOfBytes,
 } from "../../../../protocol/byte-string.js";
+import { DECIMAL } from "../values/number-text.js";
 import { KEYWORDS, type KeywordName, PHRASES, type Phrases, RESERVED_WORDS } from "./keywords.js";
 import { SqlMistake } from "./syntax-error.js";
 import type { Form, Language, Query } from "./syntax-tree.js";
@@ -135,8 +136,8 @@ function afterComments(statement: ByteString, at: number): number {
 const isNumberStart = (statement: ByteString, at: number) =>
   isDigit(statement.charCodeAt(at)) || (statement[at] === "." && isDigit(statement.charCodeAt(at + 1)));
 
-/** Matches a hexadecimal number, or digits with an optional point and an optional exponent. */
-const STANDARD_NUMBER = /0x[\da-f]+|(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?/iy;
+/** Matches a hexadecimal number, which only statements may contain, or a decimal one, which texts represent too. */
+const STANDARD_NUMBER = new RegExp(`0x[\\da-f]+|${DECIMAL}`, "iy");
 
 function standardNumberAt(statement: ByteString, at: number): Token {
   STANDARD_NUMBER.lastIndex = at;

@@ -1,9 +1,10 @@
 /**
- * Domains of columns, and the conversion of texts to numbers. A domain consists of atoms; a column accepts null and
- * every value that at least one atom of its domain accepts.
+ * Domains of columns. A domain consists of atoms; a column accepts null and every value that at least one atom of its
+ * domain accepts.
  */
 import { type ByteString, isAscii, textOfBytes } from "../../../../protocol/byte-string.js";
 import type { Cell } from "./cell.js";
+import { numberOfText } from "./number-text.js";
 
 /** A type with its bounds, which are inclusive; null means no bound. The bounds of texts count UTF-16 units. */
 export type DomainAtom =
@@ -49,18 +50,6 @@ const isWithin = (size: number, { min, max }: { min: number | null; max: number 
   (min === null || size >= min) && (max === null || size <= max);
 
 const lengthOf = (text: ByteString) => (isAscii(text) ? text.length : textOfBytes(text).length);
-
-const NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?$/;
-
-/**
- * Returns the number that a text represents in the syntax of statements, without leading zeros, or undefined if the
- * text is not a number.
- */
-export function numberOfText(text: ByteString): number | undefined {
-  if (!NUMBER.test(text)) return undefined;
-  const number = Number(text) + 0;
-  return Number.isFinite(number) ? number : undefined;
-}
 
 const DATE = /^(\d{4})-(\d\d)-(\d\d)(?:[T ](?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d{1,9})?)?)?$/;
 const DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
@@ -120,18 +109,3 @@ export const isCell = (value: unknown): value is Cell =>
 const BYTES = /^[\0-\xff]*$/;
 const plain = <Kept extends Cell>(cell: Kept): Kept =>
   typeof cell === "number" ? ((cell + 0) as Kept) : cell;
-
-const TRUE = /^(?:true|yes|on|t|y)$/i;
-const LEADING = /^\s*-?\d+(?:\.\d+)?/;
-
-/** Returns the number that a text equals: the number that it represents, 1 if it means yes, otherwise 0. */
-export function numberForText(text: ByteString): number {
-  return numberOfText(text) ?? (TRUE.test(text) ? 1 : 0);
-}
-
-/** Returns a text's value in arithmetic: the number at its beginning, or otherwise the number that it equals. */
-export function leadingNumber(text: ByteString): number {
-  const [digits] = LEADING.exec(text) ?? [];
-  const number = digits === undefined ? numberForText(text) : Number(digits);
-  return Number.isFinite(number) ? number : 0;
-}

@@ -7,7 +7,7 @@ import { firstIndexFrom } from "../../../../daemon/store/values/tables/binary-se
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { finish, STEP_ITEMS, sortedInSteps } from "../../../../protocol/steps.js";
 import type { Cell } from "./cell.js";
-import { numberForText } from "./domain.js";
+import { numberForText } from "./number-text.js";
 
 /** Numbers of rows, ascending; a single one is stored without an array. */
 type Bucket = number | number[];

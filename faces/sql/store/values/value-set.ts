@@ -2,7 +2,7 @@
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { STEP_ITEMS } from "../../../../protocol/steps.js";
 import type { Cell, Scalar } from "./cell.js";
-import { numberOfText } from "./domain.js";
+import { numberOfText } from "./number-text.js";
 
 /** The values of a list. As in standard statements, a text that represents a number equals that number. */
 export class ValueSet {

@@ -39,7 +39,7 @@ export const DIFFERENCES: readonly Difference[] = [
     steps: { domains: [11, 14] },
   },
   {
-    reason: "texts have an order, and a text that spells a number equals the number (defect 6)",
+    reason: "texts have an order, and a text that is a number equals the number (defect 6)",
     steps: { expressions: [11] },
   },
   {

@@ -63,11 +63,8 @@ export class Oracle {
       changed++;
       const copy = [...row];
       let cell = term(value, row, HEAD);
-      // In the columns n and k, a bound value that looks like a number is a number.
-      if (value.kind === "bound" && position === 2 && /^-?\d+(\.\d+)?$/.test(value.text))
-        cell = Number(value.text);
-      if (value.kind === "bound" && position === 0 && /^-?\d+(\.\d+)?$/.test(value.text))
-        cell = Number(value.text);
+      // In the columns n and k, a bound value that is a number becomes a number.
+      if (value.kind === "bound" && position !== 1 && NUMBER.test(value.text)) cell = Number(value.text);
       checkFit(position, cell);
       copy[position] = cell;
       return copy;
@@ -127,6 +124,8 @@ export class Oracle {
     return holds;
   }
 }
+
+const NUMBER = /^ *[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)? *$/i;
 
 const HEAD: readonly Named[] = COLUMNS.map((name) => ({ of: null, name }));
 
@@ -197,7 +196,7 @@ function check(test: Test, row: Row, head: readonly Named[]): boolean {
 
 function number(value: Value): number {
   if (typeof value !== "string") return Number(value);
-  return /^-?\d+(\.\d+)?$/.test(value) ? Number(value) : Number(value === "true");
+  return NUMBER.test(value) ? Number(value) : Number(value === "true");
 }
 
 function term(operand: Term, row: Row, head: readonly Named[]): Value {

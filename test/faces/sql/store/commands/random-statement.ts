@@ -64,7 +64,7 @@ export type Statement =
 export const COLUMNS = ["k", "s", "n"];
 
 const NUMBERS = [0, 1, 2, 3, 4, 5, 10, -1, 1.5];
-const TEXTS = ["a", "b", "c", "1", "2", "10", "true", "", "é", "it's"];
+const TEXTS = ["a", "b", "c", "1", "2", "10", "true", "", "é", "it's", "1e0", " 2", "+3 ", "04", "-1.", "x1"];
 
 export function randomStatement(random: SeededRandom): Statement {
   const kind = random.below(20);

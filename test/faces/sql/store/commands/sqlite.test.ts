@@ -4,54 +4,18 @@
  * matters only with ORDER BY. DBSYNC_SEED replays a run.
  */
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import { test } from "node:test";
 import { Database } from "../../../../../daemon/store/database.js";
 import { bytesOfText } from "../../../../../protocol/byte-string.js";
 import { amount } from "../../../../support/amount.js";
 import { SeededRandom, seedOfRun } from "../../../../support/seeded-random.js";
 import { SqlWriter } from "./sql-writer.js";
+import { answersOfSqlite, type Rows } from "./sqlite-answers.js";
 import { outcomeOfReply } from "./transcript.js";
 
 const RUNS = amount(15, 80);
 const STATEMENTS = 100;
 const seed = seedOfRun();
-
-/**
- * A program that replies to lists of statements with lists of rows, or with the text of an error. Right and full joins
- * require SQLite 3.39.
- */
-const ANSWER = `
-import json, sqlite3, sys
-if sqlite3.sqlite_version_info < (3, 39): sys.exit(3)
-for line in sys.stdin:
-    base = sqlite3.connect(":memory:")
-    answers = []
-    for statement in json.loads(line):
-        try:
-            answers.append([list(row) for row in base.execute(statement).fetchall()])
-        except Exception as error:
-            answers.append(str(error))
-    print(json.dumps(answers))
-`;
-
-type Rows = readonly (readonly unknown[])[];
-
-/** Returns the answers of SQLite, or null if SQLite is not installed. */
-function answersOfSqlite(runs: readonly (readonly string[])[]): (Rows | string)[][] | null {
-  const input = runs.map((statements) => JSON.stringify(statements.map(forSqlite))).join("\n");
-  const { status, stdout, stderr, error } = spawnSync("/usr/bin/python3", ["-c", ANSWER], {
-    input,
-    encoding: "utf8",
-    maxBuffer: 2 ** 30,
-  });
-  if (error !== undefined || status === 3) return null;
-  assert.equal(status, 0, stderr);
-  return stdout
-    .trim()
-    .split("\n")
-    .map((line) => JSON.parse(line) as (Rows | string)[]);
-}
 
 /**
  * Rewrites a statement for SQLite. There, the type `number` would permit integers; `real` is always a double. And before
@@ -93,7 +57,7 @@ test(`${RUNS * STATEMENTS} English statements have the same meaning as in SQLite
     const writer = new SqlWriter(new SeededRandom(seed, run));
     return [...writer.tables(), ...Array.from({ length: STATEMENTS }, () => writer.statement())];
   });
-  const answers = answersOfSqlite(runs);
+  const answers = answersOfSqlite(runs.map((statements) => statements.map(forSqlite)));
   if (answers === null) return context.skip("no python3 with SQLite 3.39 or later");
   let [rows, compared, refused] = [0, 0, 0];
   for (const [run, statements] of runs.entries()) {
