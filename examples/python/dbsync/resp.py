@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Sequence, Union
 
 from .errors import BadCommand, ProtocolError, ReplyError
@@ -39,15 +40,22 @@ def array(*items: bytes) -> bytes:
 def bytes_of(value: object) -> bytes:
     """
     Returns the bytes of an argument.
-    Raises TypeError for other types, such as None and booleans, whose meaning differs between programs.
+    Raises TypeError for other types, such as None and booleans, whose meaning differs between programs, and for numbers
+    that are not finite, which no command accepts in the form of Python.
     """
     if isinstance(value, str):
         # An argument of a program that is not UTF-8 is sent unchanged.
         return value.encode("utf-8", "surrogateescape")
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value)
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        return repr(value).encode()
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise TypeError(f"{float.__repr__(value)} is not finite; an infinite score is the text inf or -inf")
+        # A subclass, such as the numbers of numpy, may have another representation.
+        return float.__repr__(value).encode()
+    if isinstance(value, int) and not isinstance(value, bool):
+        # A member of an IntEnum has another representation too.
+        return int.__repr__(value).encode()
     raise TypeError(f"{value!r:.40} is of the type {type(value).__name__}; text, bytes and numbers can be sent")
 
 

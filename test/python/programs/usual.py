@@ -1,6 +1,8 @@
 """Tests the ordinary use of the package with daemons in memory, with a data folder, and with peers."""
 
 import asyncio
+import enum
+import math
 import multiprocessing
 import threading
 import unittest
@@ -181,11 +183,40 @@ class Commands(unittest.TestCase):
         with Client(SERVERS[::-1], KEY, **PATIENT) as other:
             self.assertEqual(other.call("GET", key, after=self.client.last_write), b"1")
 
+    def test_numbers_are_sent_as_their_digits(self):
+        class Level(enum.IntEnum):
+            HIGH = 3
+
+        class Price(float):
+            def __repr__(self):
+                return f"Price({float(self)})"
+
+        key = name()
+        for value in (1e-7, 1e21, -0.0, 0.1 + 0.2, 5e-324, 2**70, -1, Level.HIGH, Price(2.5)):
+            self.client.set(key, value)
+            self.assertEqual(float(self.client.get(key)), float(value))
+        scores = name()
+        self.assertEqual(self.client.zadd(scores, {"low": -math.inf, "some": Price(1e-7), "high": math.inf}), 3)
+        self.assertEqual(self.client.zcount(scores, -math.inf, 1e-7), 2)
+        self.assertEqual(self.client.zrangebyscore(scores, 1e-8, math.inf), [b"some", b"high"])
+
+    def test_a_number_bound_to_a_statement_is_that_number(self):
+        call = self.client.call
+        database = f"d{uuid.uuid4().hex}"
+        call("SQL", "", f"create database {database}")
+        call("SQL", database, "create table m (p number)")
+        call("SQL", database, "insert into m values (1.5), (2.5), (3.5)")
+        for value in (1e-7, 1e-05, -1e21, 0.0, -0.0):
+            self.assertEqual(call("SQL", database, "delete from m where p < ?", value), 0)
+        self.assertEqual(call("SQL", database, "delete from m where p < ?", 1e21), 3)
+
     def test_mistakes_are_told_before_anything_is_sent(self):
         client = self.client
         for words, told in (
             (("SET", "k", None), "argument 2: None is of the type NoneType"),
             (("SET", "k", True), "argument 2: True is of the type bool"),
+            (("SET", "k", math.nan), "argument 2: nan is not finite"),
+            (("SQL", "d", "delete from t where p < ?", -math.inf), "argument 3: -inf is not finite"),
             ((), "it has no name"),
             ((["GET", "k"],), "the name: "),
         ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Generic, Mapping, Sequence, TypeVar, Union
 
 from ..requests import Request, asks, command
@@ -11,6 +12,13 @@ from .replies import decimal, decimals, listed, maybe_decimal, maybe_whole, scor
 
 S = TypeVar("S", bytes, str)
 Bound = Union[int, float, str]
+
+
+def _score(value: Bound) -> Bound:
+    """Returns a score, or a bound, as an argument: an infinite one is a text."""
+    if isinstance(value, float) and math.isinf(value):
+        return "inf" if value > 0 else "-inf"
+    return value
 
 
 class SortedSetCommands(Generic[S]):
@@ -28,7 +36,7 @@ class SortedSetCommands(Generic[S]):
         lt: bool = False,
     ) -> Request[int]:
         """Sets the scores of members. Returns the number of new members, or with ch, of new and changed members."""
-        turned = [word for member, score in mapping.items() for word in (score, member)]
+        turned = [word for member, score in mapping.items() for word in (_score(score), member)]
         return asks(whole, "ZADD", name, *when(nx=nx, xx=xx, ch=ch, gt=gt, lt=lt), *turned)
 
     @command
@@ -49,7 +57,7 @@ class SortedSetCommands(Generic[S]):
     @command
     def zincrby(self, name: Key, amount: float, value: Argument) -> Request[float]:
         """Adds to the score of a member. Returns the new score."""
-        return asks(decimal, "ZINCRBY", name, amount, value)
+        return asks(decimal, "ZINCRBY", name, _score(amount), value)
 
     @command
     def zcard(self, name: Key) -> Request[int]:
@@ -59,7 +67,7 @@ class SortedSetCommands(Generic[S]):
     @command
     def zcount(self, name: Key, min: Bound, max: Bound) -> Request[int]:
         """Returns the number of members with a score between these bounds."""
-        return asks(whole, "ZCOUNT", name, min, max)
+        return asks(whole, "ZCOUNT", name, _score(min), _score(max))
 
     @command
     def zrange(self, name: Key, start: int, end: int, desc: bool = False) -> Request[list[S]]:
@@ -82,7 +90,7 @@ class SortedSetCommands(Generic[S]):
     ) -> Request[list[S]]:
         """Returns members by their scores; with start and num only a part of them."""
         limit: list[Argument] = [] if start is None or num is None else ["LIMIT", start, num]
-        return asks(several, "ZRANGEBYSCORE", name, min, max, *limit)
+        return asks(several, "ZRANGEBYSCORE", name, _score(min), _score(max), *limit)
 
     @command
     def zrank(self, name: Key, value: Argument) -> Request[int | None]:
@@ -107,7 +115,7 @@ class SortedSetCommands(Generic[S]):
     @command
     def zremrangebyscore(self, name: Key, min: Bound, max: Bound) -> Request[int]:
         """Removes members by their scores. Returns the number of removed members."""
-        return asks(whole, "ZREMRANGEBYSCORE", name, min, max)
+        return asks(whole, "ZREMRANGEBYSCORE", name, _score(min), _score(max))
 
     @command
     def zremrangebyrank(self, name: Key, min: int, max: int) -> Request[int]:
