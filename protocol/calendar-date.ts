@@ -1,13 +1,23 @@
-/** Reads dates in ISO 8601. */
+/** The dates of the calendar, in ISO 8601. JavaScript engines convert 30 February to a day in March. */
+
+const DAY = /^(\d{4})-(\d\d)-(\d\d)/;
+const DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+
+/** Whether a text begins with a day that exists, such as `2027-01-31`. */
+export function beginsWithDay(text: string): boolean {
+  const [year = 0, month = 0, day = 0] = (DAY.exec(text) ?? []).slice(1).map(Number);
+  const isLeapYear = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
+  const days = (DAYS[month - 1] ?? 0) + (isLeapYear && month === 2 ? 1 : 0);
+  return day >= 1 && day <= days;
+}
 
 /**
- * Returns the date in milliseconds since 1970, or undefined if it is not in the calendar. JavaScript engines convert 30
- * February to a day in March, and hour 24 to the next day.
+ * Returns the date in milliseconds since 1970, or undefined if it is not in the calendar. Hour 24 is not, which engines
+ * convert to the next day.
  * @param text  a day, or a day and a time with a zone; the caller has checked the form
  */
 export function calendarDate(text: string): number | undefined {
-  const [, day, hour] = /^(\d{4}-\d\d-\d\d)(?:[T ](\d\d))?/.exec(text) ?? [];
-  const [at, midnight] = [Date.parse(text), Date.parse(day ?? "")];
-  if (day === undefined || hour === "24" || Number.isNaN(at) || Number.isNaN(midnight)) return undefined;
-  return new Date(midnight).toISOString().startsWith(day) ? at : undefined;
+  const at = Date.parse(text);
+  const isInDay = beginsWithDay(text) && !/^.{10}[T ]24/.test(text);
+  return isInDay && !Number.isNaN(at) ? at : undefined;
 }

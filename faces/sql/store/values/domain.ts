@@ -3,6 +3,7 @@
  * domain accepts.
  */
 import { type ByteString, isAscii, textOfBytes } from "../../../../protocol/byte-string.js";
+import { beginsWithDay } from "../../../../protocol/calendar-date.js";
 import type { Cell } from "./cell.js";
 import { numberOfText } from "./number-text.js";
 
@@ -51,17 +52,10 @@ const isWithin = (size: number, { min, max }: { min: number | null; max: number 
 
 const lengthOf = (text: ByteString) => (isAscii(text) ? text.length : textOfBytes(text).length);
 
-const DATE = /^(\d{4})-(\d\d)-(\d\d)(?:[T ](?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d{1,9})?)?)?$/;
-const DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+const DATE = /^\d{4}-\d\d-\d\d(?:[T ](?:[01]\d|2[0-3]):[0-5]\d(?::[0-5]\d(?:\.\d{1,9})?)?)?$/;
 
 /** Whether a text is a date: `2026-11-21`, or with a time of day after a space or a T. */
-export function isDate(text: ByteString): boolean {
-  const [, year, month, day] = DATE.exec(text) ?? [];
-  if (year === undefined) return false;
-  const leap = Number(year) % 4 === 0 && (Number(year) % 100 !== 0 || Number(year) % 400 === 0);
-  const days = (DAYS[Number(month) - 1] ?? 0) + (leap && month === "02" ? 1 : 0);
-  return Number(day) >= 1 && Number(day) <= days;
-}
+export const isDate = (text: ByteString): boolean => DATE.test(text) && beginsWithDay(text);
 
 /** Returns a domain as text, for snapshots and catalogues. */
 export function domainText(domain: Domain): ByteString {
