@@ -4,6 +4,7 @@ import type { Backend, BackendFailure, Outcome } from "../../daemon/engine/backe
 import { isolationOf } from "../../daemon/engine/backends/connection-isolation.js";
 import { INVALID_CURSOR } from "../../daemon/engine/backends/scan-cursor.js";
 import type { RedisSpecification } from "../../daemon/options/database-list.js";
+import { cursorOf } from "../../daemon/store/arguments/scan-arguments.js";
 import { findCommand } from "../../daemon/store/command-table.js";
 import { cursorTag } from "../../daemon/store/values/tables/name-hash.js";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -127,7 +128,6 @@ const OWN = 2n ** 34n;
  * server, and is forwarded unchanged.
  */
 const MARKED = 2n ** 53n;
-const CURSOR = /^\d{1,20}$/;
 const TOO_LARGE = error("ERR the cursor of this server cannot be forwarded: scan the server directly");
 
 const cursorAt = (argv: Argv): number | undefined => findCommand(argv[0] as ByteString)?.cursorAt;
@@ -168,18 +168,16 @@ export async function sendScans(
 function ownScan(argv: Argv): Argv | ErrorReply {
   const index = cursorAt(argv) as number;
   const cursor = argv[index];
-  if (cursor === undefined || !CURSOR.test(cursor)) return argv;
-  const value = BigInt(cursor);
-  if (value === 0n || value >= MARKED) return argv;
+  const value = cursor === undefined ? undefined : cursorOf(cursor);
+  if (value === undefined || value === 0n || value >= MARKED) return argv;
   if (value / OWN !== mark()) return INVALID_CURSOR;
   return [...argv.slice(0, index), String(value % OWN), ...argv.slice(index + 1)];
 }
 
 function markedIn<Answer extends Outcome>(outcome: Answer): Answer | Reply {
   const [next, found] = outcome.kind === "array" ? outcome.items : [];
-  if (next?.kind !== "bulk" || found === undefined || !CURSOR.test(next.bytes)) return outcome;
-  const value = BigInt(next.bytes);
-  if (value === 0n || value >= MARKED) return outcome;
+  const value = next?.kind === "bulk" ? cursorOf(next.bytes) : undefined;
+  if (value === undefined || found === undefined || value === 0n || value >= MARKED) return outcome;
   return value >= OWN ? TOO_LARGE : array([bulk(String(mark() * OWN + value)), found]);
 }
 

@@ -14,6 +14,7 @@ import type {
   Writers,
 } from "../../daemon/engine/backends/command-path.js";
 import type { KeyCounts } from "../../daemon/engine/backends/key-counts.js";
+import { cursorOf } from "../../daemon/store/arguments/scan-arguments.js";
 import { commands, findCommand } from "../../daemon/store/command-table.js";
 import { DATABASES_DEFAULT, Database } from "../../daemon/store/database.js";
 import {
@@ -191,8 +192,6 @@ class ForwardedReply implements ReplyHandlers {
 
 /** A COUNT that is greater than the number of elements on any daemon. */
 const ALL = String(2 ** 31 - 1);
-const BEGINS = /^[+-]?0*$/;
-const CURSOR = /^[+-]?\d+$/;
 const COUNT = /^0*[1-9]\d*$/;
 
 const FOREIGN_CURSOR = error(
@@ -201,7 +200,7 @@ const FOREIGN_CURSOR = error(
 
 /** Returns whether a cursor is a number other than 0. This daemon returns only the cursor 0. */
 function isForeignCursor(cursor: ByteString | undefined): boolean {
-  return cursor !== undefined && CURSOR.test(cursor) && !BEGINS.test(cursor);
+  return cursor !== undefined && (cursorOf(cursor) ?? 0n) !== 0n;
 }
 
 /**

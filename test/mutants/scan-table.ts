@@ -40,6 +40,13 @@ export const scanMutants: readonly Mutant[] = [
     test: "test/daemon/engine/backends/scan-cursor.test.js",
   },
   {
+    name: "scans: another daemon's cursor is found only in its usual form",
+    file: "daemon/engine/backends/scan-cursor.js",
+    find: "cursor === undefined ? undefined : cursorOf(cursor)",
+    replace: "cursor === undefined || !/^\\d+$/.test(cursor) ? undefined : cursorOf(cursor)",
+    test: "test/daemon/engine/backends/scan-cursor.test.js",
+  },
+  {
     name: "scans: a daemon with a Redis accepts the cursor of another daemon",
     file: "faces/redis-behind/redis-backend.js",
     find: "if (value / OWN !== mark())",

@@ -6,10 +6,9 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type ErrorReply, error } from "../../../protocol/reply.js";
 import { CommandFailure } from "../../store/arguments/command-errors.js";
+import { cursorOf } from "../../store/arguments/scan-arguments.js";
 import type { Command } from "../../store/rows/command-row.js";
 import { isOfOtherProcess } from "../../store/values/tables/scan-page.js";
-
-const CURSOR = /^\d+$/;
 
 export const INVALID_CURSOR = error(
   "ERR invalid cursor: another daemon issued it, or this one before it restarted. Begin again with 0, on one daemon or with a COUNT that returns everything",
@@ -20,9 +19,8 @@ export const INVALID_CURSOR = error(
  */
 export function foreignCursor({ cursorAt, writes }: Command, argv: readonly ByteString[]): ErrorReply | null {
   const cursor = writes || cursorAt === undefined ? undefined : argv[cursorAt];
-  return cursor !== undefined && CURSOR.test(cursor) && isOfOtherProcess(Number(cursor))
-    ? INVALID_CURSOR
-    : null;
+  const value = cursor === undefined ? undefined : cursorOf(cursor);
+  return value !== undefined && isOfOtherProcess(Number(value)) ? INVALID_CURSOR : null;
 }
 
 /**

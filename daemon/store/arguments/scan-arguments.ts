@@ -18,12 +18,19 @@ export interface ScanOptions {
   readonly type: string | undefined;
 }
 
+/** Parses a cursor. All programs that check cursors use this function. @returns undefined if it is invalid */
+export function cursorOf(bytes: ByteString): bigint | undefined {
+  const [text = ""] = bytes.split("\0", 1);
+  if (!CURSOR.test(text) || Math.abs(Number(text)) > CURSOR_MAX) return undefined;
+  const cursor = BigInt(text);
+  return cursor < 0n ? -cursor : cursor;
+}
+
 /** Parses the cursor of a scan. @throws CommandFailure */
 export function scanCursor(bytes: ByteString): number {
-  const [text = ""] = bytes.split("\0", 1);
-  const cursor = Math.abs(Number(text));
-  if (!CURSOR.test(text) || cursor > CURSOR_MAX) throw custom("ERR invalid cursor");
-  return cursor;
+  const cursor = cursorOf(bytes);
+  if (cursor === undefined) throw custom("ERR invalid cursor");
+  return Number(cursor);
 }
 
 /** Counts the steps of patterns and the elements that a page visits. */

@@ -57,6 +57,7 @@ describe("with a Redis", () => {
         for (const refused of [
           await backend.execute([...scan, other]),
           await backend.execute([...scan, "5"]),
+          await backend.execute([...scan, `+${other}`]),
           await backend.executeTogether([
             ["SET", "none", "1"],
             [...scan, other],

@@ -27,6 +27,10 @@ test("another daemon's cursor is an error, in each kind of scan", () => {
     assert.ok(!isForeign(`${scan} ${own} COUNT 10`));
     assert.ok(isForeign(`${scan} ${other} COUNT 10`));
     assert.ok(isForeign(`${scan} 5`), "a cursor without a tag");
+    // The scan itself reads these forms as cursors too.
+    for (const form of [`+${other}`, `-${other}`, `00${other}`, `${other}\0x`])
+      assert.ok(isForeign(`${scan} ${form}`), form);
+    assert.ok(!isForeign(`${scan} +${own}`) && !isForeign(`${scan} +0`) && !isForeign(`${scan} `));
     assert.ok(!isForeign(`${scan} nonsense`), "the scan itself reports an invalid cursor");
   }
   assert.ok(!isForeign("GET 5"));
