@@ -100,8 +100,11 @@ export function checkSidecarOptions(settings: Settings): void {
 /** The port of a server that names none. */
 const SERVER_PORT = "1111";
 
-/** The host and the port, if there is one, of a server in -d dbsync. */
-const SERVER = /^(?:dbsyncs?[12]?:\/\/)?(\[[^\]]+\]|[^:#]+)(?::(\d+))?(?:#.*)?$/;
+/**
+ * The host and the port, if there is one, of a server in -d dbsync, in all forms that the client accepts. An IPv6 address
+ * without brackets has no port.
+ */
+const SERVER = /^(?:dbsyncs?[12]?:\/\/)?(?:(\[[^\]]+\]|[^:#[]+)(?::(\d+))?|([\da-f:.]+))(?:#.*)?$/;
 
 /** Refuses a list of servers of -d dbsync that contains this daemon, which would forward commands to itself. */
 function refuseOwnAddress({ database, bind, port }: Settings): void {
@@ -111,8 +114,8 @@ function refuseOwnAddress({ database, bind, port }: Settings): void {
   for (const specification of database) {
     const servers = specification.kind === "dbsync" ? specification.servers.split(",") : [];
     const own = servers.find((server) => {
-      const [, host = "", given = SERVER_PORT] = SERVER.exec(server) ?? [];
-      return Number(given) === port && isOwn(host.replace(/^\[|\]$/g, ""));
+      const [, host, given = SERVER_PORT, plainHost = ""] = SERVER.exec(server.toLowerCase()) ?? [];
+      return Number(given) === port && isOwn((host ?? plainHost).replace(/^\[|\]$/g, ""));
     });
     if (own !== undefined)
       fail(

@@ -41,6 +41,13 @@ export const proxyMutants: readonly Mutant[] = [
     test: WAITING,
   },
   {
+    name: "sidecar: its own address in capital letters is not recognized",
+    file: "faces/sidecar/options.js",
+    find: "SERVER.exec(server.toLowerCase())",
+    replace: "SERVER.exec(server)",
+    test: "test/daemon/options/parse-options.test.js",
+  },
+  {
     name: "proxy: a write that may have been executed is sent again",
     file: "tools/proxy/balancer/balancer.js",
     find: '(outcome.reached === "unknown" && !isRepeatable)',

@@ -102,6 +102,12 @@ const REFUSED: readonly [args: readonly string[], code: number, stderr: RegExp][
   [["-d", "dbsync:127.0.0.1:1", "--key", "k", "--data", "d"], 2, /leave out --data, --peer and --order/],
   [["-d", "dbsync:127.0.0.1:1111", "--key", "p.pem"], 2, /127\.0\.0\.1:1111 is this daemon's own address/],
   [
+    ["-d", "dbsync:a:1111,LocalHost:01111", "--key", "p.pem"],
+    2,
+    /LocalHost:01111 is this daemon's own address/,
+  ],
+  [["-d", "dbsync:::1", "--key", "p.pem"], 2, /::1 is this daemon's own address/],
+  [
     ["-d", "dbsync:db2:1111,dbsyncs://[::1]#sha256:ab", "--key", "p.pem", "-b", "::1"],
     2,
     /\[::1\].* own address/,
