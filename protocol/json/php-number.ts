@@ -13,7 +13,10 @@ const INT64_MAGNITUDE = 2 ** 63;
 const INTEGER = /^-?\d+$/;
 /** Matches the name of an array's member that PHP converts to an integer. */
 const CANONICAL_INTEGER = /^(?:0|-?[1-9]\d{0,18})$/;
-const NUMERIC = /^[ \t\n\r\v\f]*([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)[ \t\n\r\v\f]*$/;
+const SPACES = String.raw`[ \t\n\r\v\f]*`;
+const BEGINNING = String.raw`^${SPACES}([+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?)`;
+const NUMERIC = new RegExp(`${BEGINNING}${SPACES}$`);
+const NUMERIC_AT_START = new RegExp(BEGINNING);
 /** The limits of the decimal point's position within which no exponent is written. */
 const FIXED_POINT_MAX = 17;
 const FIXED_POINT_MIN = -3;
@@ -44,6 +47,14 @@ function asInteger(text: string): bigint | undefined {
 export function phpNumeric(text: string): PhpNumber | undefined {
   const digits = NUMERIC.exec(text)?.[1];
   return digits === undefined ? undefined : phpNumberOf(digits.replace(/^\+/, ""));
+}
+
+/** Returns the integer to which PHP casts a string: that of the number at its beginning, or 0. */
+export function phpIntegerOf(text: string): bigint {
+  const digits = NUMERIC_AT_START.exec(text)?.[1] ?? "0";
+  const number = phpNumberOf(digits.replace(/^\+/, ""));
+  if (Math.abs(Number(number)) === Number.POSITIVE_INFINITY) return 0n;
+  return phpInteger(number) ?? (number < 0 ? INT64_MIN : INT64_MAX);
 }
 
 /** Returns the truncated integer of a number; undefined if it is out of range. */

@@ -185,4 +185,11 @@ export const queryMutants: readonly Mutant[] = [
     replace: "this.#areQueries = ",
     test: QUERY_CLIENTS,
   },
+  {
+    name: "JSON server: an id that begins with a number is cast by its first digits",
+    file: "faces/json/actions/forwarded-writes.js",
+    find: "String(phpIntegerOf(textOfBytes(id)))",
+    replace: "String(Number.parseInt(textOfBytes(id), 10) || 0)",
+    test: "test/faces/json/passed-on.test.js",
+  },
 ];

@@ -18,6 +18,7 @@ import {
   memberValues,
 } from "../../../protocol/json/json-value.js";
 import { writeJson } from "../../../protocol/json/json-writer.js";
+import { phpIntegerOf } from "../../../protocol/json/php-number.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { bulksOf, bytesOf, failure, itemsOf, sentenceOf } from "../messages/json-answers.js";
 import type { JsonRequest } from "../messages/json-request.js";
@@ -52,14 +53,14 @@ export function checkArguments(
   return values.every(isAccepted) ? ["NOCHECK"] : [];
 }
 
-/** Returns the id that `update` refers to. If the id is neither a number nor a key, only its leading digits count. */
+/** Returns the id that `update` refers to. If the id is neither a number nor a key, PHP casts it to an integer. */
 export function idOf(
   client: DocumentClient,
   document: ByteString,
   id: ByteString | undefined,
 ): ByteString | undefined {
   if (id === undefined || isNumeric(id) || entryOf(client, document, id) !== undefined) return id;
-  return String(Number.parseInt(textOfBytes(id), 10) || 0);
+  return String(phpIntegerOf(textOfBytes(id)));
 }
 
 /** Returns whether an `update` with an id replaces all entries by the members of the object. */

@@ -31,6 +31,10 @@ test("the daemon executes a request that an original forwards as an original wou
     '{"status":"success","document_keys":["name","age"],"replicated":false,"updated_data":{"1":{"age":5}}}',
   );
   assert.deepEqual(await data(), [{ name: "John", age: 1 }, { name: "Sub", age: 5 }, []]);
+  // PHP casts 0.1e1x to 1, and a space that is not ASCII to 0.
+  assert.match(await does({ action: "update", id: "0.1e1x", data: { age: 6 } }), /"updated_data":\{"1":/);
+  assert.match(await does({ action: "update", id: "\u00a01x", data: { age: 7 } }), /"updated_data":/);
+  assert.deepEqual(await data(), [{ name: "John", age: 7 }, { name: "Sub", age: 6 }, []]);
   // update-with-id, replication-update-…: the members replace all entries.
   assert.equal(
     await does({ action: "update", id: 1, data: { name: "Zed" } }),

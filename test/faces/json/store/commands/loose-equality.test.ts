@@ -10,7 +10,7 @@ import { markOf } from "../../../../../faces/json/store/values/document-columns.
 import { memberValueOf } from "../../../../../faces/json/store/values/member-value.js";
 import { parseJson } from "../../../../../protocol/json/json-reader.js";
 import { isContainer } from "../../../../../protocol/json/json-value.js";
-import { phpNumeric } from "../../../../../protocol/json/php-number.js";
+import { phpIntegerOf, phpNumeric } from "../../../../../protocol/json/php-number.js";
 import { amount } from "../../../../support/amount.js";
 import { askPhp } from "../../../../support/php.js";
 import { skipWithout } from "../../../../support/requirements.js";
@@ -190,4 +190,34 @@ test("a string counts as a number here if it does in PHP", { skip }, () => {
   );
   for (const [at, text] of texts.entries())
     assert.equal(String(phpNumeric(text) !== undefined), answers[at], JSON.stringify(text));
+});
+
+test("a string is cast to the same integer here as in PHP", { skip }, () => {
+  const random = new SeededRandom(seed, 1);
+  const parts = ["0", "1", "9", "12", "9223372036854775807", ".", "e", "E", "+", "-", " ", "x", "\u00a0"];
+  const texts = [
+    ...[
+      "1e1x",
+      "0x1A",
+      " 5x",
+      "+5x",
+      ".9x",
+      "1.9e1x",
+      "-3x",
+      "1e",
+      "1e+x",
+      "99999999999999999999x",
+      "-1e30x",
+    ],
+    ...["\u00a05x", "1e999", "-9223372036854775808x", "x"],
+    ...Array.from({ length: 300 }, () =>
+      Array.from({ length: random.between(1, 6) }, () => random.oneOf(parts)).join(""),
+    ),
+  ];
+  const answers = askPhp(
+    "(int) json_decode($line)",
+    texts.map((text) => JSON.stringify(text)),
+  );
+  for (const [at, text] of texts.entries())
+    assert.equal(String(phpIntegerOf(text)), answers[at], `seed ${seed}: ${JSON.stringify(text)}`);
 });
