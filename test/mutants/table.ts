@@ -524,6 +524,13 @@ export const mutants: readonly Mutant[] = [
   ...groupMutants,
   ...numberMutants,
   ...memberMutants,
+  {
+    name: "dates: only a date without a time must exist in the calendar",
+    file: "tools/cli/shared/date-text.js",
+    find: "!beginsWithDay(text)",
+    replace: "(isDay && !beginsWithDay(text))",
+    test: "test/tools/cli/shared/date-text.test.js",
+  },
   ...semanticsMutants,
   ...listMutants,
   ...noticeMutants,
