@@ -171,7 +171,9 @@ function parseEndpoint(
 function isHost(name: string): boolean {
   if (/^[\d.]+$/.test(name)) {
     const parts = name.split(".");
-    return parts.length === 4 && parts.every((part) => /^\d{1,3}$/.test(part) && Number(part) <= 255);
+    return (
+      parts.length === 4 && parts.every((part) => /^(?:0|[1-9]\d{0,2})$/.test(part) && Number(part) <= 255)
+    );
   }
   return /^[a-z0-9_]([a-z0-9_.-]{0,251}[a-z0-9_.])?$/.test(name);
 }

@@ -240,7 +240,8 @@ namespace Dbsync {
                 if ($matches !== 1 || !$isHost || $this->port < 1 || $this->port > self::MAX_PORT) {
                     throw new Failure("dbsync.servers: \"$entry\" is not host, host:port or [IPv6]:port, with TLS dbsyncs:// before it");
                 }
-                $this->host = $inBrackets !== '' ? $inBrackets : $match[2];
+                // Otherwise one server in two spellings would count as two for a policy.
+                $this->host = strtolower($inBrackets !== '' ? $inBrackets : $match[2]);
                 $this->isEncrypted = $secure !== '';
                 $this->pins = self::pins($fragment, $entry, $this->isEncrypted);
                 $scheme = $secure === '' && $this->versions === '' ? '' : 'dbsync' . strtolower($secure) . "$this->versions://";

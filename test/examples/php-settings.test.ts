@@ -43,6 +43,11 @@ describe("dbsync.php's settings", { skip: skipWithout("php"), concurrency: 2 }, 
     assert.equal((await sendOne([` localhost:${daemon.port} `, ""])).value, "redis:2:v");
     assert.equal((await sendOne([` ${daemon.address}`, daemon.address])).value, "redis:2:v");
     assert.equal(daemon.frames.length, 2);
+    assert.equal(
+      (await sendOne([`localhost:${daemon.port}`, `LocalHost:${daemon.port}`])).value,
+      "redis:2:v",
+    );
+    assert.equal(daemon.frames.length, 3);
   });
 
   test("A server list may contain IPv6 addresses", async (t) => {

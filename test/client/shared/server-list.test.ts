@@ -69,6 +69,8 @@ const BAD: unknown[] = [
   "[::1]:",
   "[1.2.3.4]:1",
   "300.1.1.1",
+  // The system would read the zero as a sign of octal digits, and connect to 8.0.0.1.
+  "010.0.0.1",
   "1.2.3",
   "1.2.3.4.5:1",
   "a b",
