@@ -357,6 +357,13 @@ export const budgetMutants: readonly Mutant[] = [
     test: "test/faces/json/store/commands/condition-work.test.js",
   },
   {
+    name: "budget: comparing a long text with numbers counts no work",
+    file: "faces/sql/store/commands/comparisons.js",
+    find: "if (length > BYTES_PER_STEP)",
+    replace: "if (false)",
+    test: "test/faces/sql/store/commands/long-texts.test.js",
+  },
+  {
     name: "budgets: functions of long texts do not yield",
     file: "faces/sql/store/commands/compiled-expressions.js",
     find: "evaluation.effort.work(value.length / BYTES_PER_STEP);",

@@ -29,6 +29,7 @@ import {
   type Compiled,
   combinedTruth,
   compare,
+  countText,
   finiteNumber,
   isEqual,
   isTrue,
@@ -85,9 +86,9 @@ export function compiled(expression: Expression, scope: Scope, evaluation: Evalu
         : scope.call(expression);
     case "not": {
       const operand = compiled(expression.operand, scope, evaluation);
-      if (!isStandard) return (row) => !isTrue(operand(row));
+      if (!isStandard) return (row) => !isTrue(operand(row), evaluation);
       return (row) => {
-        const truth = truthOf(operand(row));
+        const truth = truthOf(operand(row), evaluation);
         return truth === null ? null : !truth;
       };
     }
@@ -110,7 +111,7 @@ export function compiled(expression: Expression, scope: Scope, evaluation: Evalu
     case "like":
       return compiledTest(expression, (each) => compiled(each, scope, evaluation), evaluation);
     case "case":
-      return compiledCase(expression, (each) => compiled(each, scope, evaluation));
+      return compiledCase(expression, (each) => compiled(each, scope, evaluation), evaluation);
     case "cast":
       return compiledCast(expression, (each) => compiled(each, scope, evaluation), evaluation);
     // Their values replace queries before the select is executed.
@@ -175,7 +176,9 @@ export function condition(
   evaluation: Evaluation,
 ): (row: RelationRow) => boolean {
   const value = compiled(expression, scope, evaluation);
-  return evaluation.form === "standard" ? (row) => truthOf(value(row)) === true : (row) => isTrue(value(row));
+  return evaluation.form === "standard"
+    ? (row) => truthOf(value(row), evaluation) === true
+    : (row) => isTrue(value(row), evaluation);
 }
 
 /**
@@ -188,7 +191,7 @@ function standardBinary({ operator, ...sides }: Binary, scope: Scope, evaluation
   switch (operator) {
     case "and":
     case "or":
-      return combinedTruth(operator, left, right);
+      return combinedTruth(operator, left, right, evaluation);
     case "+":
     case "-":
     case "*":
@@ -202,7 +205,7 @@ function standardBinary({ operator, ...sides }: Binary, scope: Scope, evaluation
     default: {
       const holds = STANDARD_COMPARISONS[operator];
       return (row) => {
-        const order = standardOrder(left(row), right(row));
+        const order = standardOrder(left(row), right(row), evaluation);
         return order === null ? null : holds(order);
       };
     }
@@ -223,11 +226,11 @@ function compiledBinary({ operator, ...sides }: Binary, scope: Scope, evaluation
   const right = compiled(sides.right, scope, evaluation);
   switch (operator) {
     case "and":
-      return (row) => isTrue(left(row)) && isTrue(right(row));
+      return (row) => isTrue(left(row), evaluation) && isTrue(right(row), evaluation);
     case "or":
-      return (row) => isTrue(left(row)) || isTrue(right(row));
+      return (row) => isTrue(left(row), evaluation) || isTrue(right(row), evaluation);
     case "=":
-      return (row) => isEqual(left(row), right(row));
+      return (row) => isEqual(left(row), right(row), evaluation);
     case "+":
     case "-":
     case "*":
@@ -235,17 +238,19 @@ function compiledBinary({ operator, ...sides }: Binary, scope: Scope, evaluation
       return (row) => calculated(operator, left(row), right(row), evaluation);
     default: {
       const holds = COMPARISONS[operator];
-      return (row) => holds(left(row), right(row));
+      return (row) => holds(left(row), right(row), evaluation);
     }
   }
 }
 
-const COMPARISONS: Readonly<Record<Exclude<Comparison, "=">, (one: Scalar, other: Scalar) => boolean>> = {
-  "!=": (one, other) => one !== null && other !== null && !isEqual(one, other),
-  "<": (one, other) => (compare(one, other) ?? 0) < 0,
-  "<=": (one, other) => (compare(one, other) ?? 1) <= 0,
-  ">": (one, other) => (compare(one, other) ?? 0) > 0,
-  ">=": (one, other) => (compare(one, other) ?? -1) >= 0,
+type Holds = (one: Scalar, other: Scalar, evaluation: Evaluation) => boolean;
+
+const COMPARISONS: Readonly<Record<Exclude<Comparison, "=">, Holds>> = {
+  "!=": (one, other, evaluation) => one !== null && other !== null && !isEqual(one, other, evaluation),
+  "<": (...values) => (compare(...values) ?? 0) < 0,
+  "<=": (...values) => (compare(...values) ?? 1) <= 0,
+  ">": (...values) => (compare(...values) ?? 0) > 0,
+  ">=": (...values) => (compare(...values) ?? -1) >= 0,
 };
 
 /** @throws CommandFailure if the divisor is 0 or the result is too large */
@@ -284,6 +289,7 @@ export function constantOf(expression: Expression, { parameters }: Evaluation): 
 function compiledCase(
   { operand, branches, otherwise }: Case,
   compile: (expression: Expression) => Compiled,
+  evaluation: Evaluation,
 ): Compiled {
   const value = operand === null ? null : compile(operand);
   const compiledBranches = branches.map(({ when, result }) => [compile(when), compile(result)] as const);
@@ -291,7 +297,9 @@ function compiledCase(
   return (row) => {
     const compared = value === null ? null : value(row);
     for (const [when, result] of compiledBranches) {
-      const holds = value === null ? truthOf(when(row)) : standardOrder(compared, when(row)) === 0;
+      const tried = when(row);
+      const holds =
+        value === null ? truthOf(tried, evaluation) : standardOrder(compared, tried, evaluation) === 0;
       if (holds === true) return result(row);
     }
     return rest(row);
@@ -445,21 +453,29 @@ function compiledTest(test: Test, compile: Compile, evaluation: Evaluation): Com
 function truthOfTest(test: Test, compile: Compile, evaluation: Evaluation): (row: RelationRow) => Truth {
   switch (test.kind) {
     case "in":
-      return membership(test, compile);
+      return membership(test, compile, evaluation);
     case "in-set": {
       const value = compile(test.operand);
       const { set } = test;
-      return (row) => set.test(value(row));
+      return (row) => {
+        const one = value(row);
+        if (typeof one === "string") countText(one, evaluation);
+        return set.test(one);
+      };
     }
     case "between":
-      return between(test, compile);
+      return between(test, compile, evaluation);
     case "like":
       return like(test, compile, evaluation);
   }
 }
 
 /** Compiles `in`. For an empty list the result is false, even if the value is null. */
-function membership({ operand, list }: Membership, compile: Compile): (row: RelationRow) => Truth {
+function membership(
+  { operand, list }: Membership,
+  compile: Compile,
+  evaluation: Evaluation,
+): (row: RelationRow) => Truth {
   const value = compile(operand);
   const written = new ValueSet();
   const calculated: Compiled[] = [];
@@ -471,10 +487,11 @@ function membership({ operand, list }: Membership, compile: Compile): (row: Rela
   return (row) => {
     const one = value(row);
     if (one === null) return null;
+    if (typeof one === "string") countText(one, evaluation);
     if (written.has(one)) return true;
     let isUnknown = written.hasNull;
     for (const each of calculated) {
-      const order = standardOrder(one, each(row));
+      const order = standardOrder(one, each(row), evaluation);
       if (order === 0) return true;
       isUnknown ||= order === null;
     }
@@ -482,11 +499,16 @@ function membership({ operand, list }: Membership, compile: Compile): (row: Rela
   };
 }
 
-function between({ operand, from, to }: Between, compile: Compile): (row: RelationRow) => Truth {
+function between(
+  { operand, from, to }: Between,
+  compile: Compile,
+  evaluation: Evaluation,
+): (row: RelationRow) => Truth {
   const [value, low, high] = [compile(operand), compile(from), compile(to)];
   return (row) => {
     const one = value(row);
-    const [above, below] = [standardOrder(one, low(row)), standardOrder(one, high(row))];
+    const above = standardOrder(one, low(row), evaluation);
+    const below = standardOrder(one, high(row), evaluation);
     if ((above !== null && above < 0) || (below !== null && below > 0)) return false;
     return above === null || below === null ? null : true;
   };

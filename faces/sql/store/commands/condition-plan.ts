@@ -286,8 +286,8 @@ export class Planner {
       sources: [source],
       holds: (local) => {
         const at = local(position);
-        if (isStandard) return (row) => standardOrder(row[at] as Scalar, value) === 0;
-        return (row) => isEqual(row[at] as Scalar, value);
+        if (isStandard) return (row) => standardOrder(row[at] as Scalar, value, this.#evaluation) === 0;
+        return (row) => isEqual(row[at] as Scalar, value, this.#evaluation);
       },
       requiredValues: [{ position, value }],
     };

@@ -605,7 +605,8 @@ export function* naturallyJoined(
     isStandard && positions.some((position) => row[position] === null);
   const isEqual = (row: RelationRow, partner: RelationRow) =>
     shared.every(
-      ({ position, other }) => standardOrder(row[position] as Scalar, partner[other] as Scalar) === 0,
+      ({ position, other }) =>
+        standardOrder(row[position] as Scalar, partner[other] as Scalar, evaluation) === 0,
     );
   const others = shared.map(({ other }) => other);
   for (const [i, row] of right.rows.entries()) {

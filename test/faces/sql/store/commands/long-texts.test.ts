@@ -68,3 +68,31 @@ test("a query yields between functions of long texts", () => {
     }
   assert.ok(yielding >= amount(2, 12), `only ${yielding} queries yielded`);
 });
+
+test("a change that compares a long text with many numbers is refused", () => {
+  const database = new Database();
+  const execute = (...argv: readonly string[]) => database.execute(["SQL", ...argv], unit(1));
+  execute("", "create database d");
+  execute("d", "create table t (a number, v text)");
+  const rows = Array.from({ length: 2000 }, (_, i) => `(${i}, null)`).join(", ");
+  assert.equal(execute("d", `insert into t values ${rows}`).kind, "integer");
+  database.unitStepsMax = 1_000_000;
+  const digits = "1".repeat(TEXT_BYTES);
+  for (const condition of [
+    "a < ?",
+    "? != a",
+    "a between 0 and ?",
+    "case a when ? then 1 else 0 end",
+    "a + ? < 5",
+    "not (? and a < 0)",
+    "? in (select a from t)",
+    "? in (1, 2)",
+  ]) {
+    const reply = execute("d", `delete from t where ${condition}`, digits);
+    assert.match(reply.kind === "error" ? reply.text : reply.kind, /^TOOMUCH|becomes too large/, condition);
+  }
+  for (const condition of ["a < ?", "a = ? na a < 0", "! ? ary a < 0"]) {
+    const reply = execute("d", `fafao ao t rehefa ${condition}`, digits);
+    assert.match(reply.kind === "error" ? reply.text : reply.kind, /^TOOMUCH/, condition);
+  }
+});
