@@ -499,9 +499,9 @@ export const sqlMutants: readonly Mutant[] = [
   },
   {
     name: "SQL: a Malagasy statement calculates with the first digits of a bound number",
-    file: "faces/sql/store/values/number-text.js",
-    find: "if (number !== undefined)\n        return number;",
-    replace: "",
+    file: "faces/sql/store/commands/compiled-expressions.js",
+    find: 'expression.kind === "parameter" ? constantOf(expression, evaluation) : undefined',
+    replace: "undefined",
     test: NUMBERS,
   },
   {

@@ -94,7 +94,7 @@ export function compiled(expression: Expression, scope: Scope, evaluation: Evalu
     }
     case "negative": {
       const operand = compiled(expression.operand, scope, evaluation);
-      if (!isStandard) return (row) => -amount(operand(row), evaluation);
+      if (!isStandard) return negated(operandValue(expression.operand, operand, evaluation), evaluation);
       return (row) => {
         const value = operand(row);
         return value === null ? null : 0 - standardAmount(value, evaluation);
@@ -234,14 +234,32 @@ function compiledBinary({ operator, ...sides }: Binary, scope: Scope, evaluation
     case "+":
     case "-":
     case "*":
-    case "/":
-      return (row) => calculated(operator, left(row), right(row), evaluation);
+    case "/": {
+      const one = operandValue(sides.left, left, evaluation);
+      const other = operandValue(sides.right, right, evaluation);
+      return (row) => calculated(operator, one(row), other(row), evaluation);
+    }
     default: {
       const holds = COMPARISONS[operator];
       return (row) => holds(left(row), right(row), evaluation);
     }
   }
 }
+
+/**
+ * Returns an operand of arithmetic in a recorded statement. A text counts as the digits at its beginning, as in the
+ * original. A bound text, which the original does not have, counts as its number: a number arrives as such a text.
+ */
+function operandValue(expression: Expression, operand: Compiled, evaluation: Evaluation): Compiled {
+  const value = expression.kind === "parameter" ? constantOf(expression, evaluation) : undefined;
+  const number = typeof value === "string" ? numberOfText(value) : undefined;
+  return number === undefined ? operand : () => finiteNumber(number, evaluation);
+}
+
+const negated =
+  (operand: Compiled, evaluation: Evaluation): Compiled =>
+  (row) =>
+    -amount(operand(row), evaluation);
 
 type Holds = (one: Scalar, other: Scalar, evaluation: Evaluation) => boolean;
 

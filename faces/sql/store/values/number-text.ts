@@ -12,7 +12,7 @@ const SPACES = String.raw`[\t-\r ]*`;
 const NUMBER = new RegExp(`^${SPACES}[+-]?${DECIMAL}${SPACES}$`, "i");
 const AT_START = new RegExp(`^${SPACES}[+-]?${DECIMAL}`, "i");
 const DIGITS_AT_START = new RegExp(`^${SPACES}[+-]?\\d+`);
-/** The beginning of a text that a Malagasy statement reads as a number if the complete text is not a number. */
+/** Matches the beginning of a text with which a Malagasy statement calculates. */
 const ORIGINAL_AT_START = new RegExp(String.raw`^${SPACES}-?\d+(?:\.\d+)?`);
 
 const TRUE = /^(?:true|yes|on|t|y)$/i;
@@ -41,12 +41,10 @@ export function numberForText(text: ByteString): number {
 }
 
 /**
- * Returns a text's value in the arithmetic of a Malagasy statement: its number, or otherwise the digits with which it
- * begins, or otherwise the number that it equals. The result may be infinite.
+ * Returns a text's value in the arithmetic of a Malagasy statement, as in the original: the digits with which it begins,
+ * without an exponent, or otherwise 1 if it means yes, or 0. The result may be infinite.
  */
 export function leadingNumber(text: ByteString): number {
-  const number = numberOfText(text);
-  if (number !== undefined) return number;
   const [digits] = ORIGINAL_AT_START.exec(text) ?? [];
-  return digits === undefined ? numberForText(text) : Number(digits);
+  return digits === undefined ? Number(TRUE.test(text)) : Number(digits);
 }

@@ -219,6 +219,20 @@ test("a program's number arrives as the number that a statement denotes", () => 
     assert.throws(() => commandBytes(["SQL", "d", "select ?", number]), /finite/);
 });
 
+test("a Malagasy statement calculates with texts as the original, and with bound values as with numbers", () => {
+  const tables = new Tables(
+    "create table n (s text)",
+    "insert into n values ('1e5'), ('+5'), ('.5'), (' 12'), ('yes')",
+  );
+  assert.deepEqual(tables.rows("alaivo s + 1 #ao@ n"), [[2], [1], [1], [13], [2]]);
+  assert.deepEqual(tables.rows("alaivo -'1e5', '12'+1, 'abc'+1, '5 kg' * 2"), [[-1, 13, 1, 10]]);
+  assert.deepEqual(tables.rows("alaivo -?, ? + 1, ? * 2, ? + 0", "1e-5", "+5", ".5", "5 kg"), [
+    [-1e-5, 6, 1, 5],
+  ]);
+  // The literal is the number 1 with an alias, as recorded.
+  assert.deepEqual(tables.rows("alaivo 1e5"), [[1]]);
+});
+
 test("limits, casts and lists of values convert bound texts by the same definition", () => {
   const tables = new Tables("create table n (k number, s text, e enum(1, 'a'))");
   tables.shown("insert into n values (1, '1e1', null), (2, '007', null), (3, ' 7 ', null), (4, '', null)");

@@ -199,15 +199,20 @@ function number(value: Value): number {
   return NUMBER.test(value) ? Number(value) : Number(value === "true");
 }
 
+/** Returns a value in arithmetic: the digits with which a text begins, or the number of a bound text. */
+function amountOf(operand: Term, row: Row, head: readonly Named[]): number {
+  const value = term(operand, row, head);
+  if (typeof value !== "string") return Number(value);
+  if (operand.kind === "bound" && NUMBER.test(value)) return Number(value);
+  return Number(/^ *-?\d+(\.\d+)?/.exec(value)?.[0] ?? value === "true");
+}
+
 function term(operand: Term, row: Row, head: readonly Named[]): Value {
   if (operand.kind === "value") return operand.value;
   if (operand.kind === "bound") return operand.text;
   if (operand.kind === "column")
     return row[head.findIndex(({ of, name }) => name === operand.name && of === operand.of)] as Value;
-  const [one, other] = [term(operand.left, row, head), term(operand.right, row, head)].map(number) as [
-    number,
-    number,
-  ];
+  const [one, other] = [amountOf(operand.left, row, head), amountOf(operand.right, row, head)];
   if (operand.sign === "+") return one + other;
   if (operand.sign === "-") return one - other;
   if (operand.sign === "*") return one * other;
