@@ -42,3 +42,20 @@ test("USE selects a database, and some statements change only a connection", () 
   assert.deepEqual(statementKind("login a b"), { kind: "connection" });
   assert.deepEqual(statementKind("pejy 100"), { kind: "connection" });
 });
+
+test("numbers and texts of numbers in any notation do not change what a statement reads or writes", () => {
+  const affected = tables("t");
+  for (const number of ["1e-05", "1E+21", ".5", "5.", "+1", "01", "0x1f", "-0", "' 1'", "'1e999'", "?"]) {
+    assert.deepEqual(
+      statementKind(`select k from t where k < ${number}`),
+      { kind: "read", affected },
+      number,
+    );
+    const object = { kind: "table", name: "t" };
+    const written = { kind: "write", affected, object };
+    assert.deepEqual(statementKind(`delete from t where k < ${number}`), written, number);
+    assert.deepEqual(statementKind(`insert into t values (${number})`), written, number);
+  }
+  // An alias follows the number 1 in the original's language, in which a number has no exponent.
+  assert.deepEqual(statementKind("alaivo 1e5 #ao@ t"), { kind: "read", affected });
+});
