@@ -132,14 +132,14 @@ export const collectionMutants: readonly Mutant[] = [
   {
     name: "collections: $toDate converts a day that is not in the calendar",
     file: "protocol/calendar-date.js",
-    find: "new Date(midnight).toISOString().startsWith(day) ? at : undefined",
-    replace: "at",
+    find: "beginsWithDay(text) && ",
+    replace: "",
     test: FACTS,
   },
   {
     name: "collections: $toDate converts hour 24",
     file: "protocol/calendar-date.js",
-    find: 'hour === "24" ||',
+    find: " && !/^.{10}[T ]24/.test(text)",
     replace: "",
     test: FACTS,
   },

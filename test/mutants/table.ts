@@ -527,8 +527,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "dates: only a date without a time must exist in the calendar",
     file: "tools/cli/shared/date-text.js",
-    find: "!beginsWithDay(text)",
-    replace: "(isDay && !beginsWithDay(text))",
+    find: "isDay || isDateTime ? calendarDate(text)",
+    replace: "isDay ? calendarDate(text) : isDateTime ? Date.parse(text)",
     test: "test/tools/cli/shared/date-text.test.js",
   },
   ...semanticsMutants,
