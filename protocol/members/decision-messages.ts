@@ -55,10 +55,16 @@ export interface Certificate {
 
 const VOTE_DOMAIN = "dbsync2\0decision\0";
 const PROPOSAL_DOMAIN = "dbsync2\0proposal\0";
-/** list (4) ‖ hash of the list (32) ‖ round (4) ‖ member (32) ‖ attempt (4). */
-const BALLOT_BYTES = 4 + HASH_BYTES + 4 + HASH_BYTES + 4;
-/** The maximum number of attempts in a round, and of rounds in a list. A ballot above it is malformed. */
-export const ROUND_MAX = 0x7fffffff;
+const ROUND_BYTES = 6;
+/** list (4) ‖ hash of the list (32) ‖ round (6) ‖ member (32) ‖ attempt (4). */
+const BALLOT_BYTES = 4 + HASH_BYTES + ROUND_BYTES + HASH_BYTES + 4;
+/**
+ * The maximum round, which `ROUND_BYTES` can contain. Members accept no round that is far above the present date in
+ * milliseconds since 1970, so that no member can use up the rounds.
+ */
+export const ROUND_MAX = 2 ** 48 - 1;
+/** The maximum attempt in a round. A ballot above it is malformed. */
+export const ATTEMPT_MAX = 0x7fffffff;
 
 /** Compares two ballots: negative if `a` is earlier. Null is earlier than every ballot. */
 export function compareBallots(a: Ballot | null, b: Ballot | null): number {
@@ -103,7 +109,7 @@ export function writeBallot({ list, listHash, round, member, attempt }: Ballot):
   const bytes = Buffer.alloc(BALLOT_BYTES);
   let at = bytes.writeUInt32BE(list);
   at += bytes.write(listHash, at, "latin1");
-  at = bytes.writeUInt32BE(round, at);
+  at = bytes.writeUIntBE(round, at, ROUND_BYTES);
   at += bytes.write(member, at, "latin1");
   bytes.writeUInt32BE(attempt, at);
   return bytes;
@@ -113,15 +119,15 @@ export function writeBallot({ list, listHash, round, member, attempt }: Ballot):
 export function readBallot(bytes: Buffer, offset = 0): Ballot | null {
   if (offset + BALLOT_BYTES > bytes.length) return null;
   const round = offset + 4 + HASH_BYTES;
-  const attempt = round + 4 + HASH_BYTES;
+  const attempt = round + ROUND_BYTES + HASH_BYTES;
   const ballot = {
     list: bytes.readUInt32BE(offset),
     listHash: bytesOf(bytes, offset + 4, round),
-    round: bytes.readUInt32BE(round),
-    member: bytesOf(bytes, round + 4, attempt),
+    round: bytes.readUIntBE(round, ROUND_BYTES),
+    member: bytesOf(bytes, round + ROUND_BYTES, attempt),
     attempt: bytes.readUInt32BE(attempt),
   };
-  return ballot.round <= ROUND_MAX && ballot.attempt <= ROUND_MAX ? ballot : null;
+  return ballot.attempt <= ATTEMPT_MAX ? ballot : null;
 }
 
 /** Packs a signature as length (1) ‖ SubjectPublicKeyInfo ‖ length (1) ‖ signature. */

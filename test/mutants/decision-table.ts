@@ -4,6 +4,8 @@ import type { Mutant } from "./mutant.js";
 const MEMBERS = "test/daemon/cluster/peers/decisions/decisions.test.js";
 const MAKING = "test/daemon/cluster/peers/decisions/decision-making.test.js";
 const LIARS = "test/daemon/cluster/peers/decisions/lying-members.test.js";
+const FLOODS = "test/daemon/cluster/peers/decisions/flooding-members.test.js";
+const LIMITS = "test/daemon/cluster/peers/decisions/member-limits.test.js";
 const CHECKS = "test/daemon/cluster/replica/check-entry.test.js";
 const CLIENT = "test/client/version-2/outbox.test.js";
 const STORED = "test/daemon/timeline/stored-votes.test.js";
@@ -128,13 +130,6 @@ export const decisionMutants: readonly Mutant[] = [
     find: 'mayChange ? "decided provisional" : "decided"',
     replace: '"decided"',
     test: "test/daemon/engine/answers/result-writer.test.js",
-  },
-  {
-    name: "decisions: a member to which a liar has not named its later ballots is left behind",
-    file: "daemon/cluster/peers/decisions/decisions.js",
-    find: "this.#roundsAhead += ROUNDS_AHEAD;",
-    replace: "void 0;",
-    test: LIARS,
   },
   {
     name: "decisions: members with slow disks outvote each other",
@@ -357,8 +352,92 @@ export const decisionMutants: readonly Mutant[] = [
   {
     name: "decisions: a liar's ballot uses up the rounds",
     file: "daemon/cluster/peers/decisions/decisions.js",
-    find: " <= this.#roundsAhead",
-    replace: " < Number.POSITIVE_INFINITY",
+    find: "Math.max(this.#ports.latestDate(), round + 1)",
+    replace: "Number.POSITIVE_INFINITY",
+    test: LIARS,
+  },
+  {
+    name: "decisions: a member cannot follow the rounds that the others had while it was away",
+    file: "daemon/cluster/peers/decisions/decisions.js",
+    find: "Math.max(this.#ports.latestDate(), round + 1)",
+    replace: "round + 2 ** 20",
+    test: LIARS,
+  },
+  {
+    name: "decisions: members whose clocks were wrong decide nothing under their list",
+    file: "daemon/cluster/peers/decisions/decisions.js",
+    find: "Math.max(this.#ports.latestDate(), round + 1)",
+    replace: "this.#ports.latestDate()",
+    test: LIARS,
+  },
+  {
+    name: "decisions: a member that recovers believes in the last round",
+    file: "daemon/cluster/peers/decisions/decisions.js",
+    find: "if (!this.#isVoting(message.ballot))",
+    replace: "if (false)",
+    test: LIARS,
+  },
+  {
+    name: "decisions: a member takes the right to propose as often as it requests it",
+    file: "daemon/cluster/peers/decisions/member-limits.js",
+    find: "turn === undefined || now - turn.beganAt >= turn.pause",
+    replace: "true",
+    test: FLOODS,
+  },
+  {
+    name: "decisions: a liar's turns never become rarer",
+    file: "daemon/cluster/peers/decisions/member-limits.js",
+    find: "Math.max(2 * pause, PAUSE_MS)",
+    replace: "PAUSE_MS",
+    test: LIMITS,
+  },
+  {
+    name: "decisions: decisions do not make a member's turns more frequent",
+    file: "daemon/cluster/peers/decisions/member-limits.js",
+    find: "turn.pause /= 2;",
+    replace: "",
+    test: LIMITS,
+  },
+  {
+    name: "decisions: a proposal replaces another keeper as often as a member sends one",
+    file: "daemon/cluster/peers/decisions/decisions.js",
+    find: "admits(from, this.#ports.uptime()) || !this.#mayTurn(ballot)",
+    replace: "admits(from, this.#ports.uptime())",
+    test: FLOODS,
+  },
+  {
+    name: "decisions: a keeper withholds a unit as long as it decides others",
+    file: "daemon/cluster/peers/decisions/decisions.js",
+    find: " && !isStarving",
+    replace: "",
+    test: FLOODS,
+  },
+  {
+    name: "decisions: a keeper that withholds a unit returns immediately",
+    file: "daemon/cluster/peers/decisions/decisions.js",
+    find: "this.#ports.uptime() - this.#oldest < STARVING_MS",
+    replace: "true",
+    test: FLOODS,
+  },
+  {
+    name: "decisions: one member's objections prevent all attempts",
+    file: "daemon/cluster/peers/decisions/keeper.js",
+    find: "if (this.#isDecidedWithout(proposed))",
+    replace: "if (false)",
+    test: FLOODS,
+  },
+  {
+    name: "decisions: a member whose objections count is left out",
+    file: "daemon/cluster/peers/decisions/member-limits.js",
+    find: " || others.length > 0",
+    replace: "",
+    test: LIMITS,
+  },
+  {
+    name: "decisions: a member's requests are answered at any rate",
+    file: "daemon/cluster/peers/decisions/member-limits.js",
+    find: "count <= MESSAGES_PER_SECOND + MESSAGES_PER_DECISION * this.#decisions",
+    replace: "true",
     test: LIARS,
   },
   {
@@ -371,14 +450,14 @@ export const decisionMutants: readonly Mutant[] = [
   {
     name: "decisions: a ballot above the maximum is read",
     file: "protocol/members/decision-messages.js",
-    find: "ballot.round <= ROUND_MAX && ballot.attempt <= ROUND_MAX ? ballot : null",
+    find: "ballot.attempt <= ATTEMPT_MAX ? ballot : null",
     replace: "ballot",
     test: LIARS,
   },
   {
     name: "decisions: an objection has an attempt above the maximum",
     file: "daemon/cluster/peers/decisions/decisions.js",
-    find: "if (ballot.attempt === ROUND_MAX)",
+    find: "if (ballot.attempt === ATTEMPT_MAX)",
     replace: "if (false)",
     test: LIARS,
   },
@@ -462,7 +541,7 @@ export const decisionMutants: readonly Mutant[] = [
   {
     name: "decisions: a keeper that proposes nothing repeats its request, and the others wait",
     file: "daemon/cluster/peers/decisions/decisions.js",
-    find: "else if (!isRepeated)",
+    find: "else if (isTurn)",
     replace: "else",
     test: LIARS,
   },

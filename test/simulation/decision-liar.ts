@@ -4,6 +4,7 @@
  */
 import { bytesOf } from "../../protocol/byte-string.js";
 import {
+  ATTEMPT_MAX,
   type Ballot,
   type DecisionMessage,
   type MemberSignature,
@@ -146,7 +147,7 @@ export class DecisionLiar {
       listHash: isListInvented ? randomBytes(random, 32) : listHash,
       round: random.oneOf([0, round, round + 1, round + 2 ** 20, ROUND_MAX]),
       member: random.oneOf([this.#host, this.#host, random.oneOf(hosts)]).identity.id,
-      attempt: random.oneOf([0, attempt + 1, ROUND_MAX]),
+      attempt: random.oneOf([0, attempt + 1, ATTEMPT_MAX]),
     };
   }
 

@@ -5,6 +5,7 @@
  */
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import {
+  ATTEMPT_MAX,
   type Ballot,
   compareBallots,
   type DecisionMessage,
@@ -27,6 +28,7 @@ import type {
   WaitingUnit,
 } from "./decision-types.js";
 import { Keeper, nextAttempt } from "./keeper.js";
+import { MessageLimit, Turns } from "./member-limits.js";
 import { Recovery } from "./recovery.js";
 import { isMajority, VoteCount } from "./vote-count.js";
 import { Voter } from "./voter.js";
@@ -51,11 +53,11 @@ const FORWARD_AGAIN_MS = 2_000;
 const UNITS_MAX = 4096;
 const UNIT_BYTES_MAX = 64 * 1024 * 1024;
 /**
- * The maximum number of rounds by which a ballot may be ahead of the promised one. A member that lies names a later
- * ballot so that the rounds are used up. If other members have promised such a ballot, an honest keeper has to name a
- * later one, too. Therefore each request for promises that is too far ahead raises the limit by the same number.
+ * Milliseconds that a unit waits, although other units are decided, until this daemon becomes the keeper; at least this
+ * multiple of `#patience`.
  */
-const ROUNDS_AHEAD = 2 ** 20;
+const STARVING_MS = 10_000;
+const STARVING_PATIENCE = 4;
 /** Milliseconds between two requests of a member that has lost its promises. */
 const RECOVERY_MS = 250;
 
@@ -91,8 +93,14 @@ export class Decisions {
   /** When a decision was last made, or could be made again; `uptime` milliseconds. */
   #progressAt = 0;
   #listHash: ByteString = "";
-  /** The number of rounds by which a ballot may be ahead now. */
-  #roundsAhead = ROUNDS_AHEAD;
+  readonly #turns = new Turns();
+  readonly #limit = new MessageLimit();
+  /** The last slot of which this daemon has counted the votes of a majority. */
+  #counted = 0;
+  /** When the unit arrived that waits longest, as of the last tick; `uptime` milliseconds. */
+  #oldest = 0;
+  /** When this daemon last became the keeper because of a unit that waits too long; `uptime` milliseconds. */
+  #relievedAt = 0;
 
   /** @param stored  the stored state, or null if it may have been lost */
   constructor(ports: DecisionPorts, stored: VoterState | null) {
@@ -224,10 +232,11 @@ export class Decisions {
         this.#proposed(from, message);
         break;
       case "vote":
-        this.#receiveVote(message.vote);
+        this.#receiveVote(from, message.vote);
         break;
       case "outvoted":
-        if (this.#isVoting(message.ballot)) this.#see(message.ballot);
+        if (!this.#isVoting(message.ballot)) break;
+        this.#see(message.ballot);
         this.#recovery?.outvoted(from, message.ballot);
         break;
     }
@@ -236,7 +245,11 @@ export class Decisions {
   tick(): void {
     const now = this.#ports.uptime();
     const lists = this.#lists();
-    for (const [id, { until }] of this.#units) if (now >= until) this.#removeUnit(id);
+    this.#oldest = now;
+    for (const [id, { since, until }] of this.#units) {
+      if (now >= until) this.#removeUnit(id);
+      else this.#oldest = Math.min(this.#oldest, since);
+    }
     if (lists === null || (!this.#isNeeded && this.#keeper.isPreparing)) this.#keeper.stop();
     if (lists === null) return;
     if (lists.current.hash !== this.#listHash) {
@@ -268,7 +281,9 @@ export class Decisions {
     if (isReachable) this.#forward(keeper, now);
     const rank = [...current.members].sort().indexOf(own);
     const wait = isReachable ? this.#patience : keeper === own ? 0 : rank * RANK_MS;
-    if (now - this.#progressAt < wait) return;
+    const isStarving = this.#isStarving(rank, now);
+    if (now - this.#progressAt < wait && !isStarving) return;
+    if (isStarving) this.#relievedAt = now;
     this.#wait(now);
     this.#patience = Math.max(this.#patience, Math.min(2 * this.#patience, PATIENCE_MS_MAX));
     const ballot = this.#nextBallot(current);
@@ -276,6 +291,7 @@ export class Decisions {
   }
 
   #receivePromise(from: ByteString, { ballot, last, accepted: sent, notBefore }: PromiseMessage): void {
+    if (!this.#limit.admits(from, this.#ports.uptime())) return;
     const proposal = sent === null ? null : this.#ports.read(sent.body);
     if (sent !== null && proposal === null) return;
     // A list that is earlier than that of the last decision can decide no more.
@@ -324,24 +340,53 @@ export class Decisions {
   }
 
   #promise(from: ByteString, ballot: Ballot): void {
-    if (!this.#isListed(ballot) || ballot.member !== from) return;
-    if (!this.#isVoting(ballot)) {
-      this.#roundsAhead += ROUNDS_AHEAD;
-      return;
-    }
-    this.#roundsAhead = ROUNDS_AHEAD;
+    if (!this.#isVoting(ballot) || ballot.member !== from) return;
+    const now = this.#ports.uptime();
+    if (!this.#limit.admits(from, now) || !this.#mayTurn(ballot)) return;
     this.#see(ballot);
-    const isRepeated = compareBallots(ballot, this.#voter.promised) === 0;
+    const isTurn = this.#isTurn(ballot);
     const isPromised = this.#voter.promise(ballot, 0, (promise) => this.#sendPromise(from, promise));
     if (!isPromised) this.#outvote(from);
-    else if (!isRepeated) this.#wait(this.#ports.uptime());
+    else if (isTurn) this.#beginTurn(ballot);
   }
 
-  /** Whether this daemon may promise and vote in a ballot. */
+  /**
+   * Whether this daemon may promise and vote in a ballot. A member that lies names a late ballot so that the rounds are
+   * used up, and names it to one member only, so that this one is ahead of the others. Therefore the date limits the
+   * rounds: it is the same for all members, and no member can move it. Members that have both promised a round above
+   * it, because their clocks were wrong, proceed one round at a time.
+   */
   #isVoting(ballot: Ballot): boolean {
     const { promised } = this.#voter;
     const round = promised?.listHash === ballot.listHash ? promised.round : 0;
-    return this.#isListed(ballot) && ballot.round - round <= this.#roundsAhead;
+    return this.#isListed(ballot) && ballot.round <= Math.max(this.#ports.latestDate(), round + 1);
+  }
+
+  /** Whether a ballot is later than the promised one, and of another keeper or another round. */
+  #isTurn(ballot: Ballot): boolean {
+    const { promised } = this.#voter;
+    const isSame =
+      promised?.listHash === ballot.listHash &&
+      promised.round === ballot.round &&
+      promised.member === ballot.member;
+    return !isSame && compareBallots(ballot, promised) > 0;
+  }
+
+  /** Whether the keeper of a ballot may replace the present one, if it would. */
+  #mayTurn(ballot: Ballot): boolean {
+    return !this.#isTurn(ballot) || this.#turns.mayBegin(ballot.member, this.#ports.uptime());
+  }
+
+  #beginTurn({ member }: Ballot): void {
+    const now = this.#ports.uptime();
+    this.#turns.begin(member, now);
+    this.#wait(now);
+  }
+
+  /** Whether a unit has waited for long, and this daemon has not become the keeper for this reason since. */
+  #isStarving(rank: number, now: number): boolean {
+    const limit = Math.max(STARVING_MS, STARVING_PATIENCE * this.#patience) + rank * RANK_MS;
+    return now - this.#relievedAt >= limit && now - this.#oldest >= limit;
   }
 
   /** Whether a ballot is one of the present list. */
@@ -358,10 +403,11 @@ export class Decisions {
   #proposed(from: ByteString, message: Propose): void {
     const { ballot, body, signed, evidence } = message;
     if (!this.#isVoting(ballot) || ballot.member !== from) return;
+    if (!this.#limit.admits(from, this.#ports.uptime()) || !this.#mayTurn(ballot)) return;
     this.#see(ballot);
     const proposal = this.#ports.read(body);
     if (proposal === null) return;
-    if (evidence !== null) this.#receiveVote(evidence.vote);
+    if (evidence !== null) this.#receiveVote(from, evidence.vote);
     const isEarlier = compareBallots(ballot, this.#voter.promised) < 0;
     if (!isEarlier || this.#votes.isVotedFor(proposal)) this.#votes.addProposal(proposal, this.last.slot);
     this.#count(proposal.slot);
@@ -397,13 +443,14 @@ export class Decisions {
       const judgement = isChecked ? "yes" : this.#ports.judge(proposal);
       if (judgement === "wait" && this.#ports.uptime() - since < OBJECT_AFTER_MS) return;
       this.#pending = null;
+      if (this.#isTurn(ballot)) this.#beginTurn(ballot);
       if (judgement === "yes") this.#voter.vote(ballot, proposal, signed, null, (vote) => this.#voted(vote));
       else this.#object(from, ballot, judgement === "wait" ? 0 : judgement.notBefore);
     }
   }
 
   #object(keeper: ByteString, ballot: Ballot, notBefore: number): void {
-    if (ballot.attempt === ROUND_MAX) return;
+    if (ballot.attempt === ATTEMPT_MAX) return;
     this.#voter.promise(nextAttempt(ballot), notBefore, (promise) => this.#sendPromise(keeper, promise));
   }
 
@@ -416,9 +463,10 @@ export class Decisions {
     return this.#signatures.isEvidence(evidence, proposal);
   }
 
-  #receiveVote(vote: Vote): void {
+  #receiveVote(from: ByteString, vote: Vote): void {
     const claimed = this.#ports.hash(Buffer.from(vote.spki, "latin1"));
     if (this.#votes.has(vote, claimed, this.last.slot)) return;
+    if (!this.#limit.admits(from, this.#ports.uptime())) return;
     const voter = this.#signatures.voterOf(vote);
     if (voter !== null) this.#addVote(vote, voter);
   }
@@ -443,9 +491,18 @@ export class Decisions {
     for (const list of [lists.current, ...lists.earlier]) {
       const made = this.#votes.decisionOf(slot, list);
       if (made === null) continue;
+      if (slot > this.#counted) this.#limitsMove(slot, made.certificate.ballot.member);
       this.#ports.decided(made.proposal, made.certificate);
       return;
     }
+  }
+
+  /** Raises the limits of the members, because a majority has decided a slot in a member's turn. */
+  #limitsMove(slot: number, keeper: ByteString): void {
+    this.#counted = slot;
+    this.#limit.decided();
+    // A keeper that decides units, but not the one that waits longest, has to let another member begin.
+    if (this.#ports.uptime() - this.#oldest < STARVING_MS) this.#turns.decided(keeper);
   }
 
   /**

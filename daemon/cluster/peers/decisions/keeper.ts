@@ -6,12 +6,12 @@
  */
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import {
+  ATTEMPT_MAX,
   type Ballot,
   compareBallots,
   type Evidence,
   type LastDecision,
   type MemberSignature,
-  ROUND_MAX,
   type Vote,
 } from "../../../../protocol/members/decision-messages.js";
 import type {
@@ -23,6 +23,7 @@ import type {
   VotingLists,
   WaitingUnit,
 } from "./decision-types.js";
+import { Objectors } from "./member-limits.js";
 import { isMajority, isPromised, type VoteCount } from "./vote-count.js";
 import type { Voter } from "./voter.js";
 
@@ -88,6 +89,7 @@ export class Keeper {
   #notBefore = 0;
   #pause = PAUSE_MS;
   #pausedUntil = 0;
+  readonly #objectors = new Objectors();
   /** The number of further decisions for which this daemon votes without waiting for a majority of other members. */
   #hasty = 0;
 
@@ -165,6 +167,10 @@ export class Keeper {
   #objected(from: ByteString, promise: PromiseOf): void {
     const proposed = this.#proposed as Proposed;
     proposed.objections.set(from, promise);
+    if (this.#isDecidedWithout(proposed)) {
+      this.#vote();
+      return;
+    }
     const notBefore = Math.min(promise.notBefore, this.#ports.latestDate());
     this.#notBefore = Math.max(this.#notBefore, notBefore);
     const lists = this.#handlers.lists();
@@ -175,12 +181,25 @@ export class Keeper {
     this.#attemptAgain(proposed);
   }
 
+  /**
+   * Whether only members object whose objections do not count, and the other members can make the decision. If these do
+   * not vote, `#repeat` begins the next attempt.
+   */
+  #isDecidedWithout({ objections }: Proposed): boolean {
+    const { own, isConnected, uptime } = this.#ports;
+    const list = this.#handlers.lists()?.current;
+    const objectors = [...objections.keys()];
+    if (list === undefined || !objectors.every((id) => this.#objectors.has(id, uptime()))) return false;
+    return isMajority(list, { has: (id) => id === own.id || (isConnected(id) && !objections.has(id)) });
+  }
+
   /** Begins the next attempt, usually with another unit, with the promises of the members that object. */
   #attemptAgain({ proposal, objections }: Proposed): void {
+    this.#objectors.prevented([...objections.keys()], this.#ports.uptime());
     // The members may never agree on this unit, for example because one of them cannot check its signature.
     if (proposal.unit !== null) this.#handlers.postpone(proposal.unit);
     const ballot = nextAttempt(this.#ballot as Ballot);
-    if (ballot.attempt > ROUND_MAX) {
+    if (ballot.attempt > ATTEMPT_MAX) {
       this.stop();
       return;
     }

@@ -9,7 +9,6 @@ import {
   compareBallots,
   type LastDecision,
   NO_PROMISES,
-  ROUND_MAX,
 } from "../../../../protocol/members/decision-messages.js";
 import type { Accepted, PromiseOf, VotingList } from "./decision-types.js";
 
@@ -61,7 +60,6 @@ export class Recovery {
   outvoted(from: ByteString, ballot: Ballot): void {
     const { list } = this.ballot;
     if (ballot.listHash !== this.listHash || ballot.list !== list || !this.#others.has(from)) return;
-    if (ballot.round === ROUND_MAX) return;
     if (compareBallots(ballot, this.#latest) > 0) this.#latest = ballot;
     if (this.ballot.round > 0) this.#requestLater();
     this.#answers(from);

@@ -259,6 +259,7 @@ export class Member {
   #judge(proposal: Proposal): ReturnType<DecisionPorts["judge"]> {
     const { cas, isApplied } = readDecision(proposal.body);
     if (proposal.previous !== null && compareOrderKeys(proposal, proposal.previous) <= 0) return "wait";
+    if (proposal.at > this.clock + WINDOW_MS) return "wait";
     if (cas === null) return "yes";
     if (this.objectsTo.has(cas.id)) return "wait";
     if (this.decisionOn(cas.id) !== null || cas.at < this.clock - 2 * WINDOW_MS) return "wait";
