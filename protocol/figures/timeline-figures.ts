@@ -534,6 +534,27 @@ export const TIMELINE_FIGURES = {
       help: "Members that have to answer before the daemon votes in decisions again, because it may have lost promises; 0 unless something is wrong.",
     },
   },
+  undecidedFor: {
+    kind: "number",
+    help: "for how long the members have made no decision, although units with conditions wait; 0: they decide",
+    metric: {
+      name: "dbsyncd_decision_undecided_seconds",
+      type: "gauge",
+      help: "Seconds for which the members have made no decision, although units with conditions wait; 0 unless something is wrong.",
+      isSeconds: true,
+    },
+  },
+  undecidedCause: { kind: "text-or-nil", help: "the code of the reason for this" },
+  undecidedMembers: { kind: "bytes-list", help: "the ids of the members to which this reason refers" },
+  disturbing: {
+    kind: "bytes-list",
+    help: "the ids of the members that repeatedly take the right to propose and decide nothing, or object alone",
+    metric: {
+      name: "dbsyncd_decision_disturbing_members",
+      type: "gauge",
+      help: "Members that repeatedly prevent decisions; 0 unless a member is cut off, broken or lies.",
+    },
+  },
   mirror: {
     kind: "map",
     of: MIRROR_FIGURES,

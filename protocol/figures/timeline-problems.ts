@@ -8,6 +8,7 @@ import type { CloseCode } from "./close-reasons.js";
 import { LOW_DISK } from "./daemon-problems.js";
 import { type Problem, problemsBy, problemsOf, type Rule, type Rules } from "./problem.js";
 import type { MemberReport, TimelineReport } from "./timeline-figures.js";
+import { UNDECIDED_CAUSES, type UndecidedCause } from "./undecided-causes.js";
 
 /** The state of a member according to a query, or null if it was not queried. */
 export type MemberAvailability = "away" | "busy" | "ready" | null;
@@ -112,6 +113,11 @@ const LISTS_FIX =
 const KEYS_FIX = "check that all daemons have the same keys: dbsync keys list";
 const FINAL_FIX =
   "check which daemon is down or out of date (dbsync members list); remove one that will not return: dbsync members evict";
+/** What is reported for a cause that only a newer daemon knows. */
+const UNKNOWN_CAUSE = {
+  says: "its log names the reason",
+  fix: "read its log, and update dbsync on the machine where you run it",
+};
 const PROMISES = "it may have lost promises for decisions, and does not vote until … answered";
 
 /** The problems of a daemon's disk, key, member list, clock and decisions. */
@@ -279,6 +285,27 @@ const OF_DAEMON = {
     fix: "check whether two daemons run with copies of its folder; if not, its machine may be compromised: dbsync members evict …",
     severity: "problem",
     alarm: "DbsyncVotesContradict",
+  },
+  undecided: {
+    // Missing promises have rules of their own.
+    when: ({ undecidedCause: cause, undecidedFor, undecidedMembers, members }) => {
+      if (cause === null || cause === "promises-lost") return false;
+      const { says, fix } = UNDECIDED_CAUSES[cause as UndecidedCause] ?? UNKNOWN_CAUSE;
+      const where = undecidedMembers.map((id) => addressOf(id, members)).join(", ");
+      return [[secondsBetween(0, undecidedFor), says.replace("…", where), fix]];
+    },
+    says: "units with conditions have waited for a decision for … s: …",
+    fix: "…",
+    severity: "problem",
+    alarm: "DbsyncUndecided",
+  },
+  disturbing: {
+    when: ({ disturbing, members }) =>
+      disturbing.map((id) => [addressOf(id, members), id.slice(0, ID_DIGITS)]),
+    says: "the member … repeatedly prevents decisions: it takes the right to propose and decides nothing, or it objects alone",
+    fix: "run dbsync status for it, and check its network; if it reports nothing, its machine may be compromised: dbsync members evict …",
+    severity: "problem",
+    alarm: "DbsyncDecisionsDisturbed",
   },
   promisesAwaited: {
     when: (timeline) => timeline.isStarting && awaitedVoters(timeline),

@@ -6,6 +6,7 @@ const MAKING = "test/daemon/cluster/peers/decisions/decision-making.test.js";
 const LIARS = "test/daemon/cluster/peers/decisions/lying-members.test.js";
 const FLOODS = "test/daemon/cluster/peers/decisions/flooding-members.test.js";
 const LIMITS = "test/daemon/cluster/peers/decisions/member-limits.test.js";
+const UNDECIDED = "test/daemon/cluster/peers/decisions/undecided.test.js";
 const CHECKS = "test/daemon/cluster/replica/check-entry.test.js";
 const CLIENT = "test/client/version-2/outbox.test.js";
 const STORED = "test/daemon/timeline/stored-votes.test.js";
@@ -418,6 +419,69 @@ export const decisionMutants: readonly Mutant[] = [
     find: "this.#ports.uptime() - this.#oldest < STARVING_MS",
     replace: "true",
     test: FLOODS,
+  },
+  {
+    name: "decisions: no member reports that nothing is decided",
+    file: "daemon/cluster/peers/decisions/undecided.js",
+    find: "milliseconds >= REPORTED_MS",
+    replace: "false",
+    test: UNDECIDED,
+  },
+  {
+    name: "decisions: an idle member reports for ever that nothing was decided",
+    file: "daemon/cluster/peers/decisions/undecided.js",
+    find: "now - this.#neededAt >= REMEMBERED_MS",
+    replace: "false",
+    test: UNDECIDED,
+  },
+  {
+    name: "decisions: a decision does not end the report that none is made",
+    file: "daemon/cluster/peers/decisions/decisions.js",
+    find: "this.#undecidedTime.decided();",
+    replace: "",
+    test: UNDECIDED,
+  },
+  {
+    name: "decisions: a promised round above the date is not reported",
+    file: "daemon/cluster/peers/decisions/decisions.js",
+    find: "promised.round > latestDate()",
+    replace: "false",
+    test: UNDECIDED,
+  },
+  {
+    name: "decisions: a keeper does not report which members object",
+    file: "daemon/cluster/peers/decisions/keeper.js",
+    find: "if (this.#objected.length > 0)",
+    replace: "if (false)",
+    test: UNDECIDED,
+  },
+  {
+    name: "decisions: a unit that the keeper passes over is not reported",
+    file: "daemon/cluster/peers/decisions/decisions.js",
+    find: "now - this.#oldest < 2 * STARVING_MS",
+    replace: "true",
+    test: UNDECIDED,
+  },
+  {
+    name: "decisions: a member that repeatedly takes turns in vain is not reported",
+    file: "daemon/cluster/peers/decisions/member-limits.js",
+    find: "vain >= VAIN_TURNS",
+    replace: "false",
+    test: UNDECIDED,
+  },
+  {
+    name: "decisions: a member does not report why it objects",
+    file: "daemon/cluster/peers/decisions/decision-making.js",
+    find: "this.#objection = isObjection ? judgement : null;",
+    replace: "",
+    test: MAKING,
+  },
+  {
+    name: "status: units that are not decided are no problem",
+    file: "protocol/figures/timeline-problems.js",
+    find: 'cause === null || cause === "promises-lost"',
+    replace: "true",
+    test: "test/tools/cli/status/timeline-problems.test.js",
   },
   {
     name: "decisions: one member's objections prevent all attempts",

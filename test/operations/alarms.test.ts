@@ -105,6 +105,8 @@ const SEEN: Readonly<Record<keyof typeof RULES, Texts>> = {
   finalIsOld: textsOf({ stable: NOW - 300_000 }),
   nothingFinal: textsOf({ stable: 0 }),
   votesContradict: textsOf({ contradicting: ["ab"] }),
+  undecided: textsOf({ undecidedFor: 12_000, undecidedCause: "keeper", undecidedMembers: ["ab"] }),
+  disturbing: textsOf({ disturbing: ["ab"] }),
   promisesAwaited: textsOf({ missingPromises: ["ab", "cd"], started: NOW - 1_000 }),
   promisesLost: textsOf({ missingPromises: ["ab"] }),
   notListed: ofMember({ listed: false }),

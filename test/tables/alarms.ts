@@ -179,6 +179,21 @@ const ALARM_ROWS: Readonly<Record<string, AlarmRow>> = {
     summary: "{{ $labels.instance }} may have lost promises, and does not vote in decisions on conditions",
     page: "Start the members that `dbsync status` names. If several members have lost promises, they wait for each other: [replace](#members-by-list) one of them after the other with an empty folder, until the last one votes. Until a majority votes, units with conditions are answered `undecided`",
   },
+  DbsyncUndecided: {
+    expr: "dbsyncd_decision_undecided_seconds > 0",
+    lasting: "1m",
+    severity: "critical",
+    summary:
+      "On {{ $labels.instance }}, units with conditions have waited for {{ $value }} s without a decision",
+    page: "Run `dbsync status`: it names the reason, the members concerned and the remedy. Meanwhile units with conditions are answered `undecided`, and plain writes continue ([the guarantees](consistency.md#with-a-list-of-members))",
+  },
+  DbsyncDecisionsDisturbed: {
+    expr: "dbsyncd_decision_disturbing_members > 0",
+    lasting: null,
+    severity: "warning",
+    summary: "{{ $labels.instance }} reports a member that repeatedly prevents decisions on conditions",
+    page: "Decisions continue, with delays of up to some seconds. Run `dbsync status` for that member, and check its network and its clock. If it reports nothing, its machine may be compromised: [evict](#members-by-list) it",
+  },
   DbsyncMemberRefused: {
     expr: "dbsyncd_member_refused_entries > 0",
     lasting: null,

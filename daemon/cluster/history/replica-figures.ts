@@ -36,6 +36,7 @@ export function figuresOf(sources: FigureSources): ReplicaFigures {
   const ofKeys = peering.quarantined("unknown-signer");
   const ofLists = peering.quarantined("unknown-list");
   const { taken, orphaned: strays, possiblyOrphaned: possibleStrays, progress } = peering.snapshots;
+  const { undecided, disturbing } = peering.decisions;
   const [ring, data] = [index.total("ring"), index.total("data")];
   return {
     ...figures,
@@ -86,6 +87,10 @@ export function figuresOf(sources: FigureSources): ReplicaFigures {
     compared: peering.states.comparedAt,
     contradicting: [...peering.decisions.contradicting].map(hexOf),
     missingPromises: peering.decisions.missingPromises.map(hexOf),
+    undecidedFor: undecided?.milliseconds ?? 0,
+    undecidedCause: undecided?.cause ?? null,
+    undecidedMembers: undecided?.members.map(hexOf) ?? [],
+    disturbing: disturbing.map(hexOf),
     mirror: mirror?.report ?? null,
     members: peering.members.map((member) => memberReport(member, membership, timeline)),
   };

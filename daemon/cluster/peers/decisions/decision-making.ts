@@ -5,6 +5,7 @@
 
 import { type ByteString, bytesOf } from "../../../../protocol/byte-string.js";
 import { MalformedFrame } from "../../../../protocol/errors.js";
+import { UNDECIDED_CAUSES } from "../../../../protocol/figures/undecided-causes.js";
 import {
   type Certificate,
   type DecisionMessage,
@@ -41,13 +42,19 @@ import type {
   WaitingUnit,
 } from "./decision-types.js";
 import { Decisions } from "./decisions.js";
+import type { Undecided } from "./undecided.js";
 
 const NO_SIGNATURE = Buffer.alloc(0);
+
+/** Why this daemon does not vote for a proposal, although another member may. */
+type Objection = "clock" | "entries" | "code" | "outcome";
 
 export class DecisionMaking {
   readonly #cluster: ClusterState;
   /** The ids of the members that have voted for two decisions in one ballot, since the start. */
   readonly contradicting = new Set<ByteString>();
+  /** Why this daemon has not voted for the last proposal that it judged; null if it has. */
+  #objection: Objection | null = null;
   #decisions: Decisions | null = null;
   /** Whether the decisions that were made before this start are known. Until then this daemon does not vote. */
   #areStoredKnown = false;
@@ -78,6 +85,19 @@ export class DecisionMaking {
   /** The ids of the members that have to answer before this daemon votes again, because it may have lost promises. */
   get missingPromises(): readonly ByteString[] {
     return this.#decisions?.missingPromises ?? [];
+  }
+
+  /** Why the members have made no decision for some time, although units wait; null if they have. */
+  get undecided(): Undecided | null {
+    const undecided = this.#voting?.undecided ?? null;
+    const objection = this.#objection;
+    if (undecided?.cause !== "keeper" || objection === null) return undecided;
+    return { ...undecided, cause: objection };
+  }
+
+  /** The ids of the members that repeatedly prevent decisions without a benefit. */
+  get disturbing(): readonly ByteString[] {
+    return this.#voting?.disturbing ?? [];
   }
 
   /** The number of waiting units. */
@@ -120,6 +140,18 @@ export class DecisionMaking {
     this.isPossible = isListed && this.#areStoredKnown;
     this.#voting?.tick();
     this.#pin();
+    this.#logUndecided();
+  }
+
+  #logUndecided(): void {
+    const { notices } = this.#cluster;
+    const { undecided } = this;
+    if (undecided === null) return;
+    const { cause, milliseconds } = undecided;
+    const members = undecided.members.map(hexOf);
+    const { says } = UNDECIDED_CAUSES[cause];
+    const why = says.replace("…", members.join(", "));
+    notices.warn("undecided", { cause, members, milliseconds }, `units wait for a decision: ${why}`, cause);
   }
 
   /** Keeps the dates from an open vote on from becoming final. */
@@ -315,21 +347,32 @@ export class DecisionMaking {
     return this.#proposalOf(this.#entryOf(writeDecision({ ...decision, outcome: "unmet", unit })));
   }
 
-  #judge({ body, previous, at, unit }: Proposal): Judgement {
+  #judge(proposal: Proposal): Judgement {
+    const judgement = this.#judgementOn(proposal);
+    const isObjection = typeof judgement === "string" && judgement !== "yes";
+    this.#objection = isObjection ? judgement : null;
+    return isObjection ? "wait" : judgement;
+  }
+
+  #judgementOn({ body, previous, at, unit }: Proposal): Exclude<Judgement, "wait"> | Objection {
     const { timeline, clock, limits } = this.#cluster;
     const entry = this.#entryOf(body);
     const { envelope } = entry;
     const now = clock();
     if (previous !== null && !isAfter(orderKeyOf(entry), previous)) return { notBefore: previous.at + 1 };
     if (at <= timeline.watermark) return { notBefore: timeline.watermark + 1 };
-    if (at > now + limits.future || !timeline.isFolded(at)) return "wait";
+    if (at > now + limits.future) return "clock";
+    if (!timeline.isFolded(at)) return "entries";
     if (envelope.decided?.signed === null) return "yes";
     const isKnown = unit === null || timeline.decided.find(unit) !== null;
     // A member accepts a unit a little longer than its keeper proposes it, because clocks differ.
-    if (isKnown || !isInWindow(envelope, now, 2 * limits.past)) return "wait";
-    if (!timeline.hasCode(entry)) return "wait";
+    if (isKnown) return "outcome";
+    if (!isInWindow(envelope, now, 2 * limits.past)) return "clock";
+    if (!timeline.hasCode(entry)) return "code";
     if (timeline.hasChangedAfter(entry)) return { notBefore: timeline.newest.at + 1 };
-    return timeline.conditionsHold(envelope) === (envelope.decided?.outcome === "applied") ? "yes" : "wait";
+    return timeline.conditionsHold(envelope) === (envelope.decided?.outcome === "applied")
+      ? "yes"
+      : "outcome";
   }
 
   #made({ body }: Proposal, certificate: Certificate): void {

@@ -30,6 +30,7 @@ import type {
 import { Keeper, nextAttempt } from "./keeper.js";
 import { MessageLimit, Turns } from "./member-limits.js";
 import { Recovery } from "./recovery.js";
+import { type Obstacle, type Undecided, UndecidedTime } from "./undecided.js";
 import { isMajority, VoteCount } from "./vote-count.js";
 import { Voter } from "./voter.js";
 
@@ -95,6 +96,7 @@ export class Decisions {
   #listHash: ByteString = "";
   readonly #turns = new Turns();
   readonly #limit = new MessageLimit();
+  readonly #undecidedTime = new UndecidedTime();
   /** The last slot of which this daemon has counted the votes of a majority. */
   #counted = 0;
   /** When the unit arrived that waits longest, as of the last tick; `uptime` milliseconds. */
@@ -141,6 +143,43 @@ export class Decisions {
   /** The ids of the members that have to answer before this daemon votes again; empty if it votes. */
   get missingPromises(): readonly ByteString[] {
     return this.#recovery?.missing ?? [];
+  }
+
+  /** Why the members have made no decision for some time, although one is required; null if they have. */
+  get undecided(): Undecided | null {
+    const now = this.#ports.uptime();
+    const lists = this.#lists();
+    if (lists === null) return null;
+    const milliseconds = this.#undecidedTime.at(now);
+    if (milliseconds !== null) return { milliseconds, ...this.#obstacle(lists) };
+    if (this.#units.size === 0 || now - this.#oldest < 2 * STARVING_MS) return null;
+    return { milliseconds: now - this.#oldest, cause: "passed-over", members: this.#promisedMembers };
+  }
+
+  /** The ids of the members that repeatedly prevent decisions without a benefit. */
+  get disturbing(): readonly ByteString[] {
+    if (!this.#isMajorityConnected) return [];
+    return [...new Set([...this.#turns.vain(this.#ports.uptime()), ...this.#keeper.objectors])];
+  }
+
+  get #promisedMembers(): readonly ByteString[] {
+    const { promised } = this.#voter;
+    return promised === null ? [] : [promised.member];
+  }
+
+  #obstacle({ current }: VotingLists): Obstacle {
+    const { own, isConnected, latestDate } = this.#ports;
+    const { promised } = this.#voter;
+    const others = [...current.members].filter((id) => id !== own.id);
+    if (this.#voter.isAmnesic) return { cause: "promises-lost", members: this.missingPromises };
+    if (!this.#isMajorityConnected)
+      return { cause: "no-majority", members: others.filter((id) => !isConnected(id)) };
+    if (promised?.listHash === current.hash && promised.round > latestDate())
+      return { cause: "round-ahead", members: [promised.member] };
+    if (this.#keeper.obstacle !== null) return this.#keeper.obstacle;
+    if (promised === null || promised.member === own.id)
+      return { cause: "promises", members: others.filter(isConnected) };
+    return { cause: "keeper", members: [promised.member] };
   }
 
   #lists(): VotingLists | null {
@@ -252,6 +291,7 @@ export class Decisions {
     }
     if (lists === null || (!this.#isNeeded && this.#keeper.isPreparing)) this.#keeper.stop();
     if (lists === null) return;
+    this.#undecidedTime.tick(this.#isNeeded, now);
     if (lists.current.hash !== this.#listHash) {
       this.#listHash = lists.current.hash;
       this.#keeper.stop();
@@ -531,6 +571,7 @@ export class Decisions {
     }
     if (last.slot === this.last.slot) return;
     this.#voter.follow(last);
+    this.#undecidedTime.decided();
     for (const slot of this.#early.keys()) if (slot <= last.slot) this.#early.delete(slot);
     this.#votes.dropUpTo(last.slot);
     this.#patience = 0;

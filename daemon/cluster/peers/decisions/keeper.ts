@@ -24,6 +24,7 @@ import type {
   WaitingUnit,
 } from "./decision-types.js";
 import { Objectors } from "./member-limits.js";
+import type { Obstacle } from "./undecided.js";
 import { isMajority, isPromised, type VoteCount } from "./vote-count.js";
 import type { Voter } from "./voter.js";
 
@@ -90,6 +91,8 @@ export class Keeper {
   #pause = PAUSE_MS;
   #pausedUntil = 0;
   readonly #objectors = new Objectors();
+  /** The members that objected to the last attempt for the present slot. */
+  #objected: readonly ByteString[] = [];
   /** The number of further decisions for which this daemon votes without waiting for a majority of other members. */
   #hasty = 0;
 
@@ -107,6 +110,27 @@ export class Keeper {
 
   get isPreparing(): boolean {
     return this.#preparation !== null;
+  }
+
+  /** The members whose objections no longer count. */
+  get objectors(): readonly ByteString[] {
+    return this.#objectors.all(this.#ports.uptime());
+  }
+
+  /** What this daemon waits for as the keeper; null if it is not the keeper. */
+  get obstacle(): Obstacle | null {
+    if (!this.isActive) return null;
+    if (this.#objected.length > 0) return { cause: "objections", members: this.#objected };
+    const [ballot, proposed] = [this.#ballot, this.#proposed];
+    if (ballot !== null && proposed === null) return { cause: "cannot-propose", members: [] };
+    const { own, isConnected } = this.#ports;
+    const answered: Pick<ReadonlyMap<ByteString, unknown>, "has"> = ballot === null || proposed === null
+      ? (this.#preparation?.promises ?? new Map<ByteString, PromiseOf>())
+      : this.#votes.votesFor(proposed.proposal.slot, ballot, proposed.proposal.id);
+    const members = [...(this.#handlers.lists()?.current.members ?? [])].filter(
+      (id) => id !== own.id && isConnected(id) && !answered.has(id),
+    );
+    return { cause: ballot === null ? "promises" : "votes", members };
   }
 
   /** Begins a ballot. */
@@ -128,6 +152,7 @@ export class Keeper {
   /** Ends this daemon's ballot, because another member has a later one, or the list has changed. */
   stop(): void {
     this.#notBefore = 0;
+    this.#objected = [];
     this.#preparation = null;
     this.#ballot = null;
     this.#proposed = null;
@@ -138,7 +163,7 @@ export class Keeper {
     const preparation = this.#preparation;
     if (preparation !== null && compareBallots(preparation.ballot, ballot) === 0)
       preparation.promises.set(from, promise);
-    else if (this.#isNext(ballot)) this.#objected(from, promise);
+    else if (this.#isNext(ballot)) this.#object(from, promise);
     this.advance();
   }
 
@@ -164,7 +189,7 @@ export class Keeper {
     return own !== null && this.#proposed !== null && compareBallots(nextAttempt(own), ballot) === 0;
   }
 
-  #objected(from: ByteString, promise: PromiseOf): void {
+  #object(from: ByteString, promise: PromiseOf): void {
     const proposed = this.#proposed as Proposed;
     proposed.objections.set(from, promise);
     if (this.#isDecidedWithout(proposed)) {
@@ -195,7 +220,8 @@ export class Keeper {
 
   /** Begins the next attempt, usually with another unit, with the promises of the members that object. */
   #attemptAgain({ proposal, objections }: Proposed): void {
-    this.#objectors.prevented([...objections.keys()], this.#ports.uptime());
+    this.#objected = [...objections.keys()];
+    this.#objectors.prevented(this.#objected, this.#ports.uptime());
     // The members may never agree on this unit, for example because one of them cannot check its signature.
     if (proposal.unit !== null) this.#handlers.postpone(proposal.unit);
     const ballot = nextAttempt(this.#ballot as Ballot);
@@ -250,6 +276,7 @@ export class Keeper {
     if (this.#proposed !== null) {
       this.#proposed = null;
       this.#notBefore = 0;
+      this.#objected = [];
       this.#pause = PAUSE_MS;
     }
     if (this.#ports.uptime() < this.#pausedUntil) return;

@@ -176,7 +176,7 @@ export class PastScene {
           comparedAt: 11,
           differences: { all: [{ db: 2, key: "k", verdict: "own", members: ["m"] }] },
         },
-        decisions: { contradicting: new Set(), missingPromises: [] },
+        decisions: { contradicting: new Set(), missingPromises: [], undecided: null, disturbing: [] },
         members: [],
         channelMessages: { figures: noMessages() },
       },

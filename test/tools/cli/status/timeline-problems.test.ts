@@ -84,6 +84,26 @@ const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
     /member cdcdcdcdcdcd has voted for two decisions in one ballot.*dbsync members evict cdcdcdcdcdcd/,
   ],
   [
+    "a decision that too few members can make",
+    { undecidedFor: 12_400, undecidedCause: "no-majority", undecidedMembers: ["ab", "cd".repeat(32)] },
+    /waited for a decision for 12 s: .*\(missing: 10\.0\.0\.2:1111, cdcdcdcdcdcd\); start these members/,
+  ],
+  [
+    "a promised round above the date",
+    { undecidedFor: 12_400, undecidedCause: "round-ahead", undecidedMembers: ["ab"] },
+    /a round of the member 10\.0\.0\.2:1111 that is above the present date.*; correct its clock.*dbsync members sign/,
+  ],
+  [
+    "a cause that only a newer daemon knows",
+    { undecidedFor: 12_400, undecidedCause: "new" },
+    /waited for a decision for 12 s: its log names the reason; read its log/,
+  ],
+  [
+    "a member that prevents decisions",
+    { disturbing: ["cd".repeat(32)] },
+    /member cdcdcdcdcdcd repeatedly prevents decisions.*dbsync members evict cdcdcdcdcdcd/,
+  ],
+  [
     "lost promises",
     { missingPromises: ["ab", "cd".repeat(32)] },
     /does not vote until 10\.0\.0\.2:1111, cdcdcdcdcdcd have answered; start these members; .* dbsync members replace/,

@@ -47,6 +47,7 @@ function start(
   storage: MemoryStorage,
   prunedTo = -1,
   check: ClusterState["checkUnit"] = checkUnit,
+  others: Partial<Record<"timeline" | "cluster", object>> = {},
 ): { decisions: DecisionMaking; decided: DecidedUnits; works: Work[] } {
   const works: Work[] = [];
   const window = { past: 30_000, future: 5_000 };
@@ -65,6 +66,7 @@ function start(
       isFolded: () => false,
       read: () => null,
       prunedTo,
+      ...others.timeline,
     },
     lists: { isReporting: true, heads: [list], history: { size: 0 }, membership: { inForce: list } },
     identity: { id: OWN, spki: OWN },
@@ -79,6 +81,7 @@ function start(
     random: () => 0,
     members: new Map(),
     slices: { add: (work: Work) => void works.push(work) },
+    ...others.cluster,
   };
   return { decisions: new DecisionMaking(cluster as unknown as ClusterState), decided, works };
 }
@@ -190,3 +193,68 @@ test("no member makes another believe in a slot that leaves none for later decis
     assert.equal(decisions.last, last);
   }
 });
+
+const JUDGED = {
+  watermark: 0,
+  newest: { at: 0, seq: 0 },
+  isFolded: () => true,
+  hasCode: () => true,
+  hasChangedAfter: () => false,
+  conditionsHold: () => true,
+};
+const CAUSES: readonly [cause: string, timeline: object, at: number][] = [
+  ["keeper", JUDGED, AT + 1_000],
+  ["clock", JUDGED, AT + 2_000 + 5_001],
+  ["entries", { ...JUDGED, isFolded: () => false }, AT + 1_000],
+  ["code", { ...JUDGED, hasCode: () => false }, AT + 1_000],
+  ["outcome", { ...JUDGED, conditionsHold: () => false }, AT + 1_000],
+];
+for (const [cause, timeline, at] of CAUSES)
+  test(`a member without decisions reports "${cause}" after it has judged the keeper's last proposal`, () => {
+    const storage = new MemoryStorage();
+    storage.put([], [["decisions", writeStoredPromises(NO_PROMISES)]]);
+    let now = 0;
+    const lines: string[] = [];
+    const peer = sha256(PEER);
+    const { decisions, works } = start(storage, -1, checkUnit, {
+      timeline,
+      cluster: {
+        uptime: () => now,
+        members: new Map([[peer, { status: null }]]),
+        identity: { id: OWN, spki: OWN, sign: () => Buffer.from("s") },
+        notices: { warn: (_: string, __: object, text: string) => lines.push(text) },
+      },
+    });
+    decisions.tick();
+    while (!works[0]?.next().done);
+    decisions.tick();
+    const { body, signature } = withId(entry("unit", 0, ["SET lock me NX"], { decide: true }));
+    decisions.receive(peer, writeDecisionMessage({ kind: "unit", body, signature }));
+    const ballot = { list: 0, listHash: "l".repeat(32), round: 1_001, member: peer, attempt: 0 };
+    decisions.tick();
+    const requestAt = (time: number, round: number): void => {
+      now = time;
+      decisions.receive(
+        peer,
+        writeDecisionMessage({ kind: "promise-request", ballot: { ...ballot, round } }),
+      );
+    };
+    // The peer becomes the keeper, then this daemon, because the unit has waited for long, then the peer again.
+    requestAt(9_000, 999);
+    decisions.tick();
+    now = 10_500;
+    decisions.tick();
+    lines.length = 0;
+    requestAt(11_000, ballot.round);
+    const head = { slot: 1, previous: null, at, seq: 0, outcome: "applied" } as const;
+    const proposed = writeDecision({ ...head, unit: { body, signature } });
+    const signed = { spki: PEER, signature: "s" };
+    decisions.receive(
+      peer,
+      writeDecisionMessage({ kind: "propose", ballot, body: proposed, signed, evidence: null }),
+    );
+    decisions.tick();
+    assert.deepEqual(decisions.undecided, { milliseconds: 11_000, cause, members: [peer] });
+    assert.deepEqual(lines.length, 1);
+    assert.match(lines[0] ?? "", /^units wait for a decision: /);
+  });
