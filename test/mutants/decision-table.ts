@@ -491,6 +491,20 @@ export const decisionMutants: readonly Mutant[] = [
     test: FLOODS,
   },
   {
+    name: "decisions: a member's proposals replace those of another",
+    file: "daemon/cluster/peers/decisions/vote-count.js",
+    find: " && one.keepers.has(keeper)",
+    replace: "",
+    test: "test/daemon/cluster/peers/decisions/vote-count.test.js",
+  },
+  {
+    name: "decisions: an outvoted proposal replaces one that waits",
+    file: "daemon/cluster/peers/decisions/decisions.js",
+    find: "(!isEarlier || this.#pending === null)",
+    replace: "true",
+    test: LIARS,
+  },
+  {
     name: "decisions: a member whose objections count is left out",
     file: "daemon/cluster/peers/decisions/member-limits.js",
     find: " || others.length > 0",

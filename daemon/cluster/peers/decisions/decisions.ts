@@ -449,13 +449,16 @@ export class Decisions {
     if (proposal === null) return;
     if (evidence !== null) this.#receiveVote(from, evidence.vote);
     const isEarlier = compareBallots(ballot, this.#voter.promised) < 0;
-    if (!isEarlier || this.#votes.isVotedFor(proposal)) this.#votes.addProposal(proposal, this.last.slot);
+    if (!isEarlier || this.#votes.isVotedFor(proposal))
+      this.#votes.addProposal(proposal, from, this.last.slot);
     this.#count(proposal.slot);
     const now = this.#ports.uptime();
     const isSame =
       this.#pending?.proposal.id === proposal.id &&
       compareBallots(this.#pending.message.ballot, ballot) === 0;
-    if (!isSame && this.#signatures.isProposed(ballot, proposal, signed))
+    // A proposal that is outvoted must not replace one for which this daemon may still vote.
+    const isReplacing = !isSame && (!isEarlier || this.#pending === null);
+    if (isReplacing && this.#signatures.isProposed(ballot, proposal, signed))
       this.#pending = { from, message, proposal, since: now };
     this.#judge();
   }

@@ -301,7 +301,7 @@ export class Keeper {
       readySince: null,
       sentAt: now,
     };
-    this.#votes.addProposal(proposal, this.#handlers.last().slot);
+    this.#votes.addProposal(proposal, this.#ports.own.id, this.#handlers.last().slot);
     this.#send(this.#proposed, now);
   }
 

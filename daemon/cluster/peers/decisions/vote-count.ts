@@ -12,12 +12,18 @@ import type { Proposal, VotingList, VotingLists } from "./decision-types.js";
 const SLOTS_AHEAD = 8;
 /** The maximum number of bytes of all stored proposals. */
 const PROPOSAL_BYTES_MAX = 64 * 1024 * 1024;
-/** The maximum number of votes and proposals that are stored for each slot and member. */
+/** The maximum number of votes and of proposals that are stored for each slot and member. */
 const EACH_MAX = 8;
+
+interface KnownProposal {
+  readonly proposal: Proposal;
+  /** The members that have proposed it. */
+  readonly keepers: Set<ByteString>;
+}
 
 export class VoteCount {
   /** Proposals by slot and id. */
-  readonly #proposals = new Map<number, Map<ByteString, Proposal>>();
+  readonly #proposals = new Map<number, Map<ByteString, KnownProposal>>();
   /** Members that have voted for two decisions in one ballot. */
   readonly #liars = new Set<ByteString>();
   /** Votes by slot and member, the oldest first. */
@@ -29,13 +35,25 @@ export class VoteCount {
       for (const key of bySlot.keys()) if (key <= slot) bySlot.delete(key);
   }
 
-  addProposal(proposal: Proposal, last: number): void {
+  /**
+   * Adds a proposal. A member's proposals replace only its own earlier ones.
+   * @param keeper  the member that has proposed it
+   * @param last  the slot of the last decision
+   */
+  addProposal(proposal: Proposal, keeper: ByteString, last: number): void {
     if (!isOpen(proposal.slot, last)) return;
-    const known = this.#proposals.get(proposal.slot) ?? new Map<ByteString, Proposal>();
+    const known = this.#proposals.get(proposal.slot) ?? new Map<ByteString, KnownProposal>();
     this.#proposals.set(proposal.slot, known);
-    known.set(proposal.id, proposal);
-    const [oldest] = known.keys();
-    if (known.size > EACH_MAX && oldest !== undefined) known.delete(oldest);
+    const added = known.get(proposal.id) ?? { proposal, keepers: new Set() };
+    known.set(proposal.id, added);
+    const others = [...known.values()].filter((one) => one !== added && one.keepers.has(keeper));
+    added.keepers.add(keeper);
+
+    const [oldest] = others;
+    if (oldest !== undefined && others.length >= EACH_MAX) {
+      oldest.keepers.delete(keeper);
+      if (oldest.keepers.size === 0) known.delete(oldest.proposal.id);
+    }
     // The next decision is needed first.
     const slots = [...this.#proposals.keys()].sort((a, b) => b - a);
     for (const slot of slots)
@@ -71,14 +89,14 @@ export class VoteCount {
   get #proposalBytes(): number {
     let bytes = 0;
     for (const bySlot of this.#proposals.values())
-      for (const { body } of bySlot.values()) bytes += body.length;
+      for (const { proposal } of bySlot.values()) bytes += proposal.body.length;
     return bytes;
   }
 
   /** Whether a decision on a unit was proposed that is not made yet. @param unit  the id of the envelope */
   hasProposalOf(unit: ByteString): boolean {
     for (const bySlot of this.#proposals.values())
-      for (const proposal of bySlot.values()) if (proposal.unit === unit) return true;
+      for (const { proposal } of bySlot.values()) if (proposal.unit === unit) return true;
     return false;
   }
 
@@ -105,7 +123,7 @@ export class VoteCount {
     if (proposals === undefined) return null;
     for (const votes of this.#votes.get(slot)?.values() ?? []) {
       for (const { ballot, decision } of votes) {
-        const proposal = proposals.get(decision);
+        const proposal = proposals.get(decision)?.proposal;
         if (proposal === undefined || ballot.listHash !== list.hash) continue;
         const found = this.votesFor(slot, ballot, decision);
         if (!isMajority(list, found)) continue;

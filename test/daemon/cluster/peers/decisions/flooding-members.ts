@@ -250,6 +250,21 @@ export const STRATEGIES: Readonly<Record<string, Strategy>> = {
       flood.all(flood.proposal(flood.ballot({ round: flood.latest.round + 1 }), at));
     },
   },
+  "proposals of an earlier ballot, in answer to each proposal, with its own votes": {
+    receive: (flood, _from, message) => {
+      if (message.kind !== "propose") return;
+      for (let proposal = 0; proposal < 9; proposal++) {
+        const propose = flood.proposal(
+          flood.ballot({ round: 0, attempt: flood.count }),
+          flood.liar.clock + flood.count++,
+        );
+        if (propose.kind !== "propose") return;
+        const { slot } = JSON.parse(propose.body.toString("latin1"));
+        flood.all(flood.vote(propose.ballot, slot, idOfBody(propose.body)));
+        flood.all(propose);
+      }
+    },
+  },
   "decisions on all units but those on one key": { isMember: true, withheld: "key 0" },
   "decisions on all units but those on one key, and turns whenever it can": {
     isMember: true,

@@ -168,6 +168,27 @@ test("a member answers a bounded number of one member's requests per second", as
   await expectDecision(world, members);
 });
 
+test("a proposal that is outvoted does not replace one that a member cannot judge yet", async () => {
+  const { world, members } = honestMembers();
+  await expectDecision(world, members);
+  const isKeeper = ({ id, stored }: Member): boolean => stored?.promised?.member === id;
+  const [keeper, voter] = [members.find(isKeeper), members.find((member) => !isKeeper(member))];
+  assert.ok(keeper !== undefined && voter !== undefined);
+  const cas = world.casOf(keeper, "y");
+  voter.objectsTo.add(cas.id);
+  const previous = keeper.decisions?.last.orderKey;
+  const invented = { slot: 2, previous, at: voter.clock + 1_000, cas: null, isApplied: false };
+  const outvoted = proposalOf(ballotOf({ round: 0 }), Buffer.from(JSON.stringify(invented)));
+  keeper.decisions?.submit(world.unitOf(cas));
+  for (let time = 0; time < 100; time += 10) {
+    await world.scheduler.runUntil(world.scheduler.time + 10);
+    lie([voter], outvoted);
+  }
+  voter.objectsTo.clear();
+  await world.scheduler.runUntil(world.scheduler.time + 100);
+  assert.ok(world.decidedUnits.has(cas.id), "the keeper does not have to repeat it");
+});
+
 test("a member verifies a bounded number of votes per second", () => {
   const { world, members } = honestMembers();
   const [a] = members;
@@ -404,7 +425,7 @@ test("a certificate has the votes of a majority and no more, so that it fits int
     unit: null,
     body: Buffer.alloc(9),
   };
-  votes.addProposal(proposal, 0);
+  votes.addProposal(proposal, idOf("member 0"), 0);
   for (const name of names) votes.add(voteOf(`key of ${name}`, proposal.id), idOf(name));
   const made = votes.decisionOf(1, list);
   assert.equal(made?.certificate.votes.length, names.length / 2 + 1);

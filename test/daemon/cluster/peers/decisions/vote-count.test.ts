@@ -2,7 +2,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { VotingList } from "../../../../../daemon/cluster/peers/decisions/decision-types.js";
-import { isMajority, isPromised } from "../../../../../daemon/cluster/peers/decisions/vote-count.js";
+import {
+  isMajority,
+  isPromised,
+  VoteCount,
+} from "../../../../../daemon/cluster/peers/decisions/vote-count.js";
 
 const listOf = (number: number, members: string): VotingList => ({
   number,
@@ -34,4 +38,22 @@ test("under a new list, promises are necessary from a member of each majority of
   assert.ok(promised("ade", ["abc"], "ad"), "a is the only member of the earlier list that remains");
   assert.ok(!promised("ade", ["abc"], "de"));
   assert.ok(!promised("abd", ["abd", "abc"], "ad"), "each earlier list counts");
+});
+
+test("the proposals of a member replace only its own", () => {
+  const votes = new VoteCount();
+  const propose = (unit: string, keeper: string): void => {
+    const proposal = { slot: 1, previous: null, at: 1, seq: 0, id: unit, unit, body: Buffer.alloc(9) };
+    votes.addProposal(proposal, keeper, 0);
+  };
+  propose("copied", "liar");
+  propose("copied", "a");
+  propose("other", "b");
+  for (let count = 0; count < 100; count++) propose(`invented ${count}`, "liar");
+  propose("invented 0", "liar");
+  const invented = Array.from({ length: 100 }, (_, count) => `invented ${count}`);
+  assert.deepEqual(
+    ["copied", "other", ...invented].filter((unit) => votes.hasProposalOf(unit)),
+    ["copied", "other", "invented 0", ...invented.slice(-7)],
+  );
 });
