@@ -23,7 +23,8 @@ export function signatureOf({ privateKey }: Key, bytes: Buffer): Buffer {
   return sign(null, bytes, privateKey);
 }
 
-function keyOf(privateKey: KeyObject): Key {
+/** Returns a key with its public part. */
+export function keyOf(privateKey: KeyObject): Key {
   const publicKey = createPublicKey(privateKey);
   const spki = publicKey.export({ type: "spki", format: "der" });
   const pem = publicKey.export({ type: "spki", format: "pem" }).toString();
