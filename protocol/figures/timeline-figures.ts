@@ -3,6 +3,7 @@
  * and docs/protocol-v2.md lists all. Dates are milliseconds since 1970; hashes and ids are hexadecimal.
  */
 import type { Figures, FigureTable } from "./figure.js";
+import { UNDECIDED_CAUSES } from "./undecided-causes.js";
 
 /** A daemon's figures about a member. Durations are in milliseconds; nil: not known. */
 export const MEMBER_FIGURES = {
@@ -544,7 +545,12 @@ export const TIMELINE_FIGURES = {
       isSeconds: true,
     },
   },
-  undecidedCause: { kind: "text-or-nil", help: "the code of the reason for this" },
+  undecidedCause: {
+    kind: "text-or-nil",
+    help: `the reason for this: ${Object.keys(UNDECIDED_CAUSES)
+      .map((cause) => `\`${cause}\``)
+      .join(", ")}`,
+  },
   undecidedMembers: { kind: "bytes-list", help: "the ids of the members to which this reason refers" },
   disturbing: {
     kind: "bytes-list",
