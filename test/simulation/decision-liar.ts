@@ -62,8 +62,29 @@ export class DecisionLiar {
     if (ballot === null) return [];
     const messages: DecisionMessage[] = [];
     if (this.#lies("invents-ballots", 0.7)) messages.push(...this.#inBallot(this.#invented(ballot)));
+    if (this.#lies("takes-turns", 0.7)) messages.push(...this.#turns(ballot));
     if (this.#lies("invents-votes", 0.7)) messages.push({ kind: "vote", vote: this.#inventedVote(ballot) });
     return messages;
+  }
+
+  /** Returns requests for the next round or attempt, or for as many of the last round as used up the rounds before. */
+  #turns(ballot: Ballot): DecisionMessage[] {
+    const { random } = this.#world;
+    const { id: member } = this.#host.identity;
+    const { round, attempt } = ballot;
+    const request = (fields: Partial<Ballot>): DecisionMessage => ({
+      kind: "promise-request",
+      ballot: { ...ballot, member, attempt: 0, ...fields },
+    });
+    if (random.chance(0.02)) return Array.from({ length: 2_100 }, () => request({ round: ROUND_MAX }));
+    return [random.oneOf([request({ round: round + 1 }), request({ attempt: attempt + 1 })])];
+  }
+
+  #objection(ballot: Ballot): DecisionMessage {
+    const notBefore = this.#host.clock() + this.#world.random.oneOf([0, 4_000, YEAR_MS]);
+    const last = { slot: 0, orderKey: null, list: 0 };
+    const next = { ...ballot, attempt: Math.min(ballot.attempt + 1, ATTEMPT_MAX) };
+    return { kind: "promise", ballot: next, last, accepted: null, notBefore };
   }
 
   #note(message: DecisionMessage): void {
@@ -86,6 +107,7 @@ export class DecisionLiar {
       case "propose":
         return this.#lies("votes-twice", 0.7) ? this.#propose(message, to) : [message];
       case "vote":
+        if (this.#lies("objects", 0.8)) return [this.#objection(message.vote.ballot)];
         if (!this.#lies("votes-twice", 0.5)) return [message];
         return [message, { kind: "vote", vote: this.#inventedVote(message.vote.ballot) }];
       default:
@@ -145,7 +167,7 @@ export class DecisionLiar {
     return {
       list: random.oneOf([list, list, list + 1, 0xffffffff]),
       listHash: isListInvented ? randomBytes(random, 32) : listHash,
-      round: random.oneOf([0, round, round + 1, round + 2 ** 20, ROUND_MAX]),
+      round: random.oneOf([0, round, round + 1, this.#host.clock() + 4_900, ROUND_MAX]),
       member: random.oneOf([this.#host, this.#host, random.oneOf(hosts)]).identity.id,
       attempt: random.oneOf([0, attempt + 1, ATTEMPT_MAX]),
     };

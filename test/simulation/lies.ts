@@ -33,6 +33,8 @@ export const DECISION_LIES = [
   "votes-twice",
   "invents-votes",
   "invents-ballots",
+  "takes-turns",
+  "objects",
   "wrong-last",
   "hides-decisions",
   "repeats-decisions",
