@@ -386,6 +386,13 @@ export const decisionMutants: readonly Mutant[] = [
     test: FLOODS,
   },
   {
+    name: "decisions: a keeper that is not connected is replaced only after a pause",
+    file: "daemon/cluster/peers/decisions/decisions.js",
+    find: "|| isConnected(promised.member)",
+    replace: "|| true",
+    test: LIARS,
+  },
+  {
     name: "decisions: a liar's turns never become rarer",
     file: "daemon/cluster/peers/decisions/member-limits.js",
     find: "Math.max(2 * pause, PAUSE_MS)",

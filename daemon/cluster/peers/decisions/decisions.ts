@@ -384,10 +384,9 @@ export class Decisions {
     const now = this.#ports.uptime();
     if (!this.#limit.admits(from, now) || !this.#mayTurn(ballot)) return;
     this.#see(ballot);
-    const isTurn = this.#isTurn(ballot);
+    if (!this.#voter.isAmnesic && this.#isTurn(ballot)) this.#beginTurn(ballot);
     const isPromised = this.#voter.promise(ballot, 0, (promise) => this.#sendPromise(from, promise));
     if (!isPromised) this.#outvote(from);
-    else if (isTurn) this.#beginTurn(ballot);
   }
 
   /**
@@ -414,12 +413,21 @@ export class Decisions {
 
   /** Whether the keeper of a ballot may replace the present one, if it would. */
   #mayTurn(ballot: Ballot): boolean {
-    return !this.#isTurn(ballot) || this.#turns.mayBegin(ballot.member, this.#ports.uptime());
+    if (!this.#isTurn(ballot) || !this.#hasKeeper) return true;
+    return this.#turns.mayBegin(ballot.member, this.#ports.uptime());
   }
 
+  /** Whether the member that may propose is connected, or there is none. Otherwise any other one may replace it. */
+  get #hasKeeper(): boolean {
+    const { own, isConnected } = this.#ports;
+    const { promised } = this.#voter;
+    return promised === null || promised.member === own.id || isConnected(promised.member);
+  }
+
+  /** Called before a ballot of another keeper, or of another round, is promised. */
   #beginTurn({ member }: Ballot): void {
     const now = this.#ports.uptime();
-    this.#turns.begin(member, now);
+    if (this.#hasKeeper) this.#turns.begin(member, now);
     this.#wait(now);
   }
 

@@ -149,6 +149,26 @@ test("a member that has lost its promises votes again after a liar that named th
   await expectDecision(world, [b, c]);
 });
 
+test("a keeper is replaced immediately if it is not connected, and otherwise after a pause", async () => {
+  const { world, members } = honestMembers();
+  const [a] = members;
+  const promisedAfter = async (round: number): Promise<number | undefined> => {
+    lie([a], { kind: "promise-request", ballot: ballotOf({ round }) });
+    await world.scheduler.runUntil(world.scheduler.time + 20);
+    return a.stored?.promised?.round;
+  };
+  for (const round of [1, 2, 3]) assert.equal(await promisedAfter(round), round);
+  const liar = world.members.get(idOf("liar")) as Member;
+  liar.start();
+  liar.receive = () => {};
+  assert.equal(await promisedAfter(4), 3, "its first turn was less than 2 s ago");
+  liar.stop();
+  assert.equal(await promisedAfter(5), 5);
+  liar.start();
+  await world.scheduler.runUntil(world.scheduler.time + 2_000);
+  assert.equal(await promisedAfter(6), 6);
+});
+
 test("a member answers a bounded number of one member's requests per second", async () => {
   const { world, members } = honestMembers();
   const [a] = members;
