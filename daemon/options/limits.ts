@@ -3,6 +3,7 @@
  * that only a face reads is in its options.ts.
  */
 import { UNIT_STEPS_DEFAULT } from "../store/keyspace/effort-budget.js";
+import { READ_LIMITS_DEFAULT, type ReadLimits } from "../store/read-allowance.js";
 import type { FaceLimits } from "./option-row.js";
 import { TIMELINE_LIMITS } from "./timeline-rows.js";
 import { HOUR, KIB, type LimitRow, MIB, MINUTE, SECOND } from "./value-forms.js";
@@ -26,7 +27,7 @@ export const LIMITS = {
     summary:
       "maximum length of an answer (RESP: of all answers that wait for a client); if it is exceeded, the connection is closed",
     reason:
-      "for versions 1 and 2 the daemon stops reading while a client does not read answers; RESP clients pipeline before they read",
+      "for versions 1 and 2 the daemon stops reading while a client does not read answers; requests of RESP clients, which pipeline before they read, wait",
   },
   maxBufferedBytes: {
     flag: "max-buffered-bytes",
@@ -34,7 +35,8 @@ export const LIMITS = {
     fallback: 512 * MIB,
     min: KIB,
     max: 1024 * 1024 * MIB,
-    summary: "total bytes of unfinished requests and unread answers of all connections",
+    summary:
+      "total bytes of unfinished requests and unread answers of all connections; unread answers may use half of it",
     reason: "only received bytes count; above the limit the connection with the most bytes is closed",
   },
   maxUnprovenBytes: {
@@ -121,7 +123,7 @@ export const LIMITS = {
     min: 0,
     max: 1024 * 1024 * MIB,
     summary:
-      "memory for the intermediate results of all SQL queries, MDB reads and LCS together, half of it for one query; 0: a quarter of --maxmemory or, if that is less or not set, of the machine's memory or of V8's heap",
+      "memory for the intermediate results of all SQL queries, MDB reads and LCS together, 7/8 of it for one query; 0: a quarter of --maxmemory or, if that is less or not set, of the machine's memory or of V8's heap, at most 384MiB",
     reason: "queries run at the same time, and each may need hundreds of MiB",
   },
   workWait: {
@@ -171,9 +173,34 @@ export const LIMITS = {
     reason:
       "during such a command the daemon serves no other client, and every daemon repeats it at each start",
   },
+  maxReadSteps: {
+    flag: "max-read-steps",
+    unit: "count",
+    fallback: READ_LIMITS_DEFAULT.steps,
+    min: 10_000,
+    max: 1_000_000_000,
+    summary:
+      "maximum steps of all reads of a MULTI or script together (an element of a list is 4); above it, the MULTI or script is refused",
+    reason: "during it the daemon serves no other client; 10 LRANGE of 100,000 elements take 4,000,000",
+  },
+  maxReadBytes: {
+    flag: "max-read-bytes",
+    unit: "bytes",
+    fallback: READ_LIMITS_DEFAULT.bytes,
+    min: 64 * KIB,
+    max: 511 * MIB,
+    summary: "maximum bytes that all reads of a MULTI or script return together",
+    reason: "the complete answer is in memory before the first byte is sent",
+  },
 } as const satisfies Record<string, LimitRow>;
 
 type CoreLimits = { readonly [Name in keyof typeof LIMITS]: number };
+
+/** Returns the limits for the reads of a unit, as a database expects them. */
+export const readLimitsOf = ({ maxReadSteps, maxReadBytes }: Limits): ReadLimits => ({
+  steps: maxReadSteps,
+  bytes: maxReadBytes,
+});
 
 /** The values of all limits, in bytes, milliseconds or counts, depending on the unit of the row. */
 export interface Limits extends CoreLimits, FaceLimits {}

@@ -20,6 +20,7 @@ import { DbsyncListener } from "../listener/dbsync-dialect.js";
 import { type DbsyncService, EventSources, type WatchedDatabase } from "../listener/dbsync-server.js";
 import type { BackendSpecification } from "../options/database-list.js";
 import { USAGE_KIND_DEFAULT, usageKindOf } from "../options/eviction-policy.js";
+import { readLimitsOf } from "../options/limits.js";
 import { bindAddressOf } from "../options/reachable-addresses.js";
 import {
   hasTimeline,
@@ -395,5 +396,6 @@ async function makeMemory({ settings, environment }: DaemonOptions): Promise<Mad
   const usage = usageKindOf(settings.maxmemoryPolicy) ?? USAGE_KIND_DEFAULT;
   const backend = new MemoryBackend(environment, past, usage);
   backend.database.unitStepsMax = settings.limits.maxUnitSteps;
+  backend.database.readLimits = readLimitsOf(settings.limits);
   return { backend, outliving: null };
 }

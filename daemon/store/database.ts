@@ -13,7 +13,6 @@ import {
   BudgetExceeded,
   budgetExceeded,
   EffortBudget,
-  readsExceeded,
   STATEMENT_STEPS,
   UNCOUNTED_EFFORT,
 } from "./keyspace/effort-budget.js";
@@ -23,7 +22,8 @@ import { Data } from "./keyspace/mutators.js";
 import type { StringForms } from "./keyspace/string-parts.js";
 import { type UndoRecord, undo } from "./keyspace/undo.js";
 import type { SeveralCommands, Unit } from "./keyspace/unit.js";
-import { allowanceOf, READ_STEPS, type Reads } from "./read-allowance.js";
+import type { ReadLimits } from "./read-allowance.js";
+import { LimitedReads } from "./reads.js";
 import type { CommandIndex } from "./rows/command-index.js";
 import type { Command } from "./rows/command-row.js";
 import { touchesOf } from "./rows/key-spec.js";
@@ -55,10 +55,7 @@ export class Database {
   table: CommandIndex = commandTable;
   #isRedoing = false;
   readonly #effort = new EffortBudget();
-  /** The count of the reads that run now, unless they are in a unit that writes. */
-  readonly #reading = new EffortBudget();
-  readonly #reads: { -readonly [Name in keyof Reads]: Reads[Name] } = { command: [], argv: [], db: 0 };
-  readonly #readAllowance = () => allowanceOf(this.#reads, this.#keyspaces);
+  readonly #reads: LimitedReads;
 
   constructor({
     databases = DATABASES_DEFAULT,
@@ -68,6 +65,7 @@ export class Database {
     this.usage = usage;
     this.#keyspaces = Array.from({ length: databases }, () => new Keyspace(usage));
     this.#data = new Data(this.#keyspaces, usage, forms);
+    this.#reads = new LimitedReads(this.#keyspaces, this.#applyRead);
   }
 
   /** The data, for tests, snapshots and the state's digest; the caller must not change it. */
@@ -138,7 +136,7 @@ export class Database {
     const undoable = records ?? (isCounted ? [] : null);
     const before = undoable?.length ?? 0;
     if (isCounted) this.#effort.begin();
-    else this.#beginReads(resolved, commands, db);
+    else this.#reads.begin(resolved, commands, db);
     const replies: Reply[] = [];
     // One object is reused for all commands.
     const stepUnit: MutableStep = {
@@ -161,7 +159,7 @@ export class Database {
       stepUnit.choice = choices?.get(first + i);
       stepUnit.expiry = expiries?.get(first + i);
       let reply: Reply | null;
-      if (!isCounted) reply = this.#read(command, argv, stepUnit);
+      if (!isCounted) reply = this.#reads.run(command, argv, stepUnit);
       else if (command.isLinear) reply = this.#apply(command, argv, stepUnit, undoable, UNCOUNTED_EFFORT);
       else reply = this.#applyCounted(command, argv, stepUnit, undoable as UndoRecord[]);
       if (reply === null) {
@@ -172,6 +170,15 @@ export class Database {
       replies.push(finishReply(reply));
     }
     return array(replies);
+  }
+
+  /** The limits for the reads of a transaction, a script, or a recorded envelope. */
+  get readLimits(): ReadLimits {
+    return this.#reads.limits;
+  }
+
+  set readLimits(limits: ReadLimits) {
+    this.#reads.limits = limits;
   }
 
   /**
@@ -193,6 +200,15 @@ export class Database {
    */
   withBudget<Result>(stepsMax: number, run: () => Result): Result {
     return this.#effort.withBudget(stepsMax, run);
+  }
+
+  /**
+   * Runs a transaction or a script: its reads share one budget. A unit within a unit is part of it.
+   * @param weight  the factor of the steps of the reads
+   * @throws UnitReadsExceeded if they exceed it; the caller undoes what the unit has written
+   */
+  readingTogether<Result>(run: () => Result, weight = 1): Result {
+    return this.#reads.together(run, weight);
   }
 
   /** The number of steps that the units of the latest budget have used. */
@@ -256,6 +272,7 @@ export class Database {
   /** Takes over the observer and the counters from the database that this one replaces. */
   inherit(other: Database): void {
     this.observer = other.observer;
+    this.readLimits = other.readLimits;
     other.observer = null;
     this.#data.lookups.add(other.lookups);
     this.observer?.replaced();
@@ -336,41 +353,26 @@ export class Database {
     if (!isCounted) {
       if (command.isQuery) return this.#query(command, argv, unit);
       if (command.writes) return this.#apply(command, argv, unit, records, UNCOUNTED_EFFORT);
-      this.#beginReads(command, argv, unit.db);
-      return this.#read(command, argv, unit);
+      this.#reads.begin(command, argv, unit.db);
+      return this.#reads.run(command, argv, unit);
     }
     this.#effort.begin();
     return this.#applyCounted(command, argv, unit, records ?? []) ?? budgetExceeded(command).reply;
   }
 
-  /** Begins the count of a read, or of all reads of a unit. */
-  #beginReads(command: Command | readonly Command[], argv: Reads["argv"], db: number): void {
-    this.#reads.command = command;
-    this.#reads.argv = argv;
-    this.#reads.db = db;
-    this.#reading.beginReads(READ_STEPS, this.#readAllowance);
-  }
-
-  /** Runs a command that changes nothing, and counts its steps unless it counts them itself. */
-  #read(command: Command, argv: readonly ByteString[], unit: Unit): Reply {
-    if (command.countsOwnSteps) return this.#apply(command, argv, unit, null, UNCOUNTED_EFFORT);
+  /** Applies a read. @throws BudgetExceeded */
+  readonly #applyRead = (command: Command, argv: readonly ByteString[], unit: Unit, effort: EffortBudget) => {
     try {
-      return this.#apply(command, argv, unit, null, this.#reading);
-    } catch (problem) {
-      if (!(problem instanceof BudgetExceeded)) throw problem;
-      this.#data.lookups.missed = null;
-      return readsExceeded().reply;
-    }
-  }
-
-  /** Begins a query whose later steps run while other commands run, so it has its own counter. */
-  #query(command: Command, argv: readonly ByteString[], unit: Unit): Reply {
-    try {
-      return this.#apply(command, argv, unit, null, EffortBudget.ofQuery(unit.memory));
+      return this.#apply(command, argv, unit, null, effort);
     } catch (problem) {
       this.#data.lookups.missed = null;
       throw problem;
     }
+  };
+
+  /** Begins a query whose later steps run while other commands run, so it has its own counter. */
+  #query(command: Command, argv: readonly ByteString[], unit: Unit): Reply {
+    return this.#applyRead(command, argv, unit, EffortBudget.ofQuery(unit.memory));
   }
 
   /**
@@ -387,7 +389,12 @@ export class Database {
     const before = records.length;
     const reply = this.#effort.bound(argv, (effort) => {
       if (command.isStatement) effort.work(STATEMENT_STEPS);
-      return this.#apply(command, argv, unit, records, effort);
+      const isFolded = unit.seq !== undefined && !effort.areUnrecorded;
+      if (command.writes || command.isQuery || !isFolded)
+        return this.#apply(command, argv, unit, records, effort);
+      return this.#reads.runInFold(argv, unit, effort, () =>
+        this.#apply(command, argv, unit, records, effort),
+      );
     });
     if (!(reply instanceof BudgetExceeded)) return reply;
     this.#data.lookups.missed = null;

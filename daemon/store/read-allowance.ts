@@ -4,9 +4,12 @@
  * many times is not: what a request names twice counts twice.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { BYTES_PER_STEP, STEPS_GRANTED } from "./keyspace/effort-budget.js";
+import { LazyBulkReply } from "../../protocol/lazy-replies.js";
+import type { Reply } from "../../protocol/reply.js";
+import { BYTES_PER_STEP, STEPS_GRANTED, unitReadsExceeded } from "./keyspace/effort-budget.js";
 import type { KeyEntry, Keyspace } from "./keyspace/keyspace.js";
 import { estimatedBytes } from "./keyspace/size-estimate.js";
+import type { Unit } from "./keyspace/unit.js";
 import type { Command } from "./rows/command-row.js";
 import { touchesOf } from "./rows/key-spec.js";
 
@@ -18,6 +21,111 @@ export const READ_STEPS_PER_ELEMENT = 256;
 const READ_STEPS_PER_BYTE = 2;
 /** Number of elements from which the size of a value is estimated. */
 const SAMPLED_ELEMENTS = 50;
+
+/** What all reads of one transaction, script or envelope may take together. */
+export interface ReadLimits {
+  readonly steps: number;
+  /** The maximum bytes of the strings in their replies, except the longest one. */
+  readonly bytes: number;
+}
+
+/** The defaults of `--max-read-steps` and `--max-read-bytes`. A step takes up to 0.1 µs, with the bytes of the reply. */
+export const READ_LIMITS_DEFAULT: ReadLimits = { steps: 4_500_000, bytes: 64 * 1024 * 1024 };
+/** Cost in steps of calling a read, and of each of its arguments, in addition to those for what it reads. */
+const CALL_STEPS = 10;
+const ARGUMENT_STEPS = 4;
+/** Cost in steps of an item of a reply. Items that are created only while the reply is written take half the time. */
+const ITEM_STEPS = 2;
+const LAZY_ITEM_STEPS = 1;
+/** Factor of the steps of a script's reads, because Lua copies each element. */
+export const SCRIPT_WEIGHT = 2;
+
+/** Adds up the sizes of replies. */
+export class ReplySize {
+  /** The cost of writing them. */
+  steps = 0;
+  /** The bytes of their strings. */
+  bytes = 0;
+  /** The bytes of the longest string. */
+  longest = 0;
+
+  add(reply: Reply): void {
+    if (reply.kind === "bulk") this.#addString(reply.bytes.length, ITEM_STEPS);
+    else if (reply instanceof LazyBulkReply)
+      for (const { length } of reply.values) this.#addString(length, LAZY_ITEM_STEPS);
+    else if ("items" in reply) for (const item of reply.items) this.add(item);
+    else this.steps += ITEM_STEPS;
+  }
+
+  #addString(bytes: number, steps: number): void {
+    this.steps += steps;
+    this.bytes += bytes;
+    if (bytes > this.longest) this.longest = bytes;
+  }
+}
+
+/** Counts the reads of one transaction, script or envelope. */
+export class ReadCount {
+  readonly limits: ReadLimits;
+  /** The factor of the steps, except those of calls. */
+  weight = 1;
+  #steps = 0;
+  readonly #replies = new ReplySize();
+
+  constructor(limits: ReadLimits) {
+    this.limits = limits;
+  }
+
+  /** The number of steps that further reads may take. */
+  get stepsLeft(): number {
+    return Math.max(0, (this.limits.steps - this.#steps) / this.weight);
+  }
+
+  get isExceeded(): boolean {
+    const { bytes, longest } = this.#replies;
+    // A value that is read once is permitted, however long it is, as outside of units.
+    return this.#steps > this.limits.steps || bytes - longest > this.limits.bytes;
+  }
+
+  /** Adds a read. @param steps  the steps that it has taken, without those for its call and for its reply */
+  add(steps: number, argv: readonly ByteString[], reply: Reply): void {
+    const replies = this.#replies;
+    const { steps: before } = replies;
+    replies.add(reply);
+    const written = replies.steps - before;
+    this.#steps += CALL_STEPS + ARGUMENT_STEPS * argv.length + (steps + written) * this.weight;
+  }
+}
+
+/**
+ * Counts the reads of a recorded envelope. Another daemon may have recorded it, and has not refused it. A read changes
+ * nothing, so the limit does not change the result of the fold: a read above it is answered with an error.
+ */
+export class FoldedReads {
+  #count = new ReadCount(READ_LIMITS_DEFAULT);
+  #envelope: ByteString | undefined = "";
+  #index = 0;
+  #step = 0;
+
+  /** Runs and counts a read of an envelope, unless its earlier reads have exceeded the limits. */
+  count(
+    argv: readonly ByteString[],
+    { envelope, index = 0, step = 0 }: Unit,
+    limits: ReadLimits,
+    run: () => { readonly reply: Reply; readonly steps: number },
+  ): Reply {
+    // The reads of an envelope share one count, until the envelope is applied again.
+    const isAfter = index > this.#index || (index === this.#index && step > this.#step);
+    if (envelope !== this.#envelope || !isAfter) this.#count = new ReadCount(limits);
+    this.#envelope = envelope;
+    this.#index = index;
+    this.#step = step;
+    if (this.#count.isExceeded) return unitReadsExceeded().reply;
+    const { reply, steps } = run();
+    this.#count.add(steps, argv, reply);
+    return reply;
+  }
+}
 
 /** A read, or several reads that run together without interruption, with the arguments of each. */
 export interface Reads {

@@ -61,6 +61,8 @@ const NOT_FOUND = "NOT_FOUND\r\n";
 const NOT_STORED = "NOT_STORED\r\n";
 const TOO_LARGE = "SERVER_ERROR object too large for cache\r\n";
 const TOO_LONG = "SERVER_ERROR out of memory writing get response\r\n";
+/** The beginning of the answer to a read that exceeds a limit of the daemon. */
+const TOO_MUCH = "SERVER_ERROR TOOMUCH ";
 const NO_NUMBER = "CLIENT_ERROR cannot increment or decrement non-numeric value\r\n";
 
 export class MemcachedSession {
@@ -133,8 +135,12 @@ export class MemcachedSession {
   }
 
   #get(keys: readonly ByteString[], withUnique: boolean): string | Promise<string> {
-    if (withUnique)
-      return this.#readWithWriters(keys, (values, writers) => this.#itemsAnswer(keys, values, writers));
+    if (withUnique) {
+      const answer = this.#readWithWriters(keys, (values, writers) =>
+        this.#itemsAnswer(keys, values, writers),
+      );
+      return answer instanceof Promise ? answer.then(asMemcached) : asMemcached(answer);
+    }
     return this.#run(["MGET", ...keys], (reply) => this.#itemsAnswer(keys, itemsOf(reply), null));
   }
 
@@ -462,6 +468,9 @@ function answerOf(reply: Reply, answered: (reply: Reply) => string): string {
   if (reply === NOT_PERMITTED) return `CLIENT_ERROR ${NOT_PERMITTED.text}\r\n`;
   return reply.kind === "error" ? `SERVER_ERROR ${reply.text}\r\n` : answered(reply);
 }
+
+/** Returns an answer to a client that reads items: if they are too long together, in memcached's words. */
+const asMemcached = (answer: string): string => (answer.startsWith(TOO_MUCH) ? TOO_LONG : answer);
 
 const itemsOf = (reply: Reply | undefined): readonly Reply[] => (reply?.kind === "array" ? reply.items : []);
 const bytesOf = (reply: Reply | undefined): ByteString => (reply?.kind === "bulk" ? reply.bytes : "");

@@ -13,6 +13,7 @@ import { TimelineBackend, type TimelineState } from "../../daemon/cluster/replic
 import { DurableCopies } from "../../daemon/engine/backends/durable-copies.js";
 import { LogThrottle } from "../../daemon/net/process/log-throttle.js";
 import type { OrderAddress } from "../../daemon/options/addresses/order-address.js";
+import { readLimitsOf } from "../../daemon/options/limits.js";
 import type { Database } from "../../daemon/store/database.js";
 import type { Entry } from "../../daemon/timeline/entries/entry.js";
 import { isRingEntry } from "../../daemon/timeline/entries/recorded-envelopes.js";
@@ -90,6 +91,7 @@ export class OrderedReplica extends RecordedWrites implements StreamReader, Orde
     signers.follow(this.state);
     this.stream = new NatsStream(this, order, settings.orderCredentials, context);
     this.backend = new TimelineBackend(this, environment, settings.limits.maxUnitSteps);
+    this.database.readLimits = readLimitsOf(settings.limits);
     const recording = new OrderRecorder(this, gatewayClass);
     this.recording = recording;
     this.copies = new DurableCopies({

@@ -28,6 +28,7 @@ import type { Settings } from "../../daemon/options/settings.js";
 import { allUserListeners } from "../../daemon/options/settings-rules.js";
 import type { Core, Figures } from "../../daemon/program/components.js";
 import { type Face, missingFace, type OpenedFace } from "../../daemon/program/face.js";
+import { SCRIPT_WEIGHT } from "../../daemon/store/read-allowance.js";
 import type { Command } from "../../daemon/store/rows/command-row.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { DAEMON_STATES } from "../../protocol/daemon-states.js";
@@ -289,12 +290,12 @@ export class LocalPath implements CommandPath, LocalData {
   ): Reply {
     if (!this.hold(conditions)) return NIL_ARRAY;
     const sender = { db: 0, now, as, isStable, readsAll, encoding };
-    return this.sharing(() =>
+    const run = () =>
       program((command, argv, db) => {
         sender.db = db;
         return this.executeNow(command, argv, sender);
-      }),
-    );
+      });
+    return this.#backend.asUnit(run, SCRIPT_WEIGHT);
   }
 
   get expiredKeys(): number {

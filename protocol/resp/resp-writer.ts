@@ -142,6 +142,22 @@ export function writeBulks(
   return parts.join("");
 }
 
+/**
+ * Whether the strings of a long reply have more bytes than may be sent. Pieces of such a reply would be joined before
+ * its length is known. A short reply is not joined before it is sent, so its length is not determined here.
+ */
+export function isTooLong(reply: Reply, maxBytes: number): boolean {
+  if (reply instanceof LazyBulkReply || !("items" in reply)) return false;
+  return reply.items.length > PIECES_TOGETHER && bytesIn(reply) > maxBytes;
+}
+
+function bytesIn(reply: Reply): number {
+  if (reply.kind === "bulk") return reply.bytes.length;
+  let bytes = 0;
+  if ("items" in reply) for (const item of reply.items) bytes += bytesIn(item);
+  return bytes;
+}
+
 /** Appends a bulk string piece by piece, because the engine joins a long concatenation once, when it is sent. */
 export function appendBulk(written: ByteString, bytes: ByteString): ByteString {
   let longer = written;

@@ -5,7 +5,7 @@ import type { MemoryLimit } from "../../daemon/engine/memory/memory-limit.js";
 import { NO_OBSERVER } from "../../daemon/engine/pipeline/pipeline-parts.js";
 import type { DaemonListener } from "../../daemon/listener/daemon-listener.js";
 import { type Environment, realEnvironment } from "../../daemon/net/process/clock-and-randomness.js";
-import type { Limits } from "../../daemon/options/limits.js";
+import { type Limits, readLimitsOf } from "../../daemon/options/limits.js";
 import "../../daemon/program/installed-faces.js";
 import { PasswordSecrets } from "../../faces/users/password-secrets.js";
 import type { DaemonInterface, UserListenerParts } from "../../faces/users/user-listener.js";
@@ -43,6 +43,7 @@ export async function startUserListener<Listener extends DaemonListener>(
 ): Promise<UserScene<Listener>> {
   const { log, lines } = keepLog("debug");
   const backend = new MemoryBackend(environment);
+  backend.database.readLimits = readLimitsOf({ ...defaultLimits, ...limits });
   const secrets = new PasswordSecrets(environment);
   const known =
     users === undefined ? new Users(null, secrets) : withFile(users, (file) => new Users(file, secrets));

@@ -23,6 +23,7 @@ import { BackgroundWork } from "../../net/process/background-work.js";
 import { formatHost, isLoopback } from "../../net/process/host-and-port.js";
 import { loadWith, StartError } from "../../net/process/service.js";
 import { version } from "../../net/process/version.js";
+import { readLimitsOf } from "../../options/limits.js";
 import type { PeerAddress } from "../../options/peer-address.js";
 import type { Settings } from "../../options/settings.js";
 import { DATABASES_DEFAULT } from "../../store/database.js";
@@ -137,6 +138,7 @@ export class ClusterNode extends RecordedWrites implements NodeState {
     this.lists = boundLists(this);
     this.peering = this.#makePeering(broadcasts);
     this.backend = new TimelineBackend(this.timeline, environment, settings.limits.maxUnitSteps);
+    this.timeline.database.readLimits = readLimitsOf(settings.limits);
     this.recording = new Recorder(this, gatewayClass);
     this.history = new TimelineCommands(this, this.recording);
     this.backend.past = this.history;

@@ -10,6 +10,7 @@ import { array, type ErrorReply, NIL_ARRAY, type Reply } from "../../../protocol
 import type { Condition } from "../../../protocol/version-2/envelope.js";
 import { type Refused, refused, replyOf } from "../../engine/answers/request.js";
 import { type FlushingState, whenSafe } from "../../engine/answers/safe-answers.js";
+import { readsOrRefusal } from "../../engine/answers/unit-limits.js";
 import {
   ALL_COMMANDS_SUPPORTED,
   type CheckedCommand,
@@ -126,7 +127,9 @@ export class RecordedPath implements CommandPath, LocalData {
     if (!this.hold(conditions)) return NIL_ARRAY;
     const backend = this.#backend;
     const read = () => calls.map(({ command, argv }) => this.#read(command, argv, sender));
-    const replies = backend.database.sharing(read, backend.unitSteps);
+    const { database } = backend;
+    const replies = readsOrRefusal(database, () => database.sharing(read, backend.unitSteps));
+    if ("kind" in replies) return replies;
     return replies.some((reply) => reply instanceof Promise)
       ? Promise.all(replies).then(array)
       : array(replies as Reply[]);

@@ -8,6 +8,7 @@ import { finishReply } from "../../../protocol/lazy-replies.js";
 import { error, type Reply } from "../../../protocol/reply.js";
 import type { Condition } from "../../../protocol/version-2/envelope.js";
 import type { FlushingState } from "../../engine/answers/safe-answers.js";
+import { readsOrRefusal } from "../../engine/answers/unit-limits.js";
 import type { Backend, Outcome } from "../../engine/backends/backend.js";
 import type { WriteObserver } from "../../engine/backends/command-path.js";
 import { KeyChangeObservers } from "../../engine/backends/key-change-observers.js";
@@ -196,7 +197,7 @@ export class TimelineBackend implements Backend {
 
   executeTogether(commands: readonly (readonly ByteString[])[], unit: Unit): Reply {
     const { database } = this.#timeline;
-    const run = () => database.executeMulti(commands, this.#dated(unit));
+    const run = () => readsOrRefusal(database, () => database.executeMulti(commands, this.#dated(unit)));
     const refused = this.standstill ?? foreignCursorAmong(commands, (argv) => database.table.resolve(argv));
     return refused ?? database.sharing(run, this.unitSteps);
   }

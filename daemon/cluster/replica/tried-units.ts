@@ -27,9 +27,10 @@ import {
 import type { CheckedCommand } from "../../engine/backends/command-path.js";
 import { CommandFailure } from "../../store/arguments/command-errors.js";
 import type { Database } from "../../store/database.js";
-import { BudgetExceeded, budgetExceeded } from "../../store/keyspace/effort-budget.js";
+import { BudgetExceeded, unitRefusal } from "../../store/keyspace/effort-budget.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
 import type { Unit } from "../../store/keyspace/unit.js";
+import { SCRIPT_WEIGHT } from "../../store/read-allowance.js";
 import { type Command, isClaim } from "../../store/rows/command-row.js";
 import { rowIn } from "../../store/semantics.js";
 import { expiryBefore, recordedForm, recordedOf, type TrialState } from "./recorded-choices.js";
@@ -113,7 +114,7 @@ interface Trial extends TrialOptions {
 
 function outcomeOf(run: () => TriedUnit, { database, stepsMax }: TrialState): TriedUnit {
   try {
-    const outcome = database.withBudget(stepsMax, run);
+    const outcome = database.withBudget(stepsMax, () => database.readingTogether(run, SCRIPT_WEIGHT));
     if (outcome.kind !== "writes") return outcome;
     if (outcome.bytes > COMMAND_BYTES_MAX) return refusing(takesTooMuch(outcome.bytes));
     outcome.steps = database.stepsUsed;
@@ -310,7 +311,7 @@ class TrialRun {
       const unit = this.#unit(db, taken);
       return withinLimits(finishReply(this.#database.run(command, argv, unit, this.#records)));
     } catch (problem) {
-      if (problem instanceof BudgetExceeded) throw new UnitRefused(budgetExceeded(command).reply);
+      if (problem instanceof BudgetExceeded) throw new UnitRefused(unitRefusal(problem, command).reply);
       throw problem;
     }
   }

@@ -3,7 +3,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { LazyBulkReply } from "../../../protocol/lazy-replies.js";
 import { array, type ErrorReply, error, OK, type Reply, status } from "../../../protocol/reply.js";
 import { formatDouble } from "../../../protocol/resp/double-text.js";
-import { writeBulk, writeReply } from "../../../protocol/resp/resp-writer.js";
+import { isTooLong, writeBulk, writeReply } from "../../../protocol/resp/resp-writer.js";
 import type { UnitAnswer } from "../../timeline/fold/fold.js";
 import type { Result } from "./request.js";
 
@@ -128,6 +128,7 @@ export function denialOf(
  * their replies.
  */
 function replyWithin(reply: Reply, maxReplyBytes: number): ByteString {
+  if (isTooLong(reply, maxReplyBytes)) return TOO_LONG;
   try {
     const bytes = writeReply(resultReply(reply));
     return bytes.length <= maxReplyBytes ? bytes : TOO_LONG;

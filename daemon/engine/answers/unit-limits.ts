@@ -8,6 +8,8 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { type ErrorReply, error, type Reply } from "../../../protocol/reply.js";
 import { type Choices, UNIT_COMMANDS_MAX } from "../../../protocol/version-2/envelope.js";
 import { LIMITS } from "../../options/limits.js";
+import type { Database } from "../../store/database.js";
+import { UnitReadsExceeded, unitRefusal } from "../../store/keyspace/effort-budget.js";
 
 /** The maximum bytes of the commands in an envelope, because every daemon must be able to accept it. */
 export const COMMAND_BYTES_MAX = LIMITS.maxRequestBytes.max;
@@ -63,6 +65,16 @@ export function choicesBytes({ choices, expiries }: Choices): number {
   let bytes = 2 * ARGUMENT_BYTES * (expiries?.size ?? 0);
   for (const choice of choices?.values() ?? []) bytes += ARGUMENT_BYTES + commandBytes(choice);
   return bytes;
+}
+
+/** Runs the reads of a transaction. @returns the error of the limit that they exceed, if any */
+export function readsOrRefusal<Result>(database: Database, run: () => Result): Result | ErrorReply {
+  try {
+    return database.readingTogether(run);
+  } catch (problem) {
+    if (problem instanceof UnitReadsExceeded) return unitRefusal(problem, {}).reply;
+    throw problem;
+  }
 }
 
 /** Returns a command's reply, unless it reports a limit. @throws UnitRefused */

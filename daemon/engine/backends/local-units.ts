@@ -56,6 +56,8 @@ export class LocalUnit implements Unit {
   db = 0;
   id: ByteString = "";
   step = 0;
+  /** Absent, because the unit is not folded. Every read checks it, so it is a property of the object itself. */
+  readonly seq = undefined;
   sender = NO_SENDER;
 
   get readsAll(): boolean {

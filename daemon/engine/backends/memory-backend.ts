@@ -9,13 +9,13 @@ import type { Environment } from "../../net/process/clock-and-randomness.js";
 import { CommandFailure } from "../../store/arguments/command-errors.js";
 import { commandTable } from "../../store/command-table.js";
 import { DATABASES_DEFAULT, Database } from "../../store/database.js";
-import { BudgetExceeded, budgetExceeded, type MemoryGrant } from "../../store/keyspace/effort-budget.js";
+import { BudgetExceeded, type MemoryGrant, unitRefusal } from "../../store/keyspace/effort-budget.js";
 import { KeyUsage, type UsageKind } from "../../store/keyspace/key-usage.js";
 import { StringForms } from "../../store/keyspace/string-parts.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
 import type { Unit } from "../../store/keyspace/unit.js";
 import type { Command } from "../../store/rows/command-row.js";
-import { UnitLimits, UnitRefused, withinLimits } from "../answers/unit-limits.js";
+import { readsOrRefusal, UnitLimits, UnitRefused, withinLimits } from "../answers/unit-limits.js";
 import type { Backend, Outcome } from "./backend.js";
 import type { WriteObserver } from "./command-path.js";
 import { KeyChangeObservers } from "./key-change-observers.js";
@@ -154,15 +154,17 @@ export class MemoryBackend implements Backend {
   /**
    * Runs a function in this turn, whose commands form one unit: they take effect together, or not at all. A unit within
    * a unit is part of it.
+   * @param readWeight  the factor of the steps of its reads
    * @returns the error of the limit that the unit exceeds, if any; nothing of the unit was done then
    */
-  asUnit<Result>(run: () => Result): Result | ErrorReply {
-    if (this.#unit !== null) return run();
+  asUnit<Result>(run: () => Result, readWeight = 1): Result | ErrorReply {
     const database = this.#database;
+    const reading = () => database.readingTogether(run, readWeight);
+    if (this.#unit !== null) return reading();
     const records: UndoRecord[] = [];
     this.#unit = { records, limits: new UnitLimits() };
     try {
-      return database.reportingAfter(() => database.withBudget(database.unitStepsMax, run));
+      return database.reportingAfter(() => database.withBudget(database.unitStepsMax, reading));
     } catch (problem) {
       database.undo(records);
       if (problem instanceof UnitRefused) return problem.reply;
@@ -185,7 +187,7 @@ export class MemoryBackend implements Backend {
       if (records.length > before) limits.add(argv);
       return reply;
     } catch (problem) {
-      if (problem instanceof BudgetExceeded) throw new UnitRefused(budgetExceeded(command).reply);
+      if (problem instanceof BudgetExceeded) throw new UnitRefused(unitRefusal(problem, command).reply);
       throw problem;
     }
   }
@@ -247,7 +249,8 @@ export class MemoryBackend implements Backend {
       const foreign = foreignCursor(command, commands[i] as readonly ByteString[]);
       if (foreign !== null) return foreign;
     }
-    return this.#database.runMulti(resolved, commands, this.#dated(unit, this.#environment.clock()));
+    const dated = this.#dated(unit, this.#environment.clock());
+    return readsOrRefusal(this.#database, () => this.#database.runMulti(resolved, commands, dated));
   }
 
   /** @throws UnitRefused  the commands exceed a limit of their unit */
@@ -257,7 +260,9 @@ export class MemoryBackend implements Backend {
       return this.#database.runMulti(resolved, commands, unit, records);
     } catch (problem) {
       if (problem instanceof BudgetExceeded)
-        throw new UnitRefused(budgetExceeded({ isQuery: resolved.some(({ isQuery }) => isQuery) }).reply);
+        throw new UnitRefused(
+          unitRefusal(problem, { isQuery: resolved.some(({ isQuery }) => isQuery) }).reply,
+        );
       throw problem;
     }
   }

@@ -9,11 +9,14 @@ import type { CommandMessage } from "../../../protocol/version-2/messages-v2.js"
 import { commandTable } from "../../store/command-table.js";
 import { semanticsAskedBy } from "../../store/commands/key-ring-commands.js";
 import { isKeyCommand, type KeyRecord, type KeyRing } from "../../store/key-ring.js";
+import { BYTES_PER_STEP } from "../../store/keyspace/effort-budget.js";
 import { EnvelopeUnit, type Unit, type UnitClient } from "../../store/keyspace/unit.js";
+import { ReplySize } from "../../store/read-allowance.js";
 import { connectionMistake, isDenied, type JudgedUnit, refusalOf } from "../../store/unit-permission.js";
 import { type EnvelopeAnswer, notApplied, refused } from "../answers/request.js";
 import { type ReadStatus, ResultWriter } from "../answers/result-writer.js";
 import type { Outcome } from "../backends/backend.js";
+import { isStepped } from "../backends/run-steps-in-turns.js";
 import { type ChannelMessage, messagesOf } from "../channels/channels.js";
 import type { KeyAudit } from "../trust/key-audit.js";
 import { type Databases, effectOf, replyOrFailure } from "./databases.js";
@@ -102,13 +105,28 @@ export class Units {
     const { commands } = verified.envelope;
     const outcomes: (Outcome | Promise<Outcome>)[] = [];
     const judged = judgedOneByOne(verified.envelope);
+    let items = 0;
     for (let i = 0; i < commands.length; i++) {
       const outcome = this.#applyUnit(verified, ring, i, judged);
       outcomes.push(outcome);
-      if (outcome instanceof Promise && i < commands.length - 1 && this.#isLongQuery(commands[i] as Argv))
+      if (i === commands.length - 1) break;
+      if (outcome instanceof Promise) {
+        if (this.#isLongQuery(commands[i] as Argv)) return this.#applyInOrder(verified, ring, outcomes);
+      } else items += sizeOf(outcome);
+      // The remaining units of a long envelope run in later turns, unless a part of them could be applied twice.
+      if (items > REPLY_SIZE_PER_TURN && this.#mayYield(commands))
         return this.#applyInOrder(verified, ring, outcomes);
     }
     return whenSettled(verified, outcomes);
+  }
+
+  /** Whether other clients may be served between the commands: all of them are reads of this daemon's own memory. */
+  #mayYield(commands: readonly Argv[]): boolean {
+    if (!this.#databases.takeConditions) return false;
+    return commands.every((argv) => {
+      const command = commandTable.resolve(argv);
+      return "reads" in command && command.reads && !command.writes;
+    });
   }
 
   /** Whether a command that was not answered in this turn is a query of this daemon's own memory. */
@@ -119,7 +137,7 @@ export class Units {
 
   /**
    * Applies units one after the other, because a query may wait and then begin again, and must not see the changes of
-   * the envelope's later units. Each reply is written as soon as it is known: together, the replies may need far more
+   * the envelope's later units, and because the replies may be long. Each reply is written as soon as it is known: together, the replies may need far more
    * memory than one query.
    * @param started  the outcomes of the first units
    */
@@ -131,8 +149,14 @@ export class Units {
     const { id, envelope, maxReplyBytes, readStatus } = verified;
     const result = new ResultWriter(maxReplyBytes, readStatus);
     const judged = judgedOneByOne(envelope);
+    let items = 0;
     for (let i = 0; i < envelope.commands.length; i++) {
+      if (i === started.length || items > REPLY_SIZE_PER_TURN) {
+        await laterTurn();
+        items = 0;
+      }
       const outcome = replyOrFailure(await (started[i] ?? this.#applyUnit(verified, ring, i, judged)), false);
+      items += sizeOf(outcome);
       if (outcome.kind === "failed")
         return { kind: "refused", id, code: outcome.code, detail: outcome.detail, effect: "unknown" };
       result.add(outcome, "");
@@ -228,6 +252,21 @@ export class Units {
     return refusal;
   }
 }
+
+/** The steps of writing replies after which the next units of an envelope wait for a later turn. */
+const REPLY_SIZE_PER_TURN = 20_000;
+
+/** Returns the size of a reply in steps. A reply whose items are not found yet counts as one. */
+function sizeOf(outcome: Outcome): number {
+  const { kind } = outcome;
+  const isShort = kind === "status" || kind === "integer" || kind === "failed";
+  if (isShort || isStepped(outcome)) return 1;
+  const size = new ReplySize();
+  size.add(outcome);
+  return size.steps + size.bytes / BYTES_PER_STEP;
+}
+
+const laterTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 const REQUIRES_TIMELINE = error(
   "ERR CLUSTER SEMANTICS requires --data or --peer: a daemon without a timeline cannot store it",

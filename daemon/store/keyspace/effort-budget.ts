@@ -50,8 +50,23 @@ export const SLICE_STEPS = 20_000;
 
 /** Thrown when a unit exceeds a budget. The caller must undo the changes that have already been made. */
 export class BudgetExceeded extends Error {
-  override readonly name = "BudgetExceeded";
+  override readonly name: string = "BudgetExceeded";
 }
+
+/** Thrown when the reads of a transaction or script exceed their budget. The caller refuses the complete unit. */
+export class UnitReadsExceeded extends BudgetExceeded {
+  override readonly name = "UnitReadsExceeded";
+}
+
+/** Returns the error of a unit whose command exceeds a budget. */
+export const unitRefusal = (problem: BudgetExceeded, command: { isQuery?: boolean }): CommandFailure =>
+  problem instanceof UnitReadsExceeded ? unitReadsExceeded() : budgetExceeded(command);
+
+/** Returns the error of a unit whose reads exceed their budget, or of those reads of a recorded envelope. */
+export const unitReadsExceeded = (): CommandFailure =>
+  new CommandFailure(
+    "TOOMUCH the reads of one transaction, script or envelope would take too long: send them separately, or raise --max-read-steps and --max-read-bytes",
+  );
 
 /** Returns the error of a single command that exceeds a budget. */
 export const budgetExceeded = ({ isQuery }: { isQuery?: boolean }): CommandFailure =>

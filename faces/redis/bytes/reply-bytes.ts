@@ -8,6 +8,7 @@ import type { Reply } from "../../../protocol/reply.js";
 import { formatDouble } from "../../../protocol/resp/double-text.js";
 import {
   appendBulk,
+  isTooLong,
   PIECES_TOGETHER,
   writeBulk,
   writeBulks,
@@ -17,6 +18,7 @@ import {
 
 /** Returns the bytes of a reply, or null if it exceeds the maximum length. */
 export function answerBytes(reply: Reply, protocol: 2 | 3, maxBytes: number): ByteString | null {
+  if (isTooLong(reply, maxBytes)) return null;
   try {
     const bytes = protocol === 3 ? writeReply3(reply) : writeReply(reply);
     return bytes.length <= maxBytes ? bytes : null;

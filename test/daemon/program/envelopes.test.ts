@@ -7,6 +7,7 @@ import assert from "node:assert/strict";
 import { after, test } from "node:test";
 import { MemoryBackend } from "../../../daemon/engine/backends/memory-backend.js";
 import { realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
+import { READ_LIMITS_DEFAULT } from "../../../daemon/store/read-allowance.js";
 import { bulk, integer, NIL, NIL_ARRAY, OK, type Reply, status } from "../../../protocol/reply.js";
 import { unitId, unitOrderKey } from "../../../protocol/version-2/envelope.js";
 import { amount } from "../../support/amount.js";
@@ -300,7 +301,9 @@ test("version 1 accepts neither KEY commands nor TIMELINE", async () => {
 
 test("replies that would make an answer too long become errors, and other replies stay", async () => {
   const bytes = amount(1, 8) * 1024 * 1024;
-  const { client } = await start({ limits: { maxOutputBytes: 32 * bytes } });
+  const backend = new MemoryBackend(realEnvironment);
+  backend.database.readLimits = { ...READ_LIMITS_DEFAULT, bytes: Number.POSITIVE_INFINITY };
+  const { client } = await start({ backends: [backend], limits: { maxOutputBytes: 32 * bytes } });
   await client.replies([["SET", "k", "v".repeat(bytes)]]);
   const reads = Array.from({ length: 80 }, () => ["GET", "k"]);
   const replies = await client.replies([...reads, ["STRLEN", "k"]]);

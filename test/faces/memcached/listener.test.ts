@@ -315,6 +315,16 @@ test("clients that parse the version find a major number", () => {
   assert.match(VERSION, /^[1-9]\d*\.\d+\.\d+-dbsync-/);
 });
 
+test("items that are together longer than the limit for reads are refused in memcached's words", async () => {
+  await using scene = await startMemcached({ limits: { maxReadBytes: 65_536 } });
+  await scene.exchange(`set k 0 0 8000\r\n${"x".repeat(8000)}\r\n`);
+  assert.equal(
+    await scene.exchange(`gets${" k".repeat(10)}\r\n`),
+    "SERVER_ERROR out of memory writing get response\r\n",
+  );
+  assert.match(await scene.exchange(`gets${" k".repeat(7)}\r\n`), /x\r\nEND\r\n$/);
+});
+
 test("an answer that exceeds the maximum string length is refused, and the daemon continues", async () => {
   await using scene = await startMemcached();
   await scene.exchange(`set k 0 0 8000\r\n${"x".repeat(8000)}\r\n`);

@@ -113,6 +113,29 @@ test("an envelope that also writes runs to its end, and a later copy receives it
   assert.equal(repliesOf(copy), replies);
 });
 
+test("long reads of one envelope let other clients be served between them; reads of a unit do not", async (t) => {
+  const { take, sign, pipeline, backend } = slowPipeline();
+  const unit = { at: NOW, db: 0, id: "v".repeat(36) };
+  backend.execute(["RPUSH", "l", ...Array.from({ length: 15_000 }, (_, i) => `e${i}`)], unit);
+  const reads = Array<string[]>(6).fill(["LRANGE", "l", "0", "-1"]);
+  let most = 0;
+  const executed = t.mock.method(backend, "execute");
+  const answer = take(sign(reads), { isGone: false });
+  const inFirstTurn = executed.mock.callCount();
+  assert.ok(inFirstTurn < reads.length, `${inFirstTurn} reads in one turn`);
+  while (executed.mock.callCount() < reads.length) {
+    const before = executed.mock.callCount();
+    await new Promise((resolve) => setImmediate(resolve));
+    most = Math.max(most, executed.mock.callCount() - before);
+  }
+  assert.ok(most <= inFirstTurn, `${most} reads in a later turn`);
+  assert.equal(repliesOf(await answer).split("*15000").length, reads.length + 1);
+
+  const { body, signature } = sign([...reads, ["SET", "k", "v"]], { multi: true });
+  const together = pipeline.handleEnvelope({ kind: "command", body, signature }, 2 ** 30);
+  assert.ok(!(together instanceof Promise) && together.kind === "result");
+});
+
 test("the commands of an envelope are looked up once, not in each step", () => {
   for (const commands of [[COUNT], [COUNT, ["INCR", "k"]]]) {
     let lookups = 0;

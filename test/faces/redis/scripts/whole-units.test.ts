@@ -114,6 +114,17 @@ const LIMITS: readonly (readonly [string, string, RegExp])[] = [
       "for i = 1, 200 do redis.call('zadd', 'z', i, i) end redis.pcall('zunion', 5000, unpack(keys)) return 1",
     /^TOOMUCH /,
   ],
+  [
+    "steps of all reads",
+    "local elements = {} for i = 1, 1000 do elements[i] = i end redis.call('rpush', 'l', unpack(elements)) " +
+      "for i = 1, 600 do redis.pcall('lrange', 'l', 0, -1) end return 1",
+    /^TOOMUCH .*--max-read-steps/,
+  ],
+  [
+    "bytes of all reads",
+    "redis.call('setrange', 's', 1000000, 'x') for i = 1, 70 do redis.pcall('get', 's') end return 1",
+    /^TOOMUCH .*--max-read-bytes/,
+  ],
   ["memory", "pcall(function() return string.rep('x', 1e9) end) return 1", /^ERR not enough memory/],
   ["memory that it does not catch", "return string.rep('x', 1e9)", /^ERR not enough memory/],
 ];
@@ -212,6 +223,26 @@ for (const kind of KINDS) {
       assert.deepEqual(await client.call("DBSIZE"), integer(0));
     }));
 }
+
+for (const kind of KINDS)
+  test(`a daemon that ${kind} refuses a transaction of reads as a whole, but not the same reads in turn`, () =>
+    withScene(
+      kind,
+      async ({ client }) => {
+        await client.call("RPUSH", "l", ...Array.from({ length: 1000 }, String));
+        const send = async (...commands: readonly string[][]): Promise<readonly Reply[]> => {
+          for (const argv of commands) client.queue(argv);
+          return await client.flush();
+        };
+        const reads = (count: number) => Array<string[]>(count).fill(["LRANGE", "l", "0", "-1"]);
+        const refused = await send(["MULTI"], ...reads(60), ["EXEC"]);
+        assert.match(errorOf(refused.at(-1) as Reply), /^TOOMUCH the reads .*--max-read-steps/);
+        for (const reply of await send(...reads(60))) assert.equal(reply.kind, "array");
+        const permitted = (await send(["MULTI"], ...reads(10), ["EXEC"])).at(-1);
+        assert.ok(permitted?.kind === "array" && permitted.items.length === 10);
+      },
+      [...PATIENT, "--max-read-steps", "100000"],
+    ));
 
 test("a script on a daemon that records is refused as a whole if it writes to two databases", () =>
   withScene("records", (scene) =>
