@@ -15,6 +15,7 @@ import type { MemoryLimit } from "../engine/memory/memory-limit.js";
 import type { Pipeline } from "../engine/pipeline/pipeline.js";
 import { SlowLog } from "../engine/slow-log/slow-log.js";
 import type { DaemonListenerParts } from "../listener/daemon-listener.js";
+import type { ByteBudget } from "../net/connections/connection-registry.js";
 import type { Environment } from "../net/process/clock-and-randomness.js";
 import type { Service } from "../net/process/service.js";
 import type { Settings } from "../options/settings.js";
@@ -51,6 +52,8 @@ export interface Core extends DaemonOptions {
   readonly path: (() => Promise<CommandPath>) | null;
   readonly memory: MemoryLimit;
   readonly pipeline: Pipeline;
+  /** The bytes that the connections of all listeners hold together. */
+  readonly budget: ByteBudget;
 }
 
 /**

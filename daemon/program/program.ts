@@ -10,7 +10,7 @@ import { writeCompileCache } from "../net/process/compile-cache.js";
 import { runService } from "../net/process/run-service.js";
 import { StartError } from "../net/process/service.js";
 import type { SighupHandler } from "../net/process/sighup.js";
-import { boundYoungGeneration, compileEarly } from "../net/process/v8-flags.js";
+import { boundYoungGeneration, compileEarly, engineOptions } from "../net/process/v8-flags.js";
 import { version } from "../net/process/version.js";
 import { breakHelp, shownLines } from "../net/terminal/terminal-text.js";
 import { attributeOf, environmentNameOf, nameOf } from "../options/option-row.js";
@@ -45,8 +45,7 @@ export async function main(hangUps: SighupHandler, known?: Semantics): Promise<v
 async function run(settings: Settings, hangUps: SighupHandler, known?: Semantics): Promise<void> {
   const nameKey = randomBytes(8);
   seedNameHash(nameKey.readInt32LE(0), nameKey.readInt32LE(4));
-  const engineOptions = [...process.execArgv, process.env["NODE_OPTIONS"]].join(" ");
-  const growYoungGeneration = boundYoungGeneration(engineOptions);
+  const growYoungGeneration = boundYoungGeneration(engineOptions());
   const { logLevel, logFormat } = settings;
   const daemon = await runService(
     { logLevel, logFormat, crashText: (problem) => (problem instanceof OutOfMemory ? TOO_SMALL : null) },
@@ -56,7 +55,7 @@ async function run(settings: Settings, hangUps: SighupHandler, known?: Semantics
   growYoungGeneration();
   writeCompileCache();
   // Optimizing the code of the start, which runs once, would take more time than it saves.
-  compileEarly(engineOptions);
+  compileEarly(engineOptions());
   hangUps.handle(() =>
     reload(daemon.service).catch((problem) => {
       // No input of a file may end a daemon that runs, not even one that reveals a fault of this program.

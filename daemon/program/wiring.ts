@@ -18,6 +18,7 @@ import type { Signers } from "../engine/trust/signers.js";
 import { INSTALLED_FAMILIES } from "../installed-families.js";
 import { DbsyncListener } from "../listener/dbsync-dialect.js";
 import { type DbsyncService, EventSources, type WatchedDatabase } from "../listener/dbsync-server.js";
+import { ByteBudget } from "../net/connections/connection-registry.js";
 import type { BackendSpecification } from "../options/database-list.js";
 import { USAGE_KIND_DEFAULT, usageKindOf } from "../options/eviction-policy.js";
 import { readLimitsOf } from "../options/limits.js";
@@ -115,6 +116,7 @@ export async function wire(options: DaemonOptions, components: Components): Prom
     path: made[0]?.path ?? null,
     memory,
     pipeline,
+    budget: new ByteBudget(settings.limits, (isBounded) => memory.garbage.change("answers", isBounded)),
   };
   const listeners = await addListeners({ ...options, ...own }, address, components);
   const stateLog = new StateLog(condition, log);

@@ -2,7 +2,7 @@
  * The working memory of all queries that run in steps: what they store between two steps, while other commands run. All
  * queries of a daemon share one budget. Source: docs/decisions/0064-one-budget-of-working-memory.md.
  *
- * One half of the budget is divided into equal shares, and a query begins with one of them. The other half is the large
+ * An eighth of the budget is divided into equal shares, and a query begins with one of them. The rest is the large
  * share, for one query at a time. A query that outgrows its share takes the large share if it is free. Otherwise its
  * work is discarded, and it waits and begins again. So a query that waits holds nothing, and no query waits for another
  * query that waits. Queries only read, so a discarded one had no effect.
@@ -23,7 +23,9 @@ import type { UnitSender } from "./local-units.js";
 /** Number of equal shares, which is the number of queries that run at the same time, in addition to the large one. */
 export const SHARES = 16;
 /** Part of the budget that is divided into equal shares. The rest is the large share. */
-const EQUAL_PART = 1 / 2;
+const EQUAL_PART = 1 / 8;
+/** Bytes in use from which the garbage of queries is bounded, because each of them may leave as much. */
+const BOUNDED_FROM_BYTES = 8 * 1024 * 1024;
 /** Memory of a waiting query in addition to the bytes of its arguments. */
 const WAITING_BYTES = 1024;
 
@@ -89,11 +91,16 @@ export class WorkingMemory {
   readonly #outgrown = new FairQueue<Waiter>();
   #waitingBytes = 0;
   #isServing = false;
+  readonly #boundGarbage: (isBounded: boolean) => void;
+  #isGarbageBounded = false;
 
+  /** @param boundGarbage  begins or ends the bound of V8's garbage */
   constructor(
     environment: Environment,
     limits: WorkingMemoryLimits = { bytes: BYTES_DEFAULT, wait: WAIT_DEFAULT_MS },
+    boundGarbage: (isBounded: boolean) => void = () => undefined,
   ) {
+    this.#boundGarbage = boundGarbage;
     this.#environment = environment;
     this.limits = limits;
   }
@@ -134,6 +141,12 @@ export class WorkingMemory {
     grant.bytes += bytes;
     this.#used += bytes;
     if (this.#used > this.#peak) this.#peak = this.#used;
+    if (this.#used > BOUNDED_FROM_BYTES && !this.#isGarbageBounded) this.#setBounded(true);
+  }
+
+  #setBounded(isBounded: boolean): void {
+    this.#isGarbageBounded = isBounded;
+    this.#boundGarbage(isBounded);
   }
 
   /** Gives a query the large share in place of its own. @throws WorkingMemoryExceeded if it is not free, or too small */
@@ -195,6 +208,7 @@ export class WorkingMemory {
     if (grant.isReleased) return;
     grant.isReleased = true;
     this.#used -= grant.bytes;
+    if (this.#used === 0 && this.#isGarbageBounded && this.#waitingCount === 0) this.#setBounded(false);
     if (grant.isLarge) this.#large = null;
     else this.#shares.give(grant.caller, 1);
     this.#serveLater();

@@ -80,6 +80,10 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
     return this.#held.total;
   }
 
+  get unreadBytes(): number {
+    return this.#held.answers;
+  }
+
   get doing(): ClientDoing {
     return this.#dialect.doing;
   }
@@ -194,7 +198,7 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
       return void this.#close(readingFailed(problem));
     }
     if (this.#mayServe) this.#work();
-    else if (!dialect.isWaitingForData) this.socket.pause();
+    else if (!dialect.isWaitingForData && !(dialect.readsOn && this.#output.isFull)) this.socket.pause();
     dialect.copyUnread();
     this.#account();
   };
@@ -231,6 +235,16 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
     this.#dialect.end?.();
     if (this.#isUnauthenticated) this.#prove();
     if (isThrough) this.#finishWork();
+    else this.#readWhileFull();
+  }
+
+  /**
+   * Continues to read although the client must read first, if it may send all its requests before it reads. Otherwise
+   * both sides would wait for each other.
+   */
+  #readWhileFull(): void {
+    const mayRead = this.#state === "open" && !this.#isStopping;
+    if (mayRead && this.#dialect.readsOn && this.#output.isFull) this.#resumeReading();
   }
 
   /** Serves complete requests. @returns false if more must be served later, or if the connection is closed */
@@ -324,8 +338,12 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
   #finishWork(): void {
     const dialect = this.#dialect;
     if (this.#isBusy) {
-      if (!this.#output.flush()) return;
+      if (!this.#output.flush()) {
+        this.#readWhileFull();
+        return;
+      }
       this.continueReading();
+      this.#readWhileFull();
       if (!this.#isStopping && this.#mayServe) this.#resumeReading();
       return;
     }

@@ -17,6 +17,11 @@ import {
 } from "./dialect.js";
 import type { PushedText } from "./pushed-output.js";
 
+/**
+ * The number of unread bytes above which no further requests of a client are served, although it may send them before it
+ * reads: answers can be much longer than their requests.
+ */
+const UNREAD_MAX = 1024 * 1024;
 /** The number of characters that are collected for one write. */
 const WRITE_CHARS = 64 * 1024;
 
@@ -258,10 +263,10 @@ export class ClientOutput implements AnswerReceiver {
     // After a long write Node emits `drain` first, even if the system has accepted all of it.
     if (unread === 0 && this.#long === null) return true;
     socket.setTimeout(idleTimeout);
-    if (!this.#dialect.readsOn) this.isFull = true;
-    else if (unread <= maxOutputBytes) return true;
-    else this.#connection.onClosing(closing("answer-too-long", `${unread} bytes are waiting`, null));
-    return false;
+    if (!this.#dialect.readsOn || unread > UNREAD_MAX) this.isFull = true;
+    if (this.#dialect.readsOn && unread > maxOutputBytes)
+      this.#connection.onClosing(closing("answer-too-long", `${unread} bytes are waiting`, null));
+    return !this.isFull;
   }
 }
 
@@ -351,6 +356,8 @@ export class HeldBytes {
   unanswered = 0;
   readonly #budget: ByteBudget;
   #reported = 0;
+  /** The part of `#reported` that are answers. */
+  #answers = 0;
   #isUnauthenticated = true;
 
   constructor(budget: ByteBudget) {
@@ -361,6 +368,11 @@ export class HeldBytes {
   prove(): void {
     if (this.#isUnauthenticated) this.#budget.prove(this.#reported);
     this.#isUnauthenticated = false;
+  }
+
+  /** The number of bytes of unread answers that the budget counts for this connection. */
+  get answers(): number {
+    return this.#answers;
   }
 
   /** The number of bytes that the budget counts for this connection. */
@@ -375,12 +387,15 @@ export class HeldBytes {
    */
   report(written: number): boolean {
     const grown = this.queued + this.unanswered + written - this.#reported;
+    const answers = written - this.#answers;
     this.#reported += grown;
-    return grown !== 0 && !this.#budget.change(grown, this.#isUnauthenticated) && grown > 0;
+    this.#answers = written;
+    if (grown === 0 && answers === 0) return false;
+    return !this.#budget.change(grown, answers, this.#isUnauthenticated) && (grown > 0 || answers > 0);
   }
 
   release(): void {
-    this.#budget.change(-this.#reported, this.#isUnauthenticated);
-    this.#reported = 0;
+    this.#budget.change(-this.#reported, -this.#answers, this.#isUnauthenticated);
+    this.#reported = this.#answers = 0;
   }
 }

@@ -59,7 +59,11 @@ export class ConnectionRegistry<
   readonly #unauthenticated = new Unauthenticated();
   #onEmpty: (() => void) | null = null;
 
-  /** Creates a registry. @param listener  the name of the listener in metrics */
+  /**
+   * Creates a registry.
+   * @param listener  the name of the listener in metrics
+   * @param parts  `budget`: the budget that it shares with other listeners; default: a budget of its own
+   */
   constructor(
     listener: string,
     {
@@ -68,7 +72,15 @@ export class ConnectionRegistry<
       observer,
       limits,
       refusals,
-    }: { environment: Environment; log: Logger; observer: O; limits: L; refusals: Refusals },
+      budget,
+    }: {
+      environment: Environment;
+      log: Logger;
+      observer: O;
+      limits: L;
+      refusals: Refusals;
+      budget?: ByteBudget | undefined;
+    },
   ) {
     this.#listener = listener;
     this.environment = environment;
@@ -76,7 +88,8 @@ export class ConnectionRegistry<
     this.observer = observer;
     this.limits = limits;
     this.refusals = new RefusalLog(log, environment, refusals);
-    this.budget = new ByteBudget(limits);
+    this.budget = budget ?? new ByteBudget(limits);
+    this.budget.holders.add(this);
   }
 
   get size(): number {
@@ -140,20 +153,34 @@ export class ConnectionRegistry<
     return true;
   }
 
-  /** Handles an exceeded budget: closes unauthenticated connections, and then the one that holds the most bytes. */
+  /**
+   * Handles an exceeded budget: closes unauthenticated connections, and then the one that holds the most bytes. The
+   * connections of all listeners that share the budget count.
+   */
   overBudget(): void {
     const budget = this.budget;
-    const unauthenticated = budget.isUnauthenticatedTurn
-      ? this.#unauthenticated.slowest(this.environment.uptime())
-      : [];
-    const min = unauthenticated.length * CLOSED_TOGETHER;
-    for (const [index, connection] of unauthenticated.entries()) {
+    if (budget.isUnauthenticatedTurn)
+      for (const holder of new Set<BudgetHolder>([this, ...budget.holders])) {
+        holder.closeUnauthenticated();
+        if (budget.isWithinLimits) return;
+      }
+    let biggest: { readonly holder: BudgetHolder; readonly connection: OpenConnection } | null = null;
+    for (const holder of budget.holders)
+      for (const connection of holder.all)
+        if (biggest === null || budget.excessOf(connection) > budget.excessOf(biggest.connection))
+          biggest = { holder, connection };
+    biggest?.holder.close(biggest.connection, `of ${budget.held} bytes`);
+  }
+
+  /** Closes the slowest unauthenticated connections, until the budget is no longer exceeded. */
+  closeUnauthenticated(): void {
+    const { budget } = this;
+    const slowest = this.#unauthenticated.slowest(this.environment.uptime());
+    const min = slowest.length * CLOSED_TOGETHER;
+    for (const [index, connection] of slowest.entries()) {
       if (index >= min && budget.isWithinLimits) return;
-      this.#close(connection, `of ${budget.heldUnauthenticated} bytes of unauthenticated clients`);
+      this.close(connection, `of ${budget.heldUnauthenticated} bytes of unauthenticated clients`);
     }
-    if (budget.isWithinLimits) return;
-    const biggest = this.#biggest();
-    if (biggest !== null) this.#close(biggest, `of ${budget.held} bytes`);
   }
 
   stopAll(): void {
@@ -169,19 +196,12 @@ export class ConnectionRegistry<
     for (const connection of this.#all) connection.checkTime(now);
   }
 
-  #close(connection: OpenConnection, what: string): void {
+  /** Closes a connection because of the budget. @param what  the bytes of which its own are a part */
+  close(connection: OpenConnection, what: string): void {
     const detail = `${connection.heldBytes} ${what}`;
     this.refusals.note("too-much-buffered", { remote: connection.remote, detail });
     this.observer.refused(this.#listener, "too-much-buffered");
     connection.destroy();
-  }
-
-  #biggest(): OpenConnection | null {
-    let biggest: OpenConnection | null = null;
-    for (const connection of this.#all) {
-      if (biggest === null || connection.heldBytes > biggest.heldBytes) biggest = connection;
-    }
-    return biggest;
   }
 }
 
@@ -272,6 +292,8 @@ export interface OpenConnection {
   readonly address: string;
   /** The number of bytes of unfinished requests and unread answers. */
   readonly heldBytes: number;
+  /** The part of `heldBytes` that are answers. */
+  readonly unreadBytes: number;
   readonly doing: ClientDoing;
   /** The time at which it was opened, in `uptime` milliseconds. */
   readonly openedAt: number;
@@ -289,18 +311,40 @@ export interface OpenConnection {
 const UNAUTHENTICATED_REQUESTS = 2;
 
 /**
- * The total number of bytes that a listener's connections hold: unfinished requests and unsent answers. Unauthenticated
- * connections have a separate limit, which is much lower than the total limit.
+ * The part of the limit that unread answers may use. A short request may have a long answer, and the answers of some
+ * clients must not use the memory that other clients need for their requests.
+ */
+const ANSWERS_SHARE = 1 / 2;
+/** The bytes of unread answers from which the garbage is bounded, until all of them are read. */
+const BOUNDED_FROM_BYTES = 8 * 1024 * 1024;
+
+/** The connections of one listener, as the budget sees them. */
+export interface BudgetHolder {
+  readonly all: Iterable<OpenConnection>;
+  closeUnauthenticated(): void;
+  close(connection: OpenConnection, what: string): void;
+}
+
+/**
+ * The total number of bytes that the connections of all listeners hold: unfinished requests and unsent answers.
+ * Unauthenticated connections have a separate limit, which is much lower than the total limit, and so have answers.
  */
 export class ByteBudget {
+  /** The listeners that share the budget. */
+  readonly holders = new Set<BudgetHolder>();
   /** The limit in bytes, which is replaced when the daemon reads its configuration again. */
   #max = 0;
   /** The limit for all unauthenticated connections together. */
   #maxUnauthenticated = 0;
   #held = 0;
   #heldUnauthenticated = 0;
+  #answers = 0;
+  readonly #boundGarbage: (isBounded: boolean) => void;
+  #isGarbageBounded = false;
 
-  constructor(limits: ConnectionLimits) {
+  /** @param boundGarbage  begins or ends the bound of the garbage that the writing of long answers leaves */
+  constructor(limits: ConnectionLimits, boundGarbage: (isBounded: boolean) => void = () => undefined) {
+    this.#boundGarbage = boundGarbage;
     this.limits = limits;
   }
 
@@ -312,9 +356,19 @@ export class ByteBudget {
     return this.#heldUnauthenticated;
   }
 
-  /** Whether the held bytes are within both limits. */
+  /** Whether the held bytes are within all limits. */
   get isWithinLimits(): boolean {
-    return this.#held <= this.#max && this.#heldUnauthenticated <= this.#maxUnauthenticated;
+    const isWithin = this.#held <= this.#max && this.#heldUnauthenticated <= this.#maxUnauthenticated;
+    return isWithin && !this.#hasTooManyAnswers;
+  }
+
+  get #hasTooManyAnswers(): boolean {
+    return this.#answers > this.#max * ANSWERS_SHARE;
+  }
+
+  /** Returns the number of bytes of a connection that count for the limit that is exceeded now. */
+  excessOf({ heldBytes, unreadBytes }: OpenConnection): number {
+    return this.#held <= this.#max && this.#hasTooManyAnswers ? unreadBytes : heldBytes;
   }
 
   /** Whether an unauthenticated connection must be closed before an authenticated one. */
@@ -328,11 +382,18 @@ export class ByteBudget {
   /**
    * Changes the number of held bytes.
    * @param bytes       the increase, or the decrease if negative
+   * @param answers     the part of it that are answers
    * @param isUnauthenticated  whether an unauthenticated connection holds them
-   * @returns whether the held bytes are within both limits
+   * @returns whether the held bytes are within all limits
    */
-  change(bytes: number, isUnauthenticated: boolean): boolean {
+  change(bytes: number, answers: number, isUnauthenticated: boolean): boolean {
     this.#held += bytes;
+    this.#answers += answers;
+    const isBounded = this.#answers > (this.#isGarbageBounded ? 0 : BOUNDED_FROM_BYTES);
+    if (isBounded !== this.#isGarbageBounded) {
+      this.#isGarbageBounded = isBounded;
+      this.#boundGarbage(isBounded);
+    }
     if (isUnauthenticated) this.#heldUnauthenticated += bytes;
     return this.isWithinLimits;
   }

@@ -9,6 +9,7 @@ import type { ListenAddress } from "../process/host-and-port.js";
 import { type Service, StartError } from "../process/service.js";
 import type { RefusalLog, Refusals } from "./connection-refusals.js";
 import {
+  type ByteBudget,
   type ConnectionLimits,
   type ConnectionObserver,
   ConnectionRegistry,
@@ -43,6 +44,8 @@ export interface SocketListenerParts<L extends ConnectionLimits, O extends Conne
   readonly fullText: string;
   readonly observer: O;
   readonly limits: L;
+  /** The budget that it shares with the daemon's other listeners; default: a budget of its own. */
+  readonly budget?: ByteBudget;
   /** The sentences by code, including those of connection-refusals.ts. */
   readonly refusals: Refusals;
   readonly environment: Environment;
@@ -83,7 +86,9 @@ export class SocketListener<
 
   /** The number of bytes of unfinished requests and unread answers. */
   get bufferedBytes(): number {
-    return this.#registry.budget.held;
+    let bytes = 0;
+    for (const { heldBytes } of this.#registry.all) bytes += heldBytes;
+    return bytes;
   }
 
   /** The listener's name in metrics. */

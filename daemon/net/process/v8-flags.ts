@@ -1,6 +1,9 @@
-/** Sets flags of V8: functions are optimized early, and the young generation stays small. */
+/** Sets flags of V8: functions are optimized early, the young generation stays small, and so does the garbage of queries. */
 import { PerformanceObserver } from "node:perf_hooks";
 import { getHeapSpaceStatistics, setFlagsFromString } from "node:v8";
+
+/** Returns the options with which the engine was started, as one text. */
+export const engineOptions = (): string => [...process.execArgv, process.env["NODE_OPTIONS"]].join(" ");
 
 /**
  * The size in bytes at which the young generation stops growing. The engine doubles the size, starting at 1 MiB, and
@@ -29,6 +32,45 @@ export function boundYoungGeneration(options: string): () => void {
   new PerformanceObserver(adjust).observe({ entryTypes: ["gc"] });
   return () => set(true);
 }
+
+/**
+ * The growth of the heap, in percent of the live objects, after which V8 collects the garbage of large requests. By
+ * default it waits until the heap is up to four times as large as the live objects, most of which may be those of a
+ * request that has ended.
+ */
+const GROWTH_PERCENT = 30;
+
+/** The memory that makes a bound of the garbage necessary. */
+export type GarbageSource = "queries" | "answers";
+
+/** Bounds the garbage of the old generation while queries or unread answers use much memory. */
+export class GarbageBound {
+  readonly #sources = new Set<GarbageSource>();
+  readonly #set: (isBounded: boolean) => void;
+
+  readonly #begun: () => void;
+
+  /**
+   * @param begun  called when the bound has begun, which affects only the collections after the next one
+   * @param set  begins or ends the bound; default: by a flag of the engine, unless its options set the growth
+   */
+  constructor(begun: () => void = () => undefined, set = setGrowth) {
+    this.#begun = begun;
+    this.#set = engineOptions().includes("heap-growing-percent") ? () => undefined : set;
+  }
+
+  change(source: GarbageSource, isBounded: boolean): void {
+    const { size } = this.#sources;
+    if (isBounded) this.#sources.add(source);
+    else this.#sources.delete(source);
+    if (size === 0 || this.#sources.size === 0) this.#set(isBounded);
+    if (size === 0 && isBounded) this.#begun();
+  }
+}
+
+/** Sets the growth of the heap from the next collection on. */
+const setGrowth = (isBounded: boolean): void =>
+  setFlagsFromString(`--heap-growing-percent=${isBounded ? GROWTH_PERCENT : 0}`);
 
 /** Returns the size of the young generation in bytes. */
 export function youngBytes(): number {

@@ -43,15 +43,24 @@ test("a client that continues to send after the closing error is disconnected", 
   await assertServes(scene);
 });
 
-test("a client that never reads is disconnected at the limit, while other clients are served", async () => {
-  await using scene = await startResp({ limits: { maxOutputBytes: 8 * MIB } });
-  assert.equal(await exchange(scene.port, `SET big ${"x".repeat(60_000)}\r\n`), "+OK\r\n");
-  using nonReader = await RawClient.open(scene.port);
-  nonReader.socket.pause();
-  nonReader.send("GET big\r\n".repeat(1000));
-  await until("the connection is closed", () => scene.log.some(({ reason }) => reason === "answer-too-long"));
-  nonReader.socket.resume();
-  await nonReader.rest();
+test("the requests of a client that does not read yet wait, while other clients are served", async () => {
+  await using scene = await startResp();
+  const big = "x".repeat(60_000);
+  assert.equal(await exchange(scene.port, `SET big ${big}\r\n`), "+OK\r\n");
+  using client = await RawClient.open(scene.port);
+  client.socket.pause();
+  // Together they are longer than what the system buffers, and the client reads only when it has sent all of them.
+  client.send("GET big\r\n".repeat(1000));
+  client.send(writeCommand(["SET", "other", "y".repeat(16 * MIB)]));
+  client.send("PING\r\n");
+  await until("all requests are received", () => scene.listener.bufferedBytes > 16 * MIB);
+  assert.equal(await exchange(scene.port, "EXISTS other\r\n"), ":0\r\n");
+  const unread = [...scene.listener.clients].map(({ unreadBytes }) => unreadBytes);
+  assert.ok(Math.max(...unread) < 2 * MIB, `${unread} bytes of answers wait`);
+  client.socket.resume();
+  const answers = `$60000\r\n${big}\r\n`.repeat(1000);
+  assert.ok((await client.readTo("+PONG\r\n")) === `${answers}+OK\r\n+PONG\r\n`);
+  assert.equal(await exchange(scene.port, "STRLEN other\r\n"), `:${16 * MIB}\r\n`);
   await assertServes(scene);
 });
 

@@ -11,10 +11,10 @@ import { integer, type Reply } from "../../../../protocol/reply.js";
 import { SeededRandom, seedOfRun } from "../../../support/seeded-random.js";
 import { slowEnvironment } from "../../../support/slow-environment.js";
 
-const BYTES = 3_200_000;
+const BYTES = 12_800_000;
 /** The bytes of an equal share, and of the large one. */
 const SHARE = 100_000;
-const LARGE = 1_600_000;
+const LARGE = 11_200_000;
 
 async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await new Promise(setImmediate);
@@ -235,6 +235,21 @@ test("the query of a client that has disconnected ends at its next step, and doe
   assert.ok(steps <= reached + 1, `${steps - reached} more steps`);
   assert.ok(ended > 0);
   isEmpty(one);
+});
+
+test("the garbage of large queries is bounded while one of them runs or waits", async () => {
+  const bounds: boolean[] = [];
+  const limits = { bytes: 10 * BYTES, wait: 1 };
+  const environment = { ...slowEnvironment(), setTimer: () => () => undefined };
+  const memory = new WorkingMemory(environment, limits, (isBounded) => bounds.push(isBounded));
+  assert.equal(await resultOf(new Subject(memory, { takes: [SHARE, SHARE] })), "integer");
+  assert.deepEqual(bounds, []);
+  const takes = [LARGE, LARGE, 0, 0];
+  const both = ["a", "b"].map((caller) => new Subject(memory, { caller, takes }));
+  await until(() => memory.figures.waiting === 1);
+  assert.deepEqual(bounds, [true]);
+  for (const subject of both) assert.equal(await resultOf(subject), "integer");
+  assert.deepEqual(bounds, [true, false]);
 });
 
 test("an unexpected error of a query releases its memory", async () => {

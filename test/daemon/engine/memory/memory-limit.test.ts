@@ -2,11 +2,17 @@
 import "../../../support/installed-families.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { HeapGauge, type MemoryGauge, MemoryLimit } from "../../../../daemon/engine/memory/memory-limit.js";
+import {
+  HeapGauge,
+  type MemoryGauge,
+  MemoryLimit,
+  workingMemoryLimits,
+} from "../../../../daemon/engine/memory/memory-limit.js";
 import type { Environment } from "../../../../daemon/net/process/clock-and-randomness.js";
 import type { EvictionPolicy } from "../../../../daemon/options/eviction-policy.js";
 import { Database } from "../../../../daemon/store/database.js";
 import { double } from "../../../support/double.js";
+import { defaultLimits } from "../../program/in-process.js";
 
 const LIMIT = 1000;
 const LOOK_MS = 50;
@@ -245,6 +251,14 @@ test("memory of evicted keys that V8 itself collects does not hide growth", () =
     wait(LOOK_MS);
     assert.equal(gauge.collections, 2);
   }, filledDatabase()));
+
+test("the default for queries is bounded, however much memory the machine has", () => {
+  const bytesOf = (limits: Partial<typeof defaultLimits>) =>
+    workingMemoryLimits({ ...defaultLimits, ...limits }).bytes / 2 ** 20;
+  assert.ok(bytesOf({}) >= 64 && bytesOf({}) <= 384, `${bytesOf({})} MiB`);
+  assert.equal(bytesOf({ maxmemory: 512 * 2 ** 20 }), 128);
+  assert.equal(bytesOf({ workMemory: 2 ** 30 }), 1024);
+});
 
 test("the gauge of this process counts allocated memory until it is released", () => {
   const gauge = new HeapGauge();
