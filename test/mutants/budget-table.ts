@@ -7,6 +7,9 @@ const PAGE = "test/daemon/store/effort-page.test.js";
 const TURNS = "test/daemon/engine/backends/run-steps-in-turns.test.js";
 const WORKING_MEMORY = "test/daemon/engine/backends/working-memory.test.js";
 const READS = "test/daemon/store/read-allowance.test.js";
+const UNIT_READS = "test/daemon/store/unit-reads.test.js";
+const BYTE_BUDGET = "test/daemon/net/connections/byte-budget.test.js";
+const WHOLE_UNITS = "test/faces/redis/scripts/whole-units.test.js";
 const VALUES = "test/faces/mongo/store/queries/value-size.test.js";
 const LARGE_VALUES = "test/faces/mongo/store/queries/large-values.test.js";
 const ORDER = "test/faces/nats-order/order-recorder.test.js";
@@ -294,6 +297,83 @@ export const budgetMutants: readonly Mutant[] = [
     test: WORKING_MEMORY,
   },
   {
+    name: "working memory: the garbage of queries is not bounded",
+    file: "daemon/engine/backends/working-memory.js",
+    find: "if (this.#used > BOUNDED_FROM_BYTES && !this.#isGarbageBounded)",
+    replace: "if (false)",
+    test: WORKING_MEMORY,
+  },
+  {
+    name: "working memory: the bound of garbage outlasts the queries",
+    file: "daemon/engine/backends/working-memory.js",
+    find: "this.#setBounded(false);",
+    replace: ";",
+    test: WORKING_MEMORY,
+  },
+  {
+    name: "working memory: the default grows with the machine",
+    file: "daemon/engine/memory/memory-limit.js",
+    find: "Math.min(WORK_MEMORY_BYTES_MAX, Math.floor(least * WORK_MEMORY_SHARE))",
+    replace: "Math.floor(least * WORK_MEMORY_SHARE)",
+    test: "test/daemon/engine/memory/memory-limit.test.js",
+  },
+  {
+    name: "answers: a client that does not read is served up to --max-output-bytes",
+    file: "daemon/net/connections/client-output.js",
+    find: "|| unread > UNREAD_MAX",
+    replace: "",
+    test: "test/faces/redis/hostile.test.js",
+  },
+  {
+    name: "answers: the requests of a client that does not read yet are not received",
+    file: "daemon/net/connections/client-connection.js",
+    find: "!dialect.isWaitingForData && !(dialect.readsOn && this.#output.isFull)",
+    replace: "!dialect.isWaitingForData",
+    test: "test/faces/redis/hostile.test.js",
+  },
+  {
+    name: "answers: unread answers may use the complete budget of connections",
+    file: "daemon/net/connections/connection-registry.js",
+    find: "isWithin && !this.#hasTooManyAnswers",
+    replace: "isWithin",
+    test: BYTE_BUDGET,
+  },
+  {
+    name: "answers: the connection with the longest request is closed for the answers of another one",
+    file: "daemon/net/connections/connection-registry.js",
+    find: "? unreadBytes : heldBytes",
+    replace: "? heldBytes : heldBytes",
+    test: BYTE_BUDGET,
+  },
+  {
+    name: "answers: the garbage of long answers is not bounded",
+    file: "daemon/net/connections/connection-registry.js",
+    find: "if (isBounded !== this.#isGarbageBounded)",
+    replace: "if (false)",
+    test: BYTE_BUDGET,
+  },
+  {
+    name: "answers: the end of the queries ends the bound for answers",
+    file: "daemon/net/process/v8-flags.js",
+    find: "if (size === 0 || this.#sources.size === 0)",
+    replace: "if (true)",
+    test: BYTE_BUDGET,
+  },
+  {
+    name: "answers: each listener has a budget of its own",
+    file: "daemon/net/connections/connection-registry.js",
+    find: "this.budget = budget ?? new ByteBudget(limits);",
+    replace: "this.budget = new ByteBudget(limits);",
+    test: BYTE_BUDGET,
+  },
+  {
+    name: "answers: only connections of the listener that exceeds the budget are closed",
+    file: "daemon/net/connections/connection-registry.js",
+    find: "for (const holder of budget.holders)\n            for (const connection of holder.all)",
+    replace: "for (const holder of [this])\n            for (const connection of holder.all)",
+    test: BYTE_BUDGET,
+  },
+  {
     name: "working memory: the pairs of a join are not counted",
     file: "faces/sql/store/commands/joins.js",
     find: "holdRows(this.#evaluation, 1, this.#width);\n        return true;",
@@ -344,10 +424,80 @@ export const budgetMutants: readonly Mutant[] = [
   },
   {
     name: "budgets: a read may visit a value any number of times",
-    file: "daemon/store/database.js",
+    file: "daemon/store/reads.js",
     find: "beginReads(READ_STEPS",
     replace: "beginReads(Infinity",
     test: READS,
+  },
+  {
+    name: "reads: each read of a unit has a budget of its own",
+    file: "daemon/store/read-allowance.js",
+    find: "this.#steps += CALL_STEPS",
+    replace: "this.#steps = CALL_STEPS",
+    test: UNIT_READS,
+  },
+  {
+    name: "reads: the bytes of a unit's replies are not limited",
+    file: "daemon/store/read-allowance.js",
+    find: " || bytes - longest > this.limits.bytes",
+    replace: "",
+    test: UNIT_READS,
+  },
+  {
+    name: "reads: calls of short reads count nothing",
+    file: "daemon/store/read-allowance.js",
+    find: "CALL_STEPS + ARGUMENT_STEPS * argv.length + ",
+    replace: "",
+    test: UNIT_READS,
+  },
+  {
+    name: "reads: a script's reads count like those of an EXEC",
+    file: "daemon/store/read-allowance.js",
+    find: "SCRIPT_WEIGHT = 2",
+    replace: "SCRIPT_WEIGHT = 1",
+    test: UNIT_READS,
+  },
+  {
+    name: "reads: a unit within a unit begins another budget",
+    file: "daemon/store/reads.js",
+    find: "const count = outer ?? new ReadCount(this.limits);",
+    replace: "const count = new ReadCount(this.limits);",
+    test: UNIT_READS,
+  },
+  {
+    name: "reads: entries that another daemon has recorded may read any amount",
+    file: "daemon/store/read-allowance.js",
+    find: "if (this.#count.isExceeded)",
+    replace: "if (false)",
+    test: UNIT_READS,
+  },
+  {
+    name: "reads: an EXEC in memory has no budget for reads",
+    file: "daemon/engine/backends/memory-backend.js",
+    find: "const reading = () => database.readingTogether(run, readWeight);",
+    replace: "const reading = run;",
+    test: WHOLE_UNITS,
+  },
+  {
+    name: "reads: a recorded script has no budget for reads",
+    file: "daemon/cluster/replica/tried-units.js",
+    find: "() => database.readingTogether(run, SCRIPT_WEIGHT)",
+    replace: "run",
+    test: WHOLE_UNITS,
+  },
+  {
+    name: "reads: an EXEC of reads has no budget on a daemon that records",
+    file: "daemon/cluster/replica/recorded-command-path.js",
+    find: "readsOrRefusal(database, () => database.sharing(read, backend.unitSteps))",
+    replace: "database.sharing(read, backend.unitSteps)",
+    test: WHOLE_UNITS,
+  },
+  {
+    name: "reads: the commands of one envelope run in one turn",
+    file: "daemon/engine/pipeline/apply-units.js",
+    find: "if (items > REPLY_SIZE_PER_TURN && this.#mayYield(commands))",
+    replace: "if (false)",
+    test: "test/daemon/engine/pipeline/apply-units.test.js",
   },
   {
     name: "budgets: the conditions of one entry do not yield",
