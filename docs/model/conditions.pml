@@ -35,6 +35,16 @@
 #define FIRST_OF_LIST_2 BALLOTS
 #endif
 
+/*
+ * With GAP and 3 slots, the search begins when members 1 to 3 have decided the first two slots in ballot 1, and the
+ * others have received no entry of them: they were not connected.
+ */
+#if defined GAP && SLOTS == 3
+#define BEGINS_WITH_GAP 1
+#else
+#define BEGINS_WITH_GAP 0
+#endif
+
 #define EVERYONE ((1 << MEMBERS) - 1)
 #define ME (1 << _pid)
 #define COUNT(set) (((set) & 1) + (((set) >> 1) & 1) + (((set) >> 2) & 1) + (((set) >> 3) & 1) + (((set) >> 4) & 1))
@@ -71,7 +81,10 @@ typedef Member {
   unsigned promised : 3;       /* on the disk before it is sent: the highest promised ballot + 1 */
   unsigned voteSlot : 2;       /* on the disk before it is sent: the last vote; slot + 1 */
   unsigned voteBallot : 3;
-  unsigned folded : 2;         /* the number of decided slots that it has */
+  unsigned folded : 2;         /* the number of the first decided slots that it has */
+#ifdef GAP
+  unsigned has : 3;            /* all decided slots that it has, as a set: it may miss the entry of an earlier one */
+#endif
 #if RESTARTS > 0
   unsigned stored : 2;         /* and the number of those that are on its disk */
 #endif
@@ -121,10 +134,20 @@ byte i;
 #define LIST_IN_FORCE (CLOSES_LIST_1(SET_OF(IS_IN_BALLOT_OF_LIST_2)) -> LIST_2 : LIST_1)
 #define MAJORITY_HAS_PLAIN IS_MAJORITY(LIST_IN_FORCE, SET_OF(HAS_PLAIN))
 
+/* For rules: what is decided in the slots before the next one. */
+#define WAS_UNTOUCHED (NEXT == 0 || (!decided[0].isApplied && (NEXT == 1 || !decided[1].isApplied)))
+#define WAS_DECIDED(u) (NEXT > 0 && (decided[0].unit == u || (NEXT > 1 && decided[1].unit == u)))
+
 /* What follows from the entries that the member has. The condition of both units is that no write has changed the key. */
-#define IS_UNTOUCHED (NEXT == 0 || (!decided[0].isApplied && (NEXT == 1 || !decided[1].isApplied)))
+#ifdef GAP
+#define HAS(s) ((MINE.has >> s) & 1)
+#define IS_UNTOUCHED (!(HAS(0) && decided[0].isApplied) && !(HAS(1) && decided[1].isApplied))
+#define IS_DECIDED(u) ((HAS(0) && decided[0].unit == u) || (HAS(1) && decided[1].unit == u))
+#else
+#define IS_UNTOUCHED WAS_UNTOUCHED
+#define IS_DECIDED(u) WAS_DECIDED(u)
+#endif
 #define HOLDS(late) (IS_UNTOUCHED && !(MINE.hasPlain && late))
-#define IS_DECIDED(u) (NEXT > 0 && (decided[0].unit == u || (NEXT > 1 && decided[1].unit == u)))
 #ifdef BELOW_KNOWN_WRITE
 #define IS_ABOVE_WRITES(late) (late || NEXT == 0 || !decided[NEXT - 1].isLate)
 #else
@@ -152,7 +175,7 @@ byte i;
 inline start(b) {
   d_step {
     IS_UP && ballot[b].keeper == 0 && MINE.promised <= b && MAY_START(b) && (LIST_OF(b) & ME) != 0 &&
-    (_pid <= b || (LIST_1 != LIST_2 && (_pid != 1 || b > 0)) || calm > 0) ->
+    (_pid <= b || (LIST_1 != LIST_2 && (_pid != 1 || b > 0)) || calm > 0 || BEGINS_WITH_GAP) ->
     ballot[b].keeper = _pid + 1;
     printf("member %d starts ballot %d\n", _pid + 1, b + 1);
     if
@@ -301,8 +324,8 @@ inline decide(b) {
           "violated: an outcome depends on each plain write that a majority had\n");
   if
   :: decided[NEXT].unit == 0 ->
-    REQUIRE(IS_UNTOUCHED || !AT(b).isApplied, "violated: of two units that exclude each other, one is applied\n");
-    REQUIRE(!IS_DECIDED(AT(b).unit), "violated: a unit is decided once\n");
+    REQUIRE(WAS_UNTOUCHED || !AT(b).isApplied, "violated: of two units that exclude each other, one is applied\n");
+    REQUIRE(!WAS_DECIDED(AT(b).unit), "violated: a unit is decided once\n");
     REQUIRE(!(isReportedNotApplied && AT(b).unit == 1), "violated: a unit that is reported as not applied is never applied\n");
     REQUIRE(AT(b).isLate || !isFinal, "violated: what is final has no new entry\n");
     decided[NEXT].unit = AT(b).unit;
@@ -324,6 +347,57 @@ inline fold() {
     check_effects()
   }
 }
+
+#ifdef GAP
+/* A member receives the entries of decisions in any order. It takes part in the slot after the first ones that it has. */
+inline receive_decision(s) {
+  d_step {
+    IS_UP && decided[s].unit != 0 && !HAS(s) ->
+    MINE.has = MINE.has | (1 << s);
+#ifdef COVERS_MISSING
+    if
+    :: NEXT <= s -> MINE.folded = s + 1
+    :: else
+    fi;
+#else
+    do
+    :: NEXT < SLOTS && HAS(NEXT) -> MINE.folded++
+    :: else -> break
+    od;
+#endif
+    printf("member %d receives the decision of slot %d, and votes in slot %d next\n", _pid + 1, s + 1, NEXT + 1)
+  }
+}
+#endif
+
+#if BEGINS_WITH_GAP
+bit hasBegun;
+inline begin() {
+  if
+  :: d_step {
+      _pid == 0 ->
+      decided[0].unit = 1;
+      decided[0].isApplied = 1;
+      decided[1].unit = 3;
+      ballot[0].keeper = 1;
+      firstIsProposed = 1;
+      i = 0;
+      do
+      :: i < 3 ->
+        member[i].promised = 1;
+        member[i].voteSlot = 2;
+        member[i].folded = 2;
+        member[i].has = 3;
+        i++
+      :: else -> break
+      od;
+      i = 0;
+      hasBegun = 1
+    }
+  :: _pid != 0 && hasBegun
+  fi
+}
+#endif
 
 inline receive_plain() {
   d_step {
@@ -478,7 +552,9 @@ inline catch_up(b) {
 #define ALL_HAVE_ALL (HAS_ALL(0) && HAS_ALL(1) && HAS_ALL(2) && HAS_ALL(3))
 #endif
 
-#if DATES == 2
+#if BEGINS_WITH_GAP
+#define EACH_PROPOSAL(b) :: propose(b, 2, 0)
+#elif DATES == 2
 #define EACH_PROPOSAL(b) :: propose(b, 1, 0) :: propose(b, 1, 1) :: propose(b, 2, 0) :: propose(b, 2, 1)
 #else
 #define EACH_PROPOSAL(b) :: propose(b, 1, 0) :: propose(b, 2, 0)
@@ -495,6 +571,9 @@ inline catch_up(b) {
 #endif
 
 active [MEMBERS] proctype steps() {
+#if BEGINS_WITH_GAP
+  begin();
+#endif
 #ifdef JOINS_WITH_ENTRIES
   MINE.isAmnesic = ((LIST_1 & ME) == 0);
 #endif
@@ -505,7 +584,12 @@ end:
   EACH_BALLOT_PROPOSAL
   EACH_BALLOT(propose_again)
   EACH_BALLOT(vote)
+#ifndef GAP
   :: fold()
+#else
+  :: receive_decision(0)
+  :: receive_decision(1)
+#endif
 #if PLAIN > 0
   :: receive_plain()
 #endif

@@ -56,6 +56,14 @@ export const conditions: readonly Search[] = [
     `conditions ${EVICTED} SLOTS=1 BALLOTS=2 PLAIN=1`,
   ),
   holds(
+    "conditions with entries that arrive in any order: 2 slots, 2 ballots",
+    "conditions GAP SLOTS=2 BALLOTS=2 DATES=1",
+  ),
+  holds(
+    "conditions with two of 5 members that miss two decisions: 3 ballots",
+    "conditions GAP MEMBERS=5 SLOTS=3 BALLOTS=3 DATES=1",
+  ),
+  holds(
     "progress with one of 3 members down: 1 slot, 4 ballots, a plain write",
     "conditions PROGRESS SLOTS=1 BALLOTS=4 PLAIN=1",
   ),
@@ -84,6 +92,12 @@ export const conditions: readonly Search[] = [
     KNOWN_PLAIN_WRITE,
     "conditions BELOW_KNOWN_WRITE SLOTS=1 BALLOTS=2 PLAIN=1",
     "below-known-write",
+  ),
+  mistake(
+    "a decision covers an earlier one that is missing",
+    "of two units that exclude each other, one is applied",
+    "conditions GAP COVERS_MISSING MEMBERS=5 SLOTS=3 BALLOTS=3 DATES=1",
+    "covers-missing",
   ),
   mistake(
     "a new keeper does not propose the last vote again",

@@ -9,6 +9,9 @@ const LIMITS = "test/daemon/cluster/peers/decisions/member-limits.test.js";
 const UNDECIDED = "test/daemon/cluster/peers/decisions/undecided.test.js";
 const CHECKS = "test/daemon/cluster/replica/check-entry.test.js";
 const CLIENT = "test/client/version-2/outbox.test.js";
+const CHAIN = "test/daemon/cluster/peers/decisions/decision-chain.test.js";
+const GAPS = "test/daemon/cluster/peers/decisions/gap.test.js";
+const VOTER = "test/daemon/cluster/peers/decisions/voter.test.js";
 const STORED = "test/daemon/timeline/stored-votes.test.js";
 const FOLD = "test/daemon/timeline/fold/decided-units.test.js";
 
@@ -678,5 +681,69 @@ export const decisionMutants: readonly Mutant[] = [
     find: "this.#unlistedKeys.get(spki)",
     replace: "[...this.#unlistedKeys.values()][0]",
     test: "test/daemon/engine/trust/signers.test.js",
+  },
+  {
+    name: "decisions: a decision covers an earlier one that is missing",
+    file: "daemon/cluster/peers/decisions/decision-chain.js",
+    find: "first <= found.slot + 1 ||",
+    replace: "true ||",
+    test: GAPS,
+  },
+  {
+    name: "decisions: a decision that another member names covers those that are missing",
+    file: "daemon/cluster/peers/decisions/decision-chain.js",
+    find: "else if (!this.#contains(known.slot))",
+    replace:
+      "else if (this.#ports.findDecision(known.orderKey)?.slot === known.slot) found = known; else if (!this.#contains(known.slot))",
+    test: GAPS,
+  },
+  {
+    name: "decisions: a decision is removed, although the last known one is not",
+    file: "daemon/cluster/peers/decisions/decision-chain.js",
+    find: "this.areRemoved(orderKey, last.orderKey)",
+    replace: "this.areRemoved(orderKey, null)",
+    test: CHAIN,
+  },
+  {
+    name: "decisions: those of before a start are read in one turn",
+    file: "daemon/cluster/peers/decisions/decision-chain.js",
+    find: "reads++ === READS_MAX ||",
+    replace: "",
+    test: CHAIN,
+  },
+  {
+    name: "decisions: those of before a start are not found",
+    file: "daemon/cluster/peers/decisions/decision-chain.js",
+    find: "|| !this.#addIfFolded(first - 1, previous)",
+    replace: "|| true",
+    test: CHAIN,
+  },
+  {
+    name: "decisions: a proposal may follow a decision that no member can find",
+    file: "daemon/cluster/peers/decisions/decisions.js",
+    find: "this.#isNext(proposal) ?",
+    replace: "true ?",
+    test: LIARS,
+  },
+  {
+    name: "decisions: a member returns from an invented decision to one before a missing one",
+    file: "daemon/cluster/peers/decisions/decisions.js",
+    find: "if (!this.#chain.areRemoved(previous, null))",
+    replace: "if (false)",
+    test: LIARS,
+  },
+  {
+    name: "decisions: a member that does not vote never stores its last decision",
+    file: "daemon/cluster/peers/decisions/voter.js",
+    find: "last.slot - this.#storedSlot >= UNSTORED_MAX",
+    replace: "false",
+    test: VOTER,
+  },
+  {
+    name: "decisions: a member stores promises although it may have lost some",
+    file: "daemon/cluster/peers/decisions/voter.js",
+    find: "!this.isAmnesic && last.slot",
+    replace: "last.slot",
+    test: VOTER,
   },
 ];

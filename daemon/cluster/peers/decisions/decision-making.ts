@@ -22,7 +22,6 @@ import {
   isDecision,
   readDecision,
   readEntryBody,
-  SLOT_MAX,
   writeDecision,
 } from "../../../../protocol/version-2/decision-body.js";
 import { dateAfter, type Envelope, hexOf, signedBytes } from "../../../../protocol/version-2/envelope.js";
@@ -34,6 +33,7 @@ import type { MemberLists } from "../../members/member-lists.js";
 import type { ClusterState, IsVerified } from "../shared/cluster-state.js";
 import type {
   DecisionPorts,
+  FoldedDecision,
   Judgement,
   Proposal,
   VoterState,
@@ -210,10 +210,7 @@ export class DecisionMaking {
   }
 
   #folded(entries: readonly Entry[]): void {
-    for (const entry of entries) {
-      const list = readCertificate(entry.signature)?.ballot.list ?? 0;
-      this.#decisions?.folded(this.#proposalOf(entry), list);
-    }
+    for (const entry of entries) this.#decisions?.folded(this.#proposalOf(entry), listOf(entry.signature));
     this.#pin();
   }
 
@@ -261,7 +258,8 @@ export class DecisionMaking {
         this.#pin();
       },
       isDecided: (unit) => timeline.decided.find(unit) !== null,
-      isCovered: (decision, last) => this.#isCovered(decision, last),
+      findDecision: (orderKey) => this.#findDecision(orderKey),
+      prunedTo: () => timeline.prunedTo,
       propose: (unit, last, notBefore) => this.#propose(unit, last, notBefore),
       latestDate: () => cluster.clock() + cluster.limits.future,
       judge: (proposal) => this.#judge(proposal),
@@ -275,15 +273,12 @@ export class DecisionMaking {
     };
   }
 
-  #isCovered({ slot, orderKey }: Pick<LastDecision, "slot" | "orderKey">, last: LastDecision): boolean {
+  #findDecision(orderKey: OrderKey): FoldedDecision | null {
     const { timeline } = this.#cluster;
-    if (orderKey === null) return false;
-    // What was removed cannot be checked. That a decision was removed is plausible only if the last known one was, too.
-    // A liar may have invented it: it leaves slots for all later decisions.
-    if (orderKey.at <= timeline.prunedTo)
-      return slot < SLOT_MAX / 2 && (last.orderKey?.at ?? 0) <= timeline.prunedTo;
-    const body = timeline.hasFolded(orderKey) ? timeline.read(orderKey)?.body : undefined;
-    return body !== undefined && isDecision(body) && readDecision(body).slot === slot;
+    const parts = timeline.hasFolded(orderKey) ? timeline.read(orderKey) : null;
+    if (parts === null || !isDecision(parts.body)) return null;
+    const { slot, previous } = readDecision(parts.body);
+    return { slot, previous, list: listOf(parts.signature) };
   }
 
   #send(to: ByteString, message: DecisionMessage): void {
@@ -381,6 +376,9 @@ export class DecisionMaking {
     timeline.acceptDecision(entry, identity.id);
   }
 }
+
+/** Returns the number of the member list that made a decision. @param signature  its certificate */
+const listOf = (signature: Buffer): number => readCertificate(signature)?.ballot.list ?? 0;
 
 const CONTRADICTED = "a member has voted for two decisions in one ballot: it is broken or lies";
 

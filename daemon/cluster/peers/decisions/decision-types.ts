@@ -31,6 +31,12 @@ export interface Proposal extends OrderKey {
   readonly body: Buffer;
 }
 
+/** A decision whose entry is part of the state. */
+export interface FoldedDecision extends Pick<Proposal, "slot" | "previous"> {
+  /** The number of the member list that made it. */
+  readonly list: number;
+}
+
 /** The decision for which a member has voted last. */
 export interface Accepted {
   readonly proposal: Proposal;
@@ -99,11 +105,10 @@ export interface DecisionPorts {
   readonly save: (state: VoterState, then: () => void) => void;
   /** Whether the decision on a unit is part of the state. */
   readonly isDecided: (unit: ByteString) => boolean;
-  /**
-   * Whether everything up to a decision is part of the state, although its entry may have been removed.
-   * @param last  the last decision that is known to be part of the state
-   */
-  readonly isCovered: (decision: Pick<LastDecision, "slot" | "orderKey">, last: LastDecision) => boolean;
+  /** Returns the decision with a position, or null if no such entry is part of the state. Earlier ones may be missing. */
+  readonly findDecision: (orderKey: OrderKey) => FoldedDecision | null;
+  /** Returns the date up to which everything is part of the state, although its entries were removed. */
+  readonly prunedTo: () => number;
   /**
    * Creates the decision on a unit, or on none, on this daemon's state; null: not now.
    * @param notBefore  the earliest date

@@ -18,6 +18,8 @@ import {
   type Vote,
   voteBytes,
 } from "../../../../protocol/members/decision-messages.js";
+import { compareOrderKeys } from "../../../timeline/entries/entry.js";
+import { DecisionChain } from "./decision-chain.js";
 import type {
   DecisionPorts,
   PromiseOf,
@@ -82,8 +84,7 @@ export class Decisions {
     ByteString,
     WaitingUnit & { readonly since: number; sentTo: ByteString | null; sentAt: number }
   >();
-  /** Decisions that are part of the state, but follow one that is not. */
-  readonly #early = new Map<number, Proposal & { readonly list: number }>();
+  readonly #chain: DecisionChain;
   #unitBytes = 0;
   #pending: Pending | null = null;
   /** The latest ballot that a member has reported. */
@@ -108,6 +109,7 @@ export class Decisions {
   constructor(ports: DecisionPorts, stored: VoterState | null) {
     this.#ports = ports;
     this.#signatures = new SignatureChecks(ports, () => this.#lists());
+    this.#chain = new DecisionChain(ports);
     this.#voter = new Voter(ports, stored);
     this.#keeper = new Keeper(
       ports,
@@ -248,8 +250,8 @@ export class Decisions {
   folded(proposal: Proposal, list: number): void {
     if (proposal.unit !== null) this.#removeUnit(proposal.unit);
     this.#correct(proposal);
-    if (proposal.slot > this.last.slot) this.#early.set(proposal.slot, { ...proposal, list });
-    this.#follow(this.last);
+    if (proposal.slot > this.last.slot) this.#chain.add({ ...proposal, list }, proposal);
+    this.#follow(null);
     this.#keeper.advance();
     this.#judge();
   }
@@ -297,6 +299,7 @@ export class Decisions {
       this.#keeper.stop();
       this.#wait(now);
     }
+    this.#follow(null);
     if (this.#voter.isAmnesic) {
       this.#tickRecovery(lists, now);
       return;
@@ -491,13 +494,25 @@ export class Decisions {
         return;
       }
       const isChecked = hasVoted || this.#isEvidence(evidence, proposal, ballot);
-      const judgement = isChecked ? "yes" : this.#ports.judge(proposal);
+      const judgement = isChecked ? "yes" : this.#isNext(proposal) ? this.#ports.judge(proposal) : "wait";
       if (judgement === "wait" && this.#ports.uptime() - since < OBJECT_AFTER_MS) return;
       this.#pending = null;
       if (this.#isTurn(ballot)) this.#beginTurn(ballot);
       if (judgement === "yes") this.#voter.vote(ballot, proposal, signed, null, (vote) => this.#voted(vote));
       else this.#object(from, ballot, judgement === "wait" ? 0 : judgement.notBefore);
     }
+  }
+
+  /**
+   * Whether a proposal in the next slot names a decision of the last slot as the previous one. With another position,
+   * members that miss earlier decisions could never find them. A liar may have made two decisions of one slot.
+   */
+  #isNext({ previous }: Proposal): boolean {
+    const { slot, orderKey } = this.last;
+    if (previous === null) return slot === 0;
+    if (orderKey !== null && compareOrderKeys(previous, orderKey) === 0) return true;
+    if (this.#chain.areRemoved(previous, orderKey)) return true;
+    return this.#ports.findDecision(previous)?.slot === slot;
   }
 
   #object(keeper: ByteString, ballot: Ballot, notBefore: number): void {
@@ -563,27 +578,20 @@ export class Decisions {
   #correct({ slot, at, previous }: Proposal): void {
     const { last } = this;
     if (slot > last.slot || at <= (last.orderKey?.at ?? at)) return;
+    // The decisions before a later one may be missing here. The first one after the removed entries is corrected, too.
+    if (!this.#chain.areRemoved(previous, null)) return;
     this.#voter.correct({ slot: slot - 1, orderKey: previous, list: last.list });
   }
 
-  /** Follows the chain of decisions that are part of the state. @param known  a decision that another member has */
-  #follow(known: LastDecision): void {
-    let { last } = this;
-    const { isCovered } = this.#ports;
-    // The number of the list is not known to be right. With an earlier one, more members have to promise.
-    if (known.slot > last.slot && isCovered(known, last)) last = { ...known, list: last.list };
-    for (const proposal of [...this.#early.values()].sort((a, b) => a.slot - b.slot)) {
-      const { slot, previous, list } = proposal;
-      if (
-        slot === last.slot + 1 ||
-        (slot > last.slot && isCovered({ slot: slot - 1, orderKey: previous }, last))
-      )
-        last = { slot, list, orderKey: { at: proposal.at, seq: proposal.seq, id: proposal.id } };
-    }
+  /**
+   * Follows the chain of decisions that are part of the state.
+   * @param known  a decision that another member has; null: none
+   */
+  #follow(known: LastDecision | null): void {
+    const last = this.#chain.advance(this.last, known);
     if (last.slot === this.last.slot) return;
     this.#voter.follow(last);
     this.#undecidedTime.decided();
-    for (const slot of this.#early.keys()) if (slot <= last.slot) this.#early.delete(slot);
     this.#votes.dropUpTo(last.slot);
     this.#patience = 0;
     this.#wait(this.#ports.uptime());

@@ -18,11 +18,15 @@ import type { Accepted, DecisionPorts, PromiseOf, Proposal, VoterState } from ".
 
 /** The factor by which an earlier maximum of `savingMs` shrinks with each promise or vote. */
 const SAVING_DECAY = 0.9;
+/** The number of decisions after which the last one is stored without a promise or a vote. */
+const UNSTORED_MAX = 1_024;
 
 export class Voter {
   readonly #ports: DecisionPorts;
   #state: VoterState;
   #savingMs = 0;
+  /** The slot of the last decision, as it is stored. */
+  #storedSlot: number;
   /** Whether earlier promises may be lost: then this daemon promises nothing and does not vote. */
   isAmnesic: boolean;
 
@@ -31,6 +35,7 @@ export class Voter {
     this.#ports = ports;
     const { last } = NO_PROMISES;
     this.#state = stored ?? { promised: null, accepted: null, last };
+    this.#storedSlot = this.#state.last.slot;
     this.isAmnesic = stored === null;
   }
 
@@ -53,9 +58,13 @@ export class Voter {
     return accepted !== null && accepted.proposal.slot > last.slot ? accepted : null;
   }
 
-  /** Called when all decisions up to this one are part of the state. It is stored with the next promise or vote. */
+  /**
+   * Called when all decisions up to this one are part of the state. It is stored with the next promise or vote. A member
+   * that does not vote stores it rarely, so that it has few decisions to find after a restart.
+   */
   follow(last: LastDecision): void {
     this.#state = { ...this.#state, last };
+    if (!this.isAmnesic && last.slot - this.#storedSlot >= UNSTORED_MAX) this.#save(this.#state, () => {});
   }
 
   /** Gives up decisions that were never made. @param last  the last one that was */
@@ -119,6 +128,7 @@ export class Voter {
     const { uptime, save } = this.#ports;
     const since = uptime();
     this.#state = state;
+    this.#storedSlot = state.last.slot;
     save(state, () => {
       this.#savingMs = Math.max(uptime() - since, this.#savingMs * SAVING_DECAY);
       then();

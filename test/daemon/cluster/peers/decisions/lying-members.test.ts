@@ -307,6 +307,54 @@ test("a member that believes in an invented decision returns to the others' with
   await expectDecision(world, members);
 });
 
+test("a member that believes in an invented decision does not return to a decision before a missing one", async () => {
+  const { world, members } = honestMembers();
+  const [a, b] = members;
+  const c = world.members.get(idOf("liar")) as Member;
+  c.start();
+  b.prunedTo = 1_700_000_000_000;
+  world.cut.add([a.id, b.id].sort().join("")).add([b.id, c.id].sort().join(""));
+  const last = { slot: 99, orderKey: { at: 1, seq: 0, id: "i".repeat(32) }, list: 1 };
+  const invented = { slot: 100, previous: last.orderKey, at: 1_700_000_000_001, cas: null, isApplied: false };
+  b.decisions?.receive(c.id, proposalOf(ballotOf({ round: 1 }), Buffer.from(JSON.stringify(invented))));
+  assert.equal(b.decisions?.last.slot, 99);
+  for (let count = 0; count < 2; count++) await expectDecision(world, [a, c]);
+  const [first, second] = [...a.entries.values()];
+  assert.ok(first !== undefined && second !== undefined);
+  b.add(second);
+  assert.equal(b.decisions.last.slot, 99);
+  b.add(first);
+  assert.equal(b.decisions.last.slot, 1);
+  world.cut.clear();
+  await expectDecision(world, members);
+  assert.equal(b.decisions.last.slot, 3);
+});
+
+test("a member objects to a proposal after an invented decision, which other members could never find", async () => {
+  const { world, members } = honestMembers();
+  const [a, b] = members;
+  await expectDecision(world, members);
+  const { orderKey } = a.decisions?.last ?? {};
+  assert.ok(orderKey != null);
+  let objections = 0;
+  world.trace = (_from, to, { kind }) => {
+    if (to === idOf("liar") && kind === "promise") objections++;
+  };
+  world.isConnected = (_one, other) => other === idOf("liar") || world.members.get(other)?.isUp === true;
+  for (const [count, previous] of [
+    { ...orderKey, at: 1 },
+    { ...orderKey, id: "i".repeat(32) },
+  ].entries()) {
+    const decision = { slot: 2, previous, at: a.clock + 1, cas: world.casOf(a, "y"), isApplied: true };
+    const ballot = ballotOf({ round: 1_000 + count });
+    lie(members, proposalOf(ballot, Buffer.from(JSON.stringify(decision))));
+    await world.scheduler.runUntil(world.scheduler.time + 300);
+    for (const { stored } of [a, b]) assert.notEqual(stored?.accepted?.proposal.slot, 2);
+    assert.equal(objections, 2 * (count + 1));
+  }
+  await expectDecision(world, members);
+});
+
 /** A decision with a wrong outcome: the condition of its unit does not hold. */
 function wrongDecision(world: World, at: Member): { readonly body: Buffer; readonly id: string } {
   const cas = { ...world.casOf(at, "x"), expects: "another writer" };

@@ -28,6 +28,8 @@ const EPOCH = 1_700_000_000_000;
 export const CLUSTER = "c".repeat(32);
 const WINDOW_MS = 30_000;
 const TICK_MS = 25;
+/** Milliseconds since which a member that starts has noted the decisions. Its state includes the earlier ones, too. */
+const NOTED_MS = 1_000;
 
 const sha256 = (text: string): string =>
   createHash("sha256").update(text, "latin1").digest().toString("latin1");
@@ -124,8 +126,8 @@ export class Member {
     const life = ++this.#life;
     const ports = this.#ports(life);
     this.decisions = new Decisions(ports, this.stored);
-    for (const { decision, list } of this.entries.values())
-      if (decision !== null) this.decisions.folded(proposalOf(decision), list);
+    for (const { decision, at, list } of this.entries.values())
+      if (decision !== null && at > this.clock - NOTED_MS) this.decisions.folded(proposalOf(decision), list);
     this.#tick(life);
   }
 
@@ -230,8 +232,11 @@ export class Member {
       },
       isDecided: (unit) => this.decisionOn(unit) !== null,
       latestDate: () => this.clock + WINDOW_MS,
-      isCovered: ({ orderKey }, last) =>
-        orderKey !== null && orderKey.at <= this.prunedTo && (last.orderKey?.at ?? 0) <= this.prunedTo,
+      findDecision: (orderKey) => {
+        const { decision, list = 0 } = this.entries.get(orderKey.id) ?? {};
+        return decision == null ? null : { slot: decision.slot, previous: decision.previous, list };
+      },
+      prunedTo: () => this.prunedTo,
       propose: (unit, last, notBefore) => this.#propose(unit, last, notBefore),
       judge: (proposal) => this.#judge(proposal),
       read: (body) => proposalOf(readDecision(body)),
@@ -366,11 +371,14 @@ export class World {
     this.#spread(at, { at: at.clock, seq: 0, id, key, decision: null, list: 0 });
   }
 
-  /** Members compare their entries from time to time. */
-  exchange(): void {
+  /**
+   * Members compare their entries from time to time.
+   * @param share  the share of the entries that arrive; the others are still to be sent when the connection is lost
+   */
+  exchange(share = 1): void {
     const [one, other] = [this.pick(this.up), this.pick(this.up)];
     if (one === undefined || other === undefined || !this.isConnected(one.id, other.id)) return;
-    for (const entry of one.entries.values()) other.add(entry);
+    for (const entry of one.entries.values()) if (this.chance(share)) other.add(entry);
   }
 
   pick<Item>(items: readonly Item[]): Item | undefined {

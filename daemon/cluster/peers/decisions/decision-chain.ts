@@ -1,0 +1,110 @@
+/**
+ * The decisions that are part of the state, but follow one that is not known to be. A decision covers the earlier ones
+ * only if that of each slot since the last known decision is part of the state, or was removed from the log. An entry
+ * names the position of the previous decision, so that those of before a restart are found without a search. What is
+ * stored here grows with the number of gaps, not with that of decisions.
+ */
+import type { LastDecision } from "../../../../protocol/members/decision-messages.js";
+import { SLOT_MAX } from "../../../../protocol/version-2/decision-body.js";
+import type { OrderKey } from "../../../timeline/entries/entry.js";
+import type { DecisionPorts, FoldedDecision } from "./decision-types.js";
+
+/** The maximum number of entries that one call reads. Later calls read the next ones. */
+const READS_MAX = 128;
+
+/** The decisions of consecutive slots, which are all part of the state. */
+interface Run {
+  first: number;
+  /** The position of the decision before the first one. */
+  previous: OrderKey | null;
+  top: LastDecision;
+}
+
+type ChainPorts = Pick<DecisionPorts, "findDecision" | "prunedTo">;
+
+export class DecisionChain {
+  readonly #ports: ChainPorts;
+  /** In the order of their slots. */
+  readonly #runs: Run[] = [];
+
+  constructor(ports: ChainPorts) {
+    this.#ports = ports;
+  }
+
+  /** Adds a decision that is part of the state. */
+  add(decision: FoldedDecision, orderKey: OrderKey): void {
+    const { slot, previous, list } = decision;
+    const at = this.#runAfter(slot);
+    const [before, after] = [this.#runs[at - 1], this.#runs[at]];
+    if (before !== undefined && slot <= before.top.slot) return;
+    const { at: date, seq, id } = orderKey;
+    const top: LastDecision = { slot, list, orderKey: { at: date, seq, id } };
+    const followsRun = before?.top.slot === slot - 1;
+    const precedesRun = after?.first === slot + 1;
+    if (followsRun && precedesRun) {
+      before.top = after.top;
+      this.#runs.splice(at, 1);
+    } else if (followsRun) before.top = top;
+    else if (precedesRun) Object.assign(after, { first: slot, previous });
+    else this.#runs.splice(at, 0, { first: slot, previous, top });
+  }
+
+  /**
+   * Returns the last decision up to which all are known to be part of the state.
+   * @param last  the last one so far
+   * @param known  a decision that another member has; null: none
+   */
+  advance(last: LastDecision, known: LastDecision | null): LastDecision {
+    let found = last;
+    if (known !== null && known.slot > last.slot && known.orderKey !== null) {
+      // The number of the list is not known to be right. With an earlier one, more members have to promise.
+      if (this.#isRemoved(known.slot, known.orderKey, last)) found = { ...known, list: last.list };
+      else if (!this.#contains(known.slot)) this.#addIfFolded(known.slot, known.orderKey);
+    }
+    for (let reads = 0; ; ) {
+      const [run] = this.#runs;
+      if (run === undefined) return found;
+      const { first, previous, top } = run;
+      if (top.slot <= found.slot) this.#runs.shift();
+      else if (first <= found.slot + 1 || this.#isRemoved(first - 1, previous, found)) found = top;
+      else if (previous === null || reads++ === READS_MAX || !this.#addIfFolded(first - 1, previous))
+        return found;
+    }
+  }
+
+  /** Whether two positions are of decisions that were removed, so that neither can be compared with its entry. */
+  areRemoved(one: OrderKey | null, other: OrderKey | null): boolean {
+    return Math.max(one?.at ?? 0, other?.at ?? 0) <= this.#ports.prunedTo();
+  }
+
+  /**
+   * Whether a decision was removed, so that its entry cannot be checked. This is plausible only if the last known one
+   * was, too. A liar may have invented it: it leaves slots for all later decisions.
+   */
+  #isRemoved(slot: number, orderKey: OrderKey | null, last: LastDecision): boolean {
+    return orderKey !== null && slot < SLOT_MAX / 2 && this.areRemoved(orderKey, last.orderKey);
+  }
+
+  #addIfFolded(slot: number, orderKey: OrderKey): boolean {
+    const decision = this.#ports.findDecision(orderKey);
+    if (decision?.slot !== slot) return false;
+    this.add(decision, orderKey);
+    return true;
+  }
+
+  #contains(slot: number): boolean {
+    const before = this.#runs[this.#runAfter(slot) - 1];
+    return before !== undefined && slot <= before.top.slot;
+  }
+
+  /** Returns the index of the first run that begins after a slot. */
+  #runAfter(slot: number): number {
+    let [low, high] = [0, this.#runs.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.#runs[middle] as Run).first <= slot) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}
