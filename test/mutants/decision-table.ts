@@ -746,4 +746,18 @@ export const decisionMutants: readonly Mutant[] = [
     replace: "last.slot",
     test: VOTER,
   },
+  {
+    name: "decisions: a member that lost its disk votes without the decisions of the others",
+    file: "daemon/cluster/peers/decisions/decisions.js",
+    find: "if (this.last.slot < recovery.last.slot)",
+    replace: "if (false)",
+    test: "test/daemon/cluster/peers/decisions/recovery.test.js",
+  },
+  {
+    name: "decisions: a member that waits for decisions requests promises again and again",
+    file: "daemon/cluster/peers/decisions/decisions.js",
+    find: "if (!isComplete)",
+    replace: "if (true)",
+    test: "test/daemon/cluster/peers/decisions/recovery.test.js",
+  },
 ];

@@ -609,16 +609,18 @@ export class Decisions {
     this.#nextRecoveryAt = now + RECOVERY_MS;
     const { id } = this.#ports.own;
     if (this.#recovery?.listHash !== current.hash) this.#recovery = new Recovery(current, id);
-    const { ballot } = this.#recovery;
-    this.#broadcast({ kind: "promise-request", ballot });
+    const { ballot, isComplete } = this.#recovery;
+    if (!isComplete) this.#broadcast({ kind: "promise-request", ballot });
     this.#recover();
   }
 
   #recover(): void {
     const recovery = this.#recovery;
     if (recovery?.isComplete !== true) return;
-    this.#recovery = null;
     this.#follow(recovery.last);
+    // This daemon may have voted for the decisions that the others have. Without them, it could vote for other ones.
+    if (this.last.slot < recovery.last.slot) return;
+    this.#recovery = null;
     this.#voter.recover(recovery.ballot, recovery.accepted, () => {
       this.#wait(this.#ports.uptime());
       this.tick();

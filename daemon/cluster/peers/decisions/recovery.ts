@@ -1,7 +1,8 @@
 /**
  * Obtains again what this daemon may have promised and voted before it lost its disk. All other members have to answer
  * twice: first with the ballots that they have promised, then with a promise for a later one. A ballot of which this
- * daemon has forgotten a promise or a vote is then earlier, or its keeper learns of the new ballot first.
+ * daemon has forgotten a promise or a vote is then earlier, or its keeper learns of the new ballot first. This daemon
+ * votes again when it also has the decisions that the others had then: it may have voted for them.
  */
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import {
@@ -29,7 +30,7 @@ export class Recovery {
     if (this.#others.size === 0) this.#requestLater();
   }
 
-  /** Whether all other members have promised the ballot. */
+  /** Whether all other members have promised the ballot. What they have promised and decided later does not matter. */
   get isComplete(): boolean {
     return this.ballot.round > 0 && this.#promises.size === this.#others.size;
   }
@@ -51,7 +52,8 @@ export class Recovery {
   }
 
   promised(from: ByteString, promise: PromiseOf): void {
-    if (compareBallots(promise.ballot, this.ballot) !== 0 || !this.#others.has(from)) return;
+    if (this.isComplete || compareBallots(promise.ballot, this.ballot) !== 0 || !this.#others.has(from))
+      return;
     if (this.ballot.round > 0) this.#promises.set(from, promise);
     this.#answers(from);
   }
@@ -60,6 +62,7 @@ export class Recovery {
   outvoted(from: ByteString, ballot: Ballot): void {
     const { list } = this.ballot;
     if (ballot.listHash !== this.listHash || ballot.list !== list || !this.#others.has(from)) return;
+    if (this.isComplete) return;
     if (compareBallots(ballot, this.#latest) > 0) this.#latest = ballot;
     if (this.ballot.round > 0) this.#requestLater();
     this.#answers(from);

@@ -10,6 +10,9 @@ const KEYS = ["x", "y", "z"];
 /** Milliseconds after which a member without missing decisions would have received them, as measured with daemons. */
 const HEALED_MS: readonly [number, number] = [100, 1_600];
 
+/** The share of runs in which a member that is always connected loses its disk. */
+const LOST_DISKS = 0.3;
+
 /** Runs the scenario. @returns the number of decisions */
 export async function runGap(seed: number, size: number): Promise<number> {
   const world = new World(seed);
@@ -27,12 +30,20 @@ export async function runGap(seed: number, size: number): Promise<number> {
   cutOff(world, members, order.slice(0, minority));
   await act(world, members, 500 + world.random.below(1_500), 0);
   world.cut.clear();
+  if (world.chance(LOST_DISKS)) loseDisk(order[minority] as Member);
   await act(world, members, HEALED_MS[0] + world.random.below(HEALED_MS[1] - HEALED_MS[0]), 0.01);
   cutOff(world, members, order.slice(-minority));
   await act(world, members, 2_000 + world.random.below(2_000), 0.01);
   world.cut.clear();
   await expectAll(world, members);
   return world.decidedUnits.size;
+}
+
+/** Replaces the disk of a member, which votes again when all others have answered. */
+function loseDisk(member: Member): void {
+  member.stop();
+  member.loseDisk();
+  member.start();
 }
 
 /** Lets clients act. @param share  the share of missing entries that an exchange between two members transfers */

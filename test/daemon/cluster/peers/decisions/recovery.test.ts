@@ -1,0 +1,58 @@
+/** Tests when a member that has lost its promises votes again. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { listOf, type Member, World } from "./simulated-members.js";
+
+const NAMES = ["a", "b", "c"];
+
+/** Cuts a member off from all others, or connects it again. */
+function cutOff(world: World, member: Member, isCut: boolean): void {
+  for (const other of world.members.values()) {
+    const link = [member.id, other.id].sort().join("");
+    if (isCut) world.cut.add(link);
+    else world.cut.delete(link);
+  }
+}
+
+/** Decides a unit at members that are up. @returns whether it was decided in some seconds */
+async function decide(world: World, members: readonly Member[]): Promise<boolean> {
+  const cas = world.submit(members[0] as Member, members, "x");
+  await world.scheduler.runUntil(world.scheduler.time + 5_000);
+  return world.decidedUnits.has(cas.id);
+}
+
+test("a member that lost its disk votes only when it has the decisions that the others have", async () => {
+  const world = new World(1);
+  const members = NAMES.map((name) => world.add(name));
+  const [a, b, c] = members as [Member, Member, Member];
+  for (const member of members) {
+    member.lists = [listOf(1, NAMES)];
+    member.start();
+  }
+  assert.ok(await decide(world, members));
+  cutOff(world, c, true);
+  assert.ok(await decide(world, [a, b]), "the second decision, which c does not receive");
+  const [first, second] = [...a.entries.values()];
+  assert.ok(first !== undefined && second !== undefined && !c.entries.has(second.id));
+  b.stop();
+  b.loseDisk();
+  b.start();
+  cutOff(world, c, false);
+  await world.scheduler.runUntil(world.scheduler.time + 2_000);
+  assert.deepEqual(b.decisions?.missingPromises, [], "both have answered");
+  let requests = 0;
+  world.trace = (from, _to, { kind }) => {
+    if (from === b.id && kind === "promise-request") requests++;
+  };
+  await world.scheduler.runUntil(world.scheduler.time + 2_000);
+  assert.equal(requests, 0, "it does not disturb the others while it waits");
+  world.trace = null;
+  cutOff(world, a, true);
+  b.add(first);
+  assert.equal(await decide(world, [b, c]), false, "b may have voted for the second decision");
+  for (const member of [b, c]) member.add(second);
+  assert.ok(await decide(world, [b, c]));
+  cutOff(world, a, false);
+  for (let count = 0; count < 100; count++) world.exchange();
+  assert.ok(await decide(world, members));
+});
