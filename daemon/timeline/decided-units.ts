@@ -3,7 +3,6 @@
  * decide in daemon/cluster/peers/decisions.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { readStoredPromises } from "../../protocol/members/decision-messages.js";
 import { isDecision, readDecision } from "../../protocol/version-2/decision-body.js";
 import { signedBytes } from "../../protocol/version-2/envelope.js";
 import {
@@ -14,6 +13,7 @@ import {
   readOrderKey,
   type SignedBytes,
 } from "./entries/entry.js";
+import { readPromisesMark, writePromisesMark } from "./entries/stored-promises.js";
 import { readValue } from "./entries/stored-value.js";
 import type { TimelineParts } from "./timeline-environment.js";
 
@@ -25,9 +25,6 @@ const KNOWN_MS = 60_000;
 
 /** The number of decided units that are known longer, for reads that name one of them in `after`. */
 const KNOWN_LONGER = 10_000;
-
-/** The first byte of stored promises that may be incomplete. They remain so until the other members have answered. */
-const INCOMPLETE = Buffer.of(0);
 
 /** The number of entries to read between two turns of the event loop. */
 const ENTRIES_PER_STEP = 64;
@@ -62,34 +59,32 @@ export class DecidedUnits {
     this.#parts = parts;
     const { storage } = parts;
     const stored = storage.mark("decisions");
-    const wasIncomplete = stored?.[0] === INCOMPLETE[0];
-    this.#isIncomplete = wasIncomplete || storage.mayHaveForgotten;
-    const promises = wasIncomplete ? (stored?.subarray(1) ?? null) : stored;
+    const mark = stored === null ? null : readPromisesMark(stored);
+    if (stored !== null && mark === null) parts.log.error({}, DAMAGED);
+    const isLost = stored !== null && mark?.isComplete !== true;
+    this.#isIncomplete = isLost || storage.mayHaveForgotten;
     // The next start must know it, too.
     if (storage.mayHaveForgotten)
-      storage.put([], [["decisions", Buffer.concat([INCOMPLETE, promises ?? Buffer.alloc(0)])]]);
-    this.storedVote = promises === null || promises.length === 0 ? null : this.#voteOf(Buffer.from(promises));
+      storage.put([], [["decisions", writePromisesMark(mark?.promises ?? null, false)]]);
+    this.storedVote = mark?.accepted == null ? null : this.#positionOf(mark.accepted);
     this.openDate = this.storedVote?.at ?? Number.POSITIVE_INFINITY;
   }
 
-  #voteOf(promises: Buffer): OrderKey | null {
-    const { accepted } = readStoredPromises(promises);
-    if (accepted === null) return null;
-    const { at, seq } = readDecision(accepted.body);
-    return { at, seq, id: this.#parts.hash(signedBytes(accepted.body)) };
+  #positionOf({ at, seq, body }: { at: number; seq: number; body: Buffer }): OrderKey {
+    return { at, seq, id: this.#parts.hash(signedBytes(body)) };
   }
 
   /** What this daemon has promised and voted, as it was stored; null if it was lost. */
   get promises(): Buffer | null {
-    const { storage } = this.#parts;
-    return this.#isIncomplete ? null : storage.mark("decisions");
+    const stored = this.#isIncomplete ? null : this.#parts.storage.mark("decisions");
+    return stored === null ? null : (readPromisesMark(stored)?.promises ?? null);
   }
 
   /** @param stored  called when the promises are on the disk; not called after a failure, which is reported elsewhere */
   storePromises(promises: Buffer, stored: () => void): void {
     const { storage } = this.#parts;
     this.#isIncomplete = false;
-    storage.put([], [["decisions", promises]]);
+    storage.put([], [["decisions", writePromisesMark(promises)]]);
     // Other members, and clients, wait for it.
     storage.flushNow();
     storage.synced().then(stored, () => {});
@@ -161,3 +156,7 @@ export class DecidedUnits {
     }
   }
 }
+
+const DAMAGED =
+  "the stored promises for decisions are damaged: this daemon does not vote until all other members of the list have " +
+  "answered what it may have promised";

@@ -12,6 +12,7 @@ const CLIENT = "test/client/version-2/outbox.test.js";
 const CHAIN = "test/daemon/cluster/peers/decisions/decision-chain.test.js";
 const GAPS = "test/daemon/cluster/peers/decisions/gap.test.js";
 const VOTER = "test/daemon/cluster/peers/decisions/voter.test.js";
+const LISTS = "test/daemon/cluster/members/member-lists.test.js";
 const STORED = "test/daemon/timeline/stored-votes.test.js";
 const FOLD = "test/daemon/timeline/fold/decided-units.test.js";
 
@@ -759,5 +760,40 @@ export const decisionMutants: readonly Mutant[] = [
     find: "if (!isComplete)",
     replace: "if (true)",
     test: "test/daemon/cluster/peers/decisions/recovery.test.js",
+  },
+  {
+    name: "decisions: damaged promises are used",
+    file: "daemon/timeline/entries/stored-promises.js",
+    find: "mark.length < HEAD_BYTES || crc32(mark.subarray(CRC_BYTES)) !== mark.readUInt32BE(0)",
+    replace: "mark.length < HEAD_BYTES",
+    test: STORED,
+  },
+  {
+    name: "decisions: promises that cannot be read end the daemon",
+    file: "daemon/timeline/entries/stored-promises.js",
+    find: "if (problem instanceof MalformedFrame)",
+    replace: "if (false)",
+    test: STORED,
+  },
+  {
+    name: "decisions: damaged promises are not logged",
+    file: "daemon/timeline/decided-units.js",
+    find: "parts.log.error({}, DAMAGED);",
+    replace: "void DAMAGED;",
+    test: STORED,
+  },
+  {
+    name: "decisions: a member whose promises are missing has made none, under its next list",
+    file: "daemon/cluster/members/member-lists.js",
+    find: "hadPromises || this.membership.members.has(own)",
+    replace: "hadPromises",
+    test: LISTS,
+  },
+  {
+    name: "log verify: damaged promises are not reported",
+    file: "tools/history/verification/timeline-verification.js",
+    find: "promises !== null && readPromisesMark(promises) === null",
+    replace: "false",
+    test: "test/tools/history/verification/timeline-verification.test.js",
   },
 ];

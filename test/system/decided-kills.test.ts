@@ -3,6 +3,8 @@
  * has the votes on its disks, although no daemon may have the decision there. Without a majority, units are refused.
  */
 import assert from "node:assert/strict";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import { type Client, DbsyncError } from "../../client/public-api.js";
 import { amount } from "../support/amount.js";
@@ -76,4 +78,41 @@ test("with two of three members down, a lock is refused and not applied, until o
     return (await acquire(`third:${attempts}`).catch(() => null)) === "OK";
   });
   assert.equal(await client.call(["GET", "second"], { policy: "majority" }), null);
+});
+
+/** Flips a bit of the ballot that a daemon has promised, in its data folder. */
+function damagePromises(folder: string): void {
+  const file = join(folder, "timeline", "data.mdb");
+  const bytes = readFileSync(file);
+  const ballot = "$76\r\n";
+  const head = Buffer.from(`*6\r\n${ballot}`, "latin1");
+  let count = 0;
+  for (let at = bytes.indexOf(head); at >= 0; at = bytes.indexOf(head, at + 1), count++)
+    bytes[at + head.length + 40] = (bytes[at + head.length + 40] as number) ^ 1;
+  assert.ok(count > 0, "the folder has promises");
+  writeFileSync(file, bytes);
+}
+
+test("a daemon with damaged promises reports them, and votes again when the others have answered", async () => {
+  await using trio = await Trio.start();
+  await trio.list();
+  await trio.untilNoneIsLate();
+  await using client = trio.client();
+  await untilDecides(trio, client);
+  await trio.endAll();
+  damagePromises(trio.folder(2));
+  await Promise.all([0, 1, 2].map((index) => trio.start(index)));
+  const damage = (line: { msg: string }) =>
+    line.msg.startsWith("the stored promises for decisions are damaged");
+  assert.ok(trio.daemon(2).log.some(damage));
+  for (const index of [0, 1]) assert.ok(!trio.daemon(index).log.some(damage));
+  await trio.until("the members decide", async () => {
+    const answer = await client.call(["SET", "second", "me", "NX"], majority).catch(() => undefined);
+    return answer !== undefined;
+  });
+  await trio.end(0, "SIGTERM");
+  await trio.until("it votes", async () => {
+    const answer = await client.call(["SET", "third", "me", "NX"], majority).catch(() => undefined);
+    return answer !== undefined;
+  });
 });

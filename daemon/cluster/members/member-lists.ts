@@ -22,6 +22,7 @@ import { StartError } from "../../net/process/service.js";
 import type { PeerAddress } from "../../options/peer-address.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import type { Mark, Storage } from "../../timeline/entries/storage.js";
+import { writePromisesMark } from "../../timeline/entries/stored-promises.js";
 import { listRefusal, mayAcceptFrom, mayReport } from "../../timeline/members/rules.js";
 import {
   type CheckedList,
@@ -81,9 +82,10 @@ export class MemberLists {
     const stored = storage.mark("members");
     this.#hasJoined = stored === null || stored[0] === 1;
     this.#lists = stored === null ? [] : readStoredLists(stored.subarray(1));
-    this.#hasPromises = storage.mark("decisions") !== null || storage.mayHaveForgotten;
     this.history.use(this.#lists);
     this.membership = membershipStateOf(this.#lists);
+    const hadPromises = storage.mark("decisions") !== null || storage.mayHaveForgotten;
+    this.#hasPromises = hadPromises || this.membership.members.has(own);
     this.durable = { hash: hashOfAll(this.#lists), lists: this.#lists };
   }
 
@@ -192,7 +194,7 @@ export class MemberLists {
   #firstPromises(): readonly Mark[] {
     if (this.#hasPromises || !this.membership.members.has(this.#own)) return [];
     this.#hasPromises = true;
-    return [["decisions", writeStoredPromises(NO_PROMISES)]];
+    return [["decisions", writePromisesMark(writeStoredPromises(NO_PROMISES))]];
   }
 
   #takeChecked(checked: CheckedList): ListOutcome {

@@ -75,6 +75,8 @@ const SENTENCES: Readonly<Record<FaultKind, string>> = {
   "damaged-file": "the file cannot be read",
   "damaged-page": "the page cannot be read, and its contents are unknown",
   "damaged-log": "the last acknowledged entries are missing",
+  "damaged-promises":
+    "the promises for decisions are damaged, and its daemon has to obtain them from the other members",
   "wrong-id": "its bytes are intact, but belong to another envelope",
   "wrong-cluster": "it was signed for another cluster",
   "unknown-signer": "no recorded command added its signer's key",

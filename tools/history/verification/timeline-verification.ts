@@ -35,6 +35,7 @@ import {
 } from "../../../daemon/timeline/entries/entry.js";
 import { isRingEntry } from "../../../daemon/timeline/entries/recorded-envelopes.js";
 import type { Storage } from "../../../daemon/timeline/entries/storage.js";
+import { readPromisesMark } from "../../../daemon/timeline/entries/stored-promises.js";
 import { readEntry, readValue } from "../../../daemon/timeline/entries/stored-value.js";
 import { Fold } from "../../../daemon/timeline/fold/fold.js";
 import { recalledUnits } from "../../../daemon/timeline/history-fold.js";
@@ -66,6 +67,7 @@ export type FaultKind =
   | "damaged-file"
   | "damaged-page"
   | "damaged-log"
+  | "damaged-promises"
   | "wrong-id"
   | "wrong-cluster"
   | "unknown-signer"
@@ -160,6 +162,9 @@ export class Verification {
   }
 
   #run(): VerificationReport {
+    const promises = this.#storage.mark("decisions");
+    if (promises !== null && readPromisesMark(promises) === null)
+      this.#fault("damaged-promises", "the mark decisions");
     const files = new Set(this.#snapshots?.list() ?? []);
     const dates = storedSnapshots(this.#storage)
       .filter((date) => files.has(date))

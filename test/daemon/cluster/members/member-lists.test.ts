@@ -240,3 +240,20 @@ test("a daemon that a list names for the first time has promised nothing, unless
     assert.equal(disk.marks.has("decisions"), !mayHaveForgotten);
   }
 });
+
+test("a member whose stored promises are missing has lost them, also under the next list", async () => {
+  const disk = new Disk();
+  take(open(idOf("A"), disk), first);
+  await disk.sync();
+  const damaged = new Disk();
+  damaged.put(
+    [],
+    ([...disk.marks] as Mark[]).filter(([name]) => name !== "decisions"),
+  );
+  await damaged.sync();
+  const lists = open(idOf("A"), damaged);
+  take(lists, less);
+  await damaged.sync();
+  assert.ok(lists.membership.members.has(idOf("A")));
+  assert.ok(!damaged.marks.has("decisions"));
+});

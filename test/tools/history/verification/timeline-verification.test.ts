@@ -3,9 +3,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { hashOf } from "../../../../daemon/engine/trust/identity.js";
 import { type Entry, orderKeyOf, writeOrderKey } from "../../../../daemon/timeline/entries/entry.js";
+import { writePromisesMark } from "../../../../daemon/timeline/entries/stored-promises.js";
 import { writeValue } from "../../../../daemon/timeline/entries/stored-value.js";
 import { makeSnapshot } from "../../../../daemon/timeline/snapshots/make-snapshot.js";
 import type { Snapshots } from "../../../../daemon/timeline/snapshots/snapshot-stores.js";
+import { NO_PROMISES, writeStoredPromises } from "../../../../protocol/members/decision-messages.js";
 import { writeDecision } from "../../../../protocol/version-2/decision-body.js";
 import { dateText, hexOf, signedBytes } from "../../../../protocol/version-2/envelope.js";
 import {
@@ -67,6 +69,17 @@ test("a single changed byte is found", () => {
   const report = verify(scene);
   assert.deepEqual(kinds(report), ["damaged"]);
   assert.match(report.faults[0]?.where ?? "", /^2026-09-21T\S+ [\da-f]{64}$/);
+});
+
+test("damaged promises for decisions are found", () => {
+  const scene = new PastScene();
+  const mark = writePromisesMark(writeStoredPromises(NO_PROMISES));
+  scene.storage.put([], [["decisions", mark]]);
+  assert.deepEqual(kinds(verify(scene)), []);
+  const damaged = Buffer.from(mark);
+  damaged[9]! ^= 1;
+  scene.storage.put([], [["decisions", damaged]]);
+  assert.deepEqual(kinds(verify(scene)), ["damaged-promises"]);
 });
 
 test("an envelope at another envelope's position is found", () => {

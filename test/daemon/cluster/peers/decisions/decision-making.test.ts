@@ -6,6 +6,7 @@ import type { ClusterState, IsVerified } from "../../../../../daemon/cluster/pee
 import type { Work } from "../../../../../daemon/net/process/background-work.js";
 import { DecidedUnits } from "../../../../../daemon/timeline/decided-units.js";
 import { type Entry, orderKeyOf, writeOrderKey } from "../../../../../daemon/timeline/entries/entry.js";
+import { writePromisesMark } from "../../../../../daemon/timeline/entries/stored-promises.js";
 import { writeValue } from "../../../../../daemon/timeline/entries/stored-value.js";
 import { MemoryStorage } from "../../../../../daemon/timeline/memory-storage.js";
 import type { TimelineParts } from "../../../../../daemon/timeline/timeline-environment.js";
@@ -88,7 +89,7 @@ function start(
 
 test("a daemon votes only once it knows the decisions that were made before its start, which it reads in steps", () => {
   const storage = new ReadStorage();
-  storage.put([], [["decisions", writeStoredPromises(NO_PROMISES)]]);
+  storage.put([], [["decisions", writePromisesMark(writeStoredPromises(NO_PROMISES))]]);
   for (let count = 0; count < 1_000; count++)
     store(storage, withId(entry("plain", count, [`SET k ${count}`])));
   const unit = withId(entry("unit", 0, ["SET lock me NX"], { decide: true }));
@@ -113,7 +114,7 @@ test("a daemon votes only once it knows the decisions that were made before its 
 
 test("a member whose votes contradict each other is named until the next start", () => {
   const storage = new MemoryStorage();
-  storage.put([], [["decisions", writeStoredPromises(NO_PROMISES)]]);
+  storage.put([], [["decisions", writePromisesMark(writeStoredPromises(NO_PROMISES))]]);
   const { decisions, works } = start(storage);
   decisions.tick();
   while (!works[0]?.next().done);
@@ -130,7 +131,7 @@ test("a member whose votes contradict each other is named until the next start",
 /** Starts a member of a list that has promised nothing. */
 function startVoting(prunedTo = -1, check?: ClusterState["checkUnit"]): DecisionMaking {
   const storage = new MemoryStorage();
-  storage.put([], [["decisions", writeStoredPromises(NO_PROMISES)]]);
+  storage.put([], [["decisions", writePromisesMark(writeStoredPromises(NO_PROMISES))]]);
   const { decisions, works } = start(storage, prunedTo, check);
   decisions.tick();
   while (!works[0]?.next().done);
