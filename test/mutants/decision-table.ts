@@ -796,4 +796,18 @@ export const decisionMutants: readonly Mutant[] = [
     replace: "false",
     test: "test/tools/history/verification/timeline-verification.test.js",
   },
+  {
+    name: "marks: a daemon starts with a damaged one",
+    file: "daemon/timeline/disk/checked-mark.js",
+    find: "return isIntact ? value.subarray(CRC_BYTES) : null;",
+    replace: "return value.subarray(CRC_BYTES);",
+    test: "test/daemon/timeline/damaged-marks.test.js",
+  },
+  {
+    name: "marks: damaged promises keep a daemon from starting",
+    file: "daemon/timeline/disk/checked-mark.js",
+    find: " || name.toString() === SELF_CHECKED",
+    replace: "",
+    test: "test/daemon/timeline/damaged-marks.test.js",
+  },
 ];

@@ -116,6 +116,7 @@ export class DiskStorage implements Storage {
       const hasSamePid = this.#tree.hasSamePid && !hadOpen;
       const processes = hasSamePid ? [] : this.#tree.otherProcesses;
       refuseForeignProcesses(this.#folder, DATA_FILE, { processes, hasSamePid });
+      this.#tree.checkMarks();
       const marker = randomBytes(MARKER_BYTES);
       const { last, lost, mayHaveRestarted } = recoverLog(this.#folder, this.#tree, marker, log);
       this.lostGroups = lost;

@@ -8,7 +8,8 @@
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import type { LogMark, MarkName } from "../entries/storage.js";
-import { DATA_FILE, type FileHead, keyAfter, LmdbFile, type PageDamage } from "./lmdb-file.js";
+import { damagedMark, readCheckedMark } from "./checked-mark.js";
+import { DATA_FILE, DamagedFile, type FileHead, keyAfter, LmdbFile, type PageDamage } from "./lmdb-file.js";
 import type { Slice, StoredEntry } from "./lmdb-reader.js";
 import { LOG_KEY, readLogMark } from "./log-record.js";
 import { UnmovedOperations } from "./log-to-lmdb.js";
@@ -28,7 +29,7 @@ const READ_EVERY_MS = 500;
  * @param folder     DIR/timeline
  * @param onDamaged  called once for each page that cannot be read
  * @throws ForeignFolder  it has another format
- * @throws DamagedFile  the head of LMDB's file is torn
+ * @throws DamagedFile  the head of LMDB's file is torn, or a mark is damaged
  * @throws Error        the system's error
  */
 export async function openFolderView(
@@ -39,6 +40,7 @@ export async function openFolderView(
   const file = new LmdbFile(join(folder, DATA_FILE));
   try {
     const tree = new TreeView(file, onDamaged);
+    tree.checkMarks();
     return new FolderView(folder, tree, await readLogOfOneMoment(folder, tree));
   } catch (problem) {
     file.close();
@@ -183,6 +185,16 @@ class TreeView {
     return this.#mark(Buffer.from(name));
   }
 
+  /** @throws DamagedFile  a mark is damaged */
+  checkMarks(): void {
+    const names = this.#consistent((head) =>
+      [...this.#nodes(head, "marks", { from: null })].flatMap((found) =>
+        found.kind === "damage" ? [] : [Buffer.from(found.key)],
+      ),
+    );
+    for (const name of names) this.#mark(name);
+  }
+
   /** Returns the greatest order key, or null if there is none, or it cannot be read. */
   last(): Buffer | null {
     return this.#consistent((head) => {
@@ -233,7 +245,10 @@ class TreeView {
       return null;
     });
     for (const damage of damages) this.#report(damage);
-    return value;
+    if (value === null) return null;
+    const bytes = readCheckedMark(key, value);
+    if (bytes === null) throw new DamagedFile(damagedMark(this.#file.path, key));
+    return bytes;
   }
 
   *#nodes(head: FileHead, name: string, from: Parameters<LmdbFile["nodes"]>[2]) {

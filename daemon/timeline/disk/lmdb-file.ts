@@ -49,12 +49,12 @@ interface Bounds {
 }
 
 export class LmdbFile {
-  readonly #path: string;
+  readonly path: string;
   readonly #descriptor: number;
 
   /** @throws Error  the system's error. @throws DamagedFile  the head is damaged */
   constructor(path: string) {
-    this.#path = path;
+    this.path = path;
     this.#descriptor = openSync(path, "r");
     try {
       this.head();
@@ -66,7 +66,7 @@ export class LmdbFile {
 
   /** Reads the head as of the last transaction. @throws DamagedFile */
   head(): FileHead {
-    return readHead(this.#descriptor, this.#path);
+    return readHead(this.#descriptor, this.path);
   }
 
   /** Returns a tree that the main tree names, or null if it does not exist. */

@@ -5,6 +5,7 @@
 import { join } from "node:path";
 import { type Database, open } from "lmdb";
 import type { EntrySource, LogMark } from "../entries/storage.js";
+import { readCheckedMark } from "./checked-mark.js";
 import { keyAfter } from "./lmdb-file.js";
 import { LOG_KEY, readLogMark } from "./log-record.js";
 
@@ -97,10 +98,11 @@ function* slices<T>(
   }
 }
 
-/** Returns the log's mark, or null if there was no log yet. */
+/** Returns the log's mark, or null if there was no log yet. The marks were checked when the folder was opened. */
 export function logMarkIn(marks: Database<Buffer, Buffer>): LogMark | null {
-  const bytes = marks.get(LOG_KEY);
-  return bytes === undefined ? null : readLogMark(bytes);
+  const value = marks.get(LOG_KEY);
+  const bytes = value === undefined ? null : readCheckedMark(LOG_KEY, value);
+  return bytes === null ? null : readLogMark(bytes);
 }
 
 export interface Reader extends EntrySource {

@@ -10,6 +10,7 @@ import { statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { type Database, open, type RootDatabase } from "lmdb";
 import type { LogMark, StorageOperation } from "../entries/storage.js";
+import { CRC_BYTES, damagedMark, readCheckedMark, writeCheckedMark } from "./checked-mark.js";
 import { writeInThread, writeNow } from "./file-writes.js";
 import { checkHeader, DATA_FILE, DamagedFile, findDamage, PAGE_BYTES_MAX } from "./lmdb-file.js";
 import {
@@ -119,7 +120,18 @@ export class LmdbTree {
   }
 
   mark(name: string): Buffer | null {
-    return this.#marks.get(Buffer.from(name)) ?? null;
+    const key = Buffer.from(name);
+    const value = this.#marks.get(key);
+    return value === undefined ? null : readCheckedMark(key, value);
+  }
+
+  /** @throws DamagedFile  a mark is damaged; the environment is closed then */
+  checkMarks(): void {
+    for (const { key, value } of this.#marks.getRange({})) {
+      if (readCheckedMark(key, value) !== null) continue;
+      void this.close();
+      throw new DamagedFile(damagedMark(join(this.#folder, DATA_FILE), key));
+    }
   }
 
   orderKeys(from: Buffer | null, to: Buffer | null): Iterable<Slice<Buffer>> {
@@ -182,9 +194,13 @@ export class LmdbTree {
     for (const operation of operations) {
       if (operation.kind === "put") this.#entries.put(operation.orderKey, operation.value);
       else if (operation.kind === "remove") this.#entries.remove(operation.orderKey);
-      else this.#marks.put(Buffer.from(operation.name), operation.value);
+      else this.#putMark(Buffer.from(operation.name), operation.value);
     }
-    this.#marks.put(LOG_KEY, writeLogMark(log));
+    this.#putMark(LOG_KEY, writeLogMark(log));
+  }
+
+  #putMark(name: Buffer, bytes: Buffer): void {
+    this.#marks.put(name, writeCheckedMark(name, bytes));
   }
 }
 
@@ -407,7 +423,7 @@ function sizeOf(operations: readonly StorageOperation[], pageBytes: number) {
     else changed++;
     keyBytes = Math.max(keyBytes, key);
     if (operation.kind === "remove") continue;
-    const value = operation.value.length;
+    const value = operation.value.length + (operation.kind === "mark" ? CRC_BYTES : 0);
     const isLong = NODE_BYTES + key + value > pageBytes / 2;
     inlineBytes += NODE_BYTES + key + (isLong ? PAGE_NUMBER_BYTES : value);
     if (isLong) longPages += pagesOf(PAGE_HEAD_BYTES + value, pageBytes);
