@@ -88,6 +88,7 @@ export const FULL_ONLY: readonly string[] = [
   "system/data-folders.test",
   "system/dead-letters.test",
   "system/decided-execs.test",
+  "system/decided-gaps.test",
   "system/decided-kills.test",
   "system/decoding-deadline.test",
   "system/english-sql.test",
