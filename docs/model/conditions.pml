@@ -74,6 +74,9 @@ typedef Ballot {
   unsigned promises : 5;       /* the promises that the keeper has, and the last vote that they contain */
   unsigned voteSlot : 2;
   unsigned voteBallot : 3;
+#ifdef OPEN_VOTES
+  unsigned last : 2;           /* the most decided slots that a member had when it promised */
+#endif
   Slot slot[SLOTS];
 }
 
@@ -212,13 +215,30 @@ inline promise(b) {
 #define WRITE_DECISIONS skip
 #endif
 
+/* With OPEN_VOTES, as in the daemon: a member that has the decision reports the decision and not its vote. */
+#ifdef OPEN_VOTES
+#define REPORTS_VOTE (MINE.voteSlot > NEXT)
+#define REPORT_LAST(b) ballot[b].last = (NEXT > ballot[b].last -> NEXT : ballot[b].last)
+#define HAS_LAST(b) (NEXT >= ballot[b].last)
+#else
+#define REPORTS_VOTE true
+#define REPORT_LAST(b) skip
+#define HAS_LAST(b) true
+#endif
+#ifdef RETURNS_WITHOUT_DECISIONS
+#define HAS_THEIR_DECISIONS(b) true
+#else
+#define HAS_THEIR_DECISIONS(b) HAS_LAST(b)
+#endif
+
 inline make_promise(b) {
   WRITE_DECISIONS;
   MINE.promised = b + 1;
   ballot[b].promises = ballot[b].promises | ME;
+  REPORT_LAST(b);
   if
-  :: MINE.voteSlot > ballot[b].voteSlot ||
-     (MINE.voteSlot == ballot[b].voteSlot && MINE.voteBallot > ballot[b].voteBallot) ->
+  :: REPORTS_VOTE && (MINE.voteSlot > ballot[b].voteSlot ||
+     (MINE.voteSlot == ballot[b].voteSlot && MINE.voteBallot > ballot[b].voteBallot)) ->
     ballot[b].voteSlot = MINE.voteSlot;
     ballot[b].voteBallot = MINE.voteBallot
   :: else
@@ -232,7 +252,7 @@ inline make_promise(b) {
 #define MAY_RETURN(b) ((LIST_1 & ME) != 0 -> (ballot[b].promises | ME) == EVERYONE : CLOSES_LIST_1(ballot[b].promises))
 inline recover(b) {
   d_step {
-    IS_UP && IS_KEEPER(b) && MINE.isAmnesic && MAY_RETURN(b) ->
+    IS_UP && IS_KEEPER(b) && MINE.isAmnesic && MAY_RETURN(b) && HAS_THEIR_DECISIONS(b) ->
     MINE.isAmnesic = 0;
     MINE.promised = b + 1;
     MINE.voteSlot = ballot[b].voteSlot;
@@ -249,7 +269,7 @@ inline recover(b) {
 #else
 #define HAS_PROPOSED(b) (AT(b).unit != 0)
 #endif
-#define MAY_PROPOSE(b) (IS_VOTER && IS_KEEPER(b) && MINE.promised == b + 1 && IS_PROMISED(b) && NEXT < SLOTS && !HAS_PROPOSED(b))
+#define MAY_PROPOSE(b) (IS_VOTER && HAS_LAST(b) && IS_KEEPER(b) && MINE.promised == b + 1 && IS_PROMISED(b) && NEXT < SLOTS && !HAS_PROPOSED(b))
 #ifdef NEW_PROPOSAL
 #define IS_FREE(b) true
 #else
@@ -461,7 +481,11 @@ inline forget_ballots() {
   do
   :: i < BALLOTS ->
     if
-    :: IS_KEEPER(i) -> ballot[i].promises = 0; ballot[i].voteSlot = 0; ballot[i].voteBallot = 0
+    :: IS_KEEPER(i) ->
+      ballot[i].promises = 0; ballot[i].voteSlot = 0; ballot[i].voteBallot = 0;
+#ifdef OPEN_VOTES
+      ballot[i].last = 0;
+#endif
     :: else
     fi;
     i++

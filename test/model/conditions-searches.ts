@@ -36,6 +36,10 @@ export const conditions: readonly Search[] = [
   ),
   holds("conditions: 1 slot, 3 ballots, a lost disk", "conditions SLOTS=1 BALLOTS=3 LOSSES=1"),
   holds(
+    "conditions: 1 slot, 3 ballots, a lost disk, reports of open votes only",
+    "conditions OPEN_VOTES SLOTS=1 BALLOTS=3 LOSSES=1 DATES=1",
+  ),
+  holds(
     "conditions and finality: 1 slot, 2 ballots, a plain write, a lost disk",
     "conditions SLOTS=1 BALLOTS=2 PLAIN=1 LOSSES=1 FINAL",
   ),
@@ -134,6 +138,12 @@ export const conditions: readonly Search[] = [
     KNOWN_PLAIN_WRITE,
     "conditions RETURNS_EMPTY SLOTS=1 BALLOTS=2 PLAIN=1 LOSSES=1",
     "returns-empty",
+  ),
+  mistake(
+    "a member that lost its disk votes without the decisions of the other members",
+    ONE_DECISION,
+    "conditions OPEN_VOTES RETURNS_WITHOUT_DECISIONS SLOTS=1 BALLOTS=3 LOSSES=1 DATES=1",
+    "returns-without-decisions",
   ),
   mistake(
     "a member reports by its clock that a unit is not applied",
