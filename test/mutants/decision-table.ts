@@ -810,4 +810,11 @@ export const decisionMutants: readonly Mutant[] = [
     replace: "",
     test: "test/daemon/timeline/damaged-marks.test.js",
   },
+  {
+    name: "decisions: a member that waits for decisions does not name the members that have them",
+    file: "daemon/cluster/peers/decisions/decisions.js",
+    find: "recovery.isComplete ? recovery.aheadOf(this.last) : recovery.missing",
+    replace: "recovery.missing",
+    test: "test/daemon/cluster/peers/decisions/recovery.test.js",
+  },
 ];

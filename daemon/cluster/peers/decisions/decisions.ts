@@ -142,9 +142,14 @@ export class Decisions {
     return this.#voter.isAmnesic;
   }
 
-  /** The ids of the members that have to answer before this daemon votes again; empty if it votes. */
+  /**
+   * The ids of the members that have to answer before this daemon votes again, or whose decisions it needs; empty if it
+   * votes.
+   */
   get missingPromises(): readonly ByteString[] {
-    return this.#recovery?.missing ?? [];
+    const recovery = this.#recovery;
+    if (recovery === null) return [];
+    return recovery.isComplete ? recovery.aheadOf(this.last) : recovery.missing;
   }
 
   /** Why the members have made no decision for some time, although one is required; null if they have. */

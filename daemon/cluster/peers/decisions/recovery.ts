@@ -40,6 +40,11 @@ export class Recovery {
     return [...this.#others].filter((id) => !this.#answered.has(id));
   }
 
+  /** Returns the ids of the members that had later decisions when they answered. */
+  aheadOf({ slot }: LastDecision): readonly ByteString[] {
+    return [...this.#promises].filter(([, { last }]) => last.slot > slot).map(([id]) => id);
+  }
+
   /** The latest vote of the other members. */
   get accepted(): Accepted | null {
     const found = [...this.#promises.values()].flatMap(({ accepted }) => accepted ?? []);
