@@ -817,4 +817,25 @@ export const decisionMutants: readonly Mutant[] = [
     replace: "recovery.missing",
     test: "test/daemon/cluster/peers/decisions/recovery.test.js",
   },
+  {
+    name: "decisions: a decision whose entry no member has stops all later ones",
+    file: "daemon/cluster/peers/decisions/decisions.js",
+    find: "this.#skipLost(now);",
+    replace: "",
+    test: "test/daemon/cluster/peers/decisions/recovery.test.js",
+  },
+  {
+    name: "decisions: a missing decision is given up although other members may have it",
+    file: "daemon/cluster/peers/decisions/decisions.js",
+    find: " || !this.#ports.areLevel()",
+    replace: "",
+    test: "test/daemon/cluster/peers/decisions/recovery.test.js",
+  },
+  {
+    name: "decisions: a missing decision is given up at the first equal reports",
+    file: "daemon/cluster/peers/decisions/decisions.js",
+    find: "if (now - this.#levelSince < LOST_AFTER_MS)",
+    replace: "if (false)",
+    test: "test/daemon/cluster/peers/decisions/recovery.test.js",
+  },
 ];

@@ -26,6 +26,8 @@ export class DecisionChain {
   readonly #ports: ChainPorts;
   /** In the order of their slots. */
   readonly #runs: Run[] = [];
+  /** Whether the last call of `advance` has found an entry that is missing. */
+  isBlocked = false;
 
   constructor(ports: ChainPorts) {
     this.#ports = ports;
@@ -56,6 +58,7 @@ export class DecisionChain {
    */
   advance(last: LastDecision, known: LastDecision | null): LastDecision {
     let found = last;
+    this.isBlocked = false;
     if (known !== null && known.slot > last.slot && known.orderKey !== null) {
       // The number of the list is not known to be right. With an earlier one, more members have to promise.
       if (this.#isRemoved(known.slot, known.orderKey, last)) found = { ...known, list: last.list };
@@ -67,9 +70,18 @@ export class DecisionChain {
       const { first, previous, top } = run;
       if (top.slot <= found.slot) this.#runs.shift();
       else if (first <= found.slot + 1 || this.#isRemoved(first - 1, previous, found)) found = top;
-      else if (previous === null || reads++ === READS_MAX || !this.#addIfFolded(first - 1, previous))
+      else if (previous === null || reads++ === READS_MAX) return found;
+      else if (!this.#addIfFolded(first - 1, previous)) {
+        this.isBlocked = true;
         return found;
+      }
     }
+  }
+
+  /** Returns the last decision if that whose entry is missing, and those before it, are lost. */
+  skip(last: LastDecision): LastDecision {
+    const [run] = this.#runs;
+    return run === undefined ? last : { slot: run.first - 1, orderKey: run.previous, list: last.list };
   }
 
   /** Whether two positions are of decisions that were removed, so that neither can be compared with its entry. */

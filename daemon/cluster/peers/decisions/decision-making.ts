@@ -51,6 +51,7 @@ type Objection = "clock" | "entries" | "code" | "outcome";
 
 export class DecisionMaking {
   readonly #cluster: ClusterState;
+  readonly #isEqual: (id: ByteString) => boolean;
   /** The ids of the members that have voted for two decisions in one ballot, since the start. */
   readonly contradicting = new Set<ByteString>();
   /** Why this daemon has not voted for the last proposal that it judged; null if it has. */
@@ -66,8 +67,10 @@ export class DecisionMaking {
     readonly lists: VotingLists | null;
   } | null = null;
 
-  constructor(cluster: ClusterState) {
+  /** @param isEqual  whether a connected member has the same entries as this daemon */
+  constructor(cluster: ClusterState, isEqual: (id: ByteString) => boolean) {
     this.#cluster = cluster;
+    this.#isEqual = isEqual;
     cluster.timeline.decided.folded = (entries) => this.#folded(entries);
   }
 
@@ -259,6 +262,7 @@ export class DecisionMaking {
       },
       isDecided: (unit) => timeline.decided.find(unit) !== null,
       findDecision: (orderKey) => this.#findDecision(orderKey),
+      areLevel: () => this.#areLevel(),
       prunedTo: () => timeline.prunedTo,
       propose: (unit, last, notBefore) => this.#propose(unit, last, notBefore),
       latestDate: () => cluster.clock() + cluster.limits.future,
@@ -271,6 +275,13 @@ export class DecisionMaking {
         cluster.log.error({ member: hexOf(member) }, CONTRADICTED);
       },
     };
+  }
+
+  #areLevel(): boolean {
+    const { identity, members } = this.#cluster;
+    const list = this.#votingLists(this.#decisions?.last.list ?? 0)?.current;
+    const others = [...(list?.members ?? [])].filter((id) => id !== identity.id);
+    return list !== undefined && others.every((id) => members.has(id) && this.#isEqual(id));
   }
 
   #findDecision(orderKey: OrderKey): FoldedDecision | null {

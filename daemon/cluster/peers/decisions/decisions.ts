@@ -61,6 +61,11 @@ const UNIT_BYTES_MAX = 64 * 1024 * 1024;
  */
 const STARVING_MS = 10_000;
 const STARVING_PATIENCE = 4;
+/**
+ * Milliseconds for which all members have the same entries until a decision that none of them has is lost: its entry
+ * was damaged, for example. Members report their entries every 2 s.
+ */
+const LOST_AFTER_MS = 10_000;
 /** Milliseconds between two requests of a member that has lost its promises. */
 const RECOVERY_MS = 250;
 
@@ -104,6 +109,8 @@ export class Decisions {
   #oldest = 0;
   /** When this daemon last became the keeper because of a unit that waits too long; `uptime` milliseconds. */
   #relievedAt = 0;
+  /** When all members were first found to have the same entries, while a decision is missing here; null: they have not. */
+  #levelSince: number | null = null;
 
   /** @param stored  the stored state, or null if it may have been lost */
   constructor(ports: DecisionPorts, stored: VoterState | null) {
@@ -305,6 +312,7 @@ export class Decisions {
       this.#wait(now);
     }
     this.#follow(null);
+    this.#skipLost(now);
     if (this.#voter.isAmnesic) {
       this.#tickRecovery(lists, now);
       return;
@@ -601,6 +609,19 @@ export class Decisions {
     this.#patience = 0;
     this.#wait(this.#ports.uptime());
     this.#count(last.slot + 1);
+  }
+
+  /** Gives up a missing decision that no member has. Otherwise this daemon could not take part in any later one. */
+  #skipLost(now: number): void {
+    if (!this.#chain.isBlocked || !this.#ports.areLevel()) {
+      this.#levelSince = null;
+      return;
+    }
+    this.#levelSince ??= now;
+    if (now - this.#levelSince < LOST_AFTER_MS) return;
+    this.#levelSince = null;
+    this.#voter.follow(this.#chain.skip(this.last));
+    this.#follow(null);
   }
 
   #broadcast(message: DecisionMessage): void {

@@ -84,7 +84,7 @@ function start(
     slices: { add: (work: Work) => void works.push(work) },
     ...others.cluster,
   };
-  return { decisions: new DecisionMaking(cluster as unknown as ClusterState), decided, works };
+  return { decisions: new DecisionMaking(cluster as unknown as ClusterState, () => false), decided, works };
 }
 
 test("a daemon votes only once it knows the decisions that were made before its start, which it reads in steps", () => {

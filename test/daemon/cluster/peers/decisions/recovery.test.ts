@@ -58,3 +58,29 @@ test("a member that lost its disk votes only when it has the decisions that the 
   for (let count = 0; count < 100; count++) world.exchange();
   assert.ok(await decide(world, members));
 });
+
+test("a decision whose entry no member has is given up once all members have the same entries", async () => {
+  const world = new World(1);
+  const members = NAMES.map((name) => world.add(name));
+  const [a, b, c] = members as [Member, Member, Member];
+  for (const member of members) {
+    member.lists = [listOf(1, NAMES)];
+    member.start();
+  }
+  cutOff(world, c, true);
+  for (let count = 0; count < 3; count++) assert.ok(await decide(world, [a, b]));
+  const [, lost] = [...a.entries.values()];
+  assert.ok(lost !== undefined);
+  // Its entry is damaged at both members before the third one has received it.
+  for (const member of [a, b]) member.entries.delete(lost.id);
+  for (const entry of a.entries.values()) c.add(entry);
+  assert.equal(c.decisions?.last.slot, 1);
+  await world.scheduler.runUntil(world.scheduler.time + 30_000);
+  assert.equal(c.decisions.last.slot, 1, "the others may have it");
+  cutOff(world, c, false);
+  await world.scheduler.runUntil(world.scheduler.time + 5_000);
+  assert.equal(c.decisions.last.slot, 1, "they may be about to send it");
+  await world.scheduler.runUntil(world.scheduler.time + 10_000);
+  assert.equal(c.decisions.last.slot, 3);
+  assert.ok(await decide(world, members));
+});

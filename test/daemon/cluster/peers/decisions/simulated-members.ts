@@ -236,6 +236,7 @@ export class Member {
         const { decision, list = 0 } = this.entries.get(orderKey.id) ?? {};
         return decision == null ? null : { slot: decision.slot, previous: decision.previous, list };
       },
+      areLevel: () => this.#areLevel,
       prunedTo: () => this.prunedTo,
       propose: (unit, last, notBefore) => this.#propose(unit, last, notBefore),
       judge: (proposal) => this.#judge(proposal),
@@ -248,6 +249,14 @@ export class Member {
         world.contradictions++;
       },
     };
+  }
+
+  get #areLevel(): boolean {
+    const others = [...(this.lists.at(-1)?.members ?? [])].filter((id) => id !== this.id);
+    return others.every((id) => {
+      const entries = this.#world.isConnected(this.id, id) ? this.#world.members.get(id)?.entries : undefined;
+      return entries?.size === this.entries.size && [...entries.keys()].every((one) => this.entries.has(one));
+    });
   }
 
   #propose(unit: WaitingUnit | null, last: VoterState["last"], notBefore: number): Proposal | null {
