@@ -356,6 +356,27 @@ export const collectionMutants: readonly Mutant[] = [
     test: REPORTED,
   },
   {
+    name: "collections: each collection is searched for invalid indexes",
+    file: "faces/mongo/store/values/collection.js",
+    find: "if (!this.#hadInvalid)\n            return undefined;",
+    replace: "",
+    test: REPORTED,
+  },
+  {
+    name: "collections: an index that an undo makes invalid again is not reported",
+    file: "faces/mongo/store/values/collection.js",
+    find: "this.#hadInvalid ||= ",
+    replace: "this.#hadInvalid = ",
+    test: REPORTED,
+  },
+  {
+    name: "collections: an index that becomes invalid in its place is not reported",
+    file: "faces/mongo/store/keyspace/collection-mutators.js",
+    find: "data.keyspace().noteIndexes(entry.key, entry.value);",
+    replace: "",
+    test: REPORTED,
+  },
+  {
     name: "collections: a renamed collection is not reported",
     file: "daemon/store/keyspace/keyspace.js",
     find: 'this.#table.push(entry);\n        if (typeof value !== "string")',

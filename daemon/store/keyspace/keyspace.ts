@@ -103,8 +103,8 @@ class StoredEntry implements KeyEntry {
 export class Keyspace {
   readonly #usage: KeyUsage | null;
   readonly #table = new DenseTable<KeyEntry>((entry) => entry.key);
-  /** Keys of values that may have invalid indexes, so that these are found without a walk over all keys. */
-  readonly #indexedKeys = new Set<ByteString>();
+  /** Keys of values that have, or had, invalid indexes, so that these are found without a walk over all keys. */
+  readonly #invalidKeys = new Set<ByteString>();
   readonly #expiringKeys = new ExpiringKeys((key, expire) => this.find(key)?.expire === expire);
   /** The number of keys that have an expiry time. It is a field, because each write reads it; only this class sets it. */
   expiring = 0;
@@ -152,7 +152,7 @@ export class Keyspace {
 
   /** Yields the keys that have invalid indexes, and the indexes' names. @param at  milliseconds since 1970 */
   *invalidIndexes(at: number): Generator<readonly [key: ByteString, index: ByteString]> {
-    for (const key of this.#indexedKeys) {
+    for (const key of this.#invalidKeys) {
       const entry = this.find(key);
       if (entry === undefined || isExpired(entry, at) || typeof entry.value === "string") continue;
       for (const index of entry.value.invalidIndexes ?? []) yield [key, index];
@@ -183,16 +183,16 @@ export class Keyspace {
   add(key: ByteString, value: Value, expire: number, writer: ByteString): KeyEntry {
     const entry = new StoredEntry(key, value, writer, this.#usage === null ? 0 : this.#usage.fresh);
     this.#table.push(entry);
-    if (typeof value !== "string") this.#noteIndexes(key, value);
+    if (typeof value !== "string") this.noteIndexes(key, value);
     if (expire !== NO_EXPIRY) this.setExpire(entry, expire);
     return entry;
   }
 
   /** Replaces the value of an existing key; the caller must record its writer. */
   replace(entry: KeyEntry, value: Value, expire: number): void {
-    if (typeof entry.content !== "string") this.#indexedKeys.delete(entry.key);
+    if (typeof entry.content !== "string") this.#invalidKeys.delete(entry.key);
     entry.value = value;
-    if (typeof value !== "string") this.#noteIndexes(entry.key, value);
+    if (typeof value !== "string") this.noteIndexes(entry.key, value);
     if (entry.expire !== expire) this.setExpire(entry, expire);
   }
 
@@ -211,7 +211,12 @@ export class Keyspace {
     const entry = this.#table.items[slot] as KeyEntry;
     this.#forgetExpire(entry);
     this.#table.removeAt(slot);
-    if (typeof entry.content !== "string") this.#indexedKeys.delete(key);
+    if (typeof entry.content !== "string") this.#invalidKeys.delete(key);
+  }
+
+  /** Must be called after the indexes of a key's value changed. */
+  noteIndexes(key: ByteString, { invalidIndexes }: ObjectValue): void {
+    if (invalidIndexes !== undefined) this.#invalidKeys.add(key);
   }
 
   /**
@@ -250,10 +255,6 @@ export class Keyspace {
     const chosen = this.#expiringKeys.sample(chance);
     const entry = chosen === undefined ? undefined : this.find(chosen.key);
     return entry?.expire === chosen?.expire ? entry : undefined;
-  }
-
-  #noteIndexes(key: ByteString, { invalidIndexes }: ObjectValue): void {
-    if (invalidIndexes !== undefined) this.#indexedKeys.add(key);
   }
 
   /** Must be called before an entry's expiry time changes, or the entry is removed. */

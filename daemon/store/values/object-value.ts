@@ -46,10 +46,10 @@ export interface ObjectValue {
   readonly allElements: number;
 
   /**
-   * The names of indexes that are not what a client was answered; left out by types whose indexes are always valid.
-   * Operators must know of them: see daemon/cluster/history/invalid-indexes.ts.
+   * The names of indexes that are not what a client was answered; undefined if none of the value's indexes has ever been
+   * invalid. Operators must know of them: see daemon/cluster/history/invalid-indexes.ts.
    */
-  readonly invalidIndexes?: readonly ByteString[];
+  readonly invalidIndexes?: readonly ByteString[] | undefined;
 
   /** Returns a copy that shares nothing mutable with the original. */
   clone(): ObjectValue;

@@ -69,6 +69,7 @@ export function setIndexes(data: Data, entry: Typed<Collection>, specs: readonly
   data.effort.produce(entry.value.size * specs.length);
   data.record(indexesSet, entry.value, entry.value.specs);
   entry.value.specs = specs;
+  data.keyspace().noteIndexes(entry.key, entry.value);
   data.touch(entry);
 }
 

@@ -80,6 +80,8 @@ export class Collection implements ObjectValue {
   /** A table with one row for each document, each row with one cell. */
   readonly #table: Table;
   #specs: readonly IndexSpec[] = [];
+  /** Whether one of the indexes has been invalid. An undo may make it invalid again. */
+  #hadInvalid = false;
   /** Indexes by name; each is built when it is first used. */
   readonly #indexes = new Map<ByteString, CollectionIndex>();
   /**
@@ -138,10 +140,12 @@ export class Collection implements ObjectValue {
   /** Replaces the definitions. Inverse: set the old ones. */
   set specs(specs: readonly IndexSpec[]) {
     this.#specs = specs;
+    this.#hadInvalid ||= specs.some(({ invalid }) => invalid !== undefined);
     this.#indexes.clear();
   }
 
-  get invalidIndexes(): readonly ByteString[] {
+  get invalidIndexes(): readonly ByteString[] | undefined {
+    if (!this.#hadInvalid) return undefined;
     return this.#specs.flatMap(({ name, invalid }) => (invalid === undefined ? [] : [name]));
   }
 
@@ -254,7 +258,7 @@ export class Collection implements ObjectValue {
 
   clone(): Collection {
     const copy = new Collection(this.#table.clone());
-    copy.#specs = this.#specs;
+    copy.specs = this.#specs;
     return copy;
   }
 

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { InvalidIndexLog, invalidIndexesOf } from "../../../../daemon/cluster/history/invalid-indexes.js";
 import { Database } from "../../../../daemon/store/database.js";
+import { Keyspace } from "../../../../daemon/store/keyspace/keyspace.js";
 import type { UndoRecord } from "../../../../daemon/store/keyspace/undo.js";
 import type { TimelineLogger } from "../../../../daemon/timeline/entries/timeline-logger.js";
 import { writeBson } from "../../../../faces/mongo/store/values/bson-writer.js";
@@ -68,6 +69,26 @@ test("the invalid indexes follow their collections, also when a change is undone
 
   scene.run(["PEXPIREAT", "mongo:d.c", String(AT + 10)]);
   assert.deepEqual([scene.found(AT + 10), scene.found(AT + 11)], [["0 mongo:d.c u_1"], []]);
+});
+
+test("an index is invalid again after it was dropped, its collection renamed, and both undone", () => {
+  const scene = new Scene();
+  scene.invalidate("c");
+  const dropped = scene.run(["MDB.DROPINDEXES", "d", "c", '{"index":"u_1"}']);
+  const renamed = scene.run(["RENAME", "mongo:d.c", "mongo:d.other"]);
+  assert.deepEqual(scene.found(), []);
+  scene.database.undo(renamed);
+  scene.database.undo(dropped);
+  assert.deepEqual(scene.found(), ["0 mongo:d.c u_1"]);
+});
+
+test("collections whose indexes have always been valid are not examined", (t) => {
+  const scene = new Scene();
+  for (let i = 0; i < 10; i++) scene.run(["MDB.CREATEINDEXES", "d", `valid${i}`, UNIQUE]);
+  scene.invalidate("c");
+  const examined = t.mock.method(Keyspace.prototype, "find");
+  assert.deepEqual(scene.found(), ["0 mongo:d.c u_1"]);
+  assert.equal(examined.mock.callCount(), 1);
 });
 
 test("at most 100 invalid indexes are reported", () => {
