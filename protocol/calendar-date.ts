@@ -1,11 +1,14 @@
 /** The dates of the calendar, in ISO 8601. JavaScript engines convert 30 February to a day in March. */
 
-const DAY = /^(\d{4})-(\d\d)-(\d\d)/;
+const DAY = /^\d{4}-\d\d-\d\d/;
 const DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
 /** Whether a text begins with a day that exists, such as `2027-01-31`. */
 export function beginsWithDay(text: string): boolean {
-  const [year = 0, month = 0, day = 0] = (DAY.exec(text) ?? []).slice(1).map(Number);
+  if (!DAY.test(text)) return false;
+  const year = Number(text.slice(0, 4));
+  const month = Number(text.slice(5, 7));
+  const day = Number(text.slice(8, 10));
   const isLeapYear = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
   const days = (DAYS[month - 1] ?? 0) + (isLeapYear && month === 2 ? 1 : 0);
   return day >= 1 && day <= days;

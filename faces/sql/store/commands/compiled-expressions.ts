@@ -265,10 +265,10 @@ type Holds = (one: Scalar, other: Scalar, evaluation: Evaluation) => boolean;
 
 const COMPARISONS: Readonly<Record<Exclude<Comparison, "=">, Holds>> = {
   "!=": (one, other, evaluation) => one !== null && other !== null && !isEqual(one, other, evaluation),
-  "<": (...values) => (compare(...values) ?? 0) < 0,
-  "<=": (...values) => (compare(...values) ?? 1) <= 0,
-  ">": (...values) => (compare(...values) ?? 0) > 0,
-  ">=": (...values) => (compare(...values) ?? -1) >= 0,
+  "<": (one, other, evaluation) => (compare(one, other, evaluation) ?? 0) < 0,
+  "<=": (one, other, evaluation) => (compare(one, other, evaluation) ?? 1) <= 0,
+  ">": (one, other, evaluation) => (compare(one, other, evaluation) ?? 0) > 0,
+  ">=": (one, other, evaluation) => (compare(one, other, evaluation) ?? -1) >= 0,
 };
 
 /** @throws CommandFailure if the divisor is 0 or the result is too large */
