@@ -356,6 +356,20 @@ export const collectionMutants: readonly Mutant[] = [
     test: REPORTED,
   },
   {
+    name: "collections: checking a long number takes quadratic time",
+    file: "faces/mongo/store/values/extended-json.js",
+    find: "\\d+(?:\\.\\d*)?|\\.\\d+)(?:[eE]",
+    replace: "\\d+\\.?\\d*|\\.\\d+)(?:[eE]",
+    test: "test/faces/mongo/store/values/bson.test.js",
+  },
+  {
+    name: "collections: a query that names an invalid index fails",
+    file: "faces/mongo/store/commands/find-and-count.js",
+    find: "return sort.size > 0 || !index.isComplete ? sort",
+    replace: "return sort.size > 0 ? sort",
+    test: INVALID,
+  },
+  {
     name: "collections: each collection is searched for invalid indexes",
     file: "faces/mongo/store/values/collection.js",
     find: "if (!this.#hadInvalid)\n            return undefined;",

@@ -168,6 +168,7 @@ test("documents that an invalid index cannot contain are found without it, and c
     daemon.read(mdb("FIND", '{"sort":{"a":1,"b":1}}')),
     /cannot sort with keys that are parallel arrays/,
   );
+  assert.match(daemon.read(mdb("FIND", '{"filter":{"a":1},"hint":"ab"}')), /^{_id:1.*} {_id:2.*}$/);
   assert.match(daemon.read(mdb("EXPLAIN", query)), /COLLSCAN/);
   const change = mdb("UPDATE", "1", '{"q":{"_id":2},"u":{"$set":{"x":1}}}');
   assert.match(daemon.answer("change", LATER + 3, change).reply, /nModified:1/);

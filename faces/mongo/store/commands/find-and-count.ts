@@ -18,7 +18,6 @@ import { type Bson, type BsonDocument, DOCUMENT_BYTES_MAX, isDocument } from "..
 import { doubleOf, isNumber } from "../values/bson-numbers.js";
 import { compareBson } from "../values/bson-order.js";
 import type { CollectionReading } from "../values/collection.js";
-import { ID_INDEX } from "../values/collection-index.js";
 import {
   byEquality,
   collectInSteps,
@@ -126,11 +125,12 @@ function orderOf(target: Target, sort: BsonDocument, hint: Bson | undefined): Bs
   const collection = collectionAt(target.data, target.namespace)?.value;
   if (collection === undefined) return sort;
   if (!isNamed && hint.has(NATURAL)) return sort.size > 0 || !isBackwards(hint) ? sort : hint;
-  const index = [ID_INDEX, ...collection.specs].find(({ name, pattern }) =>
+  const index = collection.indexes.find(({ spec: { name, pattern } }) =>
     isNamed ? name === hint : compareBson(pattern, hint) === 0,
   );
   if (index === undefined) throw badValue("hint provided does not correspond to an existing index");
-  return sort.size > 0 ? sort : index.pattern;
+  // Documents that an invalid index cannot contain have no place in its order.
+  return sort.size > 0 || !index.isComplete ? sort : index.spec.pattern;
 }
 
 /** The field of a hint that requests the order of the insertions. */

@@ -83,7 +83,7 @@ function numberOf(text: string): Bson {
 }
 
 // The functions of JavaScript also convert texts that are not in these forms.
-const DOUBLE = /^(?:[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?|-?Infinity|NaN)$/;
+const DOUBLE = /^(?:[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?|-?Infinity|NaN)$/;
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
 
 type Reader = (value: JsonValue, wrapper: JsonObject) => Bson | undefined;

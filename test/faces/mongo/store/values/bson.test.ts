@@ -186,6 +186,9 @@ test("Extended JSON that does not have the form of a type is an ordinary object"
   for (const text of doubles) assert.equal(typeOfText(`{"$numberDouble":"${text}"}`), "double", text);
   for (const text of ["", " ", " 1", "1 ", "0x10", "1_0", "e5", ".", "+Infinity", "nan"])
     assert.equal(typeOfText(`{"$numberDouble":"${text}"}`), "object", text);
+  // This does not end in useful time if the number of steps is the square of the number of digits.
+  const digits = "1".repeat(1_000_000);
+  assert.equal(typeOfText(`{"$numberDouble":"${digits}x"}`), "object");
   const binary = (base64: string, subType: string) =>
     typeOfText(`{"$binary":{"base64":"${base64}","subType":"${subType}"}}`);
   for (const [base64, subType] of [
