@@ -370,6 +370,13 @@ export const collectionMutants: readonly Mutant[] = [
     test: INVALID,
   },
   {
+    name: "collections: a refused command keeps the indexes that it has built",
+    file: "faces/mongo/store/commands/index-creation.js",
+    find: "this.#collection.discardPrepared();",
+    replace: "",
+    test: INVALID,
+  },
+  {
     name: "collections: each collection is searched for invalid indexes",
     file: "faces/mongo/store/values/collection.js",
     find: "if (!this.#hadInvalid)\n            return undefined;",

@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { UndoRecord } from "../../../daemon/store/keyspace/undo.js";
 import type { Entry } from "../../../daemon/timeline/entries/entry.js";
+import { Collection } from "../../../faces/mongo/store/values/collection.js";
 import { CollectionIndex } from "../../../faces/mongo/store/values/collection-index.js";
 import { bytesOfText } from "../../../protocol/byte-string.js";
 import { textOf } from "../../faces/mongo/store/commands/mdb-under-test.js";
@@ -226,6 +227,17 @@ test("an index is built once: when the command is tried before it is recorded", 
     ({ this: index }) => (index as CollectionIndex).spec.name === "u_1",
   );
   assert.equal(ofIndex.length, 2);
+});
+
+test("a refused command keeps none of the indexes that it has built", (t) => {
+  const daemon = new Daemon('{"_id":1,"u":1,"v":1}', '{"_id":2,"u":2,"v":1}');
+  const other = '{"key":{"v":1},"name":"v_1","unique":true}';
+  const refused = daemon.answer("refused", LATER, mdb("CREATEINDEXES", UNIQUE, other));
+  assert.match(refused.reply, /^MONGO 11000/);
+  const prepared = t.mock.method(Collection.prototype, "hasPrepared");
+  daemon.answer("created", LATER + 1, create(UNIQUE));
+  // The first call is the trial of the second command.
+  assert.equal(prepared.mock.calls[0]?.result, false);
 });
 
 const SET_EQUAL = mdb("UPDATE", "1", '{"q":{"_id":2},"u":{"$set":{"u":1}}}');

@@ -101,7 +101,10 @@ class NewIndexes {
   check(): void {
     for (const [at, spec] of this.#unchecked) {
       const fault = faultOf(this.#collection, spec, this.#namespace);
-      if (fault !== null && !this.#areAnswered) throw fault.failure;
+      if (fault !== null && !this.#areAnswered) {
+        this.#collection.discardPrepared();
+        throw fault.failure;
+      }
       this.#set(at, fault === null ? spec : { ...spec, invalid: fault.reason });
     }
   }

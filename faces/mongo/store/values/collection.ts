@@ -165,6 +165,11 @@ export class Collection implements ObjectValue {
     return this.#prepared.has(indexBytes(spec));
   }
 
+  /** Discards the indexes that were prepared: none of them is created. */
+  discardPrepared(): void {
+    this.#prepared.clear();
+  }
+
   /** The index on _id, which finds at most one document for a key. */
   get idIndex(): CollectionIndex {
     return this.#index(ID_INDEX);
