@@ -370,6 +370,13 @@ export const collectionMutants: readonly Mutant[] = [
     test: INVALID,
   },
   {
+    name: "collections: expired documents prevent a unique index",
+    file: "faces/mongo/store/commands/index-creation.js",
+    find: "if (created.isUnchecked)",
+    replace: "if (false)",
+    test: DETAILS,
+  },
+  {
     name: "collections: a refused command keeps the indexes that it has built",
     file: "faces/mongo/store/commands/index-creation.js",
     find: "this.#collection.discardPrepared();",

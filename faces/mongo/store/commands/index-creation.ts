@@ -22,6 +22,7 @@ import { isArrayIndex } from "../values/index-keys.js";
 import { type Claim, claimed } from "./claimed-documents.js";
 import { collectionAt, type Namespace, namespaceOf } from "./collection-names.js";
 import { answered, count } from "./mdb-replies.js";
+import { removeExpired } from "./ttl-indexes.js";
 import { duplicate, keysOf, shownKey } from "./unique-indexes.js";
 
 /** Maximum number of indexes of a collection, including the one on _id, as in MongoDB. */
@@ -45,6 +46,8 @@ export function createIndexes(data: Data, argv: readonly ByteString[], unit: Uni
     const [before, after] = [collection.specs.length + 1, created.specs.length + 1];
     if (after > INDEXES_MAX && claim.recorded === undefined)
       throw new MongoFailure(67, `a collection has at most ${INDEXES_MAX} indexes`);
+    // Clients do not see expired documents, so these must not prevent an index.
+    if (created.isUnchecked) removeExpired(data, entry, unit.at, Number.POSITIVE_INFINITY);
     created.check();
     claim.take(CREATED, "chosen");
 
@@ -95,6 +98,11 @@ class NewIndexes {
     }
     this.#unchecked.set(this.specs.length, spec);
     this.specs.push(spec);
+  }
+
+  /** Whether documents are to be checked. */
+  get isUnchecked(): boolean {
+    return this.#unchecked.size > 0;
   }
 
   /** Checks the documents of the new indexes. @throws CommandFailure if they do not permit one of them */

@@ -140,6 +140,19 @@ test("dropping an index does not show documents again that had expired", () => {
   assert.equal(store.all(), "{_id:2}");
 });
 
+test("expired documents, which no client sees, do not prevent a unique index", () => {
+  store.run("CREATEINDEXES", '{"key":{"d":1},"name":"d","expireAfterSeconds":0}');
+  insert('{"_id":1,"u":1,"d":{"$date":{"$numberLong":"1"}}}', '{"_id":2,"u":1}');
+  const before = store.state();
+  store.records = [];
+  const unique = '{"key":{"u":1},"name":"u","unique":true}';
+  assert.match(store.run("CREATEINDEXES", unique), /numIndexesAfter:3/);
+  assert.match(insert('{"_id":3,"u":1}'), /code:11000/);
+  store.database.undo(store.records);
+  assert.ok(store.state() === before, "undo restores the expired document");
+  assert.match(store.run("CREATEINDEXES", unique), /numIndexesAfter:3/);
+});
+
 test("dropping an index removes more expired documents than one write does, and undo restores them", () => {
   store.run("CREATEINDEXES", '{"key":{"d":1},"name":"d","expireAfterSeconds":0}');
   insert(...Array.from({ length: 2500 }, (_, i) => `{"_id":${i},"d":{"$date":{"$numberLong":"1"}}}`));
