@@ -158,14 +158,22 @@ function parseEndpoint(
     : inspect(text.slice(0, colon), text.slice(colon + 1), false);
 
   function inspect(name: string, portText: string | undefined, v6: boolean) {
-    const host = name.toLowerCase();
-    if (v6 ? !isIPv6(host) : !isHost(host)) throw badOption(option, entry, FORMS);
+    const lower = name.toLowerCase();
+    if (v6 ? !isIPv6(lower) : !isHost(lower)) throw badOption(option, entry, FORMS);
+    const host = v6 ? shortIPv6(lower) : lower;
     if (portText !== undefined && !/^\d{1,5}$/.test(portText)) throw badOption(option, entry, FORMS);
     const port = portText === undefined ? DEFAULT_PORT : Number(portText);
     if (port < 1 || port > 65535) throw badOption(option, entry, "a port from 1 to 65535");
     return { host, port, shown: `${v6 ? `[${host}]` : host}:${port}` };
   }
 }
+
+/**
+ * Returns the shortest form of an IPv6 address, so that one server in two forms does not count as two for a policy. An
+ * address with a zone stays as it is.
+ */
+const shortIPv6 = (address: string): string =>
+  address.includes("%") ? address : new URL(`http://[${address}]`).hostname.slice(1, -1);
 
 /** Whether a text is a host name or an IPv4 address. A text of digits and dots must be a valid address. */
 function isHost(name: string): boolean {

@@ -236,12 +236,16 @@ namespace Dbsync {
                 $matches = preg_match('/^(?:\[(.+)\]|([^\s:\[\]\/]+))(?::(\d{1,5}))?$/D', $text, $match);
                 $this->port = isset($match[3]) ? (int) $match[3] : self::DEFAULT_PORT;
                 $inBrackets = $match[1] ?? '';
-                $isHost = $inBrackets === '' || filter_var($inBrackets, FILTER_VALIDATE_IP, FILTER_FLAG_IPV6);
+                $name = $match[2] ?? '';
+                $isNumeric = preg_match('/^[\d.]+$/D', $name) === 1;
+                $isHost = $inBrackets !== ''
+                    ? filter_var($inBrackets, FILTER_VALIDATE_IP, FILTER_FLAG_IPV6)
+                    : !$isNumeric || filter_var($name, FILTER_VALIDATE_IP, FILTER_FLAG_IPV4);
                 if ($matches !== 1 || !$isHost || $this->port < 1 || $this->port > self::MAX_PORT) {
                     throw new Failure("dbsync.servers: \"$entry\" is not host, host:port or [IPv6]:port, with TLS dbsyncs:// before it");
                 }
                 // Otherwise one server in two spellings would count as two for a policy.
-                $this->host = strtolower($inBrackets !== '' ? $inBrackets : $match[2]);
+                $this->host = $inBrackets !== '' ? (string) inet_ntop((string) inet_pton($inBrackets)) : strtolower($name);
                 $this->isEncrypted = $secure !== '';
                 $this->pins = self::pins($fragment, $entry, $this->isEncrypted);
                 $scheme = $secure === '' && $this->versions === '' ? '' : 'dbsync' . strtolower($secure) . "$this->versions://";
@@ -259,11 +263,15 @@ namespace Dbsync {
                 if (array_filter($texts, 'is_string') !== $texts) {
                     throw new Failure('the option servers is a text, or a list of texts');
                 }
-                $list = [];
+                $list = $places = [];
                 foreach (explode(',', implode(',', $texts)) as $entry) {
                     if (trim($entry) !== '') {
                         $server = new self(trim($entry));
-                        $list[$server->address] = $list[$server->address] ?? $server;
+                        $same = $places[$server->place()] ?? $server;
+                        if ($same->address . $same->fragment() !== $server->address . $server->fragment()) {
+                            throw new Failure("dbsync.servers: \"$entry\" is in the list in another form already");
+                        }
+                        $places[$server->place()] = $list[$server->address] = $same;
                     }
                 }
                 if ($list === []) {

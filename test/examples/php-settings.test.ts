@@ -64,6 +64,9 @@ describe("dbsync.php's settings", { skip: skipWithout("php"), concurrency: 2 }, 
     ["[::1:1111", /is not host/],
     ["[localhost]:1111", /is not host/],
     ["http://x", /is not host/],
+    ["010.0.0.1", /is not host/],
+    ["a:1,dbsync2://a:1", /"dbsync2:\/\/a:1" is in the list in another form already/],
+    ["::1,dbsyncs://[0:0:0:0:0:0:0:1]:1111", /is in the list in another form already/],
     [" , ", /names no server/],
   ] as const) {
     test(`The server list "${servers}" causes an error that names it`, async () => {

@@ -94,7 +94,7 @@ def _parse_place(place: str, entry: str, option: str) -> tuple[str, int]:
     if match is None:
         if not _is_ip(place, 6):
             raise BadOption(option, entry, FORMS)
-        return place.lower(), DEFAULT_PORT
+        return ipaddress.ip_address(place.lower()).compressed, DEFAULT_PORT
     bracketed, its_port, name, port = match.groups()
     host = (bracketed if bracketed is not None else name).lower()
     if bracketed is not None:
@@ -108,7 +108,8 @@ def _parse_place(place: str, entry: str, option: str) -> tuple[str, int]:
     number = int(its_port or port or DEFAULT_PORT)
     if not 1 <= number <= 65535:
         raise BadOption(option, entry, "a port from 1 to 65535")
-    return host, number
+    # Otherwise one server in two spellings would count as two for a policy.
+    return (host if bracketed is None else ipaddress.ip_address(host).compressed), number
 
 
 def _is_ip(text: str, version: int) -> bool:

@@ -225,7 +225,10 @@ class Commands(unittest.TestCase):
         for options in ({"timeout": 0}, {"timeout": 21}, {"policy": "most"}, {"db": -1}, {"after": "ff"}, {"replicated": 0}):
             with self.assertRaisesRegex(BadOption, f"{next(iter(options))} is .*, allowed: "):
                 client.call("PING", **options)
-        for servers in ("", "a:0", "a#sha256:ff", "dbsyncs://a#sha256:ff", "http://a", "dbsync1://a", "a,dbsyncs://a"):
+        for servers in (
+            *("", "a:0", "a#sha256:ff", "dbsyncs://a#sha256:ff", "http://a", "dbsync1://a"),
+            *("a,dbsyncs://a", "::1,dbsyncs://[0::1]"),
+        ):
             with self.assertRaises(BadOption):
                 Client(servers, KEY)
 
