@@ -120,6 +120,13 @@ export const memberMutants: readonly Mutant[] = [
     test: "test/tools/history/dead-letters.test.js",
   },
   {
+    name: "stranded: writes of a folder are written again in its own cluster",
+    file: "tools/cli/folder/folder-dead-letters.js",
+    find: "clusters.has(cluster)",
+    replace: "false",
+    test: "test/tools/history/dead-letters.test.js",
+  },
+  {
     name: "a member that requires an entry keeps waiting for offers",
     file: "daemon/cluster/peers/exchange/entry-spreading.js",
     find: "this.#ticks = 1;",

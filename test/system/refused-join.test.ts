@@ -369,3 +369,27 @@ test(
     assert.match(admitted.stderr, /has exchanged its writes with other daemons/);
   },
 );
+
+test("writes that the cluster has already are not written again", LIMIT, async () => {
+  await using pair = await Trio.start([], 2);
+  using folder = new ScratchFolder();
+  await using client = pair.client();
+  await client.send("INCR counter", { policy: "all-equal" });
+  const [backup, restored] = [join(folder.path, "backup"), join(folder.path, "restored")];
+  for (const words of [
+    ["backup", backup, "--data", pair.folder(0)],
+    ["restore", backup, "--data", restored],
+  ]) {
+    const done = await runDbsync(words);
+    assert.equal(done.code, 0, done.stderr);
+  }
+
+  // The folder has no record of an admission, because no daemon has run with it.
+  const { code, stderr } = await runDbsync([
+    ...["dead-letters", "write-again", "--stranded", "--data", restored],
+    ...["-s", pair.servers.join(","), "-k", folder.privateKey(pair.app)],
+  ]);
+  assert.equal(code, 1);
+  assert.match(stderr, /belongs to the same cluster/);
+  assert.equal(await client.send("GET counter", { policy: "all-equal" }), "1");
+});

@@ -1,10 +1,14 @@
 /** `dbsync dead-letters`: lists writes that a daemon had acknowledged and later had to drop, and writes them again. */
 import type { Command } from "commander";
 import type { OutboxClient } from "../../client/outbox-client.js";
+import type { Settings } from "../../client/settings/client-settings.js";
+import { realEnvironment } from "../../client/shared/client-environment.js";
 import { DbsyncError } from "../../client/shared/errors.js";
 import type { ReplyValue } from "../../client/shared/reply-value.js";
+import { readHello } from "../../client/version-2/single-hello.js";
 import { shown, shownLines } from "../../daemon/net/terminal/terminal-text.js";
 import { formatHeadedTable } from "../../daemon/net/terminal/text-table.js";
+import type { ByteString } from "../../protocol/byte-string.js";
 import type {
   DeadLetterEnvelope,
   DeadLetterList,
@@ -249,11 +253,13 @@ async function writeAgain(ids: readonly string[], flags: WriteFlags): Promise<vo
   const isAll = flags.all === true || flags.stranded === true;
   if ((ids.length === 0) !== isAll)
     throw new DbsyncError("bad-option", "name dead letters by their ids, or add --all or --stranded");
-  const { client, key } = openFrom(readSettings({ ...flags, timeout: flags.timeout ?? COMMAND_MS }));
+  const settings = readSettings({ ...flags, timeout: flags.timeout ?? COMMAND_MS });
+  const { client, key } = openFrom(settings);
   if (key.signer === null)
     throw new DbsyncError("bad-key", "dead letters must be signed again: specify a private key (-k)");
   const { strandedDeadLetters, writeDeadLettersAgain } = await import("../cli/folder/folder-dead-letters.js");
-  if (flags.stranded === true) reportStranded(flags, await strandedDeadLetters(flags));
+  if (flags.stranded === true)
+    reportStranded(flags, await strandedDeadLetters(flags, await clustersOf(settings)));
   const isAnyway = flags.anyway ?? false;
   const wanted = { ids: isAll ? null : ids, isAnyway };
   let count = 0;
@@ -265,6 +271,16 @@ async function writeAgain(ids: readonly string[], flags: WriteFlags): Promise<vo
   });
   if (count === 0 && !flags.json) printLine("there is no waiting dead letter that is certain to be missing");
   if (isAll && waiting.count > 0) reportWaiting(flags, waiting);
+}
+
+/** Returns the clusters of the servers that answer. @throws DbsyncError  none answers */
+async function clustersOf({ servers, timeout }: Settings): Promise<ReadonlySet<ByteString>> {
+  const greetings = await Promise.all(servers.map((server) => readHello(server, realEnvironment, timeout)));
+  const clusters = greetings.flatMap((greeting) => (greeting.kind === "hello" ? greeting.hello.cluster : []));
+  const [first] = greetings;
+  if (clusters.length === 0)
+    throw new DbsyncError("all-failed", first?.kind === "failed" ? first.detail : "no server sent a hello");
+  return new Set(clusters);
 }
 
 function reportStranded(flags: DeadLetterFlags, { kept, unread, ofRing, hasPruned }: Stranded): void {

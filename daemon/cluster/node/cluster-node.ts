@@ -77,14 +77,14 @@ export async function openNode(context: ReplicaContext, broadcasts: Broadcasts):
 
 /**
  * Returns how to write the writes of a folder again in a cluster with other keys, or an empty string if the folder has
- * none, or other daemons have them.
+ * none, or other daemons have them. A restored backup has no record of that.
  */
 function strandedAdvice(storage: Storage, { data, peers }: Settings): string {
   if (data === null || storage.last() === null || admittedIn(storage) === "compared") return "";
   const aside = `${resolve(data)}.stranded`;
   const servers = peers.length === 0 ? "" : ` -s ${peers.map(formatHost).join(",")}`;
   return (
-    ` No other daemon has the writes in this folder. To use the new keys, rename it to ${aside}, start this daemon again, and then ` +
+    ` Other daemons may not have the writes in this folder. To use the new keys, rename it to ${aside}, start this daemon again, and then ` +
     `write them again: dbsync dead-letters write-again --stranded --data ${aside}${servers} -k private.pem`
   );
 }

@@ -9,7 +9,7 @@ import { RespReader } from "../../../protocol/resp/resp-reader.js";
 import { writeArrayHead, writeBulk, writeCommand } from "../../../protocol/resp/resp-writer.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
 import { StartError } from "../../net/process/service.js";
-import type { Storage } from "../../timeline/entries/storage.js";
+import type { MarkSource, Storage } from "../../timeline/entries/storage.js";
 import { hashOf } from "./identity.js";
 
 /** The settings that determine the id of a cluster. */
@@ -31,6 +31,12 @@ export function clusterIdOf(genesis: Genesis): ByteString {
   const length = Buffer.alloc(8);
   length.writeBigUInt64BE(BigInt(bytes.length));
   return hashOf(Buffer.concat([PREFIX, length, Buffer.from(bytes, "latin1")]));
+}
+
+/** Returns the id of the cluster that a data folder belongs to, or null if none is recorded. @throws StartError  the record is damaged */
+export function recordedCluster(storage: MarkSource): ByteString | null {
+  const bytes = storage.mark("genesis");
+  return bytes === null ? null : clusterIdOf(read(bytes));
 }
 
 /** Returns the bytes whose hash is the cluster's id. Data folders store these bytes. */

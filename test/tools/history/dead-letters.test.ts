@@ -9,6 +9,7 @@ import { type Client, createClient } from "../../../client/public-api.js";
 import { DeadLetterFolder } from "../../../daemon/cluster/dead-letters/dead-letter-folder.js";
 import { DeadLetterStore } from "../../../daemon/cluster/dead-letters/dead-letter-store.js";
 import { openStorage } from "../../../daemon/cluster/node/cluster-node.js";
+import { clusterIdOf, recordGenesis } from "../../../daemon/engine/trust/genesis.js";
 import type { Settings } from "../../../daemon/options/settings.js";
 import type { DeadLetterReason } from "../../../daemon/timeline/dead-letters.js";
 import { type Entry, orderKeyOf, writeOrderKey } from "../../../daemon/timeline/entries/entry.js";
@@ -26,6 +27,7 @@ const AT = Date.UTC(2026, 0, 2, 3, 4, 5);
 const BINARY = Buffer.from([0, 255, 13, 10, 36, 233]);
 const CLUSTER = "c".repeat(32);
 const foreign = makeKeyPair();
+const GENESIS = { name: "", applications: [foreign.id], roots: [] };
 
 let cluster: Cluster;
 let client: Client;
@@ -258,6 +260,7 @@ async function makeDaemonFolder(name: string, mark: string, entries: readonly En
   const stored = entries.map(
     (entry) => [writeOrderKey(orderKeyOf(entry)), writeValue(entry.body, entry.signature)] as const,
   );
+  await recordGenesis(storage, GENESIS);
   storage.put(stored, [["state", Buffer.from(mark)]]);
   await storage.flushed();
   await storage.close();
@@ -288,10 +291,18 @@ test("--stranded writes all writes of a folder whose daemon no peer has admitted
   }
 
   const admitted = await makeDaemonFolder("admitted", "complete compared", entries);
-  await assert.rejects(strandedDeadLetters({ data: admitted }), /^NotSelected: Nothing was written/);
+  await assert.rejects(
+    strandedDeadLetters({ data: admitted }, new Set()),
+    /^NotSelected: Nothing was written/,
+  );
   const refused = await run(admitted);
   assert.equal(refused.code, 1);
   assert.match(refused.stderr, /Nothing was written: .* dbsync dead-letters find/);
   assert.equal(await client.send("EXISTS stranded"), "0");
   assert.deepEqual(new DeadLetterFolder(admitted).list().deadLetters, []);
+
+  const own = await makeDaemonFolder("own", "complete alone", entries);
+  const clusters = new Set([clusterIdOf(GENESIS)]);
+  await assert.rejects(strandedDeadLetters({ data: own }, clusters), /belongs to the same cluster/);
+  assert.deepEqual(new DeadLetterFolder(own).list().deadLetters, []);
 });

@@ -14,6 +14,7 @@ import {
 } from "../../../daemon/cluster/dead-letters/dead-letter-store.js";
 import { admittedIn } from "../../../daemon/cluster/history/catching-up-mark.js";
 import { noTimeline, ownerOf } from "../../../daemon/engine/trust/data-folder.js";
+import { recordedCluster } from "../../../daemon/engine/trust/genesis.js";
 import { hashOf } from "../../../daemon/engine/trust/identity.js";
 import { StartError } from "../../../daemon/net/process/service.js";
 import type { DeadLetterReason, DeadLetterWriter } from "../../../daemon/timeline/dead-letters.js";
@@ -383,19 +384,30 @@ export interface Stranded {
 
 /**
  * Stores all writes of a folder as dead letters, if no other daemon has received any of them.
+ * @param clusters  the clusters in which the dead letters will be written again
  * @throws Failure, NotSelected; in both cases no dead letter is stored
  */
-export function strandedDeadLetters(flags: FolderFlags): Promise<Stranded> {
+export function strandedDeadLetters(
+  flags: FolderFlags,
+  clusters: ReadonlySet<ByteString>,
+): Promise<Stranded> {
   return withFolderErrors(async () => {
     const data = await daemonFolder(flags);
     const marks = await openFolderView(join(data, "timeline"), () => {});
     const wasCompared = admittedIn(marks) === "compared";
+    const cluster = recordedCluster(marks);
     const hasPruned = marks.mark("pruned") !== null;
     marks.close();
     if (wasCompared)
       throw new NotSelected(
         "Nothing was written: this folder's daemon has exchanged its writes with other daemons, so they are not stranded. " +
           "If it was evicted, find the writes that no member has: dbsync dead-letters find.",
+      );
+    // The daemons may have its writes: a restored backup, for example, contains no record of an admission.
+    if (cluster !== null && clusters.has(cluster))
+      throw new NotSelected(
+        "Nothing was written: this folder belongs to the same cluster as the daemons in -s, which may have its writes already. " +
+          "Start a daemon with this folder, and with the cluster's --cluster-secret: it sends them the writes that they do not have.",
       );
 
     let ofRing = 0;
