@@ -73,8 +73,15 @@ export const memberMutants: readonly Mutant[] = [
   {
     name: "admission: the answers to an earlier secret still count",
     file: "daemon/cluster/peers/connections/dialer.js",
-    find: "dialer.answer = null;",
-    replace: "void dialer;",
+    find: "this.answer = null;",
+    replace: "",
+    test: ADMISSION,
+  },
+  {
+    name: "admission: a new secret waits for the next attempt to connect",
+    file: "daemon/cluster/peers/connections/dialer.js",
+    find: "this.answer = null;\n        this.#failures = 0;\n        this.#nextAt = Number.NEGATIVE_INFINITY;",
+    replace: "this.answer = null;",
     test: ADMISSION,
   },
   {

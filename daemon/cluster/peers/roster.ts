@@ -148,7 +148,7 @@ export class Roster implements ConnectionHandlers {
 
   /** Called when this daemon's secret has changed: the peers may admit it now. */
   secretChanged(): void {
-    this.#dialers.forgetAnswers();
+    for (const dialer of this.#dialers) dialer.startAgain();
   }
 
   /** Whether the member is configured or connected. */

@@ -139,6 +139,16 @@ export class Dialer {
     this.spki = spki;
   }
 
+  /**
+   * Forgets how the daemon at this address has answered to earlier options of this daemon, and makes the next attempt
+   * immediately: a new daemon that waited longer would serve before it has received the answer to its new options.
+   */
+  startAgain(): void {
+    this.answer = null;
+    this.#failures = 0;
+    this.#nextAt = Number.NEGATIVE_INFINITY;
+  }
+
   /** Prevents attempts to connect to the address before `until`. */
   rest(until: number): void {
     this.#nextAt = Math.max(this.#nextAt, until);
@@ -178,11 +188,6 @@ export class Dialers implements Iterable<Dialer> {
     return this.#all.flatMap(({ name, answer, isSelf }) =>
       answer === null || isSelf ? [] : [[name, answer] as const],
     );
-  }
-
-  /** Forgets the answers to earlier options of this daemon. */
-  forgetAnswers(): void {
-    for (const dialer of this.#all) dialer.answer = null;
   }
 
   has(id: ByteString): boolean {

@@ -233,6 +233,21 @@ test("a new secret makes a refused daemon wait for its peers again", () => {
   assert.deepEqual(viewOf(a), ["isolated", false]);
 });
 
+test("another wrong secret does not make a refused daemon serve before its peers answer again", () => {
+  const world = new World();
+  const a = world.add("a", { peers: ["b"], parts: withSecret(1) });
+  world.add("b", { parts: withSecret(2) });
+  // After several failures, the wait before the next attempt can exceed the wait of a starting daemon.
+  world.run(LONG_MS);
+  for (let secret = 3; secret < 40; secret++) {
+    a.peering.setSecret(secretOf(secret));
+    for (let second = 0; second < 40; second++) {
+      world.run(1000);
+      assert.equal(a.peering.state, "catching-up", `secret ${secret}`);
+    }
+  }
+});
+
 test("a daemon that was admitted before ignores each permanent refusal", () => {
   for (const code of ["wrong-cluster", "other-secret", "not-a-member", "not-pinned", "other-protocol"]) {
     const world = new World();
