@@ -507,8 +507,8 @@ export const sqlMutants: readonly Mutant[] = [
   {
     name: "SQL: an index converts texts to numbers by another rule",
     file: "faces/sql/store/values/hash-index.js",
-    find: "const number = numberForText(text);",
-    replace: "const number = Number(text) || numberForText(text);",
+    find: "const number = malagasyNumberOf(text);",
+    replace: "const number = Number(text) || malagasyNumberOf(text);",
     test: NUMBERS,
   },
   {

@@ -12,7 +12,12 @@
 import { BYTES_PER_STEP } from "../../../../daemon/store/keyspace/effort-budget.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import type { Scalar } from "../values/cell.js";
-import { leadingNumber, numberAtStart, numberForText, numberOfText } from "../values/number-text.js";
+import {
+  malagasyNumberAtStart,
+  malagasyNumberOf,
+  numberAtStart,
+  numberOfText,
+} from "../values/number-text.js";
 import { type Evaluation, failure } from "./evaluation-context.js";
 import type { RelationRow } from "./relation-row.js";
 
@@ -65,13 +70,13 @@ export function amount(value: Scalar, evaluation: Evaluation): number {
   if (typeof value === "number") return value;
   if (typeof value !== "string") return Number(value ?? 0);
   countText(value, evaluation);
-  return finiteNumber(leadingNumber(value), evaluation);
+  return finiteNumber(malagasyNumberAtStart(value), evaluation);
 }
 
 function asNumber(value: number | string | boolean, evaluation: Evaluation): number {
   if (typeof value !== "string") return Number(value);
   countText(value, evaluation);
-  return numberForText(value);
+  return malagasyNumberOf(value);
 }
 
 /** An expression as a function of a row. */

@@ -7,7 +7,7 @@ import { firstIndexFrom } from "../../../../daemon/store/values/tables/binary-se
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { finish, STEP_ITEMS, sortedInSteps } from "../../../../protocol/steps.js";
 import type { Cell } from "./cell.js";
-import { numberForText } from "./number-text.js";
+import { malagasyNumberOf } from "./number-text.js";
 
 /** Numbers of rows, ascending; a single one is stored without an array. */
 type Bucket = number | number[];
@@ -30,7 +30,7 @@ export class HashIndex {
     else if (typeof cell === "string") {
       this.#changes++;
       addTo(this.#texts, cell, row);
-      if (this.#textNumbers !== null) addTo(this.#textNumbers, numberForText(cell), row);
+      if (this.#textNumbers !== null) addTo(this.#textNumbers, malagasyNumberOf(cell), row);
     }
   }
 
@@ -39,14 +39,14 @@ export class HashIndex {
     else if (typeof cell === "string") {
       this.#changes++;
       removeFrom(this.#texts, cell, row);
-      if (this.#textNumbers !== null) removeFrom(this.#textNumbers, numberForText(cell), row);
+      if (this.#textNumbers !== null) removeFrom(this.#textNumbers, malagasyNumberOf(cell), row);
     }
   }
 
   /** Numbers of the rows whose cell equals a value, ascending. */
   equal(value: Cell | boolean): readonly number[] {
     if (value === null) return NONE;
-    const number = typeof value === "string" ? numberForText(value) : Number(value);
+    const number = typeof value === "string" ? malagasyNumberOf(value) : Number(value);
     const others = rowsOf(this.#numbers.get(number));
     const texts =
       typeof value === "string" ? rowsOf(this.#texts.get(value)) : rowsOf(this.#byNumber().get(number));
@@ -91,7 +91,7 @@ export class HashIndex {
     const rowsByNumber = new Map<number, number[]>();
     let count = 0;
     for (const [text, bucket] of this.#texts) {
-      const number = numberForText(text);
+      const number = malagasyNumberOf(text);
       const rows = rowsByNumber.get(number);
       if (rows === undefined) rowsByNumber.set(number, [...rowsOf(bucket)]);
       else for (const row of rowsOf(bucket)) rows.push(row);

@@ -36,7 +36,7 @@ export function digitsAtStart(text: ByteString): number {
 }
 
 /** Returns the number that a text equals in a Malagasy statement: its number, 1 if it means yes, otherwise 0. */
-export function numberForText(text: ByteString): number {
+export function malagasyNumberOf(text: ByteString): number {
   return numberOfText(text) ?? (TRUE.test(text) ? 1 : 0);
 }
 
@@ -44,7 +44,7 @@ export function numberForText(text: ByteString): number {
  * Returns a text's value in the arithmetic of a Malagasy statement, as in the original: the digits with which it begins,
  * without an exponent, or otherwise 1 if it means yes, or 0. The result may be infinite.
  */
-export function leadingNumber(text: ByteString): number {
+export function malagasyNumberAtStart(text: ByteString): number {
   const [digits] = ORIGINAL_AT_START.exec(text) ?? [];
   return digits === undefined ? Number(TRUE.test(text)) : Number(digits);
 }
