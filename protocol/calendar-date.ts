@@ -15,8 +15,8 @@ export function beginsWithDay(text: string): boolean {
 }
 
 /**
- * Returns the date in milliseconds since 1970, or undefined if it is not in the calendar. Hour 24 is not, which engines
- * convert to the next day.
+ * Returns the date in milliseconds since 1970, or undefined if it is not in the calendar. Engines accept hour 24 as the
+ * next day; this function does not.
  * @param text  a day, or a day and a time with a zone; the caller has checked the form
  */
 export function calendarDate(text: string): number | undefined {

@@ -1,6 +1,6 @@
 /**
- * Finds and logs invalid indexes: indexes that a client was answered, and that a write on another daemon has made
- * impossible. Source: docs/decisions/0072.
+ * Finds and logs invalid indexes: a daemon acknowledged their creation, and writes on another daemon, which arrived
+ * later, do not permit them. Source: docs/decisions/0072.
  */
 import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
 import { CONTROL_CHARACTERS, unicodeEscape } from "../../../protocol/control-characters.js";

@@ -24,7 +24,7 @@ export class Admission {
     this.admitted = cluster.admitted;
   }
 
-  /** Why every peer that answers refuses this daemon, and what to do; null if that is not so. */
+  /** Why every peer that answers refuses this daemon, and what to do; null if a peer admits it, or none has answered. */
   get refusalText(): string | null {
     const { refusals } = this.#roster;
     return refusals === null ? null : admissionText(refusals, this.admitted !== null);

@@ -284,7 +284,7 @@ export class Recorder extends RecordingBase {
   /**
    * Returns why no write is accepted from clients now, or null if writes are accepted.
    * @param readStatus  the current read status. If it is empty, there is no reason for a refusal
-   * @param commands  the commands of the envelope, of which a new daemon that its peers refuse accepts some
+   * @param commands  the commands of the envelope: a new daemon that its peers refuse may accept CLUSTER ADD
    */
   refusal(readStatus = this.readStatus, commands: Envelope["commands"] = []): Refused | null {
     if (readStatus === "") return null;
