@@ -66,7 +66,8 @@ test("a query yields between functions of long texts", () => {
       }
       if (yields >= 2) yielding++;
     }
-  assert.ok(yielding >= amount(2, 12), `only ${yielding} queries yielded`);
+  // Comparisons of the texts yield too, in about half of these queries.
+  assert.ok(yielding >= amount(5, 24), `only ${yielding} queries yielded`);
 });
 
 test("a change that compares a long text with many numbers is refused", () => {
