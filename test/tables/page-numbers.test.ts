@@ -93,6 +93,8 @@ const mirror = of("faces/redis-mirror/mirror");
 const replaced = of("daemon/cluster/replica/replaced-data-folders");
 const keeper = of("daemon/cluster/peers/decisions/keeper");
 const decisions = of("daemon/cluster/peers/decisions/decisions");
+const lying = of("daemon/cluster/peers/decisions/member-limits");
+const votes = of("daemon/cluster/peers/decisions/vote-count");
 const comparing = of("daemon/cluster/peers/state/state-comparing");
 const [, , coarsest] = LEVEL_SECONDS;
 
@@ -197,9 +199,18 @@ const PROTOCOL: readonly string[] = [
   `A daemon stores ${list("HEADS_MAX").word} lists`,
   `A list has at most ${list("LIST_MEMBERS_MAX").plain} members, and its envelope at most ${list("LIST_BODY_BYTES_MAX").kib}`,
   `from 1; at most ${of("protocol/version-2/decision-body")("SLOT_MAX").power}`,
-  `Round and attempt are at most ${textsOf(constant("protocol/members/decision-messages", "ROUND_MAX") + 1).power} - 1`,
-  `more than ${decisions("ROUNDS_AHEAD").power} rounds ahead`,
-  `raises the limit by ${decisions("ROUNDS_AHEAD").power}`,
+  `An attempt is at most ${textsOf(constant("protocol/members/decision-messages", "ATTEMPT_MAX") + 1).power} - 1`,
+  `whose round is more than ${limits.future.s} (\`--window\`) after its clock`,
+  `have had the same entries for ${decisions("LOST_AFTER_MS").s}`,
+  `last turn began: ${lying("PAUSE_MS").s}, doubled with each turn, at most ${lying("PAUSE_MS_MAX").s}`,
+  `after ${lying("FORGET_MS").s} without a turn it begins with ${lying("PAUSE_MS").s} again`,
+  `If ${lying("PREVENTED_MAX").word} attempts of a keeper within ${lying("PREVENTED_MS").s} were prevented`,
+  `for the rest of the ${lying("PREVENTED_MS").s}`,
+  `do not vote within ${keeper("REPEAT_MS").ms}`,
+  `if a unit has waited for ${decisions("STARVING_MS").s} (or ${decisions("STARVING_PATIENCE").word} times its patience`,
+  `at most ${lying("MESSAGES_PER_SECOND").plain} messages per second of another member`,
+  `and ${lying("MESSAGES_PER_DECISION").word} more for each decision`,
+  `at most ${votes("EACH_MAX").plain} proposals and ${votes("EACH_MAX").plain} votes of each member`,
   `it first waits ${keeper("LEAVE_MS").ms} for them`,
   `does not wait for the next ${keeper("HASTY_DECISIONS").plain} decisions`,
 ];
