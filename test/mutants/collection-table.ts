@@ -146,7 +146,7 @@ export const collectionMutants: readonly Mutant[] = [
   {
     name: "collections: a hint decides nothing",
     file: "faces/mongo/store/commands/find-and-count.js",
-    find: "return sort.size > 0 ? sort : index.pattern;",
+    find: "return sort.size > 0 || !index.isComplete ? sort : index.spec.pattern;",
     replace: "return sort;",
     test: FACTS,
   },

@@ -180,7 +180,7 @@ export const decisionMutants: readonly Mutant[] = [
   },
   {
     name: "decisions: a liar uses up the slots",
-    file: "daemon/cluster/peers/decisions/decision-making.js",
+    file: "daemon/cluster/peers/decisions/decision-chain.js",
     find: "slot < SLOT_MAX / 2 && ",
     replace: "",
     test: "test/daemon/cluster/peers/decisions/decision-making.test.js",
@@ -573,9 +573,9 @@ export const decisionMutants: readonly Mutant[] = [
   },
   {
     name: "decisions: a member believes which list has decided",
-    file: "daemon/cluster/peers/decisions/decisions.js",
-    find: "last = { ...known, list: last.list };",
-    replace: "last = known;",
+    file: "daemon/cluster/peers/decisions/decision-chain.js",
+    find: "found = { ...known, list: last.list };",
+    replace: "found = known;",
     test: LIARS,
   },
   {
@@ -630,8 +630,8 @@ export const decisionMutants: readonly Mutant[] = [
   {
     name: "decisions: a keeper that proposes nothing repeats its request, and the others wait",
     file: "daemon/cluster/peers/decisions/decisions.js",
-    find: "else if (isTurn)",
-    replace: "else",
+    find: "if (!this.#voter.isAmnesic && this.#isTurn(ballot))\n            this.#beginTurn(ballot);\n        const isPromised",
+    replace: "this.#beginTurn(ballot);\n        const isPromised",
     test: LIARS,
   },
   {
@@ -708,15 +708,15 @@ export const decisionMutants: readonly Mutant[] = [
   {
     name: "decisions: those of before a start are read in one turn",
     file: "daemon/cluster/peers/decisions/decision-chain.js",
-    find: "reads++ === READS_MAX ||",
+    find: "|| reads++ === READS_MAX",
     replace: "",
     test: CHAIN,
   },
   {
     name: "decisions: those of before a start are not found",
     file: "daemon/cluster/peers/decisions/decision-chain.js",
-    find: "|| !this.#addIfFolded(first - 1, previous)",
-    replace: "|| true",
+    find: "!this.#addIfFolded(first - 1, previous)",
+    replace: "true",
     test: CHAIN,
   },
   {

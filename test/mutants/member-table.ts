@@ -220,8 +220,8 @@ export const memberMutants: readonly Mutant[] = [
   {
     name: "refusal: a daemon whose answers are flagged accepts writes",
     file: "daemon/cluster/replica/recorder.js",
-    find: 'return readStatus === "" ? null : refusedIn(this)',
-    replace: "return null",
+    find: "return isCure ? null : refusedIn(this);",
+    replace: "return null;",
     test: "test/daemon/cluster/replica/recorder.test.js",
   },
   {

@@ -72,8 +72,8 @@ export const scriptMutants: readonly Mutant[] = [
   {
     name: "units: a limit is an error of the script, which it can catch",
     file: "daemon/cluster/replica/tried-units.js",
-    find: "throw new UnitRefused(budgetExceeded(command).reply);",
-    replace: "return budgetExceeded(command).reply;",
+    find: "throw new UnitRefused(unitRefusal(problem, command).reply);",
+    replace: "return unitRefusal(problem, command).reply;",
     test: WHOLE,
   },
   {
