@@ -213,7 +213,7 @@ const CAUSES: readonly [cause: string, timeline: object, at: number][] = [
 for (const [cause, timeline, at] of CAUSES)
   test(`a member without decisions reports "${cause}" after it has judged the keeper's last proposal`, () => {
     const storage = new MemoryStorage();
-    storage.put([], [["decisions", writeStoredPromises(NO_PROMISES)]]);
+    storage.put([], [["decisions", writePromisesMark(writeStoredPromises(NO_PROMISES))]]);
     let now = 0;
     const lines: string[] = [];
     const peer = sha256(PEER);
