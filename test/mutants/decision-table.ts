@@ -432,6 +432,27 @@ export const decisionMutants: readonly Mutant[] = [
     test: FLOODS,
   },
   {
+    name: "decisions: a member begins a turn that the other members ignore, and cannot vote until they accept it",
+    file: "daemon/cluster/peers/decisions/decisions.js",
+    find: "isReachable && !this.#turns.mayBegin(own, now)",
+    replace: "false",
+    test: MEMBERS,
+  },
+  {
+    name: "decisions: a member that decides as fast as it can is reported as one that prevents decisions",
+    file: "daemon/cluster/peers/decisions/member-limits.js",
+    find: "turn.vain = 0;",
+    replace: "if (isFair) turn.vain = 0;",
+    test: MEMBERS,
+  },
+  {
+    name: "decisions: a member reports itself as one that prevents decisions",
+    file: "daemon/cluster/peers/decisions/decisions.js",
+    find: "found.delete(this.#ports.own.id);",
+    replace: "",
+    test: UNDECIDED,
+  },
+  {
     name: "decisions: no member reports that nothing is decided",
     file: "daemon/cluster/peers/decisions/undecided.js",
     find: "milliseconds >= REPORTED_MS",

@@ -173,7 +173,9 @@ export class Decisions {
   /** The ids of the members that repeatedly prevent decisions without a benefit. */
   get disturbing(): readonly ByteString[] {
     if (!this.#isMajorityConnected) return [];
-    return [...new Set([...this.#turns.vain(this.#ports.uptime()), ...this.#keeper.objectors])];
+    const found = new Set([...this.#turns.vain(this.#ports.uptime()), ...this.#keeper.objectors]);
+    found.delete(this.#ports.own.id);
+    return [...found];
   }
 
   get #promisedMembers(): readonly ByteString[] {
@@ -339,6 +341,9 @@ export class Decisions {
     const wait = isReachable ? this.#patience : keeper === own ? 0 : rank * RANK_MS;
     const isStarving = this.#isStarving(rank, now);
     if (now - this.#progressAt < wait && !isStarving) return;
+    // The other members would ignore its ballot, and this daemon could not vote in that of the present keeper.
+    if (isReachable && !this.#turns.mayBegin(own, now)) return;
+    if (this.#hasKeeper) this.#turns.begin(own, now);
     if (isStarving) this.#relievedAt = now;
     this.#wait(now);
     this.#patience = Math.max(this.#patience, Math.min(2 * this.#patience, PATIENCE_MS_MAX));
@@ -581,7 +586,8 @@ export class Decisions {
     this.#counted = slot;
     this.#limit.decided();
     // A keeper that decides units, but not the one that waits longest, has to let another member begin.
-    if (this.#ports.uptime() - this.#oldest < STARVING_MS) this.#turns.decided(keeper);
+    const isFair = this.#ports.uptime() - this.#oldest < STARVING_MS;
+    this.#turns.decided(keeper, isFair);
   }
 
   /**

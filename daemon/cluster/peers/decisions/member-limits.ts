@@ -41,11 +41,14 @@ export class Turns {
     this.#turns.set(member, { beganAt: now, pause: next, vain: vain + 1 });
   }
 
-  /** Called when a majority has made a decision in a member's turn. */
-  decided(member: ByteString): void {
+  /**
+   * Called when a majority has made a decision in a member's turn.
+   * @param isFair  whether no other unit waits for long; otherwise the pause remains
+   */
+  decided(member: ByteString, isFair: boolean): void {
     const turn = this.#turns.get(member);
     if (turn === undefined) return;
-    turn.pause /= 2;
+    if (isFair) turn.pause /= 2;
     turn.vain = 0;
   }
 

@@ -158,6 +158,30 @@ test("a unit that some members cannot judge does not stop the others", async () 
   assert.ok(world.decidedUnits.has(never.id));
 });
 
+test("decisions continue without a pause while more units wait than members can decide in time", async () => {
+  const { world, members } = worldOf(seed(), 3);
+  const [a] = members as [Member];
+  world.syncEveryMs = 60;
+  for (let unit = 0; unit < 1_200; unit++) {
+    const cas = { ...world.casOf(a, `key ${unit}`), at: a.clock + 60_000 };
+    for (const { decisions } of members)
+      decisions?.submit({ ...world.unitOf(cas), until: Number.POSITIVE_INFINITY });
+  }
+
+  let decided = 0;
+  let longest = 0;
+  for (let since = 0; world.scheduler.time < 60_000; ) {
+    await world.scheduler.runUntil(world.scheduler.time + 100);
+    const { time } = world.scheduler;
+    longest = Math.max(longest, time - since);
+    if (world.decidedUnits.size > decided) since = time;
+    decided = world.decidedUnits.size;
+  }
+  assert.ok(decided > 500 && decided < 1_200, `${decided} units are decided, and further ones wait`);
+  assert.ok(longest < 3_000, `${longest} ms without a decision`);
+  for (const member of members) assert.deepEqual(member.decisions?.disturbing, [], member.name);
+});
+
 test("a keeper that decides others' units also receives one whose message was lost", async () => {
   const { world, members } = worldOf(seed(), 3);
   const [a, b] = members as [Member, Member];
