@@ -84,7 +84,7 @@ test("with two of three members down, a lock is refused and not applied, until o
 function damagePromises(folder: string): void {
   const file = join(folder, "timeline", "data.mdb");
   const bytes = readFileSync(file);
-  const ballot = "$76\r\n";
+  const ballot = "$78\r\n";
   const head = Buffer.from(`*6\r\n${ballot}`, "latin1");
   let count = 0;
   for (let at = bytes.indexOf(head); at >= 0; at = bytes.indexOf(head, at + 1), count++)
