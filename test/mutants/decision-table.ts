@@ -13,6 +13,7 @@ const CHAIN = "test/daemon/cluster/peers/decisions/decision-chain.test.js";
 const GAPS = "test/daemon/cluster/peers/decisions/gap.test.js";
 const VOTER = "test/daemon/cluster/peers/decisions/voter.test.js";
 const LISTS = "test/daemon/cluster/members/member-lists.test.js";
+const RECOVERY = "test/daemon/cluster/peers/decisions/recovery.test.js";
 const STORED = "test/daemon/timeline/stored-votes.test.js";
 const FOLD = "test/daemon/timeline/fold/decided-units.test.js";
 
@@ -774,6 +775,13 @@ export const decisionMutants: readonly Mutant[] = [
     find: "if (this.last.slot < recovery.last.slot)",
     replace: "if (false)",
     test: "test/daemon/cluster/peers/decisions/recovery.test.js",
+  },
+  {
+    name: "decisions: a member that was not promised a ballot yet reports that no promise is missing",
+    file: "daemon/cluster/peers/decisions/recovery.js",
+    find: "this.ballot.round > 0 ? this.#promises : this.#answered",
+    replace: "this.#answered",
+    test: RECOVERY,
   },
   {
     name: "decisions: a member that waits for decisions requests promises again and again",

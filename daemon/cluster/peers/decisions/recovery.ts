@@ -35,9 +35,10 @@ export class Recovery {
     return this.ballot.round > 0 && this.#promises.size === this.#others.size;
   }
 
-  /** The ids of the members that have not answered yet. One that has lost its own promises cannot answer. */
+  /** The ids of the members whose next answer is missing. One that has lost its own promises cannot answer. */
   get missing(): readonly ByteString[] {
-    return [...this.#others].filter((id) => !this.#answered.has(id));
+    const answers = this.ballot.round > 0 ? this.#promises : this.#answered;
+    return [...this.#others].filter((id) => !answers.has(id));
   }
 
   /** Returns the ids of the members that had later decisions when they answered. */

@@ -84,3 +84,25 @@ test("a decision whose entry no member has is given up once all members have the
   assert.equal(c.decisions.last.slot, 3);
   assert.ok(await decide(world, members));
 });
+
+test("a member that lost its promises names those that have answered, but not promised a ballot yet", async () => {
+  const world = new World(1);
+  const members = NAMES.map((name) => world.add(name));
+  const [a, b, c] = members as [Member, Member, Member];
+  for (const member of members) {
+    member.lists = [listOf(1, NAMES)];
+    member.start();
+  }
+  assert.ok(await decide(world, members));
+  c.stop();
+  c.loseDisk();
+  world.trace = (from, _to, message) => {
+    // The first such request shows that all others have answered once.
+    if (from === c.id && message.kind === "promise-request" && message.ballot.round > 0)
+      cutOff(world, a, true);
+  };
+  c.start();
+  await world.scheduler.runUntil(world.scheduler.time + 3_000);
+  assert.ok(c.decisions?.missingPromises.includes(a.id));
+  assert.equal(await decide(world, [b, c]), false);
+});
