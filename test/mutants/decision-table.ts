@@ -70,7 +70,7 @@ export const decisionMutants: readonly Mutant[] = [
   {
     name: "decisions: a daemon without promises does not name the members that it waits for",
     file: "daemon/cluster/peers/decisions/recovery.js",
-    find: "!this.#answered.has(id)",
+    find: "!answers.has(id)",
     replace: "false",
     test: MEMBERS,
   },
