@@ -856,7 +856,7 @@ export const decisionMutants: readonly Mutant[] = [
   {
     name: "decisions: a missing decision is given up although other members may have it",
     file: "daemon/cluster/peers/decisions/decisions.js",
-    find: " || !this.#ports.areLevel()",
+    find: " || !this.#ports.areLevel(missing.at)",
     replace: "",
     test: "test/daemon/cluster/peers/decisions/recovery.test.js",
   },

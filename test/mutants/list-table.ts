@@ -218,8 +218,8 @@ export const listMutants: readonly Mutant[] = [
   {
     name: "status: the remedy for an unreachable member does not name it",
     file: "protocol/figures/timeline-problems.js",
-    find: "start the daemon at ${address}, or correct",
-    replace: "start that daemon, or correct",
+    find: "return `start the daemon at",
+    replace: "return `start that daemon, not",
     test: "test/tools/cli/status/timeline-problems.test.js",
   },
   {

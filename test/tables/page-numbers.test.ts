@@ -201,7 +201,7 @@ const PROTOCOL: readonly string[] = [
   `from 1; at most ${of("protocol/version-2/decision-body")("SLOT_MAX").power}`,
   `An attempt is at most ${textsOf(constant("protocol/members/decision-messages", "ATTEMPT_MAX") + 1).power} - 1`,
   `whose round is more than ${limits.future.s} (\`--window\`) after its clock`,
-  `have had the same entries for ${decisions("LOST_AFTER_MS").s}`,
+  `have reported the same entries up to its date for ${decisions("LOST_AFTER_MS").s}`,
   `last turn began: ${lying("PAUSE_MS").s}, doubled with each turn, at most ${lying("PAUSE_MS_MAX").s}`,
   `after ${lying("FORGET_MS").s} without a turn it begins with ${lying("PAUSE_MS").s} again`,
   `If ${lying("PREVENTED_MAX").word} attempts of a keeper within ${lying("PREVENTED_MS").s} were prevented`,

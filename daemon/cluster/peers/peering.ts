@@ -102,7 +102,7 @@ export class Peering implements RosterEvents {
     });
     this.states = new StateComparing(cluster, this.#stable);
     this.#memberLists = new MemberListExchange(cluster, roster);
-    this.decisions = new DecisionMaking(cluster, (id) => this.#reports.isEqual(id));
+    this.decisions = new DecisionMaking(cluster, (ids, upTo) => this.#reports.areLevel(ids, upTo));
     this.standstill = new StandstillDetector(cluster, roster);
   }
 

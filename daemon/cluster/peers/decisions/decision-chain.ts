@@ -26,8 +26,8 @@ export class DecisionChain {
   readonly #ports: ChainPorts;
   /** In the order of their slots. */
   readonly #runs: Run[] = [];
-  /** Whether the last call of `advance` has found an entry that is missing. */
-  isBlocked = false;
+  /** The position of the decision that the last call of `advance` did not find; null: it has missed none. */
+  missing: OrderKey | null = null;
 
   constructor(ports: ChainPorts) {
     this.#ports = ports;
@@ -58,7 +58,7 @@ export class DecisionChain {
    */
   advance(last: LastDecision, known: LastDecision | null): LastDecision {
     let found = last;
-    this.isBlocked = false;
+    this.missing = null;
     if (known !== null && known.slot > last.slot && known.orderKey !== null) {
       // The number of the list is not known to be right. With an earlier one, more members have to promise.
       if (this.#isRemoved(known.slot, known.orderKey, last)) found = { ...known, list: last.list };
@@ -72,7 +72,7 @@ export class DecisionChain {
       else if (first <= found.slot + 1 || this.#isRemoved(first - 1, previous, found)) found = top;
       else if (previous === null || reads++ === READS_MAX) return found;
       else if (!this.#addIfFolded(first - 1, previous)) {
-        this.isBlocked = true;
+        this.missing = previous;
         return found;
       }
     }

@@ -51,7 +51,7 @@ type Objection = "clock" | "entries" | "code" | "outcome";
 
 export class DecisionMaking {
   readonly #cluster: ClusterState;
-  readonly #isEqual: (id: ByteString) => boolean;
+  readonly #areLevel: (ids: ReadonlySet<ByteString>, upTo: number) => boolean;
   /** The ids of the members that have voted for two decisions in one ballot, since the start. */
   readonly contradicting = new Set<ByteString>();
   /** Why this daemon has not voted for the last proposal that it judged; null if it has. */
@@ -67,10 +67,10 @@ export class DecisionMaking {
     readonly lists: VotingLists | null;
   } | null = null;
 
-  /** @param isEqual  whether a connected member has the same entries as this daemon */
-  constructor(cluster: ClusterState, isEqual: (id: ByteString) => boolean) {
+  /** @param areLevel  whether members are connected, and have the same entries up to a date as this daemon */
+  constructor(cluster: ClusterState, areLevel: (ids: ReadonlySet<ByteString>, upTo: number) => boolean) {
     this.#cluster = cluster;
-    this.#isEqual = isEqual;
+    this.#areLevel = areLevel;
     cluster.timeline.decided.folded = (entries) => this.#folded(entries);
   }
 
@@ -262,7 +262,7 @@ export class DecisionMaking {
       },
       isDecided: (unit) => timeline.decided.find(unit) !== null,
       findDecision: (orderKey) => this.#findDecision(orderKey),
-      areLevel: () => this.#areLevel(),
+      areLevel: (upTo) => this.#areLevel(this.#others, upTo),
       prunedTo: () => timeline.prunedTo,
       propose: (unit, last, notBefore) => this.#propose(unit, last, notBefore),
       latestDate: () => cluster.clock() + cluster.limits.future,
@@ -277,11 +277,11 @@ export class DecisionMaking {
     };
   }
 
-  #areLevel(): boolean {
-    const { identity, members } = this.#cluster;
-    const list = this.#votingLists(this.#decisions?.last.list ?? 0)?.current;
-    const others = [...(list?.members ?? [])].filter((id) => id !== identity.id);
-    return list !== undefined && others.every((id) => members.has(id) && this.#isEqual(id));
+  /** The ids of the other members of the list. */
+  get #others(): ReadonlySet<ByteString> {
+    const members = new Set(this.#votingLists(this.#decisions?.last.list ?? 0)?.current.members);
+    members.delete(this.#cluster.identity.id);
+    return members;
   }
 
   #findDecision(orderKey: OrderKey): FoldedDecision | null {

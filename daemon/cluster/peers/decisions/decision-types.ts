@@ -107,8 +107,8 @@ export interface DecisionPorts {
   readonly isDecided: (unit: ByteString) => boolean;
   /** Returns the decision with a position, or null if no such entry is part of the state. Earlier ones may be missing. */
   readonly findDecision: (orderKey: OrderKey) => FoldedDecision | null;
-  /** Whether all other members of the list are connected, and have the same entries as this daemon. */
-  readonly areLevel: () => boolean;
+  /** Whether all other members of the list are connected, and have the same entries up to a date as this daemon. */
+  readonly areLevel: (upTo: number) => boolean;
   /** Returns the date up to which everything is part of the state, although its entries were removed. */
   readonly prunedTo: () => number;
   /**

@@ -619,7 +619,8 @@ export class Decisions {
 
   /** Gives up a missing decision that no member has. Otherwise this daemon could not take part in any later one. */
   #skipLost(now: number): void {
-    if (!this.#chain.isBlocked || !this.#ports.areLevel()) {
+    const { missing } = this.#chain;
+    if (missing === null || !this.#ports.areLevel(missing.at)) {
       this.#levelSince = null;
       return;
     }

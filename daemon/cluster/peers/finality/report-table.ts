@@ -49,6 +49,8 @@ interface MemberReports {
   isCatchingUp: boolean;
 }
 
+const SECOND_MS = 1000;
+
 export class ReportTable {
   readonly #cluster: ClusterState;
   readonly #members = new Map<ByteString, MemberReports>();
@@ -116,6 +118,21 @@ export class ReportTable {
   }
 
   /**
+   * Whether all of these members are connected, and have reported the same entries up to a date as this daemon has.
+   * Requests their reports. @param ids  the members
+   */
+  areLevel(ids: ReadonlySet<ByteString>, upTo: number): boolean {
+    // Reports are about whole seconds.
+    const at = (Math.floor(upTo / SECOND_MS) + 1) * SECOND_MS;
+    this.request(at, ids);
+    const { members, timeline } = this.#cluster;
+    const reports = [...ids].map((id) => (members.has(id) ? this.reportOf(id, at) : null));
+    if (reports.includes(null)) return false;
+    const own = totalsUpTo(timeline.index, at);
+    return reports.every((report) => report !== null && isSameTotals(own, report));
+  }
+
+  /**
    * Returns what a member has last reported about its entries dated before `at`, or null if that is unknown. A member
    * that has the same entries as this daemon has the same entries before each date, so no report has to be requested
    * from it.
@@ -169,7 +186,6 @@ export class ReportTable {
   }
 }
 
-const SECOND_MS = 1000;
 /**
  * Maximum reports per second to one member; further requests are ignored. In each round of `reportEveryMs`, a member requests
  * one date for itself and one for each member that has pruned.

@@ -78,9 +78,23 @@ test("a decision whose entry no member has is given up once all members have the
   await world.scheduler.runUntil(world.scheduler.time + 30_000);
   assert.equal(c.decisions.last.slot, 1, "the others may have it");
   cutOff(world, c, false);
-  await world.scheduler.runUntil(world.scheduler.time + 5_000);
+  // A client writes all the time, so that the members never have all entries in common.
+  const until = async (end: number): Promise<void> => {
+    while (world.scheduler.time < end) {
+      a.add({
+        at: a.clock,
+        seq: 0,
+        id: `plain ${world.scheduler.time}`,
+        key: "plain",
+        decision: null,
+        list: 0,
+      });
+      await world.scheduler.runUntil(world.scheduler.time + 500);
+    }
+  };
+  await until(world.scheduler.time + 5_000);
   assert.equal(c.decisions.last.slot, 1, "they may be about to send it");
-  await world.scheduler.runUntil(world.scheduler.time + 10_000);
+  await until(world.scheduler.time + 10_000);
   assert.equal(c.decisions.last.slot, 3);
   assert.ok(await decide(world, members));
 });

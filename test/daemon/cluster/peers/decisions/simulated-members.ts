@@ -236,7 +236,7 @@ export class Member {
         const { decision, list = 0 } = this.entries.get(orderKey.id) ?? {};
         return decision == null ? null : { slot: decision.slot, previous: decision.previous, list };
       },
-      areLevel: () => this.#areLevel,
+      areLevel: (upTo) => this.#areLevel(upTo),
       prunedTo: () => this.prunedTo,
       propose: (unit, last, notBefore) => this.#propose(unit, last, notBefore),
       judge: (proposal) => this.#judge(proposal),
@@ -251,11 +251,17 @@ export class Member {
     };
   }
 
-  get #areLevel(): boolean {
+  #areLevel(upTo: number): boolean {
     const others = [...(this.lists.at(-1)?.members ?? [])].filter((id) => id !== this.id);
+    const idsOf = (member: Member): string =>
+      [...member.entries.values()]
+        .filter(({ at }) => at <= upTo)
+        .map(({ id }) => id)
+        .sort()
+        .join("");
     return others.every((id) => {
-      const entries = this.#world.isConnected(this.id, id) ? this.#world.members.get(id)?.entries : undefined;
-      return entries?.size === this.entries.size && [...entries.keys()].every((one) => this.entries.has(one));
+      const member = this.#world.isConnected(this.id, id) ? this.#world.members.get(id) : undefined;
+      return member !== undefined && idsOf(member) === idsOf(this);
     });
   }
 
