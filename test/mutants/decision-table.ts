@@ -19,6 +19,27 @@ const FOLD = "test/daemon/timeline/fold/decided-units.test.js";
 
 export const decisionMutants: readonly Mutant[] = [
   {
+    name: "decisions: a list that no member has prevents all decisions",
+    file: "daemon/cluster/peers/decisions/decision-making.js",
+    find: "return { current: votingList(head)",
+    replace: "return unknown.size > 0 ? null : { current: votingList(head)",
+    test: MAKING,
+  },
+  {
+    name: "decisions: members decide without one that may have voted under a list that they do not know",
+    file: "daemon/cluster/peers/decisions/vote-count.js",
+    find: "!unknown.has(id) || ids.has(id)",
+    replace: "true",
+    test: MEMBERS,
+  },
+  {
+    name: "lists: the members of a list are not those that may remain of an unknown one before it",
+    file: "daemon/cluster/members/list-history.js",
+    find: "unknown.add(id)",
+    replace: "void id",
+    test: "test/daemon/cluster/members/list-history.test.js",
+  },
+  {
     name: "decisions: a unit whose message to the keeper is lost waits for ever",
     file: "daemon/cluster/peers/decisions/decisions.js",
     find: " && now - unit.sentAt < FORWARD_AGAIN_MS",

@@ -27,6 +27,16 @@ import type { Storage } from "../../timeline/entries/storage.js";
 /** The maximum number of lists that only unchecked decisions name, and that are requested from members. */
 const NAMED_MAX = 16;
 
+/** The lists that a list follows, directly or not. */
+export interface EarlierLists {
+  readonly lists: readonly SignedList[];
+  /**
+   * The ids of the daemons that may be members of the lists among them that are not known; empty: all are known. What
+   * these daemons have not stored is lost, for example because only removed daemons had the list.
+   */
+  readonly unknown: ReadonlySet<ByteString>;
+}
+
 export class ListHistory {
   readonly #storage: Storage;
   readonly #lists: Map<ByteString, SignedList>;
@@ -76,26 +86,28 @@ export class ListHistory {
   }
 
   /**
-   * Returns the lists that a list follows, directly or not, with at least the given number. Returns null if one of them
-   * is not known; it is then requested from members.
+   * Returns the lists that a list follows, directly or not, with at least the given number. Lists that are not known are
+   * requested from members.
    */
-  before(list: SignedList, number: number): SignedList[] | null {
+  before(list: SignedList, number: number): EarlierLists {
     const found = new Map<ByteString, SignedList>();
     const open = [list];
-    let isComplete = true;
+    const unknown = new Set<ByteString>();
     for (let one = open.pop(); one !== undefined; one = open.pop()) {
       // A parent's number is lower.
       if (one.list.number <= number) continue;
       for (const hash of one.list.parents) {
         const parent = this.#lists.get(hash);
-        if (parent === undefined) isComplete = false;
-        else if (parent.list.number >= number && !found.has(hash)) {
+        if (parent === undefined) {
+          // An id that was left out never returns, so each member of an earlier list that is still one is in this list.
+          for (const id of one.list.members) unknown.add(id);
+        } else if (parent.list.number >= number && !found.has(hash)) {
           found.set(hash, parent);
           open.push(parent);
         }
       }
     }
-    return isComplete ? [...found.values()] : null;
+    return { lists: [...found.values()], unknown };
   }
 
   add(list: SignedList): void {

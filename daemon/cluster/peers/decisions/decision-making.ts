@@ -233,8 +233,8 @@ export class DecisionMaking {
     const { inForce } = lists.membership;
     const head = lists.heads.find(({ hash }) => hash === inForce?.hash);
     if (head === undefined) return null;
-    const earlier = head.list.number === since ? [] : lists.history.before(head, since);
-    return earlier === null ? null : { current: votingList(head), earlier: earlier.map(votingList) };
+    const { lists: earlier, unknown } = lists.history.before(head, since);
+    return { current: votingList(head), earlier: earlier.map(votingList), unknown };
   }
 
   #ports(): DecisionPorts {

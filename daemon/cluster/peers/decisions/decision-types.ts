@@ -66,6 +66,8 @@ export interface VotingLists {
    * decision on.
    */
   readonly earlier: readonly VotingList[];
+  /** The ids of the daemons that may be members of earlier lists that are not known here; empty: all are known. */
+  readonly unknown: ReadonlySet<ByteString>;
 }
 
 /** A promise whose decision has been parsed. */

@@ -33,7 +33,7 @@ import { Keeper, nextAttempt } from "./keeper.js";
 import { MessageLimit, Turns } from "./member-limits.js";
 import { Recovery } from "./recovery.js";
 import { type Obstacle, type Undecided, UndecidedTime } from "./undecided.js";
-import { isMajority, VoteCount } from "./vote-count.js";
+import { followsOthers, isMajority, VoteCount } from "./vote-count.js";
 import { Voter } from "./voter.js";
 
 /** Milliseconds without a decision after which a member with a waiting unit becomes the keeper; the maximum. */
@@ -326,8 +326,8 @@ export class Decisions {
 
   /** Whether a decision is to be made. The first one after a new member list closes the earlier lists. */
   get #isNeeded(): boolean {
-    const earlier = this.#lists()?.earlier ?? [];
-    return this.#units.size > 0 || this.#voter.open !== null || earlier.length > 0;
+    const lists = this.#lists();
+    return this.#units.size > 0 || this.#voter.open !== null || (lists !== null && followsOthers(lists));
   }
 
   /** Sends the units to the keeper, or becomes the keeper if there is none. */

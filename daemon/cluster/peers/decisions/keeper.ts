@@ -25,7 +25,7 @@ import type {
 } from "./decision-types.js";
 import { Objectors } from "./member-limits.js";
 import type { Obstacle } from "./undecided.js";
-import { isMajority, isPromised, type VoteCount } from "./vote-count.js";
+import { followsOthers, isMajority, isPromised, type VoteCount } from "./vote-count.js";
 import type { Voter } from "./voter.js";
 
 /** Milliseconds after which a request or a proposal without an outcome is sent again. */
@@ -280,7 +280,8 @@ export class Keeper {
       this.#pause = PAUSE_MS;
     }
     if (this.#ports.uptime() < this.#pausedUntil) return;
-    const isFirst = (this.#handlers.lists()?.earlier ?? []).length > 0;
+    const lists = this.#handlers.lists();
+    const isFirst = lists !== null && followsOthers(lists);
     for (const unit of isFirst ? [null] : this.#handlers.waiting()) {
       const proposal = this.#ports.propose(unit, last, this.#notBefore);
       if (proposal === null) continue;

@@ -156,13 +156,19 @@ const majorityOf = ({ members }: VotingList): number => Math.floor(members.size 
 
 export const isMajority = (list: VotingList, ids: Ids): boolean => count(list, ids) >= majorityOf(list);
 
+/** Whether decisions of earlier lists may be missing here, because no decision of the current list is known. */
+export const followsOthers = ({ earlier, unknown }: VotingLists): boolean =>
+  earlier.length > 0 || unknown.size > 0;
+
 /**
  * Whether the promises of these members permit proposals: they are a majority of the list, so that two keepers do not
  * both have them, and one of them is in every majority of each earlier list. If too few members of an earlier list have
- * remained, all of these have to promise: what only the removed members decided is lost, like their other entries.
+ * remained, all of these have to promise: what only the removed members decided is lost, like their other entries. All
+ * that may have remained of a list that is not known have to promise, too.
  */
-export const isPromised = ({ current, earlier }: VotingLists, ids: Ids): boolean =>
+export const isPromised = ({ current, earlier, unknown }: VotingLists, ids: Ids): boolean =>
   isMajority(current, ids) &&
+  [...current.members].every((id) => !unknown.has(id) || ids.has(id)) &&
   earlier.every((list) => {
     const overlapping = list.members.size - majorityOf(list) + 1;
     return count(list, ids) >= Math.min(overlapping, count(list, current.members));

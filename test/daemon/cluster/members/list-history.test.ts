@@ -5,7 +5,7 @@ import { ListHistory } from "../../../../daemon/cluster/members/list-history.js"
 import type { Storage } from "../../../../daemon/timeline/entries/storage.js";
 import type { KnownList, SignedList } from "../../../../protocol/members/member-list.js";
 import { double } from "../../../support/double.js";
-import { idOf, listAfter } from "../../timeline/members/lists.js";
+import { idOf, idsOf, listAfter } from "../../timeline/members/lists.js";
 
 const signed = (list: KnownList): SignedList => ({
   ...list,
@@ -20,7 +20,7 @@ test("names that decisions have invented displace neither newer ones nor the par
   const parent = signed(listAfter([], { add: "AB" }));
   const list = signed(listAfter([parent], { add: "D" }));
   history.use([list]);
-  assert.equal(history.before(list, 0), null);
+  assert.deepEqual(history.before(list, 0), { lists: [], unknown: new Set(list.list.members) });
   for (let count = 0; count < 100; count++) history.miss(idOf(`invented ${count}`));
   const named = idOf("named last");
   history.miss(named);
@@ -28,7 +28,20 @@ test("names that decisions have invented displace neither newer ones nor the par
   assert.ok(history.missing.size <= 17);
   history.add(parent);
   assert.ok(!history.missing.has(parent.hash));
-  assert.deepEqual(history.before(list, 0), [parent]);
+  assert.deepEqual(history.before(list, 0), { lists: [parent], unknown: new Set() });
+});
+
+test("all members of the list that follows an unknown one may be members of that list", () => {
+  const history = make();
+  const first = signed(listAfter([], { add: "AB" }));
+  const second = signed(listAfter([first], { add: "D", leave: "A" }));
+  const third = signed(listAfter([second], { add: "E", leave: "B" }));
+  history.use([third]);
+  assert.deepEqual(history.before(third, 0), { lists: [], unknown: new Set(idsOf("DE")) });
+  history.add(second);
+  assert.deepEqual(history.before(third, 0), { lists: [second], unknown: new Set(idsOf("BD")) });
+  assert.deepEqual(history.before(third, 2), { lists: [second], unknown: new Set() });
+  assert.deepEqual(history.before(third, 3), { lists: [], unknown: new Set() });
 });
 
 test("the lists in use prove all lists that they follow, and no other", () => {

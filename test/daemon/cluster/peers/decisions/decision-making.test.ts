@@ -1,6 +1,7 @@
 /** Tests how a daemon begins to take part in decisions. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { ListHistory } from "../../../../../daemon/cluster/members/list-history.js";
 import { DecisionMaking } from "../../../../../daemon/cluster/peers/decisions/decision-making.js";
 import type { ClusterState, IsVerified } from "../../../../../daemon/cluster/peers/shared/cluster-state.js";
 import type { Work } from "../../../../../daemon/net/process/background-work.js";
@@ -69,7 +70,12 @@ function start(
       prunedTo,
       ...others.timeline,
     },
-    lists: { isReporting: true, heads: [list], history: { size: 0 }, membership: { inForce: list } },
+    lists: {
+      isReporting: true,
+      heads: [list],
+      history: new ListHistory(storage),
+      membership: { inForce: list },
+    },
     identity: { id: OWN, spki: OWN },
     cluster: "c".repeat(32),
     verifySignature: () => true,
@@ -110,6 +116,22 @@ test("a daemon votes only once it knows the decisions that were made before its 
   decisions.tick();
   assert.equal(decisions.isPossible, true);
   assert.equal(works.length, 1);
+});
+
+test("a daemon votes under a list that follows one which no member has", () => {
+  const storage = new MemoryStorage();
+  storage.put([], [["decisions", writePromisesMark(writeStoredPromises(NO_PROMISES))]]);
+  const list = {
+    hash: "l".repeat(32),
+    list: { number: 2, members: [OWN, sha256(PEER)], parents: ["p".repeat(32)] },
+  };
+  const history = new ListHistory(storage);
+  const lists = { isReporting: true, heads: [list], history, membership: { inForce: list } };
+  const { decisions, works } = start(storage, -1, checkUnit, { cluster: { lists } });
+  decisions.tick();
+  for (const work of works) while (!work.next().done);
+  decisions.tick();
+  assert.equal(decisions.isPossible, true);
 });
 
 test("a member whose votes contradict each other is named until the next start", () => {

@@ -291,6 +291,34 @@ test("a member is replaced, added and removed", async () => {
   }
 });
 
+test("under a list that follows an unknown one, all members that may be in both have to promise", async () => {
+  const { world, members } = worldOf(seed(), 3);
+  const [a, b, c] = members as [Member, Member, Member];
+  c.stop();
+  const first = world.submit(a, [a, b], "x");
+  await runFor(world, 1_000, () => {});
+  assert.ok(world.decidedUnits.has(first.id));
+
+  // The second list reaches only the member that the third one removes.
+  a.stop();
+  b.stop();
+  const d = world.add("d");
+  d.lists = [listOf(1, ["a", "b", "c"])];
+  const remaining = [b, c, d];
+  for (const member of remaining) {
+    member.lists = [...member.lists, listOf(2, ["a", "b", "c", "d"]), listOf(3, ["b", "c", "d"])];
+    member.unknownLists.add(2);
+  }
+  c.start();
+  d.start();
+  const rival = world.submit(c, [c, d], "x");
+  await runFor(world, 5_000, () => world.exchange());
+  assert.equal(world.decidedUnits.size, 1, "the third member may have decided with the removed one");
+  b.start();
+  await expectProgress(world, remaining);
+  assert.equal(world.decidedUnits.get(rival.id)?.isApplied, false);
+});
+
 const proposal = { slot: 1, id: "decision" };
 
 /** Whether a keeper's proposal and a member's vote are evidence under a list. */
@@ -302,7 +330,7 @@ function isEvidence(names: readonly string[], keeper: string, voter: string): bo
       hash: (spki) => idOf(spki.toString("latin1").replace("key of ", "")),
       verify: (spki, bytes, signature) => signature === signedBy(spki, bytes),
     },
-    () => ({ current: list, earlier: [] }),
+    () => ({ current: list, earlier: [], unknown: new Set() }),
   );
   const ballot: Ballot = { list: 1, listHash: list.hash, round: 1, member: idOf(keeper), attempt: 0 };
   const vote = { ballot, slot: proposal.slot, decision: proposal.id };

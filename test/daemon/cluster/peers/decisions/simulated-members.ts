@@ -95,6 +95,8 @@ export class Member {
   /** What is on its disk. */
   stored: VoterState | null = { promised: null, accepted: null, last: { slot: 0, orderKey: null, list: 0 } };
   lists: VotingList[] = [];
+  /** The numbers of the lists among them that it has never received. */
+  readonly unknownLists = new Set<number>();
   entries = new Map<string, Entry>();
   /** The entries that are on its disk. A member that stops forgets the others. */
   readonly #onDisk = new Map<string, Entry>();
@@ -211,12 +213,18 @@ export class Member {
       uptime: () => world.scheduler.time,
       random: () => world.random.below(1000) / 1000,
       lists: (since) => {
-        const current = this.lists.at(-1);
+        const [current, ...others] = this.lists.toReversed();
         if (current?.members.has(this.id) !== true) return null;
-        return {
-          current,
-          earlier: this.lists.slice(0, -1).filter(({ number }) => number >= since),
-        };
+        const earlier: VotingList[] = [];
+        let follower = current;
+        for (const list of others) {
+          if (follower.number <= since) break;
+          // It names the list before it, but not those before that list.
+          if (this.unknownLists.has(list.number)) return { current, earlier, unknown: follower.members };
+          if (list.number >= since) earlier.push(list);
+          follower = list;
+        }
+        return { current, earlier, unknown: new Set() };
       },
       isConnected: (id) => world.isConnected(this.id, id),
       send: (to, message) => {

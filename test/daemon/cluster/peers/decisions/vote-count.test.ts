@@ -26,9 +26,13 @@ test("more than half of the members of a list are a majority, and no other daemo
 });
 
 test("under a new list, promises are necessary from a member of each majority of the earlier lists", () => {
-  const promised = (current: string, earlier: readonly string[], ids: string) =>
+  const promised = (current: string, earlier: readonly string[], ids: string, unknown = "") =>
     isPromised(
-      { current: listOf(9, current), earlier: earlier.map((members, index) => listOf(index, members)) },
+      {
+        current: listOf(9, current),
+        earlier: earlier.map((members, index) => listOf(index, members)),
+        unknown: new Set(unknown),
+      },
       new Set(ids),
     );
   assert.ok(promised("abd", ["abc"], "ab"));
@@ -38,6 +42,10 @@ test("under a new list, promises are necessary from a member of each majority of
   assert.ok(promised("ade", ["abc"], "ad"), "a is the only member of the earlier list that remains");
   assert.ok(!promised("ade", ["abc"], "de"));
   assert.ok(!promised("abd", ["abd", "abc"], "ad"), "each earlier list counts");
+  assert.ok(promised("abd", [], "ab", "abc"));
+  assert.ok(!promised("abd", [], "ad", "abc"), "b and c may have decided under a list that is not known");
+  assert.ok(promised("ade", [], "ad", "abc"), "a is the only one that remains of a list that is not known");
+  assert.ok(!promised("abc", [], "c", "c"));
 });
 
 test("the proposals of a member replace only its own", () => {
