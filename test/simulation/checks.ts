@@ -11,6 +11,7 @@ import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import { wrongAcknowledgements } from "./acknowledged.js";
 import { firstKeys, ringOf, shortId } from "./cast.js";
+import type { Outcomes } from "./decisions.js";
 import { isOnlyOnRemoved } from "./lists/list-checks.js";
 import { type NaiveState, naiveFold } from "./naive-fold.js";
 import { isExcused } from "./stable-promises.js";
@@ -189,6 +190,15 @@ function ringLines(ring: KeyRing): string[] {
     .sort();
 }
 
+/** Returns which entries are part of the final state, and which ones may be missing from it. */
+export function outcomesOf(world: World, entries: readonly Entry[]): Outcomes {
+  const lost = lostToFaults(world);
+  return {
+    ids: new Set(entries.map(({ id }) => id)),
+    isLost: (orderKey) => lost.has(orderKey) || isOnlyOnRemoved(world, orderKey),
+  };
+}
+
 /** Returns the promises of the run that the final entries break. */
 export function brokenPromises(world: World, entries: readonly Entry[], oracle: NaiveState): string[] {
   const { ledger, honest: hosts, settings } = world;
@@ -230,8 +240,7 @@ export function brokenPromises(world: World, entries: readonly Entry[], oracle: 
         problems.push(
           `${host.name} has lost the last copy of ${shownOrderKey(orderKey)} without reporting it`,
         );
-  const isLost = (orderKey: ByteString) => lost.has(orderKey) || isOnlyOnRemoved(world, orderKey);
-  problems.push(...ledger.decisions.broken(entries, { isLost, hasLiar: settings.byzantine !== null }));
+  problems.push(...ledger.decisions.broken(outcomesOf(world, entries), settings.byzantine !== null));
   problems.push(...wrongAcknowledgements(world, entries, oracle, lost));
   problems.push(...effectsOfNothing(hosts, oracle), ...foreignKeys(world));
   return problems;

@@ -1,6 +1,7 @@
 /**
  * Clients that contend for counters and locks by units with conditions, on which the members of a list decide. An
- * acknowledged increment must be part of the counter in the end, and a lock must never have two holders.
+ * acknowledged increment must be part of the counter in the end, and a lock must never have two holders, unless the
+ * decision is lost, as `DecisionLedger` defines it.
  * Source: docs/consistency.md "Conditional writes".
  */
 
@@ -10,6 +11,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import type { Condition } from "../../protocol/version-2/envelope.js";
 import { SeededRandom } from "../support/seeded-random.js";
 import { randomBytes, type SimulatedKey, shortId, sign } from "./cast.js";
+import type { Outcomes } from "./decisions.js";
 import type { Outcome, Sent } from "./ledger.js";
 import { isInEach } from "./lists/known-lists.js";
 import type { Host, World } from "./world.js";
@@ -47,15 +49,23 @@ interface Watcher {
   readonly gaveUp?: () => void;
 }
 
+/** A client that holds a lock. */
+interface Holder {
+  readonly token: ByteString;
+  /** The id of the unit that took the lock. */
+  readonly unit: ByteString;
+}
+
 export class Contention {
   readonly #world: World;
   readonly #key: SimulatedKey;
   /** Its own generator, so that its draws do not change the rest of the run. */
   readonly #random: SeededRandom;
   readonly #increments: Sent[] = [];
-  /** The tokens of the clients that hold the locks, by lock. */
-  readonly #holders = new Map<ByteString, ByteString>();
-  readonly #problems: string[] = [];
+  /** By lock. */
+  readonly #holders = new Map<ByteString, Holder>();
+  /** The locks that two clients held at the same time, with the units of those that held them first. */
+  readonly #shared: { readonly unit: ByteString; readonly text: string }[] = [];
   #tokens = 0;
 
   constructor(world: World, seed: number, key: SimulatedKey) {
@@ -102,7 +112,7 @@ export class Contention {
   }
 
   /** Returns how the final state differs from the answers to clients. @param entries  the final entries */
-  wrong(entries: readonly Entry[], database: Database): string[] {
+  wrong(entries: readonly Entry[], database: Database, outcomes: Outcomes): string[] {
     const { ledger } = this.#world;
     // Two decisions of one slot, which a liar can make, may find the same condition true.
     if (ledger.decisions.isContradictory) return [];
@@ -110,19 +120,22 @@ export class Contention {
     if (calls.some(([name = ""]) => CLEARS.includes(name.toUpperCase()))) return [];
     const finalValue = (key: ByteString) => database.keyspaces[0]?.find(key)?.content ?? null;
     const sum = COUNTERS.reduce((total, key) => total + Number(finalValue(key) ?? 0), 0);
-    const [applied, open] = [[] as Sent[], [] as Sent[]];
-    for (const sent of this.#increments) {
-      const word = ledger.decisions.wordOn(sent.entry.id);
-      if (word === "applied") applied.push(sent);
-      else if (word === null) open.push(sent);
+    const isLost = (unit: ByteString) => ledger.decisions.isLost(unit, outcomes);
+    let [applied, open] = [0, 0];
+    for (const { entry } of this.#increments) {
+      const word = ledger.decisions.wordOn(entry.id);
+      if (word === "applied" && !isLost(entry.id)) applied++;
+      // A unit of which the decision is lost may be decided again.
+      else if (word === null || (word === "unmet" && isLost(entry.id))) open++;
     }
-    const problems = [...this.#problems];
-    if (sum < applied.length || sum > applied.length + open.length)
+    const problems = this.#shared.filter(({ unit }) => !isLost(unit)).map(({ text }) => text);
+    if (sum < applied || sum > applied + open)
       problems.push(
-        `${applied.length} increments were acknowledged and ${open.length} may be applied, but the counters have ${sum}`,
+        `${applied} increments were acknowledged and ${open} may be applied, but the counters have ${sum}`,
       );
-    for (const [lock, token] of this.#holders)
-      if (finalValue(lock) !== token) problems.push(`${token} holds ${lock}, but the lock is gone`);
+    for (const [lock, { token, unit }] of this.#holders)
+      if (finalValue(lock) !== token && !isLost(unit))
+        problems.push(`${token} holds ${lock}, but the lock is gone`);
     return problems;
   }
 
@@ -136,12 +149,13 @@ export class Contention {
   #acquire(lock: ByteString): void {
     const token = `holder-${this.#tokens++}`;
     let hasGivenUp = false;
-    this.#send(["SET", lock, token, "NX"], null, {
+    const { entry } = this.#send(["SET", lock, token, "NX"], null, {
       decided: (isApplied) => {
         if (!isApplied || hasGivenUp) return;
         const holder = this.#holders.get(lock);
-        if (holder !== undefined) this.#problems.push(`${holder} and ${token} both hold ${lock}`);
-        this.#holders.set(lock, token);
+        if (holder !== undefined)
+          this.#shared.push({ unit: holder.unit, text: `${holder.token} and ${token} both hold ${lock}` });
+        this.#holders.set(lock, { token, unit: entry.id });
         this.#later(() => this.#release(lock, token));
       },
       gaveUp: () => {
@@ -158,7 +172,7 @@ export class Contention {
       if (left > 0) this.#later(() => this.#release(lock, token, left - 1));
       return;
     }
-    if (this.#holders.get(lock) === token) this.#holders.delete(lock);
+    if (this.#holders.get(lock)?.token === token) this.#holders.delete(lock);
     this.#send(["DEL", lock], [{ db: 0, key: lock, writer: found.writer }], {});
   }
 

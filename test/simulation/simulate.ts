@@ -7,7 +7,15 @@ import { readOrderKey } from "../../daemon/timeline/entries/entry.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { SeededRandom } from "../support/seeded-random.js";
 import { makeGenesis, makeKey } from "./cast.js";
-import { brokenPromises, finalEntries, foreignKeys, oracleOf, stateDifference, unlevel } from "./checks.js";
+import {
+  brokenPromises,
+  finalEntries,
+  foreignKeys,
+  oracleOf,
+  outcomesOf,
+  stateDifference,
+  unlevel,
+} from "./checks.js";
 import { sowClaims, wrongClaims } from "./claims.js";
 import { Client, KeyChest } from "./clients.js";
 import { Contention } from "./contention.js";
@@ -296,7 +304,8 @@ async function untilEqual(world: World, problems: string[], contention: Contenti
       if (difference === null) {
         problems.push(...brokenPromises(world, entries, oracle));
         problems.push(...wrongClaims(world, entries, oracle));
-        if (contention !== null) problems.push(...contention.wrong(entries, oracle.database));
+        if (contention !== null)
+          problems.push(...contention.wrong(entries, oracle.database, outcomesOf(world, entries)));
         return entries.length;
       }
     }

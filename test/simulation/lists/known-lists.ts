@@ -29,6 +29,7 @@ export class SignedLists {
   }
 
   add(known: KnownList): void {
+    this.#world.ledger.decisions.members.set(known.hash, known.list.members);
     this.#recent = [...this.#recent, { known, at: this.#world.scheduler.time }];
     this.update();
   }
