@@ -19,6 +19,13 @@ const FOLD = "test/daemon/timeline/fold/decided-units.test.js";
 
 export const decisionMutants: readonly Mutant[] = [
   {
+    name: "lists: a daemon joins without the decisions that it cannot check yet",
+    file: "daemon/cluster/peers/exchange/reconciling.js",
+    find: "!isStale && !isHeldBack",
+    replace: "!isStale",
+    test: "test/daemon/cluster/peers/member-list-exchange.test.js",
+  },
+  {
     name: "decisions: a list that no member has prevents all decisions",
     file: "daemon/cluster/peers/decisions/decision-making.js",
     find: "return { current: votingList(head)",

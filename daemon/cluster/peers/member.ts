@@ -84,6 +84,8 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
   refusals = 0;
   /** The number of new entries that it has sent. */
   entriesReceived = 0;
+  /** How often entries that it has sent had to wait for a member list. */
+  timesHeldBack = 0;
   /**
    * The member's state when the comparison with it was completed, or null if no comparison is complete yet. After the
    * comparison this daemon has all entries that the member had at that time.
@@ -291,6 +293,10 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
 
   unknown(): void {
     this.#reconciling.compareRing();
+  }
+
+  heldBack(): void {
+    this.timesHeldBack++;
   }
 
   malformed(detail: string): void {

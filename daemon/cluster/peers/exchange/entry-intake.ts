@@ -4,6 +4,7 @@
  */
 
 import type { ByteString } from "../../../../protocol/byte-string.js";
+import { readCertificate } from "../../../../protocol/members/decision-messages.js";
 import { type PackedEntry, readEntries } from "../../../../protocol/members/member-elements.js";
 import type { PushMessage } from "../../../../protocol/members/member-messages.js";
 import type { Steps } from "../../../../protocol/steps.js";
@@ -41,6 +42,8 @@ export interface Sender {
   refused(reason: string): void;
   /** Called when something that an entry needs is unknown, to compare the key rings. */
   unknown(): void;
+  /** Called when an entry cannot be checked before the member list that it names arrives. */
+  heldBack(): void;
   malformed(detail: string): void;
   /** Called when reading or checking the member's entries threw an exception. */
   failed(problem: unknown): void;
@@ -59,6 +62,8 @@ interface Checked {
   readonly stored: readonly OrderKey[];
   /** The number of entries with an unknown signer or member list. */
   readonly unknown: number;
+  /** Whether some of them wait for a member list. */
+  readonly areHeldBack: boolean;
 }
 
 export class EntryIntake {
@@ -148,11 +153,12 @@ export class EntryIntake {
         sender.failed(problem);
         return;
       }
-      const { valid, stored, unknown } = checked;
+      const { valid, stored, unknown, areHeldBack } = checked;
       // Discard the entries if a snapshot was adopted in the meantime, because its key ring may not contain the
       // signers' keys. The comparison that follows the adoption transfers the entries again.
       if (timeline.handover?.adoptions !== adoptions) return;
       if (unknown > 0) sender.unknown();
+      if (areHeldBack) sender.heldBack();
       this.#store(valid, stored, sender, batch);
       yield;
     }
@@ -169,19 +175,28 @@ export class EntryIntake {
     const valid = new Map<ByteString, Entry>();
     const stored: OrderKey[] = [];
     let unknown = 0;
+    let areHeldBack = false;
     let count = 0;
     for (const packed of entries) {
       const checked = checkEntry(packed.body, packed.signature, timeline, proved[count]);
       if (checked === "unknown-signer" || checked === "unknown-list") {
         this.quarantine.add(packed, sender.id, since, checked);
         unknown++;
+        areHeldBack ||= checked === "unknown-list" && this.#isListMissing(packed);
       } else if (checked === "no-room") this.#postponed++;
       else if ("stored" in checked) stored.push(checked.stored);
       else if ("refused" in checked) sender.refused(checked.refused);
       else valid.set(checked.id, checked);
       if (++count % ENTRIES_PER_CHECK === 0) yield;
     }
-    return { valid: [...valid.values()], stored, unknown };
+    return { valid: [...valid.values()], stored, unknown, areHeldBack };
+  }
+
+  /** Whether the list of a decision is not known. If it is, but not proved, no member may ever be able to prove it. */
+  #isListMissing({ signature }: PackedEntry): boolean {
+    const certificate = readCertificate(signature);
+    const history = this.#cluster.lists?.history;
+    return certificate !== null && history?.find(certificate.ballot.listHash) === null;
   }
 
   /** @param stored  order keys of the other entries of the same push, which this daemon already had */
@@ -246,6 +261,7 @@ const DISCONNECTED = {
   acknowledge() {},
   refused() {},
   unknown() {},
+  heldBack() {},
   malformed() {},
   failed() {},
 } as const satisfies Sender;

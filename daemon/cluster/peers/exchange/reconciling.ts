@@ -39,6 +39,8 @@ export interface Reconciled {
   readonly outbox: MemberOutbox;
   /** The number of new entries that the member has sent on this connection. */
   readonly entriesReceived: number;
+  /** How often entries that the member has sent on this connection had to wait for a member list. */
+  readonly timesHeldBack: number;
   malformed(detail: string): void;
   /** Called for a step of another format. @param found  what it contains */
   otherProtocol(found: string): void;
@@ -64,6 +66,8 @@ interface Exchange {
   pushedCount: number;
   /** The value of the member's `entriesReceived` when the exchange began. */
   readonly receivedBefore: number;
+  /** The value of the member's `timesHeldBack` when the exchange began. */
+  readonly heldBackBefore: number;
   /** Whether this daemon has sent `given`: it has pushed all entries of the exchange. */
   hasSentEnd: boolean;
   /** Whether the member has sent `given`. */
@@ -286,6 +290,7 @@ export class Reconciling {
       isStale: false,
       cancels: [],
       receivedBefore: this.#member.entriesReceived,
+      heldBackBefore: this.#member.timesHeldBack,
     };
     return this.#exchange;
   }
@@ -307,13 +312,15 @@ export class Reconciling {
     if (exchange.hasSentEnd && exchange.hasReceivedEnd) this.#end(exchange);
   }
 
-  #end({ set, isOwn, pushedCount, receivedBefore, isStale }: Exchange): void {
+  #end({ set, isOwn, pushedCount, receivedBefore, heldBackBefore, isStale }: Exchange): void {
     const now = this.#cluster.uptime();
     const received = this.#member.entriesReceived - receivedBefore;
     this.#exchange = null;
     this.#member.onExchanged();
     this.#nextAt = isStale ? now : now + this.#pause();
-    if (set === "data" && received < FEW && !isStale) this.#member.onCaughtUp();
+    // Otherwise a new member could count as complete, and be the only one that remains, without acknowledged decisions.
+    const isHeldBack = this.#member.timesHeldBack > heldBackBefore;
+    if (set === "data" && received < FEW && !isStale && !isHeldBack) this.#member.onCaughtUp();
     // Only the side that began this exchange begins the next one, so that the two sides do not begin at the same time.
     if (isOwn && (set === "ring" || received + pushedCount >= FEW)) this.#begin("data", now);
   }

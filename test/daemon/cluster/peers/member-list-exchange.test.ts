@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { MemberLists } from "../../../../daemon/cluster/members/member-lists.js";
 import { CLOSE_REASONS } from "../../../../protocol/figures/close-reasons.js";
+import { writeCertificate } from "../../../../protocol/members/decision-messages.js";
 import { EPOCH, entryOf, keyOf } from "./entries.js";
 import { World } from "./support.js";
 
@@ -119,6 +120,26 @@ test("an added daemon accepts nothing before another daemon has reported under t
   two.durable = durable;
   world.run(10_000);
   assert.ok(a.peering.stablePoint > EPOCH);
+});
+
+test("an added daemon has not joined while it waits for the list of a decision that a member has sent", () => {
+  const world = new World();
+  const [one, two] = [new Lists("a", HASH, ["a", "b"]), new Lists("b", HASH, ["a", "b"])];
+  const a = start(world, "a", one);
+  const ballot = { list: 1, listHash: "E".repeat(32), round: 1, member: "a".repeat(32), attempt: 0 };
+  const decision = { ...entryOf(0), signature: writeCertificate({ ballot, votes: [] }) };
+  a.timeline.accept(decision);
+  world.run(5000);
+  [two.isJoining, two.isReporting] = [true, false];
+  const checkEntry = () => (two.earlier.has(ballot.listHash) ? decision : "unknown-list");
+  const b = world.add("b", { peers: ["a"], parts: { lists: two.real, checkEntry } });
+  world.run(20_000);
+  assert.deepEqual(b.peering.quarantined("unknown-list"), { waiting: 1, dropped: 0 });
+  assert.equal(b.peering.members[0]?.connection, "connected");
+  assert.ok(two.isJoining);
+  two.earlier.set(ballot.listHash, { body: Buffer.from("earlier"), signature: Buffer.from("s") });
+  world.runUntil(() => !two.isJoining);
+  assert.equal(b.timeline.index.total("data").count, 1);
 });
 
 test("a list that checks decisions is requested from members, and never used as a current list", () => {

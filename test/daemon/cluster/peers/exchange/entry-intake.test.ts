@@ -30,6 +30,7 @@ const sender: Sender = {
   onNewEntries: () => {},
   acknowledge: () => {},
   unknown: () => {},
+  heldBack: () => {},
   refused: assert.fail,
   malformed: assert.fail,
   failed: assert.fail,
