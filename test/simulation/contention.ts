@@ -40,6 +40,8 @@ const RELEASES_MAX = 6;
 /** Milliseconds within which running, connected members decide a unit, in addition to this number of disk syncs. */
 const DECIDED_MS_MAX = 15_000;
 const SYNCS = 10;
+/** The number of disk syncs that a decision may take. If they take longer than the window, clients stop waiting before. */
+const SYNCS_OF_A_DECISION = 4;
 
 /** What a client learns about its unit. */
 interface Watcher {
@@ -94,21 +96,27 @@ export class Contention {
 
   /**
    * Increments a counter after the faults, unless the lists name a liar, which may prevent decisions.
-   * @returns a problem if no member has answered; otherwise null
+   * @returns a problem if no member has answered, or decided in a run in which answers come too late; otherwise null
    */
   async probe(): Promise<string | null> {
-    const { scheduler, settings, hosts, heads } = this.#world;
+    const { scheduler, settings, hosts, heads, ledger } = this.#world;
     if (hosts.some((host) => host.isByzantine && isInEach(heads, host))) return null;
     const patience = DECIDED_MS_MAX + SYNCS * settings.syncEveryMs;
     const deadline = scheduler.time + patience;
-    let isDone = false;
+    const first = this.#increments.length;
+    const isLate = settings.window.past < SYNCS_OF_A_DECISION * settings.syncEveryMs;
+    // A member may answer after the client has stopped waiting.
+    const isDone = () =>
+      this.#increments.slice(first).some(({ entry: { id } }) => {
+        const { decisions } = ledger;
+        return decisions.wordOn(id) !== null || (isLate && decisions.isDecided(id));
+      });
     const attempt = () => {
-      if (!isDone && scheduler.time < deadline)
-        this.#increment(COUNTERS[0] as string, { decided: () => (isDone = true), gaveUp: attempt });
+      if (!isDone() && scheduler.time < deadline) this.#increment(COUNTERS[0] as string, { gaveUp: attempt });
     };
     attempt();
-    await scheduler.runUntil(deadline, () => isDone);
-    return isDone ? null : `no unit was decided within ${patience / 1000} s`;
+    await scheduler.runUntil(deadline, isDone);
+    return isDone() ? null : `no unit was decided within ${patience / 1000} s`;
   }
 
   /** Returns how the final state differs from the answers to clients. @param entries  the final entries */

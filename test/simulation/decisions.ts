@@ -69,6 +69,11 @@ export class DecisionLedger {
     return this.#acknowledged.get(id) ?? null;
   }
 
+  /** Whether the members have decided on a client's envelope. */
+  isDecided(id: ByteString): boolean {
+    return this.#byUnit.has(id);
+  }
+
   /** Records the decisions among entries that have become part of a daemon's state. */
   folded(entries: readonly Entry[], ledger: Recording): void {
     for (const entry of entries) {

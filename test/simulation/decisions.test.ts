@@ -1,0 +1,47 @@
+/** Tests which contradictions between decisions the simulation reports, after the lists of members have changed. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type Entry, orderKeyOf, writeOrderKey } from "../../daemon/timeline/entries/entry.js";
+import { bytesOf } from "../../protocol/byte-string.js";
+import { writeCertificate } from "../../protocol/members/decision-messages.js";
+import { readEntryBody, writeDecision } from "../../protocol/version-2/decision-body.js";
+import { sha256 } from "./cast.js";
+import { DecisionLedger } from "./decisions.js";
+
+const LISTS: Readonly<Record<string, string>> = { "1": "abc", "2": "ac", "3": "c" };
+const hashOf = (list: string) => list.repeat(32);
+
+/** Returns the decision of the first slot that a list has made. */
+function decisionOf(list: string): Entry {
+  const body = writeDecision({
+    slot: 1,
+    previous: null,
+    at: Number(list),
+    seq: 0,
+    outcome: "unmet",
+    unit: null,
+  });
+  const ballot = { list: 1, listHash: hashOf(list), round: 1, member: "m".repeat(32), attempt: 0 };
+  const signature = writeCertificate({ ballot, votes: [] });
+  return { id: sha256(bytesOf(body)), body, signature, envelope: readEntryBody(body) };
+}
+
+/** Returns how many contradictions are reported if two lists have decided one slot. */
+function reported(one: string, other: string, final: readonly string[], lost: readonly string[]): number {
+  const ledger = new DecisionLedger();
+  for (const [list, members] of Object.entries(LISTS)) ledger.members.set(hashOf(list), [...members]);
+  ledger.folded([one, other].map(decisionOf), { sent: new Map(), violate: assert.fail });
+  const keys = new Set(lost.map((list) => bytesOf(writeOrderKey(orderKeyOf(decisionOf(list))))));
+  const ids = new Set(final.map((list) => decisionOf(list).id));
+  return ledger.broken({ ids, isLost: (orderKey) => keys.has(orderKey) }, false).length;
+}
+
+test("a slot is decided again only if the first decision is lost, and too few members of its list remained", () => {
+  assert.equal(reported("1", "3", ["3"], ["1"]), 0, "a and b may have decided");
+  assert.equal(reported("3", "1", ["3"], ["1"]), 0, "the order in which they are found does not matter");
+  assert.equal(reported("1", "2", ["2"], ["1"]), 1, "one of a and c has the decision");
+  assert.equal(reported("2", "3", ["3"], ["2"]), 1, "c has the decision");
+  assert.equal(reported("1", "3", ["3"], []), 1, "a member must have it");
+  assert.equal(reported("1", "3", ["1", "3"], ["1"]), 1, "it is not lost");
+  assert.equal(reported("3", "1", ["1"], ["3"]), 1, "the members of the first list are not removed by it");
+});
