@@ -18,6 +18,7 @@ const KNOWN: readonly (readonly [number, string])[] = [
   [2796, "the only members that know a list are removed"],
   [2840, "the members' disks sync so rarely that clients stop waiting before a unit is decided"],
   [4232, "a member answers after the client has stopped waiting"],
+  [4391, "only a sync waits for a list that was added while a slow disk wrote"],
 ];
 
 /** The test repeats this number of runs. */

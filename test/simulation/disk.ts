@@ -379,7 +379,8 @@ export class SimulatedStorage implements Storage {
     at("after sync");
     if (!isAlive()) return;
     this.#release(({ isSync }) => !isSync, count);
-    if (this.#waiters.some(({ isSync }) => !isSync)) this.#sync();
+    // The operations that were added in the meantime are written, too, if a promise waits for them.
+    if (this.#waiters.some(({ count: wanted }) => wanted > count)) this.#sync();
   }
 
   #release(matches: (waiter: Waiter) => boolean, count: number): void {
