@@ -12,9 +12,12 @@ const FILES = amount(36, 24);
 /** The number of files per process if they start processes of their own, for which they mostly wait. */
 const WAITING_FILES = amount(14, 9);
 
-/** Matches files that need their own process: they change or measure the process, or replace what others use. */
+/**
+ * Matches files that need their own process: they change or measure the process, replace what others use, or test that
+ * code is missing.
+ */
 const ALONE =
-  /\bprocess\.(env\["\w+"\] = |memoryUsage|umask|on\()|support\/garbage\.js"|import \{.*\bmock\b.* from "node:test"|"node:v8"|\bseedNameHash\b|\bprovideFamilies\b/;
+  /\bprocess\.(env\["\w+"\] = |memoryUsage|umask|on\()|support\/garbage\.js"|import \{.*\bmock\b.* from "node:test"|"node:v8"|\bseedNameHash\b|\bprovideFamilies\b|\bwithout the code of\b/;
 
 /** Matches files that start processes. */
 const WAITING =
