@@ -23,6 +23,10 @@ export const UNDECIDED_CAUSES = {
     says: "the members … do not vote for what it proposes",
     fix: "run dbsync status for these members: they may be catching up, or their disks may be slow",
   },
+  "own-disk": {
+    says: "it has the answers of all connected members, but has not stored its own promise, vote or decision yet",
+    fix: "check with dbsync doctor and dbsync top whether its disk is slow",
+  },
   objections: {
     says: "the members … object to what it proposes",
     fix: "run dbsync status for these members: their clocks, versions, missing entries or states may be the reason; evict one that does not recover",

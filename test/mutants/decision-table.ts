@@ -895,4 +895,11 @@ export const decisionMutants: readonly Mutant[] = [
     replace: "if (false)",
     test: "test/daemon/cluster/peers/decisions/recovery.test.js",
   },
+  {
+    name: "decisions: a keeper with a slow disk names other members that it does not wait for",
+    file: "daemon/cluster/peers/decisions/keeper.js",
+    find: "if (members.length === 0)",
+    replace: "if (false)",
+    test: UNDECIDED,
+  },
 ];

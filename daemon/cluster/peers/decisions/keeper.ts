@@ -130,6 +130,7 @@ export class Keeper {
     const members = [...(this.#handlers.lists()?.current.members ?? [])].filter(
       (id) => id !== own.id && isConnected(id) && !answered.has(id),
     );
+    if (members.length === 0) return { cause: "own-disk", members };
     return { cause: ballot === null ? "promises" : "votes", members };
   }
 

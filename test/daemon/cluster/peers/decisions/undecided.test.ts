@@ -94,6 +94,16 @@ test("the keeper names the members that do not promise, or do not vote", async (
   expectCause(a, "promises", ["b", "c"]);
 });
 
+test("a keeper that waits for its own disk names no other member", async () => {
+  const world = new World(seed());
+  const a = world.add("a");
+  a.lists = [listOf(1, ["a"])];
+  a.start();
+  world.savingMs = () => 60_000;
+  await runFor(world, 12_000, [a]);
+  expectCause(a, "own-disk", []);
+});
+
 test("a member names a keeper that does nothing", async () => {
   const { world, members } = threeMembers();
   const [a, b, c] = members;
