@@ -902,4 +902,11 @@ export const decisionMutants: readonly Mutant[] = [
     replace: "if (false)",
     test: UNDECIDED,
   },
+  {
+    name: "decisions: a date is final although a vote that is dated before it is open",
+    file: "daemon/cluster/peers/finality/common-date.js",
+    find: "Math.min(published, decided.openDate - 1)",
+    replace: "published",
+    test: "test/daemon/cluster/peers/finality/stable-point.test.js",
+  },
 ];

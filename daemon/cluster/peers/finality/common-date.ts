@@ -140,12 +140,13 @@ export class AgreedDate {
    * counts
    */
   tick(now: number, members: readonly Reporter[], list: ByteString | null = null): void {
-    const { timeline, limits } = this.#cluster;
+    const { limits } = this.#cluster;
+    const own = this.#watermark;
     if (members.length === 0) {
-      this.value = Math.max(this.value, timeline.published + 1);
+      this.value = Math.max(this.value, own + 1);
       return;
     }
-    const at = stableCandidate([timeline.published, ...members.map(({ status }) => status?.watermark ?? 0)]);
+    const at = stableCandidate([own, ...members.map(({ status }) => status?.watermark ?? 0)]);
     const ids = new Set(members.map(({ id }) => id));
     for (const date of [this.#requested, at])
       if (date > this.value && this.#isAgreed(date, ids, list)) this.value = date;
@@ -156,9 +157,18 @@ export class AgreedDate {
     this.#reports.request(at, ids);
   }
 
+  /**
+   * This daemon's own watermark. It may have voted for a decision that is dated before the published watermark, because
+   * another member had voted for it. If a list then removes that member, only this vote shows that it may be made.
+   */
+  get #watermark(): number {
+    const { published, decided } = this.#cluster.timeline;
+    return Math.min(published, decided.openDate - 1);
+  }
+
   #isAgreed(at: number, ids: ReadonlySet<ByteString>, list: ByteString | null): boolean {
-    const { index, published } = this.#cluster.timeline;
-    const own = { list: list ?? "", watermark: published, digest: totalsUpTo(index, at) };
+    const digest = totalsUpTo(this.#cluster.timeline.index, at);
+    const own = { list: list ?? "", watermark: this.#watermark, digest };
     const reports = new Map<ByteString, RuledReport<Totals>>();
     for (const [id, report] of this.#reports.reportsOn(at)) {
       const reported = list === null ? own.list : report.list;

@@ -30,6 +30,7 @@ class Scene {
   constructor() {
     const scene = this;
     const timeline = {
+      decided: { openDate: Number.POSITIVE_INFINITY },
       get published() {
         return EPOCH + scene.now;
       },

@@ -45,6 +45,21 @@ test("entries before all watermarks are stable once all members report the same 
   assert.equal(a.peering.stablePoint % 1000, 0);
 });
 
+test("nothing from an open vote's date on becomes stable, also if the published watermark is later", async () => {
+  const world = new World();
+  const [a] = [world.add("a", { peers: ["b"] }), world.add("b")];
+  world.run(500);
+  let openDate = EPOCH + 3_000;
+  // Without lists, nothing is decided, and each tick would set the date again.
+  Object.defineProperty(a.timeline.decided, "openDate", { get: () => openDate, set: () => {} });
+  world.run(20_000);
+  assert.ok(a.timeline.published > EPOCH + 3_000);
+  assert.equal(a.peering.stablePoint, EPOCH + 2_000);
+  openDate = Number.POSITIVE_INFINITY;
+  world.run(5_000);
+  assert.ok(a.peering.stablePoint > EPOCH + 3_000);
+});
+
 test("nothing becomes stable while a member is disconnected, has different entries, or delays its watermark", async () => {
   const world = new World();
   const a = world.add("a", { peers: ["b"] });
