@@ -5,6 +5,17 @@ import { listOf, type Member, World } from "./simulated-members.js";
 
 const NAMES = ["a", "b", "c"];
 
+/** Starts the members of a list. */
+function threeMembers(): { world: World; members: [Member, Member, Member] } {
+  const world = new World(1);
+  const members = NAMES.map((name) => world.add(name)) as [Member, Member, Member];
+  for (const member of members) {
+    member.lists = [listOf(1, NAMES)];
+    member.start();
+  }
+  return { world, members };
+}
+
 /** Cuts a member off from all others, or connects it again. */
 function cutOff(world: World, member: Member, isCut: boolean): void {
   for (const other of world.members.values()) {
@@ -22,13 +33,8 @@ async function decide(world: World, members: readonly Member[]): Promise<boolean
 }
 
 test("a member that lost its disk votes only when it has the decisions that the others have", async () => {
-  const world = new World(1);
-  const members = NAMES.map((name) => world.add(name));
-  const [a, b, c] = members as [Member, Member, Member];
-  for (const member of members) {
-    member.lists = [listOf(1, NAMES)];
-    member.start();
-  }
+  const { world, members } = threeMembers();
+  const [a, b, c] = members;
   assert.ok(await decide(world, members));
   cutOff(world, c, true);
   assert.ok(await decide(world, [a, b]), "the second decision, which c does not receive");
@@ -60,13 +66,8 @@ test("a member that lost its disk votes only when it has the decisions that the 
 });
 
 test("a decision whose entry no member has is given up once all members have the same entries", async () => {
-  const world = new World(1);
-  const members = NAMES.map((name) => world.add(name));
-  const [a, b, c] = members as [Member, Member, Member];
-  for (const member of members) {
-    member.lists = [listOf(1, NAMES)];
-    member.start();
-  }
+  const { world, members } = threeMembers();
+  const [a, b, c] = members;
   cutOff(world, c, true);
   for (let count = 0; count < 3; count++) assert.ok(await decide(world, [a, b]));
   const [, lost] = [...a.entries.values()];
@@ -100,13 +101,8 @@ test("a decision whose entry no member has is given up once all members have the
 });
 
 test("a member that lost its promises names those that have answered, but not promised a ballot yet", async () => {
-  const world = new World(1);
-  const members = NAMES.map((name) => world.add(name));
-  const [a, b, c] = members as [Member, Member, Member];
-  for (const member of members) {
-    member.lists = [listOf(1, NAMES)];
-    member.start();
-  }
+  const { world, members } = threeMembers();
+  const [a, b, c] = members;
   assert.ok(await decide(world, members));
   c.stop();
   c.loseDisk();
