@@ -1,9 +1,10 @@
 /** Tests decisions while a member floods the others with messages, after it has stopped, and after all restarts. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Ballot } from "../../../../../protocol/members/decision-messages.js";
 import { amount } from "../../../../support/amount.js";
 import { seed } from "../../../../support/seed.js";
-import { flooded, type Measured, STRATEGIES, worldWithLiar } from "./flooding-members.js";
+import { flooded, type Measured, measure, STRATEGIES, worldWithLiar } from "./flooding-members.js";
 
 /**
  * Milliseconds of simulated time within which each unit is decided while one member lies: SECURITY.md names it. A liar
@@ -37,3 +38,31 @@ for (const size of [3, 5])
       expectDecided(after, DELAY_AFTER_MS, "without the liar");
       expectDecided(restarted, DELAY_AFTER_MS, "after all restarts");
     });
+
+test("a member whose turn has just ended begins none by a proposal", async () => {
+  const flood = worldWithLiar(seed(), 3);
+  const { world, liar } = flood;
+  const voted: Ballot[] = [];
+  world.trace = (_from, _to, message) => {
+    if (message.kind === "vote") voted.push(message.vote.ballot);
+    if (message.kind === "propose") flood.latest = message.ballot;
+  };
+  liar.receive = () => {};
+  await measure(flood, 500);
+  const takeOver = (): Ballot => flood.ballot({ round: flood.latest.round + 1 });
+
+  flood.all({ kind: "promise-request", ballot: takeOver() });
+  const began = world.scheduler.time;
+  const { round } = flood.latest;
+  await measure(flood, 1_000);
+  assert.ok(flood.latest.round > round, "another keeper has replaced the silent one");
+  assert.ok(world.scheduler.time - began < 2_000, "the pause after the turn is not over");
+
+  flood.all(flood.proposal(takeOver(), liar.clock + 1_000));
+  await measure(flood, 200);
+  assert.ok(voted.length > 0);
+  assert.deepEqual(
+    voted.filter(({ member }) => member === liar.id),
+    [],
+  );
+});

@@ -81,7 +81,7 @@ export class Flood {
     const { slot: last, orderKey: previous } = first.decisions?.last ?? NO_DECISION;
     const slot = last + 1;
     const decision = { slot, previous, at, cas: null, isApplied: false };
-    const body = Buffer.from(JSON.stringify(decision));
+    const body = Buffer.from(JSON.stringify(decision), "latin1");
     const signed = { ballot, slot, decision: idOfBody(body) };
     const signature = signedBy(KEY, proposalBytes(CLUSTER, signed));
     return { kind: "propose", ballot, body, signed: { spki: KEY, signature }, evidence };
