@@ -293,7 +293,7 @@ export const mutants: readonly Mutant[] = [
     file: "daemon/store/database.js",
     find: "choices?.get(first + i)",
     replace: "choices?.get(i)",
-    test: "test/daemon/timeline/fold/fold.test.js",
+    test: "test/daemon/timeline/claims.test.js",
   },
   {
     name: "units: a unit is undone with the records of another one of its envelope",

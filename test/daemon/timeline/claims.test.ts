@@ -355,6 +355,20 @@ test("choices apply to the commands of a transaction by their indexes", () => {
   assert.equal(subject.ask("EXISTS k"), ":0");
 });
 
+test("each unit of an envelope takes what was recorded for its own commands", () => {
+  const subject = begun("RPUSH l a b c d");
+  const lines = ["LPOP l", "SET k 1", "LPOP l", "INCR n"];
+  const choices = new Map([
+    [0, ["a"]],
+    [2, ["b"]],
+  ]);
+  const expiries = new Map([[3, AT + 5_000_000]]);
+  const units = [2, 2];
+  subject.merge(entry("units", LATER, lines, { key: key(DAEMON), units, choices, expiries }));
+  assert.equal(subject.ask("LRANGE l 0 -1"), '["c" "d"]');
+  assert.equal(subject.ask("PEXPIRETIME n"), `:${AT + 5_000_000}`);
+});
+
 test("only a daemon's key may sign choices", () => {
   const subject = begun("SADD s a b");
   const choices = new Map([[0, ["a"]]]);
