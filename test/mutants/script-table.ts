@@ -140,6 +140,20 @@ export const scriptMutants: readonly Mutant[] = [
     test: RECORDED,
   },
   {
+    name: "scripts: fields that a script sets again are missing from a hash that was removed",
+    file: "daemon/store/commands/hashes.js",
+    find: "setsAgain: true,\n        run: hset,",
+    replace: "run: hset,",
+    test: RECORDED,
+  },
+  {
+    name: "scripts: a script has an effect although a key that its transaction watches was removed",
+    file: "daemon/cluster/replica/gateway.js",
+    find: "this.#groupOf(conditions, sender, false, 0)",
+    replace: "this.#groupOf([], sender, false, 0)",
+    test: PROGRAMS,
+  },
+  {
     name: "choices: a claim with an empty choice chooses again",
     file: "daemon/store/commands/sets.js",
     find: "if (unit.choice !== undefined)",

@@ -20,7 +20,13 @@ import type { Entry } from "../../../../daemon/timeline/entries/entry.js";
 import { mayChange } from "../../../../daemon/timeline/entries/recorded-envelopes.js";
 import { array, type Reply, status } from "../../../../protocol/reply.js";
 import { TURN_MS } from "../../../../protocol/steps.js";
-import { commandsIn, type Envelope, unitId, unitsIn } from "../../../../protocol/version-2/envelope.js";
+import {
+  type Condition,
+  commandsIn,
+  type Envelope,
+  unitId,
+  unitsIn,
+} from "../../../../protocol/version-2/envelope.js";
 import { shown } from "../../../conformance/resp2-fold.js";
 import { double } from "../../../support/double.js";
 import { makeKeyPair } from "../../../support/envelope-client.js";
@@ -79,7 +85,7 @@ function fixture({ appliesImmediately = true } = {}) {
   const gateway = new Gateway(recorder, context, double<KeyChangeObservers>({ senders: null }));
   const lastWrite = { orderKey: null, unapplied: 0 };
   const user = { db: 0, now: NOW, as: null, isStable: false, readsAll: true, lastWrite };
-  const run = (body: (call: Call) => Reply, db = 0): Promise<string> =>
+  const run = (body: (call: Call) => Reply, db = 0, conditions: readonly Condition[] = []): Promise<string> =>
     new Promise((resolve) => {
       const sender = { ...user, db };
       let reply: Reply | null = null;
@@ -92,7 +98,7 @@ function fixture({ appliesImmediately = true } = {}) {
           recording: (_, __, own) => void (reply = own),
           hasRead: (own) => resolve(`read ${plain(own)}`),
         },
-        [],
+        conditions,
       );
     });
   const send = async (text: string, db = 0): Promise<string> => {
@@ -136,6 +142,16 @@ const textOf = (envelope: Envelope): string =>
     .join(" | ");
 
 const incremented = (call: Call) => call("INCR n");
+
+test("a program is recorded with the conditions of its transaction, in an envelope of its own", async () => {
+  const { run, entries } = fixture();
+  const conditions = [{ db: 0, key: "n", writer: "" }];
+  await Promise.all([run(incremented), run(incremented, 0, conditions), run(incremented)]);
+  assert.deepEqual(
+    entries.map(({ envelope }) => envelope.if),
+    [null, conditions, null],
+  );
+});
 
 test("programs and commands that are in flight together are recorded in one envelope, in their order", async () => {
   const { run, send, together, entries, envelopes, gateway, user, lastWrite } = fixture();
