@@ -26,7 +26,12 @@ interface Options {
   readonly hasDocuments?: boolean;
   /** The number of milliseconds by which the clock of each daemon is ahead. */
   readonly clocks?: readonly number[];
+  /** Whether a pause of a daemon's process, on a busy machine, has no effect. */
+  readonly isPatient?: boolean;
 }
+
+/** The options with which a daemon refuses neither writes nor scripts after a pause of its process. */
+const PATIENT = ["--standstill", "1m", "--lua-time-limit", "1m"];
 
 export class ActiveCluster implements AsyncDisposable {
   readonly indices: readonly number[];
@@ -54,12 +59,13 @@ export class ActiveCluster implements AsyncDisposable {
 
   /** Starts the daemons and waits until each one accepts writes. */
   static async start(count: number, options: Options = {}): Promise<ActiveCluster> {
-    const { isInMemory = false, hasDocuments = false } = options;
+    const { isInMemory = false, hasDocuments = false, isPatient = false } = options;
     const freePorts = () => Promise.all(Array.from({ length: count }, freePort));
     const ports = { resp: await freePorts(), mongo: await freePorts() };
     const args = (index: number) => [
       ...["--resp", String(ports.resp[index])],
       ...(hasDocuments ? ["--mongo", String(ports.mongo[index])] : []),
+      ...(isPatient ? PATIENT : []),
     ];
     const trio = await Trio.make(args, count, { isInMemory, keys: "none" });
     const open = (port: number) => CuttablePort.open(() => port);

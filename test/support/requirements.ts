@@ -25,6 +25,11 @@ const LIBRARIES = [
     debianPackage: "python3-django-redis",
   },
   { program: "php", check: ["-r", "require 'Predis/Autoloader.php';"], debianPackage: "php-nrk-predis" },
+  {
+    program: "php",
+    check: ["-r", "exit(is_readable('/usr/share/php/Illuminate/Redis/autoload.php') ? 0 : 1);"],
+    debianPackage: "php-illuminate-redis",
+  },
   { program: "sidekiq", check: ["-V"], debianPackage: "ruby-sidekiq" },
 ];
 

@@ -121,6 +121,33 @@ await checkLimiter(
   (key) => clients[0].ttl(`flexible:${key}`),
 );
 
+const REMOVALS = 5 * ROUNDS;
+/** Counts in a hash that also has the window, as Laravel's Redis::throttle does. */
+const COUNT_IN_WINDOW = `
+  if redis.call('EXISTS', KEYS[1]) == 0 then
+    redis.call('HSET', KEYS[1], 'end', 2000, 'count', 1)
+    redis.call('EXPIRE', KEYS[1], 1000)
+    return 1
+  end
+  if tonumber(redis.call('HGET', KEYS[1], 'end')) < 1000 then return 0 end
+  return redis.call('HINCRBY', KEYS[1], 'count', 1)`;
+
+/** A program removes the hash of a limiter while the other one counts in it. */
+async function checkRemovals() {
+  const result = { removals: REMOVALS, partialHashes: 0 };
+  for (let round = 0; round < REMOVALS; round++) {
+    const key = `throttle:${round}`;
+    await clients[0].eval(COUNT_IN_WINDOW, 1, key);
+    await settled();
+    await both((i) => (i === 0 ? clients[0].del(key) : clients[1].eval(COUNT_IN_WINDOW, 1, key)));
+    await settled();
+    const held = await agreed((i) => clients[i].hgetall(key));
+    if ("count" in held && !("end" in held)) result.partialHashes++;
+  }
+  figures["a limiter's hash that is removed"] = result;
+}
+await checkRemovals();
+
 /** Two programs lock the same resource. */
 async function checkLocks(name, locks) {
   let [twoOwners, noOwner] = [0, 0];
