@@ -7,10 +7,11 @@
 
 import type { ByteString } from "../../protocol/byte-string.js";
 import { writeFrame } from "../../protocol/frame.js";
+import type { ChannelKind } from "../../protocol/members/subscriber-counts.js";
 import { error, integer, type Reply } from "../../protocol/reply.js";
 import { writeEvent, writeRefused } from "../../protocol/version-2/messages-v2.js";
 import { refusalText } from "../engine/answers/refusals.js";
-import type { ChannelKind, Message, Subscriber } from "../engine/channels/channels.js";
+import type { Message, Subscriber } from "../engine/channels/channels.js";
 import type { KeyWatcher, RemovalCause, WatchKind } from "../engine/channels/key-watchers.js";
 import type { UnitListener, VerifiedEnvelope } from "../engine/pipeline/apply-units.js";
 import type { ClientConnection } from "../net/connections/client-connection.js";

@@ -72,6 +72,7 @@ export type MemberMessage =
   | { readonly kind: "snapshot-pull"; readonly at: number; readonly number: number }
   | SnapshotPartMessage
   | SpeakMessage
+  | SubscribersMessage
   | StateSumsMessage
   /** `isAnswer`: whether the message answers another `state-keys` about the same keys. */
   | ({ readonly kind: "state-keys"; readonly isAnswer: boolean } & StateKeys & Totals)
@@ -120,6 +121,15 @@ export interface SpeakMessage {
   readonly number: number;
   /** The envelopes: see `writeEntries`. */
   readonly entries: Buffer;
+}
+
+/** The sender's numbers of subscribers that have changed, so that every member can count all subscribers. */
+export interface SubscribersMessage {
+  readonly kind: "subscribers";
+  /** 0: the counts replace all earlier ones. Otherwise one more than the number of the previous message. */
+  readonly number: number;
+  /** The counts: see `writeSubscriberCounts`. */
+  readonly counts: Buffer;
 }
 
 /** The messages that only members send; clients also send the hello. */
@@ -187,6 +197,8 @@ function elementsOf(message: OwnMessage): Element[] {
     }
     case "speak":
       return [kind, String(message.number), message.entries];
+    case "subscribers":
+      return [kind, String(message.number), message.counts];
     case "state-sums":
       return [kind, String(message.at), String(message.shares), writeSums(message.sums)];
     case "state-keys": {
@@ -225,6 +237,7 @@ const LENGTHS: Readonly<Record<OwnKind, number>> = {
   "snapshot-pull": 3,
   "snapshot-part": 6,
   speak: 3,
+  subscribers: 3,
   "state-sums": 4,
   "state-keys": 9,
   list: 5,
@@ -298,6 +311,8 @@ function readElements(kind: OwnKind, reader: RespReader): MemberMessage {
     }
     case "speak":
       return { kind, number: readNumber(reader), entries: reader.readBulkView() };
+    case "subscribers":
+      return { kind, number: readNumber(reader), counts: reader.readBulkView() };
     case "state-sums":
       return { kind, ...readSums(reader) };
     case "state-keys": {

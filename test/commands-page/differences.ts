@@ -6,17 +6,26 @@ export const DIFFERENCES: Readonly<Record<string, string>> = {
   "ACL|GETUSER": "See ACL LIST.",
   "ACL|LIST": "Lists each rule on commands once, in the order in which the rules were set, as in Redis 7.2.",
   PUBLISH:
-    "All connected daemons deliver the message ([consistency.md](consistency.md)), but the answer counts only the subscribers of this daemon. A signed envelope with PUBLISH can contain only messages. In a transaction, messages to the same connection precede EXEC's answer, as RESP3 requires, and are not part of it.",
+    "All connected daemons deliver the message ([consistency.md](consistency.md)), and the answer counts the subscribers that they have reported. A signed envelope with PUBLISH can contain only messages. In a transaction, messages to the same connection precede EXEC's answer, as RESP3 requires, and are not part of it.",
   SPUBLISH: "See PUBLISH.",
+  "PUBSUB|CHANNELS":
+    "The answer includes the channels of all connected daemons, up to 50,000 of each ([consistency.md](consistency.md#guarantees-of-publish)).",
+  "PUBSUB|NUMPAT": "Counts the patterns of all connected daemons, each once. See PUBSUB CHANNELS.",
+  "PUBSUB|NUMSUB": "Counts the subscribers of all connected daemons. See PUBSUB CHANNELS.",
+  "PUBSUB|SHARDCHANNELS": "See PUBSUB CHANNELS.",
+  "PUBSUB|SHARDNUMSUB": "See PUBSUB NUMSUB.",
   "ACL|SETUSER":
     "Rules cannot name first arguments (+select|0), but may name commands of Redis that the daemon does not have. If you switch a user off, the daemon closes the user's session immediately.",
   BGREWRITEAOF: "With --data, the answer says that no save is necessary. Without --data, it is an error.",
   BGSAVE: "See BGREWRITEAOF.",
-  "CLIENT|KILL": "All connections have the type normal.",
-  "CLIENT|LIST": "The field fd is always -1, and the sizes of buffers are in bytes.",
+  "CLIENT|ID": "The number is unique on this daemon only.",
+  "CLIENT|KILL": "All connections have the type normal. It closes connections of this daemon only.",
+  "CLIENT|LIST":
+    "It lists the connections of this daemon only. The field fd is always -1, and the sizes of buffers are in bytes.",
   "CLIENT|NO-EVICT":
     "It has no effect: above --max-buffered-bytes, the daemon closes the connection with the most bytes.",
 
+  "CLIENT|PAUSE": "It pauses the clients of this daemon only.",
   "CLIENT|SETNAME": "A name has at most 1024 bytes.",
   "CLIENT|TRACKING":
     "A sidecar refuses ON, because it stores no keys. Above tracking-table-max-keys, the daemon reports the oldest tracked keys as changed.",
@@ -27,7 +36,7 @@ export const DIFFERENCES: Readonly<Record<string, string>> = {
     "You can change the limits of the listener and of memory, the default user's password, loglevel, notify-keyspace-events, tcp-keepalive, acllog-max-len, latency-tracking, and the hard limit of normal clients (client-output-buffer-limit; 0: --max-output-bytes applies). The daemon accepts and returns settings for how Redis stores values (except the nodes of streams), cleans up, saves (appendonly, save) and replicates, but they affect only OBJECT ENCODING and how small collections are scanned. It accepts all other settings only with their present values. Changes last until the daemon stops or reads its configuration again.",
   DEBUG:
     "Only these subcommands: AOF-FLUSH-SLEEP, CHANGE-REPL-ID, DIGEST, DIGEST-VALUE, ERROR, HELP, LISTPACK, LOADAOF, LOG, OBJECT, PAUSE-CRON, POPULATE, PROTOCOL, QUICKLIST, QUICKLIST-PACKED-THRESHOLD, RELOAD, REPLYBUFFER, SET-ACTIVE-EXPIRE, SET-DISABLE-DENY-SCRIPTS, SET-SKIP-CHECKSUM-VALIDATION, SLEEP, STRINGMATCH-TEST. As in Redis, they need --enable-debug-command. SLEEP delays only its own connection. Digests differ. Subcommands about how Redis stores values have no effect.",
-  INFO: "Contains only fields whose values the daemon knows. The times of latencystats are rounded up to powers of two.",
+  INFO: "Contains only fields whose values the daemon knows. They describe this daemon only, also pubsub_channels and connected_clients. The times of latencystats are rounded up to powers of two.",
   REPLCONF: "Only the option rdb-only has an effect.",
   SYNC: "It works only after REPLCONF rdb-only 1, which redis-cli --rdb sends. It then returns all keys in one answer of at most --max-output-bytes. It is an error if the client wants to replicate, or if some keys are documents, tables or collections.",
   LASTSAVE: "With --data, it returns the present time, because acknowledged writes are on the disk.",
@@ -50,7 +59,7 @@ export const DIFFERENCES: Readonly<Record<string, string>> = {
   "MEMORY|STATS": "It describes V8's heap, and contains only fields whose values the daemon knows.",
   "MEMORY|USAGE": "It estimates the bytes that the value takes in the daemon, not in Redis.",
   MONITOR:
-    "It shows the commands of Redis clients, but not those of signed envelopes. It shortens commands above 64 KiB as SLOWLOG does.",
+    "It shows the commands of this daemon's Redis clients, but not those of signed envelopes. It shortens commands above 64 KiB as SLOWLOG does.",
   "OBJECT|ENCODING":
     "It returns the encoding that Redis would use for a new value with the same contents and the limits of CONFIG SET. If the database is only in memory, Redis clients also receive the encoding of Redis for strings that were changed in place.",
   "OBJECT|IDLETIME":

@@ -22,6 +22,7 @@ import { scanMutants } from "./scan-table.js";
 import { scriptMutants } from "./script-table.js";
 import { semanticsMutants } from "./semantics-table.js";
 import { sqlMutants } from "./sql-table.js";
+import { subscriberMutants } from "./subscriber-table.js";
 import { webMutants } from "./web-table.js";
 
 export const mutants: readonly Mutant[] = [
@@ -524,6 +525,7 @@ export const mutants: readonly Mutant[] = [
   ...groupMutants,
   ...numberMutants,
   ...memberMutants,
+  ...subscriberMutants,
   {
     name: "dates: only a date without a time must exist in the calendar",
     file: "tools/cli/shared/date-text.js",

@@ -76,6 +76,8 @@ const later = of("daemon/timeline/unfolded-entries");
 const list = of(LIST);
 const elements = of("protocol/members/member-elements");
 const about = of("protocol/members/member-messages");
+const reports = of("protocol/members/subscriber-counts");
+const subscribers = of("daemon/cluster/peers/member-subscribers");
 const handshake = of(CONNECTION);
 const tick = constant("daemon/cluster/node/cluster-node", "TICK_MS");
 const client = of("client/version-2/fleet");
@@ -96,6 +98,8 @@ const decisions = of("daemon/cluster/peers/decisions/decisions");
 const lying = of("daemon/cluster/peers/decisions/member-limits");
 const votes = of("daemon/cluster/peers/decisions/vote-count");
 const comparing = of("daemon/cluster/peers/state/state-comparing");
+const PATTERNS_COMPARED =
+  Number(subscribers("PATTERN_STEPS_MAX").plain) / Number(subscribers("PATTERN_STEPS").plain);
 const [, , coarsest] = LEVEL_SECONDS;
 
 /** The sentences of docs/protocol-v2.md that contain numbers. */
@@ -195,6 +199,9 @@ const PROTOCOL: readonly string[] = [
   `its interval ${comparing("GROWTH").word} times as long, up to ${limits.compareIdleMs.s}`,
   `make the interval ${limits.compareEveryMs.s} again`,
   `contains ${digests("BUCKETS_MIN").count} to ${digests("BUCKETS_MAX").count} buckets`,
+  `A message has at most ${reports("COUNTS_MAX").count} counts`,
+  `at most every ${limits.subscribersEveryMs.ms}, and up to ${limits.batchBytes.kib} of it in one message`,
+  `reports at most ${limits.maxReportedNames.count} names with a total of ${limits.maxReportedBytes.mib}, none longer than ${reports("REPORTED_NAME_BYTES_MAX").count} bytes`,
   `when it connects, every ${limits.statusEveryMs.s}, and when the list changes`,
   `A daemon stores ${list("HEADS_MAX").word} lists`,
   `A list has at most ${list("LIST_MEMBERS_MAX").plain} members, and its envelope at most ${list("LIST_BODY_BYTES_MAX").kib}`,
@@ -232,6 +239,7 @@ const LIMITS_PAGE: readonly string[] = [
   `together with up to ${SHARES - 1} others`,
   `more than ${expressions("PARTS_INCLUDED").word} names, values and operators, each further one counts as ${expressions("STEPS_PER_PART").plain} steps`,
   `compares ${memory("CANDIDATES").word} random keys`,
+  `count its subscribers: ${reports("REPORTED_NAMES_MAX").count} (\`REPORTED_NAMES_MAX\`) with ${reports("REPORTED_BYTES_MAX").mib} of names (\`REPORTED_BYTES_MAX\`), none above ${reports("REPORTED_NAME_BYTES_MAX").count} bytes`,
 ];
 
 /** Sentences of further pages that contain numbers, by page. */
@@ -241,6 +249,8 @@ const FURTHER: Readonly<Record<string, readonly string[]>> = {
     `The client tracks a write for ${of("client/version-2/consistency-session")("SESSION_MS").s}`,
     `name it within ${known("KNOWN_MS").minutes}: a daemon knows older ones only if they are among the last ${known("KNOWN_LONGER").count}`,
     `gives \`late\` answers for up to ${limits.future.s}`,
+    `whose link is cut, after ${limits.silenceMs.s}. Each daemon reports at most ${reports("REPORTED_NAMES_MAX").count} channels and patterns with ${reports("REPORTED_BYTES_MAX").mib} of names, none above ${reports("REPORTED_NAME_BYTES_MAX").count} bytes`,
+    `with at most ${textsOf(PATTERNS_COMPARED).count} patterns of other daemons`,
     `call fails after ${recorder("STABLE_MS_MAX").s}, or after a shorter`,
     `did not arrive within ${of("faces/nats-order/order-recorder")("WAIT_MS_MAX").s}`,
     `dated more than ${ORDER_WINDOW.past / 1000} s before or ${ORDER_WINDOW.future / 1000} s after this time`,

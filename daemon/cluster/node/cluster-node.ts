@@ -149,6 +149,7 @@ export class ClusterNode extends RecordedWrites implements NodeState {
       log,
       broadcasts,
       channelMessages: this.peering.channelMessages,
+      subscribers: this.peering.subscribers,
       own,
     });
     this.copies = new DurableCopies({

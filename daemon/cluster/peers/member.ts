@@ -20,6 +20,7 @@ import { ReportAnswers, type ReportTable } from "./finality/report-table.js";
 import { SnapshotSending } from "./finality/snapshot-sending.js";
 import { MemberChannelMessages } from "./member-channel-messages.js";
 import type { OwnClock } from "./member-clocks.js";
+import { SubscriberReports } from "./member-subscribers.js";
 import {
   type ClusterState,
   type ConnectedMember,
@@ -49,6 +50,7 @@ export type SharedMessage = ExchangeMessage & {
     | "decision"
     | "report"
     | "snapshot-part"
+    | "subscribers"
     | "state-sums"
     | "state-keys";
 };
@@ -72,6 +74,7 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
   readonly outbox: MemberOutbox;
   readonly offerPace: OfferPace;
   readonly channelMessages: MemberChannelMessages;
+  readonly subscribers: SubscriberReports;
   /** Order keys of entries on this daemon's disk that still have to be reported to the member. */
   pendingAcks: OrderKey[] = [];
   /** Its last status, or null if there is none yet. */
@@ -122,6 +125,7 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
     this.#reports = new ReportAnswers(cluster);
     this.#snapshotSending = new SnapshotSending(cluster, connection);
     this.channelMessages = new MemberChannelMessages(this, cluster);
+    this.subscribers = new SubscriberReports(this, cluster);
     this.offerPace = spreading.newPace();
     this.outbox = new MemberOutbox(cluster, this, spreading.states, spreading.packer);
     this.#reconciling = new Reconciling(cluster, this);

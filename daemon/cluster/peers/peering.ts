@@ -33,6 +33,7 @@ import { Member } from "./member.js";
 import { ChannelMessages } from "./member-channel-messages.js";
 import { OwnClock } from "./member-clocks.js";
 import { MemberListExchange } from "./member-list-exchange.js";
+import { SubscriberCounts } from "./member-subscribers.js";
 import { type OwnRemoval, Roster, type RosterEvents } from "./roster.js";
 import {
   type ClusterState,
@@ -74,6 +75,8 @@ export class Peering implements RosterEvents {
   readonly decisions: DecisionMaking;
   /** The channel messages. */
   readonly channelMessages: ChannelMessages;
+  /** The subscribers of channels. */
+  readonly subscribers: SubscriberCounts;
   /** Whether the state may be stale although the daemon is live. */
   readonly standstill: StandstillDetector;
   #isRunning = false;
@@ -86,6 +89,7 @@ export class Peering implements RosterEvents {
     const roster = new Roster(cluster, this);
     this.#roster = roster;
     this.channelMessages = new ChannelMessages(cluster);
+    this.subscribers = new SubscriberCounts(cluster);
     this.#spreading = new EntrySpreading(cluster);
     this.#intake = new EntryIntake(cluster, this.#spreading.states);
     this.#clock = new OwnClock(cluster);
@@ -146,6 +150,9 @@ export class Peering implements RosterEvents {
         if (!this.#pruned.snapshots.part(member, message))
           member.malformed("a part of a snapshot that was not requested");
         break;
+      case "subscribers":
+        this.subscribers.receive(member, message);
+        break;
       case "state-sums":
       case "state-keys":
         this.states.receive(member, message);
@@ -181,6 +188,7 @@ export class Peering implements RosterEvents {
     this.#reports.disconnected(member.id);
     this.#pruned.disconnected(member.id);
     this.states.disconnected(member.id);
+    this.subscribers.disconnected();
     this.#cluster.messages?.missed();
     member.stop();
     this.#memberLists.disconnected(member);
@@ -225,6 +233,7 @@ export class Peering implements RosterEvents {
     this.#roster.tick(now);
     this.#spreading.tick(now);
     for (const member of [...this.#cluster.members.values()]) member.tick(now);
+    this.subscribers.tick(now);
     this.admission.tick();
     this.#catchingUp.tick(now);
     this.decisions.tick();

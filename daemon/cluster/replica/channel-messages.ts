@@ -19,6 +19,7 @@ import {
   type ChannelMessage,
   commandOf,
   type MemberChannels,
+  type MemberSubscribers,
   messagesOf,
 } from "../../engine/channels/channels.js";
 import { checkDate, checkEnvelope, checkValidity } from "../../engine/pipeline/envelope-checks.js";
@@ -54,6 +55,7 @@ export function messageDelivery(
       }
     },
     missed: () => broadcasts.miss(),
+    subscribers: broadcasts.channels,
   };
 }
 
@@ -122,6 +124,7 @@ interface MessageSending {
   readonly log: LineLog;
   readonly broadcasts: Broadcasts;
   readonly channelMessages: ChannelMessages;
+  readonly subscribers: MemberSubscribers;
   /** Signs the daemon's own envelopes. Null if no listener accepts messages without a signature. */
   readonly own: OwnEnvelopes | null;
 }
@@ -201,11 +204,12 @@ class OwnMessages implements MemberChannels {
 }
 
 /**
- * Sends messages that are published on this daemon to the members. A client's signed message is sent unchanged. The
+ * Sends messages that are published on this daemon to the members, and counts the members' subscribers. A client's signed message is sent unchanged. The
  * daemon signs all other messages.
  */
 export function sendMessagesToMembers(parts: MessageSending): void {
   const { own, channelMessages, broadcasts } = parts;
+  broadcasts.channels.memberSubscribers = parts.subscribers;
   broadcasts.forwardToMembers = ({ body, signature }) => {
     if (!channelMessages.hasReceivers) return;
     // Copy the bytes, because they are views of a receive buffer.

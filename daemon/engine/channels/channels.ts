@@ -5,14 +5,11 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { writeFrame } from "../../../protocol/frame.js";
+import type { ChannelKind } from "../../../protocol/members/subscriber-counts.js";
 import { writePush } from "../../../protocol/resp/resp-writer.js";
 import type { Envelope } from "../../../protocol/version-2/envelope.js";
 import { writeEvent } from "../../../protocol/version-2/messages-v2.js";
 import { GlobSteps, globMatches } from "../../store/patterns/glob.js";
-
-/** The kinds of subscriptions. A pattern matches channels, but not shard channels, whose messages are separate. */
-export const CHANNEL_KINDS = ["channel", "pattern", "shard"] as const;
-export type ChannelKind = (typeof CHANNEL_KINDS)[number];
 
 export interface Subscriber {
   receive(message: Message): void;
@@ -37,6 +34,17 @@ export interface MemberChannels {
   send(message: ChannelMessage): void;
 }
 
+/** The subscribers of the connected members, as these have reported them. */
+export interface MemberSubscribers {
+  /** Called when this daemon's number of subscribers of a channel or pattern has changed. */
+  changed(kind: ChannelKind, name: ByteString, count: number): void;
+  subscribersOf(kind: ChannelKind, name: ByteString): number;
+  /** Returns the names of the channels, or the patterns, that have subscribers; some of them more than once. */
+  names(kind: ChannelKind): Iterable<ByteString>;
+  /** Returns the number of subscribers that receive the message if it reaches their daemons. */
+  countReceivers(message: ChannelMessage): number;
+}
+
 type Subscribers = Map<ByteString, Set<Subscriber>>;
 
 /** Checks whether a unit may publish another message. @throws the refusal of the unit */
@@ -56,6 +64,8 @@ export interface HeldMessages<Result> {
 export class Channels {
   /** Sends messages to the other daemons; null if there are none. */
   members: MemberChannels | null = null;
+  /** Counts the subscribers of the other daemons; null if there are none. */
+  memberSubscribers: MemberSubscribers | null = null;
   #held: HeldMessages<unknown> | null = null;
   readonly #subscribers: Readonly<Record<ChannelKind, Subscribers>> = {
     channel: new Map(),
@@ -68,24 +78,26 @@ export class Channels {
     const others = subscribers.get(name);
     if (others === undefined) subscribers.set(name, new Set([subscriber]));
     else others.add(subscriber);
+    this.memberSubscribers?.changed(kind, name, others?.size ?? 1);
   }
 
   remove(kind: ChannelKind, name: ByteString, subscriber: Subscriber): void {
     const others = this.#subscribers[kind].get(name);
     others?.delete(subscriber);
     if (others?.size === 0) this.#subscribers[kind].delete(name);
+    this.memberSubscribers?.changed(kind, name, others?.size ?? 0);
   }
 
   /**
    * Publishes a client's message on this daemon and on the other daemons.
-   * @returns the number of local subscribers that received the message; a subscriber with two matching subscriptions
-   * counts twice
+   * @returns the number of local subscribers that received the message, and of the subscribers that the connected
+   * members have reported; a subscriber with two matching subscriptions counts twice
    * @throws the refusal of the unit that publishes the message, if it publishes too much
    */
   publish(message: ChannelMessage): number {
     if (this.#held !== null) return this.#hold(message, this.#held);
     this.members?.send(message);
-    return this.publishLocally(message);
+    return this.publishLocally(message) + this.countMemberReceivers(message);
   }
 
   /**
@@ -118,14 +130,24 @@ export class Channels {
     return this.countReceivers(message);
   }
 
-  /** Publishes a message on this daemon only. @returns the same number as `publish` */
+  /** Publishes a message on this daemon only. @returns the number of local subscribers that received it */
   publishLocally({ kind, channel, text }: ChannelMessage): number {
     if (kind === "channel") return this.#sendToChannel(channel, text);
     return this.#send("shard", channel, ["smessage", channel, text]);
   }
 
-  /** Returns the number of subscribers that would receive the message now. */
-  countReceivers({ kind, channel }: ChannelMessage): number {
+  /** Returns the number of subscribers that would receive the message now, as `publish` counts them. */
+  countReceivers(message: ChannelMessage): number {
+    return this.countLocalReceivers(message) + this.countMemberReceivers(message);
+  }
+
+  /** Returns the number of the connected members' subscribers that would receive the message. */
+  countMemberReceivers(message: ChannelMessage): number {
+    return this.memberSubscribers?.countReceivers(message) ?? 0;
+  }
+
+  /** Returns the number of local subscribers that would receive the message now. */
+  countLocalReceivers({ kind, channel }: ChannelMessage): number {
     let receivers = this.subscribersOf(kind, channel);
     const steps = new GlobSteps();
     if (kind === "channel")
@@ -134,18 +156,37 @@ export class Channels {
     return receivers;
   }
 
-  /** Returns the names of the channels, or the patterns, that have subscribers. */
+  /** Returns the names of the channels, or the patterns, that have local subscribers. */
   names(kind: ChannelKind): Iterable<ByteString> {
     return this.#subscribers[kind].keys();
   }
 
-  /** Returns the number of channels or patterns that have subscribers. */
+  /** Returns the names of the channels, or the patterns, that have subscribers here or on connected members. */
+  allNames(kind: ChannelKind): Iterable<ByteString> {
+    if (this.memberSubscribers === null) return this.names(kind);
+    const all = new Set(this.names(kind));
+    for (const name of this.memberSubscribers.names(kind)) all.add(name);
+    return all;
+  }
+
+  /** Returns the number of channels or patterns that have subscribers here or on connected members. */
+  countAllNames(kind: ChannelKind): number {
+    return this.memberSubscribers === null ? this.size(kind) : [...this.allNames(kind)].length;
+  }
+
+  /** Returns the number of channels or patterns that have local subscribers. */
   size(kind: ChannelKind): number {
     return this.#subscribers[kind].size;
   }
 
+  /** Returns the number of local subscribers. */
   subscribersOf(kind: ChannelKind, name: ByteString): number {
     return this.#subscribers[kind].get(name)?.size ?? 0;
+  }
+
+  /** Returns the number of subscribers here and on connected members. */
+  countAllSubscribers(kind: ChannelKind, name: ByteString): number {
+    return this.subscribersOf(kind, name) + (this.memberSubscribers?.subscribersOf(kind, name) ?? 0);
   }
 
   /** Makes all subscribers check their permission again, after the users' rules have changed. */

@@ -87,8 +87,9 @@ export class Broadcasts {
    * Publishes the messages of an envelope, unless the envelope is known.
    * @param from  the client's envelope, which is forwarded, or null if it came from a member, or is only for this
    * daemon
-   * @returns for each message the number of local subscribers that received it. For a known envelope, whose messages
-   * are not published again, the number of subscribers that would receive it now
+   * @returns for each message the number of local subscribers that received it and, if it is forwarded, of the members'
+   * subscribers. For a known envelope, whose messages are not published again, the number of subscribers that would
+   * receive it now
    */
   publish(
     id: ByteString,
@@ -98,9 +99,11 @@ export class Broadcasts {
   ): readonly number[] {
     const { channels } = this;
     if (messages.length === 0) return [];
+    const countForwarded = (message: ChannelMessage) =>
+      from === null ? 0 : channels.countMemberReceivers(message);
     if (this.isKnown(id, at)) {
       if (!this.wasPublished(id, at)) this.miss();
-      return messages.map((message) => channels.countReceivers(message));
+      return messages.map((message) => channels.countLocalReceivers(message) + countForwarded(message));
     }
     // If no id can be forgotten, because all remembered ids belong to the current second, this id cannot be remembered.
     // Its messages could then be published twice, so they are not published at all.
@@ -115,6 +118,6 @@ export class Broadcasts {
       this.#hasGap = false;
       channels.miss();
     }
-    return messages.map((message) => channels.publishLocally(message));
+    return messages.map((message) => channels.publishLocally(message) + countForwarded(message));
   }
 }

@@ -25,12 +25,13 @@ export interface StepCounter {
  * classes.
  */
 export class GlobSteps {
-  #left = STEPS_BACK_MAX;
+  #left: number;
   readonly #effort: StepCounter | null;
 
   /** @param effort receives the steps too, to count them for the unit of the command; null if there is no unit */
-  constructor(effort: StepCounter | null = null) {
+  constructor(effort: StepCounter | null = null, max: number = STEPS_BACK_MAX) {
     this.#effort = effort;
+    this.#left = max;
   }
 
   /** @throws BudgetExceeded */

@@ -1,9 +1,10 @@
 /** The channel commands: subscriptions and messages. Order and texts: redis-server 7.0, pubsub.c. */
 
-import type { ChannelKind, ChannelMessage } from "../../../daemon/engine/channels/channels.js";
+import type { ChannelMessage } from "../../../daemon/engine/channels/channels.js";
 import { custom } from "../../../daemon/store/arguments/command-errors.js";
-import { globMatches } from "../../../daemon/store/patterns/glob.js";
+import { GlobSteps, globMatches } from "../../../daemon/store/patterns/glob.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
+import type { ChannelKind } from "../../../protocol/members/subscriber-counts.js";
 import { array, bulk, bulks, integer, type Reply } from "../../../protocol/reply.js";
 import { subscriptionReply } from "../../../protocol/resp/resp-writer.js";
 import { answerBytes } from "../bytes/reply-bytes.js";
@@ -20,7 +21,7 @@ export const channelHandlers: readonly (readonly [string, SessionHandler])[] = [
   ["PUBLISH", publishing("channel")],
   ["SPUBLISH", publishing("shard")],
   ["PUBSUB|CHANNELS", listing("channel")],
-  ["PUBSUB|NUMPAT", ({ server }) => integer(server.channels.size("pattern"))],
+  ["PUBSUB|NUMPAT", ({ server }) => integer(server.channels.countAllNames("pattern"))],
   ["PUBSUB|NUMSUB", counting("channel")],
   ["PUBSUB|SHARDCHANNELS", listing("shard")],
   ["PUBSUB|SHARDNUMSUB", counting("shard")],
@@ -79,12 +80,14 @@ function listing(kind: ChannelKind): SessionHandler {
       throw custom(
         `ERR unknown subcommand or wrong number of arguments for '${subcommand}'. Try PUBSUB HELP.`,
       );
-    const names = [...server.channels.names(kind)];
-    return bulks(pattern === undefined ? names : names.filter((name) => globMatches(pattern, name)));
+    const names = [...server.channels.allNames(kind)];
+    if (pattern === undefined) return bulks(names);
+    const steps = new GlobSteps();
+    return bulks(names.filter((name) => globMatches(pattern, name, steps)));
   };
 }
 
 function counting(kind: ChannelKind): SessionHandler {
   return ({ server }, [, , ...names]) =>
-    array(names.flatMap((name) => [bulk(name), integer(server.channels.subscribersOf(kind, name))]));
+    array(names.flatMap((name) => [bulk(name), integer(server.channels.countAllSubscribers(kind, name))]));
 }

@@ -5,13 +5,13 @@
 
 import type { LastWrite, StepRunner, WaitingSender } from "../../../daemon/engine/backends/command-path.js";
 import { completeReply, isStepped } from "../../../daemon/engine/backends/run-steps-in-turns.js";
-import type { ChannelKind } from "../../../daemon/engine/channels/channels.js";
 import type { ClientConnection } from "../../../daemon/net/connections/client-connection.js";
 import type { Answer } from "../../../daemon/net/connections/dialect.js";
 import { CommandFailure } from "../../../daemon/store/arguments/command-errors.js";
 import type { EncodingLimits } from "../../../daemon/store/keyspace/encoding-name.js";
 import type { Command } from "../../../daemon/store/rows/command-row.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
+import type { ChannelKind } from "../../../protocol/members/subscriber-counts.js";
 import { type ErrorReply, error, type Reply, status } from "../../../protocol/reply.js";
 import { type Denial, UserSession } from "../../users/user-session.js";
 import type { User } from "../../users/users.js";

@@ -1,16 +1,11 @@
 /** The subscriptions of a connection of --resp. The object is created with the first subscription. */
 
-import {
-  CHANNEL_KINDS,
-  type ChannelKind,
-  type Channels,
-  type Message,
-  type Subscriber,
-} from "../../../daemon/engine/channels/channels.js";
+import type { Channels, Message, Subscriber } from "../../../daemon/engine/channels/channels.js";
 import { commands } from "../../../daemon/store/command-table.js";
 import { refusedChannel } from "../../../daemon/store/rights/patterns.js";
 import type { Command } from "../../../daemon/store/rows/command-row.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
+import { CHANNEL_KINDS, type ChannelKind } from "../../../protocol/members/subscriber-counts.js";
 import { bulks, error, type Reply } from "../../../protocol/reply.js";
 import type { UserSession } from "../../users/user-session.js";
 import type { Client } from "./clients.js";

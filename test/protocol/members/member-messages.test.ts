@@ -71,6 +71,7 @@ const messages: readonly OwnMessage[] = [
       { db: 0, key: "", digest: null },
     ],
   },
+  { kind: "subscribers", number: 0, counts: Buffer.from([0, 0, 0, 0, 1, 0, 1, 110]) },
   { kind: "list", hash: "", isReporting: false, body: Buffer.alloc(0), signature: Buffer.alloc(0) },
   { kind: "list", hash: id, isReporting: true, body: Buffer.from("body"), signature: Buffer.from("s") },
 ];
@@ -120,6 +121,8 @@ test("clients' messages and unknown messages are malformed", () => {
     ["given", "9007199254740992"],
     ["push", "1", "4", "2", ""],
     ["have", "1", "", ""],
+    ["subscribers", "-1", ""],
+    ["subscribers", "1"],
     ["report", "1", "2", "3", id, "4", "short"],
     ["proof", "x".repeat(5000), ""],
     ["bye", "x", "y".repeat(2000)],

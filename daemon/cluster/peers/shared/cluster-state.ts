@@ -5,6 +5,7 @@ import type { CloseCode } from "../../../../protocol/figures/close-reasons.js";
 import type { MESSAGE_FIGURES } from "../../../../protocol/figures/message-figures.js";
 import type { PackedEntry } from "../../../../protocol/members/member-elements.js";
 import type { MemberAbout, OwnMessage, StatusMessage } from "../../../../protocol/members/member-messages.js";
+import type { ChannelKind } from "../../../../protocol/members/subscriber-counts.js";
 import { hexOf } from "../../../../protocol/version-2/envelope.js";
 import type { DaemonState } from "../../../../protocol/version-2/messages-v2.js";
 import type { BackgroundWork } from "../../../net/process/background-work.js";
@@ -83,6 +84,13 @@ export type DeliverMessage = (
   signature: Buffer,
 ) => "delivered" | "known" | "unknown-signer" | { readonly refused: string; readonly isLie: boolean };
 
+/** This daemon's own subscribers of channels. */
+export interface OwnSubscribers {
+  /** Returns the channels or patterns with subscribers. Names that are added during the iteration are included. */
+  names(kind: ChannelKind): Iterable<ByteString>;
+  subscribersOf(kind: ChannelKind, name: ByteString): number;
+}
+
 /** The secret that members have in common. */
 export interface MemberSecret {
   /** Returns 32 bytes that only a member can make. */
@@ -140,6 +148,7 @@ export interface PeeringContext {
     readonly deliver: DeliverMessage;
     /** Called when messages from other members may be missing here. */
     readonly missed: () => void;
+    readonly subscribers: OwnSubscribers;
   } | null;
   /** Creates this daemon's report about itself; null: it sends none. */
   readonly about: (() => MemberAbout) | null;

@@ -1,6 +1,7 @@
 /** All limits of the exchange between members, with their units and reasons. Times are milliseconds. */
 
 import { ENTRIES_MAX, ORDER_KEYS_MAX } from "../../../../protocol/members/member-elements.js";
+import { REPORTED_BYTES_MAX, REPORTED_NAMES_MAX } from "../../../../protocol/members/subscriber-counts.js";
 import { LIMITS } from "../../../options/limits.js";
 import type { Settings } from "../../../options/settings.js";
 
@@ -96,6 +97,14 @@ export const PEERING_LIMITS = {
   channelMessageUnsentBytes: 2 * MIB,
   /** How long messages wait for their signer's key, which arrives in an entry. */
   channelMessageKeyMs: 2_000,
+  /** The minimum interval between two reports of changed numbers of subscribers. */
+  subscribersEveryMs: 100,
+  /**
+   * The maximum number of channels and patterns that a daemon reports to its members, and the maximum bytes of their
+   * names. A member that reports more violates the protocol.
+   */
+  maxReportedNames: REPORTED_NAMES_MAX,
+  maxReportedBytes: REPORTED_BYTES_MAX,
   /** The maximum number of stored envelopes whose signer is not known yet. */
   quarantineEntries: 10_000,
   quarantineBytes: 16 * MIB,

@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { DeliverMessage } from "../../../../daemon/cluster/peers/shared/cluster-state.js";
+import { Channels } from "../../../../daemon/engine/channels/channels.js";
 import type { PackedEntry } from "../../../../protocol/members/member-elements.js";
 import { type Node, type NodeOptions, World } from "./support.js";
 
@@ -30,6 +31,7 @@ class MessageScene {
         return verdict;
       },
       missed: () => this.missed.set(name, (this.missed.get(name) ?? 0) + 1),
+      subscribers: new Channels(),
     };
     const peers = NAMES.filter((other) => other !== name);
     return this.world.add(name, { peers, ...options, parts: { messages } });

@@ -12,6 +12,7 @@ import type {
   MemberSocketHandlers,
 } from "../../../../daemon/cluster/peers/shared/member-socket.js";
 import { PEERING_LIMITS } from "../../../../daemon/cluster/peers/shared/peering-limits.js";
+import { Channels } from "../../../../daemon/engine/channels/channels.js";
 import { ITEMS_MAX } from "../../../../daemon/timeline/compare/reconcile-message.js";
 import type { Timeline } from "../../../../daemon/timeline/timeline.js";
 import { CLOSE_REASONS } from "../../../../protocol/figures/close-reasons.js";
@@ -27,7 +28,7 @@ import {
 import { memberKnows, writeHello } from "../../../../protocol/version-2/messages-v2.js";
 import { double } from "../../../support/double.js";
 import { CLUSTER, EPOCH, entryOf, keyOf, signWith } from "./entries.js";
-import { entriesOf, type Node, World } from "./support.js";
+import { entriesOf, type Node, type NodeOptions, World } from "./support.js";
 
 const NONCE = "n".repeat(32);
 const NOTHING = { count: 0, sum: "\0".repeat(32) };
@@ -106,8 +107,19 @@ class Hand implements MemberSocket {
   }
 }
 
-function joined(world: World, parts: Partial<ClusterState> = {}): { node: Node; hand: Hand } {
-  const node = world.add("a", { limits: { maxEnvelopeBytes: 65_536 }, parts });
+const knownMessages = (): NonNullable<ClusterState["messages"]> => ({
+  deliver: () => "known",
+  missed() {},
+  subscribers: new Channels(),
+});
+
+function joined(
+  world: World,
+  parts: Partial<ClusterState> = {},
+  reportLimits: NodeOptions["limits"] = REPORTED_MAX,
+): { node: Node; hand: Hand } {
+  const limits = { maxEnvelopeBytes: 65_536, ...reportLimits };
+  const node = world.add("a", { limits, parts: { messages: knownMessages(), ...parts } });
   const hand = new Hand(node);
   hand.prove();
   hand.greet();
@@ -128,7 +140,16 @@ const bomb = deflateRawSync(Buffer.alloc(50_000_000));
 const long = writeEntries([entryOf(0, ["SET", "k", "v".repeat(1_100_000)])]);
 /** A comparison with one section too many: its head, then the kind, start, duration and number of ids of each. */
 const sections = Buffer.concat([Buffer.from([1, 1, 0]), Buffer.alloc(4 * (ITEMS_MAX + 1), "\x03\0\x01\0")]);
+
+const report = (counts: Buffer, number = 0): OwnMessage => ({ kind: "subscribers", number, counts });
+const countOf = (kind: number, name: string, length = name.length): Buffer =>
+  Buffer.from([kind, 0, 0, 0, 1, length >> 8, length & 255, ...Buffer.from(name, "latin1")]);
+/** The smallest limits of reports with which the tests can exceed them. */
+const REPORTED_MAX = { maxReportedNames: 3, maxReportedBytes: 3000 };
 const orderKey = { at: EPOCH, seq: 0, id: "x".repeat(32) };
+
+const reported = (...names: readonly string[]): Buffer =>
+  Buffer.concat(names.map((name) => countOf(0, name)));
 
 const invalid: Readonly<Record<string, OwnMessage | Buffer>> = {
   garbage: Buffer.from("GET / HTTP/1.1\r\n"),
@@ -161,6 +182,23 @@ const invalid: Readonly<Record<string, OwnMessage | Buffer>> = {
     isLast: true,
     bytes: Buffer.from("abc"),
   },
+  "a report of subscribers out of turn": report(countOf(0, "news"), 1),
+  "a gap in reports of subscribers": Buffer.concat(
+    [0, 2].map((number) => writeMemberMessage(report(countOf(0, "news"), number))),
+  ),
+  "subscribers of an unknown kind": report(countOf(3, "news")),
+  "subscribers of a name that is longer than allowed": report(countOf(0, "x".repeat(1025))),
+  "subscribers of a name that ends after the message": report(countOf(0, "news", 5)),
+  "a part of the fields of a report": report(countOf(0, "news").subarray(0, 6)),
+  "more subscribers in one message than allowed": report(Buffer.concat(Array(4097).fill(countOf(0, "n")))),
+  "subscribers of more names than allowed": report(reported("a", "b", "c", "d")),
+  "subscribers of more names than allowed, in two messages": Buffer.concat([
+    writeMemberMessage(report(reported("a", "b"))),
+    writeMemberMessage(report(reported("c", "d"), 1)),
+  ]),
+  "subscribers of names with more bytes than allowed": report(
+    reported(...["a", "b", "c"].map((name) => name.repeat(1001))),
+  ),
   "a malformed reconciliation": { kind: "reconcile", session: 1, step: Buffer.from("\x01garbage") },
 };
 
@@ -179,6 +217,42 @@ for (const [name, message] of Object.entries(invalid)) {
     assert.equal(node.peering.state, "live");
   });
 }
+
+test("a member that lies about its subscribers causes wrong counts, until it disconnects", () => {
+  const world = new World();
+  const { node, hand } = joined(world);
+  const { subscribers } = node.peering;
+  const names = (kind: "channel" | "pattern") => [...subscribers.names(kind)];
+  hand.send(report(Buffer.concat([reported("a", "b"), countOf(1, "*")])));
+  assert.deepEqual([names("channel"), names("pattern")], [["a", "b"], ["*"]]);
+  // The report replaces the first one, and repeats a name.
+  hand.send(report(reported("c", "c", "d")));
+  const most = Buffer.from(countOf(0, "c"));
+  most.writeUInt32BE(2 ** 32 - 1, 1);
+  hand.send(report(Buffer.concat([most, countOf(1, "x")]), 1));
+  assert.deepEqual([names("channel"), names("pattern")], [["c", "d"], ["x"]]);
+  assert.equal(subscribers.subscribersOf("channel", "c"), 2 ** 32 - 1);
+  assert.ok(!hand.isClosed);
+  hand.send(Buffer.from("garbage\r\n"));
+  assert.equal(subscribers.subscribersOf("channel", "c"), 0);
+});
+
+test("a member's patterns delay PUBLISH only for a limited time", () => {
+  const world = new World();
+  const { node, hand } = joined(world, {}, { maxReportedNames: 10_000, maxReportedBytes: 1_000_000 });
+  const count = (channel: string) =>
+    node.peering.subscribers.countReceivers({ kind: "channel", channel, text: "" });
+  const patterns = Array.from({ length: 4000 }, (_, index) => countOf(1, `[n${index.toString(36)}]*`));
+  const matching = Buffer.concat(patterns);
+  hand.send(report(matching));
+  assert.equal(count("news"), 2000);
+  assert.equal(count("-"), 0);
+  // This pattern uses all steps, because it goes back at each byte of the channel.
+  hand.send(report(countOf(1, `*${"n".repeat(30)}b`)));
+  hand.send(report(matching, 1));
+  assert.equal(count("n".repeat(1000)), 0);
+  assert.equal(count("news"), 1999);
+});
 
 test("a comparison of entries in another format closes the connection, with both numbers", () => {
   const world = new World();
@@ -243,7 +317,7 @@ const faults: Readonly<Record<string, Fault>> = {
   },
   "the check of a channel message": {
     send: { kind: "speak", number: 1, entries: writeEntries([entryOf(0)]) },
-    parts: { messages: { deliver: () => messages.deliver(), missed() {} } },
+    parts: { messages: { deliver: () => messages.deliver(), missed() {}, subscribers: new Channels() } },
     at: () => ({ object: messages, method: "deliver" }),
   },
   "the answer to a comparison": {

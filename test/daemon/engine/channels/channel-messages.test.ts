@@ -6,7 +6,7 @@ import { after, before, test } from "node:test";
 import { createClient } from "../../../../client/public-api.js";
 import { readClusterSecret } from "../../../../keys/cluster-secret-file.js";
 import { writeEntries } from "../../../../protocol/members/member-elements.js";
-import { integer } from "../../../../protocol/reply.js";
+import { integer, type Reply } from "../../../../protocol/reply.js";
 import { secretFile } from "../../../support/cluster-secret.js";
 import {
   EnvelopeClient,
@@ -97,11 +97,25 @@ async function untilConnected(): Promise<void> {
 const subscribers = (channel: string) =>
   Promise.all(replicas.map((daemon) => TestSubscriber.open(daemon, channel)));
 
+/** Waits until every daemon counts this number of subscribers of a channel. */
+async function untilCounted(channel: string, count: number): Promise<void> {
+  for (const daemon of replicas) {
+    using client = await publishing(respPort(daemon));
+    await until(`all subscribers of ${channel} are counted`, async () => {
+      const counted = await client.call("PUBSUB", "NUMSUB", channel);
+      return counted.kind === "array" && Number(plain(counted.items[1])) === count;
+    });
+  }
+}
+
+const plain = (reply: Reply | undefined) => (reply?.kind === "integer" ? reply.value : null);
+
 test("a Redis client's message is received by each subscriber of each daemon, once and in order", async () => {
   const all = await subscribers("news");
+  await untilCounted("news", 3);
   using publisher = await publishing(respPort(at(0)));
   const texts = Array.from({ length: 50 }, (_, number) => `message ${number}`);
-  for (const text of texts) assert.deepEqual(await publisher.call("PUBLISH", "news", text), integer(1));
+  for (const text of texts) assert.deepEqual(await publisher.call("PUBLISH", "news", text), integer(3));
   for (const subscriber of all) assert.deepEqual(await subscriber.until("message 49"), texts);
   for (const subscriber of all) subscriber[Symbol.dispose]();
   // No message is recorded; the only entries are the daemons' own keys.
@@ -113,18 +127,19 @@ test("a Redis client's message is received by each subscriber of each daemon, on
 
 test("a signed message is received once everywhere, whether it is sent to one daemon or to all", async () => {
   const all = await subscribers("signed");
+  await untilCounted("signed", 3);
   const options = { key: app.privateKey, cluster: at(0).daemon.cluster ?? "" };
   await using one = createClient({ ...options, servers: [`127.0.0.1:${at(1).port}`] });
   await using every = createClient({ ...options, servers: replicas.map(({ port }) => `127.0.0.1:${port}`) });
-  assert.equal(await one.call("PUBLISH signed first"), 1);
-  assert.equal(await every.call(["PUBLISH", "signed", "second"], { policy: "all" }), 1);
+  assert.equal(await one.call("PUBLISH signed first"), 3);
+  assert.equal(await every.call(["PUBLISH", "signed", "second"], { policy: "all" }), 3);
   // The message is sent together with a write, which is recorded. The two are independent.
   const [written, received] = await Promise.all([
     every.call("SET beside 1"),
     every.call("PUBLISH signed third"),
   ]);
-  assert.deepEqual([written, received], ["OK", 1]);
-  assert.equal(await one.call("PUBLISH signed last"), 1);
+  assert.deepEqual([written, received], ["OK", 3]);
+  assert.equal(await one.call("PUBLISH signed last"), 3);
   for (const subscriber of all) {
     const texts = await subscriber.until("last");
     assert.deepEqual(texts.slice().sort(), ["first", "last", "second", "third"]);
@@ -134,6 +149,7 @@ test("a signed message is received once everywhere, whether it is sent to one da
 
 test("an envelope of messages is published once, and a repetition is answered with the current number of subscribers", async () => {
   using subscriber = await TestSubscriber.open(at(2), "again");
+  await untilCounted("again", 1);
   using near = await EnvelopeClient.open(at(2).port, app);
   using far = await EnvelopeClient.open(at(0).port, app);
   const envelope = far.sign([
@@ -142,7 +158,7 @@ test("an envelope of messages is published once, and a repetition is answered wi
   ]);
   const first = await far.exchange(envelope.frame);
   assert.ok(first.kind === "result");
-  assert.deepEqual(first.replies, [integer(0), integer(0)]);
+  assert.deepEqual(first.replies, [integer(1), integer(0)], "subscribers of all daemons count");
   assert.deepEqual(await subscriber.until("once"), ["once"]);
   const again = await near.exchange(envelope.frame);
   assert.ok(again.kind === "result");
@@ -183,10 +199,11 @@ test("a message for one daemon stays on that daemon", async () => {
     await TestSubscriber.open(at(0), "only"),
     await TestSubscriber.open(at(1), "only"),
   ];
+  await untilCounted("only", 2);
   using client = await EnvelopeClient.open(at(0).port, app);
   const { daemon } = await client.hello();
   assert.deepEqual(await client.replies([["PUBLISH", "only", "here"]], { only: daemon }), [integer(1)]);
-  assert.deepEqual(await client.replies([["PUBLISH", "only", "last"]]), [integer(1)]);
+  assert.deepEqual(await client.replies([["PUBLISH", "only", "last"]]), [integer(2)]);
   assert.deepEqual(await local.until("last"), ["here", "last"]);
   assert.deepEqual(await remote.until("last"), ["last"]);
   local[Symbol.dispose]();
@@ -195,12 +212,13 @@ test("a message for one daemon stays on that daemon", async () => {
 
 test("messages of version 1 are sent to the members as well", async () => {
   const all = await subscribers("version-1");
+  await untilCounted("version-1", 3);
   await using client = createClient({
     key: app.privateKey,
     servers: `127.0.0.1:${at(0).port}`,
     versions: "1",
   });
-  assert.equal(await client.send("PUBLISH version-1 last"), "1");
+  assert.equal(await client.send("PUBLISH version-1 last"), "3");
   for (const subscriber of all) {
     assert.deepEqual(await subscriber.until("last"), ["last"]);
     subscriber[Symbol.dispose]();

@@ -1,0 +1,193 @@
+/** Mutants of the rules for the numbers of subscribers that members report to each other. */
+import type { Mutant } from "./mutant.js";
+
+const FILE = "daemon/cluster/peers/member-subscribers.js";
+const REPORTS = "test/daemon/cluster/peers/member-subscribers.test.js";
+const MISBEHAVING = "test/daemon/cluster/peers/misbehaving.test.js";
+const PACKED = "test/protocol/members/subscriber-counts.test.js";
+const DAEMONS = "test/daemon/engine/channels/channel-messages.test.js";
+
+export const subscriberMutants: readonly Mutant[] = [
+  {
+    name: "subscribers: only one member counts",
+    file: FILE,
+    find: "count += received.get(kind, name);",
+    replace: "count = received.get(kind, name);",
+    test: REPORTS,
+  },
+  {
+    name: "subscribers: a pattern counts once for each member",
+    file: "daemon/engine/channels/channels.js",
+    find: "[...this.allNames(kind)].length",
+    replace: "this.size(kind) + [...this.memberSubscribers.names(kind)].length",
+    test: REPORTS,
+  },
+  {
+    name: "subscribers: PUBLISH counts its own daemon only",
+    file: "daemon/engine/channels/channels.js",
+    find: "return this.publishLocally(message) + this.countMemberReceivers(message);",
+    replace: "return this.publishLocally(message);",
+    test: REPORTS,
+  },
+  {
+    name: "subscribers: SPUBLISH counts patterns",
+    file: FILE,
+    find: 'hasPatterns && kind === "channel"',
+    replace: "hasPatterns",
+    test: REPORTS,
+  },
+  {
+    name: "subscribers: a message for one daemon counts the members' subscribers",
+    file: "daemon/engine/pipeline/publish-messages.js",
+    find: "from === null ? 0 : channels.countMemberReceivers(message)",
+    replace: "channels.countMemberReceivers(message)",
+    test: DAEMONS,
+  },
+  {
+    name: "subscribers: the daemon does not count members",
+    file: "daemon/cluster/replica/channel-messages.js",
+    find: "broadcasts.channels.memberSubscribers = parts.subscribers;",
+    replace: "",
+    test: DAEMONS,
+  },
+  {
+    name: "subscribers: a disconnected member counts",
+    file: "daemon/cluster/peers/peering.js",
+    find: "this.subscribers.disconnected();",
+    replace: "",
+    test: REPORTS,
+  },
+  {
+    name: "subscribers: a member returns without a complete report",
+    file: FILE,
+    find: "this.#rest ??= reported.all();",
+    replace: "this.#rest ??= [].values();",
+    test: REPORTS,
+  },
+  {
+    name: "subscribers: each tick sends a report",
+    file: FILE,
+    find: "now < this.#nextAt || ",
+    replace: "",
+    test: REPORTS,
+  },
+  {
+    name: "subscribers: names that were used for a moment wait for a report",
+    file: FILE,
+    find: "count === this.#reported.get(kind, name)",
+    replace: "false",
+    test: REPORTS,
+  },
+  {
+    name: "subscribers: a report has no maximum length",
+    file: FILE,
+    find: "this.#counts.length >= COUNTS_MAX || this.#bytes >= this.#maxBytes",
+    replace: "this.#counts.length >= COUNTS_MAX",
+    test: REPORTS,
+  },
+  {
+    name: "subscribers: changes of channels delay those of shard channels",
+    file: FILE,
+    find: "(this.#reports + index) % CHANNEL_KINDS.length",
+    replace: "index",
+    test: REPORTS,
+  },
+  {
+    name: "subscribers: a daemon reports more names than permitted",
+    file: FILE,
+    find: "this.#names < maxReportedNames && ",
+    replace: "",
+    test: REPORTS,
+  },
+  {
+    name: "subscribers: a daemon reports more bytes than permitted",
+    file: FILE,
+    find: " && this.#bytes + name.length <= maxReportedBytes",
+    replace: "",
+    test: REPORTS,
+  },
+  {
+    name: "subscribers: a daemon reports long names",
+    file: FILE,
+    find: " || count.name.length > REPORTED_NAME_BYTES_MAX",
+    replace: "",
+    test: REPORTS,
+  },
+  {
+    name: "subscribers: names above the limits are not reported when there is room",
+    file: FILE,
+    find: "this.#hasNewRoom ||= count.count === 0;",
+    replace: "",
+    test: REPORTS,
+  },
+  {
+    name: "subscribers: subscribers from before the first connection are not reported",
+    file: FILE,
+    find: "this.#search = namesOf(own);\n        return",
+    replace: "return",
+    test: REPORTS,
+  },
+  {
+    name: "subscribers: changes are sent although the member does not read",
+    file: FILE,
+    find: "if (this.#isFree)\n            this.#send(packed);",
+    replace: "if (true)\n            this.#send(packed);",
+    test: REPORTS,
+  },
+  {
+    name: "subscribers: a complete report does not replace the earlier ones",
+    file: FILE,
+    find: "this.#rest = null;\n            this.#next = 0;",
+    replace: "this.#rest = null;",
+    test: REPORTS,
+  },
+  {
+    name: "subscribers: the message 0 does not replace the earlier ones",
+    file: FILE,
+    find: "if (number === 0)\n            this.#received = new CountTable(this.#limits);",
+    replace: "",
+    test: MISBEHAVING,
+  },
+  {
+    name: "subscribers: a member may omit reports",
+    file: FILE,
+    find: "number !== 0 && number !== this.#expected",
+    replace: "false",
+    test: MISBEHAVING,
+  },
+  {
+    name: "subscribers: a member may report any number of names",
+    file: FILE,
+    find: "this.#names > maxReportedNames || ",
+    replace: "",
+    test: MISBEHAVING,
+  },
+  {
+    name: "subscribers: a member may report any number of bytes",
+    file: FILE,
+    find: " || this.#bytes > maxReportedBytes",
+    replace: "",
+    test: MISBEHAVING,
+  },
+  {
+    name: "subscribers: all patterns of members delay PUBLISH",
+    file: FILE,
+    find: "steps.take(PATTERN_STEPS);",
+    replace: "",
+    test: MISBEHAVING,
+  },
+  {
+    name: "subscribers: a message may have any number of counts",
+    file: "protocol/members/subscriber-counts.js",
+    find: " || counts.length === COUNTS_MAX",
+    replace: "",
+    test: PACKED,
+  },
+  {
+    name: "subscribers: a reported name may have any length",
+    file: "protocol/members/subscriber-counts.js",
+    find: "length > REPORTED_NAME_BYTES_MAX || ",
+    replace: "",
+    test: PACKED,
+  },
+];
