@@ -19,6 +19,8 @@ const KNOWN: readonly (readonly [number, string])[] = [
   [2840, "the members' disks sync so rarely that clients stop waiting before a unit is decided"],
   [4232, "a member answers after the client has stopped waiting"],
   [4391, "only a sync waits for a list that was added while a slow disk wrote"],
+  [5098, "a keeper has voted for a decision, and proposes before its own promise is on its slow disk"],
+  [5806, "a decision is on the disk of the last member, which pauses before it merges late entries"],
 ];
 
 /** The test repeats this number of runs. */
