@@ -903,6 +903,13 @@ export const decisionMutants: readonly Mutant[] = [
     test: UNDECIDED,
   },
   {
+    name: "decisions: a keeper proposes before its own promise is on its disk, and forgets what it has voted for",
+    file: "daemon/cluster/peers/decisions/keeper.js",
+    find: "!promises.has(this.#ports.own.id)",
+    replace: "false",
+    test: "test/daemon/cluster/peers/decisions/decisions.test.js",
+  },
+  {
     name: "decisions: a date is final although a vote that is dated before it is open",
     file: "daemon/cluster/peers/finality/common-date.js",
     find: "Math.min(published, decided.openDate - 1)",

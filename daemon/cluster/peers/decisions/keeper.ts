@@ -255,6 +255,9 @@ export class Keeper {
     if (preparation === null || lists === null) return;
     const { ballot, promises } = preparation;
     if (ballot.listHash !== lists.current.hash || !isPromised(lists, promises)) return;
+    // Without its own promise, this daemon would forget after a restart what it has proposed in this ballot, and would
+    // not propose the decision again for which it has voted before.
+    if (!promises.has(this.#ports.own.id)) return;
     for (const { last } of promises.values()) this.#handlers.follow(last);
     const { slot } = this.#handlers.last();
     // A majority of members without a later decision has the votes for the next one. Another member may lie.

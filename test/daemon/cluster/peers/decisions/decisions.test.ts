@@ -2,7 +2,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { SignatureChecks } from "../../../../../daemon/cluster/peers/decisions/decisions.js";
-import { type Ballot, proposalBytes, voteBytes } from "../../../../../protocol/members/decision-messages.js";
+import {
+  type Ballot,
+  compareBallots,
+  proposalBytes,
+  voteBytes,
+} from "../../../../../protocol/members/decision-messages.js";
 import { amount } from "../../../../support/amount.js";
 import { seed } from "../../../../support/seed.js";
 import { CLUSTER, idOf, listOf, type Member, signedBy, World } from "./simulated-members.js";
@@ -352,6 +357,28 @@ test("evidence has the signatures of two members of a list, or of its only membe
   assert.equal(isEvidence(["a", "b", "c"], "a", "a"), false);
   assert.equal(isEvidence(["a", "b", "c"], "a", "stranger"), false);
   assert.equal(isEvidence(["a"], "a", "a"), true);
+});
+
+test("a keeper with a slow disk proposes nothing before it has stored its promise, and then what it has voted for", async () => {
+  const { world, members } = worldOf(seed(), 3);
+  const [a, b, c] = members as [Member, Member, Member];
+  world.savingMs = (member) => (member === a ? 1_000 : 1);
+  world.trace = (from, _, message) => {
+    if (message.kind !== "propose" || from !== a.id) return;
+    assert.ok(compareBallots(a.stored?.promised ?? null, message.ballot) >= 0, "its promise is stored");
+  };
+  // Only one member votes, and only in memory yet. The keeper forgets the unit.
+  world.cut.add([b.id, c.id].sort().join(""));
+  const cas = world.submit(b, [b], "x");
+  while (a.decisions?.openDate == null) await world.scheduler.runUntil(world.scheduler.time + 1);
+  b.stop();
+  world.cut.clear();
+  await runFor(world, 100, () => {});
+  b.start();
+
+  await runFor(world, 10_000, () => {});
+  assert.ok(world.decidedUnits.has(cas.id));
+  assert.equal(a.decisions.openDate, null);
 });
 
 test("a keeper whose disk syncs rarely is not outvoted while it stores a promise", async () => {
