@@ -3,6 +3,7 @@
  * and docs/protocol-v2.md lists all. Dates are milliseconds since 1970; hashes and ids are hexadecimal.
  */
 import type { Figures, FigureTable } from "./figure.js";
+import { FINALITY_CAUSES } from "./finality-causes.js";
 import { UNDECIDED_CAUSES } from "./undecided-causes.js";
 
 /** A daemon's figures about a member. Durations are in milliseconds; nil: not known. */
@@ -312,6 +313,23 @@ export const TIMELINE_FIGURES = {
       type: "gauge",
       help: "Seconds since 1970: the date before which all units are final; 0: not known.",
       isSeconds: true,
+    },
+  },
+  finalCause: {
+    kind: "text-or-nil",
+    help: `what the next final date waits for: ${Object.keys(FINALITY_CAUSES)
+      .map((cause) => `\`${cause}\``)
+      .join(", ")}; nil: nothing`,
+  },
+  finalMembers: { kind: "bytes-list", help: "the ids of the members for which it waits" },
+  finalDelayedFor: { kind: "number", help: "the time since this last made progress" },
+  finalOverdue: {
+    kind: "flag",
+    help: "whether this has made no progress for longer than is normal, or a member is not connected",
+    metric: {
+      name: "dbsyncd_timeline_final_overdue",
+      type: "gauge",
+      help: "1 while the next final date waits for a member that is not connected, or makes no progress for longer than is normal, otherwise 0.",
     },
   },
   started: { kind: "number-or-nil", help: "the date of its start, by its clock at that time" },

@@ -6,6 +6,7 @@ import { ADMISSION_REFUSALS, causeAndCure, isAdmissionCode, SAME_CLUSTER } from 
 import { mebibytes } from "./amount-texts.js";
 import type { CloseCode } from "./close-reasons.js";
 import { LOW_DISK } from "./daemon-problems.js";
+import { CATCHING_UP_MAX_MS, rowOfFinalityCause } from "./finality-causes.js";
 import { type Problem, problemsBy, problemsOf, type Rule, type Rules } from "./problem.js";
 import type { MemberReport, TimelineReport } from "./timeline-figures.js";
 import { UNDECIDED_CAUSES, type UndecidedCause } from "./undecided-causes.js";
@@ -28,8 +29,6 @@ const AHEAD_MAX_MS = 120_000;
 const LAG_MAX = 10_000;
 /** The time after a start in which a missing connection is normal, because the members may also be starting. */
 const STARTING_MS = 60_000;
-/** The time without progress after which a daemon that is catching up is considered stuck. */
-const CATCHING_UP_MAX_MS = 300_000;
 
 /** A daemon's report, with conclusions from it. */
 export interface DiagnosedTimeline extends TimelineReport {
@@ -99,7 +98,13 @@ export function diagnose(
   const ofMembers = members.flatMap((member) =>
     problemsBy(OF_MEMBER, { ...member, isStarting, availability: availabilityOf(member) }, true),
   );
-  const found = [...problemsBy(OF_DAEMON, subject), ...ofMembers, ...problemsBy(OF_DATA, subject)];
+  const ofFinality = problemsBy(OF_FINALITY, subject, awaitedMembers(timeline).length > 0);
+  const found = [
+    ...problemsBy(OF_DAEMON, subject),
+    ...ofFinality,
+    ...ofMembers,
+    ...problemsBy(OF_DATA, subject),
+  ];
   return {
     problems: found.filter(({ severity }) => severity === "problem"),
     remarks: found.filter(({ severity }) => severity === "remark" || severity === "note"),
@@ -108,11 +113,10 @@ export function diagnose(
 }
 
 const SEE_LOG = "its log shows its progress";
+const SEE_FINALITY = "dbsync status for the members, and their logs, show their progress";
 const LISTS_FIX =
   "start a member that knows this list (dbsync members list); if its signer's key was revoked, sign it again: dbsync members sign";
 const KEYS_FIX = "check that all daemons have the same keys: dbsync keys list";
-const FINAL_FIX =
-  "check which daemon is down or out of date (dbsync members list); remove one that will not return: dbsync members evict";
 /** What is reported for a cause that only a newer daemon knows. */
 const UNKNOWN_CAUSE = {
   says: "its log names the reason",
@@ -256,28 +260,6 @@ const OF_DAEMON = {
     severity: "problem",
     alarm: "DbsyncMembersDiffer",
   },
-  finalIsOld: {
-    when: ({ members, stable, now }) =>
-      members.some(isOther) &&
-      stable > 0 &&
-      now - stable > STABLE_BEHIND_MAX_MS && [[secondsBetween(stable, now)]],
-    says: "only units older than … s are final",
-    fix: FINAL_FIX,
-    severity: "problem",
-    alarm: "DbsyncNothingFinal",
-  },
-  nothingFinal: {
-    when: ({ members, stable, started, now, state }) =>
-      members.some(isOther) &&
-      state !== "not-admitted" &&
-      stable <= 0 &&
-      started !== null &&
-      now - started > STABLE_BEHIND_MAX_MS && [[secondsBetween(started, now)]],
-    says: "no unit has become final since it was started … s ago",
-    fix: FINAL_FIX,
-    severity: "problem",
-    alarm: "DbsyncNothingFinal",
-  },
   votesContradict: {
     when: ({ contradicting, members }) =>
       contradicting.map((id) => [addressOf(id, members), id.slice(0, ID_DIGITS)]),
@@ -320,6 +302,41 @@ const OF_DAEMON = {
     fix: "start these members; if one of them reports the same, stop it, and replace it by an empty one: dbsync members replace",
     severity: "problem",
     alarm: "DbsyncPromisesLost",
+  },
+} as const satisfies Rules<TimelineCase>;
+
+/**
+ * Old final dates. While a member joins or returns, this is temporary; it is a problem once what the daemon waits for makes
+ * no progress.
+ */
+const OF_FINALITY = {
+  finalIsAwaited: {
+    when: (timeline) => isFinalOld(timeline) && expectedFinality(timeline),
+    says: "only units older than … s are final yet: …",
+    fix: "…",
+    severity: "progress",
+    alarm: null,
+  },
+  finalIsOld: {
+    when: (timeline) => isFinalOld(timeline) && overdueFinality(timeline),
+    says: "only units older than … s are final: …",
+    fix: "…",
+    severity: "problem",
+    alarm: "DbsyncNothingFinal",
+  },
+  firstFinalIsAwaited: {
+    when: (timeline) => isNothingFinal(timeline) && expectedFinality(timeline),
+    says: "no unit has become final yet since it was started … s ago: …",
+    fix: "…",
+    severity: "progress",
+    alarm: null,
+  },
+  nothingFinal: {
+    when: (timeline) => isNothingFinal(timeline) && overdueFinality(timeline),
+    says: "no unit has become final since it was started … s ago: …",
+    fix: "…",
+    severity: "problem",
+    alarm: "DbsyncNothingFinal",
   },
 } as const satisfies Rules<TimelineCase>;
 
@@ -555,7 +572,13 @@ const STUCK: Rule<Pick<TimelineCase, "started" | "taking" | "waiting" | "now">> 
 };
 
 /** All rules, for the documents and the alarms. */
-export const TIMELINE_RULES = { ...OF_DAEMON, ...OF_MEMBER, ...OF_DATA, stuck: STUCK } as const;
+export const TIMELINE_RULES = {
+  ...OF_DAEMON,
+  ...OF_FINALITY,
+  ...OF_MEMBER,
+  ...OF_DATA,
+  stuck: STUCK,
+} as const;
 
 /** Returns the problem of a daemon that has been catching up for too long without progress, or null. */
 export const stuckCatchingUp = (timeline: DiagnosedTimeline, now: number): Problem | null =>
@@ -563,6 +586,53 @@ export const stuckCatchingUp = (timeline: DiagnosedTimeline, now: number): Probl
 
 /** Whether a daemon has all entries: it is not catching up. */
 const isComplete = ({ state }: DiagnosedTimeline): boolean => rowOfState(state)?.isComplete !== false;
+
+const isFinalOld = ({ members, stable, now }: TimelineCase): boolean =>
+  members.some(isOther) && stable > 0 && now - stable > STABLE_BEHIND_MAX_MS;
+
+const isNothingFinal = ({ members, stable, started, now, state }: TimelineCase): boolean =>
+  members.some(isOther) &&
+  state !== "not-admitted" &&
+  stable <= 0 &&
+  started !== null &&
+  now - started > STABLE_BEHIND_MAX_MS;
+
+/** The seconds of the sentences about final dates: the age of the last one, or the time since the start. */
+const finalAge = ({ stable, started, now }: TimelineCase): number =>
+  secondsBetween(stable > 0 ? stable : (started ?? now), now);
+
+/** Returns what the final date normally waits for, as the values of a rule. The state of a daemon is reported itself. */
+function expectedFinality(timeline: TimelineCase): false | (string | number)[][] {
+  const { finalCause, finalOverdue, finalDelayedFor, state } = timeline;
+  const row = rowOfFinalityCause(finalCause);
+  if (row === null || finalOverdue || (finalCause === "own-state" && state === "catching-up")) return false;
+  const [normal, passed] = [row.normalMs, finalDelayedFor].map((time) => secondsBetween(0, time));
+  const text = `${causeText(row.says, timeline)} (normally done within ${normal} s of the last progress, ${passed} s ago)`;
+  return [[finalAge(timeline), text, SEE_FINALITY]];
+}
+
+/** Returns what the final date waits for in vain, as the values of a rule. */
+function overdueFinality(timeline: TimelineCase): false | (string | number)[][] {
+  const { finalCause, finalOverdue, finalDelayedFor } = timeline;
+  const row = rowOfFinalityCause(finalCause);
+  if (row === null) return [[finalAge(timeline), UNKNOWN_CAUSE.says, UNKNOWN_CAUSE.fix]];
+  if (!finalOverdue) return false;
+  const text = `${causeText(row.says, timeline)} (for ${secondsBetween(0, finalDelayedFor)} s)`;
+  return [[finalAge(timeline), text, row.fix]];
+}
+
+const causeText = (says: string, timeline: TimelineCase): string =>
+  says.replace("…", () => awaitedMembers(timeline).join(", "));
+
+/** Returns the addresses of the members for which the next final date waits. */
+function awaitedMembers({ finalCause, finalMembers, members }: DiagnosedTimeline): readonly string[] {
+  const named = finalMembers.map((id) => addressOf(id, members));
+  if (finalCause !== "away") return named;
+  // The id of a member may be unknown that has not been connected since the start.
+  const isAway = ({ id, connection, listed }: MemberReport) =>
+    id === null && listed !== false && connection !== "connected" && connection !== "self";
+  return [...named, ...members.filter(isAway).map(({ address }) => address)];
+}
 
 const wereText = (count: number): string => (count === 1 ? "was" : "were");
 

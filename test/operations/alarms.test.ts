@@ -84,6 +84,8 @@ const state = (verdict: string): Texts => textsOf({ differing: [{ db: 0, key: "k
 
 const REFUSED = admissionText(new Map([["db2:1111", "wrong-cluster"]]), false);
 
+const DELAYED = { finalCause: "date", finalMembers: ["ab"], finalDelayedFor: 1_000 };
+
 /** The sentences of `dbsync status` in a case of each rule. */
 const SEEN: Readonly<Record<keyof typeof RULES, Texts>> = {
   diskFailed: textsOf({ failure: "no space" }),
@@ -102,8 +104,10 @@ const SEEN: Readonly<Record<keyof typeof RULES, Texts>> = {
   clockSkewed: textsOf({ skewed: true }),
   datedAhead: textsOf({ state: "clock-off" }),
   dataDiffer: textsOf({ settledFingerprint: "x" }),
-  finalIsOld: textsOf({ stable: NOW - 300_000 }),
-  nothingFinal: textsOf({ stable: 0 }),
+  finalIsAwaited: textsOf({ ...DELAYED, stable: NOW - 300_000 }),
+  finalIsOld: textsOf({ ...DELAYED, stable: NOW - 300_000, finalOverdue: true }),
+  firstFinalIsAwaited: textsOf({ ...DELAYED, stable: 0 }),
+  nothingFinal: textsOf({ ...DELAYED, stable: 0, finalOverdue: true }),
   votesContradict: textsOf({ contradicting: ["ab"] }),
   undecided: textsOf({ undecidedFor: 12_000, undecidedCause: "keeper", undecidedMembers: ["ab"] }),
   disturbing: textsOf({ disturbing: ["ab"] }),

@@ -46,8 +46,8 @@ export const RULES = {
   ...GREETING_RULES,
 } as const;
 
-/** Whether the newest final unit is older than is normal. */
-const NOTHING_FINAL = `time() - dbsyncd_timeline_stable_seconds > ${STABLE_BEHIND_MAX_MS / 1000}`;
+/** Whether the newest final unit is older than is normal, and what the next one waits for makes no progress. */
+const NOTHING_FINAL = `time() - dbsyncd_timeline_stable_seconds > ${STABLE_BEHIND_MAX_MS / 1000} and on (instance, job) max_over_time(dbsyncd_timeline_final_overdue[5m]) == 1`;
 
 const ALARM_ROWS: Readonly<Record<string, AlarmRow>> = {
   DbsyncDown: {
@@ -137,15 +137,15 @@ const ALARM_ROWS: Readonly<Record<string, AlarmRow>> = {
     page: "Start that daemon. If it is permanently lost, remove it from `peer` everywhere or [evict](#members-by-list) it: while it is listed but down, newer writes do not become final. If `dbsync status` reports `not-a-member` or `other-secret`, configure the same `cluster-secret` on both daemons; if `not-pinned`, correct `#ed25519:…` in `peer`; if `no-peers`, add this daemon to the other one's `peer`",
   },
   DbsyncNothingFinal: {
-    expr: `${NOTHING_FINAL} and on (instance, job) count by (instance, job) (dbsyncd_member_connected) > 0`,
+    expr: NOTHING_FINAL,
     lasting: "5m",
     severity: "warning",
     summary:
-      "On {{ $labels.instance }} no write of the last two minutes is final, or no write has become final since its start",
-    page: "Find the daemon that is down or out of date: `dbsync status`, `dbsync members list`. Start it, remove it from `peer` everywhere, or [evict](#members-by-list) it. The alarm also fires if no write has become final since the start",
+      "On {{ $labels.instance }} no write of the last two minutes is final, or no write has become final since its start, and a member is not connected or makes no progress",
+    page: "Run `dbsync status`: it names the member and the cause. Start that daemon, remove it from `peer` everywhere, or [evict](#members-by-list) it. The alarm also fires if no write has become final since the start, but not while a daemon that joins or returns makes progress",
   },
   DbsyncMembersDiffer: {
-    expr: `max_over_time(dbsyncd_member_equal[10m]) == 0 and on (instance, job) ${NOTHING_FINAL}`,
+    expr: `max_over_time(dbsyncd_member_equal[10m]) == 0 and on (instance, job) (${NOTHING_FINAL})`,
     lasting: "5m",
     severity: "critical",
     summary: "{{ $labels.instance }} and {{ $labels.member }} do not converge to the same data",
@@ -288,6 +288,10 @@ export const FINDINGS: readonly FindingRow[] = [
   {
     ...ofRules("memberCatchingUp", "takingSnapshot", "waiting"),
     page: "Wait. Its log shows the progress",
+  },
+  {
+    ...ofRules("finalIsAwaited", "firstFinalIsAwaited"),
+    page: "Wait: a daemon joins or returns, and the line names it, what it does, and how long this normally takes without progress. Meanwhile writes are accepted, and answers that wait for final units (`stable`) come later. If the daemon makes no progress for longer, `dbsync status` reports it as a problem, and DbsyncNothingFinal fires",
   },
   {
     ...ofRules("connecting"),

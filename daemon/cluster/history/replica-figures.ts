@@ -67,7 +67,7 @@ export function figuresOf(sources: FigureSources): ReplicaFigures {
     joining: node.lists?.isJoining ?? false,
     skewed: peering.isSkewed,
     newest: newest.at,
-    stable: finalBefore(peering.stablePoint),
+    ...finalityOf(node),
     started: startedAt,
     ringEntries: ring.count,
     ringSum: hexOf(ring.sum),
@@ -93,6 +93,17 @@ export function figuresOf(sources: FigureSources): ReplicaFigures {
     disturbing: disturbing.map(hexOf),
     mirror: mirror?.report ?? null,
     members: peering.members.map((member) => memberReport(member, membership, timeline)),
+  };
+}
+
+/** Returns the figures of the date before which everything is final, and of what the next one waits for. */
+function finalityOf({ peering: { stablePoint, finalityDelay: delay } }: NodeState) {
+  return {
+    stable: finalBefore(stablePoint),
+    finalCause: delay?.cause ?? null,
+    finalMembers: delay?.members.map(hexOf) ?? [],
+    finalDelayedFor: Math.round(delay?.milliseconds ?? 0),
+    finalOverdue: delay?.isOverdue ?? false,
   };
 }
 

@@ -230,6 +230,10 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
     return this.status?.state === "catching-up";
   }
 
+  get snapshotPart(): number | null {
+    return this.#snapshotSending.part;
+  }
+
   describe(address: string): MemberStatus {
     const { cluster, clock, spreading, missing, reports } = this.#shared;
     const { id, status, connection } = this;

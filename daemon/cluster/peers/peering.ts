@@ -25,6 +25,7 @@ import { EntrySpreading } from "./exchange/entry-spreading.js";
 import { oldestSpread } from "./exchange/replication-states.js";
 import { CommonDate } from "./finality/common-date.js";
 import { CutVoting } from "./finality/cut-voting.js";
+import { type Delay, FinalityDelay } from "./finality/finality-delay.js";
 import { MissingEntries } from "./finality/missing-entries.js";
 import { ReportTable } from "./finality/report-table.js";
 import { SnapshotChoice, SnapshotTaking } from "./finality/snapshot-taking.js";
@@ -63,6 +64,7 @@ export class Peering implements RosterEvents {
   readonly #clock: OwnClock;
   readonly #reports: ReportTable;
   readonly #stable: StablePoint;
+  readonly #finalityDelay: FinalityDelay;
   readonly #pruned: PrunedEntries;
   readonly #joining: Joining;
   readonly #catchingUp: CatchingUp;
@@ -106,6 +108,13 @@ export class Peering implements RosterEvents {
     });
     this.states = new StateComparing(cluster, this.#stable);
     this.#memberLists = new MemberListExchange(cluster, roster);
+    this.#finalityDelay = new FinalityDelay(cluster, {
+      stable: this.#stable,
+      ownList: () => this.#memberLists.own,
+      listOf: (id) => this.#listOf(id),
+      snapshots: this.snapshots,
+      isEqual: (id) => this.#reports.isEqual(id),
+    });
     this.decisions = new DecisionMaking(cluster, (ids, upTo) => this.#reports.areLevel(ids, upTo));
     this.standstill = new StandstillDetector(cluster, roster);
   }
@@ -241,6 +250,7 @@ export class Peering implements RosterEvents {
     this.watchClock();
     this.#memberLists.tick(now);
     this.#stable.tick(now, () => this.#memberLists.reporters(this.#roster.all), this.#memberLists.own);
+    this.#finalityDelay.tick(now);
     this.states.tick(now);
     if (this.#ringChanged || now >= this.#nextUpdateAt) this.#update(now);
   }
@@ -371,6 +381,11 @@ export class Peering implements RosterEvents {
     return this.#stable.value;
   }
 
+  /** What the next final date waits for; null: nothing. */
+  get finalityDelay(): Delay | null {
+    return this.#finalityDelay.current;
+  }
+
   /**
    * Whether this daemon's clock differs too much from the members' median: then no write is accepted from clients.
    * Computed at each access.
@@ -392,6 +407,11 @@ export class Peering implements RosterEvents {
   /** SubjectPublicKeyInfo of a daemon's key, or null if no daemon has proved that it has that id. */
   spkiOf(id: ByteString): ByteString | null {
     return this.#roster.spkiOf(id);
+  }
+
+  #listOf(id: ByteString): ByteString | null {
+    const member = this.#cluster.members.get(id);
+    return member === undefined ? null : this.#memberLists.listOf(member);
   }
 
   /** Called when a snapshot has replaced this daemon's entries. */

@@ -21,7 +21,7 @@ import type { Tone } from "../../../daemon/net/terminal/terminal-text.js";
 import { KEY_BITS } from "../../../keys/generate-keys.js";
 import { bytesOf } from "../../../protocol/byte-string.js";
 import { tripText } from "../../../protocol/figures/amount-texts.js";
-import type { Problem } from "../../../protocol/figures/problem.js";
+import type { Problem, Severity } from "../../../protocol/figures/problem.js";
 import { HASH_BYTES } from "../../../protocol/version-2/envelope.js";
 import { addClientOptions, type ClientFlags, defaultsFor, readSettings } from "../shared/client-options.js";
 import { EXIT, exitCodeHelp, exitCodeOf } from "../shared/exit-codes.js";
@@ -46,7 +46,7 @@ export function addDoctor(program: Command): void {
 Checks the configuration, the key file and its mode. For each server it checks that the name resolves, the server is
 reachable, speaks a suitable version, belongs to the same cluster, has the right time and accepts the signature. With an
 administrator's key it also reports the problems that dbsync status finds with disks, members, mirrors, dead letters and
-differing states. The last line names the first thing to fix.
+differing states. WAIT is temporary, for example a daemon that is catching up. The last line names the first thing to fix.
 
 Examples:
   dbsync doctor
@@ -71,10 +71,13 @@ export function firstToFix(findings: readonly Finding[]): Finding | undefined {
   );
 }
 
-const TONES = { OK: "plain", NOTE: "plain", WARN: "warn", FAIL: "bad" } as const satisfies Record<
-  Finding["grade"],
-  Tone
->;
+const TONES = {
+  OK: "plain",
+  NOTE: "plain",
+  WAIT: "warn",
+  WARN: "warn",
+  FAIL: "bad",
+} as const satisfies Record<Finding["grade"], Tone>;
 
 async function doctor(flags: ClientFlags): Promise<void> {
   const findings: Finding[] = [];
@@ -91,11 +94,16 @@ async function doctor(flags: ClientFlags): Promise<void> {
   else {
     for (const note of notes) printSentence(`(${note})`, "plain");
     if (firstFix !== null) printSentence(`First fix: ${firstFix}`, "head");
-    else
-      printSentence(notes.length === 0 ? "All checks passed." : "All checks that could run passed.", "good");
+    else printSentence(passedText(findings, notes), "good");
   }
   // An unusable configuration or key has already set its exit code.
   if (worst?.grade === "FAIL") process.exitCode ??= EXIT.failed;
+}
+
+/** Returns the last line if there is nothing to fix. */
+function passedText(findings: readonly Finding[], notes: readonly string[]): string {
+  if (findings.some(({ grade }) => grade === "WAIT")) return "Nothing to fix: what WAIT names is temporary.";
+  return notes.length === 0 ? "All checks passed." : "All checks that could run passed.";
 }
 
 function examineSettings(flags: ClientFlags, add: Report): Settings | null {
@@ -222,11 +230,18 @@ function examineStatus(status: DaemonStatus, { tls }: Address, add: Report): voi
     add({ grade: "OK", subject, text: describeClock(clockDifference) });
 }
 
+/** The grades of lines that name nothing to fix. */
+const MILD_GRADES: ReadonlyMap<Severity, "NOTE" | "WAIT"> = new Map([
+  ["note", "NOTE"],
+  ["progress", "WAIT"],
+]);
+
 /** Returns the line about something that does not make a check fail. @param subject  the daemon's address */
-export const remarkOn = (subject: string, { text, fix, severity }: Problem): Finding =>
-  severity === "note"
-    ? { grade: "NOTE", subject, text: `${text}; ${fix}` }
-    : { grade: "WARN", subject, text, fix };
+export function remarkOn(subject: string, { text, fix, severity }: Problem): Finding {
+  const mild = MILD_GRADES.get(severity);
+  if (mild !== undefined) return { grade: mild, subject, text: `${text}; ${fix}` };
+  return { grade: "WARN", subject, text, fix };
+}
 
 function examinePing(outcome: Outcome, isSigned: boolean, add: Report): void {
   const subject = outcome.address;
@@ -330,9 +345,9 @@ function examineOldClock(outcome: Outcome, localTime: number, add: Report): void
   else add({ grade: "FAIL", subject, text, fix: CLOCK_FIX });
 }
 
-/** A line of doctor's report. `fix` says what to do about a WARN or FAIL; the text of a NOTE contains it. */
+/** A line of doctor's report. `fix` says what to do about a WARN or FAIL; the text of a NOTE or WAIT contains it. */
 export interface Finding {
-  readonly grade: "OK" | "NOTE" | "WARN" | "FAIL";
+  readonly grade: "OK" | "NOTE" | "WAIT" | "WARN" | "FAIL";
   readonly subject: string;
   readonly text: string;
   readonly fix?: string;

@@ -141,7 +141,7 @@ export class AgreedDate {
    */
   tick(now: number, members: readonly Reporter[], list: ByteString | null = null): void {
     const { limits } = this.#cluster;
-    const own = this.#watermark;
+    const own = boundOf(this.#cluster.timeline);
     if (members.length === 0) {
       this.value = Math.max(this.value, own + 1);
       return;
@@ -157,18 +157,9 @@ export class AgreedDate {
     this.#reports.request(at, ids);
   }
 
-  /**
-   * This daemon's own watermark. It may have voted for a decision that is dated before the published watermark, because
-   * another member had voted for it. If a list then removes that member, only this vote shows that it may be made.
-   */
-  get #watermark(): number {
-    const { published, decided } = this.#cluster.timeline;
-    return Math.min(published, decided.openDate - 1);
-  }
-
   #isAgreed(at: number, ids: ReadonlySet<ByteString>, list: ByteString | null): boolean {
     const digest = totalsUpTo(this.#cluster.timeline.index, at);
-    const own = { list: list ?? "", watermark: this.#watermark, digest };
+    const own = { list: list ?? "", watermark: boundOf(this.#cluster.timeline), digest };
     const reports = new Map<ByteString, RuledReport<Totals>>();
     for (const [id, report] of this.#reports.reportsOn(at)) {
       const reported = list === null ? own.list : report.list;
@@ -177,4 +168,17 @@ export class AgreedDate {
     }
     return isStable(at, own, ids, reports, isSameTotals);
   }
+}
+
+/**
+ * Returns this daemon's own watermark, which no final date exceeds. It may have voted for a decision that is dated before
+ * the published watermark, because another member had voted for it. If a list then removes that member, only this vote
+ * shows that it may be made.
+ */
+export const boundOf = ({ published, decided }: BoundingTimeline): number =>
+  Math.min(published, decided.openDate - 1);
+
+interface BoundingTimeline {
+  readonly published: number;
+  readonly decided: { readonly openDate: number };
 }

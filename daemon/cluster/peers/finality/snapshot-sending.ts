@@ -31,6 +31,11 @@ export class SnapshotSending {
     this.#connection = connection;
   }
 
+  /** The number of the next part of the snapshot that is being sent; null: none is. */
+  get part(): number | null {
+    return this.#sending?.number ?? null;
+  }
+
   /**
    * Sends a part that the member requests.
    * @param at  the snapshot's date

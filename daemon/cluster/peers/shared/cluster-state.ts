@@ -190,6 +190,8 @@ export interface ConnectedMember {
    */
   readonly compared: "live" | "other" | null;
   readonly isCatchingUp: boolean;
+  /** The number of the next part of the snapshot that it is receiving from this daemon; null: none. */
+  readonly snapshotPart: number | null;
 }
 
 /** The state that the components of peering share. Each field names the component that writes it. */

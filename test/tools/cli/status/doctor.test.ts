@@ -30,10 +30,13 @@ test("if all failures name servers that fail, the first one is fixed first", () 
   assert.equal(firstToFix(failures), failures[0]);
 });
 
-test("a note is reported with its remedy, and is never fixed first", () => {
+test("a note, or a temporary state, is reported with its remedy, and is never fixed first", () => {
   const problem: Problem = { text: "no list", fix: "sign one", severity: "note", isOfMember: false };
   const note = remarkOn(ONE, problem);
   assert.deepEqual(note, { grade: "NOTE", subject: ONE, text: "no list; sign one" });
   assert.equal(firstToFix([note]), undefined);
   assert.equal(remarkOn(ONE, { ...problem, severity: "remark" }).grade, "WARN");
+  const wait = remarkOn(ONE, { ...problem, severity: "progress" });
+  assert.deepEqual(wait, { ...note, grade: "WAIT" });
+  assert.equal(firstToFix([wait]), undefined);
 });

@@ -59,9 +59,31 @@ const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
     /data differ from the other members.*log verify/,
   ],
   [
-    "a stable point that does not advance",
-    { stable: NOW - 300_000 },
-    /older than 300 s are final.*; check which daemon/,
+    "a final date that does not advance for an unknown reason",
+    { stable: NOW - 300_000, finalCause: "new" },
+    /older than 300 s are final: its log names the reason; read its log/,
+  ],
+  [
+    "a final date that a member delays without progress",
+    {
+      stable: NOW - 300_000,
+      finalCause: "date",
+      finalMembers: ["ab", "cd".repeat(32)],
+      finalDelayedFor: 61_000,
+      finalOverdue: true,
+    },
+    /older than 300 s are final: its member 10\.0\.0\.2:1111, cdcdcdcdcdcd may still accept .* \(for 61 s\); run chronyc/,
+  ],
+  [
+    "the absence of a first final date without progress",
+    {
+      stable: 0,
+      started: NOW - 400_000,
+      finalCause: "own-list",
+      finalDelayedFor: 301_000,
+      finalOverdue: true,
+    },
+    /no unit has become final since it was started 400 s ago: it uses no member list .* \(for 301 s\); compare the lists/,
   ],
   [
     "the revocation of the daemon's key",
@@ -345,6 +367,55 @@ for (const [name, state, expected] of progress) {
     assert.doesNotMatch(found.progress[0]?.fix ?? "", /\bwait\b/);
   });
 }
+
+test("an old final date is temporary while a member makes progress, and the member is named with the normal time", () => {
+  const waiting = {
+    ...WELL,
+    stable: NOW - 172_000,
+    finalCause: "catching-up",
+    finalMembers: ["ab"],
+    finalDelayedFor: 3_000,
+  };
+  const found = diagnose(waiting, { others: [], now: NOW });
+  assert.deepEqual([found.problems, found.remarks], [[], []]);
+  assert.deepEqual(found.progress, [
+    {
+      text: "only units older than 172 s are final yet: its member 10.0.0.2:1111 is catching up (normally done within 300 s of the last progress, 3 s ago)",
+      fix: "dbsync status for the members, and their logs, show their progress",
+      severity: "progress",
+      isOfMember: true,
+    },
+  ]);
+  const first = diagnose({ ...waiting, stable: 0, started: NOW - 130_000 }, { others: [], now: NOW });
+  assert.match(first.progress[0]?.text ?? "", /^no unit has become final yet since it was started 130 s ago/);
+  for (const isNormal of [{ stable: NOW - 119_000 }, { stable: 0, started: NOW - 119_000 }])
+    assert.deepEqual(diagnose({ ...waiting, ...isNormal }, { others: [], now: NOW }).progress, []);
+});
+
+test("a daemon that is catching up does not also report the final date for which this is the reason", () => {
+  const own = { ...WELL, stable: NOW - 172_000, finalCause: "own-state", state: "catching-up" };
+  assert.deepEqual(diagnose(own, { others: [], now: NOW }), { problems: [], remarks: [], progress: [] });
+  const overdue = { ...own, finalOverdue: true, finalDelayedFor: 301_000 };
+  assert.match(diagnose(overdue, { others: [], now: NOW }).problems[0]?.text ?? "", /catching up itself/);
+});
+
+test("a member that is not connected is named by its address, also if its id is unknown", () => {
+  const unknown = { ...MEMBER, ...AWAY, id: null, address: "10.0.0.3:1111" };
+  const away = {
+    ...WELL,
+    stable: NOW - 172_000,
+    finalCause: "away",
+    finalOverdue: true,
+    finalDelayedFor: 170_000,
+    members: [MEMBER, unknown, { ...unknown, address: "self", connection: "self" as const }],
+  };
+  const [finality, connection] = diagnose(away, { others: [], now: NOW }).problems;
+  assert.match(
+    `${finality?.text}; ${finality?.fix}`,
+    /final: its member 10\.0\.0\.3:1111 is not connected \(for 170 s\); start that daemon.*dbsync members evict/,
+  );
+  assert.deepEqual([finality?.isOfMember, connection?.isOfMember], [true, true]);
+});
 
 test("differences caused by entries in flight are not reported", () => {
   const found = diagnose({ ...WELL, ...withMember({ equal: false }) }, { others: [WELL], now: NOW });

@@ -87,6 +87,7 @@ class Scene {
         send: (message) => void this.sent.push(message),
       },
       status: {} as StatusMessage,
+      snapshotPart: null,
       compared: null,
       get isCatchingUp() {
         return scene.isCatchingUp;
