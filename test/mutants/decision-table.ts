@@ -903,6 +903,13 @@ export const decisionMutants: readonly Mutant[] = [
     test: UNDECIDED,
   },
   {
+    name: "decisions: a member reports a watermark although its open vote is dated before it",
+    file: "daemon/cluster/peers/member-list-exchange.js",
+    find: "!hasEarlyVote && ",
+    replace: "",
+    test: "test/daemon/cluster/peers/member-list-exchange.test.js",
+  },
+  {
     name: "decisions: a keeper proposes before its own promise is on its disk, and forgets what it has voted for",
     file: "daemon/cluster/peers/decisions/keeper.js",
     find: "!promises.has(this.#ports.own.id)",

@@ -7,6 +7,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { HEADS_MAX, type ListMessage } from "../../../protocol/members/member-list.js";
 import { type JoinReport, joinedWatermark } from "../../timeline/members/rules.js";
 import type { MemberLists } from "../members/member-lists.js";
+import { boundOf } from "./finality/common-date.js";
 import type { Member } from "./member.js";
 import type { Roster } from "./roster.js";
 import { type ClusterState, factsOf } from "./shared/cluster-state.js";
@@ -182,12 +183,15 @@ export class MemberListExchange {
   }
 
   #message(body: Buffer, signature: Buffer): ListMessage {
-    const { lists } = this.#cluster;
+    const { lists, timeline } = this.#cluster;
     const { hash = "" } = lists?.durable ?? {};
+    // Its published watermark promises more than is final: the decision of its open vote may be dated before it. The other
+    // members must not count it, because the member that had voted first may not be on this list.
+    const hasEarlyVote = boundOf(timeline) < timeline.published;
     return {
       kind: "list",
       hash,
-      isReporting: lists?.isReporting ?? false,
+      isReporting: !hasEarlyVote && (lists?.isReporting ?? false),
       body,
       signature,
     };

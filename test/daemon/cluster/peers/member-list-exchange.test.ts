@@ -87,6 +87,26 @@ test("a position is final when all listed members agree, and no other daemon cou
   assert.equal(without?.peering.stablePoint, 0);
 });
 
+test("a member does not report while its open vote is dated before the watermark that it has published", () => {
+  const world = new World();
+  const [of, at] = [new Lists("a", HASH, ["a", "b"]), new Lists("b", "M".repeat(32), ["a", "b"])];
+  const a = start(world, "a", of);
+  const b = start(world, "b", at);
+  let openDate = EPOCH + 3_000;
+  // Each tick would set the date again.
+  Object.defineProperty(b.timeline.decided, "openDate", { get: () => openDate, set: () => {} });
+  world.run(20_000);
+  assert.ok(b.timeline.published > openDate);
+  // A list has removed the member that had voted first.
+  at.durable = of.durable;
+  b.peering.listsChanged();
+  world.run(20_000);
+  assert.ok(a.peering.stablePoint <= openDate, "the decision may be made with this date");
+  openDate = Number.POSITIVE_INFINITY;
+  world.run(10_000);
+  assert.ok(a.peering.stablePoint > EPOCH + 30_000);
+});
+
 test("a report under another list does not count, and members send each other their lists", () => {
   const world = new World();
   const [of, at] = [new Lists("a", HASH, ["a", "b"]), new Lists("b", "M".repeat(32), ["a", "b"])];
