@@ -12,6 +12,7 @@ import { type Ended, run } from "../support/run-program.js";
 import { ScratchFolder } from "../support/scratch-folder.js";
 import { Trio } from "../support/trio.js";
 import { until } from "../support/until.js";
+import { fieldsOf } from "./status.js";
 
 const GONE = 2;
 const STAY = [0, 1];
@@ -61,6 +62,15 @@ test("dbsync status reports a missing member of the list after a rolling restart
   ).catch(() => assert.fail(`dbsync status: ${status?.code} ${status?.stdout}`));
   const doctor = await dbsync(["doctor"], STAY);
   assert.equal(doctor.code, 1, doctor.stdout);
+  for (const index of STAY) {
+    await using client = trio.client([index], { key: trio.root.privateKey });
+    const fields = fieldsOf(await client.call(["TIMELINE", "STATUS"]));
+    const members = fields.get("final-members") as readonly unknown[];
+    assert.deepEqual(
+      [fields.get("final-cause"), fields.get("final-overdue"), members.length],
+      ["away", 1, 1],
+    );
+  }
 });
 
 test("the alarm DbsyncNothingFinal fires even if no write has ever become final", () => {
