@@ -286,6 +286,13 @@ export const listMutants: readonly Mutant[] = [
     test: "test/daemon/cluster/peers/finality/finality-delay.test.js",
   },
   {
+    name: "finality: a member that was still empty confirms that a live daemon is missing entries",
+    file: "daemon/cluster/peers/finality/missing-entries.js",
+    find: " && (id === member || one.watermark >= report.at)",
+    replace: "",
+    test: "test/daemon/cluster/peers/finality/missing-entries.test.js",
+  },
+  {
     name: "finality: a member without a status is not catching up",
     file: "daemon/cluster/peers/finality/finality-delay.js",
     find: "status === null || isCatchingUp",

@@ -291,9 +291,9 @@ interface Claim {
   /** The date up to which the member has pruned its entries, in milliseconds since 1970. */
   readonly pruned: number;
   /** The totals up to that date: of that member, of this daemon, and as the other members have reported them. */
-  readonly report: Totals;
+  readonly report: Report;
   readonly own: Totals;
-  readonly witnesses: ReadonlyMap<ByteString, Totals>;
+  readonly witnesses: ReadonlyMap<ByteString, Report>;
 }
 
 /**
@@ -315,8 +315,8 @@ function isBelieved(
   if (hasLost && voting.haveSigned(member, pruned) && holdsLess(own, report)) return true;
   const electorate = electorateIn(cluster);
   const reports = [...witnesses, [member, report] as const].filter(([id]) => electorate.ids.has(id));
-  const count = (isOne: (id: ByteString, totals: Totals) => boolean) =>
-    reports.filter(([id, totals]) => isOne(id, totals)).length;
+  const count = (isOne: (id: ByteString, report: Report) => boolean) =>
+    reports.filter(([id, one]) => isOne(id, one)).length;
   if (cluster.state !== "live") {
     // A member is a witness if it is live. A member that is not live but reports a watermark has served before, and is
     // a witness too, unless this daemon itself began empty.
@@ -327,7 +327,10 @@ function isBelieved(
     const alike = count((id, totals) => isSameTotals(totals, own) && isWitness(id));
     return 2 * (1 + alike) <= electorate.others + 1;
   }
-  const agreeing = count((_, totals) => isSameTotals(totals, report));
+  // A member whose watermark had not passed the date may not have had all entries of that time yet.
+  const agreeing = count(
+    (id, one) => isSameTotals(one, report) && (id === member || one.watermark >= report.at),
+  );
   if (electorate.others > 1 && agreeing >= majorityOf(electorate)) return true;
   // Some of the other members may not have replied yet.
   if (witnesses.size + 1 < electorate.ids.size) return false;

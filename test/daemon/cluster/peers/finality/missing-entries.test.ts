@@ -141,8 +141,8 @@ test("a daemon that was away longer than the retention time is catching up as so
   assert.equal(a.peering.state, "live", "a has more entries than a member that is not live");
 });
 
-/** Returns the components of a daemon that is not live, and is missing an entry that a member has pruned. */
-function subject() {
+/** Returns the components of a daemon that is missing an entry that a member has pruned, and by default is not live. */
+function subject(state: "live" | "catching-up" = "catching-up") {
   const time = { uptime: 0 };
   /** Dates of the reports that were requested from b; a is the member that has pruned. */
   const requests: number[] = [];
@@ -166,12 +166,15 @@ function subject() {
     log,
     limits: PEERING_LIMITS,
     ...clocks,
-    addresses: addressesOf(["a"]),
+    addresses: addressesOf(state === "live" ? ["a", "b"] : ["a"]),
     members: new Map(members),
-    state: "catching-up",
+    state,
     beganEmpty: true,
     order: null,
-    notices: { warn: () => assert.fail("the member is believed"), error: () => true },
+    notices: {
+      warn: () => state === "live" || assert.fail("the member is believed"),
+      error: () => true,
+    },
   });
   const table = new ReportTable(cluster);
   const missing = new MissingEntries(cluster, double<CutVoting>({ haveSigned: () => false }), table);
@@ -189,8 +192,28 @@ function subject() {
     table.receive("a", { at: EPOCH - 50_000, watermark: 0, ...totals }, "");
     missing.reported("a", EPOCH - 50_000);
   };
-  return { missing, time, requests, timeline, entry, receives, reports };
+  /** The other member reports the same entries. @param watermark  milliseconds by which its watermark is before EPOCH */
+  const confirms = (watermark: number) =>
+    table.receive("b", { at: EPOCH - 50_000, watermark: EPOCH - watermark, ...totals }, "");
+  return { missing, time, requests, timeline, entry, receives, reports, confirms };
 }
+
+test("a live daemon believes a claim only if members confirm it whose watermarks have passed the date", () => {
+  const { missing, time, receives, reports, confirms } = subject("live");
+  receives(EPOCH - 50_500);
+  reports();
+  const check = () => {
+    time.uptime += PEERING_LIMITS.catchUpMs;
+    reports();
+    missing.tick(time.uptime);
+    return missing.isIncomplete(time.uptime + PEERING_LIMITS.catchUpMs, false, 0);
+  };
+  assert.equal(check(), false);
+  confirms(50_001);
+  assert.equal(check(), false, "it may not have received all entries of that time when it reported");
+  confirms(50_000);
+  assert.equal(check(), true);
+});
 
 test("missing entries stop counting as stuck when they arrive", () => {
   const { missing, time, timeline, entry, receives, reports } = subject();
