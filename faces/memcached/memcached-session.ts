@@ -194,9 +194,9 @@ export class MemcachedSession {
     const { verb, key, exptime, unique } = request;
     const condition = verb === "add" ? ["NX"] : verb === "replace" ? ["XX"] : [];
     const argv = ["SET", key, stringOf(request), ...condition, ...expiryOf(exptime, this.#sender.now, [])];
-    const withNumber = request.meta?.words.includes("c") ?? false;
+    const withNumber = asksNumber(request);
     const stored = (reply: Reply, now: ByteString) =>
-      reply.kind === "nil" ? NOT_STORED : withNumber ? `STORED ${uniqueOf(now)}\r\n` : "STORED\r\n";
+      reply.kind === "nil" ? NOT_STORED : storedAnswer(now, withNumber);
     if (verb !== "cas")
       return withNumber
         ? this.#runIf(argv, null, (reply, now) => (reply === null ? NOT_STORED : stored(reply, now)), true)
@@ -241,12 +241,14 @@ export class MemcachedSession {
       if (before === null) return NO_NUMBER;
       const less = before < by ? 0n : before - by;
       const after = String(verb === "decr" ? less : BigInt.asUintN(64, before + by));
-      return this.#replace(key, { flags, data: after, writer }, `${after}\r\n`, expiry);
+      return this.#replace(key, { flags, data: after, writer }, () => `${after}\r\n`, { expiry });
     });
   }
 
   /** Appends or prepends data. The flags and the expiry time stay unchanged. */
-  #extend({ verb, key, data: added, unique }: StoreRequest): Promise<string> {
+  #extend(request: StoreRequest): Promise<string> {
+    const { verb, key, data: added, unique } = request;
+    const withNumber = asksNumber(request);
     return this.#change(
       key,
       () => NOT_STORED,
@@ -254,7 +256,8 @@ export class MemcachedSession {
         if (unique !== 0n && uniqueOf(writer) !== unique) return EXISTS;
         if (data.length + added.length > itemBytesMax(this.#host.limits)) return NOT_STORED;
         const now = verb === "append" ? data + added : added + data;
-        return this.#replace(key, { flags, data: now, writer }, "STORED\r\n");
+        const stored = (changer: ByteString) => storedAnswer(changer, withNumber);
+        return this.#replace(key, { flags, data: now, writer }, stored, { withNumber });
       },
     );
   }
@@ -278,14 +281,22 @@ export class MemcachedSession {
     return "SERVER_ERROR other clients keep changing this value\r\n";
   }
 
+  /**
+   * Replaces an item, unless another client has changed it.
+   * @param answered  receives the unit that replaces the item, with `withNumber`
+   */
   #replace(
     key: ByteString,
     { writer, ...item }: ReadItem,
-    answer: string,
-    expiry: readonly ByteString[] = ["KEEPTTL"],
+    answered: (now: ByteString) => string,
+    {
+      expiry = ["KEEPTTL"],
+      withNumber = false,
+    }: { readonly expiry?: readonly ByteString[]; readonly withNumber?: boolean },
   ): string | Promise<string> {
     const argv = ["SET", key, stringOf(item), ...expiry];
-    return this.#runIf(argv, writer, (reply) => (reply === null ? CONFLICT : answer));
+    const replaced = (reply: Reply | null, now: ByteString) => (reply === null ? CONFLICT : answered(now));
+    return this.#runIf(argv, writer, replaced, withNumber);
   }
 
   #metaGet(request: MetaGet): string | Promise<string> {
@@ -456,6 +467,12 @@ function answerForm(request: CommandRequest): ((answer: string) => string) | nul
   const meta = "meta" in request ? request.meta : undefined;
   return meta === undefined ? null : (answer) => metaAnswer(answer, meta);
 }
+
+/** Whether the answer to a store contains the item's number. */
+const asksNumber = ({ meta }: StoreRequest): boolean => meta?.words.includes("c") ?? false;
+
+const storedAnswer = (now: ByteString, withNumber: boolean): string =>
+  withNumber ? `STORED ${uniqueOf(now)}\r\n` : "STORED\r\n";
 
 function statisticsOf(figures: Readonly<Record<string, string | number>>): string {
   const lines = Object.entries(figures).map(([name, value]) => `STAT ${name} ${value}\r\n`);

@@ -310,4 +310,18 @@ export const webMutants: readonly Mutant[] = [
     replace: "return line.refusal;",
     test: "test/faces/memcached/listener.test.js",
   },
+  {
+    name: "memcached: ms does not return the number that it was asked for if it stores nothing",
+    file: "faces/memcached/bytes/memcached-requests.js",
+    find: '(word === "c" ? `c${unique ?? 0}` : word)',
+    replace: '(word === "c" && unique !== undefined ? `c${unique}` : word)',
+    test: "test/faces/memcached/listener.test.js",
+  },
+  {
+    name: "memcached: ms does not return the number of an item that it extends",
+    file: "faces/memcached/memcached-session.js",
+    find: "stored, { withNumber }",
+    replace: "stored, {}",
+    test: "test/faces/memcached/listener.test.js",
+  },
 ];

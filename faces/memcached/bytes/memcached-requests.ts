@@ -564,9 +564,8 @@ export function metaAnswer(answer: string, { words, isQuiet, withValue }: MetaFo
   const code = isNumber ? (withValue ? `VA ${first.length}` : "HD") : CODES.get(first);
   if (code === undefined) return answer;
   if (isQuiet && (code === "HD" || isNumber)) return "";
-  const shown = words.flatMap((word) =>
-    word === "c" ? (unique === undefined ? [] : [`c${unique}`]) : [word],
-  );
+  // Memcached's number of an item that was not stored is 0.
+  const shown = words.map((word) => (word === "c" ? `c${unique ?? 0}` : word));
   const line = `${[code, ...shown].join(" ")}\r\n`;
   return isNumber && withValue ? `${line}${first}\r\n` : line;
 }

@@ -257,6 +257,16 @@ test("mg returns the number that cas compares, and is quiet about a missing item
   );
 });
 
+test("ms returns the number of the item that it has stored, replaced or extended", async () => {
+  await using scene = await startMemcached();
+  for (const mode of ["S", "E", "R", "A", "P"]) {
+    const before = mode === "E" ? "delete a noreply\r\n" : "set a 5 0 1 noreply\r\nx\r\n";
+    const answer = await scene.exchange(`${before}ms a 1 c k M${mode}\r\ny\r\nmg a c\r\n`);
+    const [, stored, read] = /^HD c(\d+) ka\r\nHD c(\d+)\r\n$/.exec(answer) ?? [];
+    assert.ok(stored !== undefined && stored === read, `${mode}: ${answer}`);
+  }
+});
+
 test("meta commands change an item only if it has the number that the client names", async () => {
   await using scene = await startMemcached();
   const stored = async (request: string) =>
@@ -265,7 +275,7 @@ test("meta commands change an item only if it has the number that the client nam
   const second = await stored(`ms a 1 C${first} c\r\n6\r\n`);
   assert.equal(await scene.exchange("mg a c v\r\n"), `VA 1 c${second}\r\n6\r\n`);
   const late = `ms a 1 C${first} c\r\n0\r\nms a 1 C${first} MA\r\n0\r\nma a C${first}\r\nmd a C${first}\r\n`;
-  assert.equal(await scene.exchange(late), "EX\r\nEX\r\nEX\r\nEX\r\n");
+  assert.equal(await scene.exchange(late), "EX c0\r\nEX\r\nEX\r\nEX\r\n");
   assert.equal(
     await scene.exchange(`ma a C${second} v\r\nmd b C${second}\r\nget a\r\n`),
     "VA 1\r\n7\r\nNF\r\nVALUE a 0 1\r\n7\r\nEND\r\n",
