@@ -313,8 +313,8 @@ export const webMutants: readonly Mutant[] = [
   {
     name: "memcached: ms does not return the number that it was asked for if it stores nothing",
     file: "faces/memcached/bytes/memcached-requests.js",
-    find: '(word === "c" ? `c${unique ?? 0}` : word)',
-    replace: '(word === "c" && unique !== undefined ? `c${unique}` : word)',
+    find: "unique ?? 0",
+    replace: 'unique ?? ""',
     test: "test/faces/memcached/listener.test.js",
   },
   {
@@ -322,6 +322,20 @@ export const webMutants: readonly Mutant[] = [
     file: "faces/memcached/memcached-session.js",
     find: "stored, { withNumber }",
     replace: "stored, {}",
+    test: "test/faces/memcached/listener.test.js",
+  },
+  {
+    name: "memcached: flags of more than 32 bits are refused",
+    file: "faces/memcached/bytes/memcached-requests.js",
+    find: "value === null ? null : Number(BigInt.asUintN(FLAGS_BITS, value))",
+    replace: "value === null || value > FLAGS_MAX ? null : Number(value)",
+    test: "test/faces/memcached/listener.test.js",
+  },
+  {
+    name: "memcached: a number with a plus sign is refused",
+    file: "faces/memcached/bytes/memcached-requests.js",
+    find: "const NUMBER = /^([+-]?)",
+    replace: "const NUMBER = /^(-?)",
     test: "test/faces/memcached/listener.test.js",
   },
 ];

@@ -9,8 +9,12 @@ import { ReceiveBuffer } from "../../../protocol/receive-buffer.js";
 /** The maximum length of a line. `get` may name many keys. */
 const LINE_BYTES_MAX = 256 * 1024;
 const KEY_BYTES_MAX = 250;
-/** The maximum of the flags that a client stores with an item: 32 bits. */
-export const FLAGS_MAX = 0xffffffff;
+/** The number of bits of the flags that a client stores with an item. */
+const FLAGS_BITS = 32;
+/** The maximum of these flags. */
+export const FLAGS_MAX = 2 ** FLAGS_BITS - 1;
+/** The maximum number of digits of an exptime: its dates are then within those of JavaScript. */
+const EXPTIME_DIGITS_MAX = 12;
 /** The maximum length of data that memcached accepts in the line of a storage command. */
 const LENGTH_MAX = 2 ** 31 - 3;
 /** The first byte of each request of the binary protocol. */
@@ -310,7 +314,7 @@ function readLine(line: ByteString): Line {
 function readVerbosity(args: readonly ByteString[]): Line {
   const isSilent = args.at(-1) === NOREPLY;
   if (args.length === 0) return ERROR;
-  if (!/^\d+$/.test(args[0] ?? "")) return refused(BAD_FORMAT, isSilent);
+  if (uint64(args[0] ?? "") === null) return refused(BAD_FORMAT, isSilent);
   return { kind: "wrong", answer: isSilent ? "" : "OK\r\n" };
 }
 
@@ -328,7 +332,7 @@ function readStore(verb: Announced["verb"], args: readonly ByteString[]): Line {
   const expected = verb === "cas" ? 5 : 4;
   if (args.length < expected || args.length > expected + 1) return ERROR;
   const [key = "", flagsText = "", exptimeText = "", bytesText = "", uniqueText = "0"] = args;
-  const flags = unsigned(flagsText, FLAGS_MAX);
+  const flags = flagsOf(flagsText);
   const bytes = unsigned(bytesText, LENGTH_MAX);
   const exptime = exptimeOf(exptimeText);
   const unique = verb === "cas" ? uint64(uniqueText) : 0n;
@@ -407,7 +411,7 @@ function storeOf(word: ByteString, bytes: number, flags: MetaFlags): Announced |
   const key = metaKey(word, flags);
   const exptime = exptimeOf(flags.get("T") ?? "0");
   const unique = uint64(flags.get("C") ?? "0");
-  const itemFlags = unsigned(flags.get("F") ?? "0", FLAGS_MAX);
+  const itemFlags = flagsOf(flags.get("F") ?? "0");
   const mode = flags.get("M") ?? "S";
   if (key === null) return BAD_KEY;
   if (exptime === null || unique === null) return BAD_TOKEN;
@@ -477,18 +481,30 @@ function readMetaCount([word, ...words]: readonly ByteString[]): Line {
   };
 }
 
+/** Matches a number as strtoul of C does: with a sign, and with leading zeros. */
+const NUMBER = /^([+-]?)0*(\d{1,20})$/;
+
 function unsigned(text: ByteString, max: number): number | null {
-  const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
-  return value <= max ? value : null;
+  const value = uint64(text);
+  return value !== null && value <= max ? Number(value) : null;
+}
+
+/** Parses the flags of an item. Like memcached, uses only the lower 32 bits of a 64-bit number. */
+function flagsOf(text: ByteString): number | null {
+  const value = uint64(text);
+  return value === null ? null : Number(BigInt.asUintN(FLAGS_BITS, value));
 }
 
 function exptimeOf(text: ByteString): number | null {
-  return /^-?\d{1,12}$/.test(text) ? Number(text) : null;
+  const [, sign, digits = ""] = NUMBER.exec(text) ?? [];
+  if (sign === undefined || digits.length > EXPTIME_DIGITS_MAX) return null;
+  return sign === "-" ? -Number(digits) : Number(digits);
 }
 
 /** Parses an unsigned 64-bit number. Returns null if it is not one. */
 export function uint64(text: ByteString): bigint | null {
-  const value = /^\d{1,20}$/.test(text) ? BigInt(text) : UINT64_MAX + 1n;
+  const [, sign = "-", digits = ""] = NUMBER.exec(text) ?? [];
+  const value = sign === "-" ? UINT64_MAX + 1n : BigInt(digits);
   return value <= UINT64_MAX ? value : null;
 }
 
