@@ -46,6 +46,7 @@ const WRITERS = findCommand("WRITERS") as Command;
 const SCAN = findCommand("SCAN") as Command;
 const DEL = findCommand("DEL") as Command;
 const PTTL = findCommand("PTTL") as Command;
+const MIB = 1024 * 1024;
 /** The number of keys that one step of `flush_all` reads. */
 const FLUSHED_PER_STEP = 1000;
 /** The number of keys that one step of `gat` reads and changes. */
@@ -121,6 +122,8 @@ export class MemcachedSession {
         return this.#flush(request.delay);
       case "stats":
         return this.#statistics(request.about);
+      case "memory-limit":
+        return this.#setMemoryLimit(request.mebibytes * MIB);
       case "delete":
         return this.#delete(request);
       case "touch": {
@@ -365,6 +368,14 @@ export class MemcachedSession {
       // Other clients are served between the steps.
       await new Promise<void>((resolve) => void setImmediate(resolve));
     }
+  }
+
+  /** Changes --maxmemory until the daemon stops, as CONFIG SET does, and requires the same right. */
+  #setMemoryLimit(bytes: number): string {
+    const called = this.commands.permitted(["CONFIG", "SET", "maxmemory", String(bytes)]);
+    if ("kind" in called) return answerOf(called, () => "");
+    this.#host.memory.bytes = bytes;
+    return "OK\r\n";
   }
 
   #statistics(about: ByteString): string | Promise<string> {

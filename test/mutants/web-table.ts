@@ -338,4 +338,18 @@ export const webMutants: readonly Mutant[] = [
     replace: "const NUMBER = /^(-?)",
     test: "test/faces/memcached/listener.test.js",
   },
+  {
+    name: "memcached: cache_memlimit requires no right",
+    file: "faces/memcached/memcached-session.js",
+    find: 'if ("kind" in called)\n            return answerOf(called, () => "");\n        this.#host.memory.bytes = bytes;',
+    replace: "this.#host.memory.bytes = bytes;",
+    test: "test/faces/memcached/listener.test.js",
+  },
+  {
+    name: "memcached: cache_memlimit accepts less than 8 MiB",
+    file: "faces/memcached/bytes/memcached-requests.js",
+    find: "mebibytes < MEMORY_LIMIT_MIN",
+    replace: "mebibytes < 1",
+    test: "test/faces/memcached/listener.test.js",
+  },
 ];

@@ -94,6 +94,8 @@ export type MemcachedRequest =
       readonly isSilent: boolean;
     }
   | { readonly kind: "stats"; readonly about: ByteString }
+  /** `cache_memlimit`: changes the memory limit of the server. */
+  | { readonly kind: "memory-limit"; readonly mebibytes: number; readonly isSilent: boolean }
   | { readonly kind: "version" }
   | { readonly kind: "quit" }
   /** A line of HTTP: a web page has made a browser connect here, and its data must not be interpreted as requests. */
@@ -130,6 +132,14 @@ const BAD_FORMAT = wrong("bad command line format");
 const BAD_CHUNK = wrong("bad data chunk");
 const BAD_TOKEN = wrong("bad token in command line format");
 const BAD_KEY = wrong("error decoding key");
+const LIMIT_TOO_SMALL: Wrong = {
+  kind: "wrong",
+  answer: "MEMLIMIT_TOO_SMALL cannot set maxbytes to less than 8m\r\n",
+};
+const LIMIT_TOO_LARGE: Wrong = {
+  kind: "wrong",
+  answer: "MEMLIMIT_ADJUST_FAILED input value is megabytes not bytes\r\n",
+};
 /** The flags of `mg` that are supported. The others change an item, or report what the daemon does not know. */
 const META_GET_FLAGS = "bcfkqstv";
 const STORE_MODES: ReadonlyMap<string, StoreVerb> = new Map([
@@ -302,6 +312,8 @@ function readLine(line: ByteString): Line {
       return { kind: "stats", about: args[0] ?? "" };
     case "verbosity":
       return readVerbosity(args);
+    case "cache_memlimit":
+      return readMemoryLimit(args);
     case "version":
     case "quit":
       return { kind: verb };
@@ -316,6 +328,23 @@ function readVerbosity(args: readonly ByteString[]): Line {
   if (args.length === 0) return ERROR;
   if (uint64(args[0] ?? "") === null) return refused(BAD_FORMAT, isSilent);
   return { kind: "wrong", answer: isSilent ? "" : "OK\r\n" };
+}
+
+/** The bounds of the memory limit in MiB, as in memcached. */
+const MEMORY_LIMIT_MIN = 8;
+const MEMORY_LIMIT_MAX = 1_000_000_000;
+const MEMORY_LIMIT_BITS = 32;
+
+/** Parses a number of MiB, and optionally `noreply`. Like memcached, uses only the lower 32 bits of the number. */
+function readMemoryLimit(args: readonly ByteString[]): Line {
+  if (args.length === 0 || args.length > 2) return ERROR;
+  const isSilent = args.at(-1) === NOREPLY;
+  const number = uint64(args[0] ?? "");
+  if (number === null) return refused(ERROR, isSilent);
+  const mebibytes = Number(BigInt.asUintN(MEMORY_LIMIT_BITS, number));
+  if (mebibytes < MEMORY_LIMIT_MIN) return refused(LIMIT_TOO_SMALL, isSilent);
+  if (mebibytes > MEMORY_LIMIT_MAX) return refused(LIMIT_TOO_LARGE, isSilent);
+  return { kind: "memory-limit", mebibytes, isSilent };
 }
 
 /** Parses `exptime key...`. */

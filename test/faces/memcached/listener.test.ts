@@ -1,10 +1,12 @@
 /** Compares memcached's text protocol with the answers of memcached 1.6.18, and tests dbsyncd's own rules. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { MemoryLimit } from "../../../daemon/engine/memory/memory-limit.js";
 import { realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
 import { VERSION } from "../../../faces/memcached/memcached-session.js";
 import { makeFolder, startReplica } from "../../daemon/program/replicas.js";
 import { amount } from "../../support/amount.js";
+import { double } from "../../support/double.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { ask, askMemcached } from "../../support/memcached-lines.js";
 import { RawClient } from "../../support/raw-client.js";
@@ -295,6 +297,24 @@ test("ma creates an item with an expiry, and changes that of an existing one onl
   const clients = Array.from({ length: 20 }, () => scene.exchange("ma n N0 J1\r\n"));
   assert.deepEqual(new Set(await Promise.all(clients)), new Set(["HD\r\n"]));
   assert.equal(await scene.exchange("mg n v\r\n"), "VA 2\r\n20\r\n");
+});
+
+test("cache_memlimit changes --maxmemory, and requires the right to CONFIG SET", async () => {
+  const memory = double<MemoryLimit>({ isFull: false, refuses: () => false, refusal: () => null, bytes: 0 });
+  const users = [
+    "user default off",
+    "user admin on >secret ~* +@all",
+    "user app on >secret ~* +@all -config|set",
+  ];
+  await using scene = await startMemcached({ users, memory });
+  const logIn = (name: string) => `set k 0 0 ${name.length + 7}\r\n${name} secret\r\n`;
+  const denied = "CLIENT_ERROR this user has no permissions for this command or key\r\n";
+  assert.equal(await scene.exchange(`${logIn("app")}cache_memlimit 64\r\n`), `STORED\r\n${denied}`);
+  assert.equal(memory.bytes, 0);
+  const answer = await scene.exchange(`${logIn("admin")}cache_memlimit 64\r\nstats settings\r\n`);
+  assert.match(answer, /^STORED\r\nOK\r\nSTAT maxbytes 67108864\r\n/);
+  assert.equal(await scene.exchange(`${logIn("admin")}cache_memlimit 128 noreply\r\n`), "STORED\r\n");
+  assert.equal(memory.bytes, 128 * 1024 * 1024);
 });
 
 test("stats settings names the limits, and verbosity changes nothing", async () => {
