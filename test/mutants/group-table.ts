@@ -1,4 +1,4 @@
-/** Mutants of the rules of consumer groups. */
+/** Mutants of the rules of streams and their consumer groups. */
 import type { Mutant } from "./mutant.js";
 
 const COMMANDS = "test/faces/redis/store/commands/streams/consumer-groups.test.js";
@@ -45,5 +45,19 @@ export const groupMutants: readonly Mutant[] = [
     find: 'return this.groupCount > 0 ? "stream-of-groups" : "stream";',
     replace: 'return "stream";',
     test: "test/daemon/timeline/snapshots/snapshot.test.js",
+  },
+  {
+    name: "streams: ~ leaves up to two nodes more than requested",
+    file: "faces/redis/store/commands/streams/stream-trimming.js",
+    find: "max - (max % NODE_ENTRIES)",
+    replace: "max - (max % (2 * NODE_ENTRIES))",
+    test: "test/faces/redis/store/commands/streams/streams.test.js",
+  },
+  {
+    name: "streams: CONFIG SET refuses the nodes of streams as they are",
+    file: "faces/redis/commands/config-settings.js",
+    find: "text(session) === value ? nothing : reason",
+    replace: "reason === undefined ? nothing : reason",
+    test: "test/faces/redis/config.test.js",
   },
 ];

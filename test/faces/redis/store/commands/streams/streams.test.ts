@@ -90,6 +90,21 @@ test("~ removes whole nodes of 100 entries, leaves no fewer than requested, and 
   assert.equal(store.run("XLEN s"), ":0");
 });
 
+test("each XADD with MAXLEN ~ leaves as many entries as requested, and at most 99 more", () => {
+  for (const max of [0, 1, 20, 99, 100, 101, 250]) {
+    const key = `s${max}`;
+    for (let added = 1; added <= 700; added++) {
+      // BullMQ trims its events in this way, by `streams.events.maxLen`.
+      store.run(`XADD ${key} MAXLEN ~ ${max} ${added}-0 a ${added}`);
+      const length = Number(store.run(`XLEN ${key}`).slice(1));
+      assert.ok(length >= Math.min(max, added) && length <= max + 99, `${max}, ${added}: ${length}`);
+      if (max === 0) assert.equal(length, 0);
+    }
+    store.run(`XTRIM ${key} MAXLEN ~ 0`);
+    assert.equal(store.run(`XLEN ${key}`), ":0");
+  }
+});
+
 test("~ removes at most 10,000 entries, unless LIMIT is 0", () => {
   fill("s", 10_300);
   assert.ok(store.isUndone("XTRIM s MAXLEN ~ 0 LIMIT 0"));
