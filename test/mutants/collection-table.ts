@@ -425,4 +425,11 @@ export const collectionMutants: readonly Mutant[] = [
     replace: ";",
     test: DETAILS,
   },
+  {
+    name: "collections: an update's path selects elements by the filter twice",
+    file: "faces/mongo/store/queries/bson-update.js",
+    find: "path.indexOf(FIRST_ELEMENT) !== path.lastIndexOf(FIRST_ELEMENT)",
+    replace: "false",
+    test: FACTS,
+  },
 ];

@@ -39,7 +39,7 @@ import {
   type Work,
 } from "./mongo-failure.js";
 import { unknownName } from "./mongodb-names.js";
-import { isPositional, type PositionalElements } from "./positional-elements.js";
+import { FIRST_ELEMENT, isPositional, type PositionalElements } from "./positional-elements.js";
 import { RESHAPINGS } from "./projection.js";
 import { type Change, changeAt, putAt, renameAt } from "./update-paths.js";
 import { compareCounted } from "./value-size.js";
@@ -463,22 +463,21 @@ function bits({ operand, name }: Call): (old: Bson | undefined) => Bson {
 /** @throws CommandFailure if the name is not valid for a field, or names unknown array elements */
 function updatePath(name: ByteString, elements: PositionalElements): FieldPath {
   const path = pathTo(name);
-  for (const [i, part] of path.entries()) {
-    if (part === "")
-      throw new MongoFailure(
-        56,
-        name === ""
-          ? "An empty update path is not valid."
-          : `The update path '${name}' contains an empty field name, which is not allowed.`,
-      );
-    if (isPositional(part)) {
-      if (i === 0)
-        throw badValue(
-          `Cannot have array filter identifier or positional element in the first position in path '${name}'`,
-        );
-      elements.use(part, name);
-    }
-  }
+  if (path.includes(""))
+    throw new MongoFailure(
+      56,
+      name === ""
+        ? "An empty update path is not valid."
+        : `The update path '${name}' contains an empty field name, which is not allowed.`,
+    );
+  // The filter selects one element of one array.
+  if (path.indexOf(FIRST_ELEMENT) !== path.lastIndexOf(FIRST_ELEMENT))
+    throw badValue(`Too many positional (i.e. '$') elements found in path '${name}'`);
+  if (isPositional(path[0] as ByteString))
+    throw badValue(
+      `Cannot have array filter identifier or positional element in the first position in path '${name}'`,
+    );
+  for (const part of path) if (isPositional(part)) elements.use(part, name);
   return path;
 }
 

@@ -11,7 +11,10 @@ import type { Scope } from "./expressions.js";
 import { badValue, ELEMENTS_PER_UNIT, failedToParse, spend } from "./mongo-failure.js";
 import { valueAt } from "./update-paths.js";
 
-export const isPositional = (part: ByteString): boolean => part === "$" || /^\$\[.*\]$/s.test(part);
+/** The part of a path that selects the first element that the filter matches. */
+export const FIRST_ELEMENT = "$";
+
+export const isPositional = (part: ByteString): boolean => part === FIRST_ELEMENT || /^\$\[.*\]$/s.test(part);
 
 interface NamedFilter {
   readonly filter: Filter;
@@ -39,7 +42,7 @@ export class PositionalElements {
 
   /** Marks the filter of a positional part as used. @throws CommandFailure if no filter has that name */
   use(part: ByteString, path: ByteString): void {
-    if (part === "$" || part === "$[]") return;
+    if (part === FIRST_ELEMENT || part === "$[]") return;
     const arrayFilter = this.#named.get(part.slice(2, -1));
     if (arrayFilter === undefined)
       throw badValue(`No array filter found for identifier '${part.slice(2, -1)}' in path '${path}'`);
@@ -73,7 +76,7 @@ export class PositionalElements {
   #elements(part: ByteString, path: FieldPath, document: BsonDocument): Iterable<number> {
     const array = valueAt(document, path);
     const name = path.join(".");
-    if (part === "$") return [this.#first(path, array, document)];
+    if (part === FIRST_ELEMENT) return [this.#first(path, array, document)];
     if (array === undefined)
       throw badValue(`The path '${name}' must exist in the document in order to apply array updates.`);
     if (!isArray(array)) throw badValue(`Cannot apply array updates to non-array element ${name}`);

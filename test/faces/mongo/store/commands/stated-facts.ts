@@ -113,6 +113,22 @@ const ERRORS: readonly StatedUpdate[] = [
   change("{_id:1,a:{}}", "{$rename:{'a.b.c':'d'}}", "{_id:1,a:{}}"),
 ];
 
+/** Paths with `$`. Each is refused before a document is read. */
+const POSITIONAL: readonly StatedUpdate[] = [
+  ...["x.$.t.$", "x.$.$", "$.x.$", "x.$[].t.$.u.$"].flatMap((path) =>
+    ["$set", "$unset", "$inc", "$push", "$pull"].map((operator) =>
+      change("{_id:1,x:[{t:[1]}]}", `{${operator}:{'${path}':1}}`, 2),
+    ),
+  ),
+  { ...change("{_id:1,x:[{t:[1]}]}", "{$set:{'x.$.t.$':1}}", 2), q: "{x:{$elemMatch:{t:1}}}" },
+  { ...change("{_id:1,x:[{t:[1]}]}", "{$set:{'x.$.t.$':1}}", 2), q: "{_id:2}" },
+  { ...change("{_id:1,x:[{t:[1]}]}", "{$set:{'x.$.t.$[]':2}}", "{_id:1,x:[{t:[2]}]}"), q: "{'x.t':1}" },
+  { ...change("{_id:1,x:[{t:[1]}]}", "{$set:{'x.$[].t.$[]':2}}", "{_id:1,x:[{t:[2]}]}"), q: "{_id:1}" },
+  change("{_id:1,x:[1]}", "{$set:{'x..$.t.$':1}}", 56),
+  change("{_id:1,x:[1]}", "{$set:{'$':1}}", 2),
+  change("{_id:1,x:[1]}", "{$set:{'$[]':1}}", 2),
+];
+
 const PUSHES: readonly StatedUpdate[] = [
   change("{_id:1,a:[1]}", "{$push:{a:{$each:[3,2],$sort:1}}}", "{_id:1,a:[1,2,3]}"),
   change("{_id:1,a:[1]}", "{$push:{a:{$each:[2,3],$slice:-2}}}", "{_id:1,a:[2,3]}"),
@@ -122,7 +138,13 @@ const PUSHES: readonly StatedUpdate[] = [
   change("{_id:1}", "{$push:{a:{$each:[]}}}", "{_id:1,a:[]}"),
 ];
 
-export const STATED_UPDATES: readonly StatedUpdate[] = [...UPSERTS, ...PULLS, ...ERRORS, ...PUSHES];
+export const STATED_UPDATES: readonly StatedUpdate[] = [
+  ...UPSERTS,
+  ...PULLS,
+  ...ERRORS,
+  ...POSITIONAL,
+  ...PUSHES,
+];
 
 /** Finds in a collection with one document. */
 export const STATED_FINDS: readonly (readonly [document: string, spec: string, found: Outcome])[] = [
