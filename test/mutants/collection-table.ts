@@ -432,4 +432,32 @@ export const collectionMutants: readonly Mutant[] = [
     replace: "false",
     test: FACTS,
   },
+  {
+    name: "collections: the name of a field of a stored document contains a zero byte",
+    file: "faces/mongo/store/values/bson-writer.js",
+    find: 'if (typeof name === "string" && name.includes("\\0"))',
+    replace: "if (false)",
+    test: BSON,
+  },
+  {
+    name: "collections: a path in an operand contains a zero byte",
+    file: "faces/mongo/store/queries/document-paths.js",
+    find: 'path.some((name) => name.includes("\\0"))',
+    replace: "false",
+    test: FACTS,
+  },
+  {
+    name: "collections: $arrayToObject mixes pairs in arrays with pairs in documents",
+    file: "faces/mongo/store/queries/operators/objects.js",
+    find: "if (!isDocument(pair))",
+    replace: "if (isArray(pair)) return listedPair(pair, name); if (!isDocument(pair))",
+    test: FACTS,
+  },
+  {
+    name: "collections: $arrayToObject accepts an array of more than two elements",
+    file: "faces/mongo/store/queries/operators/objects.js",
+    find: "pair.length !== 2 || value === undefined",
+    replace: "value === undefined",
+    test: FACTS,
+  },
 ];

@@ -171,6 +171,22 @@ test("a duplicate of a unique value fails with error 11000 and its index in the 
     await items.insertOne({ mail: "a" });
   }));
 
+test("an operand with a zero byte in a name never becomes part of a document", () =>
+  withCollection(async (items) => {
+    await items.insertOne({ _id: 1 as never, a: 1, l: [1] });
+    const zero = "b\0c";
+    const updates: readonly (Document | Document[])[] = [
+      { $rename: { a: zero } },
+      [{ $replaceWith: { $setField: { field: zero, input: "$$ROOT", value: 1 } } }],
+      [{ $replaceWith: { $arrayToObject: [[[zero, 1]]] } }],
+      [{ $set: { x: { $arrayToObject: [[{ k: zero, v: 1 }]] } } }],
+    ];
+    for (const update of updates)
+      await assert.rejects(items.updateOne({}, update as Document), /null byte|may not contain '\\0'/);
+    await items.updateOne({ _id: 1 as never }, { $set: { z: zero } });
+    assert.deepEqual(await items.findOne(), { _id: 1, a: 1, l: [1], z: zero });
+  }));
+
 test("a pipeline groups, unwinds and joins", () =>
   withCollection(async (items) => {
     await items.insertMany(["a", "b", "a"].map((kind, n) => ({ kind, n: new Int32(n), tags: ["x", "y"] })));

@@ -11,7 +11,7 @@ import { isAny, pathTo, type Search } from "../queries/document-paths.js";
 import { sortingOf } from "../queries/document-sorting.js";
 import { withVariables } from "../queries/expressions.js";
 import { mappedInSlices, settled } from "../queries/long-evaluation.js";
-import { badValue, produce, readCounted, spend } from "../queries/mongo-failure.js";
+import { badValue, MongoFailure, produce, readCounted, spend } from "../queries/mongo-failure.js";
 import { projectionOf } from "../queries/projection.js";
 import { keyCounted } from "../queries/value-size.js";
 import { type Bson, type BsonDocument, DOCUMENT_BYTES_MAX, isDocument } from "../values/bson.js";
@@ -257,7 +257,9 @@ const DISTINCT_STEPS = 8;
 
 /** `MDB.DISTINCT db collection spec` */
 export const distinct = inSteps(["key", "query"], function* (target, spec, request) {
-  const path = pathTo(stringAt(spec, "key"));
+  const field = stringAt(spec, "key");
+  if (field.includes("\0")) throw new MongoFailure(31032, "Key field cannot contain an embedded null byte");
+  const path = pathTo(field);
   const roots = new Set(path.slice(0, 1));
   const values = new Map<ByteString, Bson>();
   const test = (value: Bson | undefined) => {

@@ -362,6 +362,8 @@ function unknownOperator(operator: string): Error {
 
 function renaming(path: FieldPath, operand: Bson, { elements }: UpdateContext): readonly ChangeAtPath[] {
   if (typeof operand !== "string") throw badValue("The 'to' field for $rename must be a string");
+  if (operand.includes("\0"))
+    throw badValue("The 'to' field for $rename cannot contain an embedded null byte");
   const target = pathTo(operand);
   for (const part of [...path, ...target])
     if (isPositional(part))

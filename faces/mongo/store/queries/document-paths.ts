@@ -5,18 +5,21 @@
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { type Bson, type BsonDocument, isArray, isDocument } from "../values/bson.js";
 import { type FieldPath, isArrayIndex, pathOf } from "../values/index-keys.js";
-import { badValue, ELEMENTS_PER_UNIT, spend, type Work } from "./mongo-failure.js";
+import { badValue, ELEMENTS_PER_UNIT, MongoFailure, spend, type Work } from "./mongo-failure.js";
 
 /** Maximum number of names in a path, as in MongoDB. Documents are not nested that deeply. */
 const NAMES_MAX = 200;
 
-/** @throws CommandFailure if the path is longer than the maximum */
+/** @throws CommandFailure if the path is longer than the maximum, or a name contains a zero byte */
 export function checkedPath(path: FieldPath): FieldPath {
   if (path.length > NAMES_MAX) throw badValue(`the path to a field has at most ${NAMES_MAX} names`);
+  // Values of operands contain such names; the keys of documents do not.
+  if (path.some((name) => name.includes("\0")))
+    throw new MongoFailure(16411, "FieldPath field names may not contain '\\0'.");
   return path;
 }
 
-/** @throws CommandFailure if the path is longer than the maximum */
+/** @throws CommandFailure if the path is longer than the maximum, or a name contains a zero byte */
 export const pathTo = (name: ByteString): FieldPath => checkedPath(pathOf(name));
 
 /** The names of the fields of a reference to another document (DBRef). */

@@ -32,7 +32,7 @@ export interface BsonBounds {
 
 const OF_DOCUMENTS: BsonBounds = { bytes: DOCUMENT_BYTES_MAX, depth: DEPTH_MAX };
 
-/** @throws BsonFault if the document is larger or deeper than the bounds permit */
+/** @throws BsonFault if the document is larger or deeper than the bounds permit, or a name contains a zero byte */
 export function writeBson(document: BsonDocument, bounds = OF_DOCUMENTS): ByteString {
   return documentBytes(document, 1, bounds);
 }
@@ -54,8 +54,8 @@ function* documentInSteps(
   for (const [name, value] of fields.entries()) {
     written += 1 + countValues(value, WRITTEN_VALUES);
     const element = isLong(value)
-      ? `${isArray(value) ? "\x04" : "\x03"}${name}\0${yield* documentInSteps(value, depth + 1, bounds)}`
-      : elementBytes(`${name}\0`, value, depth, bounds);
+      ? `${isArray(value) ? "\x04" : "\x03"}${nameBytes(name)}${yield* documentInSteps(value, depth + 1, bounds)}`
+      : elementBytes(nameBytes(name), value, depth, bounds);
     length += element.length;
     checkLength(length, bounds);
     parts.push(element);
@@ -84,12 +84,22 @@ function documentBytes(
   const parts: ByteString[] = [];
   let length = 5;
   for (const [name, value] of fields.entries()) {
-    const element = elementBytes(`${name}\0`, value, depth, bounds);
+    const element = elementBytes(nameBytes(name), value, depth, bounds);
     length += element.length;
     checkLength(length, bounds);
     parts.push(element);
   }
   return `${int32(length)}${parts.join("")}\0`;
+}
+
+/**
+ * Returns the bytes of a field's name, or of an element's index. A zero byte in the name would end it, and no reader
+ * could read the document again.
+ */
+function nameBytes(name: ByteString | number): ByteString {
+  if (typeof name === "string" && name.includes("\0"))
+    throw new BsonFault("a field's name contains a zero byte");
+  return `${name}\0`;
 }
 
 function elementBytes(name: ByteString, value: Bson, depth: number, bounds: BsonBounds): ByteString {

@@ -1,6 +1,7 @@
 /** Documents in expressions. Source: MongoDB's manual, "Object Expression Operators". */
 import type { ByteString } from "../../../../../protocol/byte-string.js";
 import { type Bson, type BsonDocument, isArray, isDocument } from "../../values/bson.js";
+import { checkedPath } from "../document-paths.js";
 import { compiled, type Operator, type Scope } from "../expressions.js";
 import { composed, type Expression, valueIn } from "../long-evaluation.js";
 import { MongoFailure, produce } from "../mongo-failure.js";
@@ -14,7 +15,6 @@ import {
   namedOperands,
   ofLarge,
   passed,
-  textIn,
   type Value,
 } from "./operator.js";
 
@@ -44,6 +44,7 @@ function fieldName(value: Bson, name: ByteString): ByteString {
   const field = literal ?? value;
   if (typeof field !== "string" || (literal === undefined && field.startsWith("$")))
     throw new MongoFailure(4161107, `${name} requires 'field' to evaluate to a constant string`);
+  checkedPath([field]);
   return field;
 }
 
@@ -102,16 +103,70 @@ function* fieldsOf([value]: readonly Value[], scope: Scope, name: ByteString): G
 
 function* documentOf([value]: readonly Value[], scope: Scope, name: ByteString): Generator<void, Value> {
   if (isNothing(value)) return null;
+  const pairs = arrayIn(value, name, 40386);
+  const [first] = pairs;
+  if (first !== undefined && !isArray(first) && !isDocument(first))
+    throw new MongoFailure(40398, `Unrecognised input type format for ${name}: ${kindOf(first)}`);
+  const pairOf = isArray(first) ? listedPair : namedPair;
   const result = new Map<ByteString, Bson>();
-  for (const one of arrayIn(value, name, 40386)) {
+  for (const one of pairs) {
     passed(1, scope.work, PAIR_PARTS);
     if (scope.work.effort.endsSlice()) yield;
-    const [key, fieldValue] = isDocument(one) ? [one.get("k"), one.get("v")] : isArray(one) ? one : [];
-    if (fieldValue === undefined)
-      throw new MongoFailure(40398, `${name} requires pairs of a name and a value`);
-    result.set(textIn(key, name, 40394), fieldValue);
+    const [key, fieldValue] = pairOf(one, name);
+    result.set(key, fieldValue);
   }
   return madeDocument(result, scope);
+}
+
+/** The name and the value of a field. */
+type Pair = readonly [ByteString, Bson];
+
+/** Returns the pair that an array contains. @throws CommandFailure */
+function listedPair(pair: Bson, name: ByteString): Pair {
+  if (!isArray(pair)) throw inconsistent(40396, name, `Array was detected, now found: ${kindOf(pair)}`);
+  const [key, value] = pair;
+  if (pair.length !== 2 || value === undefined)
+    throw new MongoFailure(
+      40397,
+      `${name} requires an array of size 2 arrays, found array of size: ${pair.length}`,
+    );
+  if (typeof key === "string") return [keyName(key, 4940400), value];
+  throw new MongoFailure(
+    40395,
+    `${name} requires an array of key-value pairs, where the key must be of type string. Found key type: ${kindOf(key)}`,
+  );
+}
+
+/** Returns the pair that the fields `k` and `v` of a document contain. @throws CommandFailure */
+function namedPair(pair: Bson, name: ByteString): Pair {
+  if (!isDocument(pair)) throw inconsistent(40391, name, `Object was detected, now found: ${kindOf(pair)}`);
+  if (pair.size !== 2)
+    throw new MongoFailure(
+      40392,
+      `${name} requires an object keys of 'k' and 'v'. Found incorrect number of keys:${pair.size}`,
+    );
+  const [key, value] = [pair.get("k"), pair.get("v")];
+  if (key === undefined || value === undefined)
+    throw new MongoFailure(
+      40393,
+      `${name} requires an object with keys 'k' and 'v'. Missing either or both keys`,
+    );
+  if (typeof key === "string") return [keyName(key, 4940401), value];
+  throw new MongoFailure(
+    40394,
+    `${name} requires an object with keys 'k' and 'v', where the value of 'k' must be of type string. Found type: ${kindOf(key)}`,
+  );
+}
+
+const inconsistent = (code: number, name: ByteString, found: string): MongoFailure =>
+  new MongoFailure(
+    code,
+    `${name} requires a consistent input format. Elements must all be arrays or all be objects. ${found}`,
+  );
+
+function keyName(key: ByteString, code: number): ByteString {
+  if (key.includes("\0")) throw new MongoFailure(code, "Key field cannot contain an embedded null byte");
+  return key;
 }
 
 export const objects: Readonly<Record<string, Operator>> = {

@@ -103,6 +103,9 @@ const ERRORS: readonly StatedUpdate[] = [
   change("{_id:1,a:1}", "{$rename:{a:1}}", 2),
   change("{_id:1,a:1}", "{$rename:{a:''}}", 56),
   change("{_id:1,a:1}", "{$rename:{'':'a'}}", 56),
+  change("{_id:1,a:1}", "{$rename:{a:'b\\u0000c'}}", 2),
+  change("{_id:1,a:1}", "[{$replaceWith:{$setField:{field:'b\\u0000c',input:'$$ROOT',value:1}}}]", 16411),
+  change("{_id:1,a:1}", "[{$replaceWith:{$arrayToObject:[[['b\\u0000c',1]]]}}]", 4940400),
   change("{_id:1,a:1}", "{$rename:{a:'$b'}}", 52),
   change("{_id:1,a:1}", "{$rename:{b:'a'}}", "{_id:1,a:1}"),
   change("{_id:1,a:1,b:2}", "{$rename:{a:'b'}}", "{_id:1,b:1}"),
@@ -186,8 +189,59 @@ export const STATED_FINDS: readonly (readonly [document: string, spec: string, f
   ["{_id:1,r:1}", "{filter:{r:{$id:7}}}", 2],
 ];
 
+/** Arrays, and the results of `$arrayToObject`. Source: expression.cpp and jstests/aggregation of MongoDB 7.0. */
+const ARRAYS_TO_OBJECTS: readonly (readonly [array: string, result: Outcome])[] = [
+  ["[]", "{}"],
+  ["[['a',1],['b',null]]", "{a:1,b:null}"],
+  ["[['a',1],['a',2]]", "{a:2}"],
+  ["[{k:'a',v:1},{v:[2],k:'b'}]", "{a:1,b:[2]}"],
+  ["[['$a',1],['',2],['b.c',3]]", "{$a:1,'':2,'b.c':3}"],
+  ["'x'", 40386],
+  ["[1]", 40398],
+  ["[null,['a',1]]", 40398],
+  ["[['a',1],5]", 40396],
+  ["[['a',1],{k:'b',v:2}]", 40396],
+  ["[['a']]", 40397],
+  ["[['a',1,2]]", 40397],
+  ["[[]]", 40397],
+  ["[[1,2]]", 40395],
+  ["[[null,2]]", 40395],
+  ["[['a\\u0000b',1]]", 4940400],
+  ["[{k:'a',v:1},['b',2]]", 40391],
+  ["[{k:'a',v:1},null]", 40391],
+  ["[{}]", 40392],
+  ["[{k:'a'}]", 40392],
+  ["[{k:'a',v:1,x:2}]", 40392],
+  ["[{k:'a',x:1}]", 40393],
+  ["[{x:'a',v:1}]", 40393],
+  ["[{k:1,v:1}]", 40394],
+  ["[{k:null,v:1}]", 40394],
+  ["[{k:'a\\u0000b',v:1}]", 4940401],
+];
+
+/** Stages with names in operands that contain a zero byte. */
+const ZERO_BYTES: readonly (readonly [pipeline: string, result: Outcome])[] = [
+  ["[{$project:{r:{$setField:{field:'a\\u0000b',input:'$$ROOT',value:1}}}}]", 16411],
+  ["[{$project:{r:{$unsetField:{field:'a\\u0000b',input:'$$ROOT'}}}}]", 16411],
+  ["[{$project:{r:{$getField:{$literal:'a\\u0000b'}}}}]", 16411],
+  ["[{$project:{r:'$a\\u0000b'}}]", 16411],
+  ["[{$group:{_id:'$a\\u0000b'}}]", 16411],
+  ["[{$sortByCount:'$a\\u0000b'}]", 16411],
+  ["[{$unset:'a\\u0000b'}]", 16411],
+  ["[{$unwind:'$a\\u0000b'}]", 16411],
+  ["[{$unwind:{path:'$l',includeArrayIndex:'i\\u0000j'}}]", 16411],
+  ["[{$lookup:{from:'c',localField:'l',foreignField:'l',as:'x\\u0000y'}}]", 16411],
+  ["[{$count:'n\\u0000m'}]", 40156],
+];
+
 /** Pipelines, and their results for a collection with one document. */
 export const STATED_PIPELINES: readonly (readonly [document: string, pipeline: string, result: Outcome])[] = [
+  ...ARRAYS_TO_OBJECTS.map(([array, result]): [string, string, Outcome] => [
+    "{_id:1}",
+    `[{$replaceWith:{$arrayToObject:{$literal:${array}}}}]`,
+    result,
+  ]),
+  ...ZERO_BYTES.map(([pipeline, result]): [string, string, Outcome] => ["{_id:1,l:[1]}", pipeline, result]),
   ["{_id:1,u:2}", "[{$project:{_id:'$u'}}]", "{_id:2}"],
   ["{_id:1,u:2}", "[{$group:{_id:'$u',n:{$sum:1}}},{$project:{_id:'$_id',n:1}}]", "{n:1,_id:2}"],
   ["{_id:1,u:2}", "[{$group:{_id:{k:'$u'},n:{$sum:1}}},{$project:{_id:'$_id.k'}}]", "{_id:2}"],

@@ -16,13 +16,14 @@ import {
 } from "../../../../../faces/mongo/store/values/bson-numbers.js";
 import { compareBson, keyOf } from "../../../../../faces/mongo/store/values/bson-order.js";
 import { readBson, readKnownBson } from "../../../../../faces/mongo/store/values/bson-reader.js";
-import { writeBson } from "../../../../../faces/mongo/store/values/bson-writer.js";
+import { bsonInSteps, writeBson } from "../../../../../faces/mongo/store/values/bson-writer.js";
 import { Decimal, decimalText } from "../../../../../faces/mongo/store/values/decimal.js";
 import {
   readExtendedJson,
   writeExtendedJson,
 } from "../../../../../faces/mongo/store/values/extended-json.js";
 import { textOfBytes } from "../../../../../protocol/byte-string.js";
+import { finish } from "../../../../../protocol/steps.js";
 import { amount } from "../../../../support/amount.js";
 import { SeededRandom, seedOfRun } from "../../../../support/seeded-random.js";
 import { decimal, randomBson, randomDocument } from "./random-bson.js";
@@ -177,6 +178,18 @@ test("documents that are too deep, too long, or contain a deprecated type are re
   assert.throws(() => readBson("\x0e\0\0\0\x02a\0\x02\0\0\0\xff\0\0"), /UTF-8/);
   const twice = "\x0a\0\0\0\x0aa\0\x0aa\0";
   assert.throws(() => readBson(`\x0b${twice.slice(1)}\0`), /twice/);
+});
+
+test("no document with a zero byte in a name is written", () => {
+  const inner: Bson = new Map<string, Bson>([["b\0c", 1]]);
+  const fields = Array.from({ length: 3000 }, (_, i): [string, Bson] => [`f${i}`, i]);
+  const many: Bson = new Map<string, Bson>([...fields, ["z", inner]]);
+  for (const value of [inner, [inner], many]) {
+    const document = new Map<string, Bson>([["a", value]]);
+    assert.throws(() => writeBson(document), /zero byte/);
+    assert.throws(() => finish(bsonInSteps(document)), /zero byte/);
+  }
+  assert.throws(() => finish(bsonInSteps(new Map([["a\0b", many]]))), /zero byte/);
 });
 
 test("Extended JSON that does not have the form of a type is an ordinary object", () => {
