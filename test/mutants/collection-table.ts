@@ -118,7 +118,7 @@ export const collectionMutants: readonly Mutant[] = [
   {
     name: "collections: Extended JSON reads a text that is no number as a double",
     file: "faces/mongo/store/values/extended-json.js",
-    find: "|| !DOUBLE.test(value)",
+    find: "&& DOUBLE.test(value)",
     replace: "",
     test: BSON,
   },
@@ -459,5 +459,19 @@ export const collectionMutants: readonly Mutant[] = [
     find: "pair.length !== 2 || value === undefined",
     replace: "value === undefined",
     test: FACTS,
+  },
+  {
+    name: "collections: malformed Extended JSON is stored as a document",
+    file: "faces/mongo/store/values/extended-json.js",
+    find: "if (special !== undefined || depth === 1)",
+    replace: "if (true)",
+    test: BSON,
+  },
+  {
+    name: "collections: Extended JSON with other members is read as if they were not there",
+    file: "faces/mongo/store/values/extended-json.js",
+    find: "names.length === 1 ? read(",
+    replace: "names[0] === name ? read(",
+    test: BSON,
   },
 ];

@@ -55,13 +55,30 @@ function readDocument(value: JsonValue, depth: number): Bson {
     return value.map((one) => readDocument(one, depth + 1));
   }
   if (!(value instanceof JsonObject)) return value as boolean | null;
-  const [name = ""] = value.names;
-  const read = name.startsWith("$") && value.names.length === 1 ? WRAPPERS.get(name) : undefined;
-  const special = read?.(value.get(name) as JsonValue, value);
+  const special = wrappedIn(value, depth);
   if (special !== undefined) return special;
   checkDepth(depth);
   return new Map(
     value.names.map((each, i) => [fieldName(each), readDocument(value.values[i] as JsonValue, depth + 1)]),
+  );
+}
+
+/**
+ * Returns the value of another type that an object represents, or undefined for an ordinary object. The text's own
+ * object is a document, so it is ordinary unless it is exactly such a value.
+ * @throws BsonFault if the object names a type, but does not have its form
+ */
+function wrappedIn(object: JsonObject, depth: number): Bson | undefined {
+  const { names } = object;
+  const name = names.find((one) => one.startsWith("$") && WRAPPERS.has(one));
+  if (name === undefined) return undefined;
+  const { form, read } = WRAPPERS.get(name) as Wrapper;
+  const special = names.length === 1 ? read(object.get(name) as JsonValue) : undefined;
+  if (special !== undefined || depth === 1) return special;
+  throw new BsonFault(
+    form === null
+      ? `the deprecated type of {"${name}":…} is not supported`
+      : `malformed Extended JSON: expected ${form}`,
   );
 }
 
@@ -85,8 +102,17 @@ function numberOf(text: string): Bson {
 // The functions of JavaScript also convert texts that are not in these forms.
 const DOUBLE = /^(?:[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?|-?Infinity|NaN)$/;
 const BASE64 = /^[A-Za-z0-9+/]*={0,2}$/;
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+/** The subtype of binary data that is a UUID. */
+const UUID_SUBTYPE = 4;
 
-type Reader = (value: JsonValue, wrapper: JsonObject) => Bson | undefined;
+/** An object that represents a value of another type, by its only name. */
+interface Wrapper {
+  /** The form that the error describes; null for a deprecated type, which cannot be stored. */
+  readonly form: string | null;
+  /** Returns undefined if the object does not have the form. */
+  readonly read: (value: JsonValue) => Bson | undefined;
+}
 
 function integer(value: JsonValue, bits: number): bigint | undefined {
   if (typeof value !== "string" || !/^-?\d{1,20}$/.test(value)) return undefined;
@@ -100,74 +126,118 @@ function uint32(value: JsonValue | undefined): bigint | undefined {
   return BigInt.asUintN(32, read) === read ? read : undefined;
 }
 
-/**
- * Readers of objects that represent other types, by the object's only name. A reader returns undefined for an ordinary
- * object, for example an operator.
- */
-const WRAPPERS: ReadonlyMap<string, Reader> = new Map<string, Reader>([
+/** Returns the named members of an object, in this order, or no values if it has other members. */
+function membersOf(value: JsonValue, names: readonly string[]): readonly (JsonValue | undefined)[] {
+  if (!(value instanceof JsonObject) || value.names.length !== names.length) return [];
+  return names.map((name) => value.get(name));
+}
+
+const isOne = (value: JsonValue): boolean => value instanceof JsonNumber && value.text === "1";
+
+const DEPRECATED: Wrapper = { form: null, read: () => undefined };
+
+const WRAPPERS: ReadonlyMap<string, Wrapper> = new Map<string, Wrapper>([
   [
     "$oid",
-    (value) =>
-      typeof value === "string" && /^[0-9a-f]{24}$/i.test(value)
-        ? new ObjectId(bytesOf(Buffer.from(value, "hex")))
-        : undefined,
+    {
+      form: '{"$oid":"24 hexadecimal digits"}',
+      read: (value) =>
+        typeof value === "string" && /^[0-9a-f]{24}$/i.test(value)
+          ? new ObjectId(bytesOf(Buffer.from(value, "hex")))
+          : undefined,
+    },
   ],
   [
     "$numberInt",
-    (value) => {
-      const read = integer(value, 32);
-      return read === undefined ? undefined : new Int32(Number(read));
+    {
+      form: '{"$numberInt":"a whole number of 32 bits"}',
+      read: (value) => {
+        const read = integer(value, 32);
+        return read === undefined ? undefined : new Int32(Number(read));
+      },
     },
   ],
-  ["$numberLong", (value) => integer(value, 64)],
+  [
+    "$numberLong",
+    { form: '{"$numberLong":"a whole number of 64 bits"}', read: (value) => integer(value, 64) },
+  ],
   [
     "$numberDouble",
-    (value) => {
-      if (typeof value !== "string" || !DOUBLE.test(value)) return undefined;
-      return Number(value);
+    {
+      form: '{"$numberDouble":"a number, Infinity, -Infinity or NaN"}',
+      read: (value) => (typeof value === "string" && DOUBLE.test(value) ? Number(value) : undefined),
     },
   ],
-  ["$numberDecimal", (value) => (typeof value === "string" ? decimalOfText(value) : undefined)],
-  ["$date", readDate],
+  [
+    "$numberDecimal",
+    {
+      form: '{"$numberDecimal":"a number, Infinity, -Infinity or NaN"}',
+      read: (value) => (typeof value === "string" ? decimalOfText(value) : undefined),
+    },
+  ],
+  [
+    "$date",
+    {
+      form: '{"$date":"2024-02-29T23:59:59.123Z"} or {"$date":{"$numberLong":"milliseconds since 1970"}}',
+      read: readDate,
+    },
+  ],
   [
     "$timestamp",
-    (value) => {
-      if (!(value instanceof JsonObject)) return undefined;
-      const [t, i] = [uint32(value.get("t")), uint32(value.get("i"))];
-      return t === undefined || i === undefined ? undefined : new Timestamp((t << 32n) | i);
+    {
+      form: '{"$timestamp":{"t":seconds since 1970,"i":number}}, each of 32 bits',
+      read: (value) => {
+        const [t, i] = membersOf(value, ["t", "i"]).map(uint32);
+        return t === undefined || i === undefined ? undefined : new Timestamp((t << 32n) | i);
+      },
     },
   ],
   [
     "$binary",
-    (value) => {
-      if (!(value instanceof JsonObject)) return undefined;
-      const [data, subtype] = [value.get("base64"), value.get("subType")];
-      if (typeof data !== "string" || !BASE64.test(data)) return undefined;
-      if (typeof subtype !== "string" || !/^[0-9a-f]{1,2}$/i.test(subtype)) return undefined;
-      return new Binary(Number.parseInt(subtype, 16), bytesOf(Buffer.from(data, "base64")));
+    {
+      form: '{"$binary":{"base64":"bytes in base64","subType":"one or two hexadecimal digits"}}',
+      read: (value) => {
+        const [data, subtype] = membersOf(value, ["base64", "subType"]);
+        if (typeof data !== "string" || !BASE64.test(data)) return undefined;
+        if (typeof subtype !== "string" || !/^[0-9a-f]{1,2}$/i.test(subtype)) return undefined;
+        return new Binary(Number.parseInt(subtype, 16), bytesOf(Buffer.from(data, "base64")));
+      },
+    },
+  ],
+  [
+    "$uuid",
+    {
+      form: '{"$uuid":"00112233-4455-6677-8899-aabbccddeeff"}',
+      read: (value) =>
+        typeof value === "string" && UUID.test(value)
+          ? new Binary(UUID_SUBTYPE, bytesOf(Buffer.from(value.replaceAll("-", ""), "hex")))
+          : undefined,
     },
   ],
   [
     "$regularExpression",
-    (value) => {
-      if (!(value instanceof JsonObject)) return undefined;
-      const [pattern, options] = [value.get("pattern"), value.get("options")];
-      if (typeof pattern !== "string" || typeof options !== "string") return undefined;
-      return new Regex(fieldName(pattern), fieldName([...options].sort().join("")));
+    {
+      form: '{"$regularExpression":{"pattern":"text","options":"letters"}}',
+      read: (value) => {
+        const [pattern, options] = membersOf(value, ["pattern", "options"]);
+        if (typeof pattern !== "string" || typeof options !== "string") return undefined;
+        return new Regex(fieldName(pattern), fieldName([...options].sort().join("")));
+      },
     },
   ],
-  ["$minKey", () => MIN_KEY],
-  ["$maxKey", () => MAX_KEY],
+  ["$minKey", { form: '{"$minKey":1}', read: (value) => (isOne(value) ? MIN_KEY : undefined) }],
+  ["$maxKey", { form: '{"$maxKey":1}', read: (value) => (isOne(value) ? MAX_KEY : undefined) }],
+  ...["$undefined", "$symbol", "$code", "$dbPointer"].map((name) => [name, DEPRECATED] as const),
 ]);
 
 function readDate(value: JsonValue): Bson | undefined {
   if (typeof value === "string") {
     const isWritten = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,3})?Z$/.test(value);
     const at = isWritten ? calendarDate(value) : undefined;
-    if (at === undefined) return undefined;
-    return new BsonDate(BigInt(at));
+    return at === undefined ? undefined : new BsonDate(BigInt(at));
   }
-  const at = value instanceof JsonObject ? integer(value.get("$numberLong") ?? null, 64) : undefined;
+  const [milliseconds] = membersOf(value, ["$numberLong"]);
+  const at = milliseconds === undefined ? undefined : integer(milliseconds, 64);
   return at === undefined ? undefined : new BsonDate(at);
 }
 

@@ -192,32 +192,79 @@ test("no document with a zero byte in a name is written", () => {
   assert.throws(() => finish(bsonInSteps(new Map([["a\0b", many]]))), /zero byte/);
 });
 
-test("Extended JSON that does not have the form of a type is an ordinary object", () => {
+test("Extended JSON has exactly the form of its type, and is refused otherwise", () => {
   const typeOfText = (json: string): string =>
     typeOf(readExtendedJson(`{"v":${json}}`).get("v") as Bson).name;
+  const assertRefused = (json: string, words = /^malformed Extended JSON: expected \{"\$/) => {
+    assert.throws(() => typeOfText(json), { constructor: BsonFault, message: words }, json.slice(0, 100));
+  };
   const doubles = ["1", "+1", "-0.0", ".5", "5.", "1e999", "1E-7", "Infinity", "-Infinity", "NaN"];
   for (const text of doubles) assert.equal(typeOfText(`{"$numberDouble":"${text}"}`), "double", text);
   for (const text of ["", " ", " 1", "1 ", "0x10", "1_0", "e5", ".", "+Infinity", "nan"])
-    assert.equal(typeOfText(`{"$numberDouble":"${text}"}`), "object", text);
+    assertRefused(`{"$numberDouble":"${text}"}`);
   // This does not end in useful time if the number of steps is the square of the number of digits.
-  const digits = "1".repeat(1_000_000);
-  assert.equal(typeOfText(`{"$numberDouble":"${digits}x"}`), "object");
+  assertRefused(`{"$numberDouble":"${"1".repeat(1_000_000)}x"}`);
   const binary = (base64: string, subType: string) =>
-    typeOfText(`{"$binary":{"base64":"${base64}","subType":"${subType}"}}`);
+    `{"$binary":{"base64":"${base64}","subType":"${subType}"}}`;
   for (const [base64, subType] of [
     ["", "00"],
     ["AP+A", "4"],
     ["AA==", "ff"],
   ] as const)
-    assert.equal(binary(base64, subType), "binData", base64);
+    assert.equal(typeOfText(binary(base64, subType)), "binData", base64);
   for (const [base64, subType] of [
     ["A P", "00"],
     ["AA==", "zz"],
     ["AA==", "100"],
     ["A-_A", "00"],
   ] as const)
-    assert.equal(binary(base64, subType), "object", base64);
-  for (const date of ["2023-02-30T00:00:00Z", "2023-01-01T24:00:00Z", "2023-1-1T00:00:00Z"])
-    assert.equal(typeOfText(`{"$date":"${date}"}`), "object", date);
+    assertRefused(binary(base64, subType));
   assert.equal(typeOfText('{"$date":"2024-02-29T23:59:59.1Z"}'), "date");
+  assert.deepEqual(
+    readExtendedJson('{"v":{"$uuid":"00112233-4455-6677-8899-AABBCCDDEEFF"}}').get("v"),
+    readExtendedJson('{"v":{"$binary":{"base64":"ABEiM0RVZneImaq7zN3u/w==","subType":"04"}}}').get("v"),
+  );
+  for (const json of MALFORMED) assertRefused(json);
+  for (const name of ["$undefined", "$symbol", "$code", "$dbPointer"])
+    assertRefused(`{"${name}":"x"}`, /deprecated type .* not supported/);
 });
+
+/** Objects that name a type. Those of bson-corpus (top.json, "parseErrors") are among them. */
+const MALFORMED: readonly string[] = [
+  ...["2023-02-28", "2023-02-30T00:00:00Z", "2023-01-01T24:00:00Z", "2023-1-1T00:00:00Z", ""].map(
+    (date) => `{"$date":"${date}"}`,
+  ),
+  '{"$date":42}',
+  '{"$date":{"$numberLong":42}}',
+  '{"$date":{"$numberLong":"42","x":1}}',
+  '{"$date":"2024-02-29T23:59:59Z","x":1}',
+  '{"x":1,"$date":"2024-02-29T23:59:59Z"}',
+  '{"$oid":"xyz"}',
+  '{"$oid":42}',
+  '{"$oid":"56e1fc72e0c917e9c471416"}',
+  '{"$oid":"56e1fc72e0c917e9c4714161","unrelated":true}',
+  '{"$numberInt":42}',
+  '{"$numberInt":"2147483648"}',
+  '{"$numberLong":42}',
+  '{"$numberLong":"9223372036854775808"}',
+  '{"$numberDouble":42}',
+  '{"$numberDecimal":42}',
+  '{"$numberDecimal":"x"}',
+  '{"$binary":0,"$type":"00"}',
+  '{"$binary":"","$type":0}',
+  '{"$binary":{"base64":"AA==","subType":"00","x":1}}',
+  '{"$timestamp":42}',
+  '{"$timestamp":{"t":"123456789","i":42}}',
+  '{"$timestamp":{"t":123456789,"i":"42"}}',
+  '{"$timestamp":{"t":1.5,"i":1}}',
+  '{"$timestamp":{"t":1,"i":-1}}',
+  '{"$timestamp":{"t":1,"i":1,"x":1}}',
+  '{"$regularExpression":{"pattern":"a"}}',
+  '{"$regularExpression":{"pattern":"a","options":"","x":1}}',
+  '{"$uuid":"x"}',
+  '{"$minKey":true}',
+  '{"$minKey":0}',
+  '{"$minKey":1,"b":2}',
+  '{"$maxKey":true}',
+  '{"$maxKey":0}',
+];
