@@ -474,4 +474,18 @@ export const collectionMutants: readonly Mutant[] = [
     replace: "names[0] === name ? read(",
     test: BSON,
   },
+  {
+    name: "collections: an upsert that inserts refuses a field with a dollar",
+    file: "faces/mongo/store/commands/update-and-delete.js",
+    find: "const allowsDollars = isInsert;",
+    replace: "const allowsDollars = false;",
+    test: FACTS,
+  },
+  {
+    name: "collections: an update creates an own field with a dollar",
+    file: "faces/mongo/store/queries/bson-update.js",
+    find: "if (!isAllowed)",
+    replace: "if (false)",
+    test: FACTS,
+  },
 ];

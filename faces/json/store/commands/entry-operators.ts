@@ -96,7 +96,7 @@ function compiled(
   const update = documentOf(operators);
   return withDocumentErrors("UPDATE", () => {
     const elements = new PositionalElements(filter, undefined, scope);
-    const apply = operatorsOf(update, { ...scope, isInsert, elements });
+    const apply = operatorsOf(update, { ...scope, isInsert, allowsDollars: false, elements });
     const paths = pathsOf(update, isInsert);
     return (document) => {
       for (const path of paths) exchangeEmpties(document, path, scope.work);

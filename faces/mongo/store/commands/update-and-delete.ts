@@ -159,7 +159,8 @@ function updateIn(
   const elements = new PositionalElements(query, arrayFilters, target);
   const { at, work, choose, operators, variables } = target;
   // Each field is named: V8 takes microseconds for a spread that other fields follow.
-  return updateOf(update, { at, work, choose, operators, variables, isInsert, elements });
+  const allowsDollars = isInsert;
+  return updateOf(update, { at, work, choose, operators, variables, isInsert, allowsDollars, elements });
 }
 
 interface Updated {

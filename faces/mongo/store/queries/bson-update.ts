@@ -63,7 +63,7 @@ export function isReplacement(update: Bson | undefined): boolean {
 
 /** @throws CommandFailure */
 export function updateOf(update: Bson | undefined, context: UpdateContext): Update {
-  if (isReplacement(update)) return replacementOf(update as BsonDocument);
+  if (isReplacement(update)) return replacementOf(update as BsonDocument, context);
   if (isArray(update)) return pipelineOf(update, context);
   const apply = operatorsOf(update as BsonDocument, context);
   return (document) => {
@@ -99,11 +99,10 @@ function pipelineOf(stages: readonly Bson[], context: UpdateContext): Update {
   };
 }
 
-function replacementOf(replacement: BsonDocument): Update {
-  for (const name of replacement.keys())
-    if (name.startsWith("$"))
-      throw badValue(`The dollar ($) prefixed field '${name}' is not allowed in a replacement`);
+function replacementOf(replacement: BsonDocument, { allowsDollars }: UpdateContext): Update {
+  const refused = allowsDollars ? undefined : [...replacement.keys()].find(hasDollar);
   return (document) => {
+    if (refused !== undefined) throw dollarField([refused]);
     const [id, newId] = [document.get("_id"), replacement.get("_id")];
     if (id === undefined) return replacement;
     if (newId !== undefined && !isSame(id, newId)) throw changedId();
@@ -129,8 +128,10 @@ export function operatorsOf(update: BsonDocument, context: UpdateContext): Updat
     if (isFixed) spend(work, changes.length);
     const resolved = isFixed ? changes : inOrder(resolvedIn(document, changes, { elements, work }));
     for (const { path, change } of resolved) {
+      const own = document.get(path[0] as ByteString);
       if ("from" in change) renameAt(document, change.from, path, work);
       else changeAt(document, path, change, work);
+      if (!context.allowsDollars && hasDollar(path[0] as ByteString)) checkOwnField(document, path, own);
     }
     return document;
   };
@@ -249,6 +250,8 @@ export function withId(document: BsonDocument, id: Bson): BsonDocument {
 export interface UpdateContext extends Scope {
   /** Whether the update inserts the document. */
   readonly isInsert: boolean;
+  /** Whether the update may create an own field whose name begins with a dollar, as an insert may. */
+  readonly allowsDollars: boolean;
   /** The array elements that the filter matched, and those that `arrayFilters` selects. */
   readonly elements: PositionalElements;
 }
@@ -307,7 +310,6 @@ function changesOf(update: BsonDocument, context: UpdateContext): ChangeAtPath[]
       const path = updatePath(name, context.elements);
       if (make !== undefined) {
         const change = make({ operator, name, operand }, context);
-        if (change.makes) checkFirst(path);
         changes.push({
           path,
           change: path.some(isPositional) ? repeated(change, operand, context.work) : change,
@@ -374,7 +376,7 @@ function renaming(path: FieldPath, operand: Bson, { elements }: UpdateContext): 
     throw badValue(
       `The source and target field for $rename must not be on the same path: ${name}: "${operand}"`,
     );
-  checkFirst(updatePath(operand, elements));
+  updatePath(operand, elements);
   return [
     { path: target, change: { from: path } },
     // This entry makes any other change of the source path a conflict.
@@ -483,14 +485,27 @@ function updatePath(name: ByteString, elements: PositionalElements): FieldPath {
   return path;
 }
 
-/** Checks the name of a document's own field that an update may create. @throws CommandFailure */
-function checkFirst(path: FieldPath): void {
-  if (path[0]?.startsWith("$") === true)
-    throw new MongoFailure(
-      52,
-      `The dollar ($) prefixed field '${path[0]}' in '${path.join(".")}' is not allowed in a document`,
-    );
+const hasDollar = (name: ByteString): boolean => name.startsWith("$");
+
+/**
+ * Checks that a change of a stored document has neither created nor changed an own field whose name begins with a
+ * dollar. Only inserted documents, and results of a pipeline, may have such fields. Source: MongoDB's manual,
+ * "Dollar-Prefixed Field Names".
+ * @param before the own field on the path before the change
+ * @throws CommandFailure
+ */
+function checkOwnField(document: BsonDocument, path: FieldPath, before: Bson | undefined): void {
+  const after = document.get(path[0] as ByteString);
+  if (after === undefined) return;
+  const isAllowed = before !== undefined && (path.length > 1 || isSame(before, after));
+  if (!isAllowed) throw dollarField(path);
 }
+
+const dollarField = ([name]: FieldPath): MongoFailure =>
+  new MongoFailure(
+    52,
+    `The dollar ($) prefixed field '${name}' in '${name}' is not allowed in the context of an update's replacement document. Consider using an aggregation pipeline with $replaceWith.`,
+  );
 
 /** Orders the paths of an update: fields by name, array elements by number. */
 function comparePaths(a: FieldPath, b: FieldPath): number {

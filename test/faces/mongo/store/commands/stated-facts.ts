@@ -61,6 +61,36 @@ const UPSERTS: readonly StatedUpdate[] = [
   upsert("{_id:{a:1,b:1},'_id.a':1}", "{$setOnInsert:{y:1}}", 54),
 ];
 
+/**
+ * Own fields whose names begin with a dollar: an update that inserts is treated as an insert. Sources: MongoDB's manual,
+ * "Dollar-Prefixed Field Names"; storage_validation.cpp and modifier_node.cpp of MongoDB 7.0.
+ */
+const DOLLARS: readonly StatedUpdate[] = [
+  upsert("{a:1}", "{$set:{$myKey:1,b:2}}", "{_id:99,a:1,$myKey:1,b:2}"),
+  upsert("{a:1}", "{$setOnInsert:{'$myKey.b':1}}", "{_id:99,a:1,$myKey:{b:1}}"),
+  upsert("{a:1}", "{$rename:{a:'$b'}}", "{_id:99,$b:1}"),
+  upsert("{a:1}", "{b:1,$myKey:2}", "{_id:99,b:1,$myKey:2}"),
+  { ...change("{_id:1}", "{$set:{$myKey:1}}", "{_id:1}"), q: "{_id:2}" },
+  { ...change("{_id:1}", "{b:1,$myKey:1}", "{_id:1}"), q: "{_id:2}" },
+  { ...change("{_id:1}", "{$set:{$myKey:1}}", 52), isUpsert: true, q: "{_id:1}" },
+  change("{_id:1}", "{$set:{'$myKey.b':1}}", 52),
+  change("{_id:1,$myKey:1}", "{$set:{$myKey:2}}", 52),
+  change("{_id:1,$myKey:1}", "{$inc:{$myKey:1}}", 52),
+  change("{_id:1,$myKey:1}", "{$set:{$myKey:1,b:2}}", "{_id:1,$myKey:1,b:2}"),
+  change("{_id:1,$myKey:1}", "{$set:{b:2}}", "{_id:1,$myKey:1,b:2}"),
+  change("{_id:1,$myKey:{}}", "{$set:{'$myKey.b':1}}", "{_id:1,$myKey:{b:1}}"),
+  change("{_id:1,$myKey:1}", "{$unset:{$myKey:1}}", "{_id:1}"),
+  change("{_id:1,$myKey:1}", "{$rename:{$myKey:'b'}}", "{_id:1,b:1}"),
+  change("{_id:1,a:1}", "{$rename:{a:'$b'}}", 52),
+  change("{_id:1}", "{b:1,$myKey:1}", 52),
+  change(
+    "{_id:1}",
+    "[{$replaceWith:{$setField:{field:{$literal:'$myKey'},input:'$$ROOT',value:1}}}]",
+    "{_id:1,$myKey:1}",
+  ),
+  change("{_id:1}", "[{$set:{$myKey:1}}]", 16410),
+];
+
 const PULLS: readonly StatedUpdate[] = [
   change('{_id:1,a:["a",["a"],[["a"]],["a","b"]]}', '{$pull:{a:{$in:["a"]}}}', '{_id:1,a:[[["a"]]]}'),
   change(
@@ -143,6 +173,7 @@ const PUSHES: readonly StatedUpdate[] = [
 
 export const STATED_UPDATES: readonly StatedUpdate[] = [
   ...UPSERTS,
+  ...DOLLARS,
   ...PULLS,
   ...ERRORS,
   ...POSITIONAL,

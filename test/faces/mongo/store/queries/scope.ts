@@ -18,5 +18,10 @@ export const scopeOf = (work: Work = freshWork()): Scope => ({
 
 export function updateContext(work: Work = freshWork()): UpdateContext {
   const scope = scopeOf(work);
-  return { ...scope, isInsert: false, elements: new PositionalElements(new Map(), undefined, scope) };
+  return {
+    ...scope,
+    isInsert: false,
+    allowsDollars: false,
+    elements: new PositionalElements(new Map(), undefined, scope),
+  };
 }
