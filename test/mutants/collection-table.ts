@@ -488,4 +488,18 @@ export const collectionMutants: readonly Mutant[] = [
     replace: "if (false)",
     test: FACTS,
   },
+  {
+    name: "mongo: a document that is too large reaches the store",
+    file: "faces/mongo/commands/write-commands.js",
+    find: "refusedSize(bytes) ?? refusedId(bytes)",
+    replace: "refusedId(bytes)",
+    test: "test/faces/mongo/documents.test.js",
+  },
+  {
+    name: "collections: a statement with a document of the maximum size is refused",
+    file: "faces/mongo/store/queries/command-fields.js",
+    find: "documentOf(argument, STATEMENT_BYTES_MAX)",
+    replace: "documentOf(argument)",
+    test: "test/faces/mongo/documents.test.js",
+  },
 ];

@@ -58,7 +58,7 @@ export const writeCommands: readonly MongoCommand[] = [
         verb: "MDB.INSERT",
         field: "documents",
         argument: (bytes) => withId(bytes, session),
-        refusal: refusedId,
+        refusal: (bytes) => refusedSize(bytes) ?? refusedId(bytes),
       }),
   },
   {
@@ -154,10 +154,19 @@ function upsertable(document: CommandDocument, names: readonly string[], session
   return document.elements(names) + id;
 }
 
+/** The size of the element with an id that the server generates: its type, its name and an ObjectId. */
+const ID_BYTES = 1 + ID.length + 1 + 12;
+
+/** Returns why a document is too large, with the id that is added if missing, or null. @throws MongoFailure */
+function refusedSize(bytes: Buffer): MongoFailure | null {
+  const length = bytes.length + (hasId(bytes) ? 0 : ID_BYTES);
+  return length > DOCUMENT_BYTES_MAX
+    ? failure(10334, `object to insert too large. size in bytes: ${length}, max size: ${DOCUMENT_BYTES_MAX}`)
+    : null;
+}
+
 /** Returns a document with an id, which is added if missing. @throws MongoFailure */
 function withId(bytes: Buffer, { server }: MongoSession): ByteString {
-  if (bytes.length > DOCUMENT_BYTES_MAX)
-    throw failure(10334, `a document of ${bytes.length} bytes; ${DOCUMENT_BYTES_MAX} at most`);
   return hasId(bytes) ? bytesOf(bytes) : preceded(bytes, server.objectIds.next());
 }
 

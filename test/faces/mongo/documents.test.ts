@@ -379,6 +379,32 @@ test("an _id with operator fields is refused, and the other documents are report
     assert.equal(await items.countDocuments(), 4);
   }));
 
+test("a document above 16 MiB is one write error, and the remaining documents are inserted", () =>
+  withCollection(async (items, database) => {
+    const max = 16 * 1024 * 1024;
+    const sized = (bytes: number, id: object) => {
+      const empty = BSON.calculateObjectSize({ ...id, text: "" });
+      return { ...id, text: "x".repeat(bytes - empty) };
+    };
+    const inserted = async (ordered: boolean, from: number, large: Document) => {
+      const documents = [{ _id: from }, large, { _id: from + 1 }];
+      const { n, writeErrors = [] } = await database.command({ insert: "items", documents, ordered });
+      const errors = writeErrors as readonly { index: number; code: number; errmsg: string }[];
+      for (const { errmsg } of errors)
+        assert.match(errmsg, /^object to insert too large. size in bytes: \d+, max size: 16777216$/);
+      return [n, errors.map(({ index, code }) => [index, code])];
+    };
+    assert.deepEqual(await inserted(true, 10, sized(max + 1, { _id: 1 })), [1, [[1, 10334]]]);
+    assert.deepEqual(await inserted(false, 20, sized(max + 1, { _id: 1 })), [2, [[1, 10334]]]);
+    // With the _id that the server adds, the document is too large.
+    assert.deepEqual(await inserted(false, 30, sized(max, {})), [2, [[1, 10334]]]);
+    assert.deepEqual(await inserted(false, 40, sized(max, { _id: 1 })), [3, []]);
+    const replaced = await items.replaceOne({ _id: 10 as never }, sized(max - 9, {}));
+    assert.equal(replaced.modifiedCount, 1);
+    await assert.rejects(items.updateOne({ _id: 1 as never }, { $set: { more: 1 } }), { code: 17419 });
+    assert.equal(await items.countDocuments(), 8);
+  }));
+
 test("an upsert inserts no document whose _id has operator fields", () =>
   withCollection(async (items, database) => {
     const id = { $a: 1 };

@@ -6,8 +6,8 @@ import type { ByteString } from "../../../../protocol/byte-string.js";
 import { array, bulk, type Reply } from "../../../../protocol/reply.js";
 import { finish, mappedInSteps, STEP_ITEMS } from "../../../../protocol/steps.js";
 import { isJson } from "../queries/command-fields.js";
-import { badValue, guarded, MongoFailure } from "../queries/mongo-failure.js";
-import { type BsonDocument, BsonFault, DEPTH_MAX, Int32, isLong } from "../values/bson.js";
+import { commandFailureOf, guarded, MongoFailure } from "../queries/mongo-failure.js";
+import { type BsonDocument, DEPTH_MAX, Int32, isLong } from "../values/bson.js";
 import { readKnownBson } from "../values/bson-reader.js";
 import { type BsonBounds, bsonInSteps, writeBson } from "../values/bson-writer.js";
 import { extendedJsonInSteps, writeExtendedJson } from "../values/extended-json.js";
@@ -81,9 +81,9 @@ export function* answeringAll(
   return array(replies);
 }
 
-/** @throws CommandFailure if the document has become too large */
-export function bytesOf(document: BsonDocument): ByteString {
-  return guarded(() => writeBson(document));
+/** @param tooLarge the number of the error @throws CommandFailure if the document has become too large */
+export function bytesOf(document: BsonDocument, tooLarge?: number): ByteString {
+  return guarded(() => writeBson(document), tooLarge);
 }
 
 /** Returns a document's bytes, a large document's in steps. @throws CommandFailure if it has become too large */
@@ -91,7 +91,7 @@ export function* bytesInSteps(document: BsonDocument, bounds?: BsonBounds): Gene
   try {
     return yield* bsonInSteps(document, bounds);
   } catch (fault) {
-    throw fault instanceof BsonFault ? badValue(fault.message) : fault;
+    throw commandFailureOf(fault);
   }
 }
 

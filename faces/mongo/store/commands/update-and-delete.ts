@@ -383,6 +383,10 @@ export function documentsAt({ readings }: Target, collection: Collection): Docum
   return reading;
 }
 
+/** MongoDB's numbers of the errors for a document that an update has made too large, and for one that an upsert inserts. */
+const UPDATED_TOO_LARGE = 17419;
+const UPSERTED_TOO_LARGE = 17420;
+
 /**
  * Changes either all documents or none.
  * @param see is called with the new bytes of the last document before any document is changed; it may throw to prevent
@@ -399,7 +403,7 @@ export function changedBy(
   const changes: Found[] = [];
   let last: ByteString | undefined;
   for (const { number, bytes } of found) {
-    last = bytesOf(apply(readCounted(bytes, work)));
+    last = bytesOf(apply(readCounted(bytes, work)), UPDATED_TOO_LARGE);
     // Writing and indexing the new document cost as much as reading a document of its size.
     spend(work, costOf(last));
     if (last !== bytes) changes.push({ number, bytes: last });
@@ -438,7 +442,7 @@ export function upsertedBy(
   if (ownId === undefined) throw badValue("an upsert needs an upsertId from its sender");
   const document = withId(inserted, ownId);
   checkedId(document);
-  const bytes = bytesOf(document);
+  const bytes = bytesOf(document, UPSERTED_TOO_LARGE);
   spend(work, costOf(bytes));
   const entry = collectionAt(data, namespace);
   new Uniqueness(target, entry?.value ?? new Collection()).take(bytes);

@@ -1,6 +1,14 @@
 /** Reads the fields of the documents in commands' arguments; rejects unknown fields. */
 import type { ByteString } from "../../../../protocol/byte-string.js";
-import { type Bson, type BsonDocument, isArray, isDocument, typeOf } from "../values/bson.js";
+import {
+  type Bson,
+  type BsonDocument,
+  DOCUMENT_BYTES_MAX,
+  isArray,
+  isDocument,
+  STATEMENT_BYTES_MAX,
+  typeOf,
+} from "../values/bson.js";
 import { integerOf, isNumber } from "../values/bson-numbers.js";
 import { readBson } from "../values/bson-reader.js";
 import { readExtendedJson } from "../values/extended-json.js";
@@ -8,10 +16,11 @@ import { badValue, guarded, MongoFailure, typeMismatch } from "./mongo-failure.j
 
 /**
  * Parses a document in an argument: BSON, or Extended JSON, which is recognized by its first bytes.
+ * @param max the maximum number of bytes
  * @throws CommandFailure
  */
-export function documentOf(argument: ByteString): BsonDocument {
-  return guarded(() => (isJson(argument) ? readExtendedJson(argument) : readBson(argument)));
+export function documentOf(argument: ByteString, max = DOCUMENT_BYTES_MAX): BsonDocument {
+  return guarded(() => (isJson(argument) ? readExtendedJson(argument, max) : readBson(argument, max)));
 }
 
 /** Whether an argument begins with a brace and cannot be BSON. */
@@ -20,7 +29,7 @@ export const isJson = (argument: ByteString): boolean =>
 
 /** @param known names of all permitted fields @throws CommandFailure */
 export function specOf(argument: ByteString, known: readonly string[]): BsonDocument {
-  const spec = documentOf(argument);
+  const spec = documentOf(argument, STATEMENT_BYTES_MAX);
   for (const name of spec.keys()) if (!known.includes(name)) throw unknownField(name);
   return spec;
 }

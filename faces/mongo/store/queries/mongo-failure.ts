@@ -3,7 +3,14 @@
 import { CommandFailure } from "../../../../daemon/store/arguments/command-errors.js";
 import { EffortBudget } from "../../../../daemon/store/keyspace/effort-budget.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
-import { type Bson, type BsonDocument, BsonFault, DEPTH_MAX, Int32 } from "../values/bson.js";
+import {
+  type Bson,
+  type BsonDocument,
+  BsonFault,
+  DEPTH_MAX,
+  DocumentTooLarge,
+  Int32,
+} from "../values/bson.js";
 import { countedBson } from "../values/bson-reader.js";
 import { writeBson } from "../values/bson-writer.js";
 
@@ -88,13 +95,25 @@ export const failedToParse = (sentence: ByteString): MongoFailure => new MongoFa
 export const typeMismatch = (sentence: ByteString): MongoFailure => new MongoFailure(14, sentence);
 export const notImplemented = (sentence: ByteString): MongoFailure => new MongoFailure(238, sentence);
 
-/** Runs a step and converts the error for an invalid value to a command error. @throws CommandFailure */
-export function guarded<T>(step: () => T): T {
+const TOO_LARGE = 10334;
+
+/**
+ * Runs a step and converts the error for an invalid value to a command error.
+ * @param tooLarge the number of the error for a document that is too large
+ * @throws CommandFailure
+ */
+export function guarded<T>(step: () => T, tooLarge = TOO_LARGE): T {
   try {
     return step();
   } catch (fault) {
-    throw fault instanceof BsonFault ? badValue(fault.message) : fault;
+    throw commandFailureOf(fault, tooLarge);
   }
+}
+
+/** Returns the command error for an invalid value, and any other error unchanged. */
+export function commandFailureOf(fault: unknown, tooLarge = TOO_LARGE): unknown {
+  if (fault instanceof DocumentTooLarge) return new MongoFailure(tooLarge, fault.message);
+  return fault instanceof BsonFault ? badValue(fault.message) : fault;
 }
 
 /** The cost of a command so far. */

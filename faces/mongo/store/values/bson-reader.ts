@@ -11,6 +11,7 @@ import {
   BsonFault,
   DEPTH_MAX,
   DOCUMENT_BYTES_MAX,
+  DocumentTooLarge,
   Int32,
   MAX_KEY,
   MIN_KEY,
@@ -272,9 +273,8 @@ const REFUSED: ReadonlyMap<number, string> = new Map([
 ]);
 
 /** @throws BsonFault if the bytes are not a document that can be stored */
-export function readBson(bytes: ByteString): BsonDocument {
-  if (bytes.length > DOCUMENT_BYTES_MAX)
-    throw new BsonFault(`a document has ${bytes.length} bytes, more than ${DOCUMENT_BYTES_MAX}`);
+export function readBson(bytes: ByteString, max = DOCUMENT_BYTES_MAX): BsonDocument {
+  if (bytes.length > max) throw new DocumentTooLarge(bytes.length, max);
   const reader = new BsonReader(bytes, false);
   const document = reader.document(1, null);
   if (reader.at !== bytes.length) throw new BsonFault("bytes follow the document");

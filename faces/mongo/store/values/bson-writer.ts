@@ -9,6 +9,7 @@ import {
   countValues,
   DEPTH_MAX,
   DOCUMENT_BYTES_MAX,
+  DocumentTooLarge,
   type Extreme,
   Int32,
   isArray,
@@ -72,7 +73,7 @@ function checkDepth(depth: number, bounds: BsonBounds): void {
 }
 
 function checkLength(length: number, bounds: BsonBounds): void {
-  if (length > bounds.bytes) throw new BsonFault(`a document would have more than ${bounds.bytes} bytes`);
+  if (length > bounds.bytes) throw new DocumentTooLarge(null, bounds.bytes);
 }
 
 function documentBytes(

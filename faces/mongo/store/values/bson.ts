@@ -9,6 +9,8 @@ import { Decimal } from "./decimal.js";
 
 /** The maximum size of a document, as in MongoDB. */
 export const DOCUMENT_BYTES_MAX = 16 * 1024 * 1024;
+/** The maximum size of a statement or a command, which may contain a document of the maximum size, as in MongoDB. */
+export const STATEMENT_BYTES_MAX = DOCUMENT_BYTES_MAX + 16 * 1024;
 /** The maximum nesting depth of documents and arrays, as in MongoDB for stored documents. */
 export const DEPTH_MAX = 100;
 
@@ -134,6 +136,18 @@ export function countValues(value: Bson, max: number): number {
 
 /** Thrown for bytes that cannot be read and for values that cannot be stored. */
 export class BsonFault extends Error {}
+
+/** Thrown for a document that is larger than permitted. */
+export class DocumentTooLarge extends BsonFault {
+  /** @param bytes the size of the document, or null if only a part of it was written */
+  constructor(bytes: number | null, max: number) {
+    super(
+      bytes === null
+        ? `a document would have more than ${max} bytes`
+        : `a document has ${bytes} bytes, more than ${max}`,
+    );
+  }
+}
 
 interface BsonType {
   /** The type's number in BSON. */

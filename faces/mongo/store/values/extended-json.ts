@@ -15,6 +15,7 @@ import {
   countValues,
   DEPTH_MAX,
   DOCUMENT_BYTES_MAX,
+  DocumentTooLarge,
   Extreme,
   Int32,
   isArray,
@@ -30,9 +31,8 @@ import {
 import { Decimal, decimalOfText, decimalText } from "./decimal.js";
 
 /** @param text the text in UTF-8 @throws BsonFault if the text is not a document that can be stored */
-export function readExtendedJson(text: ByteString): BsonDocument {
-  if (text.length > DOCUMENT_BYTES_MAX)
-    throw new BsonFault(`a document's text has more than ${DOCUMENT_BYTES_MAX} bytes`);
+export function readExtendedJson(text: ByteString, max = DOCUMENT_BYTES_MAX): BsonDocument {
+  if (text.length > max) throw new DocumentTooLarge(text.length, max);
   const value = readDocument(parsed(text), 1);
   if (value instanceof Map) return value;
   throw new BsonFault("the text is not a document");

@@ -124,3 +124,21 @@ test("a count does not read the documents of a collection", () => {
   assert.equal(grouped('{"_id":"$a.b","n":{"$push":["$_id"]}}'), "{_id:2,n:[[1]]} {_id:null,n:[[2]]}");
   assert.equal(grouped('{"_id":null,"n":{"$push":"$$ROOT"}}'), "{_id:null,n:[{_id:1,a:{b:2}},{_id:2,a:3}]}");
 });
+
+test("a document that is too large is one failure, with MongoDB's number", () => {
+  const store = new MdbUnderTest();
+  const half = "x".repeat(9 * 1024 * 1024);
+  const large = `{"_id":2,"a":"${half}${half}"}`;
+  assert.match(
+    store.run("INSERT", "0", '{"_id":1}', large, '{"_id":3}'),
+    /^\{n:2,writeErrors:\[\{index:1,code:10334,/,
+  );
+  store.run("UPDATE", "1", `{"q":{"_id":1},"u":{"$set":{"a":"${half}"}}}`);
+  assert.match(
+    store.run("UPDATE", "0", `{"q":{"_id":1},"u":{"$set":{"b":"${half}"}}}`, '{"q":{},"u":{"$set":{"c":1}}}'),
+    /^\{n:1,nModified:1,writeErrors:\[\{index:0,code:17419,/,
+  );
+  const upsert = `{"q":{"a":"${half}","_id":9},"u":[{"$set":{"b":{"$concat":["$a","$a"]}}}],"upsert":true,"upsertId":9}`;
+  assert.match(store.run("UPDATE", "1", upsert), /code:(17420|10334),/);
+  assert.equal(store.run("COUNT", "{}"), "2");
+});
