@@ -502,4 +502,18 @@ export const collectionMutants: readonly Mutant[] = [
     replace: "documentOf(argument)",
     test: "test/faces/mongo/documents.test.js",
   },
+  {
+    name: "mongo: a cursor with noCursorTimeout expires",
+    file: "faces/mongo/commands/read-commands.js",
+    find: 'expires: !command.flag("noCursorTimeout")',
+    replace: "expires: true",
+    test: "test/faces/mongo/cursors.test.js",
+  },
+  {
+    name: "mongo: a cursor with noCursorTimeout prevents that other cursors expire",
+    file: "faces/mongo/session/cursors.js",
+    find: "if (!cursor.expires)\n                continue;\n            first = cursor;",
+    replace: "if (!cursor.expires) break;\n            first = cursor;",
+    test: "test/faces/mongo/cursors.test.js",
+  },
 ];

@@ -21,7 +21,7 @@ import { membersOfReply } from "./refused-documents.js";
 
 const READ_OPTIONS: Fields = { collation: "unsupported", hint: "ignored", allowDiskUse: "ignored" };
 const CURSOR_OPTIONS: Fields = {
-  noCursorTimeout: "unsupported",
+  noCursorTimeout: "used",
   allowPartialResults: "ignored",
   tailable: "unsupported",
   awaitData: "unsupported",
@@ -147,7 +147,11 @@ const SERVER_INFO = element("serverInfo", document({ version: text("7.0.0") }));
 
 function find(session: MongoSession, command: CommandDocument): ByteString | Promise<ByteString> {
   const namespace = namespaceOf(command);
-  const batch = { size: countOf(command, "batchSize"), isSingle: command.flag("singleBatch") };
+  const batch = {
+    size: countOf(command, "batchSize"),
+    isSingle: command.flag("singleBatch"),
+    expires: !command.flag("noCursorTimeout"),
+  };
   const spec = command.only(["filter", "sort", "hint", "projection", "skip", "limit", "let"]);
   const argv = ["MDB.FIND", ...collectionArguments(command), spec];
   return session.run(argv, (reply) => firstBatch(session, { namespace, argv }, documentsOf(reply), batch));

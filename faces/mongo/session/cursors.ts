@@ -1,7 +1,7 @@
 /**
  * The parts of long answers that clients have not fetched yet (getMore). They contain the documents as they were when
  * they were found. The number of cursors and their memory are limited. Above a limit, the least recently used cursor of
- * the user with the largest share is closed. Unused cursors expire.
+ * the user with the largest share is closed. Unused cursors expire, unless their clients requested otherwise.
  */
 
 import type { DaemonSocketHost } from "../../../daemon/listener/daemon-listener.js";
@@ -20,6 +20,8 @@ export interface FoundDocuments {
   readonly user: ByteString | null;
   /** The command that found the documents. The user must still be permitted to run it when fetching more. */
   readonly argv: readonly ByteString[];
+  /** Whether the cursor is closed if it is unused for a long time (noCursorTimeout: false). */
+  readonly expires: boolean;
   /** All documents; those that were not fetched begin at index `at`. */
   readonly documents: readonly ByteString[];
   at: number;
@@ -120,17 +122,24 @@ export class Cursors {
     }
   }
 
-  #plan(): () => void {
+  /** Sets a timer for the cursor that expires first. @returns a function that cancels it; null if none expires */
+  #plan(): (() => void) | null {
     const { environment, limits } = this.#host;
-    const [oldest] = this.#open.values();
-    const remaining = (oldest?.usedAt ?? 0) + limits.mongoCursorTimeout - environment.uptime();
+    let first: Cursor | null = null;
+    for (const cursor of this.#open.values()) {
+      if (!cursor.expires) continue;
+      first = cursor;
+      break;
+    }
+    if (first === null) return null;
+    const remaining = first.usedAt + limits.mongoCursorTimeout - environment.uptime();
     return environment.setTimer(Math.max(remaining, 1), () => {
       const last = environment.uptime() - this.#host.limits.mongoCursorTimeout;
       for (const cursor of this.#open.values()) {
         if (cursor.usedAt > last) break;
-        this.close(cursor);
+        if (cursor.expires) this.close(cursor);
       }
-      this.#stop = this.#open.size === 0 ? null : this.#plan();
+      this.#stop = this.#plan();
     });
   }
 

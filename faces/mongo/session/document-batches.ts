@@ -15,6 +15,8 @@ export interface BatchOptions {
   readonly size: number | null;
   /** Whether the answer is a single batch, without a cursor. */
   readonly isSingle: boolean;
+  /** Whether the cursor is closed if it is unused for a long time; true by default. */
+  readonly expires?: boolean;
 }
 
 /** Returns the documents of a reply. */
@@ -33,13 +35,13 @@ export function firstBatch(
   { server, login }: MongoSession,
   { namespace, argv }: BatchQuery,
   documents: readonly ByteString[],
-  { size, isSingle }: BatchOptions,
+  { size, isSingle, expires = true }: BatchOptions,
 ): ByteString {
   const at = batchEnd(documents, 0, size ?? FIRST_DOCUMENTS);
   const isComplete = at === documents.length || isSingle;
   const cursor = isComplete
     ? null
-    : server.cursors.open({ namespace, user: login.name, argv, documents, at });
+    : server.cursors.open({ namespace, user: login.name, argv, expires, documents, at });
   if (cursor === null && !isComplete)
     throw failure(
       146,

@@ -101,6 +101,28 @@ test("a cursor that is unused for --mongo-cursor-timeout is closed", async () =>
   await assert.rejects(getMore(client, id), { code: 43 });
 });
 
+test("a cursor with noCursorTimeout is closed only by the other limits", async () => {
+  await using scene = await startMongo({ limits: { mongoCursorTimeout: 100, mongoCursors: 2 } });
+  await using client = clientOf(scene.port);
+  await fill(client);
+  const { cursor } = await client
+    .db("shop")
+    .command({ find: "items", batchSize: 1, noCursorTimeout: true }, { promoteLongs: false });
+  const kept: Long = cursor.id;
+  const bytes = scene.listener.bufferedBytes;
+  for (let n = 0; n < 2; n++) {
+    const other = await open(client);
+    await until("only the kept cursor remains", () =>
+      Promise.resolve(scene.listener.bufferedBytes === bytes),
+    );
+    await assert.rejects(getMore(client, other), { code: 43 });
+  }
+  assert.equal((await getMore(client, kept, 1))["cursor"].nextBatch.length, 1);
+  for (let n = 0; n < 2; n++) await open(client);
+  await assert.rejects(getMore(client, kept), { code: 43 });
+  await until("the remaining cursors are closed", () => Promise.resolve(scene.listener.bufferedBytes === 0));
+});
+
 test("a cursor belongs to one user and one collection", async () => {
   const users = ["user default off", "user ann on >secret ~* +@all", "user eva on >secret ~* +@all"];
   await using scene = await startMongo({ users });
