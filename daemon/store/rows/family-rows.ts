@@ -248,7 +248,8 @@ export const FAMILY_ROWS = {
       keys: RULE,
       isStatement: true,
       since: "",
-      summary: "Returns the documents that {filter, sort, hint, projection, skip, limit} selects.",
+      summary:
+        "Returns the documents that {filter, sort, hint, min, max, projection, skip, limit} selects, or with returnKey their keys in the index.",
       complexity: "O(N), N: documents of the collection, or those that an index selects; O(N*log(N)) to sort",
       cost: "query",
     },
@@ -281,7 +282,7 @@ export const FAMILY_ROWS = {
       keys: RULE,
       isStatement: true,
       since: "",
-      summary: "Applies the stages of {pipeline} to a collection.",
+      summary: "Applies the stages of {pipeline} to a collection, whose documents {hint} orders.",
       complexity: "O(N) for most stages, N: documents that reach the stage; O(N*log(N)) for $sort",
       cost: "query",
     },

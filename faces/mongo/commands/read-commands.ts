@@ -26,10 +26,10 @@ const CURSOR_OPTIONS: Fields = {
   tailable: "unsupported",
   awaitData: "unsupported",
   oplogReplay: "unsupported",
-  returnKey: "unsupported",
+  returnKey: "used",
   showRecordId: "unsupported",
-  min: "unsupported",
-  max: "unsupported",
+  min: "used",
+  max: "used",
 };
 
 export const readCommands: readonly MongoCommand[] = [
@@ -65,6 +65,7 @@ export const readCommands: readonly MongoCommand[] = [
     summary: "runs a pipeline on a collection's documents",
     fields: {
       ...READ_OPTIONS,
+      hint: "used",
       pipeline: "used",
       let: "used",
       cursor: "used",
@@ -145,6 +146,11 @@ const VERBOSITIES: readonly string[] = ["queryPlanner", "executionStats", "allPl
 
 const SERVER_INFO = element("serverInfo", document({ version: text("7.0.0") }));
 
+/** The members of a find that the store reads. */
+const FIND_MEMBERS: readonly string[] = [
+  ...["filter", "sort", "hint", "min", "max", "returnKey", "projection", "skip", "limit", "let"],
+];
+
 function find(session: MongoSession, command: CommandDocument): ByteString | Promise<ByteString> {
   const namespace = namespaceOf(command);
   const batch = {
@@ -152,7 +158,7 @@ function find(session: MongoSession, command: CommandDocument): ByteString | Pro
     isSingle: command.flag("singleBatch"),
     expires: !command.flag("noCursorTimeout"),
   };
-  const spec = command.only(["filter", "sort", "hint", "projection", "skip", "limit", "let"]);
+  const spec = command.only(FIND_MEMBERS);
   const argv = ["MDB.FIND", ...collectionArguments(command), spec];
   return session.run(argv, (reply) => firstBatch(session, { namespace, argv }, documentsOf(reply), batch));
 }
@@ -164,7 +170,7 @@ function aggregate(session: MongoSession, command: CommandDocument): ByteString 
   const cursor = command.within("cursor");
   if (cursor === null) throw failure(9, "The 'cursor' option is required");
   const batch = { size: countOf(cursor, "batchSize"), isSingle: false };
-  const spec = command.only(["pipeline", "let"]);
+  const spec = command.only(["pipeline", "let", "hint"]);
   const argv = ["MDB.AGGREGATE", ...collectionArguments(command), spec];
   return session.run(argv, (reply) => firstBatch(session, { namespace, argv }, documentsOf(reply), batch));
 }

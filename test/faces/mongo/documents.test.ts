@@ -76,6 +76,23 @@ test("documents are sorted, skipped, limited and projected", () =>
     assert.deepEqual((await items.distinct("odd")).sort(), [false, true]);
   }));
 
+test("the driver's options min, max, returnKey and hint reach the store", () =>
+  withCollection(async (items) => {
+    await items.insertMany([4, 1, 3, 2].map((n) => ({ _id: n as never, n })));
+    await items.createIndex({ n: -1 });
+    const found = await items.find({}, { hint: { n: -1 }, min: { n: 3 }, max: { n: 1 } }).toArray();
+    assert.deepEqual(
+      found.map(({ n }) => n),
+      [3, 2],
+    );
+    const keys = await items.find({}, { hint: { n: -1 }, min: { n: 2 }, returnKey: true }).toArray();
+    assert.deepEqual(keys, [{ n: 2 }, { n: 1 }]);
+    await assert.rejects(items.find({}, { min: { n: 3 } }).toArray(), { code: 51173 });
+    const first = await items.aggregate([{ $limit: 1 }], { hint: { n: -1 } }).toArray();
+    assert.deepEqual(first, [{ _id: 4, n: 4 }]);
+    await assert.rejects(items.aggregate([], { hint: "none" }).toArray(), { code: 2 });
+  }));
+
 test("projections compute _id, references are compared, and days must exist", () =>
   withCollection(async (items) => {
     const [one, two] = [new DBRef("users", 1 as never), new DBRef("users", 2 as never)];

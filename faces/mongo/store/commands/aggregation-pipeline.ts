@@ -32,10 +32,11 @@ import { keyCounted } from "../queries/value-size.js";
 import { type Bson, type BsonDocument, Int32, isArray, isDocument } from "../values/bson.js";
 import type { FieldPath } from "../values/index-keys.js";
 import { collectionAt, namespaceOf } from "./collection-names.js";
-import { inSteps } from "./find-and-count.js";
+import { choosing, inSteps } from "./find-and-count.js";
+import { hintOf, orderOf } from "./index-hints.js";
 import { answeringAll, bytesInSteps, count, WRITTEN_STEPS } from "./mdb-replies.js";
 import { expiredBy } from "./ttl-indexes.js";
-import { documentsAt, finding, inStepsOf, type Target } from "./update-and-delete.js";
+import { documentsAt, inStepsOf, type Target } from "./update-and-delete.js";
 
 /** Maximum number of stages in a pipeline, as in MongoDB. */
 const STAGES_MAX = 1000;
@@ -56,8 +57,11 @@ const inOneStep = (make: (documents: readonly BsonDocument[]) => readonly BsonDo
 /** @throws CommandFailure before the first document is read */
 type Make = (operand: Bson, target: Target) => Stage;
 
+const NO_SORT: BsonDocument = new Map();
+const EVERY = { skip: 0, limit: 0 };
+
 /** `MDB.AGGREGATE db collection spec` */
-export const aggregate = inSteps(["pipeline", "let"], function* (target, spec, request) {
+export const aggregate = inSteps(["pipeline", "let", "hint"], function* (target, spec, request) {
   const pipeline = arrayAt(spec, "pipeline");
   if (pipeline.length > STAGES_MAX) throw badValue(`a pipeline has at most ${STAGES_MAX} stages`);
   // Indexes can help the first stage, if it selects documents.
@@ -65,7 +69,8 @@ export const aggregate = inSteps(["pipeline", "let"], function* (target, spec, r
   const isChoosing = first?.[0] === "$match" && isDocument(first[1]);
   const query: BsonDocument = isChoosing ? (first[1] as BsonDocument) : new Map();
   const stages = pipeline.slice(isChoosing ? 1 : 0).map((one) => stageOf(one, target));
-  const matches = yield* inStepsOf(finding(target, query, Number.POSITIVE_INFINITY));
+  const order = orderOf(NO_SORT, hintOf(target, spec.get("hint")));
+  const matches = yield* inStepsOf(choosing(target, query, order, EVERY));
   const roots = rootsOf(stageAt(pipeline[isChoosing ? 1 : 0]));
   let documents: readonly BsonDocument[] = yield* mappedInSlices(matches, target.work, ({ bytes }) => {
     holdRead(target.work, bytes, roots);

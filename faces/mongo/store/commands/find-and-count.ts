@@ -6,17 +6,15 @@ import { replyOfSteps } from "../../../../protocol/lazy-replies.js";
 import { integer, type Reply } from "../../../../protocol/reply.js";
 import { finish, STEP_ITEMS } from "../../../../protocol/steps.js";
 import { filterOf } from "../queries/bson-filter.js";
-import { countAt, documentAt, specOf, stringAt } from "../queries/command-fields.js";
+import { countAt, documentAt, specOf, stringAt, truthAt } from "../queries/command-fields.js";
 import { isAny, pathTo, type Search } from "../queries/document-paths.js";
 import { sortingOf } from "../queries/document-sorting.js";
 import { withVariables } from "../queries/expressions.js";
 import { mappedInSlices, settled } from "../queries/long-evaluation.js";
-import { badValue, MongoFailure, produce, readCounted, spend } from "../queries/mongo-failure.js";
+import { MongoFailure, produce, readCounted, spend } from "../queries/mongo-failure.js";
 import { projectionOf } from "../queries/projection.js";
 import { keyCounted } from "../queries/value-size.js";
-import { type Bson, type BsonDocument, DOCUMENT_BYTES_MAX, isDocument } from "../values/bson.js";
-import { doubleOf, isNumber } from "../values/bson-numbers.js";
-import { compareBson } from "../values/bson-order.js";
+import { type Bson, type BsonDocument, DOCUMENT_BYTES_MAX } from "../values/bson.js";
 import type { CollectionReading } from "../values/collection.js";
 import {
   byEquality,
@@ -27,8 +25,18 @@ import {
   matchOf,
 } from "./candidate-documents.js";
 import { collectionAt } from "./collection-names.js";
+import {
+  boundsOf,
+  foundWithin,
+  type Hint,
+  hintOf,
+  isBackwards,
+  type KeyBounds,
+  orderOf,
+  returnedKeys,
+} from "./index-hints.js";
 import { numbersIn, ordering, rangeInOrder } from "./index-ranges.js";
-import { answeredAll, answering, answeringAll, bytesInSteps, WRITTEN_STEPS } from "./mdb-replies.js";
+import { answeredAll, answering, answeringAll, bytesInSteps, bytesOf, WRITTEN_STEPS } from "./mdb-replies.js";
 import { expiredBy } from "./ttl-indexes.js";
 import {
   documentsAt,
@@ -80,17 +88,26 @@ function* released(
   }
 }
 
-const FIND_FIELDS = ["filter", "sort", "hint", "projection", "skip", "limit", "let"];
+const FIND_FIELDS = [
+  ...["filter", "sort", "hint", "min", "max", "returnKey", "projection", "skip", "limit", "let"],
+];
 
 /** `MDB.FIND db collection spec` */
 export const find = inSteps(FIND_FIELDS, function* (target, spec, request) {
   const projection = documentAt(spec, "projection") ?? NOTHING;
   const project = projection.size === 0 ? null : projectionOf(projection, "find", target);
   const query = documentAt(spec, "filter") ?? NOTHING;
-  const order = orderOf(target, documentAt(spec, "sort") ?? NOTHING, spec.get("hint"));
+  const sort = documentAt(spec, "sort") ?? NOTHING;
+  const hint = hintOf(target, spec.get("hint"));
+  const bounds = boundsOf(target, spec, hint);
   const range = { skip: countAt(spec, "skip"), limit: countAt(spec, "limit") };
   const { effort } = target.work;
-  const matches = choosing(target, query, order, range);
+  if (truthAt(spec, "returnKey"))
+    return yield* answeringKeys(target, { query, sort, hint, bounds, range }, request);
+  const matches =
+    bounds === null
+      ? choosing(target, query, orderOf(sort, hint), range)
+      : choosingWithin(target, query, sort, range, bounds);
   // Most reads match few documents, for which steps cost more than they save.
   if (project === null && isComplete(matches) && matches.length <= STEP_ITEMS)
     return answeredAll(
@@ -113,33 +130,51 @@ export const find = inSteps(FIND_FIELDS, function* (target, spec, request) {
   return yield* answeringAll(shown, request, effort);
 });
 
-/**
- * Returns the sort, or without one the order of the index that the hint names. A hint changes nothing else: the command
- * chooses the index itself.
- * @throws CommandFailure if there is no such index
- */
-function orderOf(target: Target, sort: BsonDocument, hint: Bson | undefined): BsonDocument {
-  const isNamed = typeof hint === "string";
-  if (hint === undefined || (isDocument(hint) && hint.size === 0)) return sort;
-  if (!isNamed && !isDocument(hint)) throw badValue("hint must be the name or the fields of an index");
-  const collection = collectionAt(target.data, target.namespace)?.value;
-  if (collection === undefined) return sort;
-  if (!isNamed && hint.has(NATURAL)) return sort.size > 0 || !isBackwards(hint) ? sort : hint;
-  const index = collection.indexes.find(({ spec: { name, pattern } }) =>
-    isNamed ? name === hint : compareBson(pattern, hint) === 0,
-  );
-  if (index === undefined) throw badValue("hint provided does not correspond to an existing index");
-  // Documents that an invalid index cannot contain have no place in its order.
-  return sort.size > 0 || !index.isComplete ? sort : index.spec.pattern;
+interface Choice {
+  readonly query: BsonDocument;
+  readonly sort: BsonDocument;
+  readonly hint: Hint;
+  readonly bounds: KeyBounds | null;
+  readonly range: Range;
 }
 
-/** The field of a hint that requests the order of the insertions. */
-const NATURAL = "$natural";
+/** Returns the keys of the documents in the index that the command uses; as in MongoDB, no projection applies. */
+function* answeringKeys(
+  target: Target,
+  { query, sort, hint, bounds, range }: Choice,
+  request: ByteString,
+): Generator<void, Reply> {
+  const order = orderOf(sort, hint);
+  const keyOf = returnedKeys(target, { query, order, bounds, hint });
+  const matches = yield* inStepsOf(
+    bounds === null
+      ? choosing(target, query, order, range)
+      : choosingWithin(target, query, sort, range, bounds),
+  );
+  const keys = yield* mappedInSlices(matches, target.work, (found) => {
+    const bytes = bytesOf(keyOf === null ? NOTHING : keyOf(found));
+    target.work.effort.work(WRITTEN_STEPS);
+    target.work.effort.hold(bytes.length);
+    return bytes;
+  });
+  return yield* answeringAll(keys, request, target.work.effort);
+}
 
-const isBackwards = (order: BsonDocument): boolean => {
-  const direction = order.get(NATURAL);
-  return direction !== undefined && isNumber(direction) && doubleOf(direction) < 0;
-};
+/** Finds the documents with a key within bounds, sorted and starting at an offset. */
+function* choosingWithin(
+  target: Target,
+  query: BsonDocument,
+  order: BsonDocument,
+  { skip, limit }: Range,
+  bounds: KeyBounds,
+): Generator<void, readonly Found[]> {
+  const end = limit === 0 ? Number.POSITIVE_INFINITY : skip + limit;
+  const matches = yield* foundWithin(target, query, bounds);
+  if (order.size === 0) return matches.slice(skip, end);
+  const sorting = sortingOf(order, target.work);
+  const documentOf = ({ bytes }: Found) => readCounted(bytes, target.work, sorting.roots);
+  return (yield* sorting.sorted(matches, documentOf)).slice(skip, end);
+}
 
 interface Range {
   readonly skip: number;
@@ -161,7 +196,7 @@ export function chosen(
  * Finds the documents that a filter matches, sorted and starting at an offset. Works in steps unless few documents
  * match.
  */
-function choosing(
+export function choosing(
   target: Target,
   query: BsonDocument,
   order: BsonDocument,

@@ -142,7 +142,8 @@ export const collections = family(MONGO, {
     keys: queried,
     since: "",
     complexity: "O(N), N: documents of the collection, or those that an index selects; O(N*log(N)) to sort",
-    summary: "Returns the documents that {filter, sort, hint, projection, skip, limit} selects.",
+    summary:
+      "Returns the documents that {filter, sort, hint, min, max, projection, skip, limit} selects, or with returnKey their keys in the index.",
     cost: "query",
     run: find,
   },
@@ -172,7 +173,7 @@ export const collections = family(MONGO, {
     keys: aggregated,
     since: "",
     complexity: "O(N) for most stages, N: documents that reach the stage; O(N*log(N)) for $sort",
-    summary: "Applies the stages of {pipeline} to a collection.",
+    summary: "Applies the stages of {pipeline} to a collection, whose documents {hint} orders.",
     cost: "query",
     run: aggregate,
   },
