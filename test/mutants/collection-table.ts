@@ -558,4 +558,11 @@ export const collectionMutants: readonly Mutant[] = [
     replace: 'command.only(["pipeline", "let"])',
     test: "test/faces/mongo/documents.test.js",
   },
+  {
+    name: "mongo: the refusal of a field names the alternative of another command's field",
+    file: "faces/mongo/messages/command-document.js",
+    find: "alternativeTo(name, where)",
+    replace: "alternativeTo(name)",
+    test: "test/faces/mongo/documents.test.js",
+  },
 ];

@@ -256,7 +256,7 @@ function checkMember(
   if (use === "unsupported" && !requestsNothing(document, name))
     throw failure(
       238,
-      `'${textOfBytes(name)}' of ${textOfBytes(where)} is not supported by this server${alternativeTo(name)}`,
+      `'${textOfBytes(name)}' of ${textOfBytes(where)} is not supported by this server${alternativeTo(name, where)}`,
     );
 }
 

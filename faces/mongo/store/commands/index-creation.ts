@@ -164,7 +164,9 @@ function indexSpec(argument: ByteString): IndexSpec {
     const isRefused = (part: ByteString, i: number) =>
       isRefusedName(part) || (i === 0 && part.startsWith("$")) || part.startsWith("*") || isArrayIndex(part);
     if (parts.some(isRefused))
-      throw cannot(`an index of '${field}' is not supported: paths consist of names only`);
+      throw cannot(
+        `an index of '${field}' is not supported: paths consist of names only${parts.includes("$**") ? alternativeTo("wildcard indexes") : ""}`,
+      );
     if (!isNumber(direction) || compareBson(direction, 0) === 0)
       throw cannot(
         `the only kinds of indexes are 1 and -1: '${field}'${alternativeTo(`${direction} indexes`)}`,
