@@ -14,6 +14,20 @@ const NUMBERS = "test/faces/sql/store/commands/bound-numbers.test.js";
 
 export const sqlMutants: readonly Mutant[] = [
   {
+    name: "SQL: a database or a table gets a name with a separator",
+    file: "faces/sql/store/grammar/parse.js",
+    find: 'if (name === "" || name.includes(SEPARATOR))',
+    replace: 'if (name === "")',
+    test: STATEMENTS,
+  },
+  {
+    name: "SQL: a table with a separator in its name is not listed",
+    file: "faces/sql/store/commands/catalogue.js",
+    find: "(database !== null || !key.includes(SEPARATOR, start.length))",
+    replace: "!key.includes(SEPARATOR, start.length)",
+    test: STATEMENTS,
+  },
+  {
     name: "sql: confirmations are in Malagasy in every statement",
     file: "faces/sql/sql-listener.js",
     find: "this.#setting ?? languageOfRequest(statement)",

@@ -9,7 +9,7 @@ import { isExpired, type KeyEntry } from "../../../../daemon/store/keyspace/keys
 import type { Data, Typed } from "../../../../daemon/store/keyspace/mutators.js";
 import { Hash } from "../../../../daemon/store/values/hash.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
-import { formOf, parse } from "../grammar/parse.js";
+import { formOf, parse, SEPARATOR } from "../grammar/parse.js";
 import { namesIn } from "../grammar/query-names.js";
 import { SqlMistake } from "../grammar/syntax-error.js";
 import { type Domain, domainOfText } from "../values/domain.js";
@@ -18,11 +18,6 @@ import { type Evaluation, failure, spend } from "./evaluation-context.js";
 import type { NamedSource, View } from "./sources.js";
 
 const PREFIX = "sql:";
-/**
- * A character that no name of a database or a table contains. The keys of two databases therefore never have the same
- * prefix.
- */
-const SEPARATOR = ":";
 
 export const catalogueKey = (database: ByteString): ByteString => `${PREFIX}${database}`;
 export const tableKey = (database: ByteString, table: ByteString): ByteString =>
@@ -114,12 +109,16 @@ export function hasTable({ data, database }: Evaluation, name: ByteString): bool
   return data.getAs(Table, tableKey(database, name)) !== undefined;
 }
 
-/** Returns the names of a database's tables or, if `database` is null, of all databases, sorted by their bytes. */
+/**
+ * Returns the names of a database's tables or, if `database` is null, of all databases, sorted by their bytes. No
+ * database has a name with a separator, but a command such as RENAME may give a table one: statements can read and drop
+ * this table, so it is listed.
+ */
 export function namesOf({ data, at }: Evaluation, database: ByteString | null): readonly ByteString[] {
   const start = database === null ? PREFIX : tableKey(database, "");
   const kind = database === null ? Hash : Table;
   const isMeant = ({ key, value }: KeyEntry) =>
-    value instanceof kind && !key.includes(SEPARATOR, start.length);
+    value instanceof kind && (database !== null || !key.includes(SEPARATOR, start.length));
   return data
     .walked()
     .filter((entry) => entry.key.startsWith(start) && !isExpired(entry, at) && isMeant(entry))

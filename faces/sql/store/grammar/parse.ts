@@ -23,6 +23,9 @@ import type {
 import { TokenReader, tokensOf } from "./token-reader.js";
 import { unsupported } from "./unsupported-features.js";
 
+/** A character that separates the names of a database and a table in a key: no name that is created contains it. */
+export const SEPARATOR = ":";
+
 /** Maximum number of bytes in a statement: its tokens and its tree take a hundred times as much memory. */
 export const STATEMENT_BYTES_MAX = 4 * 1024 * 1024;
 
@@ -194,7 +197,7 @@ const wordsOf = (keywords: readonly KeywordName[], { language }: TokenReader): s
 
 function create(reader: TokenReader): Statement {
   const what = kindOf(reader, [...OBJECTS, "database"]);
-  const name = reader.name("a name");
+  const name = newName(reader);
   switch (what) {
     case "database":
       return { kind: "create-database", name };
@@ -221,6 +224,18 @@ function create(reader: TokenReader): Statement {
       };
     }
   }
+}
+
+/**
+ * Parses the name of an object that is created. A key of the keyspace separates a database from its tables with a `:`, so
+ * the table `b` of the database `a:b` would have the key of another table, and an empty name stands for no database.
+ */
+function newName(reader: TokenReader): ByteString {
+  const { position } = reader;
+  const name = reader.name("a name");
+  if (name === "" || name.includes(SEPARATOR))
+    throw new SqlMistake("unexpected", position, `a name of at least one character, without '${SEPARATOR}'`);
+  return name;
 }
 
 function drop(reader: TokenReader): Statement {

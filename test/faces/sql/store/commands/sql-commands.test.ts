@@ -51,6 +51,23 @@ test("changes report the number of affected rows", () => {
   assert.equal(shown(sql("delete from t")), ":3");
 });
 
+test("no object gets a name with a : or without characters, because its key would be that of another one", () => {
+  const made = [
+    "create database NAME",
+    "create table NAME (k number)",
+    "create view NAME as select k from t",
+    "create domain NAME (number)",
+  ];
+  for (const statement of made)
+    for (const name of ['"d:t"', '"t:"', '":"', '""'])
+      refused(
+        statement.replace("NAME", name),
+        /^-"ERR syntax: .*a name of at least one character, without ':'/,
+      );
+  assert.match(shown(call("SQL", "d:t", "create table u (k number)")), /there is no database d:t/);
+  execute("insert into t (k) values (1)");
+});
+
 test("a primary key contains each value once and no null, before and after any statement", () => {
   execute("insert into t (k) values (1),(2),(3)");
   refused("insert into t (k) values (4),(1)", /is already a row whose k is 1/);
@@ -328,12 +345,14 @@ test("no name contains a ':', so no database contains the tables of another data
   call("HSET", "sql:d:t2", "database", "1");
   for (const statement of ["create table u (k number)", "show tables", "select 1", "drop database d"])
     assert.match(shown(call("SQL", "d:t2", statement)), /there is no database d:t2/, statement);
+  // Statements can read a table that another command has put there, so it belongs to the database.
   call("COPY", "sql:d:t", "sql:d:t:t");
-  assert.match(shown(sql("show tables")), /"rows" \[\["t"\]\]/);
+  assert.match(shown(sql("show tables")), /"rows" \[\["t"\] \["t:t"\]\]/);
+  assert.deepEqual(rows('select k from "t:t"'), []);
   assert.doesNotMatch(shown(sql("show databases")), /t2/);
   execute("drop database d");
   const keys = database.keyspaces[0]?.entries.map(({ key }) => key).sort();
-  assert.deepEqual(keys, ["sql:d:t2", "sql:d:t:t"]);
+  assert.deepEqual(keys, ["sql:d:t2"]);
 });
 
 test("undo records of an insert do not keep the table in memory", () => {
