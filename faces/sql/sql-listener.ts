@@ -328,7 +328,7 @@ function doneText(statement: Statement, reply: Reply, language: SqlLanguage): By
     case "create-view": {
       const object = statement.kind.slice("create-".length) as keyof typeof OBJECTS;
       return language === "en"
-        ? `${object} ${statement.name} is made`
+        ? `${object} ${statement.name} ${statement.ifNeeded === true ? "exists" : "is made"}`
         : `Ny ${OBJECTS[object]} : ${statement.name} dia voaforona soamantsara`;
     }
     case "insert":

@@ -14,6 +14,27 @@ const NUMBERS = "test/faces/sql/store/commands/bound-numbers.test.js";
 
 export const sqlMutants: readonly Mutant[] = [
   {
+    name: "SQL: if not exists creates the table again, without its rows",
+    file: "faces/sql/store/commands/schema-statements.js",
+    find: "if (ifNeeded)\n        return false;",
+    replace: "if (ifNeeded)\n        return true;",
+    test: STATEMENTS,
+  },
+  {
+    name: "SQL: drop table if exists hides that the name is that of a view",
+    file: "faces/sql/store/commands/schema-statements.js",
+    find: '!hasTable(evaluation, name) && storedText(evaluation, "view", name) === undefined',
+    replace: "!hasTable(evaluation, name)",
+    test: STATEMENTS,
+  },
+  {
+    name: "SQL: drop table if exists does not name the catalogue, which it reads",
+    file: "faces/sql/store/commands/sql-commands.js",
+    find: 'ifNeeded === true ? [reads(catalogue, "")] : []',
+    replace: "[]",
+    test: STATEMENTS,
+  },
+  {
     name: "SQL: a database or a table gets a name with a separator",
     file: "faces/sql/store/grammar/parse.js",
     find: 'if (name === "" || name.includes(SEPARATOR))',

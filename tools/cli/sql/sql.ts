@@ -180,7 +180,7 @@ const WORDS =
   "alahatra alaivo all ampiasao analana anatiny and ankambana ankavanana ankavia antso ao ary as asc " +
   "asehoy atifitra avanana avia between by case create cross database databases date daty default " +
   "delete desc describe dia distinct domain domains drop efitra else end enum escape except exists " +
-  "fafao famaritana feno fepetra fetra fototra from full group havaozy having in inner insert " +
+  "fafao famaritana feno fepetra fetra fototra from full group havaozy having if in inner insert " +
   "intersect into is isa jery join ka key lahatsoratra left like limit manamboara manampia manomboka " +
   "miakatra midina na natoraly natural not null number ny offset on or order outer ova primary ravao " +
   "rehefa right samihafa sanda select set show tabilao table tables tahiry tanisa text then tokana " +

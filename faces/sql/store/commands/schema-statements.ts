@@ -4,7 +4,7 @@ import type { CommandFailure } from "../../../../daemon/store/arguments/command-
 import { type ByteString, detached, trimmed } from "../../../../protocol/byte-string.js";
 import { domainWords, scalarText } from "../grammar/expression-text.js";
 import { KEYWORDS } from "../grammar/keywords.js";
-import type { DomainPart, Language, ObjectKind, Query, Statement } from "../grammar/syntax-tree.js";
+import type { DomainPart, Language, ObjectKind, Statement } from "../grammar/syntax-tree.js";
 import { adviceForType } from "../grammar/unsupported-features.js";
 import type { Cell } from "../values/cell.js";
 import { type Domain, type DomainAtom, domainText, fits } from "../values/domain.js";
@@ -30,15 +30,24 @@ import { checkColumns, type Evaluation, failure } from "./evaluation-context.js"
 import { answered } from "./execute-query.js";
 import type { Relation } from "./relation.js";
 
-export function createDatabase(name: ByteString, evaluation: Evaluation): void {
-  if (evaluation.data.get(catalogueKey(name)) !== undefined)
-    throw failure(evaluation, "databaseExists", name);
-  makeCatalogue(evaluation.data, name);
+type SchemaChange<Kind extends Statement["kind"]> = Extract<Statement, { kind: Kind }>;
+
+export function createDatabase(
+  { name, ifNeeded }: SchemaChange<"create-database">,
+  evaluation: Evaluation,
+): void {
+  if (evaluation.data.get(catalogueKey(name)) === undefined) makeCatalogue(evaluation.data, name);
+  else if (ifNeeded === true) checkDatabase(name, evaluation);
+  else throw failure(evaluation, "databaseExists", name);
 }
 
 /** Drops a database with all its tables. */
-export function dropDatabase(name: ByteString, evaluation: Evaluation): void {
+export function dropDatabase(
+  { name, ifNeeded }: SchemaChange<"drop-database">,
+  evaluation: Evaluation,
+): void {
   const { data } = evaluation;
+  if (ifNeeded === true && data.get(catalogueKey(name)) === undefined) return;
   checkDatabase(name, evaluation);
   for (const table of namesOf(evaluation, name)) data.delete(tableKey(name, table));
   data.delete(catalogueKey(name));
@@ -49,19 +58,21 @@ export function checkDatabase(name: ByteString, evaluation: Evaluation): void {
   catalogue({ ...evaluation, database: name });
 }
 
-export function createDomain(name: ByteString, parts: readonly DomainPart[], evaluation: Evaluation): void {
-  catalogue(evaluation);
-  if (storedText(evaluation, "domain", name) !== undefined) throw failure(evaluation, "domainExists", name);
-  keep(evaluation, "domain", name, domainText(domainOf(parts, evaluation)));
-}
-
-export function createTable(
-  { name, columns }: Extract<Statement, { kind: "create-table" }>,
+export function createDomain(
+  { name, ifNeeded, domain }: SchemaChange<"create-domain">,
   evaluation: Evaluation,
 ): void {
   catalogue(evaluation);
-  if (hasTable(evaluation, name)) throw failure(evaluation, "tableExists", name);
-  if (storedText(evaluation, "view", name) !== undefined) throw failure(evaluation, "viewExists", name);
+  if (storedText(evaluation, "domain", name) === undefined)
+    keep(evaluation, "domain", name, domainText(domainOf(domain, evaluation)));
+  else if (ifNeeded !== true) throw failure(evaluation, "domainExists", name);
+}
+
+export function createTable(
+  { name, ifNeeded, columns }: SchemaChange<"create-table">,
+  evaluation: Evaluation,
+): void {
+  if (!isFree(name, ifNeeded === true, evaluation)) return;
   checkColumns(evaluation, columns.length);
   const tableColumns = columns.map(({ domain: parts, ...column }): TableColumn => {
     const domain = domainOf(parts, evaluation);
@@ -73,24 +84,39 @@ export function createTable(
 
 /** Creates a view. Its query is executed once, so no view is created that cannot be read. */
 export function createView(
-  { name, query, text }: { readonly name: ByteString; readonly query: Query; readonly text: ByteString },
+  { name, ifNeeded, query, text }: SchemaChange<"create-view">,
   evaluation: Evaluation,
 ): void {
-  catalogue(evaluation);
-  if (storedText(evaluation, "view", name) !== undefined) throw failure(evaluation, "viewExists", name);
-  if (hasTable(evaluation, name)) throw failure(evaluation, "tableExists", name);
+  if (!isFree(name, ifNeeded === true, evaluation)) return;
   answered(query, evaluation, 1);
   keep(evaluation, "view", name, trimmed(text));
 }
 
-export function drop(kind: ObjectKind, name: ByteString, evaluation: Evaluation): void {
-  const { data, database } = evaluation;
-  if (kind === "table") {
-    data.delete(tableNamed(evaluation, name).key);
-    return;
-  }
-  if (!forget(evaluation, kind, name))
-    throw failure(evaluation, kind === "view" ? "unknownView" : "unknownTable", database, name);
+/**
+ * Returns whether neither a table nor a view has this name.
+ * @param ifNeeded whether the statement does nothing if one has it, also one of the other kind, as in SQLite
+ * @throws CommandFailure if one has it, unless `ifNeeded`
+ */
+function isFree(name: ByteString, ifNeeded: boolean, evaluation: Evaluation): boolean {
+  catalogue(evaluation);
+  const isTable = hasTable(evaluation, name);
+  if (!isTable && storedText(evaluation, "view", name) === undefined) return true;
+  if (ifNeeded) return false;
+  throw failure(evaluation, isTable ? "tableExists" : "viewExists", name);
+}
+
+export function drop({ what, name, ifNeeded }: SchemaChange<"drop">, evaluation: Evaluation): void {
+  if (ifNeeded === true && isAbsent(what, name, evaluation)) return;
+  if (what === "table") evaluation.data.delete(tableNamed(evaluation, name).key);
+  else if (!forget(evaluation, what, name))
+    throw failure(evaluation, what === "view" ? "unknownView" : "unknownTable", evaluation.database, name);
+}
+
+/** Returns whether no object has this name; a table and a view count for each other, as in SQLite. */
+function isAbsent(what: ObjectKind, name: ByteString, evaluation: Evaluation): boolean {
+  catalogue(evaluation);
+  if (what === "domain") return storedText(evaluation, "domain", name) === undefined;
+  return !hasTable(evaluation, name) && storedText(evaluation, "view", name) === undefined;
 }
 
 /** Maximum number of types of a column: domains of domains would otherwise grow without limit. */

@@ -155,13 +155,13 @@ function carriedOut(statement: Statement, evaluation: Evaluation): Reply {
       checkDatabase(statement.name, evaluation);
       return OK;
     case "create-database":
-      createDatabase(statement.name, evaluation);
+      createDatabase(statement, evaluation);
       return OK;
     case "drop-database":
-      dropDatabase(statement.name, evaluation);
+      dropDatabase(statement, evaluation);
       return OK;
     case "create-domain":
-      createDomain(statement.name, statement.domain, evaluation);
+      createDomain(statement, evaluation);
       return OK;
     case "create-table":
       createTable(statement, evaluation);
@@ -170,7 +170,7 @@ function carriedOut(statement: Statement, evaluation: Evaluation): Reply {
       createView(statement, evaluation);
       return OK;
     case "drop":
-      drop(statement.what, statement.name, evaluation);
+      drop(statement, evaluation);
       return OK;
   }
 }
@@ -278,8 +278,12 @@ function touchesOfTree(statement: Statement, database: ByteString): Touch[] {
         reads(table(statement.name), ""),
         ...touchesOfQuery(statement.query, database),
       ];
-    case "drop":
-      return [statement.what === "table" ? writes(table(statement.name), "W") : writes(catalogue, "RW")];
+    case "drop": {
+      const { what, name, ifNeeded } = statement;
+      if (what !== "table")
+        return [writes(catalogue, "RW"), ...(ifNeeded === true ? [reads(table(name), "")] : [])];
+      return [...(ifNeeded === true ? [reads(catalogue, "")] : []), writes(table(name), "W")];
+    }
     case "insert": {
       const { source } = statement;
       const names = "query" in source ? namesIn(source.query) : namesInChange(statement);

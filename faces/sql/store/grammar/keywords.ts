@@ -37,6 +37,8 @@ export const KEYWORDS = {
   table: word("tabilao", "table|tables", "a table"),
   domain: word("efitra", "domain|domains", "a type with a name"),
   view: word("jery", "view|views", "a query with a name"),
+  unlessExists: standardWord("if not exists", "in `create`: does nothing if there is already such an object"),
+  ifExists: standardWord("if exists", "in `drop`: does nothing if there is no such object"),
   insert: word("manampia ao", "insert into", "adds rows to a table"),
   values: word("sanda", "values", "the rows to add"),
   update: word("havaozy", "update", "changes rows of a table"),

@@ -197,18 +197,20 @@ const wordsOf = (keywords: readonly KeywordName[], { language }: TokenReader): s
 
 function create(reader: TokenReader): Statement {
   const what = kindOf(reader, [...OBJECTS, "database"]);
+  const ifNeeded = reader.accept("unlessExists");
   const name = newName(reader);
+  const change = ifNeeded ? { name, ifNeeded } : { name };
   switch (what) {
     case "database":
-      return { kind: "create-database", name };
+      return { kind: "create-database", ...change };
     case "domain": {
       reader.expectSign("(");
       const parts = domain(reader);
       reader.expectSign(")");
-      return { kind: "create-domain", name, domain: parts };
+      return { kind: "create-domain", ...change, domain: parts };
     }
     case "table":
-      return { kind: "create-table", name, columns: list(reader, columnDefinition, true) };
+      return { kind: "create-table", ...change, columns: list(reader, columnDefinition, true) };
     case "view": {
       if (reader.language === "malagasy") reader.expectSign("@");
       else if (!reader.acceptSign("@")) reader.expect("as");
@@ -216,12 +218,8 @@ function create(reader: TokenReader): Statement {
       const { parameters } = reader;
       const definition = query(reader);
       if (reader.parameters > parameters) throw new SqlMistake("limit", reader.position, "a ? in a view");
-      return {
-        kind: "create-view",
-        name,
-        query: definition,
-        text: reader.statement.slice(at, reader.token.at),
-      };
+      const text = reader.statement.slice(at, reader.token.at);
+      return { kind: "create-view", ...change, query: definition, text };
     }
   }
 }
@@ -240,8 +238,10 @@ function newName(reader: TokenReader): ByteString {
 
 function drop(reader: TokenReader): Statement {
   const what = kindOf(reader, [...OBJECTS, "database"]);
+  const ifNeeded = reader.accept("ifExists");
   const name = reader.name("a name");
-  return what === "database" ? { kind: "drop-database", name } : { kind: "drop", what, name };
+  const change = ifNeeded ? { name, ifNeeded } : { name };
+  return what === "database" ? { kind: "drop-database", ...change } : { kind: "drop", what, ...change };
 }
 
 /** Parses a list in parentheses, separated by commas. */

@@ -15,24 +15,24 @@ export type Form = "original" | "standard";
 
 export type ObjectKind = "table" | "domain" | "view";
 
+/** A statement that creates or drops the object with this name. */
+interface SchemaChange {
+  readonly name: ByteString;
+  /** Whether the statement does nothing, instead of failing, if a `create` finds the object or a `drop` does not. */
+  readonly ifNeeded?: true;
+}
+
 export type Statement =
-  | { readonly kind: "create-database" | "drop-database" | "use"; readonly name: ByteString }
+  | (SchemaChange & { readonly kind: "create-database" })
+  | (SchemaChange & { readonly kind: "drop-database" })
+  | { readonly kind: "use"; readonly name: ByteString }
   | { readonly kind: "show"; readonly what: ObjectKind | "database" }
   | { readonly kind: "describe"; readonly name: ByteString }
-  | { readonly kind: "create-domain"; readonly name: ByteString; readonly domain: readonly DomainPart[] }
-  | {
-      readonly kind: "create-table";
-      readonly name: ByteString;
-      readonly columns: readonly ColumnDefinition[];
-    }
+  | (SchemaChange & { readonly kind: "create-domain"; readonly domain: readonly DomainPart[] })
+  | (SchemaChange & { readonly kind: "create-table"; readonly columns: readonly ColumnDefinition[] })
   /** `text`: the query as written, which the database stores. */
-  | {
-      readonly kind: "create-view";
-      readonly name: ByteString;
-      readonly query: Query;
-      readonly text: ByteString;
-    }
-  | { readonly kind: "drop"; readonly what: ObjectKind; readonly name: ByteString }
+  | (SchemaChange & { readonly kind: "create-view"; readonly query: Query; readonly text: ByteString })
+  | (SchemaChange & { readonly kind: "drop"; readonly what: ObjectKind })
   | Insert
   | Update
   | Delete

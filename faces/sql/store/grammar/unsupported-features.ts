@@ -21,7 +21,6 @@ const TRANSACTION =
 const SUBQUERY = "write a join: select t.* from t join (select …) x on t.k = x.k";
 const REBUILD =
   "write create table t2 (…); insert into t2 (…) select … from t; drop table t; and the same back to t";
-const IF_EXISTS = "write the statement without it, and ignore the error";
 const UPSERT = "write update … where …, and if it returns 0, insert into …";
 const TYPE = "write number, number(min,max), text, text(min,max), date or enum('a','b')";
 const NO_KEYS =
@@ -152,22 +151,22 @@ export const UNSUPPORTED: readonly Row[] = [
     "names of a view's columns",
     /^\(/,
     "write create view v as select k a, n b from t",
-    /\bcreate\s+view\s+\S+$/,
+    /\bcreate\s+view\s+(?:if\s+not\s+exists\s+)?\S+$/,
   ),
   row("users", /^(?:user|role)\b/, "write the user's rules in acl-file, or KEY ADD", /\b(?:create|drop)$/),
-  row("if not exists", /^not\b/, IF_EXISTS, /\bif$/),
-  row("if exists", /^exists\b/, IF_EXISTS, /\bif$/),
+  row("if exists", /^exists\b/, "write drop table if exists t; create has if not exists", /\bif$/),
+  row("if not exists", /^not\b/, "write create table if not exists t (…); drop has if exists", /\bif$/),
   row(
     "create table as",
     /^as\b/,
     "write create table t (…), then insert into t (…) select …",
-    /\bcreate\s+table\s+\S+$/,
+    /\bcreate\s+table\s+(?:if\s+not\s+exists\s+)?\S+$/,
   ),
   row(
     "create table like",
     /^like\b/,
     "write create table t2 (…) with the columns that describe t lists",
-    /\bcreate\s+table\s+\S+$/,
+    /\bcreate\s+table\s+(?:if\s+not\s+exists\s+)?\S+$/,
   ),
   row(
     "options of a table",
@@ -190,7 +189,7 @@ export const UNSUPPORTED: readonly Row[] = [
     "write drop table t; views that read it fail until it exists again",
     /\bdrop\s.*$/s,
   ),
-  row("several names", /^,/, "write a drop for each name", /\bdrop\s+\w+\s+\S+$/),
+  row("several names", /^,/, "write a drop for each name", /\bdrop\s+\w+\s+(?:if\s+exists\s+)?\S+$/),
   row("insert with set", /^set\b/, "write insert into t (k) values (1)", /\binsert\s+into\s+\S+$/),
   row("an alias of a changed table", /^(?:as\s+)?\w+\s+set\b/, ALIAS, /\bupdate\s+\S+$/),
   row("an alias of a changed table", /^(?:as\s+)?\w+/, ALIAS, /\binsert\s+into\s+\S+$/),

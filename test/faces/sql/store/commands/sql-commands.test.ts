@@ -68,6 +68,40 @@ test("no object gets a name with a : or without characters, because its key woul
   execute("insert into t (k) values (1)");
 });
 
+test("if exists and if not exists change nothing where the statement would fail for the object alone", () => {
+  execute("insert into t (k) values (1)", "create view v as select k from t", "create domain o (number)");
+  const before = canonicalState(database);
+  execute(
+    "create database if not exists d",
+    "create table if not exists t (other colour)",
+    "CREATE TABLE IF NOT EXISTS v (k number)",
+    "create view if not exists v as select nothing from nowhere",
+    "create view if not exists t as select 1 x",
+    "create domain if not exists o (text)",
+    "drop database if exists e",
+    "drop table if exists u",
+    "drop view if exists u",
+    "DROP DOMAIN IF EXISTS u",
+  );
+  assert.deepEqual(canonicalState(database), before);
+  refused("drop table if exists v", /there is no v in the database d/);
+  refused("drop view if exists t", /there is no view t/);
+  assert.match(shown(call("SQL", "e", "create table if not exists t (k number)")), /no database e/);
+  assert.match(shown(call("SQL", "e", "drop table if exists t")), /no database e/);
+  call("SET", "sql:e", "a string");
+  assert.match(shown(sql("create database if not exists e")), /WRONGTYPE/);
+  execute("create table if not exists u (k number)", "create view if not exists w as select k from u");
+  execute("create database if not exists f", "create domain if not exists p (number)");
+  execute(
+    "drop view if exists w",
+    "drop table if exists u",
+    "drop domain if exists p",
+    "drop view if exists v",
+  );
+  execute("drop database if exists f", "drop database if exists d");
+  assert.equal(shown(call("KEYS", "*")), '["sql:e"]');
+});
+
 test("a primary key contains each value once and no null, before and after any statement", () => {
   execute("insert into t (k) values (1),(2),(3)");
   refused("insert into t (k) values (4),(1)", /is already a row whose k is 1/);
@@ -454,6 +488,9 @@ test("a statement writes rows only to the key that it names", () => {
   assert.deepEqual(touched("update t set k = 1"), ["write sql:d:t"]);
   assert.deepEqual(touched("create table t (k c)"), ["read sql:d", "write sql:d:t"]);
   assert.deepEqual(touched("drop database d"), ["write null", "write sql:d"]);
+  assert.deepEqual(touched("drop table t"), ["write sql:d:t"]);
+  assert.deepEqual(touched("drop table if exists t"), ["read sql:d", "write sql:d:t"]);
+  assert.deepEqual(touched("drop view if exists v"), ["write sql:d", "read sql:d:v"]);
   assert.deepEqual(touched("select 1"), []);
   assert.deepEqual(touched("select * from t"), ["read null", "read sql:d", "read sql:d:t"]);
 });

@@ -52,9 +52,9 @@ const TYPED: Readonly<Record<string, readonly string[]>> = {
   schemas: ["create schema x"],
   sequences: ["create sequence x"],
   users: ["create user x", "drop role x"],
-  "if not exists": ["create table if not exists t (k number)", "create database if not exists d"],
-  "if exists": ["drop table if exists t", "drop view if exists v"],
-  "create table as": ["create table t as select 1"],
+  "if not exists": ["drop table if not exists t", "drop view if not exists v"],
+  "if exists": ["create table if exists t (k number)", "create database if exists d"],
+  "create table as": ["create table t as select 1", "create table if not exists t as select 1"],
   "default of a calculated value": [
     "create table t (k date default current_date)",
     "create table t (k number default (1))",
