@@ -5,6 +5,7 @@
 import type { Mutant } from "./mutant.js";
 
 const STATEMENTS = "test/faces/sql/store/commands/sql-commands.test.js";
+const STATEMENTS_OF_SQLITE = "test/faces/sql/store/commands/sqlite-statements.test.js";
 const LISTENER = "test/faces/sql/listener.test.js";
 const ORACLE = "test/faces/sql/store/commands/oracle.test.js";
 const PLANNED = "test/faces/sql/store/commands/planned.test.js";
@@ -13,6 +14,41 @@ const SQLITE = "test/faces/sql/store/commands/sqlite.test.js";
 const NUMBERS = "test/faces/sql/store/commands/bound-numbers.test.js";
 
 export const sqlMutants: readonly Mutant[] = [
+  {
+    name: "SQL: total of no values is null",
+    file: "faces/sql/store/commands/row-grouping.js",
+    find: 'name === "count" || name === "total" ? 0',
+    replace: 'name === "count" ? 0',
+    test: STATEMENTS_OF_SQLITE,
+  },
+  {
+    name: "SQL: group_concat begins with its separator",
+    file: "faces/sql/store/commands/row-grouping.js",
+    find: "if (count === 1)",
+    replace: "if (count === 0)",
+    test: STATEMENTS_OF_SQLITE,
+  },
+  {
+    name: "SQL: a text of group_concat has any length",
+    file: "faces/sql/store/commands/row-grouping.js",
+    find: "total.bytes += bytes;",
+    replace: "",
+    test: STATEMENTS,
+  },
+  {
+    name: "SQL: Malagasy statements have the functions of the standard form",
+    file: "faces/sql/store/grammar/functions.js",
+    find: 'form === "standard" ? STANDARD_AGGREGATES : COMMON_AGGREGATES',
+    replace: "STANDARD_AGGREGATES",
+    test: STATEMENTS,
+  },
+  {
+    name: "SQL: a table after in requires no rights",
+    file: "faces/sql/store/grammar/expression-grammar.js",
+    find: "reader.subqueries++;",
+    replace: "",
+    test: STATEMENTS,
+  },
   {
     name: "SQL: if not exists creates the table again, without its rows",
     file: "faces/sql/store/commands/schema-statements.js",

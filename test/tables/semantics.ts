@@ -25,6 +25,7 @@ import { Fold } from "../../daemon/timeline/fold/fold.js";
 import { WORK_MAX as DOCUMENTS_MAX } from "../../faces/mongo/store/queries/mongo-failure.js";
 import { SOURCE_WORK, WORK_MAX } from "../../faces/sql/store/commands/evaluation-context.js";
 import { PAIRS_MAX } from "../../faces/sql/store/commands/joins.js";
+import { CONCATENATED_BYTES_MAX } from "../../faces/sql/store/commands/row-grouping.js";
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { APPLICATION, AT, entry, hexId, key, pem, ROOT } from "../daemon/timeline/support/fold-subject.js";
 import { genesisRing } from "../daemon/timeline/support/random-timeline.js";
@@ -54,6 +55,7 @@ const LIMITS = {
   WORK_MAX,
   SOURCE_WORK,
   PAIRS_MAX,
+  CONCATENATED_BYTES_MAX,
   DOCUMENTS_MAX,
   STEPS_BACK_MAX,
 };

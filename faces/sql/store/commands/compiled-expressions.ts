@@ -382,6 +382,13 @@ function scalarCall(
   const [first, ...others] = (operands ?? []).map(compile) as [Compiled, ...Compiled[]];
   const lower = name.toLowerCase();
   if (lower === "coalesce") return (row) => firstKnown(row, [first, ...others]);
+  if (lower === "nullif") {
+    const [other] = others as [Compiled];
+    return (row) => {
+      const value = first(row);
+      return standardOrder(value, other(row), evaluation) === 0 ? null : value;
+    };
+  }
   if (lower === "round") {
     const [digits = () => 0] = others;
     return (row) => {

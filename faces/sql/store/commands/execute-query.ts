@@ -209,7 +209,7 @@ function* answeredSelect(written: Select, evaluation: Evaluation, depth: number)
   const { select, late } = queries === null ? { select: named, late: null } : yield* prepared(named, queries);
   let relation = yield* combined(relations, select, evaluation);
   if (queries !== null) relation = yield* withRowQueries(relation, queries, late);
-  relation = isGrouped(select)
+  relation = isGrouped(select, evaluation.form)
     ? yield* grouped(relation, select, evaluation)
     : yield* shaped(relation, select, evaluation);
   if (select.isDistinct) {

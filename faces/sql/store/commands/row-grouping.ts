@@ -1,18 +1,23 @@
-/** Groups rows and computes the aggregates of each group: count, sum, avg, min, max. Nulls are ignored. */
+/**
+ * Groups rows and computes the aggregates of each group: count, sum, avg, min, max and, in the standard form, total and
+ * group_concat. Nulls are ignored.
+ */
+import { BYTES_PER_STEP } from "../../../../daemon/store/keyspace/effort-budget.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { STEP_ITEMS } from "../../../../protocol/steps.js";
-import { AGGREGATE_NAMES, type AggregateName, SCALAR_FUNCTIONS } from "../grammar/functions.js";
+import { type AggregateName, aggregateNamed, SCALAR_FUNCTIONS } from "../grammar/functions.js";
 import {
   type Call,
   type Column,
   type Expression,
   type Field,
+  type Form,
   operandsOf,
   type Select,
 } from "../grammar/syntax-tree.js";
 import { cellKey, rowKey, type Scalar } from "../values/cell.js";
 import type { ValueSet } from "../values/value-set.js";
-import { type Compiled, sortOrder } from "./comparisons.js";
+import { type Compiled, sortOrder, textFor } from "./comparisons.js";
 import { compiled, countCalculated, rowScope, rowsAStep, type Scope } from "./compiled-expressions.js";
 import {
   comparesArguments,
@@ -26,24 +31,21 @@ import {
 import { fold, isNamed, isText, positionOf, type Relation } from "./relation.js";
 import type { RelationColumn, RelationRow } from "./relation-row.js";
 
-const functionNamed = (name: string): AggregateName | undefined =>
-  AGGREGATE_NAMES.find((each) => each === name.toLowerCase());
-
 /** Whether a select has groups: it names expressions to group by, or uses aggregates. */
-export function isGrouped({ groupBy, fields, having, orderBy }: Select): boolean {
+export function isGrouped({ groupBy, fields, having, orderBy }: Select, form: Form): boolean {
   if (groupBy !== null && groupBy.length > 0) return true;
   const expressions = [
     ...(fields ?? []).flatMap(({ value }) => (value.kind === "all" ? [] : [value])),
     ...orderBy.map(({ by }) => by),
   ];
-  return having !== null || expressions.some(hasAggregate);
+  return having !== null || expressions.some((each) => hasAggregate(each, form));
 }
 
-function hasAggregate(expression: Expression): boolean {
+function hasAggregate(expression: Expression, form: Form): boolean {
   // The arguments of a scalar function may contain an aggregate; those of an unknown function are not searched.
-  if (expression.kind === "call" && functionNamed(expression.name) !== undefined) return true;
+  if (expression.kind === "call" && aggregateNamed(expression.name, form) !== undefined) return true;
   if (expression.kind === "call" && !SCALAR_FUNCTIONS.has(expression.name.toLowerCase())) return false;
-  return operandsOf(expression).some(hasAggregate);
+  return operandsOf(expression).some((each) => hasAggregate(each, form));
 }
 
 interface Aggregate {
@@ -51,6 +53,8 @@ interface Aggregate {
   readonly call: Call;
   /** The aggregated expression; null means `*`. */
   readonly value: Compiled | null;
+  /** The separator of group_concat before a row's value; null for a comma, and for all other aggregates. */
+  readonly separator: Compiled | null;
   readonly isDistinct: boolean;
 }
 
@@ -77,7 +81,7 @@ function groupKeys(
     const field = isName
       ? fieldNamed(key.name, fields, evaluation)
       : fieldNumbered(key, fields, "group by", evaluation);
-    if (hasAggregate(field ?? key)) throw failure(evaluation, "groupedAggregate");
+    if (hasAggregate(field ?? key, evaluation.form)) throw failure(evaluation, "groupedAggregate");
     return field ?? key;
   });
 }
@@ -161,21 +165,28 @@ export function groupsOf(
 }
 
 function aggregateOf(call: Call, columns: readonly RelationColumn[], evaluation: Evaluation): Aggregate {
-  const { name, arguments: operands, isDistinct } = call;
-  const aggregateName = functionNamed(name);
+  const { name, arguments: operands, isDistinct = false } = call;
+  const aggregateName = aggregateNamed(name, evaluation.form);
   if (aggregateName === undefined) throw failure(evaluation, "unknownFunction", name);
   if (operands === null && aggregateName === "count")
-    return { name: aggregateName, call, value: null, isDistinct: false };
+    return { name: aggregateName, call, value: null, separator: null, isDistinct };
   if (comparesArguments(evaluation, call)) throw failure(evaluation, "severalArguments", name);
-  const [argument] = operands ?? [];
-  if (operands?.length !== 1 || argument === undefined) throw failure(evaluation, "oneArgument", name);
+
+  const [argument, separator] = operands ?? [];
+  const maySeparate = aggregateName === "group_concat" && !isDistinct;
+  const count = operands?.length ?? 0;
+  if (argument === undefined || count > (maySeparate ? 2 : 1))
+    throw failure(evaluation, aggregateName === "group_concat" ? "textsArguments" : "oneArgument", name);
   if (argument.kind !== "column" && evaluation.form === "original")
     throw failure(evaluation, "columnArgument", name);
+
+  const compile = (each: Expression) => compiled(each, rowScope(columns, evaluation), evaluation);
   return {
     name: aggregateName,
     call,
-    value: compiled(argument, rowScope(columns, evaluation), evaluation),
-    isDistinct: isDistinct === true,
+    value: compile(argument),
+    separator: separator === undefined ? null : compile(separator),
+    isDistinct,
   };
 }
 
@@ -210,7 +221,7 @@ function* groupRows(
     const { totals } = groupOf(keys.map((key) => key(row)));
     for (const [i, aggregate] of aggregates.entries()) {
       const { value } = aggregate;
-      addTo(totals[i] as Total, aggregate, value === null ? true : value(row), evaluation);
+      addTo(totals[i] as Total, { aggregate, value: value === null ? true : value(row), row }, evaluation);
     }
     if (at % step === step - 1 || evaluation.effort.endsSlice()) yield;
   }
@@ -224,26 +235,40 @@ function* groupRows(
 
 /** Approximate memory of a total, in cells. */
 const TOTAL_CELLS = 8;
+/** Approximate memory of a text of group_concat and its separator, in addition to their bytes. */
+const TEXT_BYTES = 16;
 
 interface Total {
   count: number;
   sum: number;
   min: Scalar;
   max: Scalar;
+  /** The texts of group_concat with their separators, and their bytes together; null for other aggregates. */
+  readonly texts: ByteString[] | null;
+  bytes: number;
   /** The values counted so far, or null if equal values count separately. */
   readonly seen: Set<string> | null;
 }
 
-const newTotal = ({ isDistinct }: Aggregate): Total => ({
+const newTotal = ({ name, isDistinct }: Aggregate): Total => ({
   count: 0,
   sum: 0,
   min: null,
   max: null,
+  texts: name === "group_concat" ? [] : null,
+  bytes: 0,
   seen: isDistinct ? new Set() : null,
 });
 
-function addTo(total: Total, { name }: Aggregate, value: Scalar | undefined, evaluation: Evaluation): void {
+interface AddedValue {
+  readonly aggregate: Aggregate;
+  readonly value: Scalar | undefined;
+  readonly row: RelationRow;
+}
+
+function addTo(total: Total, { aggregate, value, row }: AddedValue, evaluation: Evaluation): void {
   if (value === null || value === undefined) return;
+  const { name } = aggregate;
   if (total.seen !== null) {
     const key = cellKey(value);
     if (total.seen.has(key)) return;
@@ -251,7 +276,8 @@ function addTo(total: Total, { name }: Aggregate, value: Scalar | undefined, eva
     total.seen.add(key);
   }
   total.count++;
-  if (name === "sum" || name === "avg") {
+  if (name === "group_concat") addText(total, textFor(value), separatorOf(aggregate, total, row), evaluation);
+  if (name === "sum" || name === "avg" || name === "total") {
     if (typeof value !== "number" && (typeof value === "string" || evaluation.form === "original"))
       throw failure(evaluation, "notNumeric", name.toUpperCase());
     total.sum += Number(value);
@@ -261,16 +287,38 @@ function addTo(total: Total, { name }: Aggregate, value: Scalar | undefined, eva
   if (total.max === null || sortOrder(value, total.max) > 0) total.max = value;
 }
 
+/** Maximum length of a text that group_concat makes, in bytes: it is made in one step. */
+export const CONCATENATED_BYTES_MAX = 16 * 1024 * 1024;
+
+/** Returns the text before a row's value, if it is not the first one. */
+function separatorOf({ separator }: Aggregate, { count }: Total, row: RelationRow): ByteString {
+  if (count === 1) return "";
+  const value = separator === null ? "," : separator(row);
+  return value === null ? "" : textFor(value);
+}
+
+/** @throws CommandFailure if the text of the group becomes too long */
+function addText(total: Total, text: ByteString, separator: ByteString, evaluation: Evaluation): void {
+  const bytes = text.length + separator.length;
+  evaluation.effort.work(bytes / BYTES_PER_STEP);
+  evaluation.effort.hold(bytes + TEXT_BYTES);
+  total.bytes += bytes;
+  if (total.bytes > CONCATENATED_BYTES_MAX)
+    throw failure(evaluation, "longConcatenation", String(CONCATENATED_BYTES_MAX));
+  total.texts?.push(separator, text);
+}
+
 /**
  * Returns the result of an aggregate. For a group without values a sum and an average are null in the standard form,
  * and 0 in the recorded one.
  */
-function resultOf({ count, sum, min, max }: Total, name: AggregateName, { form }: Evaluation): Scalar {
-  if (count === 0 && form === "standard") return name === "count" ? 0 : null;
+function resultOf({ count, sum, min, max, texts }: Total, name: AggregateName, { form }: Evaluation): Scalar {
+  if (count === 0 && form === "standard") return name === "count" || name === "total" ? 0 : null;
   switch (name) {
     case "count":
       return count;
     case "sum":
+    case "total":
       return sum;
     case "avg":
       return count === 0 ? 0 : sum / count;
@@ -278,6 +326,8 @@ function resultOf({ count, sum, min, max }: Total, name: AggregateName, { form }
       return min;
     case "max":
       return max;
+    case "group_concat":
+      return texts?.join("") ?? null;
   }
 }
 

@@ -325,7 +325,7 @@ export interface PreparedSelect {
 
 /** Replaces the queries in the expressions of a select. A field keeps the name that it has with the query. */
 export function* prepared(select: Select, queries: Subqueries): Generator<void, PreparedSelect> {
-  const inRow = isGrouped(select) ? "outerInGroups" : queries.inFields;
+  const inRow = isGrouped(select, "standard") ? "outerInGroups" : queries.inFields;
   const fields: SelectField[] = [];
   for (const { value, alias } of select.fields ?? [])
     fields.push(

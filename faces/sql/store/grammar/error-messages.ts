@@ -71,6 +71,14 @@ const MESSAGES = {
     "there is no aggregate function '{0}': use count, sum, avg, min or max",
   ),
   oneArgument: message("{0} attend exactement 1 argument", "{0} takes one argument"),
+  textsArguments: message(
+    "{0} attend 1 ou 2 arguments",
+    "{0} takes a text and a separator, as in group_concat(s, ', '), or distinct and only a text",
+  ),
+  longConcatenation: message(
+    "Lava loatra ny lahatsoratra : {0}",
+    "group_concat would make more than {0} bytes",
+  ),
   severalArguments: message(
     "{0} attend exactement 1 argument",
     "{0} takes one argument, whose values it compares in several rows: to compare the values of one row, write case when a > b then a else b end",

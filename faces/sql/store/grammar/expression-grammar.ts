@@ -17,6 +17,7 @@ import type {
   Expression,
   Like,
   Membership,
+  Query,
   Subquery,
 } from "./syntax-tree.js";
 import type { TokenReader } from "./token-reader.js";
@@ -106,7 +107,7 @@ function test(reader: TokenReader, operand: Expression): Expression | null {
     case "null":
       return { kind: "is-null", operand, isNegated };
     case "in": {
-      const source = subquery(reader);
+      const source = subquery(reader) ?? tableAfterIn(reader);
       return source === null
         ? { kind: "in", operand, list: values(reader), isNegated }
         : { kind: "in-query", operand, source, isNegated };
@@ -136,6 +137,35 @@ function subquery(reader: TokenReader): Subquery | null {
   reader.subqueries = subqueries + 1;
   return { kind: "query", query, text };
 }
+
+/**
+ * Parses the name of a table or a view after `in`, which stands for `(select * from name)`. Returns null if no name
+ * follows, or if no expression here may contain a query.
+ */
+function tableAfterIn(reader: TokenReader): Subquery | null {
+  if (reader.subqueries === null || reader.token.kind !== "word") return null;
+  reader.countOperator();
+  const { position, following } = reader;
+  const name = reader.name("a list of values, a query or a table");
+  if (following.kind === "sign" && following.text === "(")
+    throw unsupportedFunction(position, name.toLowerCase());
+  reader.subqueries++;
+  return { kind: "query", query: allOf(name), text: position.found, isName: true };
+}
+
+/** Returns the query for all rows and columns of a table or a view. */
+const allOf = (name: ByteString): Query => ({
+  kind: "select",
+  isDistinct: false,
+  fields: null,
+  source: { kind: "named", name, alias: null },
+  joins: [],
+  where: null,
+  groupBy: null,
+  having: null,
+  orderBy: [],
+  limit: null,
+});
 
 /** Parses `exists (select …)`. */
 function existsOf(reader: TokenReader): Expression {

@@ -56,7 +56,8 @@ export function standardText(expression: Expression): ByteString {
       return `exists (${expression.source.text})`;
     case "in-query": {
       const { operand, source, isNegated } = expression;
-      return `${operandText(operand)}${isNegated ? " not" : ""} in (${source.text})`;
+      const list = source.isName === true ? source.text : `(${source.text})`;
+      return `${operandText(operand)}${isNegated ? " not" : ""} in ${list}`;
     }
     default:
       return testText(expression);

@@ -2,11 +2,21 @@
  * The functions of SQL, by their names in lower case. Only the standard form has scalar functions: the original form,
  * which Malagasy statements always have, supports only the aggregate functions.
  */
+import type { Form } from "./syntax-tree.js";
 
-/** The functions that compute one value from the rows of a group. */
-export const AGGREGATE_NAMES = ["count", "sum", "avg", "min", "max"] as const;
-export type AggregateName = (typeof AGGREGATE_NAMES)[number];
-export const AGGREGATES: ReadonlySet<string> = new Set(AGGREGATE_NAMES);
+/** The functions that compute one value from the rows of a group, in both forms. */
+const COMMON_AGGREGATES = ["count", "sum", "avg", "min", "max"] as const;
+/** Those of the standard form. */
+const STANDARD_AGGREGATES = [...COMMON_AGGREGATES, "total", "group_concat"] as const;
+export type AggregateName = (typeof STANDARD_AGGREGATES)[number];
+/** The names of the aggregate functions of the standard form. */
+export const AGGREGATES: ReadonlySet<string> = new Set(STANDARD_AGGREGATES);
+
+/** Returns the aggregate function with a name, in any case, or undefined if the form has none. */
+export function aggregateNamed(name: string, form: Form): AggregateName | undefined {
+  const names: readonly AggregateName[] = form === "standard" ? STANDARD_AGGREGATES : COMMON_AGGREGATES;
+  return names.find((each) => each === name.toLowerCase());
+}
 
 interface Arguments {
   readonly min: number;
@@ -25,4 +35,5 @@ export const SCALAR_FUNCTIONS: ReadonlyMap<string, Arguments> = new Map([
   ["abs", { ...ONE, words: "abs(number)" }],
   ["round", { min: 1, max: 2, words: "round(number), round(number, digits)" }],
   ["coalesce", { min: 2, max: 500, words: "coalesce(value, value, …)" }],
+  ["nullif", { min: 2, max: 2, words: "nullif(value, value)" }],
 ]);

@@ -202,6 +202,8 @@ export interface Subquery {
   readonly query: Query;
   /** The query as written. */
   readonly text: ByteString;
+  /** Whether it is written as the name of a table or a view: `k in t`. */
+  readonly isName?: true;
 }
 
 /** Whether a value is in the only column of a query. */

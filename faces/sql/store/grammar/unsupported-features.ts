@@ -420,7 +420,6 @@ const FUNCTIONS: Readonly<Record<string, string>> = {
   cube: "write a select for each grouping, combined by union all",
   greatest: "write case when a > b then a else b end",
   least: "write case when a < b then a else b end",
-  nullif: "write case when a = b then null else a end",
   any: "write k in (select …)",
   some: "write k in (select …)",
   all: "write not exists (select 1 from u where …)",
@@ -487,7 +486,7 @@ interface Position {
 /** @param name the name in lower case */
 export function unsupportedFunction(position: Position, name: ByteString): SqlMistake {
   const known =
-    "write lower, upper, length, abs, round or coalesce, or the aggregates count, sum, avg, min or max; anything else in the application";
+    "write lower, upper, length, abs, round, coalesce or nullif, or the aggregates count, sum, total, avg, min, max or group_concat; anything else in the application";
   return new SqlMistake(
     "unsupported",
     { ...position, found: `the function ${name}` },

@@ -343,11 +343,38 @@ test("the value of a query in order by is not the number of a field", () => {
   ]);
 });
 
+test("the case of a table's name matters, but not that of a column or a keyword", () => {
+  execute("insert into t (k) values (1)");
+  refused("select k from T", /there is no T in the database d/);
+  refused("insert into T (k) values (2)", /there is no T/);
+  execute("create table T (k number)");
+  assert.deepEqual(rows("SELECT K FROM t"), [[1]]);
+  assert.deepEqual(rows("select k from T"), []);
+});
+
+test("group_concat makes a text of at most 16 MiB", () => {
+  execute("create table long (s text)");
+  const bytes = 2 ** 20;
+  for (let i = 0; i < 16; i++) execute(`insert into long values ('${"a".repeat(bytes)}')`);
+  assert.deepEqual(rows("select length(group_concat(s, '')) from long"), [[16 * bytes]]);
+  refused("select group_concat(s) from long", /group_concat would make more than 16777216 bytes/);
+  refused("insert into long select group_concat(s) from long", /group_concat would make more/);
+});
+
+test("Malagasy statements have only the functions that they had", () => {
+  for (const name of ["total", "group_concat"]) {
+    refused(`alaivo ${name}(k) #ao@ t`, new RegExp(`Function '${name}' ne peut pas`));
+    refused(`alaivo k, ${name}(k) #ao@ t #vondrona (k)`, new RegExp(`dans GROUP BY: ${name}`));
+  }
+});
+
 test("a column has the text of a query as its name", () => {
-  const outcome = outcomeOfReply(sql("select (select  1), 1 in (select 1)"));
+  execute("create table one (k number)");
+  const outcome = outcomeOfReply(sql("select (select  1), 1 in (select 1), 1 not in one"));
   assert.deepEqual(outcome.kind === "rows" ? outcome.columns : outcome, [
     { name: "(select  1)", origin: null },
     { name: "1 in (select 1)", origin: null },
+    { name: "1 not in one", origin: null },
   ]);
 });
 
@@ -358,6 +385,8 @@ test("queries in expressions require the rights to their tables", () => {
     );
   for (const statement of [
     "select 1 where 1 in (select k from secret)",
+    "select 1 in secret",
+    "delete from t where k not in secret",
     "select (select max(k) from secret)",
     "select 1 from (select 1 a) x join (select 2 b) y on a = (select k from secret)",
     "select 1 group by 1 having 1 = (select k from secret) order by 1",

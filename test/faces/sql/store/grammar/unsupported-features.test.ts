@@ -227,7 +227,8 @@ const TYPED: Readonly<Record<string, readonly string[]>> = {
   "the function substr": ["select substr(s, 1, 2) from t"],
   "the function now": ["select now()"],
   "the function row_number": ["select row_number() over (order by k) from t"],
-  "the function group_concat": ["select group_concat(s) from t"],
+  "the function string_agg": ["select string_agg(s, ',') from t"],
+  "the function f": ["select 1 in f(2)"],
 };
 
 function answerTo(text: string): string {

@@ -1,0 +1,114 @@
+/**
+ * Tests that lists of English statements have the same answers as in SQLite, also in the order of rows: features for which
+ * the random statements of sqlite.test.ts have no grammar. A refusal here must be one there.
+ */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Database } from "../../../../../daemon/store/database.js";
+import { bytesOfText } from "../../../../../protocol/byte-string.js";
+import { answersOfSqlite, type Rows } from "./sqlite-answers.js";
+import { outcomeOfReply } from "./transcript.js";
+
+const TABLES = [
+  "create table a (k number, s text)",
+  "create table b (k number, s text)",
+  "create table e (k number)",
+  "insert into a values (1,'x'),(2,'y'),(2,null),(3,'z'),(null,'x')",
+  "insert into b values (4,'p'),(2,'q'),(3,'r'),(null,'x'),(2,'s')",
+  "create view v as select k from b",
+];
+
+const LISTS: Readonly<Record<string, readonly string[]>> = {
+  "if exists and if not exists": [
+    "create table if not exists a (z number)",
+    "create table if not exists v (z number)",
+    "create view if not exists a as select 1 x",
+    "create view if not exists v as select k from absent",
+    "create table if not exists n (k number)",
+    "create view if not exists w as select k from n",
+    "select * from w",
+    "drop view if exists a",
+    "drop table if exists v",
+    "drop table if exists absent",
+    "drop view if exists absent",
+    "drop view if exists w",
+    "drop table if exists n",
+    "select * from n",
+    "select k from a",
+  ],
+  nullif: [
+    "select nullif(1, 1), nullif(1, 2), nullif(null, 1), nullif(1, null), nullif('a', 'a'), nullif('a', 'A')",
+    "select k, nullif(k, 2), nullif(s, 'x') from a",
+    "select count(nullif(k, 2)), coalesce(nullif(k, 2), 9) c from a group by c order by c",
+    "select sum(k) / nullif(count(s) - 4, 0) from a",
+    "select nullif(1)",
+    "select nullif(1, 2, 3)",
+  ],
+  total: [
+    "select total(k), total(k * 2), total(distinct k), sum(k) from a",
+    "select total(k), sum(k) from e",
+    "select total(null)",
+    "select s, total(k) from b group by s having total(k) > 2 order by total(k) desc",
+    "select total(k) from a where k > 9",
+    "select total(k, 1) from a",
+    "select total(*) from a",
+  ],
+  group_concat: [
+    "select group_concat(s) from a",
+    "select group_concat(s, '; ') from a",
+    "select group_concat(s, '') from a",
+    "select group_concat(s, null) from a",
+    "select group_concat(s, s) from b",
+    "select GROUP_CONCAT(distinct s) from a",
+    "select group_concat(distinct s, '-') from a",
+    "select group_concat(upper(s), lower(s)) from b",
+    "select group_concat(k is null) from b",
+    "select group_concat(s) from e join a on e.k = a.k",
+    "select group_concat(null)",
+    "select group_concat('') from a",
+    "select k, group_concat(s, '+') t from b group by k having group_concat(s, '+') like '%+%'",
+    "select length(group_concat(s)) from b",
+    "select group_concat() from a",
+    "select group_concat(*) from a",
+    "select group_concat(s, '-', '+') from a",
+    "select (select group_concat(b.s, a.s) from b where b.k = a.k) from a",
+  ],
+  "in a table": [
+    "select 1 in e, 2 in v, 2 not in v, null in e, null in v, 7 in v",
+    "select k from a where k in v",
+    "select k from a where k not in v",
+    "select k from a where k in e or s in (select s from b)",
+    "select k from a where not k in v and 1 in (1)",
+    "select k from a where k in b",
+    "select k from a where k in absent",
+    "delete from a where k in v",
+    "select k from a",
+  ],
+};
+
+const plain = (value: unknown) => (typeof value === "boolean" ? Number(value) : value);
+
+/** Runs statements on this server. @returns rows, null for a change, or the text of an error */
+function answersHere(statements: readonly string[]): (Rows | string | null)[] {
+  const database = new Database();
+  const execute = (statement: string) =>
+    database.execute(["SQL", "d", bytesOfText(statement)], { at: 1_000_000, db: 0, id: "unit" });
+  execute("create database d");
+  return statements.map((statement) => {
+    const outcome = outcomeOfReply(execute(statement));
+    if (outcome.kind === "error") return outcome.text;
+    return outcome.kind === "rows" ? (outcome.rows as Rows).map((row) => row.map(plain)) : null;
+  });
+}
+
+for (const [feature, list] of Object.entries(LISTS))
+  test(`${feature}: statements have the answers of SQLite`, (context) => {
+    const statements = [...TABLES, ...list];
+    const answers = answersOfSqlite([statements.map((each) => each.replaceAll(" number", " real"))])?.[0];
+    if (answers === undefined) return context.skip("no python3 with SQLite 3.39 or later");
+    for (const [i, here] of answersHere(statements).entries()) {
+      const where: string = `${statements[i]}: ${JSON.stringify(here)} here, ${JSON.stringify(answers[i])} in SQLite`;
+      if (typeof here === "string") assert.equal(typeof answers[i], "string", where);
+      else assert.deepEqual(answers[i], here ?? [], where);
+    }
+  });
