@@ -15,6 +15,21 @@ const NUMBERS = "test/faces/sql/store/commands/bound-numbers.test.js";
 
 export const sqlMutants: readonly Mutant[] = [
   {
+    name: "SQL: rows of a left join without a partner are last",
+    file: "faces/sql/store/commands/joins.js",
+    find: 'evaluation.form === "standard" && (kind === "left" || kind === "full")',
+    replace: "false",
+    test: STATEMENTS_OF_SQLITE,
+  },
+  {
+    name: "SQL: rows of a left join without a partner are last if a hash of the left side finds the pairs",
+    file: "faces/sql/store/commands/joins.js",
+    find: 'yield* this.#addUnmatched("left", left, isMatched.left, lefts);\n        if (isOfLeft)\n            yield* this.#sortPairs(lefts);',
+    replace:
+      'yield* this.#sortPairs(lefts);\n        if (isOfLeft)\n            yield* this.#addUnmatched("left", left, isMatched.left, lefts);',
+    test: PLANNED,
+  },
+  {
     name: "SQL: total of no values is null",
     file: "faces/sql/store/commands/row-grouping.js",
     find: 'name === "count" || name === "total" ? 0',
@@ -276,8 +291,8 @@ export const sqlMutants: readonly Mutant[] = [
   {
     name: "SQL: rows without a partner are added in one step",
     file: "faces/sql/store/commands/joins.js",
-    find: "holdRows(this.#evaluation, 1, this.#width);\n            }\n            if (i % STEP_ITEMS === STEP_ITEMS - 1)\n                yield;",
-    replace: "holdRows(this.#evaluation, 1, this.#width);\n            }",
+    find: "numbers?.push(i);\n            }\n            if (i % STEP_ITEMS === STEP_ITEMS - 1)\n                yield;",
+    replace: "numbers?.push(i);\n            }",
     test: PLANNED,
   },
   {

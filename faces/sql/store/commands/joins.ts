@@ -1,7 +1,7 @@
 /**
  * Joins the sources of a select according to its plan, in an order that is chosen first. The partners of a row are found by
  * the index of a table, or otherwise by a hash. The order of the result is that of the rows of the left side, then that of
- * the right side. The limit of pairs counts the pairs that are created, and each row that is checked counts towards the
+ * the right side; rows of the right side without a partner are last and, in the original form, those of the left side too. The limit of pairs counts the pairs that are created, and each row that is checked counts towards the
  * statement's work. The choice of an index depends only on the rows and keys of the tables, not on the indexes that a
  * daemon has already built, so either all daemons reject a statement or none does.
  */
@@ -280,7 +280,12 @@ class StagedJoin {
   readonly #step: number;
   /** Cost of the condition for each pair. Counted once: a list in the condition may have as many values as a table. */
   readonly #stepsPerPair: number;
+  /** Whether rows of the left side without a partner are in the result, in the order of the left side. */
+  readonly #keepsLeftPlaces: boolean;
+  /** The rows of the result, with those that have no partner. */
   #pairs: RelationRow[] = [];
+  /** Number of pairs that were created. */
+  #created = 0;
   /** Number of rows checked since the last step ended. */
   #checked = 0;
 
@@ -297,6 +302,7 @@ class StagedJoin {
     this.#evaluation = evaluation;
     this.#width = stage.columns.length;
     const { on, kind } = join;
+    this.#keepsLeftPlaces = evaluation.form === "standard" && (kind === "left" || kind === "full");
     const isChecked = on !== null && kind !== "natural";
     this.#holds = isChecked ? condition(on, rowScope(stage.columns, evaluation), evaluation) : null;
     this.#step = on === null ? STEP_ITEMS : rowsAStep([on]);
@@ -376,10 +382,12 @@ class StagedJoin {
         numbers.push(number);
         isMatched[at] = 1;
       }
+      if (this.#keepsLeftPlaces && isMatched[at] === 0) this.#addAlone("left", row);
       if (this.#check()) yield;
     }
     if (isLeft) yield* this.#sortPairs(numbers);
-    if (this.#join.kind !== "inner") yield* this.#addUnmatched(isLeft ? "right" : "left", rows, isMatched);
+    if (this.#join.kind !== "inner" && !this.#keepsLeftPlaces)
+      yield* this.#addUnmatched(isLeft ? "right" : "left", rows, isMatched);
   }
 
   /** Sorts the pairs by the given numbers, one for each pair; pairs with equal numbers keep their order. */
@@ -411,7 +419,7 @@ class StagedJoin {
       yield* hash?.fill(others) ?? [];
     }
     let everywhere: readonly number[] | null = null;
-    /** For each pair, the index of the left row. */
+    /** For each row of the result, the index of the left row. */
     const lefts: number[] = [];
     for (const [at, row] of rows.entries()) {
       const value = equal?.[one].value(row);
@@ -425,10 +433,13 @@ class StagedJoin {
         isMatched[other][position] = 1;
         if (isOfLeft) lefts.push(position);
       }
+      if (this.#keepsLeftPlaces && !isOfLeft && isMatched.left[at] === 0) this.#addAlone("left", row);
       if (this.#check()) yield;
     }
+    if (isOfLeft && this.#keepsLeftPlaces) yield* this.#addUnmatched("left", left, isMatched.left, lefts);
     if (isOfLeft) yield* this.#sortPairs(lefts);
-    if (kind === "left" || kind === "full") yield* this.#addUnmatched("left", left, isMatched.left);
+    if ((kind === "left" || kind === "full") && !this.#keepsLeftPlaces)
+      yield* this.#addUnmatched("left", left, isMatched.left);
     if (kind === "right" || kind === "full") yield* this.#addUnmatched("right", right, isMatched.right);
   }
 
@@ -460,26 +471,38 @@ class StagedJoin {
   /** Adds a pair if it meets the condition. */
   #add(pair: RelationRow): boolean {
     if (this.#holds !== null && !this.#holds(pair)) return false;
-    const rows = this.#pairs.push(pair);
-    if (rows > PAIRS_MAX) throw failure(this.#evaluation, "tooMany", String(PAIRS_MAX));
-    checkSize(this.#evaluation, rows, this.#width);
-    holdRows(this.#evaluation, 1, this.#width);
+    if (++this.#created > PAIRS_MAX) throw failure(this.#evaluation, "tooMany", String(PAIRS_MAX));
+    this.#addRow(pair);
     return true;
   }
 
-  /** Adds the rows of a side that have no partner, with nulls for the other side's columns. */
+  #addRow(row: RelationRow): void {
+    const rows = this.#pairs.push(row);
+    checkSize(this.#evaluation, rows, this.#width);
+    holdRows(this.#evaluation, 1, this.#width);
+  }
+
+  /** Adds a row of a side that has no partner, with nulls for the other side's columns. */
+  #addAlone(side: "left" | "right", row: RelationRow): void {
+    const other = side === "left" ? this.#right : this.#left;
+    const nothing = Array<null>(other.relation.columns.length).fill(null);
+    this.#addRow(side === "left" ? [...row, ...nothing] : [...nothing, ...row]);
+  }
+
+  /**
+   * Adds the rows of a side that have no partner.
+   * @param numbers receives the indexes of the added rows
+   */
   *#addUnmatched(
     side: "left" | "right",
     rows: readonly RelationRow[],
     isMatched: Uint8Array,
+    numbers?: number[],
   ): Generator<void, void> {
-    const other = side === "left" ? this.#right : this.#left;
-    const nothing = Array<null>(other.relation.columns.length).fill(null);
     for (const [i, row] of rows.entries()) {
       if (isMatched[i] === 0) {
-        this.#pairs.push(side === "left" ? [...row, ...nothing] : [...nothing, ...row]);
-        checkSize(this.#evaluation, this.#pairs.length, this.#width);
-        holdRows(this.#evaluation, 1, this.#width);
+        this.#addAlone(side, row);
+        numbers?.push(i);
       }
       if (i % STEP_ITEMS === STEP_ITEMS - 1) yield;
     }

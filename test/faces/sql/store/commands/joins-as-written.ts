@@ -54,23 +54,26 @@ const sourceOf = (select: Select, source: Source, evaluation: Evaluation): Relat
     { ...evaluation, sources: new Sources() },
   );
 
+const nulls = ({ columns }: Relation) => Array<null>(columns.length).fill(null);
+
 function joined(left: Relation, right: Relation, join: Join, evaluation: Evaluation): Relation {
   const scope = rowScope([...left.columns, ...right.columns], evaluation);
   const holds = join.on === null ? () => true : condition(join.on, scope, evaluation);
   const rows: RelationRow[] = [];
   const partners = new Set<RelationRow>();
   const unmatched: RelationRow[] = [];
+  const keepsLeft = join.kind === "left" || join.kind === "full";
+  // In the original form, left rows without a partner follow all pairs.
+  const add = evaluation.form === "standard" ? rows : unmatched;
   for (const row of left.rows) {
     const found = right.rows.filter((other) => holds([...row, ...other]));
     for (const other of found) {
       rows.push([...row, ...other]);
       partners.add(other);
     }
-    if (found.length === 0) unmatched.push(row);
+    if (found.length === 0 && keepsLeft) add.push([...row, ...nulls(right)]);
   }
-  const nulls = ({ columns }: Relation) => Array<null>(columns.length).fill(null);
-  if (join.kind === "left" || join.kind === "full")
-    for (const row of unmatched) rows.push([...row, ...nulls(right)]);
+  rows.push(...unmatched);
   if (join.kind === "right" || join.kind === "full")
     for (const other of right.rows) if (!partners.has(other)) rows.push([...nulls(left), ...other]);
   return finish(ofJoin({ left, right }, join as Parameters<typeof ofJoin>[1], rows, evaluation));

@@ -84,6 +84,18 @@ const LISTS: Readonly<Record<string, readonly string[]>> = {
     "delete from a where k in v",
     "select k from a",
   ],
+  "the order of outer joins": [
+    "select a.k, a.s, b.s from a left join b on a.k = b.k",
+    "select a.k, b.k, b.s from a full join b on a.k = b.k",
+    "select a.k, b.k, b.s from a right join b on a.k = b.k",
+    "select a.k, b.s from a left join b on a.k < b.k",
+    "select a.k, b.s from a left join b on a.k = b.k and b.s > 'q'",
+    "select a.k, b.s from a full join b on a.k = b.k + 1",
+    "select a.k, b.s, e.k from a left join b on a.k = b.k left join e on e.k = b.k",
+    "select a.k, c.s from a left join b on a.k = b.k left join a c on c.k = b.k + 1",
+    "select a.k, b.s from a left join b on a.k = b.k limit 3",
+    "select a.k, b.s from a left join b on a.k = b.k where a.k is null or b.s is null",
+  ],
 };
 
 const plain = (value: unknown) => (typeof value === "boolean" ? Number(value) : value);
