@@ -5,6 +5,7 @@
  */
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { fingerprint } from "./fingerprint.js";
+import { needsLegacyProvider } from "./key-file.js";
 import { KeyFileError, shellWord } from "./key-file-errors.js";
 import { readKeyFile } from "./key-source.js";
 import { contentOf, isEncrypted, type PemBlock, pemBlocks } from "./pem.js";
@@ -114,9 +115,10 @@ function privateKeyIn(file: string, blocks: readonly PemBlock[]): { text: string
     );
   }
   if (isEncrypted(block)) {
+    const legacy = needsLegacyProvider(block) ? "-provider legacy -provider default " : "";
     throw new CertificateError(
       `${file} is encrypted, and the daemon cannot prompt for its passphrase when it starts. ` +
-        `Make a copy without one: openssl pkey -in ${shellWord(file)} -out tls-key.pem`,
+        `Make a copy without one: openssl pkey ${legacy}-in ${shellWord(file)} -out tls-key.pem`,
     );
   }
   const text = block.text ?? "";

@@ -49,6 +49,22 @@ const RSA_EXPONENT = 65537n;
 /** OpenSSL 3's error for ciphers of its legacy provider. */
 const CIPHER_UNSUPPORTED = "ERR_OSSL_EVP_UNSUPPORTED";
 
+const isUnsupported = (error: unknown): boolean =>
+  error instanceof Error && "code" in error && error.code === CIPHER_UNSUPPORTED;
+
+/**
+ * Whether a complete, encrypted block can be decrypted only with OpenSSL's legacy provider, whatever its passphrase is: it
+ * uses RC4, RC2 or DES.
+ */
+export function needsLegacyProvider({ text }: PemBlock): boolean {
+  try {
+    createPrivateKey({ key: text ?? "", passphrase: "unknown" });
+    return false;
+  } catch (error) {
+    return isUnsupported(error);
+  }
+}
+
 /**
  * Loads a private key that can sign.
  * @throws KeyFileError  the codes are in key-file-errors.ts
@@ -108,7 +124,8 @@ function openPrivateKey(
 ): KeyObject {
   const encrypted = isEncrypted(block);
   if (encrypted && block.text !== null) {
-    if (passphrase === undefined) throw new KeyFileError("passphrase-missing", origin);
+    if (passphrase === undefined)
+      throw new KeyFileError(needsLegacyProvider(block) ? "old-encryption" : "passphrase-missing", origin);
     if (Buffer.byteLength(passphrase) > MAX_PASSPHRASE_BYTES) {
       throw new KeyFileError("passphrase-too-long", origin, { detail: `${MAX_PASSPHRASE_BYTES} bytes` });
     }
@@ -117,8 +134,9 @@ function openPrivateKey(
     return createPrivateKey({ key: block.text ?? "", ...(encrypted ? { passphrase } : {}) });
   } catch (error) {
     if (!encrypted || damageOf(block) !== null) throw damaged(block, origin, error);
-    const unsupported = error instanceof Error && "code" in error && error.code === CIPHER_UNSUPPORTED;
-    throw new KeyFileError(unsupported ? "old-encryption" : "passphrase-wrong", origin, { cause: error });
+    throw new KeyFileError(isUnsupported(error) ? "old-encryption" : "passphrase-wrong", origin, {
+      cause: error,
+    });
   }
 }
 

@@ -582,7 +582,8 @@ namespace Dbsync {
             private static function problemOf(string $block, string $der, array $details, string $word): ?string
             {
                 if (preg_match('/ENCRYPTED/', $block) === 1) {
-                    return "is encrypted, and this client takes no passphrase. Make a copy without one: openssl pkey -in $word -out private.pem";
+                    return "is encrypted, and this client takes no passphrase. Make a copy without one: openssl pkey "
+                        . (self::needsLegacyProvider($block) ? '-provider legacy -provider default ' : '') . "-in $word -out private.pem";
                 }
                 if ($details === []) {
                     return 'is damaged: OpenSSL cannot read it. Copy the file again, or ' . self::NEW_PAIR;
@@ -599,6 +600,21 @@ namespace Dbsync {
                 $exponent = ltrim(bin2hex($details['rsa']['e']), '0');
                 $shown = strlen($exponent) > 15 ? "0x$exponent" : (string) hexdec($exponent);
                 return $exponent === '10001' ? null : "is an RSA key with the exponent $shown instead of 65537; " . self::NEW_PAIR;
+            }
+
+            /** Whether a block is encrypted with RC4, RC2 or DES, which OpenSSL 3 decrypts only with its legacy provider. */
+            private static function needsLegacyProvider(string $block): bool
+            {
+                while (openssl_error_string() !== false) {
+                    // Earlier errors are discarded.
+                }
+                openssl_pkey_get_private($block, 'unknown');
+                for ($error = openssl_error_string(); $error !== false; $error = openssl_error_string()) {
+                    if (strpos($error, 'unsupported') !== false) {
+                        return true;
+                    }
+                }
+                return false;
             }
 
             /** Quotes a file's name for a shell command, as the other clients do. */

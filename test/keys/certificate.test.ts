@@ -139,6 +139,11 @@ test("The error for an unusable pair names the file, the reason and the fix", {
   writeFileSync(path("bent.pem"), readFileSync(certificate, "utf8").replace("MII", "MIJ"));
   writeFileSync(path("empty.pem"), "");
   openssl(folder.path, "pkey -in tls-key.pem -aes256 -passout PASS -out locked.pem");
+  const legacy = "-provider legacy -provider default";
+  openssl(
+    folder.path,
+    `pkcs8 -topk8 -v1 PBE-SHA1-RC4-128 ${legacy} -in tls-key.pem -passout PASS -out rc4.pem`,
+  );
   writeFileSync(
     path("chain.pem"),
     readFileSync(path("b-tls-cert.pem"), "utf8") + readFileSync(certificate, "utf8"),
@@ -152,6 +157,11 @@ test("The error for an unusable pair names the file, the reason and the fix", {
     [key, key, /tls-key\.pem contains a "PRIVATE KEY" instead of a certificate/],
     [certificate, certificate, /tls-cert\.pem contains no private key/],
     [certificate, path("locked.pem"), /locked\.pem is encrypted.*openssl pkey -in/],
+    [
+      certificate,
+      path("rc4.pem"),
+      /rc4\.pem is encrypted.*openssl pkey -provider legacy -provider default -in/,
+    ],
     [certificate, path("b-tls-key.pem"), /b-tls-key\.pem is not the private key of .*tls-cert\.pem/],
     [certificate, vectorKeys.private2048, /is not the private key of/],
     [path("chain.pem"), key, /own certificate as number 2\. Put it first/],

@@ -316,24 +316,33 @@ test("a key encrypted by an old method is refused as old-encryption", { skip: wi
   using folder = temporaryFolder();
   copyFileSync(vectorKeys.private2048, join(folder.path, "key.pem"));
   const legacy = "-provider legacy -provider default";
-  try {
-    openssl(folder.path, `pkcs8 -topk8 -v1 PBE-MD5-DES ${legacy} -in key.pem -passout PASS -out old.pem`);
-  } catch {
-    return t.skip("this openssl has no legacy provider");
-  }
-  const file = join(folder.path, "old.pem");
-  const load = () => loadPrivateKey({ file }, { passphrase: "correct horse" });
-  assert.throws(load, (error: unknown) => {
-    assert.ok(error instanceof KeyFileError);
-    assert.equal(error.code, "old-encryption");
-    const command = /: (openssl .*)$/.exec(error.message)?.[1] ?? "";
-    const words = " -passin 'pass:correct horse' -passout pass:another";
-    execFileSync("sh", ["-c", command + words], { cwd: folder.path });
-    return (
-      loadPrivateKey({ file: join(folder.path, "private.pem") }, { passphrase: "another" }).warnings
-        .length === 0
-    );
-  });
+  const forms = [
+    "pkcs8 -topk8 -v1 PBE-MD5-DES",
+    "pkcs8 -topk8 -v1 PBE-SHA1-RC4-128",
+    "rsa -traditional -des",
+  ];
+  // The key must be encrypted again also if its passphrase is known.
+  for (const form of forms)
+    for (const passphrase of ["correct horse", undefined]) {
+      try {
+        openssl(folder.path, `${form} ${legacy} -in key.pem -passout PASS -out old.pem`);
+      } catch {
+        return t.skip("this openssl has no legacy provider");
+      }
+      const file = join(folder.path, "old.pem");
+      assert.throws(
+        () => loadPrivateKey({ file }, { passphrase }),
+        (error: unknown) => {
+          assert.ok(error instanceof KeyFileError);
+          assert.equal(error.code, "old-encryption", form);
+          const command = /: (openssl .*)$/.exec(error.message)?.[1] ?? "";
+          const words = " -passin 'pass:correct horse' -passout pass:another";
+          execFileSync("sh", ["-c", command + words], { cwd: folder.path });
+          const again = { file: join(folder.path, "private.pem") };
+          return loadPrivateKey(again, { passphrase: "another" }).warnings.length === 0;
+        },
+      );
+    }
 });
 
 test("wrong, empty and endless passphrases are distinguished from a damaged file", {

@@ -6,6 +6,7 @@
 import { acknowledgedMutants } from "./acknowledged-table.js";
 import { budgetMutants } from "./budget-table.js";
 import { claimMutants } from "./claim-table.js";
+import { clientMutants } from "./client-table.js";
 import { collectionMutants } from "./collection-table.js";
 import { decisionMutants } from "./decision-table.js";
 import { fetchMutants } from "./fetch-table.js";
@@ -541,6 +542,7 @@ export const mutants: readonly Mutant[] = [
   ...sqlMutants,
   ...budgetMutants,
   ...claimMutants,
+  ...clientMutants,
   ...collectionMutants,
   ...decisionMutants,
   ...webMutants,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 import warnings
 from importlib import import_module
 from typing import Any
@@ -31,8 +32,10 @@ PKCS12_BLOCK = 64
 def is_supported(pem: bytes) -> bool:
     """
     Whether the key is encrypted with AES or Triple DES. Other methods are refused, as by the other clients.
-    pem: a block ENCRYPTED PRIVATE KEY. True if the block is damaged.
+    pem: a block ENCRYPTED PRIVATE KEY, or one of the traditional form. True if the block is damaged.
     """
+    if b"DEK-Info:" in pem:
+        return re.search(rb"DEK-Info: *(?:AES-|DES-EDE3-)", pem) is not None
     try:
         scheme, parameters, _ = _parts(pem)
         if scheme != PBES2:

@@ -163,7 +163,7 @@ def _require_private(place: str, label: bytes) -> None:
 
 def _require_cipher(place: str, pem: bytes) -> None:
     """Raises BadKey if a key is encrypted with a method that the package cannot decrypt, or that other clients refuse."""
-    if pem.startswith(b"-----BEGIN ENCRYPTED PRIVATE KEY") and not is_supported(pem):
+    if b"ENCRYPTED" in pem and not is_supported(pem):
         raise BadKey(
             f"{place} is encrypted with a method that this program does not support. Encrypt it again: "
             f"openssl pkey -provider legacy -provider default -in {_word(place)} -aes-256-cbc -out private.pem"
