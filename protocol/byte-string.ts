@@ -37,6 +37,17 @@ export function bytesOfText(text: string): ByteString {
   return isAscii(text) ? text : bytesOf(Buffer.from(text, "utf8"));
 }
 
+const HALF_CHARACTER = /\p{Surrogate}/u;
+
+/**
+ * Returns the UTF-8 bytes of a text, or null if it contains half of a character (an unpaired surrogate), which UTF-8 cannot
+ * represent. Encoders silently write U+FFFD for it.
+ */
+export function exactBytesOfText(text: string): ByteString | null {
+  const bytes = bytesOfText(text);
+  return bytes.length !== text.length && HALF_CHARACTER.test(text) ? null : bytes;
+}
+
 /** Returns the text with these UTF-8 bytes; invalid ones become U+FFFD. */
 export function textOfBytes(bytes: ByteString): string {
   return isAscii(bytes) ? bytes : Buffer.from(bytes, "latin1").toString("utf8");

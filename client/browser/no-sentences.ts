@@ -31,6 +31,7 @@ export const commandsLabel = commandLabel;
 export const callLabel = commandLabel;
 export const replyLabel = commandLabel;
 export const argumentProblem = ([...argv]: readonly unknown[], index: number): string => typeof argv[index];
+export const HALF_CHARACTER = "half of a character";
 export const tooLong = (size: number, max: number): string => `${size} bytes, at most ${max}`;
 export const failureText = (text: string): string => text;
 export const typeLabel = (value: unknown): string => typeof value;

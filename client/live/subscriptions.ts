@@ -2,7 +2,7 @@
  * The subscriptions of a client. They use one daemon; if the client loses it, they move to the next one. Each iterator
  * receives the address of the daemon, and an event for each gap. The first `subscribe` or `watch` loads this file.
  */
-import { type ByteString, bytesOfText, textOfBytes } from "../../protocol/byte-string.js";
+import { type ByteString, exactBytesOfText, textOfBytes } from "../../protocol/byte-string.js";
 import { writeFrame } from "../../protocol/frame.js";
 import type { Reply } from "../../protocol/reply.js";
 import { writeCommand } from "../../protocol/resp/resp-writer.js";
@@ -21,6 +21,7 @@ import {
 import type { EnvelopeOptions } from "../settings/header-options.js";
 import { onAbort, removeAbortListener } from "../shared/abort-listeners.js";
 import type { Environment, Timer } from "../shared/client-environment.js";
+import { HALF_CHARACTER } from "../shared/command-labels.js";
 import { Backoff } from "../shared/connections.js";
 import { abortedCall, DbsyncError, type Stage } from "../shared/errors.js";
 import type { Seal, Sealer } from "../shared/sealer.js";
@@ -135,7 +136,12 @@ const isOfKey = (what: string | undefined): what is KeyEvent["type"] =>
   what === "changed" || what === "deleted" || what === "expired" || what === "evicted";
 
 function nameOf(name: unknown, what: string): ByteString {
-  if (typeof name === "string" || name instanceof Uint8Array) return nameBytes(name);
+  if (name instanceof Uint8Array) return Buffer.from(name).toString("latin1");
+  if (typeof name === "string") {
+    const bytes = exactBytesOfText(name);
+    if (bytes !== null) return bytes;
+    throw new DbsyncError("bad-command", `${what} is ${HALF_CHARACTER}`);
+  }
   throw new DbsyncError("bad-command", `expected ${what}, as text or bytes`);
 }
 
@@ -360,10 +366,6 @@ export class Live {
 export function topicOf([what = "", first = "", second = ""]: readonly ByteString[]): string {
   return what.endsWith("message") ? `${what} ${first}` : `key ${first} ${second}`;
 }
-
-/** Returns the bytes of a channel's or a key's name. */
-export const nameBytes = (name: string | Uint8Array): ByteString =>
-  typeof name === "string" ? bytesOfText(name) : Buffer.from(name).toString("latin1");
 
 /** A request to a daemon, and the handler of its reply. */
 interface Request {

@@ -1,7 +1,7 @@
 /**
  * Options of a call that are sent in or next to the header of its envelope. Version 1 therefore does not support them.
  */
-import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
+import { type ByteString, bytesOfText, exactBytesOfText } from "../../protocol/byte-string.js";
 import {
   bytesOfHex,
   type Condition,
@@ -132,7 +132,7 @@ function writerBytes(writer: string | Buffer): string | undefined {
 function isIf(value: unknown): value is If {
   if (typeof value !== "object" || value === null || !("key" in value && "writer" in value)) return false;
   const { key, writer } = value;
-  const keyIsBytes = typeof key === "string" || Buffer.isBuffer(key);
+  const keyIsBytes = typeof key === "string" ? exactBytesOfText(key) !== null : Buffer.isBuffer(key);
   const isWriter = writer === null || typeof writer === "string" || Buffer.isBuffer(writer);
   return keyIsBytes && isWriter && (!("db" in value) || value.db === undefined || isDatabase(value.db));
 }

@@ -1,8 +1,8 @@
 /** Converts a caller's command to the bytes of version 2, and determines whether it only reads. */
-import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
+import { type ByteString, exactBytesOfText } from "../../protocol/byte-string.js";
 import { writeArrayHead, writeBulk } from "../../protocol/resp/resp-writer.js";
 import type { Argument, CommandInput } from "./command-input.js";
-import { argumentProblem, commandLabel, typeLabel } from "./command-labels.js";
+import { argumentProblem, commandLabel, HALF_CHARACTER, typeLabel } from "./command-labels.js";
 import { COMMAND_KINDS, type CommandKind } from "./commands.js";
 import { DbsyncError } from "./errors.js";
 
@@ -45,7 +45,7 @@ export function isReadCommand(command: CommandInput): boolean {
 
 export function commandKindOf(command: CommandInput): CommandKind {
   const name = commandName(command);
-  if (name === undefined || typeof name === "number") return "writes";
+  if (name === undefined || typeof name === "number" || typeof name === "bigint") return "writes";
   if (typeof name === "string") return COMMAND_KINDS.get(upperCased(name)) ?? "writes";
   const kind = COMMAND_KINDS.get(Buffer.from(name).toString("latin1").toUpperCase()) ?? "writes";
   return kind === "reads" ? "writes" : kind;
@@ -62,15 +62,21 @@ function upperCased(name: string): string {
 
 function wordsOf(line: string): ByteString[] {
   if (line.includes("\0")) throw badCommand(line, "a line cannot contain a NUL; use a list of arguments");
-  const words = bytesOfText(line).split(" ");
+  const bytes = exactBytesOfText(line);
+  if (bytes === null) throw badCommand(line, `the line is ${HALF_CHARACTER}`);
+  const words = bytes.split(" ");
   return words.includes("") ? words.filter((word) => word !== "") : words;
 }
+
+/** Whether an argument is a number that is sent as its digits. */
+const isNumber = (argument: unknown): argument is number | bigint =>
+  typeof argument === "bigint" || (typeof argument === "number" && Number.isFinite(argument));
 
 function argumentsOf(command: readonly Argument[]): ByteString[] {
   if (!Array.isArray(command)) throw notACommand(command);
   return command.map((argument, index) => {
-    if (typeof argument === "string") return bytesOfText(argument);
-    if (typeof argument === "number" && Number.isFinite(argument)) return String(argument);
+    if (typeof argument === "string") return exactBytesOfText(argument) ?? halfCharacter(command, index);
+    if (isNumber(argument)) return String(argument);
     if (argument instanceof Uint8Array) {
       return Buffer.from(argument.buffer, argument.byteOffset, argument.byteLength).toString("latin1");
     }
@@ -82,11 +88,15 @@ function argumentsOf(command: readonly Argument[]): ByteString[] {
  * Returns the command with text arguments, for version 1. @throws DbsyncError `bad-command`: an argument is not text
  */
 export function textArguments(command: CommandInput): string | readonly string[] {
-  if (typeof command === "string") return command;
+  if (typeof command === "string") {
+    if (exactBytesOfText(command) === null) throw badCommand(command, `the line is ${HALF_CHARACTER}`);
+    return command;
+  }
   if (!Array.isArray(command)) throw notACommand(command);
   return command.map((argument, index) => {
-    if (typeof argument === "string") return argument;
-    if (typeof argument === "number" && Number.isFinite(argument)) return String(argument);
+    if (typeof argument === "string")
+      return exactBytesOfText(argument) === null ? halfCharacter(command, index) : argument;
+    if (isNumber(argument)) return String(argument);
     if (!(argument instanceof Uint8Array)) throw notAnArgument(command, index);
     try {
       return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(argument);
@@ -102,6 +112,13 @@ const NEEDS_VERSION_2 = "and version 1 supports only text; allow version 2, or e
 const badCommand = (command: CommandInput, detail: string) =>
   new DbsyncError("bad-command", detail, { command: commandLabel(command) });
 
+/** @throws DbsyncError */
+function halfCharacter(command: readonly Argument[], index: number): never {
+  throw badCommand(command, `${nameOf(index)} is ${HALF_CHARACTER}`);
+}
+
+const nameOf = (index: number) => (index === 0 ? "its name" : `argument ${index}`);
+
 const notACommand = (input: unknown) =>
   new DbsyncError(
     "bad-command",
@@ -110,7 +127,4 @@ const notACommand = (input: unknown) =>
 
 /** Returns the error about an invalid argument. @param index  0 is the command's name */
 const notAnArgument = (command: readonly unknown[], index: number) =>
-  badCommand(
-    command as readonly Argument[],
-    `${index === 0 ? "its name" : `argument ${index}`} is ${argumentProblem(command, index)}`,
-  );
+  badCommand(command as readonly Argument[], `${nameOf(index)} is ${argumentProblem(command, index)}`);

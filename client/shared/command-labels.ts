@@ -60,6 +60,10 @@ export function typeLabel(value: unknown): string {
   return typeof value === "object" ? "an object" : `a ${typeof value}`;
 }
 
+/** The problem of a text that a client cannot send as UTF-8. */
+export const HALF_CHARACTER =
+  "text with half of a character (an unpaired surrogate), which UTF-8 cannot represent; cut texts between characters, or pass bytes";
+
 /** The commands whose fields and values other libraries accept as an object. */
 const HAS_FIELDS = /^(?:H?M?SET|MSETNX)$/i;
 
@@ -67,7 +71,7 @@ const HAS_FIELDS = /^(?:H?M?SET|MSETNX)$/i;
 export function argumentProblem([name, ...given]: readonly unknown[], index: number): string {
   const value = index === 0 ? name : given[index - 1];
   const isOfField = typeof name === "string" && HAS_FIELDS.test(name) && name.toUpperCase() !== "SET";
-  return `${typeLabel(value)}; arguments are text, finite numbers or bytes (Buffer, Uint8Array)${insteadOf(value, isOfField)}`;
+  return `${typeLabel(value)}; arguments are text, finite numbers, bigints or bytes (Buffer, Uint8Array)${insteadOf(value, isOfField)}`;
 }
 
 /** Returns what to pass instead of a value that other libraries accept, or "". */
@@ -76,7 +80,7 @@ function insteadOf(value: unknown, isOfField: boolean): string {
   if (value instanceof Map) return "; pass its names and values one by one: ...[...map].flat()";
   if (value instanceof Date) return "; pass date.toISOString() or date.getTime()";
   if (value === null || value === undefined) return '; pass "" for an empty value';
-  if (typeof value === "boolean" || typeof value === "bigint") return "; pass String(value)";
+  if (typeof value === "boolean") return "; pass String(value)";
   if (typeof value !== "object") return "";
   if (isOfField) return "; pass its names and values one by one: ...Object.entries(object).flat()";
   return '; pass what it contains one by one, as in Redis: "EX", 10; for options of the call (db, signal), use client.withOptions(options)';
@@ -99,7 +103,7 @@ export function failureText(text: string, { inputs, bytes }: LabelledCall, index
 const wordsOf = (line: string): string[] => line.trim().split(/ +/, 2);
 
 const isArgument = (value: unknown): value is Argument =>
-  typeof value === "string" || typeof value === "number" || value instanceof Uint8Array;
+  ["string", "number", "bigint"].includes(typeof value) || value instanceof Uint8Array;
 
 function argumentLabel(argument: Argument, charsMax: number): string {
   const text = textOf(argument);

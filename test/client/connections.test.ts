@@ -193,7 +193,10 @@ for (const [command, message] of [
   ["  ", /empty/],
   [[], /empty/],
   [7, /it is 7; pass a line/],
-  [["SET", "k", null], /\(SET k\): argument 2 is null; arguments are text, finite numbers or bytes/],
+  [["SET", "k", null], /\(SET k\): argument 2 is null; arguments are text, finite numbers, bigints or bytes/],
+  [["SET", "k", "a\ud83d"], /argument 2 is text with half of a character .* cut texts between characters/],
+  [["SET", "\udc00b", "é"], /argument 1 is text with half of a character/],
+  ["SET k \ud83d", /the line is text with half of a character/],
   [["SET", "k", { secret: 1 }], /^(?!.*secret).*argument 2 is an object/],
 ] as const) {
   test(`the command ${JSON.stringify(command)} is an error before anything is sent`, async () => {

@@ -42,7 +42,7 @@ export const NODE_MISTAKES: readonly Mistake[] = [
   {
     name: "A missing argument",
     node: sent(["SET", "greeting", undefined]),
-    says: [/SET greeting/, /argument 2 is undefined/, /text, finite numbers or bytes/],
+    says: [/SET greeting/, /argument 2 is undefined/, /text, finite numbers, bigints or bytes/],
   },
   {
     name: "An object in place of fields and values",

@@ -1,10 +1,32 @@
 /** Mutants of the rules for what users of clients and examples receive: arguments, keys and requests of the chat. */
 import type { Mutant } from "./mutant.js";
 
+const ARGUMENTS = "test/client/shared/command-bytes.test.js";
 const KEY_FILES = "test/keys/unusable-files.test.js";
 const CERTIFICATES = "test/keys/certificate.test.js";
 
 export const clientMutants: readonly Mutant[] = [
+  {
+    name: "clients: half of a character is sent as U+FFFD",
+    file: "protocol/byte-string.js",
+    find: "bytes.length !== text.length && HALF_CHARACTER.test(text) ? null : bytes",
+    replace: "bytes",
+    test: ARGUMENTS,
+  },
+  {
+    name: "clients: half of a character in a condition's key is sent as U+FFFD",
+    file: "client/settings/header-options.js",
+    find: "exactBytesOfText(key) !== null",
+    replace: "true",
+    test: ARGUMENTS,
+  },
+  {
+    name: "clients: a bigint is refused",
+    file: "client/shared/command-bytes.js",
+    find: 'typeof argument === "bigint" || (',
+    replace: "(",
+    test: ARGUMENTS,
+  },
   {
     name: "keys: the copy of a key with an old encryption is made without the legacy provider",
     file: "keys/key-file.js",

@@ -45,7 +45,10 @@ def bytes_of(value: object) -> bytes:
     """
     if isinstance(value, str):
         # An argument of a program that is not UTF-8 is sent unchanged.
-        return value.encode("utf-8", "surrogateescape")
+        try:
+            return value.encode("utf-8", "surrogateescape")
+        except UnicodeEncodeError as error:
+            raise TypeError("text with half of a character (an unpaired surrogate) cannot be sent; pass bytes") from error
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value)
     if isinstance(value, float):

@@ -1,7 +1,36 @@
 /** Tests how a client classifies commands by name. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { commandKindOf, isReadCommand } from "../../../client/shared/command-bytes.js";
+import { HEADER_CHECKS } from "../../../client/settings/header-options.js";
+import {
+  commandBytes,
+  commandKindOf,
+  isReadCommand,
+  textArguments,
+} from "../../../client/shared/command-bytes.js";
+import { commandLabel } from "../../../client/shared/command-labels.js";
+import { bytesOfText } from "../../../protocol/byte-string.js";
+
+test("a bigint is sent as its digits, because a reply may be one", () => {
+  const command = ["INCRBY", "n", 9007199254740993n] as const;
+  assert.equal(commandBytes(command), "*3\r\n$6\r\nINCRBY\r\n$1\r\nn\r\n$16\r\n9007199254740993\r\n");
+  assert.deepEqual(textArguments(command), ["INCRBY", "n", "9007199254740993"]);
+  assert.equal(commandKindOf([-5n]), "writes");
+  assert.equal(commandLabel(["GET", 7n]), commandLabel(["GET", 7]));
+});
+
+test("a text with half of a character is refused in both versions, and each complete text is sent", () => {
+  const half = { code: "bad-command", message: /half of a character/ };
+  for (const text of ["\ud83d", "a\ude00", "\ude00\ud83d", "é\ud83d\ud83d\ude00"]) {
+    for (const command of [["SET", "k", text], ["SET", text, "v"], [text], `SET k ${text}`]) {
+      assert.throws(() => commandBytes(command), half);
+      assert.throws(() => textArguments(command), half);
+    }
+    assert.ok(!HEADER_CHECKS.if([{ key: text, writer: null }]), text);
+  }
+  for (const text of ["\u{1f600}", "\ufffd", "é", "\u0000"])
+    assert.ok(commandBytes(["SET", "k", text]).includes(bytesOfText(text)), text);
+});
 
 test("a read is recognized by its name, in any case, in a line or a list", () => {
   for (const read of ["GET k", " get k", "PING", ["GET", "k"], ["Get", "k"]]) assert.ok(isReadCommand(read));

@@ -216,6 +216,7 @@ class Commands(unittest.TestCase):
             (("SET", "k", None), "argument 2: None is of the type NoneType"),
             (("SET", "k", True), "argument 2: True is of the type bool"),
             (("SET", "k", math.nan), "argument 2: nan is not finite"),
+            (("SET", "k", "a\ud83d"), "argument 2: text with half of a character"),
             (("SQL", "d", "delete from t where p < ?", -math.inf), "argument 3: -inf is not finite"),
             ((), "it has no name"),
             ((["GET", "k"],), "the name: "),
