@@ -162,7 +162,7 @@ export class Seat implements Listener {
       const started = await sessions.begin(pseudo, addr, room);
       return typeof started === "string" ? this.#reject(started) : await this.#join(started, false);
     }
-    const session = await sessions.resume(String(first.uuid), addr, room);
+    const session = await sessions.resume(first.uuid, addr, room);
     return session === null ? this.#reject("unknown-session") : await this.#join(session, true);
   }
 

@@ -62,8 +62,13 @@ const isFreeOf = (characters: RegExp, text: unknown): boolean =>
 /** Returns an order key, which sorts messages by time and then by id. */
 export const orderOf = (at: number, id: string): string => `${at.toString(16).padStart(12, "0")}-${id}`;
 
-const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+const UUID_PATTERN = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}";
+const UUID = new RegExp(`^${UUID_PATTERN}$`);
 export const isUuid = (text: unknown): text is string => typeof text === "string" && UUID.test(text);
+
+const ORDER = new RegExp(`^[0-9a-f]{12,14}-${UUID_PATTERN}$`);
+/** Whether a value is an order key that `orderOf` may return. */
+export const isOrder = (text: unknown): text is string => typeof text === "string" && ORDER.test(text);
 
 export const FIRST_ROOM = "chatroom";
 const ROOM = /^[\p{Letter}\p{Number}_-]+$/u;
@@ -89,8 +94,11 @@ export function pseudoOf(text: unknown, chars: number): string | null {
   return name !== "" && name.length <= chars ? name : null;
 }
 
-/** Matches control characters except line ends and tabs. ESC separates the fields of messages. */
-const FORBIDDEN_IN_TEXT = /[^\P{Cc}\n\t]/u;
+/**
+ * Matches control characters except line ends and tabs, because ESC separates the fields of messages, and halves of
+ * characters, which UTF-8 cannot represent.
+ */
+const FORBIDDEN_IN_TEXT = /[^\P{Cc}\n\t]|\p{Cs}/u;
 const ALL_FORBIDDEN_IN_TEXT = new RegExp(FORBIDDEN_IN_TEXT, "gu");
 
 /** Returns the text of a message, or null if it is empty or too long. */

@@ -2,7 +2,7 @@
  * Both protocols of the server: the exercise's text, and the frames of page-frames.ts as JSON. Seats use only their
  * interface.
  */
-import { clockOf, isUuid, type Message, type RoomEvent } from "./message.js";
+import { clockOf, isOrder, isUuid, type Message, type RoomEvent } from "./message.js";
 import type { Refusal, Rejection, ServerFrame } from "./page-frames.js";
 import type { Presence, Session } from "./sessions.js";
 
@@ -114,9 +114,6 @@ const write = (frame: ServerFrame): string => JSON.stringify(frame);
 
 const ALIVE = write({ is: "alive" });
 
-/** The maximum length of an order key, with a reserve. */
-const ORDER_CHARS = 64;
-
 /** The dialect of the page and of this terminal client: the frames of page-frames.ts as JSON. */
 export const frames: Dialect = {
   first(text): FirstMessage | null {
@@ -130,8 +127,7 @@ export const frames: Dialect = {
     const { do: what, id, before } = frame ?? {};
     if (what === "say" && isUuid(id)) return { kind: "say", id, text: frame?.["text"] };
     if (what === "room") return { kind: "room", room: frame?.["room"] };
-    if (what !== "earlier" || typeof before !== "string" || before.length > ORDER_CHARS) return null;
-    return { kind: "earlier", before };
+    return what === "earlier" && isOrder(before) ? { kind: "earlier", before } : null;
   },
   welcome({ session, from, isBack, servers, beatMs }) {
     const you = { from, pseudo: session.pseudo, color: session.color };

@@ -99,7 +99,7 @@ export class Sessions {
   }
 
   /** Resumes a session. @returns null if no session has this UUID */
-  async resume(uuid: string, addr: Session["addr"], room?: string): Promise<Session | null> {
+  async resume(uuid: unknown, addr: Session["addr"], room?: string): Promise<Session | null> {
     if (!isUuid(uuid)) return null;
     const stored = await this.#find(uuid);
     if (stored === null || !(await this.#hasName(uuid, stored.pseudo))) return null;

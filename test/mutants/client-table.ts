@@ -7,6 +7,13 @@ const CERTIFICATES = "test/keys/certificate.test.js";
 
 export const clientMutants: readonly Mutant[] = [
   {
+    name: "chat: a request for earlier messages before any text is served",
+    file: "examples/chat/protocols.js",
+    find: 'what === "earlier" && isOrder(before)',
+    replace: 'what === "earlier" && typeof before === "string"',
+    test: "test/examples/chat/bounds.test.js",
+  },
+  {
     name: "clients: half of a character is sent as U+FFFD",
     file: "protocol/byte-string.js",
     find: "bytes.length !== text.length && HALF_CHARACTER.test(text) ? null : bytes",

@@ -75,6 +75,9 @@ test("the server refuses a meaningless frame, and closes the connection after to
     '{"do":"fly"}',
     JSON.stringify(say("x", "no uuid")),
     '{"do":"earlier"}',
+    ...["", "x", "-", "zz-1", "0123456789ab", `0123456789ab-${"0".repeat(36)}`, 7, null].map((before) =>
+      JSON.stringify({ do: "earlier", before }),
+    ),
   ];
   for (const frame of frames) {
     await line.say(frame);
@@ -96,6 +99,24 @@ test("the server refuses an empty text, a text that is too long and a value that
       id: message.id,
       afterMs: 0,
     });
+  }
+});
+
+test("a message contains no half of a character, which no history could store", async () => {
+  using line = new FrameLine(server.address);
+  await line.begin("Emoji");
+  await line.ask(say("cut \ud83d, whole \u{1f600}"));
+  assert.equal((await line.frame("kept")).message.text, "cut , whole \u{1f600}");
+  const half = say("\ude00");
+  await line.ask(half);
+  assert.equal((await line.frame("refused")).id, half.id);
+});
+
+test("a session that is no text is unknown", async () => {
+  for (const session of [{ toString: null }, 7, null, ["x"]]) {
+    using line = new FrameLine(server.address);
+    await line.ask({ do: "resume", session } as unknown as Parameters<FrameLine["ask"]>[0]);
+    assert.equal((await line.frame("rejected")).why, "unknown-session");
   }
 });
 
