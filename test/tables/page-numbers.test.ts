@@ -287,7 +287,7 @@ const FURTHER: Readonly<Record<string, readonly string[]>> = {
     `accepts at most ${envelope("IF_KEYS_MAX").plain} keys`,
   ],
   "docs/keys.md": [
-    `\`LABEL\` is a name of up to ${of("daemon/store/commands/key-ring-commands")("LABEL_BYTES_MAX").plain} bytes`,
+    `\`LABEL\` is a name of up to ${of("daemon/store/rights/key-record")("LABEL_BYTES_MAX").plain} bytes`,
     `**Limits**: ${of("daemon/store/rights/acl-rules")("RULES_MAX").plain} rules, ${of("daemon/store/rights/acl-rules")("RULES_BYTES_MAX").plain} bytes`,
   ],
   "SECURITY.md": [

@@ -9,6 +9,7 @@ import { StartError, UnusableFile } from "../../net/process/service.js";
 import type { Settings } from "../../options/settings.js";
 import { CommandFailure } from "../../store/arguments/command-errors.js";
 import { KeyRing } from "../../store/key-ring.js";
+import { checkedLabel } from "../../store/rights/key-record.js";
 import { SEMANTICS, type Semantics } from "../../store/semantics.js";
 import { hashOf } from "./identity.js";
 import { Signers } from "./signers.js";
@@ -102,12 +103,23 @@ function loadFiles(option: string, paths: readonly string[], log: Logger): FileK
 }
 
 function addGenesis(ring: KeyRing, role: "application" | "root", key: KeyObject, file: string): void {
+  const label = orStartError(file, "Rename the file: the label is its name.", () =>
+    checkedLabel(bytesOfText(labelOf(file))),
+  );
+  const spki = bytesOf(key.export({ type: "spki", format: "der" }));
+  orStartError(file, "Specify it in -s or in --root-key, not in both.", () =>
+    ring.addGenesis(role, spki, label),
+  );
+}
+
+/** @param cure what an administrator does if `run` throws a CommandFailure @throws StartError */
+function orStartError<Result>(file: string, cure: string, run: () => Result): Result {
   try {
-    ring.addGenesis(role, bytesOf(key.export({ type: "spki", format: "der" })), bytesOfText(labelOf(file)));
+    return run();
   } catch (problem) {
     if (!(problem instanceof CommandFailure)) throw problem;
     const reason = problem.reply.text.replace(/^ERR /, "");
-    throw new StartError(`${file}: ${reason}. Specify it in -s or in --root-key, not in both.`, 2);
+    throw new StartError(`${file}: ${reason}. ${cure}`, 2);
   }
 }
 

@@ -3,13 +3,12 @@
  * Their rows are in the table of all commands, so arity checks, COMMAND and rules (`-@admin`) apply to them as to any
  * other command. They are valid only in signed envelopes, each as a separate unit.
  */
-import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
-import { hasControlCharacter } from "../../../protocol/control-characters.js";
+import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, OK, type Reply } from "../../../protocol/reply.js";
 import { bytesOfHex, HASH_BYTES, hexOf } from "../../../protocol/version-2/envelope.js";
 import { custom, echoed, syntaxError } from "../arguments/command-errors.js";
 import type { Unit } from "../keyspace/unit.js";
-import { describe, describeFully, type KeyRecord, type Role } from "../rights/key-record.js";
+import { checkedLabel, describe, describeFully, type KeyRecord, type Role } from "../rights/key-record.js";
 import { type Command, type CommandDescription, family, type Row } from "../rows/command-row.js";
 import { none } from "../rows/key-spec.js";
 
@@ -55,7 +54,6 @@ interface KeyRow extends CommandDescription, Pick<Row, "isRecorded" | "publicKey
 
 /** Matches a version of the semantics. */
 const VERSION = /^[1-9]\d{0,8}$/;
-const LABEL_BYTES_MAX = 128;
 /** Maximum value of RATE, in envelopes per second: more than any daemon can accept. */
 const RATE_MAX = 1_000_000;
 
@@ -198,16 +196,6 @@ function addDaemon(ring: Ring, argv: readonly ByteString[], unit: KeyUnit): Repl
     unit,
   );
   return bulk(hexOf(record.id));
-}
-
-function checkedLabel(label: ByteString): ByteString {
-  if (label.length > LABEL_BYTES_MAX)
-    throw custom(`ERR the label has ${label.length} bytes, more than ${LABEL_BYTES_MAX}`);
-  if (hasControlCharacter(textOfBytes(label)))
-    throw custom(
-      "ERR a label cannot contain control characters, or characters that are invisible or change the direction of text",
-    );
-  return label;
 }
 
 function missing(name: string): never {

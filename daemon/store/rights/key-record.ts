@@ -1,7 +1,9 @@
 /** The record of one public key in the ring. Records are immutable: a change replaces the record. */
-import type { ByteString } from "../../../protocol/byte-string.js";
+import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
+import { hasControlCharacter } from "../../../protocol/control-characters.js";
 import { bulk, bulks, integer, map, NIL, namesAndValues, type Reply } from "../../../protocol/reply.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
+import { custom } from "../arguments/command-errors.js";
 import type { Acl } from "./acl.js";
 import { type Algorithm, pemOfSpki } from "./spki.js";
 
@@ -41,6 +43,19 @@ export interface KeyRecord {
   readonly addedBy: ByteString | null;
   /** The version of the record, which starts with 1 and increases by 1 with each change. */
   readonly version: number;
+}
+
+const LABEL_BYTES_MAX = 128;
+
+/** Returns the label of a new key. @throws CommandFailure if it is too long, or does not show what it contains */
+export function checkedLabel(label: ByteString): ByteString {
+  if (label.length > LABEL_BYTES_MAX)
+    throw custom(`ERR the label has ${label.length} bytes, more than ${LABEL_BYTES_MAX}`);
+  if (hasControlCharacter(textOfBytes(label)))
+    throw custom(
+      "ERR a label cannot contain control characters, or characters that are invisible or change the direction of text",
+    );
+  return label;
 }
 
 /**
