@@ -171,6 +171,12 @@ test("a query finds what it would find by parsing every entry", () => {
   assert.deepEqual(ids('{"v":1,"w":null}'), []);
   assert.deepEqual(ids("{}"), []);
   same('DOC.COUNT q QUERY {"v":false}', ":2");
+  store.run("DOC.CREATE empty");
+  const empty = ["0", '""', "false", "[]", "{}", "null", '"0"'].map((value) => `{"v":${value}}`);
+  store.run(`DOC.INSERT empty ${empty.join(" ")}`);
+  same('DOC.COUNT empty QUERY {"v":null}', ":5");
+  same('DOC.COUNT empty QUERY {"v":false}', ":6");
+  same('DOC.COUNT empty WHERE {"v":null}', ":1");
 });
 
 /** A fold as in a daemon: units have numbers and long ids, and may be inserted before earlier ones. */
