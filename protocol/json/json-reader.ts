@@ -85,22 +85,27 @@ export function parseJson(text: string): JsonValue {
   return new JsonReader(text, Number.POSITIVE_INFINITY).read();
 }
 
-/** Parses a text from another program. @throws MalformedJson  also if it has more than JSON_VALUES_MAX values */
-export function parseForeignJson(text: string): JsonValue {
-  return new JsonReader(text, JSON_VALUES_MAX).read();
+/**
+ * Parses a text from another program.
+ * @param around  the number of lists and objects that will be around the text, which count towards its nesting
+ * @throws MalformedJson  also if it has more than JSON_VALUES_MAX values
+ */
+export function parseForeignJson(text: string, around = 0): JsonValue {
+  return new JsonReader(text, JSON_VALUES_MAX, around).read();
 }
 
 class JsonReader {
   readonly #text: string;
   #at = 0;
-  #depth = 0;
+  #depth: number;
   #hasInfinite = false;
   /** The number of further values that the text may have. */
   #valuesLeft: number;
 
-  constructor(text: string, valuesMax: number) {
+  constructor(text: string, valuesMax: number, around = 0) {
     this.#text = text;
     this.#valuesLeft = valuesMax;
+    this.#depth = around;
   }
 
   read(): JsonValue {

@@ -7,6 +7,13 @@ const CERTIFICATES = "test/keys/certificate.test.js";
 
 export const clientMutants: readonly Mutant[] = [
   {
+    name: "keys: a key's file name is its label, whatever its length",
+    file: "daemon/engine/trust/load-signers.js",
+    find: "checkedLabel(bytesOfText(labelOf(file)))",
+    replace: "bytesOfText(labelOf(file))",
+    test: "test/daemon/engine/trust/signers.test.js",
+  },
+  {
     name: "chat: a request for earlier messages before any text is served",
     file: "examples/chat/protocols.js",
     find: 'what === "earlier" && isOrder(before)',

@@ -6,10 +6,25 @@ const QUERY_CLIENTS = "test/daemon/engine/pipeline/apply-units.test.js";
 const UPDATES = "test/faces/mongo/store/queries/updates.test.js";
 const DOCUMENT_UPDATES = "test/faces/json/store/commands/document-updates.test.js";
 const DOCUMENTS = "test/faces/json/store/commands/document-queries.test.js";
+const ENTRANCES = "test/system/limits-at-entrances.test.js";
 const COLUMNS = "test/faces/json/store/commands/number-tests.test.js";
 const ORACLE = "test/faces/mongo/store/commands/oracle.test.js";
 
 export const queryMutants: readonly Mutant[] = [
+  {
+    name: "documents: DOC.INSERT accepts an entry that no answer can contain",
+    file: "faces/json/store/commands/document-inserts.js",
+    find: "jsonArgument(argument, AROUND_ENTRY)",
+    replace: "jsonArgument(argument)",
+    test: ENTRANCES,
+  },
+  {
+    name: "documents: an update replaces entries by some that no answer can contain",
+    file: "faces/json/store/commands/document-changes.js",
+    find: "jsonArgument(argv[2], AROUND_DATA)",
+    replace: "jsonArgument(argv[2])",
+    test: ENTRANCES,
+  },
   {
     name: "queries: $nin matches an array if one element differs from all values",
     file: "faces/mongo/store/queries/filter-compiler.js",

@@ -110,10 +110,13 @@ export function updateDocument(data: Data, argv: readonly ByteString[], unit: Un
   const options = onlyOptions(argv, { ...OPTIONS, at: unit.at });
   return claimed(options, unit, () => {
     const entry = documentToChange(data, argv[1]!);
-    const request: Update = { data, entry, newData: jsonArgument(argv[2]!), options, unit };
+    const request: Update = { data, entry, newData: jsonArgument(argv[2]!, AROUND_DATA), options, unit };
     return isChoosing(options) ? updateChosen(request) : updateOne(request);
   });
 }
+
+/** The number of objects around the data of an update in a request. */
+const AROUND_DATA = 1;
 
 function updateOne(update: Update): Reply {
   const { data, entry, newData, options } = update;

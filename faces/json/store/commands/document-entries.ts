@@ -7,7 +7,12 @@ import { CommandFailure, custom, echoed } from "../../../../daemon/store/argumen
 import type { Data, Typed } from "../../../../daemon/store/keyspace/mutators.js";
 import { murmurHash64A } from "../../../../daemon/store/values/tables/murmur-hash.js";
 import { type ByteString, bytesOfText, textOfBytes } from "../../../../protocol/byte-string.js";
-import { MalformedJson, parseForeignJson, parseJson } from "../../../../protocol/json/json-reader.js";
+import {
+  JSON_DEPTH_MAX,
+  MalformedJson,
+  parseForeignJson,
+  parseJson,
+} from "../../../../protocol/json/json-reader.js";
 import {
   isContainer,
   type JsonContainer,
@@ -47,12 +52,21 @@ export function documentToChange(data: Data, name: ByteString): Typed<Document> 
   return entry;
 }
 
-/** Parses an argument that is a JSON text. @throws CommandFailure that describes the error */
-export function jsonArgument(bytes: ByteString): JsonValue {
+/** The number of lists and objects around an entry in a request that inserts it, and in an answer that contains it. */
+export const AROUND_ENTRY = 2;
+/** Maximum nesting of lists and objects in an entry: what a request can contain, and a client can read. */
+export const ENTRY_DEPTH_MAX = JSON_DEPTH_MAX - AROUND_ENTRY;
+
+/**
+ * Parses an argument that is a JSON text.
+ * @param around the number of lists and objects around the argument in a request
+ * @throws CommandFailure that describes the error
+ */
+export function jsonArgument(bytes: ByteString, around = 0): JsonValue {
   const text = textOfBytes(bytes);
   if (text.includes("\ufffd") && bytesOfText(text) !== bytes) throw custom("ERR not UTF-8");
   try {
-    return parseForeignJson(text);
+    return parseForeignJson(text, around);
   } catch (problem) {
     if (problem instanceof MalformedJson) throw new CommandFailure(`ERR ${problem.message}`);
     throw problem;

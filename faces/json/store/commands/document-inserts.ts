@@ -22,6 +22,7 @@ import { bulks, type Reply } from "../../../../protocol/reply.js";
 import { expireEntry, pushEntry, setEntry } from "../keyspace/document-mutators.js";
 import { type Document, NUMBERS_END } from "../values/document.js";
 import {
+  AROUND_ENTRY,
   documentToChange,
   hasNames,
   jsonArgument,
@@ -79,7 +80,7 @@ export function insert(data: Data, argv: readonly ByteString[], unit: Unit): Rep
       added.push({ key, text: argument });
       continue;
     }
-    const value = jsonArgument(argument);
+    const value = jsonArgument(argument, AROUND_ENTRY);
     if (expected !== undefined && options.noCheck !== true) checkNames(value, expected.value);
     const text = textOfEntry(value);
     added.push({ key, text });

@@ -22,11 +22,9 @@ import { isPositional, PositionalElements } from "../../../mongo/store/queries/p
 import { replaceAlong } from "../../../mongo/store/queries/update-paths.js";
 import { type BsonDocument, isArray, isDocument } from "../../../mongo/store/values/bson.js";
 import { type FieldPath, isArrayIndex, pathOf } from "../../../mongo/store/values/index-keys.js";
+import { ENTRY_DEPTH_MAX } from "./document-entries.js";
 import { withDocumentErrors } from "./entry-conditions.js";
 import { containerOf, documentOf } from "./entry-values.js";
-
-/** Maximum nesting of lists and objects in an entry: the depth that a request can contain. */
-const DEPTH_MAX = 509;
 
 /** Whether an object consists of operators. */
 export function isOperators(value: JsonValue): value is JsonObject {
@@ -39,8 +37,8 @@ export function isOperators(value: JsonValue): value is JsonObject {
  * @throws CommandFailure
  */
 export function checkDepth(value: JsonValue, name: ByteString): void {
-  if (1 + depthOf(value) > DEPTH_MAX)
-    throw custom(`ERR '${echoed(name)}' would be more than ${DEPTH_MAX} levels deep`);
+  if (1 + depthOf(value) > ENTRY_DEPTH_MAX)
+    throw custom(`ERR '${echoed(name)}' would be more than ${ENTRY_DEPTH_MAX} levels deep`);
 }
 
 function depthOf(value: JsonValue): number {

@@ -1,0 +1,536 @@
+/**
+ * Tests that a documented limit holds at each entrance through which a value can come: commands of Redis clients, in
+ * transactions and in scripts, and as the fold executes the entries of peers; the lines of other clients; imports; and the
+ * configuration. Each row contains the sentence of the page that states the limit.
+ */
+import "../support/all-families.js";
+import assert from "node:assert/strict";
+import { mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { canonicalState } from "../../daemon/store/canonical-state.js";
+import { Database } from "../../daemon/store/database.js";
+import { bytesOfText } from "../../protocol/byte-string.js";
+import { databasesIn } from "../../tools/cli/sql/sql-data-folder.js";
+import { shown } from "../conformance/resp2-fold.js";
+import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
+import { ask as askJson } from "../support/json-lines.js";
+import { ask as askMemcached } from "../support/memcached-lines.js";
+import { RawClient } from "../support/raw-client.js";
+import { RedisConnection, textOfValue } from "../support/redis-connection.js";
+import { repositoryRoot } from "../support/repository.js";
+import { ScratchFolder } from "../support/scratch-folder.js";
+import { SqlLineClient } from "../support/sql-line-client.js";
+
+type Commands = readonly (readonly string[])[];
+
+interface Row {
+  readonly limit: string;
+  readonly page: string;
+  /** The sentence, or a part of it, that states the limit. */
+  readonly sentence: string;
+  /** The highest permitted number. */
+  readonly max: number;
+  /** A number that is refused, if the places of a statement count differently; otherwise the one after `max`. */
+  readonly above?: number;
+  readonly refused: RegExp;
+  /** Commands with the given number, of which the last one is refused above the limit. The name is new each time. */
+  readonly commands?: Readonly<Record<string, (number: number, name: string) => Commands>>;
+  /** Other entrances. @returns the answer */
+  readonly others?: Readonly<Record<string, (number: number, name: string) => Promise<string>>>;
+}
+
+let daemon: DaemonProcess;
+let redis: RedisConnection;
+let json: RawClient;
+let memcached: RawClient;
+let sql: SqlLineClient;
+
+before(async () => {
+  daemon = await startDaemon(["--resp", "0", "--json", "0", "--sql", "0", "--memcached", "0"]);
+  redis = await RedisConnection.open(await daemon.portOf("Redis clients"));
+  json = await RawClient.open(await daemon.portOf("JSON clients"));
+  memcached = await RawClient.open(await daemon.portOf("memcached clients"));
+  sql = await SqlLineClient.open(await daemon.portOf("SQL clients"));
+});
+
+after(async () => {
+  for (const client of [redis, json, memcached, sql]) client[Symbol.dispose]();
+  await daemon[Symbol.asyncDispose]();
+});
+
+const lists = (levels: number) => "[".repeat(levels) + "]".repeat(levels);
+const objects = (levels: number) => `${'{"a":'.repeat(levels)}1${"}".repeat(levels)}`;
+const letters = (count: number) => "x".repeat(count);
+const path = (names: number) => Array.from({ length: names }, (_, i) => `p${i}`).join(".");
+const numbered = (count: number, one: (i: number) => string) =>
+  Array.from({ length: count }, (_, i) => one(i));
+const inDocument = (name: string, ...argv: readonly string[]): Commands => [
+  ["DOC.CREATE", name],
+  ["DOC.INSERT", name, '{"a":1,"b":[]}'],
+  argv,
+];
+const inDatabase = (name: string, ...statements: readonly string[]): Commands => [
+  ["SQL", "", `create database ${name}`],
+  ["SQL", name, "create table t (k number, s text)"],
+  ...statements.map((statement) => ["SQL", name, statement]),
+];
+/** Sends lines to the JSON listener. @returns the last answer */
+async function jsonAnswer(...requests: readonly unknown[]): Promise<string> {
+  let answer = "";
+  for (const request of requests) answer = await askJson(json, request);
+  return answer;
+}
+const created = (name: string) => [
+  { action: "create", document: name },
+  { action: "insert", document: name, data: [{ a: 1, b: [] }] },
+];
+/** Returns a valid name, or one with a separator above the limit. */
+const sqlName = (number: number, name: string) => (number === 0 ? name : `"${name}:t"`);
+const parts = (count: number) => numbered(count, () => "1").join(" + ");
+const nested = (levels: number) => `${"(".repeat(levels)}1${")".repeat(levels)}`;
+
+const ROWS: readonly Row[] = [
+  {
+    limit: "a name of SQL has no :",
+    page: "docs/sql.md",
+    sentence: "A name has at least one character, and no `:`",
+    max: 0,
+    refused: /a name of at least one character, without ':'|does not consist of letters, digits and _/,
+    commands: {
+      "create database": (number, name) => [["SQL", "", `create database ${sqlName(number, name)}`]],
+      "create database if not exists": (number, name) => [
+        ["SQL", "", `create database if not exists ${sqlName(number, name)}`],
+      ],
+      "create table": (number, name) => inDatabase(name, `create table ${sqlName(number, "u")} (k number)`),
+      "create view": (number, name) =>
+        inDatabase(name, `create view ${sqlName(number, "u")} as select k from t`),
+      "create domain": (number, name) => inDatabase(name, `create domain ${sqlName(number, "u")} (number)`),
+    },
+    others: {
+      "a line": (number, name) => sql.told(`create database ${sqlName(number, name)}`),
+      "an import": async (number, name) => {
+        using folder = new ScratchFolder();
+        mkdirSync(join(folder.path, number === 0 ? name : `${name}:t`, "tables"), { recursive: true });
+        return await databasesIn(folder.path).then(
+          () => "OK",
+          ({ message }: Error) => message,
+        );
+      },
+    },
+  },
+  {
+    limit: "nested parentheses of SQL",
+    page: "docs/sql.md",
+    sentence: "| nested parentheses and queries | 32 levels |",
+    max: 29,
+    above: 33,
+    refused: /more than 32 levels/,
+    commands: {
+      select: (number, name) => inDatabase(name, `select ${nested(number)}`),
+      where: (number, name) => inDatabase(name, `delete from t where ${nested(number)}`),
+      update: (number, name) => inDatabase(name, `update t set k = ${nested(number)}`),
+      insert: (number, name) => inDatabase(name, `insert into t (k) values (${nested(number)})`),
+      "order by": (number, name) => inDatabase(name, `select k from t order by ${nested(number)} + k`),
+      "group by": (number, name) => inDatabase(name, `select count(*) from t group by k + ${nested(number)}`),
+      having: (number, name) => inDatabase(name, `select count(*) from t having ${nested(number)}`),
+      join: (number, name) => inDatabase(name, `select 1 from t join t u on ${nested(number)}`),
+      view: (number, name) => inDatabase(name, `create view v as select ${nested(number)} x`),
+    },
+    others: {
+      "a line": (number) => sql.ask(`select ${nested(number)} x`),
+    },
+  },
+  {
+    limit: "operators of SQL",
+    page: "docs/sql.md",
+    sentence: "| operators in a condition or value | 500 |",
+    max: 500,
+    above: 502,
+    refused: /more than 500 operators/,
+    commands: {
+      select: (number, name) => inDatabase(name, `select ${parts(number)}`),
+      where: (number, name) => inDatabase(name, `delete from t where ${parts(number)}`),
+      update: (number, name) => inDatabase(name, `update t set k = ${parts(number)}`),
+      insert: (number, name) => inDatabase(name, `insert into t (k) values (${parts(number)})`),
+      view: (number, name) => inDatabase(name, `create view v as select ${parts(number)} x`),
+    },
+  },
+  {
+    limit: "columns of SQL",
+    page: "docs/sql.md",
+    sentence: "| columns of a table, of a query, or of the changes of an update | 1,000 |",
+    max: 1000,
+    refused: /more than 1000 columns/,
+    commands: {
+      "create table": (number, name) =>
+        inDatabase(name, `create table u (${numbered(number, (i) => `c${i} number`)})`),
+      select: (number, name) => inDatabase(name, `select ${numbered(number, (i) => `k c${i}`)} from t`),
+      update: (number, name) => inDatabase(name, `update t set ${numbered(number, () => "k = 1")}`),
+      view: (number, name) =>
+        inDatabase(name, `create view v as select ${numbered(number, (i) => `k c${i}`)} from t`),
+    },
+  },
+  {
+    limit: "levels of an entry",
+    page: "docs/json-documents.md",
+    sentence: "This leaves 509 levels for a new entry, also in `DOC.INSERT`",
+    max: 509,
+    refused: /nested too deeply|more than 509 levels deep|Maximum stack depth exceeded/,
+    commands: {
+      "DOC.INSERT": (number, name) => [
+        ["DOC.CREATE", name],
+        ["DOC.INSERT", name, objects(number)],
+      ],
+      "DOC.INSERT KEYS": (number, name) => [
+        ["DOC.CREATE", name],
+        ["DOC.INSERT", name, "KEYS", "k", objects(number)],
+      ],
+      "DOC.UPDATE of all entries": (number, name) =>
+        inDocument(name, "DOC.UPDATE", name, `[${objects(number)}]`, "ID", "0"),
+      "DOC.UPDATE UPSERT": (number, name) =>
+        inDocument(name, "DOC.UPDATE", name, `{"a":${lists(number - 1)},"b":1}`, "ID", "7", "UPSERT"),
+      "DOC.UPDATE $set": (number, name) =>
+        inDocument(name, "DOC.UPDATE", name, `{"$set":{"a":${lists(number - 1)}}}`, "ID", "0"),
+      "DOC.UPDATE $push": (number, name) =>
+        inDocument(name, "DOC.UPDATE", name, `{"$push":{"b":${lists(number - 2)}}}`, "ID", "0"),
+      "DOC.MEMBER ADD": (number, name) => inDocument(name, "DOC.MEMBER", "ADD", name, "c", lists(number - 1)),
+    },
+    others: {
+      insert: (number, name) =>
+        jsonAnswer(
+          { action: "create", document: name },
+          `{"action":"insert","document":"${name}","data":[${objects(number)}]}`,
+        ),
+      addmember: (number, name) =>
+        jsonAnswer(
+          ...created(name),
+          `{"action":"addmember","document":"${name}","field":"c","value":${lists(number - 1)}}`,
+        ),
+    },
+  },
+  {
+    limit: "numbers of an entry",
+    page: "docs/json-documents.md",
+    sentence: "| `1e400` | an error: `Inf and NaN cannot be JSON encoded.` |",
+    max: 308,
+    refused: /outside the range of doubles|not finite|Inf and NaN cannot be JSON encoded/,
+    commands: {
+      "DOC.INSERT": (number, name) => [
+        ["DOC.CREATE", name],
+        ["DOC.INSERT", name, `{"a":1e${number}}`],
+      ],
+      "DOC.UPDATE": (number, name) => inDocument(name, "DOC.UPDATE", name, `{"a":[1e${number}]}`, "ID", "0"),
+      "DOC.UPDATE $set": (number, name) =>
+        inDocument(name, "DOC.UPDATE", name, `{"$set":{"a":1e${number}}}`, "ID", "0"),
+      "DOC.UPDATE $mul": (number, name) => [
+        ...inDocument(name, "DOC.UPDATE", name, '{"$set":{"a":1e300}}', "ID", "0"),
+        ["DOC.UPDATE", name, `{"$mul":{"a":1e${number - 300}}}`, "ID", "0"],
+      ],
+      "DOC.UPDATE $push": (number, name) =>
+        inDocument(name, "DOC.UPDATE", name, `{"$push":{"b":1e${number}}}`, "ID", "0"),
+      "DOC.MEMBER ADD": (number, name) => inDocument(name, "DOC.MEMBER", "ADD", name, "c", `1e${number}`),
+    },
+    others: {
+      insert: (number, name) =>
+        jsonAnswer(
+          { action: "create", document: name },
+          `{"action":"insert","document":"${name}","data":[{"a":1e${number}}]}`,
+        ),
+      update: (number, name) =>
+        jsonAnswer(
+          ...created(name),
+          `{"action":"update","document":"${name}","id":0,"data":{"a":1e${number}}}`,
+        ),
+      addmember: (number, name) =>
+        jsonAnswer(
+          ...created(name),
+          `{"action":"addmember","document":"${name}","field":"c","value":1e${number}}`,
+        ),
+    },
+  },
+  {
+    limit: "numbers of SQL",
+    page: "docs/sql.md",
+    sentence: "**Numbers** are doubles. A number that becomes too large is an error.",
+    max: 308,
+    refused: /too large|takes NUMBER/,
+    commands: {
+      select: (number, name) => inDatabase(name, `select 1e${number}`),
+      arithmetic: (number, name) => inDatabase(name, `select 1e300 * 1e${number - 300}`),
+      sum: (number, name) =>
+        inDatabase(
+          name,
+          "insert into t (k) values (8e307)",
+          `select sum(k + ${number === 308 ? 0 : "8e307"}) + 8e307 from t`,
+        ),
+      insert: (number, name) => inDatabase(name, `insert into t (k) values (1e${number})`),
+      "insert of a bound value": (number, name) => [
+        ...inDatabase(name),
+        ["SQL", name, "insert into t (k) values (?)", `1e${number}`],
+      ],
+      "insert of a query": (number, name) =>
+        inDatabase(name, `insert into t (k) select 1e300 * 1e${number - 300}`),
+      update: (number, name) =>
+        inDatabase(name, "insert into t (k) values (1e300)", `update t set k = k * 1e${number - 300}`),
+      "a default": (number, name) => inDatabase(name, `create table u (k number default 1e${number})`),
+      "the bound of a type": (number, name) => inDatabase(name, `create table u (k number(0, 1e${number}))`),
+      cast: (number, name) => inDatabase(name, `select cast('1e${number}' as number)`),
+    },
+  },
+  {
+    limit: "levels of a MongoDB document",
+    page: "docs/limits.md",
+    sentence: "and 100 levels",
+    max: 90,
+    above: 101,
+    refused: /nested more than 100 levels deep|Cannot create field/,
+    commands: {
+      "MDB.INSERT": (number, name) => [["MDB.INSERT", name, "c", "1", objects(number)]],
+      "MDB.UPDATE": (number, name) => [
+        ["MDB.UPDATE", name, "c", "1", `{"q":{"_id":1},"u":${objects(number)},"upsert":true}`],
+      ],
+      "MDB.UPDATE $set": (number, name) => [
+        [
+          "MDB.UPDATE",
+          name,
+          "c",
+          "1",
+          `{"q":{"_id":1},"u":{"$set":{"b":${objects(number - 1)}}},"upsert":true}`,
+        ],
+      ],
+      "MDB.UPDATE of a path": (number, name) => [
+        ["MDB.UPDATE", name, "c", "1", `{"q":{"_id":1},"u":{"$set":{"${path(number)}":1}},"upsert":true}`],
+      ],
+      "MDB.FINDANDMODIFY": (number, name) => [
+        ["MDB.FINDANDMODIFY", name, "c", `{"query":{"_id":1},"update":${objects(number)},"upsert":true}`],
+      ],
+    },
+  },
+  {
+    limit: "the length of a memcached item",
+    page: "docs/limits.md",
+    sentence:
+      "| `--max-memcached-item-bytes` | 1MiB | length from which items of memcached clients are too large",
+    max: 2 ** 20 - 1,
+    refused: /too large|NOT_STORED|NS/,
+    others: {
+      ...Object.fromEntries(
+        ["set", "add"].map((word) => [
+          word,
+          (number: number, name: string) =>
+            askMemcached(memcached, `${word} ${name} 0 0 ${number}\r\n${letters(number)}\r\n`),
+        ]),
+      ),
+      ms: (number, name) => askMemcached(memcached, `ms ${name} ${number}\r\n${letters(number)}\r\n`),
+      ...Object.fromEntries(
+        ["append KEY 0 0 10", "prepend KEY 0 0 10", "ms KEY 10 MA", "ms KEY 10 MP"].map((request) => [
+          request,
+          async (number: number, name: string) => {
+            await askMemcached(memcached, `set ${name} 0 0 ${number - 10}\r\n${letters(number - 10)}\r\n`);
+            return await askMemcached(memcached, `${request.replace("KEY", name)}\r\n${letters(10)}\r\n`);
+          },
+        ]),
+      ),
+    },
+  },
+  {
+    limit: "indexes of a document",
+    page: "docs/json-documents.md",
+    sentence: "A document may have 16 indexes",
+    max: 16,
+    refused: /A document has at most 16 indexes/,
+    commands: {
+      "DOC.INDEX CREATE": (number, name) => [
+        ["DOC.CREATE", name],
+        ...numbered(number, (i) => `f${i}`).map((field) => ["DOC.INDEX", "CREATE", name, field]),
+      ],
+    },
+    others: {
+      createindex: (number, name) =>
+        jsonAnswer(
+          { action: "create", document: name },
+          ...numbered(number, (i) => `f${i}`).map((field) => ({
+            action: "createindex",
+            document: name,
+            field,
+          })),
+        ),
+    },
+  },
+  {
+    limit: "names of a sort",
+    page: "docs/json-documents.md",
+    sentence: "with at most 8 names",
+    max: 8,
+    refused: /of at most 8 names/,
+    commands: Object.fromEntries(
+      [["DOC.GET"], ["DOC.UPDATE", '{"a":2}', "WHERE", "{}"], ["DOC.DELETE", "WHERE", "{}"]].map(
+        ([command = "", ...rest]) => [
+          command,
+          (number: number, name: string) =>
+            inDocument(name, command, name, ...rest, "SORT", `{${numbered(number, (i) => `"s${i}":"asc"`)}}`),
+        ],
+      ),
+    ),
+    others: {
+      get: (number, name) =>
+        jsonAnswer(...created(name), {
+          action: "get",
+          document: name,
+          sort: Object.fromEntries(numbered(number, (i) => `s${i}`).map((each) => [each, "asc"])),
+        }),
+    },
+  },
+  {
+    limit: "characters of a pattern",
+    page: "docs/json-documents.md",
+    sentence: "A pattern has at most 1,000 characters",
+    max: 1000,
+    refused: /a pattern has at most 1000 characters/,
+    commands: {
+      "DOC.GET": (number, name) =>
+        inDocument(name, "DOC.GET", name, "WHERE", `{"a":{"$regex":"${pattern(number)}"}}`),
+      "DOC.DELETE": (number, name) =>
+        inDocument(name, "DOC.DELETE", name, "WHERE", `{"a":{"$regex":"${pattern(number)}"}}`),
+      "DOC.UPDATE $pull": (number, name) =>
+        inDocument(name, "DOC.UPDATE", name, `{"$pull":{"b":{"$regex":"${pattern(number)}"}}}`, "ID", "0"),
+      "MDB.FIND": (number, name) => [
+        ["MDB.INSERT", name, "c", "1", '{"_id":1}'],
+        ["MDB.FIND", name, "c", `{"filter":{"a":{"$regex":"${pattern(number)}"}}}`],
+      ],
+      "MDB.DELETE": (number, name) => [
+        ["MDB.INSERT", name, "c", "1", '{"_id":1}'],
+        ["MDB.DELETE", name, "c", "1", `{"q":{"a":{"$regex":"${pattern(number)}"}},"limit":0}`],
+      ],
+      "MDB.AGGREGATE": (number, name) => [
+        ["MDB.INSERT", name, "c", "1", '{"_id":1}'],
+        [
+          "MDB.AGGREGATE",
+          name,
+          "c",
+          `{"pipeline":[{"$project":{"a":{"$regexMatch":{"input":"x","regex":"${pattern(number)}"}}}}]}`,
+        ],
+      ],
+    },
+  },
+  {
+    limit: "names of a path",
+    page: "docs/json-documents.md",
+    sentence: "there they have up to 32 names",
+    max: 32,
+    refused: /A path has at most 32 names/,
+    commands: {
+      fields: (number, name) => inDocument(name, "DOC.GET", name, "FIELDS", `["${path(number)}"]`),
+      sort: (number, name) => inDocument(name, "DOC.GET", name, "SORT", `{"${path(number)}":"asc"}`),
+      "an index": (number, name) => inDocument(name, "DOC.INDEX", "CREATE", name, path(number)),
+    },
+  },
+  {
+    limit: "the name of a connection",
+    page: "docs/commands.md",
+    sentence: "A name has at most 1024 bytes.",
+    max: 1024,
+    refused: /may have at most 1024 bytes here/,
+    others: {
+      "CLIENT SETNAME": (number) => answerOf("CLIENT", "SETNAME", letters(number)),
+      "HELLO SETNAME": (number) => answerOf("HELLO", "2", "SETNAME", letters(number)),
+      "CLIENT SETINFO": (number) => answerOf("CLIENT", "SETINFO", "lib-name", letters(number)),
+    },
+  },
+  {
+    limit: "the key of a memcached client",
+    page: "docs/redis-clients.md",
+    sentence: "A key can have at most 250 bytes",
+    max: 250,
+    refused: /CLIENT_ERROR bad command line/,
+    others: Object.fromEntries(
+      [
+        ...["set KEY 0 0 1\r\nx", "add KEY 0 0 1\r\nx", "replace KEY 0 0 1\r\nx", "append KEY 0 0 1\r\nx"],
+        ...[
+          "prepend KEY 0 0 1\r\nx",
+          "cas KEY 0 0 1 1\r\nx",
+          "get KEY",
+          "gets KEY",
+          "gat 1 KEY",
+          "touch KEY 1",
+        ],
+        ...["incr KEY 1", "decr KEY 1", "delete KEY", "ms KEY 1\r\nx", "mg KEY v", "ma KEY", "md KEY"],
+      ].map((request) => [
+        request.replace(/ .*/s, ""),
+        (number: number) => askMemcached(memcached, `${request.replace("KEY", letters(number))}\r\n`),
+      ]),
+    ),
+  },
+];
+
+function pattern(characters: number): string {
+  // A class of characters counts as one step.
+  return `[${letters(characters - 2)}]`;
+}
+
+async function answerOf(...argv: readonly string[]): Promise<string> {
+  return textOfValue(await redis.value(...argv));
+}
+
+/** Runs a command in a transaction. */
+async function inTransaction(argv: readonly string[]): Promise<string> {
+  await redis.value("MULTI");
+  await redis.value(...argv);
+  return await answerOf("EXEC");
+}
+
+/** Each way in which a command reaches the store. @returns the answer */
+const WAYS: Readonly<Record<string, (argv: readonly string[]) => Promise<string>>> = {
+  alone: (argv) => answerOf(...argv),
+  "in a transaction": inTransaction,
+  "in a script": (argv) => answerOf("EVAL", "return redis.call(unpack(ARGV))", "0", ...argv),
+};
+
+let names = 0;
+
+async function answers(
+  commands: Commands,
+  run: (argv: readonly string[]) => Promise<string>,
+): Promise<string> {
+  for (const argv of commands.slice(0, -1)) {
+    const answer = await answerOf(...argv);
+    assert.doesNotMatch(answer, /^(?:ERR|MONGO) /, JSON.stringify(argv).slice(0, 200));
+  }
+  return await run(commands.at(-1) ?? []);
+}
+
+/** Runs commands as the fold executes the entries of peers. @returns the last answer, and whether it changed the state */
+function folded(commands: Commands): { readonly answer: string; readonly isChanged: boolean } {
+  const database = new Database();
+  const execute = (argv: readonly string[]) =>
+    database.execute(argv.map(bytesOfText), { at: 1_000_000, db: 0, id: "unit" });
+  for (const argv of commands.slice(0, -1)) execute(argv);
+  const before = canonicalState(database);
+  const answer = shown(execute(commands.at(-1) ?? []));
+  return { answer, isChanged: JSON.stringify(canonicalState(database)) !== JSON.stringify(before) };
+}
+
+for (const { limit, page, sentence, max, above = max + 1, refused, commands = {}, others = {} } of ROWS)
+  test(`${limit}: the documented limit holds at each entrance`, async () => {
+    const text = readFileSync(join(repositoryRoot, page), "utf8").replace(/\s+/g, " ");
+    assert.ok(text.includes(sentence), `${page} does not contain: ${sentence}`);
+    const check = (answer: string, isAbove: boolean, where: string) => {
+      if (isAbove) assert.match(answer, refused, `${where}: accepted above the limit`);
+      else assert.doesNotMatch(answer, refused, `${where}: refused at the limit`);
+    };
+    for (const isAbove of [false, true]) {
+      const number = isAbove ? above : max;
+      for (const [entrance, make] of Object.entries(commands)) {
+        for (const [way, run] of Object.entries(WAYS)) {
+          const answer = await answers(make(number, `n${names++}`), run);
+          check(answer, isAbove, `${entrance}, ${way}`);
+        }
+        const { answer, isChanged } = folded(make(number, "folded"));
+        check(answer, isAbove, `${entrance}, as an entry of a peer`);
+        assert.ok(!(isAbove && isChanged), `${entrance}: a refused entry changes the state`);
+      }
+      for (const [entrance, run] of Object.entries(others))
+        check(await run(number, `n${names++}`), isAbove, entrance);
+    }
+  });
