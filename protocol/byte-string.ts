@@ -38,6 +38,9 @@ export function bytesOfText(text: string): ByteString {
 }
 
 const HALF_CHARACTER = /\p{Surrogate}/u;
+/** The method of ES2024, which is ten times as fast as a pattern; some browsers do not have it. */
+type Checked = string & { isWellFormed?(): boolean };
+const isWellFormed = (text: Checked): boolean => text.isWellFormed?.() ?? !HALF_CHARACTER.test(text);
 
 /**
  * Returns the UTF-8 bytes of a text, or null if it contains half of a character (an unpaired surrogate), which UTF-8 cannot
@@ -45,7 +48,7 @@ const HALF_CHARACTER = /\p{Surrogate}/u;
  */
 export function exactBytesOfText(text: string): ByteString | null {
   const bytes = bytesOfText(text);
-  return bytes.length !== text.length && HALF_CHARACTER.test(text) ? null : bytes;
+  return bytes.length === text.length || isWellFormed(text) ? bytes : null;
 }
 
 /** Returns the text with these UTF-8 bytes; invalid ones become U+FFFD. */

@@ -23,7 +23,7 @@ export const clientMutants: readonly Mutant[] = [
   {
     name: "clients: half of a character is sent as U+FFFD",
     file: "protocol/byte-string.js",
-    find: "bytes.length !== text.length && HALF_CHARACTER.test(text) ? null : bytes",
+    find: "bytes.length === text.length || isWellFormed(text) ? bytes : null",
     replace: "bytes",
     test: ARGUMENTS,
   },

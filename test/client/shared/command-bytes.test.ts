@@ -9,7 +9,7 @@ import {
   textArguments,
 } from "../../../client/shared/command-bytes.js";
 import { commandLabel } from "../../../client/shared/command-labels.js";
-import { bytesOfText } from "../../../protocol/byte-string.js";
+import { bytesOfText, exactBytesOfText } from "../../../protocol/byte-string.js";
 
 test("a bigint is sent as its digits, because a reply may be one", () => {
   const command = ["INCRBY", "n", 9007199254740993n] as const;
@@ -17,6 +17,15 @@ test("a bigint is sent as its digits, because a reply may be one", () => {
   assert.deepEqual(textArguments(command), ["INCRBY", "n", "9007199254740993"]);
   assert.equal(commandKindOf([-5n]), "writes");
   assert.equal(commandLabel(["GET", 7n]), commandLabel(["GET", 7]));
+});
+
+test("the pattern for browsers without isWellFormed finds the same halves of characters", (t) => {
+  const texts = ["\ud83d", "a\ude00", "\ude00\ud83d", "é\ud83d\ude00", "\u{1f600}", "\ufffd", "é", ""];
+  const found = () => texts.map((text) => exactBytesOfText(text) === null);
+  const expected = found();
+  assert.deepEqual(expected, [true, true, true, false, false, false, false, false]);
+  t.mock.method(String.prototype as unknown as { isWellFormed(): unknown }, "isWellFormed", () => undefined);
+  assert.deepEqual(found(), expected);
 });
 
 test("a text with half of a character is refused in both versions, and each complete text is sent", () => {
