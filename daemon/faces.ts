@@ -8,6 +8,7 @@ export { natsOrder } from "../faces/nats-order/face.js";
 export { redis } from "../faces/redis/face.js";
 export { redisBehind } from "../faces/redis-behind/face.js";
 export { redisMirror } from "../faces/redis-mirror/face.js";
+export { sentinel } from "../faces/sentinel/face.js";
 export { sidecar } from "../faces/sidecar/face.js";
 export { sql } from "../faces/sql/face.js";
 export { users } from "../faces/users/face.js";

@@ -1,5 +1,6 @@
 /** A listener with the daemon's limits, refusals and observer. */
 
+import type { ServiceAddress } from "../../protocol/members/member-messages.js";
 import { REFUSALS } from "../engine/answers/refusals.js";
 import type { InfoFields } from "../engine/info/info-text.js";
 import type { Observer } from "../engine/pipeline/pipeline-parts.js";
@@ -29,6 +30,21 @@ export class DaemonListener extends SocketListener<Limits, Observer> {
   /** What this listener adds to /healthz. */
   get health(): Readonly<Record<string, unknown>> {
     return {};
+  }
+
+  /** The addresses of this listener for Redis clients and for clients of sentinels. */
+  get service(): { readonly resp?: ServiceAddress | null; readonly sentinel?: ServiceAddress | null } {
+    return {};
+  }
+
+  /**
+   * The address at which clients reach this listener, or null before the start.
+   * @param announced  the address that the operator has set, or null
+   */
+  protected reachedAt(announced: ServiceAddress | null): ServiceAddress | null {
+    const { address, port } = this.address;
+    if (port === 0) return null;
+    return announced ?? { host: address === "0.0.0.0" || address === "::" ? "" : address, port };
   }
 
   /** The fields that this listener adds to INFO replication. */

@@ -80,6 +80,17 @@ export const LIMITS = {
     reason:
       "several seconds of messages on a slow connection; a slower daemon is notified that messages are missing",
   },
+  sentinelDownAfter: {
+    flag: "sentinel-down-after",
+    unit: "time",
+    fallback: 2 * SECOND,
+    min: SECOND,
+    max: 10 * MINUTE,
+    summary:
+      "time without a sign of life after which the sentinels of --sentinel name another daemon (Redis's down-after-milliseconds)",
+    reason:
+      "daemons state twice a second that they accept writes; a shorter interruption of a connection changes nothing",
+  },
   idleTimeout: {
     flag: "idle-timeout",
     unit: "time",

@@ -215,8 +215,9 @@ const PLACES: readonly (readonly [heading: string | null, names: readonly string
   [
     OTHERS,
     [
-      ...["resp", "json", "memcached", "sql", "mongo", "sqlLanguage", "jsonReplicas", "aclFile"],
-      ...["allowAnonymous", "enableDebugCommand", "notifyKeyspaceEvents"],
+      ...["resp", "json", "memcached", "sql", "mongo", "sentinel", "sqlLanguage", "jsonReplicas", "aclFile"],
+      ...["allowAnonymous", "announce", "announceSentinel", "sentinelName"],
+      ...["enableDebugCommand", "notifyKeyspaceEvents"],
     ],
   ],
   ["Browsers:", ["ws", "wsOrigins"]],
@@ -228,7 +229,14 @@ const PLACES: readonly (readonly [heading: string | null, names: readonly string
     LIMITS_SECTION,
     [
       ...["maxRequestBytes", "maxOutputBytes", "maxBufferedBytes", "maxUnprovenBytes", "maxConnections"],
-      ...["maxRelayBytes", "idleTimeout", "maxQueryBytes", "jsonReplicaTimeout", "respIdleTimeout"],
+      ...[
+        "maxRelayBytes",
+        "sentinelDownAfter",
+        "idleTimeout",
+        "maxQueryBytes",
+        "jsonReplicaTimeout",
+        "respIdleTimeout",
+      ],
       ...["mongoCursors", "mongoCursorBytes", "mongoCursorTimeout", "wsPing", "slowlogTime", "slowlogLength"],
       ...["maxmemory", "workMemory", "workWait", "backendTimeout", "maxRemembered", "maxRememberedBytes"],
       ...Object.keys(TIMELINE_LIMITS),

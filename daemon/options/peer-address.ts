@@ -4,6 +4,7 @@
  */
 
 import type { ByteString } from "../../protocol/byte-string.js";
+import { isServiceHost, type ServiceAddress } from "../../protocol/members/member-messages.js";
 import { bytesOfHex, HASH_BYTES, hexOf } from "../../protocol/version-2/envelope.js";
 import { formatHost } from "../net/process/host-and-port.js";
 
@@ -34,6 +35,15 @@ export function parsePeer(text: string): PeerAddress {
     );
   }
   return { host, port: Number(port), pin: pinAt < 0 ? null : parsePin(text.slice(pinAt)), tls };
+}
+
+/** Parses an address that clients use: `host:port`, without TLS and pin. @throws RangeError  says what is expected */
+export function parseServiceAddress(text: string): ServiceAddress {
+  try {
+    const { host, port, pin, tls } = parsePeer(text);
+    if (pin === null && !tls && isServiceHost(host)) return { host, port };
+  } catch {}
+  throw new RangeError("Expected host:port, such as redis1.example:6379 or [2001:db8::1]:6379.");
 }
 
 /** Formats the value; the inverse of `parsePeer`. */

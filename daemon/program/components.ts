@@ -5,9 +5,11 @@
 
 import type { Logger } from "pino";
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { DaemonCondition } from "../../protocol/daemon-states.js";
+import { DAEMON_STATES, type DaemonCondition } from "../../protocol/daemon-states.js";
 import type { DashboardFrame } from "../../protocol/json/dashboard-frame.js";
+import type { ServiceAddress } from "../../protocol/members/member-messages.js";
 import type { RecordedWrites } from "../cluster/node/recorded-writes.js";
+import type { NamedDaemon } from "../cluster/peers/shared/named-daemon.js";
 import type { Backend } from "../engine/backends/backend.js";
 import type { CommandPath } from "../engine/backends/command-path.js";
 import type { Channels } from "../engine/channels/channels.js";
@@ -52,8 +54,26 @@ export interface Core extends DaemonOptions {
   readonly path: (() => Promise<CommandPath>) | null;
   readonly memory: MemoryLimit;
   readonly pipeline: Pipeline;
+  /** The daemon that sentinels name (--sentinel). */
+  readonly named: NamedDaemon;
   /** The bytes that the connections of all listeners hold together. */
   readonly budget: ByteBudget;
+}
+
+/** Returns the daemon's state for clients that do not sign: the daemon signs for them, with a key that may not be authorized. */
+export function unsignedConditionOf({
+  condition,
+  replica,
+}: Pick<Core, "condition" | "replica">): DaemonCondition {
+  const own = condition();
+  const { refusal } = DAEMON_STATES[own.state];
+  return (refusal === null ? replica?.gateway?.own.condition : null) ?? own;
+}
+
+/** The addresses at which Redis clients connect; null: there is none. */
+export interface RedisAddresses {
+  readonly resp: ServiceAddress | null;
+  readonly sentinel: ServiceAddress | null;
 }
 
 /**
@@ -75,6 +95,8 @@ export interface Figures extends InspectedDaemon {
   readonly recordingCondition: () => DaemonCondition;
   /** The reason why documents cannot be read or written yet, or null if they can. */
   readonly documentsPending: () => string | null;
+  /** The addresses for Redis clients, or null if there are none. */
+  readonly service: () => RedisAddresses | null;
   /** What the listeners of faces add to the health report. */
   readonly faceHealth: () => Readonly<Record<string, unknown>>;
 }
@@ -153,6 +175,7 @@ function noFigures({
     backends: () => [],
     recordingCondition: () => ({ state: "live", reason: "" }),
     documentsPending: () => null,
+    service: () => null,
     faceHealth: () => ({}),
     bufferedBytes: () => 0,
     memory: () => ({ used: 0, limit: 0 }),

@@ -1,8 +1,10 @@
 /** Creates and registers the components of a daemon, in the order in which they will be started. Starts nothing. */
 import type { Logger } from "pino";
 import type { ByteString } from "../../protocol/byte-string.js";
+import { acceptsWrites, DAEMON_STATES, type DaemonCondition } from "../../protocol/daemon-states.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { RecordedWrites } from "../cluster/node/recorded-writes.js";
+import { NamedDaemon } from "../cluster/peers/shared/named-daemon.js";
 import type { ReplicaContext } from "../cluster/replica/replica-context.js";
 import type { Backend } from "../engine/backends/backend.js";
 import { Channels } from "../engine/channels/channels.js";
@@ -33,7 +35,7 @@ import {
 } from "../options/settings.js";
 import { hasUserListener } from "../options/settings-rules.js";
 import { loadFamilies, missingCode, provideFamilies } from "../store/family-code.js";
-import type { Components, Core, DaemonOptions } from "./components.js";
+import { type Components, type Core, type DaemonOptions, unsignedConditionOf } from "./components.js";
 import { firstOf, type MadeBackend, missingFace, type NamedFigureServer, type OpenedFace } from "./face.js";
 import type { BackendHealth, CountedKeys } from "./inspection/inspected-daemon.js";
 import { Inspection } from "./inspection/inspection.js";
@@ -78,8 +80,8 @@ export async function wire(options: DaemonOptions, components: Components): Prom
   const identity = isRecorded ? await identityOf(options) : makeIdentity();
   const arrived: RecordedWrites["arrived"] = (entries) => pipeline.arrived(entries);
   const page: RecordedWrites["page"] = () => figureServer?.server.address ?? null;
-  const clientTotals = () => figures.metrics.totals;
-  const context = { settings, identity, environment, log, arrived, page, clientTotals };
+  const named = namedDaemonOf(identity.id, components, environment, () => unsignedConditionOf(own));
+  const context = { ...options, identity, arrived, page, clientTotals: () => figures.metrics.totals, named };
   const replica = isRecorded ? await addReplica({ ...context, signers }, broadcasts, components) : null;
   const backends = replica === null ? made.map(({ backend }) => backend) : [replica.backend];
   addDatabases(settings, backends, components);
@@ -116,6 +118,7 @@ export async function wire(options: DaemonOptions, components: Components): Prom
     path: made[0]?.path ?? null,
     memory,
     pipeline,
+    named,
     budget: new ByteBudget(settings.limits, (isBounded) => memory.garbage.change("answers", isBounded)),
   };
   const listeners = await addListeners({ ...options, ...own }, address, components);
@@ -227,6 +230,27 @@ async function identityOf({ settings: { data }, log }: DaemonOptions): Promise<I
   if (data === null) return makeIdentity();
   const { openDataFolder } = await import("../engine/trust/data-folder.js");
   return openDataFolder(data, (sentence) => log.warn(sentence));
+}
+
+/** @param condition  the daemon's state for clients that do not sign */
+function namedDaemonOf(
+  id: ByteString,
+  { figures }: Components,
+  { uptime }: DaemonOptions["environment"],
+  condition: () => DaemonCondition,
+): NamedDaemon {
+  return new NamedDaemon({
+    id,
+    uptime,
+    hasPeers: () => figures.settings().peers.length > 0,
+    downAfterMs: () => figures.settings().limits.sentinelDownAfter,
+    own() {
+      const service = figures.service();
+      if (service === null) return null;
+      const { state } = condition();
+      return { ...service, acceptsWrites: acceptsWrites(state) && DAEMON_STATES[state].isHealthy };
+    },
+  });
 }
 
 async function addReplica(

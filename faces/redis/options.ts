@@ -1,7 +1,9 @@
 /** The options and limits of --resp. */
+import { formatHost } from "../../daemon/net/process/host-and-port.js";
 import { fail } from "../../daemon/net/process/service.js";
 import { NO_EVENTS, parseEventFlags } from "../../daemon/options/event-flags.js";
 import { type LimitsOf, row, type ValuesOf } from "../../daemon/options/option-row.js";
+import { parseServiceAddress } from "../../daemon/options/peer-address.js";
 import type { Settings } from "../../daemon/options/settings.js";
 import {
   choice,
@@ -13,6 +15,7 @@ import {
   SECOND,
   text,
 } from "../../daemon/options/value-forms.js";
+import type { ServiceAddress } from "../../protocol/members/member-messages.js";
 
 export const REDIS_OPTIONS = {
   /** The address for Redis clients, or null if there is none. */
@@ -25,6 +28,16 @@ export const REDIS_OPTIONS = {
     fallback: null,
     reload: "restart",
     example: "6380",
+  }),
+  /** The address at which clients reach --resp, or null for the address on which it listens. */
+  announce: row({
+    flags: "--announce <host:port>",
+    help: "address at which clients reach --resp, which sentinels name (--sentinel); default: the address of --resp or, if that is any address, the one from which peers see this daemon",
+    form: text<ServiceAddress>(parseServiceAddress, formatHost),
+    fallback: null,
+    reload: "restart",
+    example: "redis1.example:6379",
+    needs: ["resp"],
   }),
   /** The Redis clients that may send DEBUG: none, clients of this machine, or all. */
   enableDebugCommand: row({
@@ -115,8 +128,11 @@ declare module "../../daemon/options/option-row.js" {
 }
 
 /** Checks the options that need --resp. @throws StartError */
-export function checkRedisOptions({ resp, enableDebugCommand, notifyKeyspaceEvents }: Settings): void {
+export function checkRedisOptions(settings: Settings): void {
+  const { resp, announce, enableDebugCommand, notifyKeyspaceEvents } = settings;
   if (resp !== null) return;
+  if (announce !== null)
+    fail("--announce is the address of --resp for clients: add --resp, or leave it out.");
   if (enableDebugCommand !== "no")
     fail("--enable-debug-command is for clients of --resp: add --resp, or leave it out.");
   if (notifyKeyspaceEvents.text !== "")

@@ -1,5 +1,5 @@
 /** The RESP listener, to which Redis clients connect, and its dialect. */
-import type { FaceFigures } from "../../daemon/listener/daemon-listener.js";
+import type { DaemonListener, FaceFigures } from "../../daemon/listener/daemon-listener.js";
 import type { ClientConnection } from "../../daemon/net/connections/client-connection.js";
 import type { ClientSocket } from "../../daemon/net/connections/client-socket.js";
 import {
@@ -45,6 +45,10 @@ export class RespListener extends UserListener<Argv, RespServer> {
         if (seconds > 0) socket.setKeepAlive(true, seconds * 1000);
       },
     });
+  }
+
+  override get service(): DaemonListener["service"] {
+    return { resp: this.reachedAt(this.server.daemon.settings.announce) };
   }
 
   override get figures(): FaceFigures {

@@ -3,6 +3,7 @@
  * the dialect of their sessions. A `UserProtocol` describes what differs between protocols.
  */
 import type { Socket } from "node:net";
+import type { NamedDaemon } from "../../daemon/cluster/peers/shared/named-daemon.js";
 import type { CommandPath } from "../../daemon/engine/backends/command-path.js";
 import type { DurableCopies } from "../../daemon/engine/backends/durable-copies.js";
 import type { WorkingMemoryFigures } from "../../daemon/engine/backends/working-memory.js";
@@ -121,6 +122,8 @@ export interface DaemonInterface {
   readonly copies: DurableCopies | null;
   /** The daemon's state for clients that do not sign, and the reason for it. */
   readonly condition: DaemonCondition;
+  /** The daemon that sentinels name. */
+  readonly named: NamedDaemon;
   /** Stops the process once its work is finished; null if the process belongs to another program. */
   readonly shutDown: (() => void) | null;
 }

@@ -26,12 +26,11 @@ import { StartError } from "../../daemon/net/process/service.js";
 import { OPTIONS, USER_LISTENER_NAMES, type UserListenerName } from "../../daemon/options/option-table.js";
 import type { Settings } from "../../daemon/options/settings.js";
 import { allUserListeners } from "../../daemon/options/settings-rules.js";
-import type { Core, Figures } from "../../daemon/program/components.js";
+import { type Core, type Figures, unsignedConditionOf } from "../../daemon/program/components.js";
 import { type Face, missingFace, type OpenedFace } from "../../daemon/program/face.js";
 import { SCRIPT_WEIGHT } from "../../daemon/store/read-allowance.js";
 import type { Command } from "../../daemon/store/rows/command-row.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import { DAEMON_STATES } from "../../protocol/daemon-states.js";
 import { finishReply } from "../../protocol/lazy-replies.js";
 import { array, type ErrorReply, NIL_ARRAY, type Reply } from "../../protocol/reply.js";
 import type { Condition } from "../../protocol/version-2/envelope.js";
@@ -96,6 +95,10 @@ export class UserListeners implements OpenedFace {
     return {
       ...this.#joined(({ figures }) => figures),
       documentsPending: () => this.loading,
+      service: () => {
+        const { resp = null, sentinel = null } = this.#joined((listener) => listener.service);
+        return resp === null && sentinel === null ? null : { resp, sentinel };
+      },
       faceHealth: () => this.#joined(({ health }) => health),
     };
   }
@@ -148,11 +151,8 @@ function warnOfReaders(aclFile: string | null, log: Logger): void {
   if (warning !== null) log.warn(warning);
 }
 
-function daemonInterfaceOf(
-  { settings, replica, pipeline, condition, shutDown, memory, slowLog, log, channels }: Core,
-  name: UserListenerName,
-  listeners: UserListeners,
-): DaemonInterface {
+function daemonInterfaceOf(core: Core, name: UserListenerName, listeners: UserListeners): DaemonInterface {
+  const { settings, replica, pipeline, shutDown, memory, slowLog, log, channels } = core;
   return {
     settings,
     shutDown: shutDown ?? null,
@@ -180,10 +180,9 @@ function daemonInterfaceOf(
       return listeners.replicationFields;
     },
     get condition() {
-      const own = condition();
-      const { refusal } = DAEMON_STATES[own.state];
-      return (refusal === null ? replica?.gateway?.own.condition : null) ?? own;
+      return unsignedConditionOf(core);
     },
+    named: core.named,
   };
 }
 

@@ -50,6 +50,7 @@ export type MemberMessage =
   | { readonly kind: "bye"; readonly code: string; readonly sentence: string }
   | StatusMessage
   | AboutMessage
+  | ServiceMessage
   /** The order keys of entries that are on the sender's disk. */
   | { readonly kind: "offer"; readonly orderKeys: readonly PackedOrderKey[] }
   | { readonly kind: "want"; readonly orderKeys: readonly PackedOrderKey[] }
@@ -172,6 +173,8 @@ function elementsOf(message: OwnMessage): Element[] {
     }
     case "about":
       return [kind, ...aboutElements(message)];
+    case "service":
+      return [kind, ...serviceElements(message)];
     case "offer":
     case "want":
       return [kind, writeOrderKeys(message.orderKeys)];
@@ -225,6 +228,7 @@ const LENGTHS: Readonly<Record<OwnKind, number>> = {
   bye: 3,
   status: 13,
   about: 10,
+  service: 11,
   offer: 2,
   want: 2,
   push: 5,
@@ -282,6 +286,8 @@ function readElements(kind: OwnKind, reader: RespReader): MemberMessage {
       return readStatus(reader);
     case "about":
       return readAbout(reader);
+    case "service":
+      return readService(reader);
     case "offer":
     case "want":
       return { kind, orderKeys: readOrderKeys(reader) };
@@ -432,6 +438,85 @@ function readAbout(reader: RespReader): AboutMessage {
 }
 
 const shown = (text: string, max: number): string => text.slice(0, max).replace(OTHER, "?");
+
+/** An address at which clients connect. */
+export interface ServiceAddress {
+  /** A name, or an address without brackets; "": the address from which the daemon's members see it. */
+  readonly host: string;
+  readonly port: number;
+}
+
+/**
+ * The message in which a member states how Redis clients reach it, and which daemon it names to them. The contents are
+ * unverified claims, limited in length.
+ * Source: docs/decisions/0073-which-daemon-sentinels-name.md.
+ */
+export interface ServiceMessage {
+  readonly kind: "service";
+  /** The number of the sender's choice: a higher number replaces a lower one. */
+  readonly epoch: number;
+  /** The id of the daemon that the sender names, 32 bytes, or null if it names none. */
+  readonly named: ByteString | null;
+  /** Milliseconds since the named daemon last stated that it accepts writes. */
+  readonly age: number;
+  /** The address of the named daemon, or null if none is named. */
+  readonly address: ServiceAddress | null;
+  /** Whether the sender accepts writes of Redis clients. */
+  readonly acceptsWrites: boolean;
+  /** The addresses of the sender's --resp and --sentinel; null: there is none. */
+  readonly resp: ServiceAddress | null;
+  readonly sentinel: ServiceAddress | null;
+}
+
+/** The longest name of a host, in characters. Source: RFC 1035, 2.3.4. */
+const HOST_CHARS_MAX = 253;
+/** Matches names and addresses of hosts. An address may contain a zone. */
+const HOST = /^[\w.:%-]*$/;
+
+/** Whether a text can be the host of an address for clients. */
+export const isServiceHost = (host: string): boolean => host.length <= HOST_CHARS_MAX && HOST.test(host);
+
+/** Returns the elements after the message's name. */
+function serviceElements(message: ServiceMessage): string[] {
+  const { epoch, named, age, address, acceptsWrites, resp, sentinel } = message;
+  const addresses = [resp, sentinel].flatMap(addressElements);
+  return [
+    String(epoch),
+    named ?? "",
+    String(age),
+    ...addressElements(address),
+    acceptsWrites ? "1" : "0",
+    ...addresses,
+  ];
+}
+
+const addressElements = (address: ServiceAddress | null): string[] => [
+  address?.host ?? "",
+  String(address?.port ?? 0),
+];
+
+/** Reads the elements after the name. @throws MalformedFrame */
+function readService(reader: RespReader): ServiceMessage {
+  const epoch = readNumber(reader);
+  const id = readShort(reader, HASH_BYTES);
+  if (id.length !== 0 && id.length !== HASH_BYTES)
+    throw reader.malformed(`expected 0 or ${HASH_BYTES} bytes`);
+  const age = readNumber(reader);
+  const address = readAddress(reader);
+  const acceptsWrites = readFlag(reader);
+  const [resp, sentinel] = [readAddress(reader), readAddress(reader)];
+  if ((id === "") !== (address === null)) throw reader.malformed("expected an id with an address");
+  const named = id === "" ? null : id;
+  return { kind: "service", epoch, named, age, address, acceptsWrites, resp, sentinel };
+}
+
+function readAddress(reader: RespReader): ServiceAddress | null {
+  const host = readShort(reader, HOST_CHARS_MAX);
+  const port = readNumber(reader);
+  if (!isServiceHost(host) || port > PORT_MAX || (port === 0 && host !== ""))
+    throw reader.malformed("expected a host and a port");
+  return port === 0 ? null : { host, port };
+}
 
 /** Sums over the sender's keys at the date `at`, without keys that have changed since then. */
 export interface StateSumsMessage {

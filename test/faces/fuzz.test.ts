@@ -56,6 +56,11 @@ const INPUTS_OF: Readonly<Record<"ws" | UserListenerName, readonly Buffer[]>> = 
     "*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n",
     "GET k\r\nINFO\r\n",
   ].map(latin1),
+  sentinel: [
+    "*3\r\n$8\r\nSENTINEL\r\n$6\r\nmaster\r\n$1\r\nm\r\n",
+    "*2\r\n$9\r\nSUBSCRIBE\r\n$6\r\n+sdown\r\n",
+    "SENTINEL masters\r\nHELLO 3\r\nINFO\r\n",
+  ].map(latin1),
   memcached: ["set k 0 0 1\r\nv\r\nget k\r\n", "incr k 1\r\ngets k b\r\n", "cas k 1 2 3 4\r\nabc\r\n"].map(
     latin1,
   ),

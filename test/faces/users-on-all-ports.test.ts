@@ -38,6 +38,7 @@ const ATTEMPTS: Readonly<
   Record<UserListenerName, readonly [clients: RegExp, request: string, answer: RegExp]>
 > = {
   resp: [/serving Redis/, "SET k resp\r\n", /^-NOAUTH /],
+  sentinel: [/serving sentinel/, "SENTINEL MASTERS\r\n", /^-NOAUTH /],
   json: [/serving JSON/, '{"action":"create","document":"k"}\n', /Authentication required/],
   memcached: [/serving memcached/, "set k 0 0 1\r\n1\r\n", /^(?:CLIENT_ERROR|ERROR) /],
   sql: [/serving SQL/, "create database k;\n", /log|auth/i],

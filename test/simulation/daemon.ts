@@ -230,6 +230,7 @@ export function startDaemon(host: Host, world: World): Daemon {
     signatureThreads: null,
     messages: null,
     about: null,
+    named: null,
     verifySignature: isSignedBy,
     checkEntry: entryCheck(signers, lists?.history ?? null),
     checkUnit: unitCheck(signers),

@@ -317,6 +317,7 @@ export class ClusterNode extends RecordedWrites implements NodeState {
       log,
       limits: peeringLimits(settings),
       about: describeSelf(this),
+      named: this.named,
     });
   }
 }

@@ -39,6 +39,7 @@ export abstract class RecordedWrites implements Service, ReplicaContext {
   readonly arrived: ReplicaContext["arrived"];
   readonly page: ReplicaContext["page"];
   readonly clientTotals: ReplicaContext["clientTotals"];
+  readonly named: ReplicaContext["named"];
   /** Free space on the disk of the data folder. */
   readonly disk: DiskSpace;
   /** Whether the log has already reported that the disk is nearly full. */
@@ -62,7 +63,7 @@ export abstract class RecordedWrites implements Service, ReplicaContext {
   abstract readonly takeMember: ((socket: Socket, hello: Hello) => void) | null;
 
   constructor(context: ReplicaContext) {
-    const { settings, identity, signers, environment, log, arrived, page, clientTotals } = context;
+    const { settings, identity, signers, environment, log, arrived, page, clientTotals, named } = context;
     this.settings = settings;
     this.identity = identity;
     this.signers = signers;
@@ -71,6 +72,7 @@ export abstract class RecordedWrites implements Service, ReplicaContext {
     this.arrived = arrived;
     this.page = page;
     this.clientTotals = clientTotals;
+    this.named = named;
     this.disk = new DiskSpace(settings.data);
   }
 

@@ -29,6 +29,7 @@ import {
   NO_CLOSING,
 } from "./shared/cluster-state.js";
 import { totalsOf } from "./shared/entry-totals.js";
+import { SERVICE_EVERY_MS } from "./shared/named-daemon.js";
 
 /** The objects that all members share. */
 export interface MemberShared {
@@ -105,6 +106,9 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
   readonly #snapshotSending: SnapshotSending;
   #nextStatusAt = 0;
   #nextAboutAt = 0;
+  #nextServiceAt = 0;
+  /** The version of the choice that was last sent. */
+  #sentService = -1;
   #freshFromEcho = 0;
   #received: Received[] = [];
   #receivedBytes = 0;
@@ -150,6 +154,10 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
       case "about":
         this.about = message;
         this.#aboutAt = cluster.uptime();
+        break;
+      case "service":
+        if (cluster.named?.receive(this.id, message, this.connection.remote) === false)
+          cluster.notices.warn(`service of ${this.id}`, factsOf(this), UNREACHABLE);
         break;
       case "offer":
         spreading.offered(message.orderKeys, this);
@@ -207,6 +215,7 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
     }
     if (now >= this.#nextStatusAt) this.#sendStatus(now);
     if (now >= this.#nextAboutAt && this.status !== null) this.#sendAbout(now);
+    if (this.status !== null) this.#sendService(now);
     this.outbox.tick();
     this.channelMessages.tick(this.status !== null);
     this.#snapshotSending.tick(now, this.status?.state === "live");
@@ -403,6 +412,16 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
     if (about !== null) this.connection.send({ kind: "about", ...about() });
   }
 
+  /** States which daemon sentinels name: immediately after a change, and otherwise at intervals. */
+  #sendService(now: number): void {
+    const { named } = this.#shared.cluster;
+    if (named === null || (now < this.#nextServiceAt && named.version === this.#sentService)) return;
+    this.#nextServiceAt = now + SERVICE_EVERY_MS;
+    this.#sentService = named.version;
+    const statement = named.statement();
+    if (statement !== null) this.connection.send(statement);
+  }
+
   #sendStatus(now: number): void {
     const { cluster, clock } = this.#shared;
     this.#nextStatusAt = now + cluster.limits.statusEveryMs;
@@ -418,6 +437,9 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
     });
   }
 }
+
+const UNREACHABLE =
+  "a member serves Redis clients only on its own machine, so sentinels here do not name it: set --resp there to an address that clients can reach, or --announce";
 
 const NOT_DELIVERED =
   "messages from a member were not delivered: they are too old, or their key is unknown or not authorized";

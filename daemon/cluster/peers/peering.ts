@@ -197,6 +197,7 @@ export class Peering implements RosterEvents {
     this.#reports.disconnected(member.id);
     this.#pruned.disconnected(member.id);
     this.states.disconnected(member.id);
+    this.#cluster.named?.disconnected(member.id);
     this.subscribers.disconnected();
     this.#cluster.messages?.missed();
     member.stop();
@@ -241,6 +242,7 @@ export class Peering implements RosterEvents {
     this.standstill.tick(now);
     this.#roster.tick(now);
     this.#spreading.tick(now);
+    this.#cluster.named?.update();
     for (const member of [...this.#cluster.members.values()]) member.tick(now);
     this.subscribers.tick(now);
     this.admission.tick();

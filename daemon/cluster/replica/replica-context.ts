@@ -13,6 +13,7 @@ import type { SnapshotParts } from "../../timeline/snapshots/snapshot-schedule.j
 import type { Timeline } from "../../timeline/timeline.js";
 import type { MemberLists } from "../members/member-lists.js";
 import type { Peering } from "../peers/peering.js";
+import type { NamedDaemon } from "../peers/shared/named-daemon.js";
 import type { RemovedDataStores } from "./replaced-data-folders.js";
 import type { TimelineBackend } from "./timeline-backend.js";
 
@@ -28,6 +29,8 @@ export interface ReplicaContext {
   readonly page: () => { readonly address: string; readonly port: number } | null;
   /** Returns what the daemon did for its clients. */
   readonly clientTotals: () => ClientTotals;
+  /** The daemon that sentinels name (--sentinel); null: this daemon takes no part in the choice. */
+  readonly named: NamedDaemon | null;
 }
 
 /** The objects of a daemon with a timeline, which each of its components receives. */

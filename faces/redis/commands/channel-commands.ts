@@ -1,6 +1,6 @@
 /** The channel commands: subscriptions and messages. Order and texts: redis-server 7.0, pubsub.c. */
 
-import type { ChannelMessage } from "../../../daemon/engine/channels/channels.js";
+import type { ChannelMessage, Channels } from "../../../daemon/engine/channels/channels.js";
 import { custom } from "../../../daemon/store/arguments/command-errors.js";
 import { GlobSteps, globMatches } from "../../../daemon/store/patterns/glob.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -8,15 +8,35 @@ import type { ChannelKind } from "../../../protocol/members/subscriber-counts.js
 import { array, bulk, bulks, integer, type Reply } from "../../../protocol/reply.js";
 import { subscriptionReply } from "../../../protocol/resp/resp-writer.js";
 import { answerBytes } from "../bytes/reply-bytes.js";
-import type { RespSession, SessionHandler } from "../session/resp-session.js";
-import { Subscriptions } from "../session/subscriptions.js";
+import type { SessionHandler } from "../session/resp-session.js";
+import { type Subscribed, type SubscribingUser, Subscriptions } from "../session/subscriptions.js";
 
-export const channelHandlers: readonly (readonly [string, SessionHandler])[] = [
+/** The session of a client that subscribes to channels. */
+export interface SubscribingSession extends Subscribed {
+  /** The user whose rules on channels apply. */
+  readonly subscriber: SubscribingUser;
+  readonly server: {
+    readonly channels: Channels;
+    readonly host: { readonly limits: { readonly maxOutputBytes: number } };
+  };
+  /** The subscriptions, or null if the client has never subscribed. */
+  subscriptions: Subscriptions | null;
+  readonly isExecuting: boolean;
+}
+
+type SubscribingHandler = (session: SubscribingSession, argv: readonly ByteString[]) => Reply | null;
+
+/** The commands that a sentinel also has. */
+export const subscribingHandlers: readonly (readonly [string, SubscribingHandler])[] = [
   ["SUBSCRIBE", subscribing("channel", "subscribe")],
   ["PSUBSCRIBE", subscribing("pattern", "psubscribe")],
-  ["SSUBSCRIBE", subscribing("shard", "ssubscribe")],
   ["UNSUBSCRIBE", unsubscribing("channel", "unsubscribe")],
   ["PUNSUBSCRIBE", unsubscribing("pattern", "punsubscribe")],
+];
+
+export const channelHandlers: readonly (readonly [string, SessionHandler])[] = [
+  ...subscribingHandlers,
+  ["SSUBSCRIBE", subscribing("shard", "ssubscribe")],
   ["SUNSUBSCRIBE", unsubscribing("shard", "sunsubscribe")],
   ["PUBLISH", publishing("channel")],
   ["SPUBLISH", publishing("shard")],
@@ -32,9 +52,9 @@ function publishing(kind: ChannelMessage["kind"]): SessionHandler {
     integer(server.channels.publish({ kind, channel, text }));
 }
 
-function subscribing(kind: ChannelKind, word: ByteString): SessionHandler {
+function subscribing(kind: ChannelKind, word: ByteString): SubscribingHandler {
   return (session, [, ...names]) => {
-    session.subscriptions ??= new Subscriptions(session.server.channels, session, session.userSession);
+    session.subscriptions ??= new Subscriptions(session.server.channels, session, session.subscriber);
     const { subscriptions } = session;
     return confirmed(session, names, (name) => {
       subscriptions.add(kind, name);
@@ -43,7 +63,7 @@ function subscribing(kind: ChannelKind, word: ByteString): SessionHandler {
   };
 }
 
-function unsubscribing(kind: ChannelKind, word: ByteString): SessionHandler {
+function unsubscribing(kind: ChannelKind, word: ByteString): SubscribingHandler {
   return (session, [, ...named]) => {
     const { subscriptions } = session;
     const names = named.length > 0 ? named : (subscriptions?.all(kind) ?? []);
@@ -61,7 +81,7 @@ function unsubscribing(kind: ChannelKind, word: ByteString): SessionHandler {
  * confirmation is returned instead of sent, because EXEC's array has one element for each command.
  */
 function confirmed(
-  session: RespSession,
+  session: SubscribingSession,
   names: readonly ByteString[],
   change: (name: ByteString) => Reply,
 ): Reply | null {

@@ -22,9 +22,27 @@ import { type Client, clientLine, hasSubscriptions, type TrackingMode } from "..
 import type { RespSession, SessionHandler } from "../session/resp-session.js";
 import { checkedName, NAME_BYTES_MAX } from "./connection-commands.js";
 
-export const clientHandlers: readonly (readonly [string, SessionHandler])[] = [
+/** The session of a client that describes itself. */
+export interface DescribedSession {
+  readonly id: number;
+  name: ByteString;
+  library: ByteString;
+  libraryVersion: ByteString;
+}
+
+/** The commands that a sentinel also has. */
+export const describingHandlers: readonly (readonly [
+  string,
+  (session: DescribedSession, argv: readonly ByteString[]) => Reply,
+])[] = [
   ["CLIENT|GETNAME", ({ name }) => (name === "" ? NIL : bulk(name))],
   ["CLIENT|ID", ({ id }) => integer(id)],
+  ["CLIENT|SETINFO", setInfo],
+  ["CLIENT|SETNAME", setName],
+];
+
+export const clientHandlers: readonly (readonly [string, SessionHandler])[] = [
+  ...describingHandlers,
   ["CLIENT|INFO", (session, argv) => verbatim(`${ownLine(session, argv)}\n`)],
   ["CLIENT|KILL", kill],
   ["CLIENT|LIST", list],
@@ -32,8 +50,6 @@ export const clientHandlers: readonly (readonly [string, SessionHandler])[] = [
   ["CLIENT|NO-TOUCH", onOrOff],
   ["CLIENT|PAUSE", pause],
   ["CLIENT|REPLY", chooseReplies],
-  ["CLIENT|SETINFO", setInfo],
-  ["CLIENT|SETNAME", setName],
   ["CLIENT|UNBLOCK", unblock],
   ["CLIENT|UNPAUSE", unpause],
 ];
@@ -185,13 +201,13 @@ function chooseReplies(session: RespSession, argv: readonly ByteString[]): Reply
   }
 }
 
-function setName(session: RespSession, argv: readonly ByteString[]): Reply {
+function setName(session: DescribedSession, argv: readonly ByteString[]): Reply {
   session.name = checkedName(argv[2] as ByteString);
   return OK;
 }
 
 /** `CLIENT SETINFO LIB-NAME|LIB-VER value`, as in Redis 7.2. */
-function setInfo(session: RespSession, argv: readonly ByteString[]): Reply {
+function setInfo(session: DescribedSession, argv: readonly ByteString[]): Reply {
   const [, , option = "", value = ""] = argv;
   const field = option.toUpperCase();
   if (field !== "LIB-NAME" && field !== "LIB-VER") throw custom(`ERR Unrecognized option '${option}'`);

@@ -6,7 +6,8 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { acceptsWrites } from "../../../protocol/daemon-states.js";
 import { array, bulk, integer, map, OK, type Reply, status } from "../../../protocol/reply.js";
 import { REDIS_VERSION } from "../../../protocol/resp/redis-version.js";
-import { DEFAULT_USER } from "../../users/users.js";
+import type { UserSession } from "../../users/user-session.js";
+import { DEFAULT_USER, type Users } from "../../users/users.js";
 import { noteDenied } from "../session/refused-commands.js";
 import type { RespSession, SessionHandler } from "../session/resp-session.js";
 
@@ -26,30 +27,63 @@ export const greetingHandlers: readonly (readonly [string, SessionHandler])[] = 
   ["DBSYNC|REPLY", chooseReply],
 ];
 
+/** The session of a client as HELLO and AUTH change it. */
+export interface GreetedSession {
+  readonly id: number;
+  readonly userSession: UserSession;
+  protocol: 2 | 3;
+  name: ByteString;
+}
+
+/** What differs between the answers of servers to HELLO and AUTH. */
+export interface Greeting {
+  /** The fields that describe the server. */
+  readonly role: readonly (readonly [name: string, value: string])[];
+  /** Called with the name of a user whose login fails. */
+  readonly failed: (name: ByteString) => void;
+}
+
 /** `HELLO [2|3 [AUTH user password] [SETNAME name]]` */
 function hello(session: RespSession, argv: readonly ByteString[]): Reply {
+  const role = acceptsWrites(session.server.daemon.condition.state) ? "master" : "replica";
+  return greet(session, argv, {
+    role: [
+      ["mode", "standalone"],
+      ["role", role],
+    ],
+    failed: failedOf(session),
+  });
+}
+
+const failedOf = (session: RespSession) => (name: ByteString) => noteDenied(session, "auth", "AUTH", name);
+
+/** Answers HELLO. @throws CommandFailure */
+export function greet(
+  session: GreetedSession,
+  argv: readonly ByteString[],
+  { role, failed }: Greeting,
+): Reply {
   const protocol = argv[1] === undefined ? session.protocol : parseInteger(argv[1]);
   if (protocol === undefined) throw custom("ERR Protocol version is not an integer or out of range");
   if (protocol !== 2 && protocol !== 3) throw custom("NOPROTO unsupported protocol version");
   for (let at = 2; at < argv.length; ) {
     const option = argv[at] as ByteString;
     if (option.toUpperCase() === "AUTH" && at + 2 < argv.length) {
-      logIn(session, argv[at + 1] as ByteString, argv[at + 2] as ByteString);
+      logIn(session, argv[at + 1] as ByteString, argv[at + 2] as ByteString, failed);
       at += 3;
     } else if (option.toUpperCase() === "SETNAME" && at + 1 < argv.length) {
       session.name = checkedName(argv[at + 1] as ByteString);
       at += 2;
     } else throw custom(`ERR Syntax error in HELLO option '${option}'`);
   }
-  if (session.user === null) throw custom(HELLO_FIRST);
+  if (session.userSession.user === null) throw custom(HELLO_FIRST);
   session.protocol = protocol;
   return map([
     ...[bulk("server"), bulk("redis")],
     ...[bulk("version"), bulk(REDIS_VERSION)],
     ...[bulk("proto"), integer(protocol)],
     ...[bulk("id"), integer(session.id)],
-    ...[bulk("mode"), bulk("standalone")],
-    ...[bulk("role"), bulk(acceptsWrites(session.server.daemon.condition.state) ? "master" : "replica")],
+    ...role.flat().map(bulk),
     ...[bulk("modules"), array([])],
   ]);
 }
@@ -67,16 +101,31 @@ export function checkedName(name: ByteString): ByteString {
 
 /** `AUTH [user] password` */
 function auth(session: RespSession, argv: readonly ByteString[]): Reply {
+  return authenticate(session, argv, session.server.host.users, failedOf(session));
+}
+
+/** Answers AUTH. @throws CommandFailure */
+export function authenticate(
+  session: GreetedSession,
+  argv: readonly ByteString[],
+  users: Users,
+  failed: Greeting["failed"],
+): Reply {
   if (argv.length > 3) throw syntaxError();
-  if (argv.length === 2 && session.server.host.users.isOpen) throw custom(NO_PASSWORD);
+  if (argv.length === 2 && users.isOpen) throw custom(NO_PASSWORD);
   const [user, password] = argv.length === 2 ? [DEFAULT_USER, argv[1]] : [argv[1], argv[2]];
-  logIn(session, user as ByteString, password as ByteString);
+  logIn(session, user as ByteString, password as ByteString, failed);
   return OK;
 }
 
-function logIn(session: RespSession, name: ByteString, password: ByteString): void {
-  if (session.userSession.logIn(name, password)) return;
-  noteDenied(session, "auth", "AUTH", name);
+function logIn(
+  { userSession }: GreetedSession,
+  name: ByteString,
+  password: ByteString,
+  failed: Greeting["failed"],
+): void {
+  if (userSession.logIn(name, password)) return;
+  failed(name);
   throw custom("WRONGPASS invalid username-password pair or user is disabled.");
 }
 

@@ -157,6 +157,10 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
     server.clients.add(this);
   }
 
+  get subscriber(): UserSession {
+    return this.userSession;
+  }
+
   get userName(): ByteString | null {
     return this.userSession.name;
   }

@@ -6,8 +6,8 @@ import { refusedChannel } from "../../../daemon/store/rights/patterns.js";
 import type { Command } from "../../../daemon/store/rows/command-row.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { CHANNEL_KINDS, type ChannelKind } from "../../../protocol/members/subscriber-counts.js";
-import { bulks, error, type Reply } from "../../../protocol/reply.js";
-import type { UserSession } from "../../users/user-session.js";
+import { bulks, type ErrorReply, error, type Reply } from "../../../protocol/reply.js";
+import type { User } from "../../users/users.js";
 import type { Client } from "./clients.js";
 
 /**
@@ -21,13 +21,26 @@ const WHILE_SUBSCRIBED: ReadonlySet<Command> = new Set(
   ),
 );
 const ONLY = "only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context";
+/** Returns the error for a command that RESP2 subscriptions forbid. @param name  in lower case */
+export const whileSubscribed = (name: string): ErrorReply => error(`ERR Can't execute '${name}': ${ONLY}`);
+
 /** The approximate memory of a subscription in addition to its name, in bytes. */
 const SUBSCRIPTION_BYTES = 200;
 
+/** The client as its subscriptions use it. */
+export type Subscribed = Pick<Client, "protocol" | "push" | "kill">;
+
+/** The user of the client, or null if the client has to log in again. */
+export interface SubscribingUser {
+  readonly user: Pick<User, "channels"> | null;
+  /** Looks up the user again if the users have changed. */
+  renew(): unknown;
+}
+
 export class Subscriptions implements Subscriber {
   readonly #channels: Channels;
-  readonly #client: Client;
-  readonly #userSession: UserSession;
+  readonly #client: Subscribed;
+  readonly #userSession: SubscribingUser;
   readonly #names: Readonly<Record<ChannelKind, Set<ByteString>>> = {
     channel: new Set(),
     pattern: new Set(),
@@ -36,7 +49,7 @@ export class Subscriptions implements Subscriber {
   /** The approximate memory of all subscriptions in bytes. */
   bytes = 0;
 
-  constructor(channels: Channels, client: Client, userSession: UserSession) {
+  constructor(channels: Channels, client: Subscribed, userSession: SubscribingUser) {
     this.#channels = channels;
     this.#client = client;
     this.#userSession = userSession;
@@ -84,7 +97,7 @@ export class Subscriptions implements Subscriber {
   answer(command: Command, argv: readonly ByteString[]): Reply | null {
     if (this.isEmpty || this.#client.protocol === 3) return null;
     const { name } = command;
-    if (!WHILE_SUBSCRIBED.has(command)) return error(`ERR Can't execute '${name.toLowerCase()}': ${ONLY}`);
+    if (!WHILE_SUBSCRIBED.has(command)) return whileSubscribed(name.toLowerCase());
     return name === "PING" && argv.length <= 2 ? bulks(["pong", argv[1] ?? ""]) : null;
   }
 

@@ -30,6 +30,7 @@ export async function memberWith(families: FamilyLoaders, args: readonly string[
     arrived() {},
     page: () => null,
     clientTotals: () => new Metrics().totals,
+    named: null,
   };
   const replica = new OrderedReplica(context, order, null);
   const facts = { first: 1, last, created: "today", replicas: 1, others: 1, maxBytes: 1000 };

@@ -41,6 +41,7 @@ function makeReplica(
     arrived() {},
     page: () => null,
     clientTotals: () => new Metrics().totals,
+    named: null,
   };
   return new OrderedReplica(context, order, null);
 }

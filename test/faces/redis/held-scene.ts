@@ -48,6 +48,7 @@ export async function startHeld(): Promise<HeldScene> {
         arrived: () => {},
         page: () => null,
         clientTotals: () => new Metrics().totals,
+        named: null,
         environment: realEnvironment,
       },
     },

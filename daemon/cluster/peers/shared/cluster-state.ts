@@ -16,6 +16,7 @@ import type { Timeline } from "../../../timeline/timeline.js";
 import type { MemberLists } from "../../members/member-lists.js";
 import { allMembersIfConnected, type Electorate } from "./electorate.js";
 import type { Connect } from "./member-socket.js";
+import type { NamedDaemon } from "./named-daemon.js";
 import type { PeeringLimits } from "./peering-limits.js";
 
 /** Why an entry has to wait: its signer's key, or the member list that has made a decision, is not known here. */
@@ -152,6 +153,8 @@ export interface PeeringContext {
   } | null;
   /** Creates this daemon's report about itself; null: it sends none. */
   readonly about: (() => MemberAbout) | null;
+  /** The daemon that sentinels name; null: this daemon takes no part in the choice. */
+  readonly named: NamedDaemon | null;
   /** The member lists, or null if the members follow only from --peer. */
   readonly lists: MemberLists | null;
   /** SHA-256, 32 bytes. */

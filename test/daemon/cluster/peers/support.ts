@@ -170,6 +170,7 @@ export class World {
       signatureThreads: null,
       messages: null,
       about: null,
+      named: null,
       lists: null,
       checkEntry: checkEntryBy(known),
       checkUnit: () => null,

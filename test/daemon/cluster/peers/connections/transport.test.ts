@@ -68,6 +68,7 @@ async function startNode(
     signatureThreads: null,
     messages: null,
     about: null,
+    named: null,
     lists: null,
     verifySignature: (spki, bytes, signature) => {
       const key = createPublicKey({ key: Buffer.from(spki, "latin1"), format: "der", type: "spki" });

@@ -1,0 +1,82 @@
+/** What all connections of --sentinel share: the answers, the channels, and the check whether the named daemon has changed. */
+import { Channels } from "../../daemon/engine/channels/channels.js";
+import type { ByteString } from "../../protocol/byte-string.js";
+import { ShortStrings } from "../../protocol/resp/resp-reader.js";
+import type { DaemonInterface, UserSocketHost } from "../users/user-listener.js";
+import { NAME_BYTES_MAX } from "./options.js";
+import { SentinelAnswers, type SentinelState } from "./sentinel-answers.js";
+import { SwitchMessages } from "./switch-messages.js";
+
+/** Milliseconds between two checks of the named daemon. */
+const CHECK_EVERY_MS = 100;
+/** The name of the master in lists if --sentinel-name is not set. It is the one of Redis's documentation. */
+const NAME_DEFAULT = "mymaster";
+/** The maximum number of names for which changes are published; of further names that clients use, the newest. */
+const NAMES_MAX = 16;
+
+export class SentinelServer implements SentinelState {
+  readonly host: UserSocketHost;
+  readonly daemon: DaemonInterface;
+  /** The channels of this listener, which are separate from those of the data. */
+  readonly channels = new Channels();
+  readonly answers: SentinelAnswers;
+  readonly strings = new ShortStrings();
+  readonly startedAt: number;
+  /** The local address of the client that connected last: clients of this machine's sentinel reach it there. */
+  localHost = "";
+  commands = 0;
+  accepted = 0;
+  readonly #messages: SwitchMessages;
+  /** The names that clients have used, from the oldest to the newest. */
+  readonly #names = new Set<ByteString>();
+  #usersGeneration: number;
+  #cancel: () => void = () => {};
+
+  constructor(host: UserSocketHost, daemon: DaemonInterface) {
+    this.host = host;
+    this.daemon = daemon;
+    this.startedAt = host.environment.uptime();
+    this.#usersGeneration = host.users.generation;
+    this.answers = new SentinelAnswers(this);
+    this.#messages = new SwitchMessages(this);
+  }
+
+  /** The name of the master in lists. */
+  get listedName(): ByteString {
+    return this.daemon.settings.sentinelName ?? NAME_DEFAULT;
+  }
+
+  /** The names for which changes are published. */
+  get names(): readonly ByteString[] {
+    return [...new Set([this.listedName, ...this.#names])];
+  }
+
+  /** Returns whether the sentinel knows a master by this name. Remembers the name for messages. */
+  knows(name: ByteString): boolean {
+    const { sentinelName } = this.daemon.settings;
+    if (sentinelName !== null) return name === sentinelName;
+    if (name.length > NAME_BYTES_MAX || !/^[!-~]+$/.test(name)) return true;
+    this.#names.delete(name);
+    this.#names.add(name);
+    const [oldest] = this.#names;
+    if (this.#names.size > NAMES_MAX && oldest !== undefined) this.#names.delete(oldest);
+    return true;
+  }
+
+  start(): void {
+    this.#check();
+  }
+
+  stop(): void {
+    this.#cancel();
+  }
+
+  readonly #check = (): void => {
+    const { users, environment } = this.host;
+    this.daemon.named.update();
+    this.#messages.publish();
+    if (users.generation !== this.#usersGeneration) this.channels.review();
+    this.#usersGeneration = users.generation;
+    this.#cancel = environment.setTimer(CHECK_EVERY_MS, this.#check);
+  };
+}
