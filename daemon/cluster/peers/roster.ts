@@ -42,6 +42,9 @@ export interface RosterEvents {
   onForgotten(bit: number): void;
 }
 
+/** The system's code if no process listens on a port. */
+const PORT_CLOSED = "ECONNREFUSED";
+
 export class Roster implements ConnectionHandlers {
   readonly ownRemoval: OwnRemoval;
   readonly #cluster: ClusterState<Member>;
@@ -302,6 +305,8 @@ export class Roster implements ConnectionHandlers {
 
   lost(connection: MemberConnection, code: CloseCode | null, detail: string): void {
     const address = this.#forget(connection, code, detail);
+    const id = this.#dialers.of(connection)?.id ?? null;
+    if (detail === PORT_CLOSED && id !== null) this.#cluster.named?.refused(id);
     // If a daemon connects to itself, the side that opened the connection logs it.
     const isQuiet = code === "duplicate" || (code === "self" && connection.side === "answerer");
     if (!this.#isRunning || isQuiet) return;

@@ -68,6 +68,8 @@ export class NamedDaemon {
   #address: ServiceAddress | null = null;
   /** When the named daemon last stated that it accepts writes, on a connection that is closed. */
   #seenAt = Number.NEGATIVE_INFINITY;
+  /** Whether no process listens on the named daemon's port, as far as this daemon can see. */
+  #isRefused = false;
   /** When this daemon last named another daemon, or itself; while it accepts no writes and names none, it advances. */
   #namedAt = 0;
   /** Milliseconds that have passed while this process ran. */
@@ -126,9 +128,12 @@ export class NamedDaemon {
   ageOf(id: ByteString): number {
     if (id === this.#parts.id) return this.#own?.acceptsWrites ? 0 : Number.POSITIVE_INFINITY;
     const direct = this.#members.get(id);
-    if (direct?.service.acceptsWrites === false) return Number.POSITIVE_INFINITY;
-    const seen = id === this.#named ? this.#seenAt : Number.NEGATIVE_INFINITY;
-    return Math.max(0, this.#clock - Math.max(direct?.at ?? seen, this.#relayed(id)));
+    let seenAt = id === this.#named ? this.#seenAt : Number.NEGATIVE_INFINITY;
+    if (direct?.service.acceptsWrites === true) seenAt = direct.at;
+    // What a member states itself counts more than what others report, unless its link is silent.
+    else if (direct !== undefined && this.#clock - direct.at <= this.downAfterMs)
+      return Number.POSITIVE_INFINITY;
+    return Math.max(0, this.#clock - Math.max(seenAt, this.#relayed(id)));
   }
 
   /** Whether a daemon counts as down. */
@@ -141,7 +146,7 @@ export class NamedDaemon {
     const own = this.#own;
     if (own === null) return null;
     const { current } = this;
-    const isNamed = current !== null && Number.isFinite(current.age);
+    const isNamed = current !== null && Number.isFinite(current.age) && !this.#isRefused;
     return {
       kind: "service",
       epoch: this.#epoch,
@@ -167,6 +172,7 @@ export class NamedDaemon {
       at: this.#clock,
     };
     this.#members.set(id, known);
+    if (id === this.#named) this.#isRefused = false;
     this.#adopt(known);
     this.update();
     return (service.resp === null) === (known.resp === null);
@@ -177,6 +183,18 @@ export class NamedDaemon {
     if (known === undefined) return;
     this.#members.delete(id);
     if (id === this.#named) this.#seenAt = known.service.acceptsWrites ? known.at : Number.NEGATIVE_INFINITY;
+  }
+
+  /**
+   * Called when a daemon's port refuses a connection: its process has ended. If it is the named one, this daemon no
+   * longer vouches for it, and makes a new choice as soon as no member does.
+   */
+  refused(id: ByteString): void {
+    if (id !== this.#named || this.#members.has(id) || this.#isRefused) return;
+    this.#isRefused = true;
+    this.#seenAt = Number.NEGATIVE_INFINITY;
+    this.version++;
+    this.update();
   }
 
   /** Makes a new choice if the named daemon no longer accepts writes. */
@@ -224,6 +242,7 @@ export class NamedDaemon {
   #choose(epoch: number, named: ByteString | null, address: ServiceAddress | null): void {
     if (named !== this.#named) {
       this.#seenAt = Number.NEGATIVE_INFINITY;
+      this.#isRefused = false;
       this.#namedAt = this.#clock;
     }
     this.#epoch = epoch;
