@@ -72,7 +72,7 @@ function userFolder(): string {
 
 /** Matches the ports in a document: the argument of an option or of the function `configure`, or part of an address. */
 const PORT =
-  /(?<=(?:-p|--(?:port|resp|json|mongo|memcached|sql|ws|admin)|^configure .*) |127\.0\.0\.1:|localhost:)\d{4,5}\b/gm;
+  /(?<=(?:-p|--(?:port|resp|sentinel|json|mongo|memcached|sql|ws|admin)|^configure .*) |127\.0\.0\.1:|localhost:)\d{4,5}\b/gm;
 
 /** Replaces the ports in a document, including the default port, with free ports. */
 async function withFreePorts(text: string): Promise<{ document: string; port: string }> {

@@ -22,6 +22,7 @@ import { recipeMutants } from "./recipe-table.js";
 import { scanMutants } from "./scan-table.js";
 import { scriptMutants } from "./script-table.js";
 import { semanticsMutants } from "./semantics-table.js";
+import { sentinelMutants } from "./sentinel-table.js";
 import { sqlMutants } from "./sql-table.js";
 import { subscriberMutants } from "./subscriber-table.js";
 import { webMutants } from "./web-table.js";
@@ -535,6 +536,7 @@ export const mutants: readonly Mutant[] = [
     test: "test/tools/cli/shared/date-text.test.js",
   },
   ...semanticsMutants,
+  ...sentinelMutants,
   ...listMutants,
   ...noticeMutants,
   ...scanMutants,

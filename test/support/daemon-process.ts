@@ -27,7 +27,7 @@ export interface Ended {
 
 /** What a listener serves, as the daemon logs it. */
 export type Served =
-  | `${"JSON" | "memcached" | "MongoDB" | "Redis" | "SQL" | "WebSocket"} clients`
+  | `${"JSON" | "memcached" | "MongoDB" | "Redis" | "sentinel" | "SQL" | "WebSocket"} clients`
   | "/healthz and /metrics";
 
 export interface DaemonProcess extends AsyncDisposable {

@@ -304,8 +304,8 @@ export class Roster implements ConnectionHandlers {
   }
 
   lost(connection: MemberConnection, code: CloseCode | null, detail: string): void {
-    const address = this.#forget(connection, code, detail);
     const id = this.#dialers.of(connection)?.id ?? null;
+    const address = this.#forget(connection, code, detail);
     if (detail === PORT_CLOSED && id !== null) this.#cluster.named?.refused(id);
     // If a daemon connects to itself, the side that opened the connection logs it.
     const isQuiet = code === "duplicate" || (code === "self" && connection.side === "answerer");

@@ -40,7 +40,7 @@ async function openOn(
       arrived,
       page: () => null,
       clientTotals: () => new Metrics().totals,
-        named: null,
+      named: null,
       environment: realEnvironment,
     },
     broadcasts,
