@@ -12,9 +12,9 @@ const redis = new Redis({
   name,
   failoverDetector: true,
   connectTimeout: 1_000,
-  // Without it, a sentinel whose daemon hangs would be waited for without limit.
+  // Without these limits, ioredis waits forever for a daemon that hangs, and for its sentinel.
   sentinelCommandTimeout: 1_000,
-  commandTimeout: 5_000,
+  socketTimeout: 5_000,
 });
 redis.on("error", () => {});
 await repeat(() => redis.incr("counter"));
