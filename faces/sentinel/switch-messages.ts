@@ -11,6 +11,8 @@ interface Publisher extends Pick<SentinelState, "daemon" | "localHost"> {
   readonly names: readonly ByteString[];
 }
 
+const NONE = "the sentinel names no daemon, because no connected one accepts writes";
+
 export class SwitchMessages {
   readonly #server: Publisher;
   /** The named daemon at the last check, or null if there was none. */
@@ -28,6 +30,7 @@ export class SwitchMessages {
     const { current } = named;
     const before = this.#current;
     this.#current = current;
+    if (current?.id !== before?.id) this.#log(current);
     if (before !== null && before.id !== current?.id && named.ageOf(before.id) > 2 * SERVICE_EVERY_MS)
       this.#send("+sdown", (name) => `master ${name} ${this.#text(before)}`);
     if (current === null) return;
@@ -35,6 +38,14 @@ export class SwitchMessages {
     this.#last = current;
     if (last === null || this.#text(last) === this.#text(current)) return;
     this.#send("+switch-master", (name) => `${name} ${this.#text(last)} ${this.#text(current)}`);
+  }
+
+  #log(current: ServingDaemon | null): void {
+    const text =
+      current === null
+        ? NONE
+        : `the sentinel names the daemon at ${this.#text(current).replace(/ (?=\d+$)/, ":")}`;
+    this.#server.daemon.writeLog("info", text);
   }
 
   #text({ address }: ServingDaemon): ByteString {

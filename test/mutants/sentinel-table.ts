@@ -2,6 +2,7 @@
 import type { Mutant } from "./mutant.js";
 
 const NAMED = "daemon/cluster/peers/shared/named-daemon.js";
+const SESSIONS = "test/faces/sentinel/sentinel-session.test.js";
 const SIMULATED = "test/daemon/cluster/peers/shared/named-daemon.test.js";
 
 export const sentinelMutants: readonly Mutant[] = [
@@ -101,20 +102,20 @@ export const sentinelMutants: readonly Mutant[] = [
     file: "faces/sentinel/sentinel-session.js",
     find: "if (this.needsLogin && !OPEN.has(name))",
     replace: "if (false)",
-    test: "test/faces/sentinel/listener.test.js",
+    test: SESSIONS,
   },
   {
     name: "sentinel: a removed user remains subscribed",
     file: "faces/sentinel/sentinel-server.js",
     find: "if (users.generation !== this.#usersGeneration)",
     replace: "if (false)",
-    test: "test/faces/sentinel/listener.test.js",
+    test: SESSIONS,
   },
   {
     name: "sentinel: a change is published although the address is the same",
     file: "faces/sentinel/switch-messages.js",
     find: "last === null || this.#text(last) === this.#text(current)",
     replace: "last === null",
-    test: "test/faces/sentinel/listener.test.js",
+    test: SESSIONS,
   },
 ];

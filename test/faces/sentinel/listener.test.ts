@@ -1,15 +1,13 @@
 /** Tests the answers of --sentinel: their forms are those of a Redis Sentinel, and the daemons name the same one. */
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
 import { test } from "node:test";
 import type { Reply } from "../../../protocol/reply.js";
+import { skipUnlessFull } from "../../support/amount.js";
 import { startDaemon } from "../../support/daemon-process.js";
 import { RawClient } from "../../support/raw-client.js";
 import { RedisConnection } from "../../support/redis-connection.js";
 import { MASTER_NAME, RedisSentinels } from "../../support/redis-sentinels.js";
 import { skipWithout } from "../../support/requirements.js";
-import { ScratchFolder } from "../../support/scratch-folder.js";
 import { until } from "../../support/until.js";
 import { startSentinels } from "./sentinel-pair.js";
 
@@ -113,7 +111,9 @@ test("clients choose any name, or the configured one", async () => {
   assert.deepEqual(await other.value("SENTINEL", "SENTINELS", "anything"), []);
 });
 
-test("--announce and --announce-sentinel replace the addresses, also in the answers of the other daemon", async () => {
+test("--announce and --announce-sentinel replace the addresses, also in the answers of the other daemon", {
+  skip: skipUnlessFull,
+}, async () => {
   const announced = ["--announce", "one.example:7001", "--announce-sentinel", "[2001:db8::1]:7002"];
   await using own = await startSentinels(2, announced);
   for (const port of own.sentinelPorts) {
@@ -127,28 +127,6 @@ test("--announce and --announce-sentinel replace the addresses, also in the answ
       return other?.[3] === "2001:db8::1" && other[5] === "7002";
     });
   }
-});
-
-test("users log in with their passwords, whatever their rights are, and a removed user is disconnected", async () => {
-  using folder = new ScratchFolder();
-  const file = join(folder.path, "users.acl");
-  writeFileSync(file, "user default off\nuser ann on >secret ~none -@all\n");
-  await using daemon = await startDaemon(["--resp", "0", "--sentinel", "0", "--acl-file", file]);
-  const port = await daemon.portOf("sentinel clients");
-  using client = await RedisConnection.open(port);
-  assert.match(String(await client.value("SENTINEL", "MASTERS")), /^Error: NOAUTH /);
-  assert.match(String(await client.value("PING")), /^Error: NOAUTH /);
-  assert.match(String(await client.value("AUTH", "ann", "wrong")), /^Error: WRONGPASS /);
-  assert.match(String(await client.value("HELLO", "2")), /^Error: NOAUTH /);
-  assert.equal(await client.value("AUTH", "ann", "secret"), "OK");
-  assert.equal(((await client.value("SENTINEL", "MASTERS")) as unknown[]).length, 1);
-  using subscriber = await RawClient.open(port);
-  subscriber.send("AUTH ann secret\r\nSUBSCRIBE +switch-master\r\n");
-  await subscriber.readTo(":1\r\n");
-  writeFileSync(file, "user default off\n");
-  daemon.kill("SIGHUP");
-  await subscriber.rest();
-  assert.ok(subscriber.ended);
 });
 
 test("subscribers may send only commands of subscriptions, and the channels are not those of the data", async () => {

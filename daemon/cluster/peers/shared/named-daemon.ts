@@ -129,7 +129,7 @@ export class NamedDaemon {
     if (id === this.#parts.id) return this.#own?.acceptsWrites ? 0 : Number.POSITIVE_INFINITY;
     const direct = this.#members.get(id);
     let seenAt = id === this.#named ? this.#seenAt : Number.NEGATIVE_INFINITY;
-    if (direct?.service.acceptsWrites === true) seenAt = direct.at;
+    if (direct !== undefined && serves(direct)) seenAt = direct.at;
     // What a member states itself counts more than what others report, unless its link is silent.
     else if (direct !== undefined && this.#clock - direct.at <= this.downAfterMs)
       return Number.POSITIVE_INFINITY;
@@ -172,7 +172,10 @@ export class NamedDaemon {
       at: this.#clock,
     };
     this.#members.set(id, known);
-    if (id === this.#named) this.#isRefused = false;
+    if (id === this.#named) {
+      this.#isRefused = false;
+      this.#address = known.resp ?? this.#address;
+    }
     this.#adopt(known);
     this.update();
     return (service.resp === null) === (known.resp === null);
@@ -182,7 +185,7 @@ export class NamedDaemon {
     const known = this.#members.get(id);
     if (known === undefined) return;
     this.#members.delete(id);
-    if (id === this.#named) this.#seenAt = known.service.acceptsWrites ? known.at : Number.NEGATIVE_INFINITY;
+    if (id === this.#named) this.#seenAt = serves(known) ? known.at : Number.NEGATIVE_INFINITY;
   }
 
   /**
@@ -268,6 +271,9 @@ export class NamedDaemon {
     return found.sort(byId);
   }
 }
+
+/** Whether a member states that it can be named. */
+const serves = ({ service, resp }: Known): boolean => service.acceptsWrites && resp !== null;
 
 const byId = (one: { readonly id: ByteString }, other: { readonly id: ByteString }): number =>
   one.id < other.id ? -1 : 1;

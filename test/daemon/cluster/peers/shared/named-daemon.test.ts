@@ -273,6 +273,29 @@ test("a statement raises the epoch by a limited number, so choices remain possib
   assert.equal(world.names, "1.");
 });
 
+test("a member's choice of a daemon that is down is not adopted", () => {
+  const world = settled("12");
+  const [{ choice }, { id, choice: other }] = world.nodes as [Node, Node];
+  const statement = other.statement() as ServiceMessage;
+  choice.receive(id, { ...statement, epoch: 9, named: "3".repeat(32), age: DOWN_AFTER_MS + 1 }, "10.0.0.2:1");
+  assert.equal(world.names, "11");
+  assert.equal(choice.epoch, 1);
+});
+
+test("a refusal over a link that became silent does not count against what other members see", () => {
+  const world = settled("123");
+  const one = world.node("1");
+  one.service = { ...one.service, acceptsWrites: false };
+  world.run(4 * TICK_MS);
+  assert.equal(world.names, "222");
+  world.cutLink("1", "3");
+  one.service = { ...one.service, acceptsWrites: true };
+  world.node("2").service = { ...world.node("2").service, acceptsWrites: false };
+  world.node("3").service = { ...world.node("3").service, acceptsWrites: false };
+  world.run(2 * SETTLED_MS);
+  assert.equal(world.names, "111");
+});
+
 /** Applies a random fault or repair. */
 function disturb(world: World, random: SeededRandom): void {
   const node = random.oneOf(world.nodes);

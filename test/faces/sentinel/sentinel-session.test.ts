@@ -1,0 +1,107 @@
+/** Tests the sessions of --sentinel in the test process: logins, and messages about changes. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { NamedDaemon } from "../../../daemon/cluster/peers/shared/named-daemon.js";
+import { SentinelListener } from "../../../faces/sentinel/sentinel-listener.js";
+import type { DaemonInterface } from "../../../faces/users/user-listener.js";
+import type { ServiceMessage } from "../../../protocol/members/member-messages.js";
+import { double } from "../../support/double.js";
+import { RawClient } from "../../support/raw-client.js";
+import { RedisConnection } from "../../support/redis-connection.js";
+import { until } from "../../support/until.js";
+import { startUserListener, type UserSceneOptions } from "../user-scene.js";
+
+const [OWN, OTHER] = ["1".repeat(32), "2".repeat(32)] as const;
+const DOWN_AFTER_MS = 600_000;
+
+/** A sentinel of a daemon on all addresses, with one member. */
+async function startSentinel(options: UserSceneOptions = {}) {
+  const service = { acceptsWrites: true, resp: { host: "", port: 6379 }, sentinel: null };
+  const named = new NamedDaemon({
+    id: OWN,
+    hasPeers: () => false,
+    own: () => service,
+    downAfterMs: () => DOWN_AFTER_MS,
+    uptime: () => performance.now(),
+  });
+  const logged: string[] = [];
+  const daemon = double<DaemonInterface>({
+    named,
+    port: 0,
+    settings: { sentinelName: null, announceSentinel: null },
+    writeLog: (_, text) => void logged.push(text),
+  });
+  const scene = await startUserListener(options, (parts) => new SentinelListener({ ...parts, daemon }));
+  const statement: ServiceMessage = {
+    ...{ kind: "service", epoch: 1, named: null, age: 0, address: null, acceptsWrites: true },
+    ...{ resp: { host: "10.0.0.2", port: 6380 }, sentinel: { host: "10.0.0.2", port: 26380 } },
+  };
+  return Object.assign(scene, {
+    service,
+    named,
+    logged,
+    /** Receives a statement of the member. */
+    state: (changes: Partial<ServiceMessage> = {}) =>
+      named.receive(OTHER, { ...statement, ...changes }, "10.0.0.2:40000"),
+  });
+}
+
+test("users log in with their passwords, whatever their rights are, and a removed user is disconnected", async () => {
+  await using scene = await startSentinel({ users: ["user default off", "user ann on >secret ~none -@all"] });
+  using client = await RedisConnection.open(scene.port);
+  assert.match(String(await client.value("SENTINEL", "MASTERS")), /^Error: NOAUTH /);
+  assert.match(String(await client.value("PING")), /^Error: NOAUTH /);
+  assert.match(String(await client.value("AUTH", "ann", "wrong")), /^Error: WRONGPASS /);
+  assert.match(String(await client.value("HELLO", "2")), /^Error: NOAUTH /);
+  assert.equal(await client.value("AUTH", "ann", "secret"), "OK");
+  assert.equal(((await client.value("SENTINEL", "MASTERS")) as unknown[]).length, 1);
+  using subscriber = await RawClient.open(scene.port);
+  subscriber.send("AUTH ann secret\r\nSUBSCRIBE +switch-master\r\n");
+  await subscriber.readTo(":1\r\n");
+  scene.users.remove("ann");
+  await subscriber.rest();
+  assert.ok(subscriber.ended);
+});
+
+test("each change is published once for each name, with the address by which clients reach this daemon", async () => {
+  await using scene = await startSentinel();
+  scene.state();
+  using client = await RedisConnection.open(scene.port);
+  const address = await client.value("SENTINEL", "GET-MASTER-ADDR-BY-NAME", "shop");
+  assert.deepEqual(address, ["127.0.0.1", "6379"]);
+  using subscriber = await RawClient.open(scene.port);
+  subscriber.send("SUBSCRIBE +switch-master +sdown\r\n");
+  await subscriber.readTo(":2\r\n");
+  scene.service.acceptsWrites = false;
+  const [own, other] = ["127.0.0.1 6379", "10.0.0.2 6380"];
+  const texts = (await subscriber.readTo(`shop ${own} ${other}\r\n`)).match(/^(?:master )?\w+ 1.*$/gm);
+  assert.deepEqual(
+    texts?.map((one) => one.trim()),
+    [`master mymaster ${own}`, `master shop ${own}`, `mymaster ${own} ${other}`, `shop ${own} ${other}`],
+  );
+  scene.service.acceptsWrites = true;
+  scene.state({ acceptsWrites: false });
+  await subscriber.readTo(`shop ${other} ${own}\r\n`);
+  assert.equal(scene.logged.filter((line) => line.includes("10.0.0.2:6380")).length, 1);
+});
+
+test("a daemon with another id at the same address is not published as a change", async () => {
+  await using scene = await startSentinel();
+  await until("this daemon is named", () => scene.named.current?.id === OWN);
+  using subscriber = await RawClient.open(scene.port);
+  subscriber.send("SUBSCRIBE +switch-master\r\n");
+  await subscriber.readTo(":1\r\n");
+  scene.state({ resp: { host: "127.0.0.1", port: 6379 } });
+  scene.named.receive(OTHER, { ...statementAt("127.0.0.1", 6379) }, "127.0.0.1:40000");
+  scene.service.acceptsWrites = false;
+  await until("the other daemon is named", () => scene.named.current?.id === OTHER);
+  scene.service.acceptsWrites = true;
+  scene.named.receive(OTHER, { ...statementAt("127.0.0.1", 6381), acceptsWrites: true }, "127.0.0.1:40000");
+  await subscriber.readTo("mymaster 127.0.0.1 6379 127.0.0.1 6381\r\n");
+});
+
+/** Returns a member's statement with an address. */
+const statementAt = (host: string, port: number): ServiceMessage => ({
+  ...{ kind: "service", epoch: 1, named: null, age: 0, address: null, acceptsWrites: true },
+  ...{ resp: { host, port }, sentinel: null },
+});
