@@ -273,6 +273,22 @@ test("a statement raises the epoch by a limited number, so choices remain possib
   assert.equal(world.names, "1.");
 });
 
+test("a daemon without an address for Redis clients names others, and is never named", () => {
+  const world = new World("123");
+  const one = world.node("1");
+  one.service = { ...one.service, resp: null };
+  world.run(SETTLED_MS);
+  assert.equal(world.names, "222");
+  assert.equal(one.choice.sentinels.length, 2);
+  const two = world.node("2");
+  two.service = { ...two.service, resp: null };
+  world.run(SETTLED_MS);
+  assert.equal(world.names, "333");
+  world.kill("3");
+  world.run(SETTLED_MS);
+  assert.equal(world.names, "--.");
+});
+
 test("a member's choice of a daemon that is down is not adopted", () => {
   const world = settled("12");
   const [{ choice }, { id, choice: other }] = world.nodes as [Node, Node];
