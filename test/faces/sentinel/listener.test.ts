@@ -82,6 +82,10 @@ test("each answer has the form of a Redis Sentinel's, in RESP2 and RESP3", {
   await own.untilNamed();
   using wanted = await RedisConnection.open(real.sentinels[0]?.port ?? 0);
   using given = await RedisConnection.open(own.sentinelPorts[0] ?? 0);
+  await until("the sentinel lists the other daemon", async () => {
+    const replicas = await given.call("SENTINEL", "REPLICAS", MASTER_NAME);
+    return replicas.kind === "array" && replicas.items.length > 0;
+  });
   for (const protocol of ["2", "3"]) {
     const [hello, helloOfOwn] = [await wanted.call("HELLO", protocol), await given.call("HELLO", protocol)];
     assert.deepEqual(shapeOf(helloOfOwn), shapeOf(hello));
