@@ -29,6 +29,7 @@ import { touchesChanged } from "./fold/changed-keys.js";
 import { admit } from "./fold/entry-budget.js";
 import type { BetweenUnits, FoldedEntry } from "./fold/fold.js";
 import { LateMerges, UNITS_PER_TURN } from "./late-merges.js";
+import { OwnDates } from "./own-dates.js";
 import { Retention } from "./retention.js";
 import { appliesAt, limitToEnd, standstillOf } from "./semantics-standstill.js";
 import { type FoldDates, type ForgottenAnswers, REDO_MAX, ServingFold } from "./serving-fold.js";
@@ -67,10 +68,13 @@ export class Timeline {
   readonly damagedEntries: DamagedEntries;
   readonly digests: StateDigests;
   readonly decided: DecidedUnits;
+  /** The dates with which this daemon signs nothing more. */
+  readonly ownDates: OwnDates;
 
   constructor(parts: TimelineParts) {
     this.#parts = parts;
     this.decided = new DecidedUnits(parts);
+    this.ownDates = new OwnDates(parts.storage);
     this.#failure = new DiskFailure(parts, this.#undoUnflushed);
     this.#watermark = new Watermark(parts, this.#failure, this.decided);
     this.#entryStore = new EntryStore(parts, this.#failure);

@@ -46,6 +46,7 @@ export class OrderedReplica extends RecordedWrites implements StreamReader, Orde
   readonly copies: DurableCopies;
   readonly figures = null;
   readonly isFinal = true;
+  readonly closedDates = null;
   /** Null, because the stream has stored a write before it is applied here. */
   readonly flushing = null;
   readonly undone = 0;

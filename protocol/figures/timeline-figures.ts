@@ -94,6 +94,15 @@ export const MEMBER_FIGURES = {
     },
   },
   lastHeard: { kind: "number-or-nil", help: "the time since its last message" },
+  leftOut: {
+    kind: "flag",
+    help: "whether clients that follow streams do not wait for it, because it has not closed its dates in time",
+    metric: {
+      name: "dbsyncd_member_left_out",
+      type: "gauge",
+      help: "1 while clients that follow streams do not wait for the member, because it has not closed its dates in time, otherwise 0.",
+    },
+  },
   refusals: {
     kind: "number",
     help: "the number of its envelopes that were refused on this connection",
@@ -443,6 +452,15 @@ export const TIMELINE_FIGURES = {
       name: "dbsyncd_log_groups_lost",
       type: "gauge",
       help: "Groups of writes that were acknowledged before the start but are missing from the folder's log.",
+    },
+  },
+  followersGaps: {
+    kind: "number",
+    help: "how often clients that follow streams did not wait for a member any longer, because it had not closed its dates in time, since the start",
+    metric: {
+      name: "dbsyncd_followers_gaps_total",
+      type: "counter",
+      help: "Times that clients that follow streams did not wait for a member any longer, because it had not closed its dates in time. They may have missed entries.",
     },
   },
   recalls: {

@@ -400,6 +400,13 @@ const OF_MEMBER = {
     severity: "problem",
     alarm: "DbsyncMemberRefused",
   },
+  memberLeftOut: {
+    when: (member) => linkOf(member) === "connected" && member.leftOut && [[member.address]],
+    says: "its member … has not closed its dates in time: clients that follow streams (XREAD) may miss entries that are added there now",
+    fix: "check the load and the disk of that daemon, and the network between them; the entries are in the stream (XRANGE)",
+    severity: "problem",
+    alarm: "DbsyncFollowersGaps",
+  },
   inFlight: {
     when: (member) =>
       linkOf(member) === "connected" &&

@@ -67,6 +67,13 @@ export type MemberMessage =
   | { readonly kind: "report-request"; readonly at: number }
   /** The totals of the entries dated before `at`, and the published watermark, both at the same moment. */
   | ({ readonly kind: "report"; readonly at: number; readonly watermark: number } & Totals)
+  /** Requests that the receiver signs nothing more that is dated at or before `at`. */
+  | { readonly kind: "close-dates"; readonly at: number }
+  /**
+   * Answers all requests up to `requested`: the sender signs nothing more that is dated at or before `at`, and has pushed
+   * what it signed with such dates.
+   */
+  | { readonly kind: "dates-closed"; readonly requested: number; readonly at: number }
   /** Votes on snapshots, signed by the sender and by other members. */
   | { readonly kind: "cuts"; readonly votes: readonly CutVote[] }
   /** Requests a part of the snapshot of a date. `number` is the index of the part, starting at 0. */
@@ -189,7 +196,10 @@ function elementsOf(message: OwnMessage): Element[] {
     case "given":
       return [kind, String(message.session)];
     case "report-request":
+    case "close-dates":
       return [kind, String(message.at)];
+    case "dates-closed":
+      return [kind, String(message.requested), String(message.at)];
     case "cuts":
       return [kind, writeCutVotes(message.votes)];
     case "snapshot-pull":
@@ -237,6 +247,8 @@ const LENGTHS: Readonly<Record<OwnKind, number>> = {
   given: 2,
   "report-request": 2,
   report: 7,
+  "close-dates": 2,
+  "dates-closed": 3,
   cuts: 2,
   "snapshot-pull": 3,
   "snapshot-part": 6,
@@ -303,7 +315,10 @@ function readElements(kind: OwnKind, reader: RespReader): MemberMessage {
     case "given":
       return { kind, session: readNumber(reader) };
     case "report-request":
+    case "close-dates":
       return { kind, at: readNumber(reader) };
+    case "dates-closed":
+      return { kind, requested: readNumber(reader), at: readNumber(reader) };
     case "cuts": {
       const votes = readCutVotes(reader.readBulkView(), VOTES_MAX);
       if (votes === null) throw reader.malformed("expected votes on snapshots");

@@ -123,6 +123,7 @@ const SEEN: Readonly<Record<keyof typeof RULES, Texts>> = {
   memberCatchingUp: ofMember({ state: "catching-up" }),
   memberSkewed: ofMember({ skew: 3_000 }),
   memberRefused: ofMember({ refusals: 1 }),
+  memberLeftOut: ofMember({ leftOut: true }),
   inFlight: ofMember({ lag: 20_000 }),
   invalidIndex: textsOf({ invalidIndexes: [{ db: 0, key: "mongo:shop.users", index: "email_1" }] }),
   ownStateDiffers: state("own"),

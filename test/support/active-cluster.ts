@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { Redis } from "ioredis";
 import { RedisPyClient } from "../system/redis-py-client.js";
 import { CuttablePort } from "./cuttable-port.js";
+import type { LogLine } from "./daemon-process.js";
 import { freePort } from "./free-port.js";
 import { buildRoot } from "./repository.js";
 import { Trio } from "./trio.js";
@@ -28,6 +29,8 @@ interface Options {
   readonly clocks?: readonly number[];
   /** Whether a pause of a daemon's process, on a busy machine, has no effect. */
   readonly isPatient?: boolean;
+  /** The milliseconds that bytes need from one daemon to another. */
+  readonly delayMs?: number;
 }
 
 /** The options with which a daemon refuses neither writes nor scripts after a pause of its process. */
@@ -68,7 +71,7 @@ export class ActiveCluster implements AsyncDisposable {
       ...(isPatient ? PATIENT : []),
     ];
     const trio = await Trio.make(args, count, { isInMemory, keys: "none" });
-    const open = (port: number) => CuttablePort.open(() => port);
+    const open = (port: number) => CuttablePort.open(() => port, options.delayMs);
     const links = await Promise.all(trio.ports.map(() => Promise.all(trio.ports.map(open))));
     trio.linkPort = (from, to) => links[from]?.[to]?.port ?? 0;
     const cluster = new ActiveCluster(trio, ports, links, options);
@@ -140,6 +143,11 @@ export class ActiveCluster implements AsyncDisposable {
     const client = library === "ioredis" ? openIoredis(port) : new RedisPyClient(port);
     this.#clients.push(client);
     return client;
+  }
+
+  /** Returns the lines of a daemon's log. */
+  logs(index: number): readonly LogLine[] {
+    return this.#trio.daemon(index).log;
   }
 
   respPort(index: number): number {

@@ -1,22 +1,23 @@
 /**
- * A loopback port that forwards to another port. A test can cut its connections once, block it for a time, or hold
- * back its bytes without closing a connection.
+ * A loopback port that forwards to another port. A test can cut its connections once, block it for a time, hold
+ * back its bytes without closing a connection, or delay them like a long link.
  */
 import { connect, createServer, type Server, type Socket } from "node:net";
+import { Transform } from "node:stream";
 import { listenAtFreePort } from "./free-port.js";
 
 export class CuttablePort implements AsyncDisposable {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   /** The two directions of each connection. */
-  readonly #flows = new Set<{ readonly from: Socket; readonly to: Socket }>();
+  readonly #flows = new Set<{ readonly from: Socket; readonly to: Socket | Transform }>();
   /** Whether the port closes every new connection. */
   #isCut = false;
   #isHeld = false;
   /** A callback for each new connection, even if it is closed immediately. */
   onConnection: () => void = () => {};
 
-  private constructor(target: () => number) {
+  private constructor(target: () => number, delayMs: number) {
     this.#server = createServer((socket) => {
       this.onConnection();
       if (this.#isCut) {
@@ -28,10 +29,10 @@ export class CuttablePort implements AsyncDisposable {
         [socket, other],
         [other, socket],
       ] as const) {
-        const flow = { from, to };
+        const flow = { from, to: delayMs === 0 ? to : delayTo(to, delayMs) };
         this.#sockets.add(from);
         this.#flows.add(flow);
-        if (!this.#isHeld) from.pipe(to);
+        if (!this.#isHeld) from.pipe(flow.to);
         from.on("error", () => {});
         from.on("close", () => {
           this.#sockets.delete(from);
@@ -42,9 +43,13 @@ export class CuttablePort implements AsyncDisposable {
     });
   }
 
-  /** Opens the port. @param target  returns the port to forward to */
-  static async open(target: () => number): Promise<CuttablePort> {
-    const port = new CuttablePort(target);
+  /**
+   * Opens the port.
+   * @param target   returns the port to forward to
+   * @param delayMs  the milliseconds that bytes need in each direction
+   */
+  static async open(target: () => number, delayMs = 0): Promise<CuttablePort> {
+    const port = new CuttablePort(target, delayMs);
     await listenAtFreePort(port.#server);
     return port;
   }
@@ -88,4 +93,17 @@ export class CuttablePort implements AsyncDisposable {
     this.isCut = true;
     await new Promise((resolve) => this.#server.close(resolve));
   }
+}
+
+/** Returns a stream that forwards to a socket after a delay. */
+function delayTo(to: Socket, delayMs: number): Transform {
+  const delayed = new Transform({
+    transform(chunk: Buffer, _, taken) {
+      setTimeout(() => this.push(chunk), delayMs);
+      taken();
+    },
+    flush: (ended) => void setTimeout(ended, delayMs),
+  });
+  delayed.pipe(to);
+  return delayed;
 }

@@ -201,6 +201,13 @@ const ALARM_ROWS: Readonly<Record<string, AlarmRow>> = {
     summary: "{{ $labels.instance }} has refused envelopes from {{ $labels.member }}",
     page: "Run `dbsync log verify` on the folder of that member: the folder is damaged, or the member is compromised",
   },
+  DbsyncFollowersGaps: {
+    expr: "increase(dbsyncd_followers_gaps_total[10m]) > 0",
+    lasting: null,
+    severity: "warning",
+    summary: "Clients of {{ $labels.instance }} that follow streams may have missed entries",
+    page: "A member was stopped, cut off, or too slow to close its dates within 500 ms. Check its load, its disk and the network. The entries are in the stream: read it again with `XRANGE`, or use [consumer groups](consistency.md#consumer-groups), which miss nothing",
+  },
   DbsyncRefusals: {
     expr: 'sum by (instance, reason) (rate(dbsyncd_refusals_total{reason=~"bad-signature|unknown-key|skew|wrong-cluster"}[5m])) > 1',
     lasting: "10m",

@@ -76,6 +76,7 @@ export function figuresOf(sources: FigureSources): ReplicaFigures {
     quarantined: ofKeys.waiting,
     decisionsQuarantined: ofLists.waiting,
     messages: peering.channelMessages.figures,
+    followersGaps: peering.closing.gaps,
     recalls,
     snapshotsTaken: taken,
     takingFrom: progress?.address ?? null,
@@ -118,7 +119,7 @@ function memberReport(
   { heads, members }: MembershipState,
   timeline: Timeline,
 ): MemberReport {
-  const { id, isMissingEntries, about } = member;
+  const { id, isMissingEntries, isLeftOut, about } = member;
   // The member reports both figures as 0 if it has no data folder.
   const known = (bytes = 0) => (about !== null && about.diskSize > 0 ? bytes : null);
   return {
@@ -135,6 +136,7 @@ function memberReport(
     id: id === null ? null : hexOf(id),
     listed: heads.length > 0 && id !== null ? members.has(id) : null,
     lacking: isMissingEntries,
+    leftOut: isLeftOut,
     equal: isEqual(member, timeline.waiting),
   };
 }

@@ -37,6 +37,7 @@ import { InvalidIndexLog, invalidIndexesOf } from "../history/invalid-indexes.js
 import { TimelineCommands } from "../history/timeline-commands.js";
 import { boundLists, type MemberLists, refusalOfMember } from "../members/member-lists.js";
 import { adoptSocket, openTransport } from "../peers/connections/transport.js";
+import type { DateClosing } from "../peers/exchange/date-closing.js";
 import { Peering } from "../peers/peering.js";
 import { peeringLimits } from "../peers/shared/peering-limits.js";
 import { messageDelivery, sendMessagesToMembers } from "../replica/channel-messages.js";
@@ -182,6 +183,10 @@ export class ClusterNode extends RecordedWrites implements NodeState {
     await this.timeline.stop();
   }
 
+  get closedDates(): DateClosing {
+    return this.peering.closing;
+  }
+
   get figures(): RecordedWrites["figures"] {
     return this.history.figures;
   }
@@ -276,6 +281,7 @@ export class ClusterNode extends RecordedWrites implements NodeState {
         folded: (entries, answered) => {
           const decided = this.timeline.decided.note(entries);
           this.recording.folded(entries, answered);
+          this.peering.closing.folded();
           this.backend.observer?.changed();
           arrived(entries);
           arrived(decided);

@@ -9,8 +9,10 @@ import type {
   StatusMessage,
 } from "../../../protocol/members/member-messages.js";
 import type { Work } from "../../net/process/background-work.js";
-import type { OrderKey } from "../../timeline/entries/entry.js";
+import type { Entry, OrderKey } from "../../timeline/entries/entry.js";
 import type { MemberConnection } from "./connections/member-connection.js";
+import { ClosingAnswers } from "./exchange/closing-answers.js";
+import type { DateClosing } from "./exchange/date-closing.js";
 import type { EntryIntake, IncomingBatch, Sender } from "./exchange/entry-intake.js";
 import { type EntrySpreading, type OfferPace, parts, type Receiver } from "./exchange/entry-spreading.js";
 import { MemberOutbox } from "./exchange/member-outbox.js";
@@ -39,6 +41,7 @@ export interface MemberShared {
   readonly clock: OwnClock;
   readonly missing: MissingEntries;
   readonly reports: ReportTable;
+  readonly closing: DateClosing;
 }
 
 /** A message from a member that concerns the complete cluster. */
@@ -88,6 +91,8 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
   refusals = 0;
   /** The number of new entries that it has sent. */
   entriesReceived = 0;
+  /** The latest date of the valid entries that it has sent, or 0 if there are none. */
+  newestPushed = 0;
   /** How often entries that it has sent had to wait for a member list. */
   timesHeldBack = 0;
   /**
@@ -103,6 +108,7 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
   readonly #reconciling: Reconciling;
   readonly #trips: RoundTrips;
   readonly #reports: ReportAnswers;
+  readonly #closingAnswers: ClosingAnswers;
   readonly #snapshotSending: SnapshotSending;
   #nextStatusAt = 0;
   #nextAboutAt = 0;
@@ -132,6 +138,7 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
     this.subscribers = new SubscriberReports(this, cluster);
     this.offerPace = spreading.newPace();
     this.outbox = new MemberOutbox(cluster, this, spreading.states, spreading.packer);
+    this.#closingAnswers = new ClosingAnswers(cluster, this);
     this.#reconciling = new Reconciling(cluster, this);
   }
 
@@ -183,6 +190,12 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
         break;
       case "report-request":
         this.#reports.sendReport(message.at, this);
+        break;
+      case "close-dates":
+        this.#closingAnswers.request(message.at);
+        break;
+      case "dates-closed":
+        this.afterReceived(() => this.#shared.closing.closed(this, message));
         break;
       case "speak":
         this.channelMessages.receive(message);
@@ -244,7 +257,7 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
   }
 
   describe(address: string): MemberStatus {
-    const { cluster, clock, spreading, missing, reports } = this.#shared;
+    const { cluster, clock, spreading, missing, reports, closing } = this.#shared;
     const { id, status, connection } = this;
     const now = cluster.uptime();
     return {
@@ -260,6 +273,7 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
       watermark: status?.watermark ?? null,
       prunedTo: status?.pruned ?? null,
       isMissingEntries: missing.areMissing(id),
+      isLeftOut: closing.isLeftOut(id),
       entries: status === null ? null : status.ring.count + status.data.count,
       isEqual: status === null ? null : reports.isEqual(id),
       lag: spreading.requests.countOf(this.bit),
@@ -273,6 +287,7 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
 
   onCaughtUp(): void {
     this.compared = this.status?.state === "live" ? "live" : "other";
+    this.#shared.closing.joined(this);
   }
 
   onExchanged(): void {
@@ -283,10 +298,11 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
     this.#queue(null, step);
   }
 
-  onNewEntries(entries: number): void {
-    this.entriesReceived += entries;
+  onEntries(entries: readonly Entry[], fresh: number): void {
+    this.entriesReceived += fresh;
+    for (const { envelope } of entries) this.newestPushed = Math.max(this.newestPushed, envelope.at);
     const { cluster } = this.#shared;
-    if (entries > 0) cluster.progressAt = cluster.uptime();
+    if (fresh > 0) cluster.progressAt = cluster.uptime();
   }
 
   acknowledge(orderKey: OrderKey): void {

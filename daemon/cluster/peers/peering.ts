@@ -20,6 +20,7 @@ import { Admission } from "./admission.js";
 import { CatchingUp, Joining } from "./catching-up-state.js";
 import type { MemberConnection } from "./connections/member-connection.js";
 import { DecisionMaking } from "./decisions/decision-making.js";
+import { DateClosing } from "./exchange/date-closing.js";
 import { EntryIntake, type QuarantineFigures } from "./exchange/entry-intake.js";
 import { EntrySpreading } from "./exchange/entry-spreading.js";
 import { oldestSpread } from "./exchange/replication-states.js";
@@ -79,6 +80,8 @@ export class Peering implements RosterEvents {
   readonly channelMessages: ChannelMessages;
   /** The subscribers of channels. */
   readonly subscribers: SubscriberCounts;
+  /** The dates that members have closed for clients that follow streams. */
+  readonly closing: DateClosing;
   /** Whether the state may be stale although the daemon is live. */
   readonly standstill: StandstillDetector;
   #isRunning = false;
@@ -95,6 +98,7 @@ export class Peering implements RosterEvents {
     this.#spreading = new EntrySpreading(cluster);
     this.#intake = new EntryIntake(cluster, this.#spreading.states);
     this.#clock = new OwnClock(cluster);
+    this.closing = new DateClosing(cluster);
     this.#reports = new ReportTable(cluster);
     this.#stable = new StablePoint(cluster, this.#reports);
     this.#joining = new Joining(cluster);
@@ -129,6 +133,7 @@ export class Peering implements RosterEvents {
       clock: this.#clock,
       missing: this.#pruned.missing,
       reports: this.#reports,
+      closing: this.closing,
     };
     return new Member(shared, connection, bit);
   }
@@ -202,6 +207,7 @@ export class Peering implements RosterEvents {
     this.#cluster.messages?.missed();
     member.stop();
     this.#memberLists.disconnected(member);
+    this.closing.disconnected(member);
     this.#spreading.disconnected(member);
   }
 
@@ -245,6 +251,7 @@ export class Peering implements RosterEvents {
     this.#cluster.named?.update();
     for (const member of [...this.#cluster.members.values()]) member.tick(now);
     this.subscribers.tick(now);
+    this.closing.tick(now);
     this.admission.tick();
     this.#catchingUp.tick(now);
     this.decisions.tick();
@@ -429,6 +436,7 @@ export class Peering implements RosterEvents {
     // Forget members that are neither configured nor connected: a member that has lost its folder returns with a new
     // id.
     this.#pruned.missing.retain((id) => this.#roster.has(id));
+    this.closing.retain((id) => this.#roster.has(id));
     this.#ringChanged = false;
     const entries = this.#intake.takePostponed();
     if (entries > 0) this.#cluster.notices.warn("dated ahead", { entries }, TOO_FAR_AHEAD);

@@ -14,6 +14,7 @@ import { readsOrRefusal } from "../../engine/answers/unit-limits.js";
 import {
   ALL_COMMANDS_SUPPORTED,
   type CheckedCommand,
+  type ClosedDates,
   type CommandPath,
   type CommandSender,
   type LocalData,
@@ -40,17 +41,25 @@ export class RecordedPath implements CommandPath, LocalData {
   readonly #gateway: Gateway;
   readonly #units: LocalUnits;
   readonly #others: () => number | null;
+  readonly closedDates: ClosedDates | null;
   readonly #held: HeldAnswers;
 
   /**
    * @param units  creates the units for reads, whose ids seed random choices
    * @param others  returns the number of other daemons that are connected, or null if this daemon is alone
    */
-  constructor(backend: TimelineBackend, gateway: Gateway, units: LocalUnits, others: () => number | null) {
+  constructor(
+    backend: TimelineBackend,
+    gateway: Gateway,
+    units: LocalUnits,
+    others: () => number | null,
+    closedDates: ClosedDates | null = null,
+  ) {
     this.#backend = backend;
     this.#gateway = gateway;
     this.#units = units;
     this.#others = others;
+    this.closedDates = closedDates;
     this.#held = new HeldAnswers(backend);
   }
 

@@ -184,9 +184,10 @@ export class Recorder extends RecordingBase {
     return orderKey.at > timeline.prunedTo && timeline.holds(orderKey);
   }
 
-  /** The date at or before which nothing is accepted any longer. */
+  /** The date at or before which this daemon signs nothing any longer. */
   get floor(): number {
-    return this.#node.timeline.watermark;
+    const { watermark, ownDates } = this.#node.timeline;
+    return Math.max(watermark, ownDates.closedTo);
   }
 
   /** Whether reads already include the entry. Others with the same or an earlier date may still be waiting. */

@@ -76,8 +76,27 @@ export const ALL_COMMANDS_SUPPORTED: CommandPath["unsupported"] = new Map();
  */
 export type StepRunner = (command: Command, argv: readonly ByteString[], db: number) => Reply;
 
+/**
+ * The dates that the other daemons have closed: they sign nothing more that is dated at or before them. Dates are
+ * milliseconds since 1970. A client that reads the entries of a stream after an entry would miss those that arrive later
+ * with an earlier id, so it receives an entry only when the entry's date is closed.
+ */
+export interface ClosedDates {
+  /** The date of the newest write that the state contains. Only a client can have chosen the id of a later entry. */
+  readonly newest: number;
+  /** The date up to which the daemons have closed their dates; infinity if there is no other daemon. */
+  closedTo(): number;
+  /**
+   * Requests that the other daemons close their dates up to `at`.
+   * @param done  called once the dates are closed, except by the daemons that have not closed them in time
+   */
+  close(at: number, done: () => void): void;
+}
+
 /** The data of this daemon, which can be read before a command is run or recorded. */
 export interface LocalData {
+  /** The dates that other daemons have closed, or null if no other daemon writes the same data. */
+  readonly closedDates: ClosedDates | null;
   /**
    * Runs a command whose reply is not sent to the client as it is, because it may show writes that are not on disk yet
    * (`whenSafe`).

@@ -19,7 +19,8 @@ export type MarkName =
   | "lists"
   | "decisions"
   | "letters"
-  | "state";
+  | "state"
+  | "closed";
 
 /** Entries that are read in order: from a storage, from a folder that another process writes, or from a backup. */
 export interface EntrySource {

@@ -1,19 +1,22 @@
 /** Runs a command that may wait: immediately if there is data, otherwise when data arrives. Texts: redis-server 7.0. */
 
 import type {
+  ClosedDates,
+  CommandPath,
   CommandSender,
   LocalData,
   ReplyWaiter,
   WaitingSender,
 } from "../../../daemon/engine/backends/command-path.js";
+import { openPart, openPartFor } from "../../../daemon/engine/backends/followed-streams.js";
 import { findCommand } from "../../../daemon/store/command-table.js";
 import { Database } from "../../../daemon/store/database.js";
 import type { Command, WaitShape } from "../../../daemon/store/rows/command-row.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { bulk, error, NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
+import { error, NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
 import { XREADGROUP_PREVIEW } from "../store/commands/streams/group-reads.js";
 import type { RespServer } from "./resp-server.js";
-import { isNil, TIMED_OUT, type WaitingClients, type WaitRequest } from "./waiting-clients.js";
+import { isNil, lastId, TIMED_OUT, type WaitingClients, type WaitRequest } from "./waiting-clients.js";
 
 /** The reply to a waiting client that CLIENT UNBLOCK ends with an error. */
 export const UNBLOCKED = error("UNBLOCKED client unblocked via CLIENT UNBLOCK");
@@ -85,7 +88,52 @@ function runAndRecordOrWait<Waiter extends ReplyWaiter>(
   } else if (command.writes && isEmpty(localData, command, argv, sender)) return waitFor();
   const reply = localData.inspect(command, argv, sender);
   if (reply instanceof Promise) return reply.then((settled) => (isNil(settled) ? waitLate() : settled));
-  return isNil(reply) ? waitFor() : path.whenSafe(reply);
+  if (isNil(reply)) return waitFor();
+  const { closedDates } = localData;
+  if (command.name !== "XREAD" || closedDates === null) return path.whenSafe(reply);
+  return readClosed(reply, { path, closedDates }, sender, {
+    isWaiting: shapeOf(localData, command, argv, sender) !== null,
+    wait: () => waitFor(true) as Promise<Reply>,
+    again: () => localData.inspect(command, argv, sender),
+  });
+}
+
+/** The continuations of an XREAD whose entries are all held back. */
+interface HeldRead {
+  /** Whether the client waits for data (BLOCK). */
+  readonly isWaiting: boolean;
+  /** Waits as for data. */
+  readonly wait: () => Promise<Reply>;
+  /** Reads once more. */
+  readonly again: () => Reply | Promise<Reply>;
+}
+
+/** Sends the entries of a reply to XREAD whose dates are closed. If there is none, waits for the other daemons. */
+function readClosed(
+  reply: Reply,
+  { path, closedDates }: { readonly path: CommandPath; readonly closedDates: ClosedDates },
+  sender: CommandSender,
+  { isWaiting, wait: waitForData, again }: HeldRead,
+): Reply | Promise<Reply> {
+  const part = isWaiting
+    ? openPart(reply, closedDates.closedTo(), closedDates.newest)
+    : openPartFor(reply, sender, closedDates);
+  const { awaited } = part;
+  if (awaited === null) return path.whenSafe(reply);
+  if (!isNil(part.reply)) {
+    // The client's next command will ask for the remaining entries.
+    closedDates.close(awaited, () => {});
+    return path.whenSafe(part.reply);
+  }
+  if (isWaiting) return waitForData();
+  return new Promise((resolve) => {
+    closedDates.close(awaited, () => {
+      const later = again();
+      const closedTo = Math.max(awaited, closedDates.closedTo());
+      const open = (found: Reply) => path.whenSafe(openPart(found, closedTo, closedDates.newest).reply);
+      resolve(later instanceof Promise ? later.then(open) : open(later));
+    });
+  });
 }
 
 /** Returns what a call waits for, or null if it does not wait. */
@@ -125,12 +173,4 @@ function isEmpty(
   const { keys } = shapeOf(localData, command, argv, sender) as WaitShape;
   const reply = localData.inspect(findCommand("EXISTS") as Command, ["EXISTS", ...keys], sender);
   return !(reply instanceof Promise) && reply.kind === "integer" && reply.value === 0;
-}
-
-function lastId(localData: LocalData, key: ByteString, sender: CommandSender): ByteString {
-  const info = localData.inspect(findCommand("XINFO|STREAM") as Command, ["XINFO", "STREAM", key], sender);
-  if (info instanceof Promise || info.kind !== "map") return "0-0";
-  const at = info.items.findIndex((item) => item.kind === "bulk" && item.bytes === "last-generated-id");
-  const id = info.items[at + 1] ?? bulk("0-0");
-  return id.kind === "bulk" ? id.bytes : "0-0";
 }

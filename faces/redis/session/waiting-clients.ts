@@ -11,12 +11,13 @@ import type {
   CommandSender,
   LocalData,
 } from "../../../daemon/engine/backends/command-path.js";
+import { openPart } from "../../../daemon/engine/backends/followed-streams.js";
 import type { Environment } from "../../../daemon/net/process/clock-and-randomness.js";
 import { findCommand } from "../../../daemon/store/command-table.js";
 import type { AwaitedType, Command, WaitShape } from "../../../daemon/store/rows/command-row.js";
 import { touchesOf } from "../../../daemon/store/rows/key-spec.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { type ErrorReply, error, NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
+import { bulk, type ErrorReply, error, NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
 import { XREADGROUP_PREVIEW } from "../store/commands/streams/group-reads.js";
 
 /** The reply after the time limit. It is the same for all commands, even those with a different empty reply. */
@@ -26,6 +27,7 @@ const TIMER_MS_MAX = 2 ** 31 - 1;
 const commandNamed = (name: string): Command => findCommand(name) as Command;
 const TYPE = commandNamed("TYPE");
 const PTTL = commandNamed("PTTL");
+const XINFO_STREAM = commandNamed("XINFO|STREAM");
 /** The reply of PTTL for a key that does not exist. */
 const PTTL_ABSENT = -2;
 const SIZE_OF = {
@@ -63,6 +65,8 @@ class WaitingClient {
    */
   overdue: Reply | null = null;
   isAnswered = false;
+  /** The closed date up to which the client has received everything, or -1 if no entry is held back from it. */
+  openedTo = -1;
   cancelTimer = NOTHING_TO_CANCEL;
   readonly request: WaitRequest;
 
@@ -77,6 +81,10 @@ class AwaitedKey {
   readonly waiting: WaitingClient[] = [];
   /** Cancels the timer for the key's expiry, which runs while a client waits for one of its groups. */
   cancelExpiryTimer: (() => void) | null = null;
+  /** The latest date that other daemons were requested to close for its clients; milliseconds since 1970. */
+  requestedTo = -1;
+  /** The latest date that they have closed, except those that did not answer in time. */
+  closedTo = -1;
   /** The number of clients that wait for a group; there may be thousands of other clients. */
   #groupClients = 0;
   readonly db: number;
@@ -266,9 +274,11 @@ export class WaitingClients {
       if (readiness === false && SIZE_OF[shape.type] !== null) empty = shape.type;
       if (readiness !== true) continue;
       this.#expected.delete(awaited);
+      if (this.#isHeldBack(waiting, awaited)) continue;
       const reply = localData.inspect(command, argv, sender);
       if (!(reply instanceof Promise)) {
-        if (!isNil(reply)) this.#finishWhenSafe(waiting, reply);
+        const open = this.#openPart(waiting, awaited, reply);
+        if (!isNil(open)) this.#finishWhenSafe(waiting, open);
         continue;
       }
       waiting.isRunning = true;
@@ -276,6 +286,44 @@ export class WaitingClients {
       // How much data is left for other clients is known only after the command.
       return;
     }
+  }
+
+  /**
+   * Whether the entries that a client waits for are held back, because the other daemons have closed no further dates
+   * since it was served last. They are requested to close the date of the stream's newest entry too.
+   */
+  #isHeldBack(waiting: WaitingClient, awaited: AwaitedKey): boolean {
+    if (waiting.openedTo < 0 || waiting.openedTo < this.#closedTo(waiting, awaited)) return false;
+    const { localData, sender } = waiting.request;
+    const last = Number.parseInt(lastId(localData, awaited.key, this.#senderIn(sender, awaited.db)), 10);
+    this.#closeDates(waiting, awaited, Math.min(last, localData.closedDates?.newest ?? last));
+    return true;
+  }
+
+  /** Returns the part of the reply to a client that waits for entries of a stream that it may receive now. */
+  #openPart(waiting: WaitingClient, awaited: AwaitedKey, reply: Reply): Reply {
+    const { shape, localData } = waiting.request;
+    const { closedDates } = localData;
+    if (shape.type !== "stream" || closedDates === null) return reply;
+    const closedTo = this.#closedTo(waiting, awaited);
+    const part = openPart(reply, closedTo, closedDates.newest);
+    if (part.awaited !== null) this.#closeDates(waiting, awaited, part.awaited);
+    if (isNil(part.reply) && part.awaited !== null) waiting.openedTo = closedTo;
+    return part.reply;
+  }
+
+  #closedTo({ request }: WaitingClient, { closedTo }: AwaitedKey): number {
+    return Math.max(closedTo, request.localData.closedDates?.closedTo() ?? Number.POSITIVE_INFINITY);
+  }
+
+  /** Requests the other daemons to close a date, and then serves the clients of the key. */
+  #closeDates({ request }: WaitingClient, awaited: AwaitedKey, at: number): void {
+    if (at <= awaited.requestedTo) return;
+    awaited.requestedTo = at;
+    request.localData.closedDates?.close(at, () => {
+      awaited.closedTo = Math.max(awaited.closedTo, at);
+      this.#mark(awaited);
+    });
   }
 
   #settled(waiting: WaitingClient, { db, key }: AwaitedKey, reply: Reply): void {
@@ -393,6 +441,15 @@ function read(
 
 function isOfGroup({ request }: WaitingClient): boolean {
   return request.shape.type === "group";
+}
+
+/** Returns the last id of a stream; `0-0` if there is no stream. */
+export function lastId(localData: LocalData, key: ByteString, sender: CommandSender): ByteString {
+  const info = localData.inspect(XINFO_STREAM, ["XINFO", "STREAM", key], sender);
+  if (info instanceof Promise || info.kind !== "map") return "0-0";
+  const at = info.items.findIndex((item) => item.kind === "bulk" && item.bytes === "last-generated-id");
+  const id = info.items[at + 1] ?? bulk("0-0");
+  return id.kind === "bulk" ? id.bytes : "0-0";
 }
 
 /** Returns whether a reply means that the command has done nothing. */

@@ -88,7 +88,7 @@ test("pending answers together may exceed the maximum string length", async () =
     writersOf: (_: number, keys: readonly string[]) => keys.map(() => ""),
     appliesAhead: false,
     whenSafe: (reply: Reply) => reply,
-    localData: { inspect: () => assert.fail() },
+    localData: { closedDates: null, inspect: () => assert.fail() },
     unsupported: ALL_COMMANDS_SUPPORTED,
     hold: () => true,
     keyCounts: [],

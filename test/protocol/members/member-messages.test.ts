@@ -72,6 +72,8 @@ const messages: readonly OwnMessage[] = [
   { kind: "reconcile", session: 1, step: Buffer.from([0, 255]) },
   { kind: "given", session: 1 },
   { kind: "report-request", at: 1_790_000_000_000 },
+  { kind: "close-dates", at: 1_790_000_000_000 },
+  { kind: "dates-closed", requested: 1_790_000_000_000, at: 1_790_000_000_005 },
   { kind: "report", at: 1_790_000_000_000, watermark: 5, ...totals },
   { kind: "state-sums", at: 1_790_000_000_000, shares: 2, sums: new Uint32Array([0, 7, 2 ** 32 - 1, 1]) },
   {

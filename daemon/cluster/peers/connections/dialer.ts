@@ -55,6 +55,7 @@ export const NOT_CONNECTED: MemberStatus = {
   behind: 0,
   prunedTo: null,
   isMissingEntries: false,
+  isLeftOut: false,
   refusals: 0,
   about: null,
   aboutAge: null,

@@ -35,8 +35,8 @@ const BYTES_FOR_THREADS = 1024 * 1024;
 export interface Sender {
   readonly id: ByteString;
   readonly bit: number;
-  /** Called with the number of entries that were new. */
-  onNewEntries(entries: number): void;
+  /** Called with valid entries that it has sent, and the number of those that were new. */
+  onEntries(entries: readonly Entry[], fresh: number): void;
   /** Called when an entry is on this daemon's disk, to notify the member. */
   acknowledge(orderKey: OrderKey): void;
   refused(reason: string): void;
@@ -204,7 +204,7 @@ export class EntryIntake {
     const { timeline } = this.#cluster;
     this.#note(entries, sender);
     const fresh = entries.length === 0 ? [] : timeline.receive(entries, sender.id);
-    sender.onNewEntries(fresh.length);
+    sender.onEntries(entries, fresh.length);
     const [first] = fresh;
     if (first !== undefined) {
       batch.pending++;
@@ -257,7 +257,7 @@ const areForThreads = (entries: readonly PackedEntry[]): boolean =>
 const DISCONNECTED = {
   id: "",
   bit: 0,
-  onNewEntries() {},
+  onEntries() {},
   acknowledge() {},
   refused() {},
   unknown() {},

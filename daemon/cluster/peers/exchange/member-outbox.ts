@@ -58,6 +58,18 @@ export class MemberOutbox {
   readonly #wanted = new Queue<OrderKey>();
   #wantedCount = 0;
   #lists: ListPush[] = [];
+  /** The steps that run after the entries that wait now, in order. */
+  #afterOwn: { readonly pushes: number; readonly step: () => void }[] = [];
+  /** The numbers of entries that were added to `#urgent`, and that were pushed from it. */
+  #urgentAdded = 0;
+  #urgentPushed = 0;
+  /**
+   * How often own entries were not added to `#urgent`, so that only a comparison finds them: those from before the
+   * connection, and those for which there was no space.
+   */
+  #skips = 1;
+  /** The value of `#skips` at the beginning of the last complete comparison. */
+  #comparedSkips = 0;
   #isScheduled = false;
   /** When new entries are pushed although the first comparison is not complete, as `uptime` milliseconds. */
   #newEntriesAt: number;
@@ -82,10 +94,19 @@ export class MemberOutbox {
     return this.#unackedBytes;
   }
 
+  /** How often own entries had to be left to a comparison. */
+  get skips(): number {
+    return this.#skips;
+  }
+
   /** @returns false if too many bytes wait; the caller should then offer the entry instead */
   pushUrgent(entry: UrgentEntry): boolean {
-    if (this.#urgentBytes >= this.#cluster.limits.maxUrgentBytes) return false;
+    if (this.#urgentBytes >= this.#cluster.limits.maxUrgentBytes) {
+      this.#skips++;
+      return false;
+    }
     this.#urgent.push(entry);
+    this.#urgentAdded++;
     this.#urgentBytes += packedBytes(entry);
     this.#schedule();
     return true;
@@ -115,9 +136,20 @@ export class MemberOutbox {
     };
   }
 
-  /** Called when the member has received, or is being sent, all entries that it was missing. */
-  missingPushed(): void {
+  /** Runs a step once the member was sent all entries that this daemon has signed and that are on its disk now. */
+  afterOwnPushes(step: () => void): void {
+    this.#afterOwn.push({ pushes: this.#urgentAdded, step });
+    this.#runAfterOwn();
+  }
+
+  /**
+   * Called when the member has received, or was sent, all entries that it was missing.
+   * @param skips  the value of `skips` when the comparison began
+   */
+  missingPushed(skips: number): void {
     this.#newEntriesAt = 0;
+    this.#comparedSkips = Math.max(this.#comparedSkips, skips);
+    this.#runAfterOwn();
     this.#schedule();
   }
 
@@ -167,6 +199,12 @@ export class MemberOutbox {
     return this.#newEntriesAt === 0 || this.#cluster.uptime() >= this.#newEntriesAt;
   }
 
+  #runAfterOwn(): void {
+    if (this.#comparedSkips < this.#skips) return;
+    while ((this.#afterOwn[0]?.pushes ?? Number.POSITIVE_INFINITY) <= this.#urgentPushed)
+      this.#afterOwn.shift()?.step();
+  }
+
   #pushBatch(): void {
     const { batchBytes, batchEntries, maxEnvelopeBytes } = this.#cluster.limits;
     const entries: PackedEntry[] = [];
@@ -189,6 +227,7 @@ export class MemberOutbox {
       this.#unacked.push({ number, bytes });
       this.#unackedBytes += bytes;
     }
+    this.#runAfterOwn();
     this.#endLists();
   }
 
@@ -204,6 +243,7 @@ export class MemberOutbox {
     const entry = this.#urgent.shift();
     if (entry !== undefined) {
       this.#urgentBytes -= packedBytes(entry);
+      this.#urgentPushed++;
       this.#states.of(entry.orderKey).sent |= this.#bit;
       return entry;
     }

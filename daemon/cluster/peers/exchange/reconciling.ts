@@ -68,6 +68,8 @@ interface Exchange {
   readonly receivedBefore: number;
   /** The value of the member's `timesHeldBack` when the exchange began. */
   readonly heldBackBefore: number;
+  /** The value of the outbox's `skips` when the exchange began. */
+  readonly skipsBefore: number;
   /** Whether this daemon has sent `given`: it has pushed all entries of the exchange. */
   hasSentEnd: boolean;
   /** Whether the member has sent `given`. */
@@ -136,7 +138,7 @@ export class Reconciling {
     const isEqual = this.#isEqual(theirs);
     if (isEqual) {
       this.#member.onCaughtUp();
-      this.#member.outbox.missingPushed();
+      this.#member.outbox.missingPushed(this.#member.outbox.skips);
     }
     // A single difference may be due to entries in flight, except in the first status of a member that has just
     // connected.
@@ -291,6 +293,7 @@ export class Reconciling {
       cancels: [],
       receivedBefore: this.#member.entriesReceived,
       heldBackBefore: this.#member.timesHeldBack,
+      skipsBefore: this.#member.outbox.skips,
     };
     return this.#exchange;
   }
@@ -307,7 +310,7 @@ export class Reconciling {
     if (exchange.isCompared && exchange.openLists === 0 && !exchange.hasSentEnd) {
       exchange.hasSentEnd = true;
       this.#member.connection.send({ kind: "given", session: exchange.session });
-      if (exchange.set === "data") this.#member.outbox.missingPushed();
+      if (exchange.set === "data") this.#member.outbox.missingPushed(exchange.skipsBefore);
     }
     if (exchange.hasSentEnd && exchange.hasReceivedEnd) this.#end(exchange);
   }

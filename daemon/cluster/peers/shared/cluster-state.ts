@@ -289,6 +289,8 @@ export interface MemberStatus extends Closing {
   readonly prunedTo: number | null;
   /** Whether this daemon is missing entries that the member has pruned and so cannot send. */
   readonly isMissingEntries: boolean;
+  /** Whether clients that follow streams do not wait for it, because it has not closed its dates in time. */
+  readonly isLeftOut: boolean;
   /** The number of the member's entries. */
   readonly entries: number | null;
   /** Whether the member had the same entries as this daemon when it sent its last status. */

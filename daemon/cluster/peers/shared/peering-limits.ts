@@ -142,6 +142,14 @@ export const PEERING_LIMITS = {
   /** A daemon whose clock differs by more than this from the members' median accepts nothing from clients. */
   skewMs: 2_000,
   clockSampleMs: 20_000,
+  /** A member that does not close a date in this time is left out: clients that follow streams no longer wait for it. */
+  closeMs: 500,
+  /** How far ahead of the clock a member may close this daemon's dates. */
+  closeAheadMs: 2_000,
+  /** The maximum number of unanswered requests to one member to close dates. */
+  closeRequests: 256,
+  /** How long after the last read of a follower members that were left out are requested to close dates. */
+  followedMs: 10_000,
   /** The interval between two rounds of reports. */
   reportEveryMs: 2_000,
   /**

@@ -12,6 +12,7 @@ import {
 import { readEntry, writeValue } from "../../../../daemon/timeline/entries/stored-value.js";
 import { addedEntry } from "../../../../daemon/timeline/entry-store.js";
 import { MemoryStorage } from "../../../../daemon/timeline/memory-storage.js";
+import { OwnDates } from "../../../../daemon/timeline/own-dates.js";
 import type { Timeline } from "../../../../daemon/timeline/timeline.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { NO_PROMISES, writeStoredPromises } from "../../../../protocol/members/decision-messages.js";
@@ -27,7 +28,14 @@ export class FakeTimeline {
   prunedTo = -1;
   handover: Timeline["handover"] | null = null;
   readonly newest = { at: 0, seq: 0 };
-  readonly isFolded = () => false;
+  /** The date up to which the state has all entries. */
+  foldedTo = 0;
+  readonly isFolded = (at: number) => at <= this.foldedTo;
+  readonly ownDates: OwnDates = new OwnDates({
+    mark: () => null,
+    put: () => {},
+    synced: () => this.#synced(),
+  });
   /** No unit is decided. */
   readonly decided = {
     folded: () => {},
@@ -127,6 +135,10 @@ export class FakeTimeline {
     const waiting = this.#waiting;
     this.#waiting = [];
     for (const step of waiting) this.#soon(step);
+  }
+
+  #synced(): Promise<void> {
+    return this.isStuck ? new Promise((resolve) => void this.#waiting.push(resolve)) : Promise.resolve();
   }
 
   #store(entries: readonly Entry[], from: ByteString | null): void {

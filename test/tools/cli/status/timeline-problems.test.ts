@@ -266,6 +266,11 @@ const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
     /too few members have signed .*; start the daemons that are down; or, .* with --adopt 00: .* stores a copy/,
   ],
   ["a member with refused envelopes", withMember({ refusals: 2 }), /refused 2 envelopes from its member/],
+  [
+    "a member that followers do not wait for",
+    withMember({ leftOut: true }),
+    /member 10\.0\.0\.2:1111 has not closed its dates in time: .* may miss entries/,
+  ],
 ];
 for (const [name, bad, expected] of problems) {
   test(`${name} is a problem`, () => {

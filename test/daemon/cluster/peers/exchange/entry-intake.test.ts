@@ -27,7 +27,7 @@ const MANY = 100;
 const sender: Sender = {
   id: "sender",
   bit: 1,
-  onNewEntries: () => {},
+  onEntries: () => {},
   acknowledge: () => {},
   unknown: () => {},
   heldBack: () => {},

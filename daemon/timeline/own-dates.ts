@@ -1,0 +1,49 @@
+/**
+ * The dates that this daemon has closed for its members: from then on it signs nothing that is dated at or before them.
+ * This also holds after a restart. Source: docs/decisions/0075-streams-whose-followers-miss-nothing.md.
+ */
+
+import type { Storage } from "./entries/storage.js";
+
+const BYTES = 8;
+/**
+ * Milliseconds by which the date on the disk is ahead of the closed dates, so that the disk has to be written only about
+ * once in half of this time. After a restart, the first writes may be dated this far ahead.
+ */
+export const RESERVED_MS = 1000;
+
+type OwnDatesStorage = Pick<Storage, "mark" | "put" | "synced">;
+
+export class OwnDates {
+  /** The date at or before which this daemon signs nothing more; milliseconds since 1970, or 0 if none is closed. */
+  closedTo: number;
+  readonly #storage: OwnDatesStorage;
+  /** The closed date that a restart finds on the disk. It is never below `closedTo`. */
+  #reservedTo: number;
+
+  constructor(storage: OwnDatesStorage) {
+    this.#storage = storage;
+    const mark = storage.mark("closed");
+    this.closedTo = mark === null ? 0 : Number(mark.readBigUInt64BE());
+    this.#reservedTo = this.closedTo;
+  }
+
+  /**
+   * Closes the dates up to a date, immediately.
+   * @param to  milliseconds since 1970, an integer
+   * @returns a promise that resolves when this is on the disk, with everything that this daemon has signed before.
+   * Rejects if the disk has failed
+   */
+  close(to: number): Promise<void> {
+    if (to > this.closedTo) this.closedTo = to;
+    if (to > this.#reservedTo - RESERVED_MS / 2) this.#reserve(to + RESERVED_MS);
+    return this.#storage.synced();
+  }
+
+  #reserve(to: number): void {
+    const bytes = Buffer.alloc(BYTES);
+    bytes.writeBigUInt64BE(BigInt(to));
+    this.#reservedTo = to;
+    this.#storage.put([], [["closed", bytes]]);
+  }
+}
