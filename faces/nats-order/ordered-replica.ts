@@ -46,7 +46,6 @@ export class OrderedReplica extends RecordedWrites implements StreamReader, Orde
   readonly copies: DurableCopies;
   readonly figures = null;
   readonly isFinal = true;
-  readonly closedDates = null;
   /** Null, because the stream has stored a write before it is applied here. */
   readonly flushing = null;
   readonly undone = 0;

@@ -189,14 +189,14 @@ function daemonInterfaceOf(core: Core, name: UserListenerName, listeners: UserLi
 async function pathOf({ settings, backends, path, replica, pipeline }: Core): Promise<CommandPath> {
   const { localUnits } = pipeline.recording;
   if (replica !== null && replica.gateway !== null) {
-    const { backend, gateway, isFinal, closedDates } = replica;
+    const { backend, gateway, isFinal } = replica;
     const connected = () => {
       // With a stream no members have to be connected, because positions in the stream are permanent.
       if (isFinal) return null;
       const members = pipeline.recording.members ?? 0;
       return settings.peers.length > 0 || members > 0 ? members : null;
     };
-    return new RecordedPath(backend, gateway, localUnits, connected, closedDates);
+    return new RecordedPath(backend, gateway, localUnits, connected);
   }
   const [backend] = backends;
   if (path !== null) return await path();

@@ -78,6 +78,8 @@ export const DIFFERENCES: Readonly<Record<string, string>> = {
     "With a timeline, an absent key that was created and deleted again in one step or on another daemon counts as unchanged. A command without an effect, such as HSET of the same value, does not count as a change.",
   XADD: "With a timeline, the sequence numbers of ids have many digits (63 bits at most). With `~`, it trims whole nodes of 100 entries, counted from the first one.",
   XCLAIM: "The maximum of RETRYCOUNT is 2^53-1.",
+  XREAD:
+    "With --peer, an entry is held back until the other daemons have closed its date, so that a follower misses nothing ([consistency.md](consistency.md#followers-of-streams)); not in transactions and scripts.",
   XREADGROUP:
     "With a timeline, two consumers that read from two daemons may receive the same entry ([consistency.md](consistency.md)).",
   XTRIM: "With `~`, it trims whole nodes of 100 entries, counted from the first one.",

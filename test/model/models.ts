@@ -1,6 +1,7 @@
 /** The searches of `npm run model`. The longest of a model come first. */
 import { agreement } from "./agreement-searches.js";
 import { conditions, evidence, liar } from "./conditions-searches.js";
+import { followers } from "./followers-searches.js";
 import type { Search } from "./search.js";
 
-export const searches: readonly Search[] = [...conditions, ...liar, ...evidence, ...agreement];
+export const searches: readonly Search[] = [...conditions, ...liar, ...evidence, ...agreement, ...followers];

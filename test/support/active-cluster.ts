@@ -7,7 +7,6 @@ import { join } from "node:path";
 import { Redis } from "ioredis";
 import { RedisPyClient } from "../system/redis-py-client.js";
 import { CuttablePort } from "./cuttable-port.js";
-import type { LogLine } from "./daemon-process.js";
 import { freePort } from "./free-port.js";
 import { buildRoot } from "./repository.js";
 import { Trio } from "./trio.js";
@@ -143,11 +142,6 @@ export class ActiveCluster implements AsyncDisposable {
     const client = library === "ioredis" ? openIoredis(port) : new RedisPyClient(port);
     this.#clients.push(client);
     return client;
-  }
-
-  /** Returns the lines of a daemon's log. */
-  logs(index: number): readonly LogLine[] {
-    return this.#trio.daemon(index).log;
   }
 
   respPort(index: number): number {

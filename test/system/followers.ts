@@ -4,7 +4,7 @@ import type { ActiveCluster } from "../support/active-cluster.js";
 import { RedisConnection, type RedisValue } from "../support/redis-connection.js";
 
 /** The stream that the clients follow. */
-const STREAM = "log";
+export const STREAM = "log";
 /** Milliseconds for which a follower waits for data in one command. */
 const BLOCK_MS = 2_000;
 
@@ -77,13 +77,15 @@ export async function addEntries(
   }
 }
 
-/** Returns the numbers of the entries that a follower has not received. */
-export async function missedBy(follower: Follower, cluster: ActiveCluster): Promise<string[]> {
+/** Returns the numbers of the entries of a round that a follower has not received. */
+export async function missedBy(follower: Follower, cluster: ActiveCluster, round: string): Promise<string[]> {
   using connection = await RedisConnection.open(cluster.respPort(0));
   const entries = (await connection.value("XRANGE", STREAM, "-", "+")) as [string, string[]][];
-  return entries.map(([, fields]) => fields[1] as string).filter((number) => !follower.received.has(number));
+  const numbers = entries.map(([, fields]) => fields[1] as string);
+  return numbers.filter((number) => number.startsWith(round) && !follower.received.has(number));
 }
 
-export function numbersOf(daemon: number, count: number): string[] {
-  return Array.from({ length: count }, (_, i) => `${daemon}.${i}`);
+/** Returns the numbers of entries, which begin with a name. */
+export function numbersOf(name: string, count: number): string[] {
+  return Array.from({ length: count }, (_, i) => `${name}.${i}`);
 }

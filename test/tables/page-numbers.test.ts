@@ -17,6 +17,7 @@ import { ORDER_WINDOW } from "../../daemon/options/timeline-values.js";
 import { KIB, MIB } from "../../daemon/options/value-forms.js";
 import { READS_PER_STEP } from "../../daemon/store/keyspace/effort-budget.js";
 import { LEVEL_SECONDS } from "../../daemon/timeline/compare/digest-index.js";
+import { RESERVED_MS } from "../../daemon/timeline/own-dates.js";
 import { DOCUMENT_BYTES_MAX } from "../../faces/mongo/store/values/bson.js";
 import { repositoryRoot } from "../support/repository.js";
 import { constant } from "./source-constants.js";
@@ -170,6 +171,11 @@ const PROTOCOL: readonly string[] = [
   `At most ${later("ENTRIES_MAX").count} such entries and ${later("BYTES_MAX").mib} wait`,
   `that has sent ${limits.maxRefusals.plain} refused entries, and accepts it again after ${limits.banMs.s}`,
   `received nothing for ${limits.silenceMs.s} closes the connection`,
+  `At most ${limits.closeRequests.count} requests to a member are unanswered`,
+  `but to at most ${limits.closeAheadMs.s} ahead of its clock`,
+  `with up to ${textsOf(RESERVED_MS).s} in addition`,
+  `not answered within ${limits.closeMs.ms} is left out: no client waits for it, until it has answered a request within ${limits.closeMs.ms}`,
+  `for ${limits.followedMs.s} after the last read of a follower`,
   `if the connection had lasted for ${limits.goodConnectionMs.s}`,
   `a random time of up to ${limits.reconnectFirstMs.s}; this limit doubles with each attempt, up to ${limits.reconnectMaxMs.s}`,
   `has ${MEMBERS_MAX} slots for members`,

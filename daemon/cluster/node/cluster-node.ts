@@ -37,7 +37,6 @@ import { InvalidIndexLog, invalidIndexesOf } from "../history/invalid-indexes.js
 import { TimelineCommands } from "../history/timeline-commands.js";
 import { boundLists, type MemberLists, refusalOfMember } from "../members/member-lists.js";
 import { adoptSocket, openTransport } from "../peers/connections/transport.js";
-import type { DateClosing } from "../peers/exchange/date-closing.js";
 import { Peering } from "../peers/peering.js";
 import { peeringLimits } from "../peers/shared/peering-limits.js";
 import { messageDelivery, sendMessagesToMembers } from "../replica/channel-messages.js";
@@ -143,6 +142,7 @@ export class ClusterNode extends RecordedWrites implements NodeState {
     this.recording = new Recorder(this, gatewayClass);
     this.history = new TimelineCommands(this, this.recording);
     this.backend.past = this.history;
+    this.backend.closedDates = this.peering.closing;
     const own = this.gateway?.own ?? null;
     sendMessagesToMembers({
       settings,
@@ -181,10 +181,6 @@ export class ClusterNode extends RecordedWrites implements NodeState {
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.peering.stop();
     await this.timeline.stop();
-  }
-
-  get closedDates(): DateClosing {
-    return this.peering.closing;
   }
 
   get figures(): RecordedWrites["figures"] {

@@ -8,7 +8,6 @@ import type { Logger } from "pino";
 import type { Figures } from "../../../protocol/figures/figure.js";
 import type { ORDER_FIGURES } from "../../../protocol/figures/order-figures.js";
 import type { Hello } from "../../../protocol/version-2/messages-v2.js";
-import type { ClosedDates } from "../../engine/backends/command-path.js";
 import type { DurableCopies } from "../../engine/backends/durable-copies.js";
 import type { Identity } from "../../engine/trust/identity.js";
 import type { Signers } from "../../engine/trust/signers.js";
@@ -54,8 +53,6 @@ export abstract class RecordedWrites implements Service, ReplicaContext {
   abstract readonly figures: ReplicaFigures | null;
   /** The timeline that a Redis mirrors, or null if there is none. */
   abstract readonly mirrored: MirroredTimeline | null;
-  /** The dates that other daemons have closed, or null if the order of writes is final when they are answered. */
-  abstract readonly closedDates: ClosedDates | null;
   /** Whether the order of writes is final when they are answered. */
   abstract readonly isFinal: boolean;
   /** Receives the recorded entries while a dashboard is open. */

@@ -41,25 +41,17 @@ export class RecordedPath implements CommandPath, LocalData {
   readonly #gateway: Gateway;
   readonly #units: LocalUnits;
   readonly #others: () => number | null;
-  readonly closedDates: ClosedDates | null;
   readonly #held: HeldAnswers;
 
   /**
    * @param units  creates the units for reads, whose ids seed random choices
    * @param others  returns the number of other daemons that are connected, or null if this daemon is alone
    */
-  constructor(
-    backend: TimelineBackend,
-    gateway: Gateway,
-    units: LocalUnits,
-    others: () => number | null,
-    closedDates: ClosedDates | null = null,
-  ) {
+  constructor(backend: TimelineBackend, gateway: Gateway, units: LocalUnits, others: () => number | null) {
     this.#backend = backend;
     this.#gateway = gateway;
     this.#units = units;
     this.#others = others;
-    this.closedDates = closedDates;
     this.#held = new HeldAnswers(backend);
   }
 
@@ -69,6 +61,10 @@ export class RecordedPath implements CommandPath, LocalData {
 
   get others(): number | null {
     return this.#others();
+  }
+
+  get closedDates(): ClosedDates | null {
+    return this.#backend.closedDates;
   }
 
   get databases(): number {

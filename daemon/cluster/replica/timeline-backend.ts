@@ -10,7 +10,8 @@ import type { Condition } from "../../../protocol/version-2/envelope.js";
 import type { FlushingState } from "../../engine/answers/safe-answers.js";
 import { readsOrRefusal } from "../../engine/answers/unit-limits.js";
 import type { Backend, Outcome } from "../../engine/backends/backend.js";
-import type { WriteObserver } from "../../engine/backends/command-path.js";
+import type { ClosedDates, WriteObserver } from "../../engine/backends/command-path.js";
+import { isFollowing, readWhenClosed } from "../../engine/backends/followed-streams.js";
 import { KeyChangeObservers } from "../../engine/backends/key-change-observers.js";
 import { type KeyCounts, keyCountsOf } from "../../engine/backends/key-counts.js";
 import type { LocalUnit } from "../../engine/backends/local-units.js";
@@ -57,6 +58,8 @@ export class TimelineBackend implements Backend {
   observer: WriteObserver | null = null;
   /** Answers TIMELINE commands, or null to answer them as on a daemon that records nothing. */
   past: PastCommands | null = null;
+  /** The dates that other daemons have closed, or null if no other daemon writes the same data. */
+  closedDates: ClosedDates | null = null;
   readonly changes: KeyChangeObservers;
   /** The number of steps that a unit may use in one turn. */
   readonly unitSteps: number;
@@ -128,6 +131,10 @@ export class TimelineBackend implements Backend {
       this.#refusalOf(command) ?? this.#ofPast(command, argv, unit) ?? foreignCursor(command, argv);
     if (other !== null) return other;
     if (command.isQuery && unit.takesSteps !== false) return this.#query(command, argv, unit, unit.client);
+    if (this.closedDates !== null && isFollowing(command) && unit.takesSteps !== false) {
+      const read = () => this.#timeline.database.run(command, argv, this.#dated(unit));
+      return readWhenClosed(this.closedDates, read);
+    }
     const reply = finishReply(this.#timeline.database.run(command, argv, this.#dated(unit)));
     return unit.takesSteps === false ? reply : completeEntries(reply, this.#environment.uptime);
   }

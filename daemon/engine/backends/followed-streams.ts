@@ -6,7 +6,8 @@
  */
 
 import { NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
-import type { ClosedDates, CommandSender } from "./command-path.js";
+import type { Command } from "../../store/rows/command-row.js";
+import type { ClosedDates, LastWrite } from "./command-path.js";
 
 /** The part of a reply to XREAD that may be sent. */
 export interface OpenPart {
@@ -41,15 +42,34 @@ export function openPart(reply: Reply, closedTo: number, newest: number): OpenPa
   return { reply: items.length === 0 ? NIL_ARRAY : { ...reply, items }, awaited };
 }
 
+/** Whether a command reads the entries after an entry, so that its reply is held back. */
+export const isFollowing = ({ name }: Command): boolean => name === "XREAD";
+
 /**
- * Returns the part of a reply that a client may receive now that reads without waiting for data. Such a client also
- * receives the entry that it has just added itself.
+ * Runs a read for a client that does not wait for data. If all entries are held back, the reply follows when their dates
+ * are closed. Otherwise the client receives those that are not held back, and its next read the remaining ones. The
+ * entry that the client itself has just added is not held back.
  */
-export function openPartFor(reply: Reply, { lastWrite }: CommandSender, closedDates: ClosedDates): OpenPart {
-  const { newest } = closedDates;
-  const part = openPart(reply, closedDates.closedTo(), newest);
-  const isOwn = part.awaited !== null && part.awaited === lastWrite?.orderKey?.at;
-  return isOwn && entriesIn(reply) - entriesIn(part.reply) === 1 ? { reply, awaited: null } : part;
+export function readWhenClosed(
+  closedDates: ClosedDates,
+  read: () => Reply,
+  lastWrite: LastWrite | undefined = undefined,
+): Reply | Promise<Reply> {
+  const reply = read();
+  const { reply: open, awaited } = openPart(reply, closedDates.closedTo(), closedDates.newest);
+  if (awaited === null) return reply;
+  const isOwn = awaited === lastWrite?.orderKey?.at && entriesIn(reply) - entriesIn(open) === 1;
+  if (isOwn) return reply;
+  if (open.kind !== "nil-array") {
+    closedDates.close(awaited, () => {});
+    return open;
+  }
+  return new Promise((resolve) => {
+    closedDates.close(awaited, () => {
+      const closedTo = Math.max(awaited, closedDates.closedTo());
+      resolve(openPart(read(), closedTo, closedDates.newest).reply);
+    });
+  });
 }
 
 /** Returns the number of entries in a reply to XREAD. */

@@ -1,14 +1,12 @@
 /** Runs a command that may wait: immediately if there is data, otherwise when data arrives. Texts: redis-server 7.0. */
 
 import type {
-  ClosedDates,
-  CommandPath,
   CommandSender,
   LocalData,
   ReplyWaiter,
   WaitingSender,
 } from "../../../daemon/engine/backends/command-path.js";
-import { openPart, openPartFor } from "../../../daemon/engine/backends/followed-streams.js";
+import { isFollowing, openPart, readWhenClosed } from "../../../daemon/engine/backends/followed-streams.js";
 import { findCommand } from "../../../daemon/store/command-table.js";
 import { Database } from "../../../daemon/store/database.js";
 import type { Command, WaitShape } from "../../../daemon/store/rows/command-row.js";
@@ -90,50 +88,18 @@ function runAndRecordOrWait<Waiter extends ReplyWaiter>(
   if (reply instanceof Promise) return reply.then((settled) => (isNil(settled) ? waitLate() : settled));
   if (isNil(reply)) return waitFor();
   const { closedDates } = localData;
-  if (command.name !== "XREAD" || closedDates === null) return path.whenSafe(reply);
-  return readClosed(reply, { path, closedDates }, sender, {
-    isWaiting: shapeOf(localData, command, argv, sender) !== null,
-    wait: () => waitFor(true) as Promise<Reply>,
-    again: () => localData.inspect(command, argv, sender),
-  });
-}
-
-/** The continuations of an XREAD whose entries are all held back. */
-interface HeldRead {
-  /** Whether the client waits for data (BLOCK). */
-  readonly isWaiting: boolean;
-  /** Waits as for data. */
-  readonly wait: () => Promise<Reply>;
-  /** Reads once more. */
-  readonly again: () => Reply | Promise<Reply>;
-}
-
-/** Sends the entries of a reply to XREAD whose dates are closed. If there is none, waits for the other daemons. */
-function readClosed(
-  reply: Reply,
-  { path, closedDates }: { readonly path: CommandPath; readonly closedDates: ClosedDates },
-  sender: CommandSender,
-  { isWaiting, wait: waitForData, again }: HeldRead,
-): Reply | Promise<Reply> {
-  const part = isWaiting
-    ? openPart(reply, closedDates.closedTo(), closedDates.newest)
-    : openPartFor(reply, sender, closedDates);
-  const { awaited } = part;
-  if (awaited === null) return path.whenSafe(reply);
-  if (!isNil(part.reply)) {
-    // The client's next command will ask for the remaining entries.
-    closedDates.close(awaited, () => {});
-    return path.whenSafe(part.reply);
+  if (closedDates === null || !isFollowing(command)) return path.whenSafe(reply);
+  if (shapeOf(localData, command, argv, sender) === null) {
+    const read = () => localData.inspect(command, argv, sender) as Reply;
+    const open = readWhenClosed(closedDates, read, sender.lastWrite);
+    return open instanceof Promise ? open.then((settled) => path.whenSafe(settled)) : path.whenSafe(open);
   }
-  if (isWaiting) return waitForData();
-  return new Promise((resolve) => {
-    closedDates.close(awaited, () => {
-      const later = again();
-      const closedTo = Math.max(awaited, closedDates.closedTo());
-      const open = (found: Reply) => path.whenSafe(openPart(found, closedTo, closedDates.newest).reply);
-      resolve(later instanceof Promise ? later.then(open) : open(later));
-    });
-  });
+  const { reply: open, awaited } = openPart(reply, closedDates.closedTo(), closedDates.newest);
+  if (awaited === null) return path.whenSafe(reply);
+  // A client that waits for data also waits until the other daemons have closed the dates of the first entries.
+  if (isNil(open)) return waitFor(true);
+  closedDates.close(awaited, () => {});
+  return path.whenSafe(open);
 }
 
 /** Returns what a call waits for, or null if it does not wait. */

@@ -1,7 +1,7 @@
 /** Tests which entries a reply to XREAD contains while other daemons have not closed the dates of all entries. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { openPart, openPartFor } from "../../../../daemon/engine/backends/followed-streams.js";
+import { openPart, readWhenClosed } from "../../../../daemon/engine/backends/followed-streams.js";
 import { array, bulk, bulks, mapInPairs, NIL_ARRAY, type Reply } from "../../../../protocol/reply.js";
 
 const entry = (id: string): Reply => array([bulk(id), bulks(["f", "v"])]);
@@ -31,13 +31,49 @@ test("other replies are not changed", () => {
     assert.deepEqual(openPart(other, 0, 50), { reply: other, awaited: null });
 });
 
-test("a client that does not wait receives the one entry that it has just added, but nothing else earlier", () => {
-  const dates = (closedTo: number) => ({ newest: 50, closedTo: () => closedTo, close: () => {} });
-  const sender = { lastWrite: { orderKey: { at: 20, seq: 0, id: "" }, unapplied: 0 } };
-  const of = (ids: readonly string[], closedTo: number) =>
-    openPartFor(reply({ s: ids }), sender as never, dates(closedTo)).awaited;
-  assert.equal(of(["10-0", "20-0"], 10), null);
-  assert.equal(of(["10-0", "20-0"], 9), 20);
-  assert.equal(of(["20-0", "30-0"], 10), 30);
-  assert.equal(openPartFor(reply({ s: ["20-0"] }), {} as never, dates(10)).awaited, 20);
+/** Dates that are closed when the test calls `closed`. */
+function datesClosedTo(closedTo: number) {
+  const dates = {
+    newest: 50,
+    to: closedTo,
+    requested: [] as number[],
+    waiting: [] as (() => void)[],
+    closedTo: () => dates.to,
+    close: (at: number, done: () => void) => {
+      dates.requested.push(at);
+      dates.waiting.push(done);
+    },
+  };
+  return dates;
+}
+
+test("a client that does not wait for data receives what is closed, or waits until something is", async () => {
+  const dates = datesClosedTo(10);
+  let all = reply({ s: ["10-0", "20-0"] });
+  assert.deepEqual(
+    readWhenClosed(dates, () => all),
+    reply({ s: ["10-0"] }),
+  );
+  assert.deepEqual(dates.requested, [20], "so that the next read finds it closed");
+  all = reply({ s: ["20-0"] });
+  const waiting = readWhenClosed(dates, () => all);
+  assert.ok(waiting instanceof Promise);
+  // An earlier and a later entry arrive in the meantime, and one member does not answer in time.
+  all = reply({ s: ["15-0", "20-0", "30-0"] });
+  dates.waiting[1]?.();
+  assert.deepEqual(await waiting, reply({ s: ["15-0", "20-0"] }));
+});
+
+test("the one entry that the client itself has just added is not held back, but any other entry is", () => {
+  const lastWrite = { orderKey: { at: 20, seq: 0, id: "" }, unapplied: 0 };
+  const isHeldBack = (ids: readonly string[], closedTo: number) =>
+    readWhenClosed(datesClosedTo(closedTo), () => reply({ s: ids }), lastWrite) instanceof Promise;
+  assert.equal(isHeldBack(["20-0"], 10), false);
+  assert.deepEqual(
+    readWhenClosed(datesClosedTo(10), () => reply({ s: ["10-0", "20-0"] }), lastWrite),
+    reply({ s: ["10-0", "20-0"] }),
+  );
+  assert.ok(isHeldBack(["15-0", "20-0"], 10));
+  assert.ok(isHeldBack(["20-0", "30-0"], 10));
+  assert.ok(readWhenClosed(datesClosedTo(10), () => reply({ s: ["20-0"] })) instanceof Promise);
 });
