@@ -10,6 +10,7 @@ import { clientMutants } from "./client-table.js";
 import { collectionMutants } from "./collection-table.js";
 import { decisionMutants } from "./decision-table.js";
 import { fetchMutants } from "./fetch-table.js";
+import { followerMutants } from "./follower-table.js";
 import { groupMutants } from "./group-table.js";
 import { listMutants } from "./list-table.js";
 import { memberMutants } from "./member-table.js";
@@ -524,6 +525,7 @@ export const mutants: readonly Mutant[] = [
   },
   ...acknowledgedMutants,
   ...fetchMutants,
+  ...followerMutants,
   ...groupMutants,
   ...numberMutants,
   ...memberMutants,

@@ -28,6 +28,8 @@ export interface HeldScene extends AsyncDisposable {
   readonly storage: HeldStorage;
   readonly node: ClusterNode;
   readonly cluster: ByteString;
+  /** The port for Redis clients. */
+  readonly port: number;
   open(): Promise<RawClient>;
 }
 
@@ -73,6 +75,7 @@ export async function startHeld(): Promise<HeldScene> {
     storage,
     node,
     cluster: signers.cluster,
+    port: scene.port,
     async open() {
       const client = await RawClient.open(scene.port);
       clients.push(client);

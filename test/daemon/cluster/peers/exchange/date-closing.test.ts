@@ -45,6 +45,7 @@ test("a daemon without members waits for nothing, and nothing is requested witho
     const entry = entryOf(pair.now + i);
     a.timeline.accept(entry);
     a.peering.pushOwn(entry);
+    a.timeline.newest.at = entry.envelope.at;
     await run(pair, 50);
   }
   await run(pair, 20_000);
@@ -137,6 +138,19 @@ test("a member that does not answer is left out after 500 ms, and waited for aga
   a.peering.closing.closedTo();
   await run(world, 50);
   assert.deepEqual([leftOut(), a.peering.closing.gaps], [[false, false], 1]);
+});
+
+test("a member that was left out is requested again only while clients follow", async () => {
+  const [world, a] = (await connected(["a", "b"])) as [World, Node, Node];
+  world.latencyMs = 300;
+  const waiting = wait(a, now(world));
+  a.peering.closing.closedTo();
+  await run(world, PEERING_LIMITS.followedMs + closeMs);
+  assert.ok(waiting.isDone);
+  const requests = world.countOf("close-dates");
+  assert.ok(requests > 2, `${requests} requests`);
+  await run(world, 10_000);
+  assert.equal(world.countOf("close-dates"), requests);
 });
 
 test("a member that disconnects counts like one that does not answer, and what it has closed stays closed", async () => {

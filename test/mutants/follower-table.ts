@@ -1,0 +1,139 @@
+/** Mutants of the rules by which followers of streams miss nothing. */
+import type { Mutant } from "./mutant.js";
+
+const OWN = "test/daemon/timeline/own-dates.test.js";
+const CLOSING = "test/daemon/cluster/peers/exchange/date-closing.test.js";
+const REPLIES = "test/daemon/engine/backends/followed-streams.test.js";
+const CLIENTS = "test/faces/redis/held-streams.test.js";
+
+const DATES = "daemon/cluster/peers/exchange/date-closing.js";
+const ANSWERS = "daemon/cluster/peers/exchange/closing-answers.js";
+
+export const followerMutants: readonly Mutant[] = [
+  {
+    name: "followers: a member that is requested to close a date does not raise its floor",
+    file: "daemon/timeline/own-dates.js",
+    find: "if (to > this.closedTo)",
+    replace: "if (false)",
+    test: OWN,
+  },
+  {
+    name: "followers: a daemon dates writes at or before a date that it has closed",
+    file: "daemon/cluster/replica/recorder.js",
+    find: "Math.max(watermark, ownDates.closedTo)",
+    replace: "watermark",
+    test: CLIENTS,
+  },
+  {
+    name: "followers: a daemon forgets at a restart which dates it has closed",
+    file: "daemon/timeline/own-dates.js",
+    find: "mark === null ? 0 : Number(mark.readBigUInt64BE())",
+    replace: "0",
+    test: OWN,
+  },
+  {
+    name: "followers: each closed date is written to the disk",
+    file: "daemon/timeline/own-dates.js",
+    find: "this.#reservedTo - RESERVED_MS / 2",
+    replace: "0",
+    test: OWN,
+  },
+  {
+    name: "followers: a member answers before what it signed is on its disk",
+    file: ANSWERS,
+    find: "ownDates.close(to).then(",
+    replace: "ownDates.close(to) && Promise.resolve().then(",
+    test: CLOSING,
+  },
+  {
+    name: "followers: a member answers before it has pushed what it signed",
+    file: ANSWERS,
+    find: "this.#member.outbox.afterOwnPushes(answer)",
+    replace: "answer()",
+    test: CLOSING,
+  },
+  {
+    name: "followers: a member answers before a comparison has found what no push contained",
+    file: "daemon/cluster/peers/exchange/member-outbox.js",
+    find: "this.#comparedSkips < this.#skips",
+    replace: "false",
+    test: CLOSING,
+  },
+  {
+    name: "followers: a member sets the dates of another daemon far ahead of its clock",
+    file: ANSWERS,
+    find: "Math.min(requested, Math.floor(clock() + aheadMs))",
+    replace: "requested",
+    test: CLOSING,
+  },
+  {
+    name: "followers: an answer counts before the state has the entries before it",
+    file: DATES,
+    find: "timeline.isFolded(unfolded[0].foldedTo)",
+    replace: "true",
+    test: CLOSING,
+  },
+  {
+    name: "followers: an answer counts before the state has a script's entry, which has a later date than its ids",
+    file: DATES,
+    find: "Math.min(member.newestPushed,",
+    replace: "Math.min(0,",
+    test: CLOSING,
+  },
+  {
+    name: "followers: they wait for a member that was left out",
+    file: DATES,
+    find: "if (!isLeftOut && closedTo < to)",
+    replace: "if (closedTo < to)",
+    test: CLOSING,
+  },
+  {
+    name: "followers: a member that does not answer is never left out",
+    file: DATES,
+    find: "now - since >= limits.closeMs",
+    replace: "false",
+    test: CLOSING,
+  },
+  {
+    name: "followers: members are requested to close dates although no client follows",
+    file: DATES,
+    find: "let latest = 0;",
+    replace: "let latest = this.newest;",
+    test: CLOSING,
+  },
+  {
+    name: "followers: members that were left out are requested again although no client follows",
+    file: DATES,
+    find: "isFollowed && this.#members",
+    replace: "this.#members",
+    test: CLOSING,
+  },
+  {
+    name: "followers: a later date waits for the answer to an earlier one",
+    file: DATES,
+    find: "dates.requests.length >= closeRequests",
+    replace: "dates.requests.length >= 1",
+    test: CLOSING,
+  },
+  {
+    name: "followers: a client receives entries whose dates are not closed",
+    file: "daemon/engine/backends/followed-streams.js",
+    find: "return at > closedTo && at <= newest;",
+    replace: "return false;",
+    test: REPLIES,
+  },
+  {
+    name: "followers: a client that has waited receives later entries too",
+    file: "daemon/engine/backends/followed-streams.js",
+    find: "resolve(openPart(read(), closedTo, closedDates.newest).reply)",
+    replace: "resolve(read())",
+    test: REPLIES,
+  },
+  {
+    name: "followers: a waiting client receives entries whose dates are not closed",
+    file: "faces/redis/session/waiting-clients.js",
+    find: "if (!isNil(open))",
+    replace: "if (!isNil(reply))",
+    test: CLIENTS,
+  },
+];
