@@ -36,6 +36,11 @@ export const INFO_FIGURES = {
     kind: "number",
     help: "refused requests and refused connections since the start; its log has the reasons",
   },
+  followersGaps: {
+    field: "dbsync_followers_gaps",
+    kind: "number-or-nil",
+    help: "how often clients that follow streams did not wait for a member any longer; see dbsyncd_followers_gaps_total",
+  },
   keys: {
     field: "dbsync_keys",
     kind: "number-or-nil",

@@ -23,6 +23,12 @@ const COUNT = 2;
 /** The figures of a library, by name. */
 type Figures = Readonly<Record<string, Readonly<Record<string, number>> | undefined>>;
 
+/** Returns how often followers did not wait for a member any longer. */
+async function gapsOf(cluster: ActiveCluster): Promise<number> {
+  const statuses = (await cluster.answers("TIMELINE", "STATUS")) as unknown[][];
+  return statuses.reduce((sum, flat) => sum + Number(flat[flat.indexOf("followers-gaps") + 1]), 0);
+}
+
 /** Runs the program. @returns what it counted, by library */
 async function figuresOf(ports: readonly number[]): Promise<Figures> {
   const ended = await run(process.execPath, [join(npm, "two-servers.mjs"), ...ports.map(String)], {});
@@ -39,8 +45,12 @@ test("at two daemons, sessions are the same and counts expire", { skip }, async 
   assert.deepEqual([tookEffect, reportedAsModified > saves / 2], [saves / 2, true]);
   const { races = 0, bothInserted = 0, documents } = figures["unique index"] ?? {};
   assert.deepEqual([documents, bothInserted > 0], [races, true]);
-  const { jobs, returned } = figures["QueueEvents and a worker at one server"] ?? {};
-  assert.equal(returned, jobs);
+  // On a busy machine, a daemon may be left out for a moment.
+  const isComplete = (await gapsOf(cluster)) === 0;
+  for (const [name, { jobs, returned, messages, received } = {}] of Object.entries(figures)) {
+    if (name.startsWith("QueueEvents") && isComplete) assert.equal(returned, jobs, name);
+    if (name.startsWith("socket.io") && isComplete) assert.equal(received, messages, name);
+  }
 });
 
 test("with --order, the same holds, and a plain SET NX has one owner", {

@@ -67,6 +67,7 @@ function ownFields(daemon: InspectedDaemon, values: InfoValues): InfoFields {
       uptime: Math.floor(values.uptime / MS_PER_SECOND),
       ...{ clients, commands, errors },
       refusals: metrics.totals.clientRefusals,
+      followersGaps: daemon.replica()?.followersGaps ?? null,
       keys: keys === null ? null : sum(keys.keyCounts.map((counts) => counts.keys)),
       used: memory.used,
       resident: process.memoryUsage.rss(),

@@ -3,8 +3,10 @@
  * Redis clients, then those for MongoDB drivers. Writes what it counted to stdout, as a line of JSON.
  */
 import assert from "node:assert/strict";
+import { createServer } from "node:http";
 import { setTimeout } from "node:timers/promises";
 import { promisify } from "node:util";
+import { createAdapter } from "@socket.io/redis-streams-adapter";
 import { Queue, QueueEvents, Worker } from "bullmq";
 import MongoStore from "connect-mongo";
 import { RedisStore as SessionStore } from "connect-redis";
@@ -15,6 +17,8 @@ import { RedisStore as LimitStore } from "rate-limit-redis";
 import { RateLimiterRedis } from "rate-limiter-flexible";
 import { createClient } from "redis";
 import Redlock from "redlock";
+import { Server } from "socket.io";
+import { io } from "socket.io-client";
 
 const ROUNDS = 40;
 const CALLS = 5;
@@ -234,9 +238,9 @@ async function checkUnique() {
 }
 if (mongoPorts.length > 0) await checkUnique();
 
-/** A follower at the first server misses events of jobs that workers of both servers complete. */
+/** A follower at the first server receives the events of jobs that workers of both servers complete. */
 async function checkEvents(name, workerPorts) {
-  const JOBS = 100;
+  const JOBS = 1_000;
   const at = (port) => ({ connection: { host: "127.0.0.1", port, maxRetriesPerRequest: null } });
   const queues = redisPorts.map((port) => new Queue(name, at(port)));
   const events = new QueueEvents(name, at(redisPorts[0]));
@@ -247,7 +251,7 @@ async function checkEvents(name, workerPorts) {
   const waits = Array.from({ length: JOBS }, async (_, number) => {
     await setTimeout(10 * number);
     const job = await queues[0].add("job", { number });
-    return await job.waitUntilFinished(events, 5_000).then(
+    return await job.waitUntilFinished(events, 30_000).then(
       () => true,
       () => false,
     );
@@ -259,6 +263,46 @@ async function checkEvents(name, workerPorts) {
 await checkEvents("QueueEvents and a worker at one server", [redisPorts[0]]);
 await checkEvents("QueueEvents and a worker at two servers", [redisPorts[1]]);
 await checkEvents("QueueEvents and workers at both servers", redisPorts);
+
+/** Each of two servers of socket.io sends messages to the clients of both, through a stream. */
+async function checkStreamsAdapter() {
+  const MESSAGES = 300;
+  const servers = await both(async (i) => {
+    const client = new Redis({ port: redisPorts[i] });
+    const http = createServer();
+    const server = new Server(http, { adapter: createAdapter(client) });
+    await new Promise((resolve) => http.listen(0, "127.0.0.1", resolve));
+    return { server, client, url: `http://127.0.0.1:${http.address().port}` };
+  });
+  const sockets = servers.map(({ url }) => io(url, { transports: ["websocket"] }));
+  await Promise.all(sockets.map((socket) => new Promise((resolve) => socket.once("connect", resolve))));
+  const received = sockets.map(() => new Set());
+  for (const [i, socket] of sockets.entries()) socket.on("said", (words) => received[i].add(words));
+  const hasFirst = () => received.every((words) => words.has("first 0") && words.has("first 1"));
+  while (!hasFirst()) {
+    for (const [i, { server }] of servers.entries()) server.emit("said", `first ${i}`);
+    await setTimeout(100);
+  }
+  await both(async (i) => {
+    for (let number = 0; number < MESSAGES; number++) {
+      servers[i].server.emit("said", `${i} ${number}`);
+      await setTimeout(5);
+    }
+  });
+  const countOf = (words) => [...words].filter((one) => !one.startsWith("first")).length;
+  const isComplete = () => received.every((words) => countOf(words) === 2 * MESSAGES);
+  for (let i = 0; i < 100 && !isComplete(); i++) await setTimeout(100);
+  figures["socket.io's streams adapter"] = {
+    messages: 2 * MESSAGES,
+    received: Math.min(...received.map(countOf)),
+  };
+  for (const socket of sockets) socket.close();
+  for (const { server, client } of servers) {
+    await server.close();
+    client.disconnect();
+  }
+}
+await checkStreamsAdapter();
 
 for (const client of clients) client.disconnect();
 await Promise.all(sessionClients.map((client) => client.close()));

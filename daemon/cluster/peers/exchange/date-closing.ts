@@ -133,7 +133,9 @@ export class DateClosing implements ClosedDates {
     const answered = dates.requests.filter((request) => request.at <= requested);
     dates.requests = dates.requests.slice(answered.length);
     const last = answered.at(-1);
-    const isInTime = last !== undefined && at >= last.at && uptime() - last.sentAt <= limits.closeMs;
+    // A member cannot make this daemon store answers that it has not requested.
+    if (last === undefined) return;
+    const isInTime = at >= last.at && uptime() - last.sentAt <= limits.closeMs;
     // Entries dated further ahead are folded when their date is reached.
     const foldedTo = Math.max(at, Math.min(member.newestPushed, Math.floor(clock()) + FOLD_AHEAD_MS));
     dates.unfolded.push({ at, foldedTo, isInTime });

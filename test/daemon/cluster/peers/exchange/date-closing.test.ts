@@ -191,6 +191,13 @@ test("a member cannot close another daemon's dates far ahead of that daemon's cl
   assert.equal(a.peering.closing.closedTo(), at);
 });
 
+test("an answer that was not requested does not count", async () => {
+  const [world, a, b] = (await connected(["a", "b"])) as [World, Node, Node];
+  const at = now(world);
+  a.peering.closing.closed({ id: b.key.id, newestPushed: 0 } as never, { requested: at, at });
+  assert.equal(a.peering.closing.closedTo(), 0);
+});
+
 test("entries that no push contained are compared before dates count as closed", async () => {
   const [world, a, b] = (await connected(["a", "b"], { limits: { maxUrgentBytes: 1 } })) as [
     World,
