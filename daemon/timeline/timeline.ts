@@ -68,7 +68,6 @@ export class Timeline {
   readonly damagedEntries: DamagedEntries;
   readonly digests: StateDigests;
   readonly decided: DecidedUnits;
-  /** The dates with which this daemon signs nothing more. */
   readonly ownDates: OwnDates;
 
   constructor(parts: TimelineParts) {

@@ -20,8 +20,8 @@ export const followerMutants: readonly Mutant[] = [
   {
     name: "followers: a daemon dates writes at or before a date that it has closed",
     file: "daemon/cluster/replica/recorder.js",
-    find: "Math.max(watermark, ownDates.closedTo)",
-    replace: "watermark",
+    find: "Math.max(this.#node.timeline.watermark, this.#node.timeline.ownDates.closedTo)",
+    replace: "this.#node.timeline.watermark",
     test: CLIENTS,
   },
   {

@@ -186,8 +186,7 @@ export class Recorder extends RecordingBase {
 
   /** The date at or before which this daemon signs nothing any longer. */
   get floor(): number {
-    const { watermark, ownDates } = this.#node.timeline;
-    return Math.max(watermark, ownDates.closedTo);
+    return Math.max(this.#node.timeline.watermark, this.#node.timeline.ownDates.closedTo);
   }
 
   /** Whether reads already include the entry. Others with the same or an earlier date may still be waiting. */
