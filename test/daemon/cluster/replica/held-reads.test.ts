@@ -24,7 +24,10 @@ test("a single XREAD waits, and other reads do not", async () => {
   const waiting = backend.execute(["XREAD", "STREAMS", "s", "0"], UNIT);
   assert.ok(waiting instanceof Promise);
   assert.ok(!(backend.execute(["XRANGE", "s", "-", "+"], UNIT) instanceof Promise));
-  assert.ok(!(backend.execute(["XREAD", "STREAMS", "s", "5-0"], UNIT) instanceof Promise), "nothing is held back");
+  assert.ok(
+    !(backend.execute(["XREAD", "STREAMS", "s", "5-0"], UNIT) instanceof Promise),
+    "nothing is held back",
+  );
   closeAll();
   assert.equal(((await waiting) as { kind: string }).kind, "map");
 });
@@ -33,5 +36,7 @@ test("an XREAD of a unit with several commands does not wait", () => {
   const { backend } = backendWithEntry();
   const reply = backend.executeTogether([["XREAD", "STREAMS", "s", "0"]], UNIT);
   assert.equal(reply.kind, "array");
-  assert.ok(!(backend.execute(["XREAD", "STREAMS", "s", "0"], { ...UNIT, takesSteps: false }) instanceof Promise));
+  assert.ok(
+    !(backend.execute(["XREAD", "STREAMS", "s", "0"], { ...UNIT, takesSteps: false }) instanceof Promise),
+  );
 });
