@@ -24,6 +24,8 @@ interface Options {
   readonly isInMemory?: boolean;
   /** Whether the daemons also serve MongoDB clients. */
   readonly hasDocuments?: boolean;
+  /** Further arguments of the daemon with an index. */
+  readonly args?: (index: number) => readonly string[];
   /** The number of milliseconds by which the clock of each daemon is ahead. */
   readonly clocks?: readonly number[];
   /** Whether a pause of a daemon's process, on a busy machine, has no effect. */
@@ -68,6 +70,7 @@ export class ActiveCluster implements AsyncDisposable {
       ...["--resp", String(ports.resp[index])],
       ...(hasDocuments ? ["--mongo", String(ports.mongo[index])] : []),
       ...(isPatient ? PATIENT : []),
+      ...(options.args?.(index) ?? []),
     ];
     const trio = await Trio.make(args, count, { isInMemory, keys: "none" });
     const open = (port: number) => CuttablePort.open(() => port, options.delayMs);

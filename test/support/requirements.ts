@@ -47,6 +47,11 @@ export const requirements: readonly Requirement[] = [
     debianPackage: "redis-server",
     purpose: "the server whose replies are compared with the daemon's",
   },
+  {
+    program: "haproxy",
+    debianPackage: "haproxy",
+    purpose: "the proxy of docs/active-active.md",
+  },
   { program: "nats-server", debianPackage: "nats-server", purpose: "the NATS stream of --order" },
   { program: "php", debianPackage: "php-cli", purpose: "examples/php and json" },
   { program: "openssl", debianPackage: "openssl", purpose: "key files of every kind, examples/shell" },
