@@ -211,6 +211,20 @@ export const memberMutants: readonly Mutant[] = [
     test: "test/daemon/cluster/peers/exchange/entry-spreading.test.js",
   },
   {
+    name: "stop: a daemon that stops does not send its last entries",
+    file: "daemon/cluster/peers/roster.js",
+    find: "outbox.pushNow();",
+    replace: "",
+    test: "test/daemon/cluster/peers/exchange/entry-spreading.test.js",
+  },
+  {
+    name: "stop: the last entries of a daemon that stops are received and discarded",
+    file: "daemon/cluster/peers/member.js",
+    find: "return !isClosed || (isEndedByMember",
+    replace: "return !isClosed || (false",
+    test: "test/daemon/cluster/peers/exchange/entry-spreading.test.js",
+  },
+  {
     name: "alone: an awaited entry is never reported as stored",
     file: "daemon/cluster/peers/peering.js",
     find: "this.#spreading.flushed(entries",

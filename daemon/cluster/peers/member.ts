@@ -13,7 +13,7 @@ import type { Entry, OrderKey } from "../../timeline/entries/entry.js";
 import type { MemberConnection } from "./connections/member-connection.js";
 import { ClosingAnswers } from "./exchange/closing-answers.js";
 import type { DateClosing } from "./exchange/date-closing.js";
-import type { EntryIntake, IncomingBatch, Sender } from "./exchange/entry-intake.js";
+import { DISCONNECTED, type EntryIntake, type IncomingBatch, type Sender } from "./exchange/entry-intake.js";
 import { type EntrySpreading, type OfferPace, parts, type Receiver } from "./exchange/entry-spreading.js";
 import { MemberOutbox } from "./exchange/member-outbox.js";
 import { type Reconciled, Reconciling } from "./exchange/reconciling.js";
@@ -381,15 +381,24 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
   /** Reads the received pushes, one after the other. */
   *#read(): Work {
     for (;;) {
-      const received = this.connection.isClosed
-        ? undefined
-        : this.#received.find(({ message }) => message !== null);
+      const received = this.#mayRead ? this.#received.find(({ message }) => message !== null) : undefined;
       if (received === undefined) break;
       const message = received.message as PushMessage;
       received.message = null;
-      yield* this.#shared.intake.push(message, this, received);
+      const sender = this.connection.isClosed ? { ...DISCONNECTED, id: this.id } : this;
+      yield* this.#shared.intake.push(message, sender, received);
     }
     this.#isReading = false;
+  }
+
+  /**
+   * Whether received pushes are still read. After the member has ended the connection, they are: a daemon that stops
+   * sends its last entries, and its clients continue here. A new connection compares all entries, so the pushes of at
+   * most one connection of a member wait.
+   */
+  get #mayRead(): boolean {
+    const { isClosed, isEndedByMember } = this.connection;
+    return !isClosed || (isEndedByMember && !this.#shared.cluster.members.has(this.id));
   }
 
   /** Completes the first pushes that are fully processed. */

@@ -80,7 +80,10 @@ export class Roster implements ConnectionHandlers {
 
   stop(): void {
     this.#isRunning = false;
-    for (const { connection } of this.#cluster.members.values()) connection.close("stopping");
+    for (const { connection, outbox } of this.#cluster.members.values()) {
+      outbox.pushNow();
+      connection.close("stopping");
+    }
     for (const { connection } of this.#dialers) connection?.close("stopping");
     for (const connection of [...this.#handshakes]) this.#close(connection, "stopping");
     this.#cluster.members.clear();

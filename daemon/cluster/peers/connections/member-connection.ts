@@ -100,6 +100,7 @@ export class MemberConnection implements MemberSocketHandlers {
   #isWide = false;
   /** Messages that arrived after the proof, but before the parser accepted long frames. */
   #early: ExchangeMessage[] = [];
+  #isEndedByMember = false;
   /** When the handshake began; `uptime` milliseconds. */
   readonly #since: number;
 
@@ -145,6 +146,11 @@ export class MemberConnection implements MemberSocketHandlers {
 
   get isClosed(): boolean {
     return this.#state === "closed";
+  }
+
+  /** Whether the other side, or the network, has closed the connection, and not this daemon. */
+  get isEndedByMember(): boolean {
+    return this.#isEndedByMember;
   }
 
   /** Why the other side is no longer a member, or null if it is one. */
@@ -231,6 +237,7 @@ export class MemberConnection implements MemberSocketHandlers {
   closed(detail: string): void {
     if (this.#state === "closed") return;
     this.#state = "closed";
+    this.#isEndedByMember = true;
     this.#handlers.lost(this, null, detail);
   }
 
@@ -372,6 +379,7 @@ export class MemberConnection implements MemberSocketHandlers {
 
   #receiveBye(code: string, sentence: string): void {
     this.#state = "closed";
+    this.#isEndedByMember = true;
     this.#socket.close();
     const known = Object.hasOwn(CLOSE_REASONS, code) ? (code as CloseCode) : null;
     this.bye = { code: known };

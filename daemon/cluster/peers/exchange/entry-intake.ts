@@ -254,7 +254,7 @@ const areForThreads = (entries: readonly PackedEntry[]): boolean =>
   entries.reduce((sum, { body, signature }) => sum + body.length + signature.length, 0) <= BYTES_FOR_THREADS;
 
 /** The sender of entries whose member has disconnected. */
-const DISCONNECTED = {
+export const DISCONNECTED = {
   id: "",
   bit: 0,
   onEntries() {},

@@ -174,6 +174,14 @@ export class MemberOutbox {
     this.#schedule();
   }
 
+  /**
+   * Pushes the new entries that wait for the end of this turn, as far as the window permits: this daemon is stopping,
+   * and its clients continue at the member, which would not have their last writes.
+   */
+  pushNow(): void {
+    while (this.#pushesNew && this.#urgent.first !== undefined && this.#hasRoom()) this.#pushBatch();
+  }
+
   #schedule(): void {
     if (this.#isScheduled || !this.#hasRoom() || !this.#hasWork()) return;
     this.#isScheduled = true;

@@ -82,6 +82,21 @@ test("an envelope that a daemon signed is pushed without a request, once", () =>
   assert.equal(world.countOf("want"), 0);
 });
 
+test("a member has what a daemon wrote to its disk before it stopped", () => {
+  const world = new World();
+  const [a, b] = world.addAll(["a", "b"]) as [Node, Node];
+  world.run(5000);
+  // A request for the entry would arrive too late.
+  world.latencyMs = 100;
+  const entry = entryOf(5000);
+  a.timeline.accept(entry);
+  world.run(25);
+  a.peering.pushOwn(entry);
+  a.peering.stop();
+  world.run(5000);
+  assert.equal(entriesOf(b), 1);
+});
+
 test("a member that connects receives what it is missing before what is new", () => {
   const world = new World();
   world.latencyMs = 20;
