@@ -23,8 +23,9 @@ const PYTHON = "/usr/bin/python3";
 const OPERATIONS = 30;
 /** Longer than the --standstill of the test, in milliseconds. */
 const SUSPENDED_MS = 1_500;
-/** The ports of the page: of the proxy, and of the daemons for clients and for health checks. */
+/** The ports of the page: of the proxy, and of the daemons for clients, for health checks and for sentinels. */
 const [PROXY, RESP, ADMIN] = ["6378", ["6379", "6380"], ["9464", "9465"]] as const;
+const SENTINEL = ["26379", "26380"] as const;
 
 const page = readFileSync(join(repositoryRoot, "docs/active-active.md"), "utf8");
 const file = readFileSync(join(repositoryRoot, "examples/production/haproxy.cfg"), "utf8");
@@ -44,7 +45,7 @@ function block(language: string, contained: string): string {
 /** Replaces ports, each of which the text must contain. */
 function withPorts(text: string, ports: Readonly<Record<string, number>>): string {
   for (const port of Object.keys(ports)) assert.match(text, new RegExp(`\\b${port}\\b`));
-  return text.replace(/\b\d{4}\b/g, (port) => String(ports[port] ?? port));
+  return text.replace(/\b\d{4,5}\b/g, (port) => String(ports[port] ?? port));
 }
 
 /** Starts a pair whose daemons serve `/healthz`. */
@@ -77,11 +78,13 @@ async function untilServedBy(pair: ActiveCluster, index: number, port: number): 
   );
 }
 
-/** The clients: the printed block, and a loop that increments `count`. */
+/** The clients: the printed block, the beginning of its part for sentinels, the text that replaces it, and a loop. */
 const CLIENTS = {
   ioredis: {
     language: "js",
-    block: "reconnectOnError",
+    block: "sentinels",
+    redis: "const redis = ",
+    proxied: "new Redis({ ...settings, port: 6378 })",
     command: [process.execPath, "increments.mjs"],
     loop: `
       redis.on("error", () => {});
@@ -100,7 +103,9 @@ const CLIENTS = {
   },
   "redis-py": {
     language: "python",
-    block: "retry_on_error",
+    block: "Sentinel",
+    redis: "sentinel = ",
+    proxied: "Redis(port=6378, **settings)",
     command: [PYTHON, "increments.py"],
     loop: `
 import json, sys, threading
@@ -119,14 +124,33 @@ print(json.dumps(errors), flush=True)`,
   },
 } as const;
 
-function startClient(name: keyof typeof CLIENTS, port: number): RepeatingProgram {
-  const { language, block: contained, command, loop } = CLIENTS[name];
+type ClientName = keyof typeof CLIENTS;
+
+/** Starts a client with the printed block. @param ports  the sentinels' ports */
+function startClient(name: ClientName, ports: readonly number[]): RepeatingProgram {
+  const { language, block: contained } = CLIENTS[name];
+  const pairs = SENTINEL.map((port, index) => [port, ports[index] as number] as const);
+  return startProgram(name, withPorts(block(language, contained), Object.fromEntries(pairs)));
+}
+
+/** Starts a client with the printed settings for a port without sentinels. */
+function startPlainClient(name: ClientName, port: number): RepeatingProgram {
+  const { language, block: contained, redis, proxied } = CLIENTS[name];
+  assert.ok(page.includes(`\`${proxied}\``), proxied);
+  const printed = block(language, contained);
+  const settings = printed.slice(0, printed.indexOf(redis));
+  const created = `${language === "js" ? redis : "from redis import Redis\nredis = "}${proxied}`;
+  return startProgram(name, settings + withPorts(created, { [PROXY]: port }));
+}
+
+function startProgram(name: ClientName, text: string): RepeatingProgram {
+  const { command, loop } = CLIENTS[name];
   const [program, path] = command;
-  writeFileSync(join(scratch, path), `${withPorts(block(language, contained), { [PROXY]: port })}${loop}`);
+  writeFileSync(join(scratch, path), `${text}\n${loop}`);
   return new RepeatingProgram([program, path], { cwd: scratch });
 }
 
-const skipFor = (name: keyof typeof CLIENTS) => name === "redis-py" && skipWithout("python3-redis");
+const skipFor = (name: ClientName) => name === "redis-py" && skipWithout("python3-redis");
 
 /** Checks that each daemon has every increment that was acknowledged, and at most the repeated ones in addition. */
 async function assertCounted(pair: ActiveCluster, acknowledged: number, repeatedMax: number): Promise<void> {
@@ -146,13 +170,13 @@ test("examples/production/haproxy.cfg is the printed block, and HAProxy accepts 
 });
 
 test("HAProxy connects clients to the other daemon when theirs is killed, and back when it has caught up", {
-  skip: skipWithout("haproxy"),
+  skip: skipUnlessFull || skipWithout("haproxy"),
 }, async () => {
   const started = await startPair();
   await using pair = started.pair;
   await using proxy = await startProxy(started);
   await untilServedBy(pair, 0, proxy.port);
-  const client = startClient("ioredis", proxy.port);
+  const client = startPlainClient("ioredis", proxy.port);
   await client.goesOn("the start", OPERATIONS);
   await pair.end(0, "SIGKILL");
   await client.goesOn("a kill", OPERATIONS);
@@ -173,7 +197,7 @@ for (const name of ["ioredis", "redis-py"] as const)
     await using pair = started.pair;
     await using proxy = await startProxy(started);
     await untilServedBy(pair, 0, proxy.port);
-    const client = startClient(name, proxy.port);
+    const client = startPlainClient(name, proxy.port);
     await client.goesOn("the start", OPERATIONS);
 
     pair.hang(0);
@@ -207,7 +231,7 @@ for (const name of ["ioredis", "redis-py"] as const)
     await using pair = await ActiveCluster.start(2, { args: () => ["--standstill", "1s"] });
     const port = pair.respPort(0);
     using plain = await RedisConnection.open(port);
-    const client = startClient(name, port);
+    const client = startPlainClient(name, port);
     await client.goesOn("the start", OPERATIONS);
     // A daemon that was suspended accepts no writes until it has compared its entries with those of its peer.
     pair.areApart = true;
@@ -228,6 +252,30 @@ for (const name of ["ioredis", "redis-py"] as const)
  * recorded as taken. This may happen with Redis too.
  */
 const LOST_MAX = 3;
+
+for (const name of ["ioredis", "redis-py"] as const)
+  test(`${name} with sentinels continues while daemons are killed, hang and return`, {
+    skip: skipUnlessFull || skipFor(name),
+  }, async () => {
+    const sentinels = [await freePort(), await freePort()];
+    await using pair = await ActiveCluster.start(2, {
+      args: (index) => ["--sentinel", String(sentinels[index])],
+    });
+    const client = startClient(name, sentinels);
+    await client.goesOn("the start", OPERATIONS);
+    for (const index of pair.indices) {
+      await pair.end(index, "SIGKILL");
+      await client.goesOn(`a kill of daemon ${index}`, OPERATIONS);
+      await pair.restart(index);
+      pair.hang(1 - index);
+      await client.goesOn(`a hang of daemon ${1 - index}`, OPERATIONS);
+      pair.resume(1 - index);
+      await pair.untilWritable(1 - index);
+    }
+    const acknowledged = client.done;
+    assert.deepEqual(await client.end(), {});
+    await assertCounted(pair, acknowledged, client.done - acknowledged + 4);
+  });
 
 /** A module of Celery with the printed configuration. Its task appends its number to a file. */
 const CELERY_TASKS = `

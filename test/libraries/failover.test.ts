@@ -1,6 +1,6 @@
 /**
- * Tests drivers that have one connection string for three daemons: their operations continue while daemons are killed
- * and started again.
+ * Tests clients that change to another daemon by themselves: drivers that have one connection string for three daemons,
+ * and clients of sentinels. Their operations continue while daemons are killed and started again.
  */
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
@@ -8,11 +8,13 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { MongoClient } from "mongodb";
 import { startThreeDaemons } from "../faces/mongo/three-daemons.js";
-import { skipUnlessFull } from "../support/amount.js";
+import { amount, skipUnlessFull, some } from "../support/amount.js";
 import { repositoryRoot } from "../support/repository.js";
 import { skipWithout } from "../support/requirements.js";
 import { until } from "../support/until.js";
 import { RepeatingProgram } from "./repeating-program.js";
+import { startDaemonPair } from "./sentinel-pairs.js";
+import { EVENTS, runTrial } from "./sentinel-trial.js";
 
 const folder = join(repositoryRoot, "test", "libraries");
 const mongoose = join(folder, "npm", "node_modules", "mongoose");
@@ -78,4 +80,28 @@ for (const { name, args, env, skip } of DRIVERS)
     const late = start();
     await late.goesOn("a start with the first daemon down", OPERATIONS);
     assert.deepEqual(await late.end(), {});
+  });
+
+const SENTINEL_CLIENTS = [
+  { client: "redis-py", skip: skipWithout("python3-redis") },
+  {
+    client: "ioredis and BullMQ",
+    skip: skipUnlessFull || (existsSync(mongoose) ? false : "test/libraries/npm is not installed"),
+  },
+] as const;
+
+for (const { client, skip } of SENTINEL_CLIENTS)
+  test(`${client} with sentinels: nothing acknowledged is lost while daemons are killed, hang and return`, {
+    skip,
+  }, async (t) => {
+    await using pair = await startDaemonPair();
+    const figures = await runTrial(pair, { client, events: some(EVENTS), calls: amount(20, 200) });
+    for (const { event, lostIncrements, lostJobs, increments, failed, slowestMs } of figures) {
+      t.diagnostic(`${event}: ${increments} increments, slowest ${slowestMs} ms`);
+      assert.ok(increments > 0);
+      assert.deepEqual(
+        { event, lostIncrements, lostJobs, failed },
+        { event, lostIncrements: 0, lostJobs: 0, failed: {} },
+      );
+    }
   });
