@@ -144,7 +144,7 @@ export const EVENTS: readonly TrialEvent[] = [
         await pair.release(index);
         await pair.end(index, "SIGTERM");
         await pair.start(index);
-        // As docs/operations.md requires before the next one.
+        // The next server follows when this one has everything.
         await pair.fields("none");
       }
     },
