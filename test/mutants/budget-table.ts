@@ -124,7 +124,7 @@ export const budgetMutants: readonly Mutant[] = [
   {
     name: "budgets: the backtracking of a pattern is not limited",
     file: "daemon/store/patterns/glob.js",
-    find: "steps.take(t - starT);",
+    find: "steps.goBack(t - starT);",
     replace: "",
     test: STORE,
   },

@@ -172,8 +172,22 @@ export const subscriberMutants: readonly Mutant[] = [
   {
     name: "subscribers: all patterns of members delay PUBLISH",
     file: FILE,
-    find: "steps.take(PATTERN_STEPS);",
+    find: "steps.take(Math.max(PATTERN_STEPS, pattern.length));",
     replace: "",
+    test: MISBEHAVING,
+  },
+  {
+    name: "subscribers: short ways back and short classes in patterns of members delay PUBLISH",
+    file: FILE,
+    find: "new GlobSteps(null, PATTERN_STEPS_MAX, true)",
+    replace: "new GlobSteps(null, PATTERN_STEPS_MAX)",
+    test: MISBEHAVING,
+  },
+  {
+    name: "subscribers: short classes in patterns of members are not counted",
+    file: "daemon/store/patterns/glob.js",
+    find: "this.#isStrict || bytes > CLASS_BYTES_FREE",
+    replace: "bytes > CLASS_BYTES_FREE",
     test: MISBEHAVING,
   },
   {

@@ -117,11 +117,11 @@ interface ReportingMember extends ConnectedMember {
 /** The names that are checked in one report. Checking them takes less than a millisecond. */
 const CHECKS_MAX = COUNTS_MAX;
 /**
- * The steps for which PUBLISH compares a channel with patterns of members, and the steps that each pattern takes in
- * addition to its backtracking.
+ * The steps for which PUBLISH compares a channel with patterns of members, and the steps that each pattern takes at
+ * least, in addition to its backtracking and its classes. They take less than a millisecond.
  */
-const PATTERN_STEPS_MAX = 20_000;
-const PATTERN_STEPS = 10;
+const PATTERN_STEPS_MAX = 60_000;
+const PATTERN_STEPS = 30;
 
 /**
  * Counts the subscribers of all connected members, and reports this daemon's own to them. Without a connected member,
@@ -185,10 +185,10 @@ export class SubscriberCounts implements MemberSubscribers {
   /** A member may report many patterns, so only the first ones are compared. */
   #countMatching(channel: ByteString): number {
     let count = 0;
-    const steps = new GlobSteps(null, PATTERN_STEPS_MAX);
+    const steps = new GlobSteps(null, PATTERN_STEPS_MAX, true);
     for (const received of this.#received)
       for (const [pattern, receivers] of received.of("pattern")) {
-        steps.take(PATTERN_STEPS);
+        steps.take(Math.max(PATTERN_STEPS, pattern.length));
         if (steps.areOver) return count;
         if (globMatches(pattern, channel, steps)) count += receivers;
       }

@@ -27,11 +27,27 @@ export interface StepCounter {
 export class GlobSteps {
   #left: number;
   readonly #effort: StepCounter | null;
+  readonly #isStrict: boolean;
 
-  /** @param effort receives the steps too, to count them for the unit of the command; null if there is no unit */
-  constructor(effort: StepCounter | null = null, max: number = STEPS_BACK_MAX) {
+  /**
+   * @param effort receives the steps too, to count them for the unit of the command; null if there is no unit
+   * @param isStrict whether short ways back and short classes are counted too
+   */
+  constructor(effort: StepCounter | null = null, max: number = STEPS_BACK_MAX, isStrict = false) {
     this.#effort = effort;
     this.#left = max;
+    this.#isStrict = isStrict;
+  }
+
+  /** Counts going back to the last star, after which `bytes` bytes were compared. @throws BudgetExceeded */
+  goBack(bytes: number): void {
+    if (this.#isStrict) this.take(bytes + 1);
+    else if (bytes > STEPS_BACK_FREE) this.take(bytes);
+  }
+
+  /** Counts a class of `bytes` bytes. @throws BudgetExceeded */
+  readClass(bytes: number): void {
+    if (this.#isStrict || bytes > CLASS_BYTES_FREE) this.take(bytes);
   }
 
   /** @throws BudgetExceeded */
@@ -72,7 +88,7 @@ export function globMatches(pattern: ByteString, text: ByteString, steps: GlobSt
       t++;
     } else if (starP >= 0) {
       if (steps !== null) {
-        if (t - starT > STEPS_BACK_FREE) steps.take(t - starT);
+        steps.goBack(t - starT);
         if (steps.areOver) return false;
       }
       p = starP;
@@ -117,8 +133,7 @@ function matchClass(pattern: ByteString, start: number, byte: number, steps: Glo
       isInClass = true;
     }
   }
-  const read = at - start;
-  if (read > CLASS_BYTES_FREE) steps?.take(read);
+  steps?.readClass(at - start);
   if (isInClass === negated || steps?.areOver === true) return -1;
   return Math.min(at + 1, pattern.length);
 }

@@ -245,14 +245,30 @@ test("a member's patterns delay PUBLISH only for a limited time", () => {
   const patterns = Array.from({ length: 4000 }, (_, index) => countOf(1, `[n${index.toString(36)}]*`));
   const matching = Buffer.concat(patterns);
   hand.send(report(matching));
-  assert.equal(count("news"), 2000);
+  const found = count("news");
+  assert.ok(found > 1000 && found <= 2000, `${found} patterns`);
   assert.equal(count("-"), 0);
   // This pattern uses all steps, because it goes back at each byte of the channel.
-  hand.send(report(countOf(1, `*${"n".repeat(30)}b`)));
+  hand.send(report(countOf(1, `*${"n".repeat(100)}b`)));
   hand.send(report(matching, 1));
   assert.equal(count("n".repeat(1000)), 0);
-  assert.equal(count("news"), 1999);
+  assert.ok(count("news") > 1000);
 });
+
+for (const [name, pattern] of [
+  ["go back a few bytes", `*${"n".repeat(15)}b`],
+  ["contain short classes", `*[${"b".repeat(60)}n]b`],
+] as const)
+  test(`a member's patterns that ${name} very often delay PUBLISH only for a limited time`, () => {
+    const world = new World();
+    const { node, hand } = joined(world, {}, { maxReportedNames: 100, maxReportedBytes: 10_000 });
+    const patterns = Array.from({ length: 50 }, (_, index) => countOf(1, `${pattern}${index}`));
+    hand.send(report(Buffer.concat([...patterns, countOf(1, "n*")])));
+    const count = (length: number) =>
+      node.peering.subscribers.countReceivers({ kind: "channel", channel: "n".repeat(length), text: "" });
+    assert.equal(count(1), 1);
+    assert.equal(count(256), 0, "the patterns before the matching one use all steps");
+  });
 
 test("a comparison of entries in another format closes the connection, with both numbers", () => {
   const world = new World();
