@@ -910,6 +910,13 @@ export const decisionMutants: readonly Mutant[] = [
     test: "test/daemon/cluster/peers/member-list-exchange.test.js",
   },
   {
+    name: "decisions: a member that may report again announces that before it knows its open vote",
+    file: "daemon/cluster/peers/peering.js",
+    find: "if (this.#isRunning)\n            this.decisions.tick();",
+    replace: "",
+    test: "test/daemon/cluster/peers/member-list-exchange.test.js",
+  },
+  {
     name: "decisions: a keeper proposes before its own promise is on its disk, and forgets what it has voted for",
     file: "daemon/cluster/peers/decisions/keeper.js",
     find: "!promises.has(this.#ports.own.id)",

@@ -299,6 +299,8 @@ export class Peering implements RosterEvents {
   /** Called when the member lists known here have changed, and again when they are on disk. */
   listsChanged(): void {
     this.#catchingUp.listsChanged();
+    // The list may permit this daemon to report, and so to vote again. Its open vote must be known before it announces that.
+    if (this.#isRunning) this.decisions.tick();
     if (this.#memberLists.changed()) this.#roster.reconnectAll();
     this.#nextUpdateAt = 0;
   }

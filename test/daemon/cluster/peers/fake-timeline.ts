@@ -36,6 +36,7 @@ export class FakeTimeline {
     put: () => {},
     synced: () => this.#synced(),
   });
+  readonly hasFolded = () => false;
   /** No unit is decided. */
   readonly decided = {
     folded: () => {},

@@ -3,7 +3,12 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { MemberLists } from "../../../../daemon/cluster/members/member-lists.js";
 import { CLOSE_REASONS } from "../../../../protocol/figures/close-reasons.js";
-import { writeCertificate } from "../../../../protocol/members/decision-messages.js";
+import {
+  NO_PROMISES,
+  writeCertificate,
+  writeStoredPromises,
+} from "../../../../protocol/members/decision-messages.js";
+import { writeDecision } from "../../../../protocol/version-2/decision-body.js";
 import { EPOCH, entryOf, keyOf } from "./entries.js";
 import { World } from "./support.js";
 
@@ -24,9 +29,13 @@ class Lists {
   refusal: string | null = null;
   isJoining = false;
   isReporting = true;
-  readonly heads = [];
-  readonly membership = { inForce: null };
-  readonly history = { missing: new Set<string>(), find: (hash: string) => this.earlier.get(hash) ?? null };
+  heads: readonly object[] = [];
+  membership: { readonly inForce: { readonly hash: string } | null } = { inForce: null };
+  readonly history = {
+    missing: new Set<string>(),
+    find: (hash: string) => this.earlier.get(hash) ?? null,
+    before: () => ({ lists: [], unknown: new Set<string>() }),
+  };
   /** Replaced lists by hash. */
   readonly earlier = new Map<string, { readonly body: Buffer; readonly signature: Buffer }>();
   readonly given: Buffer[] = [];
@@ -105,6 +114,37 @@ test("a member does not report while its open vote is dated before the watermark
   openDate = Number.POSITIVE_INFINITY;
   world.run(10_000);
   assert.ok(a.peering.stablePoint > EPOCH + 30_000);
+});
+
+test("a member that may report again after a restart knows its open vote before", () => {
+  const world = new World();
+  const [of, at] = [new Lists("a", HASH, ["a", "b"]), new Lists("b", HASH, ["a", "b"])];
+  const a = start(world, "a", of);
+  const b = start(world, "b", at);
+  const ballot = { list: 1, listHash: HASH, round: 1, member: keyOf("a").id, attempt: 0 };
+  const signed = { spki: "spki", signature: "signature" };
+  const openDate = EPOCH + 3_000;
+  const body = writeDecision({ slot: 1, previous: null, at: openDate, seq: 0, outcome: "unmet", unit: null });
+  const vote = { ...signed, ballot, slot: 1, decision: "d".repeat(32) };
+  b.timeline.decided.promises = writeStoredPromises({
+    ...NO_PROMISES,
+    promised: ballot,
+    accepted: { body, evidence: { vote, proposal: signed } },
+  });
+  const members = new Set(["a", "b"].map((name) => keyOf(name).id));
+  at.heads = [{ hash: HASH, list: { number: 1, members } }];
+  // Until another list replaces two concurrent ones, it does not vote.
+  at.isReporting = false;
+  world.run(20_000);
+  assert.ok(b.timeline.published > openDate);
+  at.isReporting = true;
+  at.membership = { inForce: { hash: HASH } };
+  b.peering.listsChanged();
+  world.run(500);
+  assert.equal(b.timeline.decided.openDate, openDate);
+  assert.equal(a.peering.finalityDelay?.cause, "list", "it has not announced that it reports");
+  world.run(20_000);
+  assert.ok(a.peering.stablePoint <= openDate, "the decision may be made with this date");
 });
 
 test("a report under another list does not count, and members send each other their lists", () => {
