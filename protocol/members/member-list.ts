@@ -7,7 +7,7 @@
 import type { ByteString } from "../byte-string.js";
 import type { RespReader } from "../resp/resp-reader.js";
 import { HASH_BYTES, hexOf, readBody } from "../version-2/envelope.js";
-import { readFlag, readShort } from "./member-elements.js";
+import { readShort } from "./member-elements.js";
 
 export interface MemberList {
   /** The cluster's id. */
@@ -277,6 +277,11 @@ export interface ListMessage {
   readonly hash: ByteString;
   /** Whether the sender's reports are valid under this list. */
   readonly isReporting: boolean;
+  /**
+   * Whether its open vote is dated at or before the watermark that it has published. A daemon can join it, but nothing
+   * becomes final by its reports.
+   */
+  readonly hasEarlyVote: boolean;
   /** An envelope with a list, for a member that uses another list; both fields are empty if only the hash is sent. */
   readonly body: Buffer;
   readonly signature: Buffer;
@@ -290,13 +295,13 @@ const SIGNATURE_BYTES_MAX = 2048;
 /** Reads the elements after the name. @throws MalformedFrame */
 export function readListMessage(reader: RespReader): ListMessage {
   const hash = readShort(reader, HASH_BYTES);
-  const isReporting = readFlag(reader);
+  const reporting = readShort(reader, 1);
   const envelope = readListEnvelope(reader);
   const { body, signature } = envelope;
   const isHash = hash.length === 0 || hash.length === HASH_BYTES;
-  if (!isHash || (body.length === 0) !== (signature.length === 0))
+  if (!isHash || !["0", "1", "2"].includes(reporting) || (body.length === 0) !== (signature.length === 0))
     throw reader.malformed("expected a list of members");
-  return { kind: "list", hash, isReporting, ...envelope };
+  return { kind: "list", hash, isReporting: reporting !== "0", hasEarlyVote: reporting === "2", ...envelope };
 }
 
 /** Reads an envelope with a list. Both fields may be empty. @throws MalformedFrame */

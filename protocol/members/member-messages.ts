@@ -225,11 +225,15 @@ function elementsOf(message: OwnMessage): Element[] {
     case "decision":
       return [kind, message.message];
     case "list":
-      return [kind, message.hash, message.isReporting ? "1" : "0", message.body, message.signature];
+      return [kind, message.hash, reportingOf(message), message.body, message.signature];
     default:
       return [kind, String(message.at), String(message.watermark), ...totalElements(message)];
   }
 }
+
+/** 0: it does not report. 2: it reports, but no date becomes final by its reports. */
+const reportingOf = ({ isReporting, hasEarlyVote }: ListMessage): string =>
+  isReporting ? (hasEarlyVote ? "2" : "1") : "0";
 
 /** The number of elements of a message of each kind, including the name of the kind. */
 const LENGTHS: Readonly<Record<OwnKind, number>> = {

@@ -905,7 +905,7 @@ export const decisionMutants: readonly Mutant[] = [
   {
     name: "decisions: a member reports a watermark although its open vote is dated before it",
     file: "daemon/cluster/peers/member-list-exchange.js",
-    find: "!hasEarlyVote && ",
+    find: " && !hasEarlyVote",
     replace: "",
     test: "test/daemon/cluster/peers/member-list-exchange.test.js",
   },
@@ -914,6 +914,13 @@ export const decisionMutants: readonly Mutant[] = [
     file: "daemon/cluster/peers/peering.js",
     find: "if (this.#isRunning)\n            this.decisions.tick();",
     replace: "",
+    test: "test/daemon/cluster/peers/member-list-exchange.test.js",
+  },
+  {
+    name: "decisions: a member with an early vote does not report, so that no daemon can join it",
+    file: "daemon/cluster/peers/member-list-exchange.js",
+    find: "const isReporting = lists?.isReporting ?? false;",
+    replace: "const isReporting = boundOf(timeline) >= timeline.published && (lists?.isReporting ?? false);",
     test: "test/daemon/cluster/peers/member-list-exchange.test.js",
   },
   {

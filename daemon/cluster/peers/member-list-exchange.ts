@@ -22,6 +22,8 @@ const CHECKS_MAX = 16;
 /** The list that a member uses, and the member's other reports under that list. */
 interface MemberReport extends Omit<JoinReport, "isLive" | "watermark" | "isPulled"> {
   readonly isReporting: boolean;
+  /** Whether no date becomes final by its reports: see `ListMessage`. */
+  readonly hasEarlyVote: boolean;
   /**
    * The member's last status at the time when it first reported this list. The watermark in that status is older than
    * the report.
@@ -33,7 +35,14 @@ interface MemberReport extends Omit<JoinReport, "isLive" | "watermark" | "isPull
   isSent: boolean;
 }
 
-const NO_REPORT: MemberReport = { list: "", isReporting: false, statusThen: null, checks: 0, isSent: false };
+const NO_REPORT: MemberReport = {
+  list: "",
+  isReporting: false,
+  hasEarlyVote: false,
+  statusThen: null,
+  checks: 0,
+  isSent: false,
+};
 
 export class MemberListExchange {
   readonly #cluster: ClusterState<Member>;
@@ -102,13 +111,14 @@ export class MemberListExchange {
     member.connection.send(this.#message(NO_BYTES, NO_BYTES));
   }
 
-  receiveList(member: Member, { hash, isReporting, body, signature }: ListMessage): void {
+  receiveList(member: Member, message: ListMessage): void {
+    const { hash, isReporting, hasEarlyVote, body, signature } = message;
     const { lists } = this.#cluster;
     if (lists === null) return;
     const report = this.#of(member);
     const isNew = report.list !== hash;
     const statusThen = isNew || isReporting !== report.isReporting ? member.status : report.statusThen;
-    this.#reports.set(member, { ...report, list: hash, isReporting, statusThen });
+    this.#reports.set(member, { ...report, list: hash, isReporting, hasEarlyVote, statusThen });
     if (isNew && lists.isJoining) member.compareAgain();
     if (body.length > 0) this.#take(member, body, signature);
     if (hash !== lists.durable.hash) this.#sendLists(member);
@@ -152,11 +162,11 @@ export class MemberListExchange {
     return lists.isReporting ? lists.durable.hash : null;
   }
 
-  /** Returns the hash of the list under which a member reports, as in `own`. */
+  /** Returns the hash of the list under which a member's reports count for finality, as in `own`. */
   listOf(member: Member): ByteString | null {
     if (this.own === "") return "";
-    const { list, isReporting } = this.#reports.get(member) ?? NO_REPORT;
-    return isReporting ? list : null;
+    const { list, isReporting, hasEarlyVote } = this.#reports.get(member) ?? NO_REPORT;
+    return isReporting && !hasEarlyVote ? list : null;
   }
 
   /** Returns the members whose reports count. @param all  all other members, or null if one is not connected */
@@ -185,13 +195,14 @@ export class MemberListExchange {
   #message(body: Buffer, signature: Buffer): ListMessage {
     const { lists, timeline } = this.#cluster;
     const { hash = "" } = lists?.durable ?? {};
-    // Its published watermark promises more than is final: the decision of its open vote may be dated before it. The other
-    // members must not count it, because the member that had voted first may not be on this list.
-    const hasEarlyVote = boundOf(timeline) < timeline.published;
+    const isReporting = lists?.isReporting ?? false;
     return {
       kind: "list",
       hash,
-      isReporting: !hasEarlyVote && (lists?.isReporting ?? false),
+      isReporting,
+      // The decision of its open vote may be dated before its published watermark. The other members must not count this
+      // watermark, because the member that had voted first may not be on this list.
+      hasEarlyVote: isReporting && boundOf(timeline) < timeline.published,
       body,
       signature,
     };

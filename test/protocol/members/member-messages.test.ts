@@ -18,6 +18,7 @@ const id = "\x00\xff".repeat(16);
 const orderKey = { at: 2 ** 53 - 1, seq: 65535, id };
 const totals = { ring: { count: 3, sum: id }, data: { count: 2 ** 40, sum: id } };
 
+const NO_LIST = { body: Buffer.alloc(0), signature: Buffer.alloc(0) };
 const messages: readonly OwnMessage[] = [
   { kind: "challenge", nonce: id },
   { kind: "proof", spki: "spki", signature: Buffer.from("signature"), mac: Buffer.alloc(0) },
@@ -88,8 +89,12 @@ const messages: readonly OwnMessage[] = [
     ],
   },
   { kind: "subscribers", number: 0, counts: Buffer.from([0, 0, 0, 0, 1, 0, 1, 110]) },
-  { kind: "list", hash: "", isReporting: false, body: Buffer.alloc(0), signature: Buffer.alloc(0) },
-  { kind: "list", hash: id, isReporting: true, body: Buffer.from("body"), signature: Buffer.from("s") },
+  { kind: "list", hash: "", isReporting: false, hasEarlyVote: false, ...NO_LIST },
+  { kind: "list", hash: "", isReporting: true, hasEarlyVote: true, ...NO_LIST },
+  {
+    ...{ kind: "list", hash: id, isReporting: true, hasEarlyVote: false },
+    ...{ body: Buffer.from("body"), signature: Buffer.from("s") },
+  },
 ];
 
 const payloadOf = (message: OwnMessage): Buffer => {

@@ -409,7 +409,8 @@ function closingLists(code: CloseCode, lists: ClusterState["lists"]): readonly L
   const isOfList = code === "left-out" || code === "not-listed";
   if (!isOfList || lists === null) return [];
   const { hash, lists: all } = lists.durable;
-  return all.map(({ body, signature }) => ({ kind: "list", hash, isReporting: false, body, signature }));
+  const message = { kind: "list", hash, isReporting: false, hasEarlyVote: false } as const;
+  return all.map(({ body, signature }) => ({ ...message, body, signature }));
 }
 
 /** Formats the close reason of the other side for a log. */

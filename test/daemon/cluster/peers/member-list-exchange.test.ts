@@ -116,6 +116,22 @@ test("a member does not report while its open vote is dated before the watermark
   assert.ok(a.peering.stablePoint > EPOCH + 30_000);
 });
 
+test("a daemon can join a member whose open vote is dated early, because its votes may be needed for that decision", () => {
+  const world = new World();
+  const [of, at] = [new Lists("a", HASH, ["a", "b"]), new Lists("b", HASH, ["a", "b"])];
+  const [list] = of.durable.lists as [Lists["durable"]["lists"][number]];
+  of.durable = at.durable = { hash: HASH, lists: [{ ...list, list: { parents: ["an earlier list"] } }] };
+  [of.isJoining, of.isReporting] = [true, false];
+  const a = start(world, "a", of);
+  const b = start(world, "b", at);
+  const openDate = EPOCH + 1_000;
+  Object.defineProperty(b.timeline.decided, "openDate", { get: () => openDate, set: () => {} });
+  world.run(20_000);
+  assert.ok(!of.isJoining);
+  assert.ok(a.timeline.raisedTo > openDate);
+  assert.ok(a.peering.stablePoint <= openDate, "it reports, but its watermark does not count");
+});
+
 test("a member that may report again after a restart knows its open vote before", () => {
   const world = new World();
   const [of, at] = [new Lists("a", HASH, ["a", "b"]), new Lists("b", HASH, ["a", "b"])];
