@@ -204,8 +204,8 @@ class OwnMessages implements MemberChannels {
 }
 
 /**
- * Sends messages that are published on this daemon to the members, and counts the members' subscribers. A client's signed message is sent unchanged. The
- * daemon signs all other messages.
+ * Sends messages that are published on this daemon to the members, and counts the members' subscribers. A client's
+ * signed message is sent unchanged. The daemon signs all other messages.
  */
 export function sendMessagesToMembers(parts: MessageSending): void {
   const { own, channelMessages, broadcasts } = parts;

@@ -160,6 +160,7 @@ test("clients' messages and unknown messages are malformed", () => {
     ].map((some) => ["service", ...some, "1", "", "0", "", "0"]),
     ["list", "short", "0", "", ""],
     ["list", id, "0", "body", ""],
+    ["list", id, "3", "", ""],
     ["list", id, "0", "x".repeat(300_000), "s"],
   ];
   for (const elements of bad) {
