@@ -54,8 +54,8 @@ export interface Core extends DaemonOptions {
   readonly path: (() => Promise<CommandPath>) | null;
   readonly memory: MemoryLimit;
   readonly pipeline: Pipeline;
-  /** The daemon that sentinels name (--sentinel). */
-  readonly named: NamedDaemon;
+  /** The daemon that sentinels name (--sentinel), or null if there is neither a timeline nor a listener for users. */
+  readonly named: NamedDaemon | null;
   /** The bytes that the connections of all listeners hold together. */
   readonly budget: ByteBudget;
 }

@@ -1,10 +1,10 @@
 /** Creates and registers the components of a daemon, in the order in which they will be started. Starts nothing. */
 import type { Logger } from "pino";
 import type { ByteString } from "../../protocol/byte-string.js";
-import { acceptsWrites, DAEMON_STATES, type DaemonCondition } from "../../protocol/daemon-states.js";
+import { acceptsWrites, DAEMON_STATES } from "../../protocol/daemon-states.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import type { RecordedWrites } from "../cluster/node/recorded-writes.js";
-import { NamedDaemon } from "../cluster/peers/shared/named-daemon.js";
+import type { NamedDaemon } from "../cluster/peers/shared/named-daemon.js";
 import type { ReplicaContext } from "../cluster/replica/replica-context.js";
 import type { Backend } from "../engine/backends/backend.js";
 import { Channels } from "../engine/channels/channels.js";
@@ -80,7 +80,7 @@ export async function wire(options: DaemonOptions, components: Components): Prom
   const identity = isRecorded ? await identityOf(options) : makeIdentity();
   const arrived: RecordedWrites["arrived"] = (entries) => pipeline.arrived(entries);
   const page: RecordedWrites["page"] = () => figureServer?.server.address ?? null;
-  const named = namedDaemonOf(identity.id, components, environment, () => unsignedConditionOf(own));
+  const named: NamedDaemon | null = await namedDaemonOf(identity.id, options, components, () => own);
   const context = { ...options, identity, arrived, page, clientTotals: () => figures.metrics.totals, named };
   const replica = isRecorded ? await addReplica({ ...context, signers }, broadcasts, components) : null;
   const backends = replica === null ? made.map(({ backend }) => backend) : [replica.backend];
@@ -232,13 +232,18 @@ async function identityOf({ settings: { data }, log }: DaemonOptions): Promise<I
   return openDataFolder(data, (sentence) => log.warn(sentence));
 }
 
-/** @param condition  the daemon's state for clients that do not sign */
-function namedDaemonOf(
+/**
+ * Returns the choice of the daemon that sentinels name, or null if no Redis client can use this daemon.
+ * @param core  returns what determines the daemon's state for clients that do not sign
+ */
+async function namedDaemonOf(
   id: ByteString,
+  { settings, environment: { uptime } }: DaemonOptions,
   { figures }: Components,
-  { uptime }: DaemonOptions["environment"],
-  condition: () => DaemonCondition,
-): NamedDaemon {
+  core: () => Parameters<typeof unsignedConditionOf>[0],
+): Promise<NamedDaemon | null> {
+  if (!hasTimeline(settings) && !hasUserListener(settings)) return null;
+  const { NamedDaemon } = await import("../cluster/peers/shared/named-daemon.js");
   return new NamedDaemon({
     id,
     uptime,
@@ -247,7 +252,7 @@ function namedDaemonOf(
     own() {
       const service = figures.service();
       if (service === null) return null;
-      const { state } = condition();
+      const { state } = unsignedConditionOf(core());
       return { ...service, acceptsWrites: acceptsWrites(state) && DAEMON_STATES[state].isHealthy };
     },
   });

@@ -2,7 +2,7 @@
  * The answers about the named daemon, the other daemons and their sentinels. Fields and their order: redis-server 7.0,
  * sentinel.c.
  */
-import type { ServingDaemon } from "../../daemon/cluster/peers/shared/named-daemon.js";
+import type { NamedDaemon, ServingDaemon } from "../../daemon/cluster/peers/shared/named-daemon.js";
 import { formatHost } from "../../daemon/net/process/host-and-port.js";
 import { custom } from "../../daemon/store/arguments/command-errors.js";
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -21,6 +21,7 @@ type Fields = Readonly<Record<string, string | number>>;
 export interface SentinelState {
   readonly host: UserSocketHost;
   readonly daemon: DaemonInterface;
+  readonly named: NamedDaemon;
   /** The name of the master in lists. */
   readonly listedName: ByteString;
   /** This machine's address, as a client has reached it. */
@@ -41,7 +42,7 @@ export class SentinelAnswers {
 
   /** Returns the id of this sentinel. */
   get id(): ByteString {
-    return runId(this.#server.daemon.named.id);
+    return runId(this.#server.named.id);
   }
 
   /** `SENTINEL GET-MASTER-ADDR-BY-NAME`. @param host  this machine's address as the client has reached it */
@@ -134,7 +135,7 @@ export class SentinelAnswers {
   }
 
   get #named() {
-    return this.#server.daemon.named;
+    return this.#server.named;
   }
 
   get #current(): ServingDaemon | null {

@@ -1,4 +1,5 @@
 /** What all connections of --sentinel share: the answers, the channels, and the check whether the named daemon has changed. */
+import type { NamedDaemon } from "../../daemon/cluster/peers/shared/named-daemon.js";
 import { Channels } from "../../daemon/engine/channels/channels.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { ShortStrings } from "../../protocol/resp/resp-reader.js";
@@ -17,6 +18,7 @@ const NAMES_MAX = 16;
 export class SentinelServer implements SentinelState {
   readonly host: UserSocketHost;
   readonly daemon: DaemonInterface;
+  readonly named: NamedDaemon;
   /** The channels of this listener, which are separate from those of the data. */
   readonly channels = new Channels();
   readonly answers: SentinelAnswers;
@@ -35,6 +37,8 @@ export class SentinelServer implements SentinelState {
   constructor(host: UserSocketHost, daemon: DaemonInterface) {
     this.host = host;
     this.daemon = daemon;
+    if (daemon.named === null) throw new Error("a daemon with listeners for users can name a daemon");
+    this.named = daemon.named;
     this.startedAt = host.environment.uptime();
     this.#usersGeneration = host.users.generation;
     this.answers = new SentinelAnswers(this);
@@ -73,7 +77,7 @@ export class SentinelServer implements SentinelState {
 
   readonly #check = (): void => {
     const { users, environment } = this.host;
-    this.daemon.named.update();
+    this.named.update();
     this.#messages.publish();
     if (users.generation !== this.#usersGeneration) this.channels.review();
     this.#usersGeneration = users.generation;

@@ -5,7 +5,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import type { SentinelState } from "./sentinel-answers.js";
 
 /** The listener, as its messages describe it. */
-interface Publisher extends Pick<SentinelState, "daemon" | "localHost"> {
+interface Publisher extends Pick<SentinelState, "named" | "daemon" | "localHost"> {
   readonly channels: Channels;
   /** The names of the master for which changes are published. */
   readonly names: readonly ByteString[];
@@ -26,7 +26,7 @@ export class SwitchMessages {
 
   /** Publishes what has changed since the last call. */
   publish(): void {
-    const { named } = this.#server.daemon;
+    const { named } = this.#server;
     const { current } = named;
     const before = this.#current;
     this.#current = current;

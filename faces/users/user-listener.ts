@@ -122,8 +122,8 @@ export interface DaemonInterface {
   readonly copies: DurableCopies | null;
   /** The daemon's state for clients that do not sign, and the reason for it. */
   readonly condition: DaemonCondition;
-  /** The daemon that sentinels name. */
-  readonly named: NamedDaemon;
+  /** The daemon that sentinels name, or null if there is neither a timeline nor a listener for users. */
+  readonly named: NamedDaemon | null;
   /** Stops the process once its work is finished; null if the process belongs to another program. */
   readonly shutDown: (() => void) | null;
 }

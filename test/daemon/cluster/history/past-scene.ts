@@ -169,6 +169,8 @@ export class PastScene {
         isSkewed: false,
         state: "live",
         stablePoint: 8,
+        finalityDelay: null,
+        closing: { gaps: 0 },
         order: null,
         quarantined: () => ({ waiting: 0, dropped: 0 }),
         snapshots: { taken: 6, orphaned: 7, possiblyOrphaned: 8, progress: null },
