@@ -32,6 +32,7 @@ const KNOWN: Readonly<Record<number, string>> = {
 /** Runs with member lists. A change to the actions of administrators changes all of these runs. */
 const LISTED: Readonly<Record<number, string>> = {
   1206: "the only entry that adds a key rots and its last sound copy is removed, while the key's writes are acknowledged",
+  9175: "two of three daemons have no data and different tails, and outvote the third by a forced list",
   17405:
     "a daemon adopts a snapshot by order, and the entries that it drops are damaged on the last daemon that has them",
   17489: "an entry that adds a key is lost, and only some daemons have a later entry of that key",

@@ -86,6 +86,11 @@ const HEALING_MS_MAX = 30_000;
  */
 const SNAPSHOT_MS_MAX = 75_000;
 /**
+ * Further milliseconds if the daemons' tails differ. Their snapshots then end at different dates, so the members may
+ * sign different ones at first, and make others after two and four times `catchUpStuckMs`.
+ */
+const FURTHER_SNAPSHOTS_MS = (2 + 4) * PEERING_LIMITS.catchUpStuckMs;
+/**
  * Additional milliseconds if a member reports that it has forgotten entries and never sends its totals: the daemon
  * waits for them.
  */
@@ -312,7 +317,7 @@ async function untilEqual(world: World, problems: string[], contention: Contenti
     if (scheduler.time < deadline) continue;
     if (!isHelped && hosts.some((host) => differsInForgotten(host, world))) {
       isHelped = true;
-      deadline = scheduler.time + SNAPSHOT_MS_MAX;
+      deadline = scheduler.time + snapshotMs(hosts);
       continue;
     }
     if (operator.order()) {
@@ -335,6 +340,10 @@ function transferMs({ honest: hosts, settings }: World): number {
   const bytes = Math.max(...hosts.map(({ disk: { entries } }) => bytesIn(entries.values())));
   return PASSES * Math.floor(bytes / windowBytes) * settings.syncEveryMs;
 }
+
+/** Returns the milliseconds in which the members agree on a snapshot, and a daemon that needs it adopts it. */
+const snapshotMs = (hosts: readonly Host[]): number =>
+  SNAPSHOT_MS_MAX + (new Set(hosts.map(({ tail }) => tail)).size > 1 ? FURTHER_SNAPSHOTS_MS : 0);
 
 const bytesIn = (values: Iterable<Buffer>): number =>
   [...values].reduce((sum, { length }) => sum + length, 0);
