@@ -27,6 +27,10 @@ export const UNDECIDED_CAUSES = {
     says: "it has the answers of all connected members, but has not stored its own promise, vote or decision yet",
     fix: "check with dbsync doctor and dbsync top whether its disk is slow",
   },
+  decisions: {
+    says: "it is missing decisions that the members … have",
+    fix: "connect it to the other members, and read its log: if these have pruned the decisions, it has to adopt a snapshot, or one of these members does",
+  },
   objections: {
     says: "the members … object to what it proposes",
     fix: "run dbsync status for these members: their clocks, versions, missing entries or states may be the reason; evict one that does not recover",

@@ -307,6 +307,13 @@ export const decisionMutants: readonly Mutant[] = [
     test: "test/daemon/timeline/decided-units.test.js",
   },
   {
+    name: "decisions: a keeper that is missing decisions reports a slow disk",
+    file: "daemon/cluster/peers/decisions/keeper.js",
+    find: "if (ahead.length > 0)",
+    replace: "if (false)",
+    test: "test/daemon/cluster/peers/decisions/undecided.test.js",
+  },
+  {
     name: "decisions: the keeper votes although the other members make the decision",
     file: "daemon/cluster/peers/decisions/keeper.js",
     find: "if (!isMajority(list, new Set(others)))",

@@ -121,6 +121,8 @@ export class Keeper {
   get obstacle(): Obstacle | null {
     if (!this.isActive) return null;
     if (this.#objected.length > 0) return { cause: "objections", members: this.#objected };
+    const ahead = this.#ahead;
+    if (ahead.length > 0) return { cause: "decisions", members: ahead };
     const [ballot, proposed] = [this.#ballot, this.#proposed];
     if (ballot !== null && proposed === null) return { cause: "cannot-propose", members: [] };
     const { own, isConnected } = this.#ports;
@@ -132,6 +134,18 @@ export class Keeper {
     );
     if (members.length === 0) return { cause: "own-disk", members };
     return { cause: ballot === null ? "promises" : "votes", members };
+  }
+
+  /** The members whose decisions are missing here, if this daemon has the promises that it needs. */
+  get #ahead(): readonly ByteString[] {
+    const preparation = this.#preparation;
+    const lists = this.#handlers.lists();
+    if (preparation === null || lists === null || !isPromised(lists, preparation.promises)) return [];
+    const { promises } = preparation;
+    const { slot } = this.#handlers.last();
+    return promises.has(this.#ports.own.id)
+      ? [...promises].filter(([, { last }]) => last.slot > slot).map(([id]) => id)
+      : [];
   }
 
   /** Begins a ballot. */

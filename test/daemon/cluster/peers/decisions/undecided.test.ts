@@ -104,6 +104,26 @@ test("a keeper that waits for its own disk names no other member", async () => {
   expectCause(a, "own-disk", []);
 });
 
+test("a keeper names the member whose decisions it is missing", async () => {
+  const world = new World(seed());
+  const [a, b, c] = NAMES.map((name) => world.add(name)) as [Member, Member, Member];
+  const alone = listOf(1, ["a"]);
+  a.lists = [alone];
+  a.start();
+  await runFor(world, 1_000, [a]);
+  for (const member of [a, b, c]) member.lists = [alone, listOf(2, NAMES)];
+  // The other members do not receive its decisions.
+  b.start();
+  c.start();
+  const causes = new Set<UndecidedCause | undefined>();
+  while (!causes.has("decisions") && world.scheduler.time < 60_000) {
+    await runFor(world, 500, [b]);
+    causes.add(b.decisions?.undecided?.cause);
+  }
+  expectCause(b, "decisions", ["a"]);
+  assert.ok(!causes.has("own-disk"));
+});
+
 test("a member names a keeper that does nothing", async () => {
   const { world, members } = threeMembers();
   const [a, b, c] = members;
