@@ -27,6 +27,9 @@ const TESTS: readonly Row[] = [
   [null, "yaml", HERE],
   ["README.md", "js", "docs.test.js"],
   ["docs/tour.md", "js", "docs.test.js"],
+  ...["haproxy", "js", "python"].map(
+    (language): Row => ["docs/active-active.md", language, "libraries/failover-blocks.test.js"],
+  ),
   ["docs/setup.md", "toml", HERE],
   ["docs/browsers.md", "html", "client/browser/first-page.test.js"],
   ["docs/browsers.md", "ts", "client/browser/types.test.js"],
