@@ -20,27 +20,34 @@ export class OwnDates {
   readonly #storage: OwnDatesStorage;
   /** The closed date that a restart finds on the disk. It is never below `closedTo`. */
   #reservedTo: number;
+  /** Closing a later date than this writes a new date to the disk. */
+  #renewedAbove: number;
 
   constructor(storage: OwnDatesStorage) {
     this.#storage = storage;
     const mark = storage.mark("closed");
     this.closedTo = mark === null ? 0 : Number(mark.readBigUInt64BE());
     this.#reservedTo = this.closedTo;
+    this.#renewedAbove = this.closedTo;
   }
 
   /**
    * Closes the dates up to a date, immediately.
    * @param to  milliseconds since 1970, an integer
+   * @param reservableTo  the date on the disk is not later than this, unless `to` is: after a restart, a later one would
+   * make the daemon refuse writes
    * @returns a promise that resolves when this is on the disk, with everything that this daemon has signed before.
    * Rejects if the disk has failed
    */
-  close(to: number): Promise<void> {
+  close(to: number, reservableTo: number): Promise<void> {
     if (to > this.closedTo) this.closedTo = to;
-    if (to > this.#reservedTo - RESERVED_MS / 2) this.#reserve(to + RESERVED_MS);
+    if (to > this.#renewedAbove) this.#reserve(to, Math.max(to, Math.min(to + RESERVED_MS, reservableTo)));
     return this.#storage.synced();
   }
 
-  #reserve(to: number): void {
+  #reserve(closed: number, to: number): void {
+    this.#renewedAbove = Math.floor((closed + to) / 2);
+    if (to <= this.#reservedTo) return;
     const bytes = Buffer.alloc(BYTES);
     bytes.writeBigUInt64BE(BigInt(to));
     this.#reservedTo = to;

@@ -2,6 +2,7 @@
 import type { Mutant } from "./mutant.js";
 
 const OWN = "test/daemon/timeline/own-dates.test.js";
+const AHEAD = "test/daemon/cluster/peers/exchange/closing-answers.test.js";
 const CLOSING = "test/daemon/cluster/peers/exchange/date-closing.test.js";
 const REPLIES = "test/daemon/engine/backends/followed-streams.test.js";
 const CLIENTS = "test/faces/redis/held-streams.test.js";
@@ -34,15 +35,22 @@ export const followerMutants: readonly Mutant[] = [
   {
     name: "followers: each closed date is written to the disk",
     file: "daemon/timeline/own-dates.js",
-    find: "this.#reservedTo - RESERVED_MS / 2",
-    replace: "0",
+    find: "to > this.#renewedAbove",
+    replace: "true",
+    test: OWN,
+  },
+  {
+    name: "followers: the closed date on the disk is so late that a restarted daemon refuses writes",
+    file: "daemon/timeline/own-dates.js",
+    find: "Math.min(to + RESERVED_MS, reservableTo)",
+    replace: "to + RESERVED_MS",
     test: OWN,
   },
   {
     name: "followers: a member answers before what it signed is on its disk",
     file: ANSWERS,
-    find: "ownDates.close(to).then(",
-    replace: "ownDates.close(to) && Promise.resolve().then(",
+    find: "ownDates.close(to, now + limits.future - 1).then(",
+    replace: "ownDates.close(to, now + limits.future - 1) && Promise.resolve().then(",
     test: CLOSING,
   },
   {
@@ -62,9 +70,23 @@ export const followerMutants: readonly Mutant[] = [
   {
     name: "followers: a member sets the dates of another daemon far ahead of its clock",
     file: ANSWERS,
-    find: "Math.min(requested, Math.floor(clock() + aheadMs))",
-    replace: "requested",
+    find: "Math.max(newest, Math.min(requested, near))",
+    replace: "Math.max(newest, requested)",
     test: CLOSING,
+  },
+  {
+    name: "followers: each request and each write set the dates further ahead, until writes are refused",
+    file: ANSWERS,
+    find: "|| uptime() < this.#farFrom",
+    replace: "",
+    test: AHEAD,
+  },
+  {
+    name: "followers: a daemon closes a date after which its next write would be refused",
+    file: ANSWERS,
+    find: "newest >= now + limits.future ||",
+    replace: "",
+    test: AHEAD,
   },
   {
     name: "followers: an answer counts before the state has the entries before it",

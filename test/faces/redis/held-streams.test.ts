@@ -166,6 +166,6 @@ test("a daemon dates its clients' writes after the dates that it has closed", as
   await using scene = await startScene();
   const { node, open, add } = scene;
   const closed = Date.now() + 1_500;
-  await node.timeline.ownDates.close(closed);
+  await node.timeline.ownDates.close(closed, closed);
   assert.equal(await add(await open(), "one"), closed + 1);
 });

@@ -19,6 +19,8 @@ export class ClosingAnswers {
   /** The latest date that the member has requested. */
   #requested = 0;
   #isClosing = false;
+  /** When a date further ahead than `closeAheadMs` may be closed again, in milliseconds of uptime. */
+  #farFrom = Number.NEGATIVE_INFINITY;
 
   constructor(cluster: ClusterState, member: Requester) {
     this.#cluster = cluster;
@@ -35,8 +37,10 @@ export class ClosingAnswers {
   }
 
   #close(): void {
+    const { clock, timeline, limits } = this.#cluster;
     const requested = this.#requested;
-    const to = this.#closable(requested);
+    const now = Math.floor(clock());
+    const to = this.#closable(requested, now);
     const answer = () => {
       this.#member.connection.send({ kind: "dates-closed", requested, at: to });
       this.#isClosing = false;
@@ -44,7 +48,7 @@ export class ClosingAnswers {
     };
     this.#isClosing = true;
     // If the disk has failed, this daemon signs nothing more, and the member no longer waits for it.
-    this.#cluster.timeline.ownDates.close(to).then(
+    timeline.ownDates.close(to, now + limits.future - 1).then(
       () => this.#member.outbox.afterOwnPushes(answer),
       () => {},
     );
@@ -52,11 +56,19 @@ export class ClosingAnswers {
 
   /**
    * Returns the date to close for a request. A member must not set the dates of this daemon's writes far ahead of its
-   * clock. The date of the newest applied write is closed in any case: the next write is dated after it.
+   * clock. The date of the newest applied write is closed too, because the next write is dated after it in any case. If
+   * it is far ahead, it is closed only from time to time: each time sets the date of the next write a millisecond
+   * further ahead, until writes would be refused.
+   * @param now  milliseconds since 1970, an integer
    */
-  #closable(requested: number): number {
-    const { clock, timeline, limits } = this.#cluster;
-    const aheadMs = Math.min(limits.closeAheadMs, limits.future / 2);
-    return Math.max(timeline.newest.at, Math.min(requested, Math.floor(clock() + aheadMs)));
+  #closable(requested: number, now: number): number {
+    const { uptime, timeline, limits } = this.#cluster;
+    const near = now + Math.floor(Math.min(limits.closeAheadMs, limits.future / 2));
+    const newest = timeline.newest.at;
+    if (newest <= near) return Math.max(newest, Math.min(requested, near));
+    if (newest <= timeline.ownDates.closedTo) return newest;
+    if (newest >= now + limits.future || uptime() < this.#farFrom) return Math.min(requested, near);
+    this.#farFrom = uptime() + limits.closeFarMs;
+    return newest;
   }
 }

@@ -140,7 +140,8 @@ export class DateClosing implements ClosedDates {
     const foldedTo = Math.max(at, Math.min(member.newestPushed, Math.floor(clock()) + FOLD_AHEAD_MS));
     dates.unfolded.push({ at, foldedTo, isInTime });
     this.folded();
-    this.#request(member, this.#latest);
+    // A member that cannot close a date yet is requested again in the next tick.
+    if (at >= last.at) this.#request(member, this.#latest);
   }
 
   /** Called when entries were added to the state. */

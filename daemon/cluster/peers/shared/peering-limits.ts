@@ -146,6 +146,8 @@ export const PEERING_LIMITS = {
   closeMs: 500,
   /** How far ahead of the clock a member may close this daemon's dates. */
   closeAheadMs: 2_000,
+  /** The minimum time between two answers to one member that close dates further ahead than that. */
+  closeFarMs: 50,
   /** The maximum number of unanswered requests to one member to close dates. */
   closeRequests: 256,
   /** How long after the last read of a follower members that were left out are requested to close dates. */
