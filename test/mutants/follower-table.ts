@@ -8,6 +8,7 @@ const REPLIES = "test/daemon/engine/backends/followed-streams.test.js";
 const CLIENTS = "test/faces/redis/held-streams.test.js";
 
 const DATES = "daemon/cluster/peers/exchange/date-closing.js";
+const INTAKE = "daemon/cluster/peers/exchange/entry-intake.js";
 const ANSWERS = "daemon/cluster/peers/exchange/closing-answers.js";
 
 export const followerMutants: readonly Mutant[] = [
@@ -101,6 +102,27 @@ export const followerMutants: readonly Mutant[] = [
     find: "Math.min(member.newestPushed,",
     replace: "Math.min(0,",
     test: CLOSING,
+  },
+  {
+    name: "followers: an answer counts although entries before it wait for their signer's key",
+    file: DATES,
+    find: "last === undefined || member.hasMissed",
+    replace: "last === undefined",
+    test: CLOSING,
+  },
+  {
+    name: "followers: an answer counts although a member's first entries wait for its key",
+    file: INTAKE,
+    find: "readHead(packed.body).key === sender.id",
+    replace: "false",
+    test: CLOSING,
+  },
+  {
+    name: "followers: entries that are dropped while a snapshot is adopted do not count as missed",
+    file: INTAKE,
+    find: 'entries.length > 0 && timeline.state !== "live"',
+    replace: "false",
+    test: "test/daemon/cluster/peers/exchange/entry-intake.test.js",
   },
   {
     name: "followers: they wait for a member that was left out",

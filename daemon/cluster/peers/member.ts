@@ -95,6 +95,10 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
   newestPushed = 0;
   /** How often entries that it has sent had to wait for a member list. */
   timesHeldBack = 0;
+  /** How often entries that it has sent may be missing here. */
+  timesMissed = 0;
+  /** The value of `timesMissed` at the beginning of the last complete comparison. */
+  #comparedMissed = 0;
   /**
    * The member's state when the comparison with it was completed, or null if no comparison is complete yet. After the
    * comparison this daemon has all entries that the member had at that time.
@@ -285,7 +289,8 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
     };
   }
 
-  onCaughtUp(): void {
+  onCaughtUp(timesMissed: number): void {
+    this.#comparedMissed = Math.max(this.#comparedMissed, timesMissed);
     this.compared = this.status?.state === "live" ? "live" : "other";
     this.#shared.closing.joined(this);
   }
@@ -330,6 +335,15 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
 
   heldBack(): void {
     this.timesHeldBack++;
+  }
+
+  missed(): void {
+    this.timesMissed++;
+  }
+
+  /** Whether entries that it has sent may be missing here, until the next comparison. */
+  get hasMissed(): boolean {
+    return this.timesMissed > this.#comparedMissed;
   }
 
   malformed(detail: string): void {

@@ -18,6 +18,8 @@ import {
 interface ClosingMember extends ConnectedMember {
   /** The latest date of the valid entries that it has sent, or 0 if there are none. */
   readonly newestPushed: number;
+  /** Whether entries that it has sent may be missing here. */
+  readonly hasMissed: boolean;
 }
 
 /** A member's answer. See the message `dates-closed`. */
@@ -134,7 +136,7 @@ export class DateClosing implements ClosedDates {
     dates.requests = dates.requests.slice(answered.length);
     const last = answered.at(-1);
     // A member cannot make this daemon store answers that it has not requested.
-    if (last === undefined) return;
+    if (last === undefined || member.hasMissed) return;
     const isInTime = at >= last.at && uptime() - last.sentAt <= limits.closeMs;
     // Entries dated further ahead are folded when their date is reached.
     const foldedTo = Math.max(at, Math.min(member.newestPushed, Math.floor(clock()) + FOLD_AHEAD_MS));

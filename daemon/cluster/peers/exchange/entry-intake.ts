@@ -8,6 +8,8 @@ import { readCertificate } from "../../../../protocol/members/decision-messages.
 import { type PackedEntry, readEntries } from "../../../../protocol/members/member-elements.js";
 import type { PushMessage } from "../../../../protocol/members/member-messages.js";
 import type { Steps } from "../../../../protocol/steps.js";
+import { isDecision } from "../../../../protocol/version-2/decision-body.js";
+import { readHead } from "../../../../protocol/version-2/envelope-head.js";
 import type { Work } from "../../../net/process/background-work.js";
 import { type Entry, type OrderKey, orderKeyOf } from "../../../timeline/entries/entry.js";
 import type { ClusterState, Missing, ProvedEntry, SignatureThreads } from "../shared/cluster-state.js";
@@ -44,6 +46,8 @@ export interface Sender {
   unknown(): void;
   /** Called when an entry cannot be checked before the member list that it names arrives. */
   heldBack(): void;
+  /** Called when valid entries may be missing here although the member has sent them, until they are compared. */
+  missed(): void;
   malformed(detail: string): void;
   /** Called when reading or checking the member's entries threw an exception. */
   failed(problem: unknown): void;
@@ -156,7 +160,10 @@ export class EntryIntake {
       const { valid, stored, unknown, areHeldBack } = checked;
       // Discard the entries if a snapshot was adopted in the meantime, because its key ring may not contain the
       // signers' keys. The comparison that follows the adoption transfers the entries again.
-      if (timeline.handover?.adoptions !== adoptions) return;
+      if (timeline.handover?.adoptions !== adoptions) {
+        sender.missed();
+        return;
+      }
       if (unknown > 0) sender.unknown();
       if (areHeldBack) sender.heldBack();
       this.#store(valid, stored, sender, batch);
@@ -182,6 +189,9 @@ export class EntryIntake {
       if (checked === "unknown-signer" || checked === "unknown-list") {
         this.quarantine.add(packed, sender.id, since, checked);
         unknown++;
+        // Its first entry authorizes its key. Until that is applied, its further entries have an unknown signer.
+        const isSigned = checked === "unknown-signer" && !isDecision(packed.body);
+        if (isSigned && readHead(packed.body).key === sender.id) sender.missed();
         areHeldBack ||= checked === "unknown-list" && this.#isListMissing(packed);
       } else if (checked === "no-room") this.#postponed++;
       else if ("stored" in checked) stored.push(checked.stored);
@@ -204,6 +214,8 @@ export class EntryIntake {
     const { timeline } = this.#cluster;
     this.#note(entries, sender);
     const fresh = entries.length === 0 ? [] : timeline.receive(entries, sender.id);
+    // While a snapshot is adopted, the timeline accepts nothing.
+    if (entries.length > 0 && timeline.state !== "live") sender.missed();
     sender.onEntries(entries, fresh.length);
     const [first] = fresh;
     if (first !== undefined) {
@@ -262,6 +274,7 @@ export const DISCONNECTED = {
   refused() {},
   unknown() {},
   heldBack() {},
+  missed() {},
   malformed() {},
   failed() {},
 } as const satisfies Sender;

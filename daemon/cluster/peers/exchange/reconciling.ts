@@ -41,6 +41,8 @@ export interface Reconciled {
   readonly entriesReceived: number;
   /** How often entries that the member has sent on this connection had to wait for a member list. */
   readonly timesHeldBack: number;
+  /** How often entries that the member has sent on this connection may be missing here. */
+  readonly timesMissed: number;
   malformed(detail: string): void;
   /** Called for a step of another format. @param found  what it contains */
   otherProtocol(found: string): void;
@@ -48,8 +50,11 @@ export interface Reconciled {
   failed(problem: unknown): void;
   /** Runs a step once all entries received so far are on disk, or were refused. */
   afterReceived(step: () => void): void;
-  /** Called when the data has been compared, and this daemon was missing few or no entries. */
-  onCaughtUp(): void;
+  /**
+   * Called when the data has been compared, and this daemon was missing few or no entries.
+   * @param timesMissed  the value of `timesMissed` when the comparison began
+   */
+  onCaughtUp(timesMissed: number): void;
   /** Called when an exchange has ended. The totals may then be sent. */
   onExchanged(): void;
 }
@@ -68,6 +73,8 @@ interface Exchange {
   readonly receivedBefore: number;
   /** The value of the member's `timesHeldBack` when the exchange began. */
   readonly heldBackBefore: number;
+  /** The value of the member's `timesMissed` when the exchange began. */
+  readonly missedBefore: number;
   /** The value of the outbox's `skips` when the exchange began. */
   readonly skipsBefore: number;
   /** Whether this daemon has sent `given`: it has pushed all entries of the exchange. */
@@ -137,7 +144,7 @@ export class Reconciling {
   receiveTotals(theirs: Totals): void {
     const isEqual = this.#isEqual(theirs);
     if (isEqual) {
-      this.#member.onCaughtUp();
+      this.#member.onCaughtUp(this.#member.timesMissed);
       this.#member.outbox.missingPushed(this.#member.outbox.skips);
     }
     // A single difference may be due to entries in flight, except in the first status of a member that has just
@@ -293,6 +300,7 @@ export class Reconciling {
       cancels: [],
       receivedBefore: this.#member.entriesReceived,
       heldBackBefore: this.#member.timesHeldBack,
+      missedBefore: this.#member.timesMissed,
       skipsBefore: this.#member.outbox.skips,
     };
     return this.#exchange;
@@ -315,7 +323,8 @@ export class Reconciling {
     if (exchange.hasSentEnd && exchange.hasReceivedEnd) this.#end(exchange);
   }
 
-  #end({ set, isOwn, pushedCount, receivedBefore, heldBackBefore, isStale }: Exchange): void {
+  #end(exchange: Exchange): void {
+    const { set, isOwn, pushedCount, receivedBefore, heldBackBefore, missedBefore, isStale } = exchange;
     const now = this.#cluster.uptime();
     const received = this.#member.entriesReceived - receivedBefore;
     this.#exchange = null;
@@ -323,7 +332,7 @@ export class Reconciling {
     this.#nextAt = isStale ? now : now + this.#pause();
     // Otherwise a new member could count as complete, and be the only one that remains, without acknowledged decisions.
     const isHeldBack = this.#member.timesHeldBack > heldBackBefore;
-    if (set === "data" && received < FEW && !isStale && !isHeldBack) this.#member.onCaughtUp();
+    if (set === "data" && received < FEW && !isStale && !isHeldBack) this.#member.onCaughtUp(missedBefore);
     // Only the side that began this exchange begins the next one, so that the two sides do not begin at the same time.
     if (isOwn && (set === "ring" || received + pushedCount >= FEW)) this.#begin("data", now);
   }

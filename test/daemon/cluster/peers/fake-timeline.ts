@@ -23,7 +23,7 @@ export class FakeTimeline {
   readonly storage = new MemoryStorage();
   readonly index = new DigestIndex(this.storage);
   readonly unflushed = new Map<ByteString, Entry>();
-  readonly state = "live";
+  state: Timeline["state"] = "live";
   published = 0;
   prunedTo = -1;
   handover: Timeline["handover"] | null = null;
@@ -96,6 +96,7 @@ export class FakeTimeline {
   }
 
   receive(entries: readonly Entry[], from: ByteString): readonly Entry[] {
+    if (this.state !== "live") return [];
     const fresh = entries.filter((entry) => !this.holds(orderKeyOf(entry)));
     if (fresh.length > 0) this.#store(fresh, from);
     return fresh;

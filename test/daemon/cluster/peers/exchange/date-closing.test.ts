@@ -214,3 +214,22 @@ test("entries that no push contained are compared before dates count as closed",
   for (let i = 0; i < 1000 && world.countOf("dates-closed", "b") === 0; i++) await run(world, 25);
   assert.deepEqual([world.countOf("dates-closed", "b"), entriesOf(a)], [1, 3]);
 });
+
+test("an answer does not count while a member's first entries wait for its key to be applied", async () => {
+  const [world, a, b] = (await connected(["a", "b"])) as [World, Node, Node];
+  const entry = entryOf(world.now, ["XADD", "s", "*", "f", "v"], b.key);
+  b.known.set(b.key.id, b.key);
+  a.known.delete(b.key.id);
+  b.timeline.accept(entry);
+  b.peering.pushOwn(entry);
+  const waiting = wait(a, now(world) + 1);
+  await run(world, 200);
+  assert.deepEqual([entriesOf(a), waiting.isDone, world.countOf("dates-closed") > 0], [0, false, true]);
+  a.known.set(b.key.id, b.key);
+  for (let i = 0; i < 1000 && a.peering.closing.closedTo() === 0; i++) await run(world, 25);
+  for (let i = 0; i < 1000 && a.peering.closing.isLeftOut(b.key.id); i++) {
+    a.peering.closing.closedTo();
+    await run(world, 25);
+  }
+  assert.deepEqual([entriesOf(a), a.peering.closing.isLeftOut(b.key.id)], [1, false]);
+});

@@ -31,6 +31,7 @@ const sender: Sender = {
   acknowledge: () => {},
   unknown: () => {},
   heldBack: () => {},
+  missed: () => {},
   refused: assert.fail,
   malformed: assert.fail,
   failed: assert.fail,
@@ -40,6 +41,9 @@ interface Pushed {
   /** Returns the number of recorded entries. */
   readonly recorded: () => number;
   readonly handover: { adoptions: number };
+  readonly timeline: { state: string };
+  /** Returns how often entries may have been missed. */
+  readonly missed: () => number;
   readonly batch: IncomingBatch;
   readonly work: Work;
 }
@@ -69,6 +73,7 @@ function push(count: number, signatureThreads: SignatureThreads | null = null, v
   const intake = new EntryIntake(cluster, new ReplicationStates(PEERING_LIMITS, () => false));
   const batch: IncomingBatch = { pending: 0, isRead: false, changed: () => {} };
   const packed = writeEntries(entries);
+  let missed = 0;
   const message = {
     kind: "push",
     number: 1,
@@ -76,8 +81,15 @@ function push(count: number, signatureThreads: SignatureThreads | null = null, v
     isDeflated: false,
     entries: packed,
   } as const;
-  const work = intake.push(message, sender, batch);
-  return { work, batch, handover, recorded: () => [...timeline.storage.orderKeys(null, null)].length };
+  const work = intake.push(message, { ...sender, missed: () => void missed++ }, batch);
+  return {
+    work,
+    batch,
+    handover,
+    timeline,
+    missed: () => missed,
+    recorded: () => [...timeline.storage.orderKeys(null, null)].length,
+  };
 }
 
 /**
@@ -103,6 +115,20 @@ test("entries that were verified before the adoption of a snapshot are not recor
     takenBeside((handover) => handover.adoptions++),
     0,
   );
+});
+
+test("entries that are dropped because of the adoption of a snapshot are reported as missed", () => {
+  for (const change of [
+    () => {},
+    ({ handover }: Pushed) => void handover.adoptions++,
+    ({ timeline }: Pushed) => void (timeline.state = "catching-up"),
+  ]) {
+    const pushed = push(ENTRIES);
+    assert.equal(pushed.work.next().done, false);
+    change(pushed);
+    while (pushed.work.next().done !== true);
+    assert.equal(pushed.missed() > 0, pushed.recorded() === 0);
+  }
 });
 
 test("the entries of a push are recorded in small groups, between which other work runs", () => {
