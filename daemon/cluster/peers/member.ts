@@ -62,6 +62,8 @@ export type SharedMessage = ExchangeMessage & {
 /** A message from a member about its exchange with this daemon. */
 export type OwnExchangeMessage = Exclude<ExchangeMessage, SharedMessage>;
 
+type DatesClosedMessage = ExchangeMessage & { readonly kind: "dates-closed" };
+
 /** A received push, or a step of an exchange that runs once all earlier pushes are processed. */
 interface Received extends IncomingBatch {
   readonly number: number;
@@ -123,6 +125,8 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
   #received: Received[] = [];
   #receivedBytes = 0;
   #number = 0;
+  /** The number of answers to `close-dates` that wait until earlier pushes are processed. */
+  #closedWaiting = 0;
   #acked = 0;
   #sentAcked = 0;
   #isReading = false;
@@ -199,7 +203,7 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
         this.#closingAnswers.request(message.at);
         break;
       case "dates-closed":
-        this.afterReceived(() => this.#shared.closing.closed(this, message));
+        this.#datesClosed(message);
         break;
       case "speak":
         this.channelMessages.receive(message);
@@ -373,6 +377,19 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
       return;
     }
     this.#queue(message, null);
+  }
+
+  #datesClosed(message: DatesClosedMessage): void {
+    const { cluster, closing } = this.#shared;
+    if (this.#closedWaiting >= cluster.limits.closeRequests) {
+      this.malformed("more answers to close-dates than requests");
+      return;
+    }
+    this.#closedWaiting++;
+    this.afterReceived(() => {
+      this.#closedWaiting--;
+      closing.closed(this, message);
+    });
   }
 
   #queue(message: PushMessage | null, then: (() => void) | null): void {

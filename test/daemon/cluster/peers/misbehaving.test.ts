@@ -413,6 +413,31 @@ test("a member that floods a daemon with requests for reports receives a limited
   assert.ok(reports > 0 && reports <= 8, `${reports} reports`);
 });
 
+test("answers to close-dates that wait for a slow disk are limited to the number of possible requests", () => {
+  const world = new World();
+  const { node, hand } = joined(world);
+  const { closeRequests } = PEERING_LIMITS;
+  const answerAll = () => {
+    for (let i = 0; i < closeRequests; i++) hand.send({ kind: "dates-closed", requested: EPOCH, at: EPOCH });
+  };
+  node.timeline.isStuck = true;
+  hand.send(push(writeEntries([entryOf(0)])));
+  world.run(100);
+  answerAll();
+  assert.ok(!hand.isClosed);
+  node.timeline.release();
+  world.run(100);
+  answerAll();
+  answerAll();
+  assert.ok(!hand.isClosed, "none waits");
+  node.timeline.isStuck = true;
+  hand.send(push(writeEntries([entryOf(1)]), undefined, false, 2));
+  world.run(100);
+  answerAll();
+  hand.send({ kind: "dates-closed", requested: EPOCH, at: EPOCH });
+  assert.ok(hand.isClosed);
+});
+
 test("a member that does not read is disconnected before its pending bytes fill the memory", () => {
   const world = new World();
   const { hand } = joined(world);
