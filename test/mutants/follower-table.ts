@@ -139,6 +139,27 @@ export const followerMutants: readonly Mutant[] = [
     test: CLOSING,
   },
   {
+    name: "followers: a pause of this process leaves out members that have answered in time",
+    file: DATES,
+    find: "!isPaused || this.#wasPaused",
+    replace: "true",
+    test: CLOSING,
+  },
+  {
+    name: "followers: members that do not answer are not left out while pauses follow each other",
+    file: DATES,
+    find: "!isPaused || this.#wasPaused",
+    replace: "!isPaused",
+    test: CLOSING,
+  },
+  {
+    name: "followers: answers that were not requested fill the memory while the disk is slow",
+    file: "daemon/cluster/peers/member.js",
+    find: "this.#closedWaiting >= cluster.limits.closeRequests",
+    replace: "false",
+    test: "test/daemon/cluster/peers/misbehaving.test.js",
+  },
+  {
     name: "followers: members are requested to close dates although no client follows",
     file: DATES,
     find: "let latest = 0;",

@@ -77,6 +77,9 @@ export class DateClosing implements ClosedDates {
   readonly #waits = new Map<number, Wait>();
   /** When a follower was last served, in milliseconds of uptime. */
   #followedAt = Number.NEGATIVE_INFINITY;
+  /** When the last tick was, in milliseconds of uptime, and whether this process was paused before it. */
+  #tickedAt = Number.NEGATIVE_INFINITY;
+  #wasPaused = false;
 
   constructor(cluster: ClusterState<ClosingMember>) {
     this.#cluster = cluster;
@@ -166,7 +169,14 @@ export class DateClosing implements ClosedDates {
   tick(now: number): void {
     const { limits } = this.#cluster;
     this.folded();
-    for (const [at, { since }] of this.#waits) if (now - since >= limits.closeMs) this.#leaveOut(at);
+    // If this process was paused, answers that have arrived in time are read after this tick. If pauses follow each
+    // other, followers do not wait longer.
+    const isPaused = now - this.#tickedAt >= limits.closeMs / 2;
+    const mayLeaveOut = !isPaused || this.#wasPaused;
+    this.#tickedAt = now;
+    this.#wasPaused = isPaused;
+    if (mayLeaveOut)
+      for (const [at, { since }] of this.#waits) if (now - since >= limits.closeMs) this.#leaveOut(at);
     const isFollowed = now - this.#followedAt < limits.followedMs;
     const latest = this.#latest;
     for (const member of membersWithStatus(this.#cluster)) {

@@ -233,3 +233,28 @@ test("an answer does not count while a member's first entries wait for its key t
   }
   assert.deepEqual([entriesOf(a), a.peering.closing.isLeftOut(b.key.id)], [1, false]);
 });
+
+test("a pause of this process does not leave out a member whose answer was waiting meanwhile", async () => {
+  const [world, a, b] = (await connected(["a", "b"])) as [World, Node, Node];
+  world.still.add("a");
+  const waiting = wait(a, now(world));
+  await run(world, closeMs + 200);
+  world.still.delete("a");
+  // The timers of a process run before it reads what has arrived.
+  a.peering.tick();
+  assert.deepEqual([waiting.isDone, a.peering.closing.isLeftOut(b.key.id)], [false, false]);
+  world.wake("a");
+  await run(world, 25);
+  assert.deepEqual([waiting.isDone, a.peering.closing.gaps], [true, 0]);
+});
+
+test("pauses that follow each other do not make followers wait for a member that does not answer", async () => {
+  const [world, a] = (await connected(["a", "b"])) as [World, Node, Node];
+  world.still.add("b");
+  const waiting = wait(a, now(world));
+  for (let i = 0; i < 2; i++) {
+    world.now += closeMs;
+    a.peering.tick();
+  }
+  assert.ok(waiting.isDone);
+});
