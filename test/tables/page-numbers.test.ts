@@ -173,6 +173,7 @@ const PROTOCOL: readonly string[] = [
   `received nothing for ${limits.silenceMs.s} closes the connection`,
   `At most ${limits.closeRequests.count} requests to a member are unanswered`,
   `but to at most ${limits.closeAheadMs.s} ahead of its clock`,
+  `and again at most every ${limits.closeFarMs.ms} for each member`,
   `with up to ${textsOf(RESERVED_MS).s} in addition`,
   `not answered within ${limits.closeMs.ms} is left out: no client waits for it, until it has answered a request within ${limits.closeMs.ms}`,
   `for ${limits.followedMs.s} after the last read of a follower`,
