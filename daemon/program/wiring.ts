@@ -238,7 +238,7 @@ async function identityOf({ settings: { data }, log }: DaemonOptions): Promise<I
  */
 async function namedDaemonOf(
   id: ByteString,
-  { settings, environment: { uptime } }: DaemonOptions,
+  { settings, environment: { uptime, clock } }: DaemonOptions,
   { figures }: Components,
   core: () => Parameters<typeof unsignedConditionOf>[0],
 ): Promise<NamedDaemon | null> {
@@ -247,6 +247,7 @@ async function namedDaemonOf(
   return new NamedDaemon({
     id,
     uptime,
+    startedAt: clock(),
     hasPeers: () => figures.settings().peers.length > 0,
     downAfterMs: () => figures.settings().limits.sentinelDownAfter,
     own() {

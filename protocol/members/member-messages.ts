@@ -242,7 +242,7 @@ const LENGTHS: Readonly<Record<OwnKind, number>> = {
   bye: 3,
   status: 13,
   about: 10,
-  service: 11,
+  service: 12,
   offer: 2,
   want: 2,
   push: 5,
@@ -472,12 +472,14 @@ export interface ServiceAddress {
  */
 export interface ServiceMessage {
   readonly kind: "service";
+  /** The number of the statement: higher than in all earlier ones of the sender. */
+  readonly serial: number;
   /** The number of the sender's choice: a higher number replaces a lower one. */
   readonly epoch: number;
   /** The id of the daemon that the sender names, 32 bytes, or null if it names none. */
   readonly named: ByteString | null;
-  /** Milliseconds since the named daemon last stated that it accepts writes. */
-  readonly age: number;
+  /** The number of the named daemon's last statement that the sender knows of; 0 if none is named. */
+  readonly seen: number;
   /** The address of the named daemon, or null if none is named. */
   readonly address: ServiceAddress | null;
   /** Whether the sender accepts writes of Redis clients. */
@@ -497,12 +499,13 @@ export const isServiceHost = (host: string): boolean => host.length <= HOST_CHAR
 
 /** Returns the elements after the message's name. */
 function serviceElements(message: ServiceMessage): string[] {
-  const { epoch, named, age, address, acceptsWrites, resp, sentinel } = message;
+  const { serial, epoch, named, seen, address, acceptsWrites, resp, sentinel } = message;
   const addresses = [resp, sentinel].flatMap(addressElements);
   return [
+    String(serial),
     String(epoch),
     named ?? "",
-    String(age),
+    String(seen),
     ...addressElements(address),
     acceptsWrites ? "1" : "0",
     ...addresses,
@@ -516,17 +519,17 @@ const addressElements = (address: ServiceAddress | null): string[] => [
 
 /** Reads the elements after the name. @throws MalformedFrame */
 function readService(reader: RespReader): ServiceMessage {
-  const epoch = readNumber(reader);
+  const [serial, epoch] = [readNumber(reader), readNumber(reader)];
   const id = readShort(reader, HASH_BYTES);
   if (id.length !== 0 && id.length !== HASH_BYTES)
     throw reader.malformed(`expected 0 or ${HASH_BYTES} bytes`);
-  const age = readNumber(reader);
+  const seen = readNumber(reader);
   const address = readAddress(reader);
   const acceptsWrites = readFlag(reader);
   const [resp, sentinel] = [readAddress(reader), readAddress(reader)];
   if ((id === "") !== (address === null)) throw reader.malformed("expected an id with an address");
   const named = id === "" ? null : id;
-  return { kind: "service", epoch, named, age, address, acceptsWrites, resp, sentinel };
+  return { kind: "service", serial, epoch, named, seen, address, acceptsWrites, resp, sentinel };
 }
 
 function readAddress(reader: RespReader): ServiceAddress | null {

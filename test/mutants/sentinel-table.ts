@@ -28,10 +28,10 @@ export const sentinelMutants: readonly Mutant[] = [
     test: SIMULATED,
   },
   {
-    name: "sentinel: the choice of a daemon that is down is adopted",
+    name: "sentinel: an old statement counts again as a sign of life",
     file: NAMED,
-    find: "age > this.downAfterMs)",
-    replace: "false)",
+    find: "serial > this.#sign.serial",
+    replace: "true",
     test: SIMULATED,
   },
   {
@@ -58,8 +58,8 @@ export const sentinelMutants: readonly Mutant[] = [
   {
     name: "sentinel: what other members see of the named daemon does not count",
     file: NAMED,
-    find: "if (member !== id && service.named === id)",
-    replace: "if (false)",
+    find: "serial > this.#sign.serial",
+    replace: "false",
     test: SIMULATED,
   },
   {
@@ -79,8 +79,36 @@ export const sentinelMutants: readonly Mutant[] = [
   {
     name: "sentinel: a daemon vouches for one whose port is closed",
     file: NAMED,
-    find: "Number.isFinite(current.age) && !this.#isRefused",
-    replace: "Number.isFinite(current.age)",
+    find: "current.age <= this.downAfterMs && !this.#isRefused",
+    replace: "current.age <= this.downAfterMs",
+    test: SIMULATED,
+  },
+  {
+    name: "sentinel: a closed port counts although a member vouches for the daemon",
+    file: NAMED,
+    find: "this.#isRefused && !this.#isVouchedFor(id)",
+    replace: "this.#isRefused",
+    test: SIMULATED,
+  },
+  {
+    name: "sentinel: a closed port does not end the wait",
+    file: NAMED,
+    find: "id === this.#named && this.#isRefused && ",
+    replace: "false && ",
+    test: SIMULATED,
+  },
+  {
+    name: "sentinel: the wait for the members' choice begins before the listeners",
+    file: NAMED,
+    find: "!own?.acceptsWrites && this.#named === null",
+    replace: "own?.acceptsWrites === false && this.#named === null",
+    test: SIMULATED,
+  },
+  {
+    name: "sentinel: a member's view of an address counts more than the daemon's own",
+    file: NAMED,
+    find: "this.#members.get(named)?.resp ?? stated",
+    replace: "stated",
     test: SIMULATED,
   },
   {

@@ -23,6 +23,7 @@ async function startSentinel(options: UserSceneOptions = {}) {
     own: () => service,
     downAfterMs: () => DOWN_AFTER_MS,
     uptime: () => performance.now(),
+    startedAt: 1,
   });
   const logged: string[] = [];
   const daemon = double<DaemonInterface>({
@@ -33,7 +34,7 @@ async function startSentinel(options: UserSceneOptions = {}) {
   });
   const scene = await startUserListener(options, (parts) => new SentinelListener({ ...parts, daemon }));
   const statement: ServiceMessage = {
-    ...{ kind: "service", epoch: 1, named: null, age: 0, address: null, acceptsWrites: true },
+    ...{ kind: "service", serial: 1, epoch: 1, named: null, seen: 0, address: null, acceptsWrites: true },
     ...{ resp: { host: "10.0.0.2", port: 6380 }, sentinel: { host: "10.0.0.2", port: 26380 } },
   };
   return Object.assign(scene, {
@@ -101,6 +102,6 @@ test("a daemon with another id at the same address is not published as a change"
 
 /** Returns a member's statement with an address. */
 const statementAt = (host: string, port: number): ServiceMessage => ({
-  ...{ kind: "service", epoch: 1, named: null, age: 0, address: null, acceptsWrites: true },
+  ...{ kind: "service", serial: 1, epoch: 1, named: null, seen: 0, address: null, acceptsWrites: true },
   ...{ resp: { host, port }, sentinel: null },
 });

@@ -34,6 +34,15 @@ export interface ServingDaemon {
   readonly age: number;
 }
 
+/** The last sign of life of a daemon: a statement that it accepts writes. */
+interface Sign {
+  readonly id: ByteString;
+  /** The number of the statement. */
+  readonly serial: number;
+  /** When this daemon received the number, in milliseconds of the choice's own clock; -Infinity: it no longer counts. */
+  readonly at: number;
+}
+
 /** A connected member, and its last statement. */
 interface Known {
   readonly service: ServiceMessage;
@@ -57,6 +66,8 @@ export interface NamedDaemonParts {
   readonly downAfterMs: () => number;
   /** Milliseconds; never jumps. */
   readonly uptime: () => number;
+  /** The date of the start in milliseconds: the numbers of the statements begin here, so they are higher than before a restart. */
+  readonly startedAt: number;
 }
 
 export class NamedDaemon {
@@ -66,8 +77,11 @@ export class NamedDaemon {
   #epoch = 0;
   #named: ByteString | null = null;
   #address: ServiceAddress | null = null;
-  /** When the named daemon last stated that it accepts writes, on a connection that is closed. */
-  #seenAt = Number.NEGATIVE_INFINITY;
+  /**
+   * The last sign of life of the named daemon, from itself or from members. Remains while none is named, so that the
+   * same statement never counts twice.
+   */
+  #sign: Sign | null = null;
   /** Whether no process listens on the named daemon's port, as far as this daemon can see. */
   #isRefused = false;
   /** When this daemon last named another daemon, or itself; while it accepts no writes and names none, it advances. */
@@ -128,12 +142,13 @@ export class NamedDaemon {
   ageOf(id: ByteString): number {
     if (id === this.#parts.id) return this.#own?.acceptsWrites ? 0 : Number.POSITIVE_INFINITY;
     const direct = this.#members.get(id);
-    let seenAt = id === this.#named ? this.#seenAt : Number.NEGATIVE_INFINITY;
-    if (direct !== undefined && serves(direct)) seenAt = direct.at;
+    let seenAt = this.#sign?.id === id ? this.#sign.at : Number.NEGATIVE_INFINITY;
+    if (direct !== undefined && serves(direct)) seenAt = Math.max(seenAt, direct.at);
     // What a member states itself counts more than what others report, unless its link is silent.
     else if (direct !== undefined && this.#clock - direct.at <= this.downAfterMs)
       return Number.POSITIVE_INFINITY;
-    return Math.max(0, this.#clock - Math.max(seenAt, this.#relayed(id)));
+    if (id === this.#named && this.#isRefused && !this.#isVouchedFor(id)) return Number.POSITIVE_INFINITY;
+    return this.#clock - seenAt;
   }
 
   /** Whether a daemon counts as down. */
@@ -146,12 +161,15 @@ export class NamedDaemon {
     const own = this.#own;
     if (own === null) return null;
     const { current } = this;
-    const isNamed = current !== null && Number.isFinite(current.age) && !this.#isRefused;
+    const isNamed = current !== null && current.age <= this.downAfterMs && !this.#isRefused;
+    const serial = this.#parts.startedAt + Math.floor(this.#clock);
+    const seen = current?.id === this.#parts.id ? serial : (this.#sign?.serial ?? 0);
     return {
       kind: "service",
+      serial,
       epoch: this.#epoch,
       named: isNamed ? current.id : null,
-      age: isNamed ? Math.floor(current.age) : 0,
+      seen: isNamed ? seen : 0,
       address: isNamed ? current.address : null,
       ...own,
     };
@@ -172,6 +190,7 @@ export class NamedDaemon {
       at: this.#clock,
     };
     this.#members.set(id, known);
+    if (id === this.#sign?.id) this.#sign = signOf(id, known);
     if (id === this.#named) {
       this.#isRefused = false;
       this.#address = known.resp ?? this.#address;
@@ -182,10 +201,7 @@ export class NamedDaemon {
   }
 
   disconnected(id: ByteString): void {
-    const known = this.#members.get(id);
-    if (known === undefined) return;
     this.#members.delete(id);
-    if (id === this.#named) this.#seenAt = serves(known) ? known.at : Number.NEGATIVE_INFINITY;
   }
 
   /**
@@ -195,7 +211,6 @@ export class NamedDaemon {
   refused(id: ByteString): void {
     if (id !== this.#named || this.#members.has(id) || this.#isRefused) return;
     this.#isRefused = true;
-    this.#seenAt = Number.NEGATIVE_INFINITY;
     this.version++;
     this.update();
   }
@@ -204,6 +219,8 @@ export class NamedDaemon {
   update(): void {
     this.#advance();
     const own = this.#own;
+    // A daemon that starts must not replace the choice of members that are not connected yet.
+    if (!own?.acceptsWrites && this.#named === null && this.#epoch === 0) this.#namedAt = this.#clock;
     if (own === null) return;
     if (this.#named !== null) {
       if (!this.isDown(this.#named)) return;
@@ -212,8 +229,6 @@ export class NamedDaemon {
       else this.#choose(this.#epoch + 1, next.id, next.address);
       return;
     }
-    // A daemon that starts must not replace the choice of members that are not connected yet.
-    if (!own.acceptsWrites && this.#epoch === 0) this.#namedAt = this.#clock;
     const isWaiting = this.#epoch === 0 && this.#parts.hasPeers() && this.#members.size === 0;
     if (isWaiting && this.#clock - this.#namedAt < this.downAfterMs) return;
     const [next = null] = this.#candidates();
@@ -231,35 +246,51 @@ export class NamedDaemon {
   }
 
   /** Adopts a member's choice if it is newer than this daemon's own. Of two choices at the same time, the lower id is adopted. */
-  #adopt({ service, named: address }: Known): void {
-    const { named, age } = service;
-    if (named === null || age > this.downAfterMs) return;
-    if (named !== this.#parts.id && address === null) return;
+  #adopt({ service, named: stated }: Known): void {
+    const { named, seen } = service;
+    if (named === null) return;
+    const isOwn = named === this.#parts.id;
+    // What the named daemon states itself counts more than how other members see it.
+    const address = this.#members.get(named)?.resp ?? stated;
+    if (!isOwn && (address === null || !this.#notice(named, seen))) return;
+
     const epoch = Math.min(service.epoch, this.#epoch + EPOCH_STEP_MAX);
     const isNewer =
       epoch > this.#epoch || this.#named === null || (epoch === this.#epoch && named < this.#named);
-    if (isNewer) this.#choose(Math.max(epoch, this.#epoch), named, address);
-    else if (named === this.#named) this.#address = this.#members.get(named)?.resp ?? address;
+    if (isNewer) {
+      if (this.#sign?.id !== named) this.#sign = { id: named, serial: seen, at: this.#clock };
+      this.#choose(Math.max(epoch, this.#epoch), named, address);
+    } else if (named === this.#named) this.#address = address;
+  }
+
+  /**
+   * Receives the number of a daemon's last statement from a member that names it. Only a higher number is a sign of
+   * life: members that repeat an old one to each other do not keep a dead daemon alive, however long their links are.
+   * @returns false if the daemon counts as down in spite of it
+   */
+  #notice(id: ByteString, serial: number): boolean {
+    if (this.#sign?.id !== id) return true;
+    if (serial > this.#sign.serial) this.#sign = { id, serial, at: this.#clock };
+    return !this.isDown(id);
   }
 
   #choose(epoch: number, named: ByteString | null, address: ServiceAddress | null): void {
     if (named !== this.#named) {
-      this.#seenAt = Number.NEGATIVE_INFINITY;
       this.#isRefused = false;
       this.#namedAt = this.#clock;
     }
     this.#epoch = epoch;
     this.#named = named;
-    this.#address = named === null ? null : (this.#members.get(named)?.resp ?? address);
+    this.#address = address;
     this.version++;
+    const direct = named === null ? undefined : this.#members.get(named);
+    if (named !== null && direct !== undefined && this.#sign?.id !== named)
+      this.#sign = signOf(named, direct);
   }
 
-  /** Returns when other members last saw that a daemon accepts writes. */
-  #relayed(id: ByteString): number {
-    let last = Number.NEGATIVE_INFINITY;
-    for (const [member, { service, at }] of this.#members)
-      if (member !== id && service.named === id) last = Math.max(last, at - service.age);
-    return last;
+  /** Whether a connected member names a daemon. */
+  #isVouchedFor(id: ByteString): boolean {
+    return [...this.#members].some(([member, { service }]) => member !== id && service.named === id);
   }
 
   /** Returns the connected daemons that can be named, also this one, in the order of their ids. */
@@ -274,6 +305,13 @@ export class NamedDaemon {
 
 /** Whether a member states that it can be named. */
 const serves = ({ service, resp }: Known): boolean => service.acceptsWrites && resp !== null;
+
+/** Returns the sign of life that a member's last statement is. */
+const signOf = (id: ByteString, known: Known): Sign => ({
+  id,
+  serial: known.service.serial,
+  at: serves(known) ? known.at : Number.NEGATIVE_INFINITY,
+});
 
 const byId = (one: { readonly id: ByteString }, other: { readonly id: ByteString }): number =>
   one.id < other.id ? -1 : 1;

@@ -19,6 +19,7 @@ test("peers name the same daemon, and another one as soon as its port refuses co
         own: () => service,
         downAfterMs: () => DOWN_AFTER_MS,
         uptime: () => world.now,
+        startedAt: 1,
       });
       return [name, choice] as const;
     }),

@@ -47,6 +47,9 @@ class World {
   now = 0;
   readonly nodes: readonly Node[];
   readonly cut = new Set<string>();
+  /** The time that a statement needs on a link, in milliseconds. */
+  delay = 0;
+  #underway: { readonly at: number; readonly arrive: () => void }[] = [];
 
   constructor(names: string) {
     this.nodes = [...names].map((name) => new Node(name, this));
@@ -59,6 +62,7 @@ class World {
       own: () => node.service,
       downAfterMs: () => DOWN_AFTER_MS,
       uptime: () => this.now,
+      startedAt: this.now,
     });
   }
 
@@ -98,12 +102,17 @@ class World {
   }
 
   run(milliseconds: number): void {
-    for (const end = this.now + milliseconds; this.now < end; this.now += TICK_MS)
+    for (const end = this.now + milliseconds; this.now < end; this.now += TICK_MS) {
+      const due = this.#underway.filter(({ at }) => at <= this.now);
+      this.#underway = this.#underway.filter(({ at }) => at > this.now);
+      for (const { arrive } of due) arrive();
+
       for (const node of this.nodes) {
         if (!node.isRunning) continue;
         node.choice.update();
         for (const other of this.nodes) if (other !== node) this.#send(node, other);
       }
+    }
   }
 
   /** Returns what each daemon names; "-": none, ".": it does not run. */
@@ -122,7 +131,12 @@ class World {
     if (last !== undefined && this.now - last.at < SERVICE_EVERY_MS && last.version === version) return;
     from.sent.set(to, { at: this.now, version });
     const statement = from.choice.statement();
-    if (statement !== null) to.choice.receive(from.id, statement, `10.0.0.${from.name}:40000`);
+    if (statement === null) return;
+    const arrive = () => {
+      if (this.isUp(from, to)) to.choice.receive(from.id, statement, `10.0.0.${from.name}:40000`);
+    };
+    if (this.delay === 0) arrive();
+    else this.#underway.push({ at: this.now + this.delay, arrive });
   }
 }
 
@@ -210,6 +224,55 @@ test("a daemon without a link to the named one keeps it as long as another membe
   assert.equal(world.names, ".22");
 });
 
+test("members do not keep a dead daemon alive for each other over slow links", () => {
+  for (const delay of [300, 1000]) {
+    const world = settled("12345");
+    world.delay = delay;
+    world.run(SETTLED_MS);
+    assert.equal(world.names, "11111");
+    world.node("1").isRunning = false;
+    world.run(SETTLED_MS + 4 * delay);
+    assert.equal(world.names, ".2222");
+  }
+});
+
+test("a daemon whose listeners start slowly still waits for the choice of its members", () => {
+  const [id, other] = ["1".repeat(32), "2".repeat(32)];
+  let own: OwnService | null = null;
+  let now = 0;
+  const parts = { id, hasPeers: () => true, own: () => own, downAfterMs: () => DOWN_AFTER_MS, startedAt: 1 };
+  const choice = new NamedDaemon({ ...parts, uptime: () => now });
+  for (; now < 5 * DOWN_AFTER_MS; now += TICK_MS) choice.update();
+  own = { acceptsWrites: true, resp: { host: "10.0.0.1", port: 6379 }, sentinel: null };
+  choice.update();
+  assert.equal(choice.epoch, 0);
+  const address = { host: "10.0.0.2", port: 6379 };
+  const statement: ServiceMessage = {
+    ...{ kind: "service", serial: 1, epoch: 1, named: other, seen: 1, address },
+    ...{ acceptsWrites: true, resp: address, sentinel: null },
+  };
+  choice.receive(other, statement, "10.0.0.2:1");
+  assert.equal(choice.current?.id, other);
+});
+
+test("the address that the named daemon states itself counts more than how another member sees it", () => {
+  const world = new World("123");
+  const [one, two, three] = world.nodes as [Node, Node, Node];
+  const stated = { ...(two.choice.statement() as ServiceMessage), acceptsWrites: false };
+  one.choice.receive(two.id, stated, "10.0.0.2:1");
+  const local = { host: "127.0.0.1", port: 6379 };
+  const relayed = {
+    ...(three.choice.statement() as ServiceMessage),
+    epoch: 9,
+    named: two.id,
+    address: local,
+  };
+  one.choice.receive(two.id, { ...stated, acceptsWrites: true }, "10.0.0.2:1");
+  one.choice.receive(three.id, { ...relayed, seen: 1 }, "10.0.0.3:1");
+  assert.equal(one.choice.epoch, 9);
+  assert.equal(one.choice.current?.address.host, "10.0.0.2");
+});
+
 test("each side of a cut names its own daemon, and all name the same one afterwards", () => {
   const world = settled("123");
   world.cutLink("1", "2");
@@ -264,7 +327,7 @@ test("a statement raises the epoch by a limited number, so choices remain possib
   const world = settled("12");
   const [{ choice }, { id, choice: other, service }] = world.nodes as [Node, Node];
   const statement = other.statement() as ServiceMessage;
-  const lie = { epoch: Number.MAX_SAFE_INTEGER, named: id, age: 0, address: service.resp };
+  const lie = { epoch: Number.MAX_SAFE_INTEGER, named: id, seen: 0, address: service.resp };
   choice.receive(id, { ...statement, ...lie }, "10.0.0.2:1");
   assert.equal(world.node("1").named, "2");
   assert.ok(choice.epoch <= 2 ** 20 + 1);
@@ -289,13 +352,22 @@ test("a daemon without an address for Redis clients names others, and is never n
   assert.equal(world.names, "--.");
 });
 
-test("a member's choice of a daemon that is down is not adopted", () => {
+test("a statement that has already counted does not bring back a daemon that is down", () => {
   const world = settled("12");
-  const [{ choice }, { id, choice: other }] = world.nodes as [Node, Node];
-  const statement = other.statement() as ServiceMessage;
-  choice.receive(id, { ...statement, epoch: 9, named: "3".repeat(32), age: DOWN_AFTER_MS + 1 }, "10.0.0.2:1");
-  assert.equal(world.names, "11");
-  assert.equal(choice.epoch, 1);
+  const [one, two] = world.nodes as [Node, Node];
+  const { seen } = two.choice.statement() as ServiceMessage;
+  one.isRunning = false;
+  two.service = { ...two.service, acceptsWrites: false };
+  world.run(SETTLED_MS);
+  assert.equal(two.named, null);
+  const statement = two.choice.statement() as ServiceMessage;
+  const claim = { ...statement, epoch: 9, named: one.id, address: one.service.resp };
+  two.choice.receive("3".repeat(32), { ...claim, seen }, "10.0.0.3:1");
+  assert.equal(two.named, null);
+  two.choice.receive("3".repeat(32), { ...claim, seen: seen + SETTLED_MS }, "10.0.0.3:1");
+  assert.equal(two.named, "1");
+  world.run(SETTLED_MS);
+  assert.equal(two.named, null);
 });
 
 test("a refusal over a link that became silent does not count against what other members see", () => {
@@ -342,11 +414,12 @@ test(`after random faults, all connected daemons name the same one, and keep it 
   const random = new SeededRandom(seedOfRun());
   for (let round = 0; round < amount(60, 500); round++) {
     const world = new World("12345".slice(0, random.between(2, 5)));
+    world.delay = random.oneOf([0, 80, 300]);
     for (let fault = random.between(1, 12); fault > 0; fault--) {
       disturb(world, random);
       world.run(random.between(0, 3000));
     }
-    world.run(2 * SETTLED_MS);
+    world.run(2 * SETTLED_MS + 10 * world.delay);
     const before = world.names;
     for (const group of groupsOf(world)) {
       const text = `round ${round}: ${before}, links cut: ${[...world.cut]}`;
