@@ -24,8 +24,6 @@ export interface SentinelState {
   readonly named: NamedDaemon;
   /** The name of the master in lists. */
   readonly listedName: ByteString;
-  /** This machine's address, as a client has reached it. */
-  readonly localHost: string;
   /** The start, as `uptime` milliseconds. */
   readonly startedAt: number;
   /** The numbers of connections and of commands since the start. */
@@ -111,8 +109,8 @@ export class SentinelAnswers {
     return status(`OK ${count} usable Sentinels. Quorum and failover authorization can be reached`);
   }
 
-  /** `INFO [section …]` */
-  info(sections: readonly ByteString[]): Reply {
+  /** `INFO [section …]`. @param host  this machine's address as the client has reached it */
+  info(sections: readonly ByteString[], host: string): Reply {
     const wanted = new Set(sections.map((word) => word.toLowerCase()));
     const isAll = wanted.size === 0 || ["all", "default", "everything"].some((word) => wanted.has(word));
     const all: Readonly<Record<string, Fields>> = {
@@ -126,7 +124,7 @@ export class SentinelAnswers {
         total_commands_processed: this.#server.commands,
         rejected_connections: this.#server.host.rejected,
       },
-      Sentinel: this.#sentinelFields(),
+      Sentinel: this.#sentinelFields(host),
     };
     const texts = Object.entries(all)
       .filter(([title]) => isAll || wanted.has(title.toLowerCase()))
@@ -195,7 +193,7 @@ export class SentinelAnswers {
     };
   }
 
-  #sentinelFields(): Fields {
+  #sentinelFields(host: string): Fields {
     const current = this.#current;
     const { others, sentinels } = this.#named;
     const common = {
@@ -207,7 +205,7 @@ export class SentinelAnswers {
       sentinel_simulate_failure_flags: 0,
     };
     if (current === null) return common;
-    const address = nameOf(current, this.#server.localHost);
+    const address = nameOf(current, host);
     const counts = `slaves=${others.length},sentinels=${sentinels.length + 1}`;
     return { ...common, master0: `name=${this.#server.listedName},status=ok,address=${address},${counts}` };
   }

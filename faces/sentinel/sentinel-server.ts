@@ -19,16 +19,17 @@ export class SentinelServer implements SentinelState {
   readonly host: UserSocketHost;
   readonly daemon: DaemonInterface;
   readonly named: NamedDaemon;
-  /** The channels of this listener, which are separate from those of the data. */
-  readonly channels = new Channels();
   readonly answers: SentinelAnswers;
   readonly strings = new ShortStrings();
   readonly startedAt: number;
-  /** The local address of the client that connected last: clients of this machine's sentinel reach it there. */
-  localHost = "";
   commands = 0;
   accepted = 0;
   readonly #messages: SwitchMessages;
+  /**
+   * The channels of this listener, which are separate from those of the data, by this machine's address as clients have
+   * reached it: messages contain the address that their receiver can use.
+   */
+  readonly #channels = new Map<string, { readonly channels: Channels; connections: number }>();
   /** The names that clients have used, from the oldest to the newest. */
   readonly #names = new Set<ByteString>();
   #usersGeneration: number;
@@ -67,6 +68,24 @@ export class SentinelServer implements SentinelState {
     return true;
   }
 
+  /** The channels, by this machine's address as their subscribers have reached it. */
+  get channels(): readonly (readonly [host: string, channels: Channels])[] {
+    return [...this.#channels].map(([host, { channels }]) => [host, channels]);
+  }
+
+  /** Returns the channels of a new connection. @param host  this machine's address as the client has reached it */
+  connected(host: string): Channels {
+    const entry = this.#channels.get(host) ?? { channels: new Channels(), connections: 0 };
+    entry.connections++;
+    this.#channels.set(host, entry);
+    return entry.channels;
+  }
+
+  disconnected(host: string): void {
+    const entry = this.#channels.get(host);
+    if (entry !== undefined && --entry.connections === 0) this.#channels.delete(host);
+  }
+
   start(): void {
     this.#check();
   }
@@ -79,7 +98,8 @@ export class SentinelServer implements SentinelState {
     const { users, environment } = this.host;
     this.named.update();
     this.#messages.publish();
-    if (users.generation !== this.#usersGeneration) this.channels.review();
+    if (users.generation !== this.#usersGeneration)
+      for (const [, channels] of this.channels) channels.review();
     this.#usersGeneration = users.generation;
     this.#cancel = environment.setTimer(CHECK_EVERY_MS, this.#check);
   };

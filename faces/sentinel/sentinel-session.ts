@@ -1,5 +1,6 @@
 /** The session of a connection to --sentinel: its state, and its commands. Texts: redis-server 7.0, sentinel.c. */
 
+import type { Channels } from "../../daemon/engine/channels/channels.js";
 import type { ClientConnection } from "../../daemon/net/connections/client-connection.js";
 import type { ClientDoing } from "../../daemon/net/connections/dialect.js";
 import {
@@ -67,6 +68,7 @@ export class SentinelSession {
   isClosing = false;
   /** This machine's address as the client has reached it. */
   readonly host: string;
+  readonly channels: Channels;
   #last = "";
   readonly #connection: ClientConnection<Argv>;
 
@@ -75,7 +77,7 @@ export class SentinelSession {
     this.id = ++server.accepted;
     this.userSession = new UserSession(server.host.users, server.host.memory);
     this.host = (connection.socket.localAddress ?? "").replace(/^::ffff:(?=\d+\.)/i, "");
-    server.localHost = this.host;
+    this.channels = server.connected(this.host);
     this.#connection = connection;
   }
 
@@ -113,6 +115,7 @@ export class SentinelSession {
 
   disconnected(): void {
     this.subscriptions?.clear();
+    this.server.disconnected(this.host);
   }
 
   /** Serves one command. @param argv  at least the name @returns null if there is no reply */
@@ -146,13 +149,14 @@ export class SentinelSession {
 
 /** Returns the command of a request, with its name in lower case. @throws CommandFailure */
 function routeOf(argv: Argv): { readonly title: string; readonly handler: Handler } {
-  const [first, second] = argv.map((word) => word.toUpperCase());
-  const isContainer = CONTAINERS.has(first as string);
-  if (isContainer && second === undefined) throw wrongArity((first as string).toLowerCase());
-  const key = isContainer ? `${first}|${second}` : (first as string);
+  const first = (argv[0] as ByteString).toUpperCase();
+  const isContainer = CONTAINERS.has(first);
+  const second = isContainer ? argv[1]?.toUpperCase() : undefined;
+  if (isContainer && second === undefined) throw wrongArity(first.toLowerCase());
+  const key = isContainer ? `${first}|${second}` : first;
   const route = ROUTES.get(key);
   if (route === undefined) {
-    if (isContainer) throw unknownSubcommand(first as string, argv[1] as ByteString);
+    if (isContainer) throw unknownSubcommand(first, argv[1] as ByteString);
     throw unknownCommand(argv);
   }
   const { arity, handler } = route;
@@ -235,6 +239,8 @@ function describeCommands(_: SentinelSession, argv: Argv): Reply {
     case "DOCS":
       return map([]);
     case "INFO":
+      if (argv.length - 2 > ROUTES.size)
+        throw custom(`ERR COMMAND INFO expects at most ${ROUTES.size} names`);
       return array(
         argv.slice(2).map((word) => {
           const route = ROUTES.get(word.toUpperCase());
@@ -283,7 +289,10 @@ const ROUTES: ReadonlyMap<string, Route> = new Map<string, Route>([
   ],
   ["COMMAND", { arity: -1, handler: describeCommands }],
   ["HELLO", { arity: -1, handler: (session, argv) => greet(session, argv, GREETING) }],
-  ["INFO", { arity: -1, handler: ({ server }, [, ...sections]) => server.answers.info(sections) }],
+  [
+    "INFO",
+    { arity: -1, handler: ({ server, host }, [, ...sections]) => server.answers.info(sections, host) },
+  ],
   ["PING", { arity: -1, handler: ping }],
   [
     "PUBLISH",

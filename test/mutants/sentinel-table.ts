@@ -133,6 +133,27 @@ export const sentinelMutants: readonly Mutant[] = [
     test: SESSIONS,
   },
   {
+    name: "sentinel: clients receive the address at which another one has reached this machine",
+    file: "faces/sentinel/switch-messages.js",
+    find: "messageOf(name, host)",
+    replace: "messageOf(name, this.#server.channels.at(-1)[0])",
+    test: SESSIONS,
+  },
+  {
+    name: "sentinel: channels without clients are kept",
+    file: "faces/sentinel/sentinel-server.js",
+    find: "--entry.connections === 0",
+    replace: "false",
+    test: SESSIONS,
+  },
+  {
+    name: "sentinel: COMMAND INFO describes any number of names",
+    file: "faces/sentinel/sentinel-session.js",
+    find: "argv.length - 2 > ROUTES.size",
+    replace: "false",
+    test: SESSIONS,
+  },
+  {
     name: "sentinel: a removed user remains subscribed",
     file: "faces/sentinel/sentinel-server.js",
     find: "if (users.generation !== this.#usersGeneration)",
@@ -142,8 +163,8 @@ export const sentinelMutants: readonly Mutant[] = [
   {
     name: "sentinel: a change is published although the address is the same",
     file: "faces/sentinel/switch-messages.js",
-    find: "last === null || this.#text(last) === this.#text(current)",
-    replace: "last === null",
+    find: "from === to",
+    replace: "false",
     test: SESSIONS,
   },
 ];

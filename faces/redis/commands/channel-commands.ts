@@ -15,10 +15,8 @@ import { type Subscribed, type SubscribingUser, Subscriptions } from "../session
 export interface SubscribingSession extends Subscribed {
   /** The user whose rules on channels apply. */
   readonly subscriber: SubscribingUser;
-  readonly server: {
-    readonly channels: Channels;
-    readonly host: { readonly limits: { readonly maxOutputBytes: number } };
-  };
+  readonly channels: Channels;
+  readonly server: { readonly host: { readonly limits: { readonly maxOutputBytes: number } } };
   /** The subscriptions, or null if the client has never subscribed. */
   subscriptions: Subscriptions | null;
   readonly isExecuting: boolean;
@@ -54,7 +52,7 @@ function publishing(kind: ChannelMessage["kind"]): SessionHandler {
 
 function subscribing(kind: ChannelKind, word: ByteString): SubscribingHandler {
   return (session, [, ...names]) => {
-    session.subscriptions ??= new Subscriptions(session.server.channels, session, session.subscriber);
+    session.subscriptions ??= new Subscriptions(session.channels, session, session.subscriber);
     const { subscriptions } = session;
     return confirmed(session, names, (name) => {
       subscriptions.add(kind, name);

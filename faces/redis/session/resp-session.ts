@@ -157,6 +157,10 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
     server.clients.add(this);
   }
 
+  get channels(): RespServer["channels"] {
+    return this.server.channels;
+  }
+
   get subscriber(): UserSession {
     return this.userSession;
   }

@@ -2,8 +2,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { NamedDaemon } from "../../../daemon/cluster/peers/shared/named-daemon.js";
+import { realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
 import { SentinelListener } from "../../../faces/sentinel/sentinel-listener.js";
-import type { DaemonInterface } from "../../../faces/users/user-listener.js";
+import { SentinelServer } from "../../../faces/sentinel/sentinel-server.js";
+import type { DaemonInterface, UserSocketHost } from "../../../faces/users/user-listener.js";
 import type { ServiceMessage } from "../../../protocol/members/member-messages.js";
 import { double } from "../../support/double.js";
 import { RawClient } from "../../support/raw-client.js";
@@ -15,7 +17,7 @@ const [OWN, OTHER] = ["1".repeat(32), "2".repeat(32)] as const;
 const DOWN_AFTER_MS = 600_000;
 
 /** A sentinel of a daemon on all addresses, with one member. */
-async function startSentinel(options: UserSceneOptions = {}) {
+async function startSentinel(options: UserSceneOptions = {}, address = "127.0.0.1") {
   const service = { acceptsWrites: true, resp: { host: "", port: 6379 }, sentinel: null };
   const named = new NamedDaemon({
     id: OWN,
@@ -32,7 +34,10 @@ async function startSentinel(options: UserSceneOptions = {}) {
     settings: { sentinelName: null, announceSentinel: null },
     writeLog: (_, text) => void logged.push(text),
   });
-  const scene = await startUserListener(options, (parts) => new SentinelListener({ ...parts, daemon }));
+  const scene = await startUserListener(
+    options,
+    (parts) => new SentinelListener({ ...parts, daemon, address }),
+  );
   const statement: ServiceMessage = {
     ...{ kind: "service", serial: 1, epoch: 1, named: null, seen: 0, address: null, acceptsWrites: true },
     ...{ resp: { host: "10.0.0.2", port: 6380 }, sentinel: { host: "10.0.0.2", port: 26380 } },
@@ -84,6 +89,59 @@ test("each change is published once for each name, with the address by which cli
   scene.state({ acceptsWrites: false });
   await subscriber.readTo(`shop ${other} ${own}\r\n`);
   assert.equal(scene.logged.filter((line) => line.includes("10.0.0.2:6380")).length, 1);
+});
+
+test("each client receives the address at which it has reached this machine", {
+  skip: process.platform !== "linux" && "127.0.0.2 is an address of the machine only on Linux",
+}, async () => {
+  await using scene = await startSentinel({}, "0.0.0.0");
+  scene.state();
+  await until("this daemon is named", () => scene.named.current?.id === OWN);
+  const hosts = ["127.0.0.2", "127.0.0.1"] as const;
+  const clients = await Promise.all(hosts.map((host) => RawClient.open(scene.port, host)));
+  for (const client of clients) client.send("SUBSCRIBE +switch-master\r\n");
+  for (const client of clients) await client.readTo(":1\r\n");
+  const info = await Promise.all(
+    hosts.map(async (host) => {
+      using client = await RawClient.open(scene.port, host);
+      client.send("INFO sentinel\r\n");
+      return await client.readTo("sentinels=");
+    }),
+  );
+  scene.service.acceptsWrites = false;
+  for (const [index, host] of hosts.entries()) {
+    assert.ok(info[index]?.includes(`address=${host}:6379`));
+    assert.match(
+      (await clients[index]?.readTo(" 6380\r\n")) ?? "",
+      new RegExp(`mymaster ${host} 6379 10\\.0\\.0\\.2 6380\r\n$`),
+    );
+  }
+  for (const client of clients) client[Symbol.dispose]();
+});
+
+test("the channels of an address end with its last connection", () => {
+  const users = double<UserSocketHost["users"]>({ generation: 0 });
+  const host = double<UserSocketHost>({ environment: realEnvironment, users });
+  const server = new SentinelServer(host, double<DaemonInterface>({ named: double<NamedDaemon>({}) }));
+  const channels = server.connected("10.0.0.1");
+  assert.equal(server.connected("10.0.0.1"), channels);
+  assert.notEqual(server.connected("10.0.0.2"), channels);
+  server.disconnected("10.0.0.2");
+  server.disconnected("10.0.0.1");
+  assert.deepEqual(server.channels, [["10.0.0.1", channels]]);
+  server.disconnected("10.0.0.1");
+  assert.deepEqual(server.channels, []);
+});
+
+test("COMMAND INFO describes at most as many names as there are commands", async () => {
+  await using scene = await startSentinel();
+  using client = await RedisConnection.open(scene.port);
+  const names = (count: number) => Array<string>(count).fill("PING");
+  assert.equal(((await client.value("COMMAND", "INFO", ...names(20))) as unknown[]).length, 20);
+  assert.match(
+    String(await client.value("COMMAND", "INFO", ...names(1000))),
+    /^Error: ERR COMMAND INFO expects at most \d+ names$/,
+  );
 });
 
 test("a daemon with another id at the same address is not published as a change", async () => {
