@@ -176,7 +176,7 @@ test("HAProxy connects clients to the other daemon when theirs is killed, and ba
   await using pair = started.pair;
   await using proxy = await startProxy(started);
   await untilServedBy(pair, 0, proxy.port);
-  const client = startPlainClient("ioredis", proxy.port);
+  using client = startPlainClient("ioredis", proxy.port);
   await client.goesOn("the start", OPERATIONS);
   await pair.end(0, "SIGKILL");
   await client.goesOn("a kill", OPERATIONS);
@@ -197,7 +197,7 @@ for (const name of ["ioredis", "redis-py"] as const)
     await using pair = started.pair;
     await using proxy = await startProxy(started);
     await untilServedBy(pair, 0, proxy.port);
-    const client = startPlainClient(name, proxy.port);
+    using client = startPlainClient(name, proxy.port);
     await client.goesOn("the start", OPERATIONS);
 
     pair.hang(0);
@@ -231,7 +231,7 @@ for (const name of ["ioredis", "redis-py"] as const)
     await using pair = await ActiveCluster.start(2, { args: () => ["--standstill", "1s"] });
     const port = pair.respPort(0);
     using plain = await RedisConnection.open(port);
-    const client = startPlainClient(name, port);
+    using client = startPlainClient(name, port);
     await client.goesOn("the start", OPERATIONS);
     // A daemon that was suspended accepts no writes until it has compared its entries with those of its peer.
     pair.areApart = true;
@@ -261,7 +261,7 @@ for (const name of ["ioredis", "redis-py"] as const)
     await using pair = await ActiveCluster.start(2, {
       args: (index) => ["--sentinel", String(sentinels[index])],
     });
-    const client = startClient(name, sentinels);
+    using client = startClient(name, sentinels);
     await client.goesOn("the start", OPERATIONS);
     for (const index of pair.indices) {
       await pair.end(index, "SIGKILL");
@@ -323,7 +323,7 @@ test("Celery with a list of brokers does the jobs while daemons are killed and h
     }),
   );
   try {
-    const producer = new RepeatingProgram([PYTHON, "producer.py"], { cwd: scratch });
+    using producer = new RepeatingProgram([PYTHON, "producer.py"], { cwd: scratch });
     const worked = () => new Set(readFileSync(join(scratch, "worked.txt"), "utf8").split("\n").map(Number));
     const goesOn = async (after: string) => {
       const added = producer.done;

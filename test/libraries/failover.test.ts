@@ -57,7 +57,7 @@ for (const { name, args, env, skip } of DRIVERS)
     await using three = await startThreeDaemons();
     const [program, file] = args;
     const start = () => new RepeatingProgram([program, join(folder, file), three.url], { env });
-    const driver = start();
+    using driver = start();
     await driver.goesOn("the start", OPERATIONS);
     await three.trio.end(1, "SIGKILL");
     await driver.goesOn("a kill", OPERATIONS);
@@ -77,7 +77,7 @@ for (const { name, args, env, skip } of DRIVERS)
     const failed = Object.entries(await driver.end());
     for (const [error] of failed) assert.match(error, BROKEN);
     assert.ok(failed.reduce((sum, [, count]) => sum + count, 0) <= FAILED_MAX, JSON.stringify(failed));
-    const late = start();
+    using late = start();
     await late.goesOn("a start with the first daemon down", OPERATIONS);
     assert.deepEqual(await late.end(), {});
   });

@@ -7,7 +7,7 @@ import { once } from "node:events";
 import { killedAtExit } from "../support/child-process.js";
 import { until } from "../support/until.js";
 
-export class RepeatingProgram {
+export class RepeatingProgram implements Disposable {
   #output = "";
   readonly #child: ChildProcess;
 
@@ -39,6 +39,10 @@ export class RepeatingProgram {
       `operations continue after ${after}: ${this.#output.slice(-500)}`,
       () => this.done >= before + count,
     );
+  }
+
+  [Symbol.dispose](): void {
+    this.#child.kill("SIGKILL");
   }
 
   /** Ends the program. @returns the number of failed operations, by error */

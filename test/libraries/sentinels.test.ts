@@ -79,7 +79,7 @@ for (const { name, command, skip } of LIBRARIES)
     await pair.untilNamed();
     const [program, file] = command;
     const ports = pair.sentinelPorts.map(String);
-    const client = new RepeatingProgram([program, join(folder, file), "mymaster", ...ports]);
+    using client = new RepeatingProgram([program, join(folder, file), "mymaster", ...ports]);
     await throughFaults(pair, client);
     const errors = await client.end();
     const failed = Object.values(errors).reduce((sum, count) => sum + count, 0);

@@ -300,7 +300,7 @@ export class Peering implements RosterEvents {
   listsChanged(): void {
     this.#catchingUp.listsChanged();
     // The list may permit this daemon to report, and so to vote again. Its open vote must be known before it announces that.
-    if (this.#isRunning) this.decisions.tick();
+    if (this.#isRunning) this.decisions.listsChanged();
     if (this.#memberLists.changed()) this.#roster.reconnectAll();
     this.#nextUpdateAt = 0;
   }

@@ -12,8 +12,10 @@ const redis = new Redis({
   name,
   failoverDetector: true,
   connectTimeout: 1_000,
-  // Without these limits, ioredis waits forever for a daemon that hangs, and for its sentinel.
+  // Without these limits, ioredis waits forever for a daemon that hangs, and for its sentinel. Without the strategy, it
+  // does not subscribe again at a sentinel that was down.
   sentinelCommandTimeout: 1_000,
+  sentinelReconnectStrategy: () => 1_000,
   socketTimeout: 5_000,
 });
 redis.on("error", () => {});

@@ -138,12 +138,18 @@ export class DecisionMaking {
   }
 
   tick(): void {
-    const isListed = this.#votingLists(this.#decisions?.last.list ?? 0) !== null;
-    if (isListed && this.#decisions === null) this.#begin();
-    this.isPossible = isListed && this.#areStoredKnown;
+    this.listsChanged();
     this.#voting?.tick();
     this.#pin();
     this.#logUndecided();
+  }
+
+  /** Called when the lists have changed: they may permit this daemon to vote. Its open vote is known from then on. */
+  listsChanged(): void {
+    const isListed = this.#votingLists(this.#decisions?.last.list ?? 0) !== null;
+    if (isListed && this.#decisions === null) this.#begin();
+    this.isPossible = isListed && this.#areStoredKnown;
+    this.#pin();
   }
 
   #logUndecided(): void {
