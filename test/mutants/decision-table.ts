@@ -919,7 +919,7 @@ export const decisionMutants: readonly Mutant[] = [
   {
     name: "decisions: a member that may report again announces that before it knows its open vote",
     file: "daemon/cluster/peers/peering.js",
-    find: "if (this.#isRunning)\n            this.decisions.tick();",
+    find: "if (this.#isRunning)\n            this.decisions.listsChanged();",
     replace: "",
     test: "test/daemon/cluster/peers/member-list-exchange.test.js",
   },
@@ -929,6 +929,13 @@ export const decisionMutants: readonly Mutant[] = [
     find: "const isReporting = lists?.isReporting ?? false;",
     replace: "const isReporting = boundOf(timeline) >= timeline.published && (lists?.isReporting ?? false);",
     test: "test/daemon/cluster/peers/member-list-exchange.test.js",
+  },
+  {
+    name: "decisions: a member waits for ever for promises in a ballot that is outvoted",
+    file: "daemon/cluster/peers/decisions/decisions.js",
+    find: "this.#keeper.giveUpIfOutvoted(this.#seen, this.#patience);",
+    replace: "",
+    test: "test/daemon/cluster/peers/decisions/decisions.test.js",
   },
   {
     name: "decisions: a keeper proposes before its own promise is on its disk, and forgets what it has voted for",

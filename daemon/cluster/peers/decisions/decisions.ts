@@ -320,6 +320,7 @@ export class Decisions {
       return;
     }
     this.#keeper.tick(now);
+    this.#keeper.giveUpIfOutvoted(this.#seen, this.#patience);
     this.#judge();
     if (!this.#keeper.isActive && this.#isNeeded) this.#findKeeper(lists, now);
   }

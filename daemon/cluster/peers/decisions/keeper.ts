@@ -173,6 +173,18 @@ export class Keeper {
     this.#proposed = null;
   }
 
+  /**
+   * Ends a ballot whose promises do not arrive, because members have promised a later one. This daemon may never receive
+   * that ballot itself: its keeper may be down, or have nothing to propose.
+   * @param seen  the latest ballot that a member has named
+   * @param patienceMs  how long the promises may take
+   */
+  giveUpIfOutvoted(seen: Ballot | null, patienceMs: number): void {
+    const preparation = this.#preparation;
+    if (preparation === null || compareBallots(preparation.ballot, seen) >= 0) return;
+    if (this.#ports.uptime() - preparation.since >= patienceMs) this.stop();
+  }
+
   promised(from: ByteString, promise: PromiseOf): void {
     const { ballot } = promise;
     const preparation = this.#preparation;

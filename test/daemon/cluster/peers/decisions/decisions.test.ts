@@ -187,6 +187,24 @@ test("decisions continue without a pause while more units wait than members can 
   for (const member of members) assert.deepEqual(member.decisions?.disturbing, [], member.name);
 });
 
+test("a member that was disconnected gives up its ballot when a later one has outvoted it", async () => {
+  const { world, members } = worldOf(seed(), 3);
+  const [a, b, c] = members as [Member, Member, Member];
+  for (const { id } of [b, c]) world.cut.add([a.id, id].sort().join(""));
+  const waiting = world.submit(a, [a], "x");
+  // The other members change the keeper, which then has no further units.
+  for (const stopped of [b, c, b]) {
+    await runFor(world, 1_500, () => {});
+    stopped.stop();
+    stopped.start();
+    world.submit(b, [b, c], "y");
+  }
+  await runFor(world, 1_500, () => {});
+  world.cut.clear();
+  await runFor(world, 15_000, () => world.exchange());
+  assert.ok(world.decidedUnits.has(waiting.id));
+});
+
 test("a keeper that decides others' units also receives one whose message was lost", async () => {
   const { world, members } = worldOf(seed(), 3);
   const [a, b] = members as [Member, Member];
