@@ -22,6 +22,7 @@ import { queryMutants } from "./query-table.js";
 import { recipeMutants } from "./recipe-table.js";
 import { scanMutants } from "./scan-table.js";
 import { scriptMutants } from "./script-table.js";
+import { secretMutants } from "./secret-table.js";
 import { semanticsMutants } from "./semantics-table.js";
 import { sentinelMutants } from "./sentinel-table.js";
 import { sqlMutants } from "./sql-table.js";
@@ -537,6 +538,7 @@ export const mutants: readonly Mutant[] = [
     replace: "isDay ? calendarDate(text) : isDateTime ? Date.parse(text)",
     test: "test/tools/cli/shared/date-text.test.js",
   },
+  ...secretMutants,
   ...semanticsMutants,
   ...sentinelMutants,
   ...listMutants,

@@ -5,7 +5,16 @@
  */
 
 import { randomBytes } from "node:crypto";
-import { closeSync, fstatSync, ftruncateSync, openSync, statfsSync, statSync, writeSync } from "node:fs";
+import {
+  chmodSync,
+  closeSync,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  statfsSync,
+  statSync,
+  writeSync,
+} from "node:fs";
 import { statfs } from "node:fs/promises";
 import { join } from "node:path";
 import { type Database, open, type RootDatabase } from "lmdb";
@@ -40,6 +49,11 @@ const NEW_FILE_BYTES_MAX = HEADS * PAGE_BYTES_MAX;
 
 const STDERR = 2;
 
+/** The file in which LMDB lists its readers. */
+const READERS_FILE = "lock.mdb";
+const FILE_MODE = 0o600;
+const OTHERS_MODES = 0o077;
+
 /**
  * Ends a line on standard error. When a write fails, LMDB itself prints the error there without a line break. If
  * standard error and the log are the same file, the next log line would otherwise continue that line.
@@ -71,6 +85,7 @@ export class LmdbTree {
     this.#folder = folder;
     const file = join(folder, DATA_FILE);
     checkFile(file);
+    for (const name of [DATA_FILE, READERS_FILE]) makePrivate(join(folder, name));
     this.#root = open<Buffer, Buffer>({
       path: folder,
       noSubdir: false,
@@ -209,6 +224,23 @@ function checkFile(path: string): void {
   if (!checkHeader(path)) return;
   const damage = findDamage(path, ["entries", "marks"], CHECKED_MAX);
   if (damage !== null) throw new DamagedFile(`${path} is damaged: page ${damage.page}: ${damage.problem}`);
+}
+
+/**
+ * Makes a file of LMDB accessible only to its owner, and creates it if it is missing: LMDB itself creates it with mode
+ * 0664, less the umask, and has no option for this. LMDB accepts an empty file as a new one.
+ */
+function makePrivate(path: string): void {
+  // An existing file is not opened: closing any descriptor of it would release the locks that this process has on it.
+  const existing = statSync(path, { throwIfNoEntry: false });
+  if (existing === undefined) {
+    closeSync(openSync(path, "wx", FILE_MODE));
+    return;
+  }
+  const { mode, uid } = existing;
+  // The system permits only the owner and root to change the mode.
+  const user = process.geteuid?.();
+  if ((mode & OTHERS_MODES) !== 0 && (user === uid || user === 0)) chmodSync(path, FILE_MODE);
 }
 
 /** A method of lmdb that is missing from its types. */

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import {
+  chmodSync,
   closeSync,
   copyFileSync,
   existsSync,
@@ -113,6 +114,40 @@ test("a folder is accessible only to its owner, and only one process can open it
     assert.throws(() => new DiskStorage(folder, "always", failingLog), FolderInUse);
     await storage.close();
     await new DiskStorage(folder, "always", failingLog).close();
+  }));
+
+test("only the owner can read the files of a folder, whatever the umask, and whatever their modes were before", () =>
+  withFolder(async (data) => {
+    const folder = join(data, "timeline");
+    const open = async () => {
+      const storage = new DiskStorage(data, "always", failingLog);
+      storage.put([[writeOrderKey({ at: 5, seq: 0, id: "i".repeat(32) }), Buffer.from("value")]]);
+      await storage.synced();
+      const files = readdirSync(folder);
+      await storage.close();
+      return files;
+    };
+    const modes = () => readdirSync(folder).map((name) => [name, statSync(join(folder, name)).mode & 0o777]);
+    const umask = process.umask(0);
+    try {
+      const files = await open();
+      assert.deepEqual(
+        ["data.mdb", "lock.mdb"].filter((name) => !files.includes(name)),
+        [],
+      );
+      assert.deepEqual(
+        modes(),
+        readdirSync(folder).map((name) => [name, 0o600]),
+      );
+      for (const name of ["data.mdb", "lock.mdb"]) chmodSync(join(folder, name), 0o664);
+      await open();
+      assert.deepEqual(
+        modes(),
+        readdirSync(folder).map((name) => [name, 0o600]),
+      );
+    } finally {
+      process.umask(umask);
+    }
   }));
 
 test("a storage refuses a folder that another process uses, and names that process", () =>
