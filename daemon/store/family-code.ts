@@ -34,7 +34,8 @@ const FAMILIES_OF_FORMS: Readonly<Record<ValueForm, FamilyName | null>> = {
 };
 
 /** The subcommands with another command among their arguments, and the index of its name. */
-const INNER_COMMANDS: ReadonlyMap<string, number> = new Map([
+export const INNER_COMMANDS: ReadonlyMap<string, number> = new Map([
+  ["ACL|DRYRUN", 3],
   ["COMMAND|GETKEYS", 2],
   ["COMMAND|GETKEYSANDFLAGS", 2],
   ["KEY|DRYRUN", 3],

@@ -5,6 +5,7 @@ import { readBody } from "../../../protocol/version-2/envelope.js";
 import { CommandFailure, custom } from "../../store/arguments/command-errors.js";
 import { parseInteger } from "../../store/arguments/number-arguments.js";
 import { commandTable } from "../../store/command-table.js";
+import { INNER_COMMANDS } from "../../store/family-code.js";
 import type { Command } from "../../store/rows/command-row.js";
 
 /**
@@ -66,9 +67,30 @@ export function shortened(argv: readonly ByteString[]): ByteString[] {
 
 const REDACTED = "(redacted)";
 
-/** Returns a command without its passwords. */
-export function withoutSecrets({ isSecret }: Command, argv: readonly ByteString[]): readonly ByteString[] {
-  return isSecret === undefined ? argv : argv.map((word, i) => (isSecret(argv, i) ? REDACTED : word));
+/** The maximum number of commands, each among the arguments of the one before, of which the arguments are shown. */
+const LEVELS_MAX = 4;
+
+/**
+ * Returns a command without its passwords. A command among its arguments, as in ACL DRYRUN, is shown in the same way; if
+ * there is no such command, only the first of its words is shown.
+ * @param levels  the number of further commands of which arguments are shown
+ */
+export function withoutSecrets(
+  { name, isSecret }: Command,
+  argv: readonly ByteString[],
+  levels = LEVELS_MAX,
+): readonly ByteString[] {
+  const shown = isSecret === undefined ? argv : argv.map((word, i) => (isSecret(argv, i) ? REDACTED : word));
+  const at = INNER_COMMANDS.get(name);
+  if (at === undefined || argv.length <= at) return shown;
+
+  const inner = argv.slice(at);
+  const command = levels === 0 ? null : commandTable.resolve(inner);
+  const words =
+    command === null || command instanceof CommandFailure
+      ? inner.map((word, i) => (i === 0 ? word : REDACTED))
+      : withoutSecrets(command, inner, levels - 1);
+  return [...shown.slice(0, at), ...words];
 }
 
 const ENTRIES_DEFAULT = 10;
