@@ -37,6 +37,7 @@ const arrows: Readonly<Record<string, readonly string[]>> = {
     "protocol",
   ],
   "faces/users": [
+    "keys",
     "daemon/store",
     "daemon/timeline",
     "daemon/net",

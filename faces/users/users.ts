@@ -3,12 +3,13 @@
  * read at the start and on SIGHUP. Passwords are stored as SHA-256 and compared in constant time.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
-import { readFileSync, renameSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { StartError } from "../../daemon/net/process/service.js";
 import { CommandFailure, echoed } from "../../daemon/store/arguments/command-errors.js";
 import { commands, findCommand } from "../../daemon/store/command-table.js";
 import { Acl } from "../../daemon/store/rights/acl.js";
 import { WrongRule } from "../../daemon/store/rights/acl-rules.js";
+import { discard, publishOver, stage } from "../../keys/atomic-file.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { USER_BYTES_MAX } from "../../protocol/version-2/envelope.js";
 import type { PasswordSecrets } from "./password-secrets.js";
@@ -16,6 +17,8 @@ import type { PasswordSecrets } from "./password-secrets.js";
 export const DEFAULT_USER = "default";
 /** Maximum size of the file in bytes. A larger file is a mistake, because the file is maintained by hand. */
 const FILE_BYTES_MAX = 16 * 1024 * 1024;
+
+const FILE_MODE = 0o600;
 
 export interface User {
   readonly name: ByteString;
@@ -92,8 +95,12 @@ export class Users {
   /** Replaces the contents of a file atomically. @throws StartError */
   save(file: string, lines: readonly ByteString[]): void {
     try {
-      writeFileSync(`${file}.new`, `${lines.join("\n")}\n`, { encoding: "latin1", mode: 0o600 });
-      renameSync(`${file}.new`, file);
+      const staged = stage(file, Buffer.from(`${lines.join("\n")}\n`, "latin1"), FILE_MODE);
+      try {
+        publishOver(staged, file);
+      } finally {
+        discard(staged);
+      }
     } catch (problem) {
       throw new StartError(`--acl-file ${file} cannot be written: ${(problem as Error).message}.`, 1);
     }

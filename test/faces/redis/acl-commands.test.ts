@@ -1,7 +1,7 @@
 /** Tests the ACL commands of the listener, compared with redis-server where the answers are the same. */
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { Users, userLine } from "../../../faces/users/users.js";
@@ -121,8 +121,13 @@ test("a file that Redis has saved is read, and saved unchanged", async () => {
   ];
   writeFileSync(file, `${saved.join("\n")}\n`);
   const users = new Users(file);
+  // Another user may have created a file under a name that can be guessed, to read what is written to it.
+  const guessed = `${file}.new`;
+  writeFileSync(guessed, "");
   users.save(file, [...users.all()].map(userLine).sort());
   assert.deepEqual(readFileSync(file, "latin1").trim().split("\n"), saved);
+  assert.equal(statSync(file).mode & 0o777, 0o600);
+  assert.equal(readFileSync(guessed, "latin1"), "");
 });
 
 test("a user's rules may be changed any number of times", () => {

@@ -7,8 +7,9 @@ import { printNotice } from "./output.js";
 /** Maximum number of lines that a session can recall. */
 export const MAX_HISTORY_LINES = 1_000;
 
-/** The file's mode: other users must not read it, because commands contain data. */
+/** The modes of the file and its folder: other users must not read commands, because they contain data. */
 const OWNER_ONLY = 0o600;
+const FOLDER_MODE = 0o700;
 
 /** Number of lines above `MAX_HISTORY_LINES` at which the file is shortened. */
 const SLACK = 1_000;
@@ -27,13 +28,14 @@ export class HistoryFile {
     const all = linesIn(this.path);
     const recent = all.slice(-MAX_HISTORY_LINES);
     this.lines = recent.toReversed();
-    if (all.length > MAX_HISTORY_LINES + SLACK) this.#write(() => writeFileSync(this.path, textOf(recent)));
+    if (all.length > MAX_HISTORY_LINES + SLACK)
+      this.#write(() => writeFileSync(this.path, textOf(recent), { mode: OWNER_ONLY }));
   }
 
   /** Appends a line. */
   add(line: string): void {
     this.#write(() => {
-      mkdirSync(dirname(this.path), { recursive: true });
+      mkdirSync(dirname(this.path), { recursive: true, mode: FOLDER_MODE });
       appendFileSync(this.path, textOf([line]), { mode: OWNER_ONLY });
     });
   }

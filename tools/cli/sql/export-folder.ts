@@ -22,6 +22,9 @@ import { viewTree } from "./view-tree.js";
 
 /** The infix in the name of a folder that is not complete yet. */
 const UNFINISHED = ".unfinished-";
+/** Accessible only to the owner, because the folder contains data. */
+const FOLDER_MODE = 0o700;
+const FILE_MODE = 0o600;
 
 /**
  * Writes the folder. If that fails, the folder does not exist.
@@ -32,7 +35,7 @@ export async function exportFolder(path: string, requests: TypedRequests, note: 
   await checkFree(folder);
   let made = "";
   try {
-    await mkdir(dirname(folder), { recursive: true });
+    await mkdir(dirname(folder), { recursive: true, mode: FOLDER_MODE });
     made = await mkdtemp(folder + UNFINISHED);
     const sums = await exportDatabases(made, requests, note);
     await rename(made, folder).catch((problem: Error) => {
@@ -67,7 +70,7 @@ async function exportDatabases(folder: string, requests: TypedRequests, note: No
   const sums: Sums = { databases: 0, tables: 0, views: 0, rows: 0 };
   for (const database of await namesIn(requests, "", "asehoy ny tahiry", note)) {
     for (const kind of ["tables", "views", "domains"])
-      await mkdir(join(folder, database, kind), { recursive: true });
+      await mkdir(join(folder, database, kind), { recursive: true, mode: FOLDER_MODE });
     sums.views += await exportDomainsAndViews(folder, database, requests, note);
     for (const table of await namesIn(requests, database, "asehoy ny tabilao", note)) {
       const rows = await exportTable(fileOf(folder, database, "tables", table), {
@@ -141,7 +144,7 @@ const wordOf = (reply: Reply | undefined) => textOfBytes(bytesOfReply(reply));
 const bytesOfReply = (reply: Reply | undefined): ByteString => (reply?.kind === "bulk" ? reply.bytes : "");
 
 async function write(file: string, value: JacksonValue): Promise<void> {
-  await using handle = await open(file, "wx");
+  await using handle = await open(file, "wx", FILE_MODE);
   await handle.writeFile(jacksonText(value));
   await handle.sync();
 }
@@ -181,7 +184,7 @@ export async function exportTable(file: string, parts: TableExport): Promise<num
       await rm(file, { force: true });
       return null;
     }
-    await using handle = await open(file, "w");
+    await using handle = await open(file, "w", FILE_MODE);
     const rows = await writeTable(handle, state, parts);
     await handle.sync();
     if (rows !== null) return rows;

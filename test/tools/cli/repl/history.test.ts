@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { HistoryFile, MAX_HISTORY_LINES } from "../../../../tools/cli/shared/history-file.js";
 import { completeCommand } from "../../../../tools/cli/shared/typed-commands.js";
@@ -35,6 +35,23 @@ test("each line is stored immediately, newest first, in a bounded file that only
     assert.equal(readFileSync(file.path, "utf8").split("\n").length - 1, MAX_HISTORY_LINES);
     assert.equal(statSync(file.path).mode & 0o777, 0o600);
   } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test("other users cannot replace the history, whatever the umask", () => {
+  const folder = mkdtempSync(join(tmpdir(), "dbsync-history-"));
+  const umask = process.umask(0);
+  try {
+    const file = new HistoryFile({ XDG_STATE_HOME: join(folder, "state") }, "history");
+    file.add("line");
+    const made = [join(folder, "state"), dirname(file.path), file.path];
+    assert.deepEqual(
+      made.map((path) => statSync(path).mode & 0o777),
+      [0o700, 0o700, 0o600],
+    );
+  } finally {
+    process.umask(umask);
     rmSync(folder, { recursive: true });
   }
 });

@@ -10,6 +10,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
@@ -60,6 +61,17 @@ test("a table that is dropped while it is read leaves no file", async () => {
   assert.equal(await exportTable(file, { ...parts, requests: { ...requests, stateOf } }), null);
   assert.equal(reads, 2);
   assert.ok(!existsSync(file));
+});
+
+test("only the owner can read an exported table, whatever the umask", async () => {
+  const file = join(folder, "private.json");
+  const umask = process.umask(0);
+  try {
+    await exportTable(file, { ...parts, requests: changing([]).requests });
+  } finally {
+    process.umask(umask);
+  }
+  assert.equal(statSync(file).mode & 0o777, 0o600);
 });
 
 test("the export starts again, and all pages are from one state", async () => {
