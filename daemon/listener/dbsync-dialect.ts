@@ -43,6 +43,7 @@ import { LiveSession, NO_EVENTS_LISTENER } from "./live-session.js";
 import { SessionV1 } from "./session-v1.js";
 
 export class DbsyncDialect extends Dialect<Buffer> {
+  readonly showsBytes = true;
   /** Answers of version 2 are sent as soon as they are ready; version 1 has only one request at a time. */
   override readonly isInOrder = false;
   isClosing = false;

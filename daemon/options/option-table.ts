@@ -152,7 +152,7 @@ const MEMORY = {
 const LOG = {
   logLevel: row({
     flags: "--log-level <level>",
-    help: "level of the log; trace shows every frame",
+    help: "level of the log; trace shows every frame, but no bytes of clients that log in with passwords",
     form: choice(LOG_LEVELS),
     fallback: "info",
     reload: "immediately",

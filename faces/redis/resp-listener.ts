@@ -110,6 +110,7 @@ const TLS_HANDSHAKE = 0x16;
  * limit.
  */
 class RespDialect extends Dialect<Argv> {
+  readonly showsBytes = false;
   readonly listener = RESP_LISTENER;
   override readonly readsOn = true;
   /** Reading the clock takes longer than a command, so it is read once for several commands. */

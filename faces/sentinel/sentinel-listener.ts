@@ -49,6 +49,7 @@ export class SentinelListener extends UserListener<Argv, SentinelServer> {
 
 /** The dialect of --sentinel: RESP requests, one after the other, which the session answers. */
 class SentinelDialect extends Dialect<Argv> {
+  readonly showsBytes = false;
   readonly listener = SENTINEL_LISTENER;
   isProven = false;
   protected readonly parser: RespRequestParser;

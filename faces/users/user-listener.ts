@@ -139,6 +139,7 @@ interface AnsweringSession<Request, Reply> {
  * requests.
  */
 export abstract class SessionDialect<Request, Reply = string> extends Dialect<Request> {
+  readonly showsBytes = false;
   isProven = false;
   isClosing = false;
   readonly #host: DaemonSocketHost;

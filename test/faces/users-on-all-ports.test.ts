@@ -103,6 +103,44 @@ test("no port of a daemon bypasses its users", async () => {
   await daemon.logged(({ msg }) => /executes no commands, .*--allow-unsigned/.test(msg));
 });
 
+const AUTH = "AUTH ann topsecret\r\nHELLO 3 AUTH ann topsecret\r\nAUHT ann topsecret\r\n";
+/** Logins, also mistyped ones. The MongoDB client sends its own. */
+const LOGINS: Readonly<Record<UserListenerName, string>> = {
+  resp: `${AUTH}ACL DRYRUN ann AUTH ann topsecret\r\nCONFIG SET requirepass topsecret\r\n`,
+  sentinel: AUTH,
+  json: '{"action":"auth","user":"ann","password":"topsecret"}\n{"action":"atuh","password":"topsecret"}\n',
+  memcached: "set k 0 0 13\r\nann topsecret\r\nste k 0 0 13\r\nann topsecret\r\n",
+  sql: "login ann topsecret;\nlgoin ann topsecret;\n",
+  mongo: "",
+};
+
+test("no line of the log contains a password, whatever its level", async () => {
+  using folder = makeFolder();
+  const file = join(folder.path, "users.acl");
+  writeFileSync(file, "user default off\nuser ann on >topsecret ~* &* +@all\n");
+  const listeners = USER_LISTENER_NAMES.flatMap((name) => [`--${name}`, "127.0.0.1:0"]);
+  await using daemon = await startDaemon([...listeners, "--acl-file", file, "--log-level", "trace"]);
+  for (const name of USER_LISTENER_NAMES) {
+    const port = await portOf(daemon, ATTEMPTS[name][0]);
+    const before = daemon.log.length;
+    if (name === "mongo") {
+      await using client = new MongoClient(`mongodb://ann:topsecret@127.0.0.1:${port}/?authMechanism=PLAIN`, {
+        serverSelectionTimeoutMS: 10_000,
+      });
+      await client.db("k").command({ ping: 1 });
+    } else await answerTo(port, LOGINS[name]);
+    const isNew = (line: (typeof daemon.log)[number]) => daemon.log.indexOf(line) >= before;
+    await daemon.logged(
+      (line) => isNew(line) && line["direction"] === "received" && Number(line["length"]) > 0,
+    );
+    await daemon.logged((line) => isNew(line) && line["direction"] === "sent" && Number(line["length"]) > 0);
+    await daemon.logged((line) => isNew(line) && line.msg === "command");
+  }
+  await daemon.stop();
+  assert.doesNotMatch(JSON.stringify(daemon.log), /topsecret/);
+  assert.ok(daemon.log.some(({ user, command }) => user === "ann" && command === "auth"));
+});
+
 /** Rights with a limit for keys, commands or channels. */
 const LIMITED_RIGHTS = ["~app:* &* +@all", "~* &* +@read", "~* &app +@all"];
 

@@ -2,6 +2,8 @@
 import type { Mutant } from "./mutant.js";
 
 const STORAGE = "test/daemon/timeline/disk/disk-storage.test.js";
+const PORTS = "test/faces/users-on-all-ports.test.js";
+const SLOW_LOG = "test/daemon/engine/slow-log/slow-log.test.js";
 
 export const secretMutants: readonly Mutant[] = [
   {
@@ -17,5 +19,68 @@ export const secretMutants: readonly Mutant[] = [
     find: "(mode & OTHERS_MODES) !== 0",
     replace: "false",
     test: STORAGE,
+  },
+  {
+    name: "secrets: the slow log shows the password in a command among the arguments of another one",
+    file: "daemon/engine/slow-log/slow-log.js",
+    find: "at === undefined || argv.length <= at",
+    replace: "true",
+    test: SLOW_LOG,
+  },
+  {
+    name: "secrets: the slow log shows the arguments of a command that does not exist",
+    file: "daemon/engine/slow-log/slow-log.js",
+    find: "i === 0 ? word : REDACTED",
+    replace: "word",
+    test: SLOW_LOG,
+  },
+  {
+    name: "secrets: the slow log checks commands among arguments without a limit",
+    file: "daemon/engine/slow-log/slow-log.js",
+    find: "levels - 1",
+    replace: "levels",
+    test: SLOW_LOG,
+  },
+  {
+    name: "secrets: other users may read the file that ACL SAVE writes",
+    file: "faces/users/users.js",
+    find: "FILE_MODE = 0o600",
+    replace: "FILE_MODE = 0o644",
+    test: "test/faces/redis/acl-commands.test.js",
+  },
+  {
+    name: "secrets: other users may replace the history of typed lines",
+    file: "tools/cli/shared/history-file.js",
+    find: "mode: FOLDER_MODE",
+    replace: "mode: 0o777",
+    test: "test/tools/cli/repl/history.test.js",
+  },
+  {
+    name: "secrets: other users may read an exported table",
+    file: "tools/cli/sql/export-folder.js",
+    find: 'open(file, "w", FILE_MODE)',
+    replace: 'open(file, "w")',
+    test: "test/tools/cli/sql/export-folder.test.js",
+  },
+  {
+    name: "secrets: the trace shows the passwords of Redis clients",
+    file: "faces/redis/resp-listener.js",
+    find: "showsBytes = false",
+    replace: "showsBytes = true",
+    test: PORTS,
+  },
+  {
+    name: "secrets: the trace shows the passwords of clients of Sentinels",
+    file: "faces/sentinel/sentinel-listener.js",
+    find: "showsBytes = false",
+    replace: "showsBytes = true",
+    test: PORTS,
+  },
+  {
+    name: "secrets: the trace shows the passwords of memcached, JSON, SQL and MongoDB clients",
+    file: "faces/users/user-listener.js",
+    find: "showsBytes = false",
+    replace: "showsBytes = true",
+    test: PORTS,
   },
 ];

@@ -10,7 +10,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { stackOf } from "../../../protocol/errors.js";
 import { TURN_MS } from "../../../protocol/steps.js";
 import type { Environment } from "../process/clock-and-randomness.js";
-import { traceFrame } from "../process/log.js";
+import { traceCommand, traceFrame } from "../process/log.js";
 import { ClientOutput, HeldBytes, type OutputHandlers } from "./client-output.js";
 import type { ClientSocket, SocketListeners } from "./client-socket.js";
 import type { ConnectionRegistry, OpenConnection } from "./connection-registry.js";
@@ -184,7 +184,7 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
     if (this.#state !== "open") return;
     const dialect = this.#dialect;
     if (this.#isUnauthenticated) this.#registry.received(this);
-    traceFrame(this.#registry.log, "received", this.remote, chunk);
+    traceFrame(this.#registry.log, "received", this.remote, chunk, dialect.showsBytes);
     try {
       if (!this.#hasBegun) {
         const wrong = wrongBeginning(dialect, chunk);
@@ -263,6 +263,7 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
       }
       if (request === null) return true;
       const served = dialect.serve(request);
+      if (!dialect.showsBytes) traceCommand(this.#registry.log, this.remote, dialect);
       if (typeof served === "string") output.add(served);
       else if (!this.#handleServed(served, request)) return false;
       // A request may have closed its own connection.

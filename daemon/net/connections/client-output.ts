@@ -223,8 +223,9 @@ export class ClientOutput implements AnswerReceiver {
   }
 
   readonly #sent = (bytes: Buffer | string): void => {
-    this.#dialect.sent?.(bytes.length);
-    traceFrame(this.#registry.log, "sent", this.#connection.remote, bytes);
+    const dialect = this.#dialect;
+    dialect.sent?.(bytes.length);
+    traceFrame(this.#registry.log, "sent", this.#connection.remote, bytes, dialect.showsBytes);
   };
 
   #laterOf(promise: Promise<Answer>): LaterAnswer {

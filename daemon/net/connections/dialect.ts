@@ -124,6 +124,12 @@ export abstract class Dialect<Request> {
    * answers.
    */
   readonly readsOn: boolean = false;
+  /**
+   * Whether the trace shows the bytes of the connection. False if clients log in with passwords: a password may be in any
+   * part of the bytes, also in a mistyped request, and in the error that repeats it. The trace then shows lengths and the
+   * names of commands.
+   */
+  abstract readonly showsBytes: boolean;
   /** The number of requests served between two checks of the clock. */
   readonly requestsPerClockCheck: number = 1;
   /** Whether the client has authenticated. */

@@ -85,16 +85,35 @@ function closeStream(stream: ReturnType<typeof destination>): Promise<void> {
   });
 }
 
-/** Writes one line of the trace. At other levels it costs only a comparison. */
+/**
+ * Writes one line of the trace. At other levels it costs only a comparison.
+ * @param showsBytes  whether the line shows the bytes; otherwise it shows only their number
+ */
 export function traceFrame(
   log: Logger,
   direction: "received" | "sent",
   remote: string,
   frame: Buffer | string,
+  showsBytes: boolean,
 ): void {
   if (log.levelVal > TRACE_LEVEL) return;
+  if (!showsBytes) {
+    log.trace({ direction, remote, length: frame.length }, "frame");
+    return;
+  }
   const bytes = typeof frame === "string" ? Buffer.from(frame, "latin1") : frame;
   log.trace({ direction, remote, bytes: shownBytes(bytes) }, "frame");
+}
+
+/** Writes the user, and the command's name without arguments, of a connection whose bytes the trace does not show. */
+export function traceCommand(
+  log: Logger,
+  remote: string,
+  client: { readonly doing: { readonly name: string; readonly command: string } },
+): void {
+  if (log.levelVal > TRACE_LEVEL) return;
+  const { name, command } = client.doing;
+  log.trace({ remote, user: name, command }, "command");
 }
 
 /** Escapes bytes, and truncates them after `MAX_SHOWN_BYTES`. */

@@ -37,6 +37,7 @@ export interface LineSession {
 }
 
 class LineDialect extends Dialect<ByteString> {
+  readonly showsBytes = false;
   readonly listener = LINE_LISTENER;
   /** Whether a statement was answered without an error. */
   isProven = false;
