@@ -21,14 +21,17 @@ export interface RunningReplica extends AsyncDisposable {
 export interface ReplicaOptions {
   readonly args: readonly string[];
   readonly environment?: Environment;
+  /** The level of the log; default: info. */
+  readonly level?: "trace" | "info";
 }
 
 /** Starts a daemon. @throws StartError */
 export async function startReplica({
   args,
   environment = realEnvironment,
+  level = "info",
 }: ReplicaOptions): Promise<RunningReplica> {
-  const { log, lines } = keepLog("info");
+  const { log, lines } = keepLog(level);
   const port = ["-p", String(await freePort())];
   const daemon = new Daemon({ settings: settingsFrom([...port, ...args]), environment, log });
   await daemon.start();
