@@ -41,6 +41,13 @@ export const listMutants: readonly Mutant[] = [
     from: 938_035,
   },
   {
+    name: "members: a name with a scheme does not match an address without one",
+    file: "tools/cli/members/member-views.js",
+    find: "const named = hostAndPort(text);",
+    replace: "const named = text;",
+    test: "test/tools/cli/members/next-member-list.test.js",
+  },
+  {
     name: "lists: a remaining daemon need not have the list",
     file: "tools/cli/members/next-member-list.js",
     find: "if (heads.length > 0 && !complete.some(isListed))",

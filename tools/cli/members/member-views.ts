@@ -226,8 +226,9 @@ export function daemonNamed(
   const digits = text.replace(/^#?ed25519:|…$/g, "").toLowerCase();
   const isHex = /^[\da-f]+$/.test(digits);
   if (isHex && digits.length === ID_DIGITS) return digits;
+  const named = hostAndPort(text);
   const hasName = ({ address }: { readonly address: string }) =>
-    [address, hostAndPort(address), hostOf(hostAndPort(address))].includes(text);
+    [hostAndPort(address), hostOf(hostAndPort(address))].includes(named);
   const peers = views.flatMap((view) => view.peers);
   const isCandidate = (id: string) => preferred === "new" || listed.includes(id);
   // Daemons that answer take precedence over reports of peers, which may name an earlier daemon at the same address.
@@ -267,8 +268,39 @@ export function daemonNamed(
     );
   throw new DbsyncError(
     "bad-command",
-    `there is no daemon ${name}${preferred === "listed" ? " on the list" : ""}; ${ALLOWED}`,
+    `there is no daemon ${name}${preferred === "listed" ? " on the list" : ""}; ${ALLOWED}; ` +
+      `known: ${knownNames([...views, ...identifiedByHello, ...peers], listed, preferred)}`,
   );
+}
+
+/** Maximum number of daemons that an error lists. */
+const KNOWN_MAX = 16;
+/** Number of an id's digits in the list of known daemons. */
+const KNOWN_DIGITS = 16;
+
+/**
+ * Lists the daemons that a name could mean, with their addresses and the first digits of their ids, such as
+ * "db1:1111 (4f3a9c0e77b1d2c3…)". A member at an unknown address appears with its id only.
+ */
+function knownNames(
+  daemons: readonly IdentifiedDaemon[],
+  listed: readonly string[],
+  preferred: NamePreference,
+): string {
+  const addresses = new Map<string, string>();
+  for (const { id, address } of daemons) {
+    const isCandidate = id !== "" && (preferred === "new" || listed.includes(id));
+    if (isCandidate && !addresses.get(id)) addresses.set(id, hostAndPort(address));
+  }
+  for (const id of listed) if (!addresses.has(id)) addresses.set(id, "");
+
+  const names = [...addresses].map(([id, address]) => {
+    const digits = `${id.slice(0, KNOWN_DIGITS)}…`;
+    return address === "" ? digits : `${address} (${digits})`;
+  });
+  const more = names.length - KNOWN_MAX;
+  if (names.length === 0) return "none";
+  return `${names.slice(0, KNOWN_MAX).join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
 }
 
 /**

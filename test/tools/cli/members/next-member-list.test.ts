@@ -268,6 +268,32 @@ test("a daemon with TLS is named by its address with or without the scheme", () 
   for (const name of ["dbsyncs://a:1111", "a:1111", "a"])
     assert.equal(daemonNamed(name, "listed", known), hex("A"), name);
   for (const name of ["c:1111", "c"]) assert.equal(daemonNamed(name, "listed", known), hex("C"), name);
+
+  // The name may also have a scheme or a pin that the known address does not have.
+  const plain = { ...known, views: [view("A", [first])] };
+  for (const name of ["dbsync://a:1111", "dbsyncs://a:1111#sha256:00", "dbsyncs://a"])
+    assert.equal(daemonNamed(name, "listed", plain), hex("A"), name);
+});
+
+test("the error for an unknown name lists the names that would be accepted", () => {
+  const peer = { id: hex("B"), address: "dbsyncs://b:1111#sha256:00", connection: "waiting", key: null };
+  const removed = { ...peer, id: hex("D"), address: "d:1111" };
+  const views = [view("A", [first], { peers: [peer, removed] })];
+  const known = { views, listed: hexIds(idsOf("ABC")), left: [hex("D")], identifiedByHello: [] };
+  const digits = (letter: string) => `${hex(letter).slice(0, 16)}…`;
+  const listed = `known: a:1111 (${digits("A")}), b:1111 (${digits("B")}), ${digits("C")}`;
+  const errorOf = (preferred: "listed" | "new", daemons: typeof known) => {
+    try {
+      return daemonNamed("e:1111", preferred, daemons);
+    } catch (problem) {
+      return String(problem);
+    }
+  };
+  assert.ok(errorOf("listed", known).endsWith(listed), errorOf("listed", known));
+  assert.match(errorOf("new", known), /, d:1111 \(/);
+  const many = Array.from({ length: 20 }, (_, index) => index.toString(16).padStart(64, "f"));
+  assert.match(errorOf("listed", { ...known, listed: many }), / and 4 more$/);
+  assert.match(errorOf("listed", { ...known, views: [], listed: [] }), /known: none$/);
 });
 
 test("a daemon is named by its id, the first digits of its id, or its address", () => {
