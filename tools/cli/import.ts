@@ -70,6 +70,9 @@ export function addImport(program: Command): void {
     .addHelpText(
       "after",
       `
+An import needs all daemons of the list (-s): it sends each command to all of them, and ends if one does not accept it. It shows its progress on
+standard error, without a terminal as a line every ten seconds.
+
 From a Redis: copies all keys of one database (SCAN), each with its value and expiry at the moment when it is read (DUMP), to the database of the
 same number, or to --db. Values in a format that the daemons do not know are read with the commands of their types. The Redis is not changed.
 Stop its writers before you start: writes during the import are not copied. If the import is interrupted, run it again with --replace. For a

@@ -21,18 +21,18 @@ const HELLO_EVERY_MS = 250;
  */
 export async function warnIfCatchingUp(servers: readonly Address[], missing: string): Promise<void> {
   const states = await statesOf(servers);
-  const answering = states.filter((state) => state !== "");
+  const answering = states.filter((state) => state !== "" && state !== UNREACHABLE);
   if (answering.length === 0 || answering.some((state) => rowOfState(state)?.isComplete !== false)) return;
   printNotice(
-    `warning: ${statesText(servers, states, (state) => state !== "")}: some ${missing} may be missing. ` +
+    `warning: ${statesText(servers, states, (state) => answering.includes(state))}: some ${missing} may be missing. ` +
       "Wait until dbsync status shows the daemon as live, or specify another daemon (-s)",
   );
 }
 
 /**
- * Waits until no daemon that answers a hello refuses writes, because it would refuse commands that the other daemons
- * apply.
- * @throws Error  a daemon still refuses writes after the time limit of a command
+ * Waits until all daemons accept connections and none that answers a hello refuses writes, because a command that only
+ * some daemons accept ends an import in the middle.
+ * @throws Error  a daemon still refuses connections or writes after the time limit of a command
  */
 export async function waitUntilWritable({ servers, timeout }: Settings): Promise<void> {
   const end = realEnvironment.now() + timeout;
@@ -43,18 +43,32 @@ export async function waitUntilWritable({ servers, timeout }: Settings): Promise
     const late = statesText(servers, states, isRefusing);
     steps.show(late);
     if (realEnvironment.now() >= end)
-      throw new Error(`${late}; nothing was sent. Run it again when dbsync status shows each daemon as live`);
+      throw new Error(`${late}; nothing was sent. ${states.includes(UNREACHABLE) ? ALL_NEEDED : RUN_AGAIN}`);
     await new Promise((resolve) => setTimeout(resolve, HELLO_EVERY_MS));
   }
 }
 
-/** Returns the state that each daemon reports, or "" for a daemon that does not answer a hello. */
+const RUN_AGAIN = "Run it again when dbsync status shows each daemon as live";
+const ALL_NEEDED =
+  "An import needs all daemons of the list (-s): start the ones that are down and run it again, or name only daemons that answer";
+
+/** The state of a daemon that accepts no connection. */
+const UNREACHABLE = "unreachable";
+
+/**
+ * Returns the state that each daemon reports, `UNREACHABLE`, or "" for a daemon that accepts connections and does not
+ * answer a hello.
+ */
 async function statesOf(servers: readonly Address[]): Promise<string[]> {
   const greetings = await Promise.all(servers.map((server) => readHello(server, realEnvironment, HELLO_MS)));
-  return greetings.map((greeting) => (greeting.kind === "hello" ? greeting.hello.state : ""));
+  return greetings.map((greeting) => {
+    if (greeting.kind === "hello") return greeting.hello.state;
+    return greeting.kind === "failed" && greeting.stage === "connect" ? UNREACHABLE : "";
+  });
 }
 
-const isRefusing = (state: string): boolean => (rowOfState(state)?.refusal ?? null) !== null;
+const isRefusing = (state: string): boolean =>
+  state === UNREACHABLE || (rowOfState(state)?.refusal ?? null) !== null;
 
 /** Describes the states of the servers that `isNamed` selects, such as "127.0.0.1:1: it is catching up". */
 function statesText(
@@ -64,7 +78,10 @@ function statesText(
 ): string {
   const named = servers.flatMap(({ text }, index) => {
     const state = states[index] ?? "";
-    return isNamed(state) ? [`${text}: ${rowOfState(state)?.problem?.says ?? state}`] : [];
+    if (!isNamed(state)) return [];
+    return [
+      `${text}: ${state === UNREACHABLE ? "no connection" : (rowOfState(state)?.problem?.says ?? state)}`,
+    ];
   });
   return named.join("; ");
 }

@@ -1,22 +1,25 @@
 /**
  * Shows the progress of work on one line of a terminal, and processes many items concurrently. Without a terminal,
- * `showProgressText` prints a line for each change, and the other functions print nothing.
+ * `showProgress` prints a line every ten seconds and `showProgressText` prints a line for each change, so that the log
+ * of a job shows that it is working.
  */
 import { shown as shownText } from "../../../daemon/net/terminal/terminal-text.js";
 import { clip, terminalColumns } from "../../../daemon/net/terminal/text-table.js";
 import { countText } from "../../../protocol/figures/amount-texts.js";
 
 const EVERY_MS = 500;
+/** Milliseconds between two lines of `showProgress` without a terminal. */
+const LINE_EVERY_MS = 10_000;
 const CLEAR_LINE = "\r\x1b[K";
 const SECOND_MS = 1000;
 
 /**
- * Shows a text that is updated regularly.
+ * Shows a text that is updated regularly. Without a terminal, prints a line if the text has changed.
  * @param text  called for each update
  * @returns  an object that ends the display and clears the line
  */
 export function showProgress(text: () => string): Disposable {
-  if (!process.stderr.isTTY) return { [Symbol.dispose]: () => {} };
+  if (!process.stderr.isTTY) return printProgressLines(text);
   const timer = setInterval(() => void process.stderr.write(`${CLEAR_LINE}${text()}`), EVERY_MS);
   return {
     [Symbol.dispose]: () => {
@@ -24,6 +27,16 @@ export function showProgress(text: () => string): Disposable {
       process.stderr.write(CLEAR_LINE);
     },
   };
+}
+
+function printProgressLines(text: () => string): Disposable {
+  let last = "";
+  const timer = setInterval(() => {
+    const line = text();
+    if (line !== last) process.stderr.write(`dbsync: ${line}\n`);
+    last = line;
+  }, LINE_EVERY_MS);
+  return { [Symbol.dispose]: () => clearInterval(timer) };
 }
 
 export interface ProgressText extends Disposable {

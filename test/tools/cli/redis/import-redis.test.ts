@@ -264,6 +264,14 @@ describe("dbsync import redis:", () => {
     const { code, stderr } = await importFrom(`redis://127.0.0.1:${dead}`);
     assert.equal(code, 1);
     assert.match(stderr, /Connection refused/);
+    const [one, none] = [`${daemon.address}:${daemon.port}`, `127.0.0.1:${await freePort()}`];
+    const partial = await importFrom(here(), "-s", `${one},${none}`, "--timeout", "300");
+    assert.equal(partial.code, 1);
+    assert.ok(
+      partial.stderr.includes(
+        `${none}: no connection; nothing was sent. An import needs all daemons of the list`,
+      ),
+    );
     const database = await importFrom(here(99), "--db", "0");
     assert.equal(database.code, 1);
     assert.match(database.stderr, /DB index is out of range/);
