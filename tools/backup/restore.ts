@@ -67,6 +67,9 @@ async function restore(file: string, flags: RestoreFlags): Promise<void> {
   const at = date === undefined ? null : parsePastDate(date, { option: "--at", now, end: false });
   if (only !== undefined && prefix !== undefined)
     throw new DbsyncError("bad-option", "--only and --prefix cannot be used together");
+  // The wrong name of the file is reported first, because the other options cannot correct it.
+  const { requireBackup } = await import("../cli/folder/backups.js");
+  await requireBackup(file);
   if (only === undefined && prefix === undefined) await restoreFolder(file, at, flags);
   else await restoreKeys(file, at, flags);
 }

@@ -161,6 +161,23 @@ test("keys are restored as signed commands, and existing keys are overwritten on
   assert.equal(other.code, 0, other.stderr);
 });
 
+test("a missing file is reported before missing options", async () => {
+  const runs = [
+    [["restore", at("nowhere")], 1],
+    [["restore", at("nowhere"), "--only", "cart:1"], 1],
+    [["restore", at("nowhere"), "--prefix", "cart:", "-k", at("app.pem"), "-s", "127.0.0.1:1"], 1],
+    [["log", "verify", "--backup", at("nowhere")], 4],
+  ] as const;
+  for (const [words, code] of runs) {
+    const ended = await dbsync(...words);
+    assert.deepEqual(
+      [ended.code, ended.stderr],
+      [code, `dbsync: ${at("nowhere")}: there is no such file: specify a file that dbsync backup wrote\n`],
+      words.join(" "),
+    );
+  }
+});
+
 test("a damaged backup is not restored, and the damaged bytes are reported", async () => {
   copyFileSync(at("first.dbsync"), at("damaged.dbsync"));
   const bytes = readFileSync(at("damaged.dbsync"));

@@ -1,5 +1,14 @@
 /** `dbsync backup`: writes the timeline of a data folder, to which a daemon may continue to write, to one file. */
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, writeSync } from "node:fs";
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  writeSync,
+} from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { isIncomplete } from "../../../daemon/cluster/history/catching-up-mark.js";
 import { functionsFile, noTimeline, snapshotFolder } from "../../../daemon/engine/trust/data-folder.js";
@@ -163,6 +172,16 @@ export function whyUnread(problem: unknown): string {
   if (code === "EACCES" || code === "EPERM")
     return "this user may not read it: run this as the user that made it, or as root";
   return problem instanceof Error ? problem.message : String(problem);
+}
+
+/** Returns a sentence that says why this user cannot open the file, or null if it can be opened. */
+export function openingProblem(file: string): string | null {
+  try {
+    accessSync(file, constants.R_OK);
+    return null;
+  } catch (problem) {
+    return `${file}: ${whyUnread(problem)}`;
+  }
 }
 
 /** Creates an empty temporary file in the folder of the backup. @returns its name @throws NoBackup */

@@ -21,7 +21,7 @@ import { publishOver, stage, unwritable } from "../../../keys/atomic-file.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { finish } from "../../../protocol/steps.js";
 import { dateText } from "../../../protocol/version-2/envelope.js";
-import { whyUnread } from "./backup-file.js";
+import { openingProblem, whyUnread } from "./backup-file.js";
 import { asOf, DamagedBackup, OpenedBackup } from "./opened-backup.js";
 
 /** Thrown if a backup cannot be restored. The message states the reason, and what to do. */
@@ -36,6 +36,12 @@ const UNFINISHED = ".unfinished";
 /** Milliseconds between syncs. They need not be frequent: the complete folder is synced before it receives its name. */
 const SYNC_MS = 1000;
 const DAMAGES_SHOWN = 10;
+
+/** Checks that the file exists and that this user may read it. @throws NotRestored */
+export function requireReadable(file: string): void {
+  const problem = openingProblem(file);
+  if (problem !== null) throw new NotRestored(problem);
+}
 
 /** @throws NotRestored  which bytes are damaged, or why it cannot be read */
 function openBackup(file: string): OpenedBackup {

@@ -10,6 +10,7 @@ import { type BackupReport, backUp as writeBackup } from "../../backup/file/back
 import type { OpenedBackup } from "../../backup/file/opened-backup.js";
 import {
   type RestoredKey,
+  requireReadable,
   restoredKeys,
   restoreFolder as restoreInto,
 } from "../../backup/file/restored-backup.js";
@@ -33,6 +34,10 @@ export function backUp(file: string, incomplete: boolean, flags: FolderFlags): P
     return await writeBackup(data, file, incomplete, (entries) => progress.show(entries));
   });
 }
+
+/** Checks that the backup exists and can be read. @throws Failure, NotRestored */
+export const requireBackup = (file: string): Promise<void> =>
+  withFolderErrors(async () => requireReadable(file));
 
 /**
  * Restores a backup as a data folder.

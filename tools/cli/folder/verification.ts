@@ -13,7 +13,7 @@ import { isSigned, type Settings } from "../../../daemon/options/settings.js";
 import { NoWriters } from "../../../daemon/options/settings-rules.js";
 import { MemoryStorage } from "../../../daemon/timeline/memory-storage.js";
 import { dateText } from "../../../protocol/version-2/envelope.js";
-import { whyUnread } from "../../backup/file/backup-file.js";
+import { openingProblem, whyUnread } from "../../backup/file/backup-file.js";
 import { DamagedBackup, OpenedBackup } from "../../backup/file/opened-backup.js";
 import {
   FAULTS_MAX,
@@ -37,6 +37,8 @@ export function verify(
 ): Promise<FolderReport | BackupVerification> {
   // A file that cannot be opened does not mean that the folder is damaged.
   const check = async () => {
+    const problem = backup === undefined ? null : openingProblem(backup);
+    if (problem !== null) throw new NotChecked(problem);
     await useAllFamilies();
     return await verifyWith(await settingsFor(flags), backup);
   };
