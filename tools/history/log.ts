@@ -13,6 +13,7 @@ import {
   type ClientFlags,
   openFrom,
   readCount,
+  refuseSecondKey,
 } from "../cli/shared/client-options.js";
 import { formatExactDate, parsePastDate } from "../cli/shared/date-text.js";
 import { EXIT, exitCodeHelp } from "../cli/shared/exit-codes.js";
@@ -36,7 +37,9 @@ export function addLog(program: Command): void {
     .command("log")
     .description("show recorded commands with their dates, signers and outcomes")
     .enablePositionalOptions();
-  addDatabaseOption(addClientOptions(command, HISTORY_TIMEOUT_MS))
+  addDatabaseOption(addClientOptions(command, HISTORY_TIMEOUT_MS));
+  refuseSecondKey(command, "To show the commands of a key of the database: --touching <key>.");
+  command
     .option(
       "--from <date>",
       "show commands since this date: -2h, -7d, 2027-01-31, 2027-01-31T12:00Z (default: an hour before --to)",
@@ -458,14 +461,12 @@ interface BlameFlags extends ClientFlags {
 
 /** `dbsync blame KEY`: shows the commands that produced the current value of a key, with their signers. */
 export function addBlame(program: Command): void {
-  addDatabaseOption(
-    addClientOptions(
-      program
-        .command("blame")
-        .description("show the commands that led to the value of a key, with their signers"),
-      HISTORY_TIMEOUT_MS,
-    ),
-  )
+  const command = program
+    .command("blame")
+    .description("show the commands that led to the value of a key, with their signers");
+  addDatabaseOption(addClientOptions(command, HISTORY_TIMEOUT_MS));
+  refuseSecondKey(command, "A key of the database comes without an option: dbsync blame <key>.");
+  command
     .argument("<key>")
     .option("--from <date>", "only since this date: -2h, 2027-01-31 (default: the earliest recorded date)")
     .option(

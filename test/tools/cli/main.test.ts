@@ -439,6 +439,18 @@ describe("dbsync", () => {
     assert.equal((await runDbsync([])).code, 2);
   });
 
+  test("refuses a second -k of log and blame, where it was probably meant as a key of the database", async () => {
+    const hints = { log: "--touching <key>", blame: "dbsync blame <key>" };
+    for (const [name, hint] of Object.entries(hints)) {
+      const { code, stderr } = await run(dead, name, "-k", keyFile, "-k", "visits");
+      assert.equal(code, 2);
+      assert.match(stderr, /argument 'visits' is invalid\. The option is set twice/);
+      assert.ok(stderr.includes(hint), stderr);
+    }
+    const once = await run(dead, "log", "-k", keyFile);
+    assert.doesNotMatch(once.stderr, /set twice/);
+  });
+
   test("suggests dbsync send, and no similar subcommand, for a command of the store", async () => {
     for (const [words, typed] of some(
       [

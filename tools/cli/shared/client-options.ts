@@ -77,6 +77,20 @@ export function addClientOptions(command: Command, timeoutMs = DEFAULT_TIMEOUT_M
     .optionsGroup("Options:");
 }
 
+/**
+ * Refuses a second -k, in a subcommand whose users may mean a key of the database.
+ * @param sentence  how to specify such a key
+ */
+export function refuseSecondKey(command: Command, sentence: string): void {
+  const option = command.options.find(({ long }) => long === "--key");
+  option?.argParser((text: string, before: string | undefined): string => {
+    if (before === undefined) return text;
+    throw new InvalidArgumentError(
+      `The option is set twice, and names the file of your private key. ${sentence}`,
+    );
+  });
+}
+
 export function addPolicyOption(command: Command): Command {
   return command.addOption(
     new Option(
