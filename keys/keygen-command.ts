@@ -239,17 +239,32 @@ async function run(options: Options, streams: KeygenStreams): Promise<void> {
 
 function summary(options: Options, paths: KeyPairPaths, fingerprint: string): string {
   const encrypted = options.passphraseFile === null ? "" : ", encrypted";
-  const publicFile = shellWord(paths.publicFile);
   return `private key  ${paths.privateFile} (mode 0600${encrypted}; for clients only)
 public key   ${paths.publicFile}
 ${options.type === "rsa" ? `bits         ${options.bits}` : `type         ${options.type} (version 2 only)`}
 fingerprint  ${fingerprint}
 
-Next:
-  each daemon  an application's key:   dbsyncd -s ${publicFile}
-               an administrator's key: dbsyncd --root-key ${publicFile}, in addition to -s
-  a client     dbsync send -k ${shellWord(paths.privateFile)} PING
+${nextSteps(options, paths)}
 `;
+}
+
+/** The names that make a pair an administrator's: `root`, and `next-root` for its successor. */
+const ROOT_NAME = /(^|-)root$/;
+
+/** Returns the next steps for an administrator's key if the pair has such a name, otherwise for an application's key. */
+function nextSteps({ name, passphraseFile }: Options, paths: KeyPairPaths): string {
+  const publicFile = shellWord(paths.publicFile);
+  const passphrase = passphraseFile === null ? "" : ` --passphrase-file ${shellWord(passphraseFile)}`;
+  const signed = `-k ${shellWord(paths.privateFile)}${passphrase}`;
+  if (name !== null && ROOT_NAME.test(name))
+    return `Next, as an administrator's key:
+  each daemon   dbsyncd --root-key ${publicFile}
+  a client      dbsync send ${signed} PING
+  another key   dbsync keys add public.pem ${signed}`;
+  return `Next, as an application's key (for an administrator's key, use --name root):
+  each daemon   dbsyncd -s ${publicFile}
+  or, once      dbsync keys add ${publicFile} -k root-private.pem
+  a client      dbsync send ${signed} PING`;
 }
 
 const DEFAULT_DAYS = 825;

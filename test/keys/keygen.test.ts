@@ -52,12 +52,28 @@ test("dbsync-keygen makes a pair that loads, and prints the files and the next s
   assert.deepEqual(readdirSync(folder.path), ["private.pem", "public.pem"]);
 });
 
-test("dbsync-keygen prints the next steps for an application's key and for an administrator's", async () => {
+test("dbsync-keygen prints the next steps for an application's key, or for an administrator's named root", async () => {
   using folder = temporaryFolder();
-  const { stdout } = await run(folder.path, "--name", "root");
-  assert.match(stdout, /an application's key: +dbsyncd -s root-public\.pem\n/);
-  assert.match(stdout, /an administrator's key: +dbsyncd --root-key root-public\.pem, in addition to -s\n/);
-  assert.match(stdout, /-k root-private\.pem PING\n/);
+  const nextOf = async (...args: string[]) =>
+    (await run(folder.path, ...args)).stdout.split("\nNext, as ")[1];
+  for (const name of ["root", "next-root"])
+    assert.equal(
+      await nextOf("--name", name),
+      `an administrator's key:
+  each daemon   dbsyncd --root-key ${name}-public.pem
+  a client      dbsync send -k ${name}-private.pem PING
+  another key   dbsync keys add public.pem -k ${name}-private.pem
+`,
+    );
+  writeFileSync(join(folder.path, "pass.txt"), "correct horse", { mode: 0o600 });
+  assert.equal(
+    await nextOf("--name", "roots", "--type", "ed25519", "--passphrase-file", "pass.txt"),
+    `an application's key (for an administrator's key, use --name root):
+  each daemon   dbsyncd -s roots-public.pem
+  or, once      dbsync keys add roots-public.pem -k root-private.pem
+  a client      dbsync send -k roots-private.pem --passphrase-file pass.txt PING
+`,
+  );
 });
 
 test("dbsync-keygen --type ed25519 makes an Ed25519 pair, encrypted with --passphrase-file", async () => {
