@@ -67,13 +67,14 @@ export class Daemon implements Service {
       throw problem;
     }
     this.#phase = "running";
-    const { id, listener, opened, pipeline, stateLog } = wired;
+    const { id, listener, opened, pipeline, stateLog, pin } = wired;
     const { address, port } = listener.address;
     const { cluster } = this;
     for (const face of opened) face.logAddresses();
     const facts = { address, port, daemon: hexOf(id), ...(cluster === null ? {} : { cluster }) };
     this.#log.info(facts, "listening");
-    stateLog.started(firstStep(settings, { address, port, isClosed: !pipeline.acceptsUnsigned }));
+    const isClosed = !pipeline.acceptsUnsigned;
+    stateLog.started(firstStep(settings, { address, port, isClosed, pin: pin() }));
   }
 
   /**
@@ -130,19 +131,22 @@ interface Port {
   readonly port: number;
   /** Whether unsigned commands are refused, because clients have to log in at the listeners for users. */
   readonly isClosed: boolean;
+  /** The pin of the certificate, which its authority or its names need not prove, or "" without TLS. */
+  readonly pin: string;
 }
 
 /**
  * Returns the end of the line that reports that the daemon is ready: the command with which a client on this machine
  * can test the daemon.
  */
-function firstStep(settings: Settings, { address, port, isClosed }: Port): string {
+function firstStep(settings: Settings, { address, port, isClosed, pin }: Port): string {
   if (isSigned(settings) && !hasKeys(settings))
     return " for clients that do not sign; to accept signed commands, set -s or --root-key from the first start";
   if (!isSigned(settings) && isClosed)
     return `; the port ${port} executes no commands, because clients have to log in at other ports: set -s to accept signed commands, or --allow-unsigned`;
   const host = isIPv6(address) ? "[::1]" : "127.0.0.1";
-  const server = `${tlsFilesOf(settings) === null ? "" : "dbsyncs://"}${isAny(address) ? host : hostOf(address)}:${port}`;
+  const name = `${isAny(address) ? host : hostOf(address)}:${port}`;
+  const server = pin === "" ? name : `dbsyncs://${name}${pin}`;
   const isForRoots = settings.signKey.length === 0 && settings.rootKey.length > 0;
   const key = isSigned(settings) ? ` -k ${isForRoots ? "root-private.pem" : "private.pem"}` : "";
   return `; try: dbsync send -s ${server}${key} PING`;

@@ -53,6 +53,8 @@ export interface Wired {
   /** The server of the figures, or null if there is none. */
   readonly figureServer: NamedFigureServer | null;
   readonly stateLog: StateLog;
+  /** Returns the pin of the certificate in use, such as "#sha256:81f0…", or "" without TLS. */
+  readonly pin: () => string;
 }
 
 /** Creates all components. Reads all files that may be invalid before it opens anything. @throws StartError */
@@ -63,7 +65,7 @@ export async function wire(options: DaemonOptions, components: Components): Prom
   const { limits, window } = settings;
   const signers = await signersOf(options);
   const address = await bindAddressOf(settings);
-  const gate = await addGate(options, components);
+  const { gate, pin } = await addGate(options, components);
   const figureServer = await addFigureServer(options, components);
   const isRecorded = signers !== null && hasTimeline(settings);
   provideFamilies(INSTALLED_FAMILIES);
@@ -124,7 +126,7 @@ export async function wire(options: DaemonOptions, components: Components): Prom
   const listeners = await addListeners({ ...options, ...own }, address, components);
   const stateLog = new StateLog(condition, log);
   components.add({ service: stateLog });
-  return { id: identity.id, pipeline, figureServer, stateLog, ...listeners };
+  return { id: identity.id, pipeline, figureServer, stateLog, pin, ...listeners };
 }
 
 /** Adds the listeners as one component, which starts them one after the other and stops them together. */
@@ -193,21 +195,21 @@ async function signersOf({ settings, log, known }: DaemonOptions): Promise<Signe
 
 /**
  * Adds the certificate.
- * @returns a function that creates a listener's gate, or null without TLS, whose modules are then not loaded
+ * @returns a function that creates a listener's gate, or null without TLS, whose modules are then not loaded; and the pin
  */
 async function addGate(
   { settings, environment, log }: DaemonOptions,
   components: Components,
-): Promise<Core["gate"]> {
+): Promise<Pick<Core, "gate"> & Pick<Wired, "pin">> {
   const files = tlsFilesOf(settings);
-  if (files === null) return null;
+  if (files === null) return { gate: null, pin: () => "" };
   const [{ TlsCertificate, CHECK_EVERY_MS }, { TlsGate }] = await Promise.all([
     import("../engine/trust/tls-certificate.js"),
     import("../net/connections/tls-gate.js"),
   ]);
   const certificate = new TlsCertificate({ files, checkEvery: CHECK_EVERY_MS, environment, log });
   components.add({ service: certificate, reload: (next) => certificate.reload(tlsFilesOf(next) ?? files) });
-  return (refusals) => new TlsGate(certificate, refusals);
+  return { gate: (refusals) => new TlsGate(certificate, refusals), pin: () => certificate.pin };
 }
 
 /**

@@ -66,6 +66,11 @@ export class TlsCertificate implements Service {
     return { cert: this.#pair.certificatePem, key: this.#pair.keyPem };
   }
 
+  /** The end of an address with which clients accept only the certificate's key, such as "#sha256:81f0…". */
+  get pin(): string {
+    return `#sha256:${this.#pair.fingerprint}`;
+  }
+
   /** Registers a listener that receives each new certificate. */
   provideTo(listener: (certificate: SecureContextOptions) => void): void {
     this.#listeners.push(listener);

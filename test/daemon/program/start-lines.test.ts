@@ -7,6 +7,7 @@ import { StateLog } from "../../../daemon/program/state-log.js";
 import type { StateName } from "../../../protocol/state-names.js";
 import { runDbsync } from "../../client/child.js";
 import { some } from "../../support/amount.js";
+import { writeCertificate } from "../../support/certificate-files.js";
 import { type LogLine, startDaemon } from "../../support/daemon-process.js";
 import { double } from "../../support/double.js";
 import { EnvelopeClient, makeKeyPair } from "../../support/envelope-client.js";
@@ -54,6 +55,25 @@ test("a daemon is ready when it accepts commands, not while its database is down
   await using redis = await startRedis({ port });
   assert.equal(redis.port, port);
   assert.equal(await tried(await daemon.logged(isReady), ""), "PONG\n");
+});
+
+test("the command of the line works with the daemon's own certificate, which no authority has signed", async () => {
+  using folder = new ScratchFolder();
+  const files = await writeCertificate(folder.path, { names: ["db1.example.org"] });
+  await using daemon = await startDaemon([
+    "-s",
+    pair.file,
+    "--tls-cert",
+    files.certificate,
+    "--tls-key",
+    files.key,
+  ]);
+  const line = await daemon.logged(isReady);
+  assert.ok(
+    line.msg.includes(` -s dbsyncs://127.0.0.1:${daemon.port}#sha256:${files.fingerprint} -k `),
+    line.msg,
+  );
+  assert.equal(await tried(line, folder.privateKey(pair)), "PONG\n");
 });
 
 test("a daemon that waits for its peers is ready when it accepts writes, and says so once", async () => {
