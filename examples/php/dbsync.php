@@ -136,7 +136,7 @@ namespace Dbsync {
                 }
                 $this->ca = self::text($options, 'ca');
                 if ($this->ca !== '' && !is_readable($this->ca)) {
-                    throw new Failure("dbsync.ca: $this->ca: cannot be read by this user; does it exist?");
+                    throw new Failure('dbsync.ca: ' . self::absolute($this->ca) . ': cannot be read by this user; does it exist?');
                 }
                 $this->keepAlive = !in_array($options['keepalive'] ?? true, [false, 0, '', '0', 'off', 'no', 'false'], true);
                 $format = self::text($options, 'format') ?: 'php-dbsync';
@@ -194,6 +194,13 @@ namespace Dbsync {
                     }
                 }
                 return array_filter($options, static fn ($value): bool => $value !== null);
+            }
+
+            /** Returns the path that PHP tries for a file: a relative one begins in the folder of the process. */
+            public static function absolute(string $file): string
+            {
+                $isAbsolute = preg_match('~^([/\\\\]|[A-Za-z]:|[a-z][a-z0-9+.-]*://)~', $file) === 1;
+                return $isAbsolute ? $file : (getcwd() ?: '.') . "/$file";
             }
 
             private static function text(array $options, string $name): string
@@ -489,7 +496,7 @@ namespace Dbsync {
                 }
                 $pem = is_dir($file) ? '' : @file_get_contents($file);
                 if ($pem === false) {
-                    throw new Failure("dbsync.signkey: $file " . (file_exists($file) ? 'cannot be read. Grant read permission to the user that runs this program.' : 'does not exist. Correct the path, or make a pair of keys: dbsync-keygen'));
+                    throw new Failure('dbsync.signkey: ' . Settings::absolute($file) . ' ' . (file_exists($file) ? 'cannot be read. Grant read permission to the user that runs this program.' : 'does not exist. Correct the path, or make a pair of keys: dbsync-keygen'));
                 }
                 $block = self::block($file, $pem);
                 $der = bin2hex(self::derOf($block));
