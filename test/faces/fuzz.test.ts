@@ -127,7 +127,9 @@ const GROUPS = isFull ? NAMES.map((name) => [name]) : [NAMES];
 for (const names of GROUPS)
   test(`${INPUTS} mutated inputs to ${names.map((name) => `--${name}`).join(", ")} end only their own connections, seed ${seedOfRun()}`, async () => {
     const root = makeKeyPair();
-    const flags = names.flatMap((name) => (name === "ws" ? [] : [`--${name}`, "0"]));
+    // A sentinel needs Redis clients whose daemon it names.
+    const served = new Set(names.includes("sentinel") ? [...names, "resp"] : names);
+    const flags = [...served].flatMap((name) => (name === "ws" ? [] : [`--${name}`, "0"]));
     const keys = ["-s", pair.file, "--root-key", root.file];
     await using daemon = await startDaemon([...keys, "--ws", "0", ...flags]);
     using other = await openClient(await portOf(daemon, "ws"));
