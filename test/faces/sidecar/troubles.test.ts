@@ -171,7 +171,7 @@ test("a sidecar whose ports other machines can reach starts only with passwords,
   const check = (...args: readonly string[]) =>
     runDaemon(["-d", "dbsync:127.0.0.1:1", "--key", key, ...args, "--check-config"]);
   for (const name of USER_LISTENER_NAMES) {
-    const needed = name === "sentinel" ? ["--resp", "0"] : [];
+    const needed = String(name) === "sentinel" ? ["--resp", "0"] : [];
     const { code, stderr } = await check(`--${name}`, "0.0.0.0:0", ...needed);
     assert.match(stderr, new RegExp(`--${name} 0\\.0\\.0\\.0 .*any client there could send commands`));
     assert.equal(code, 2);
