@@ -938,6 +938,13 @@ export const decisionMutants: readonly Mutant[] = [
     test: "test/daemon/cluster/peers/decisions/decisions.test.js",
   },
   {
+    name: "decisions: a keeper waits for ever for votes in a ballot that is outvoted",
+    file: "daemon/cluster/peers/decisions/keeper.js",
+    find: "?? this.#proposed?.since ?? Number",
+    replace: "?? Number",
+    test: "test/daemon/cluster/peers/decisions/decisions.test.js",
+  },
+  {
     name: "decisions: a keeper proposes before its own promise is on its disk, and forgets what it has voted for",
     file: "daemon/cluster/peers/decisions/keeper.js",
     find: "!promises.has(this.#ports.own.id)",

@@ -60,6 +60,7 @@ interface Proposed {
   hasVoted: boolean;
   /** When the keeper began to wait for a majority without its vote; `uptime` milliseconds; null: it has not. */
   readySince: number | null;
+  readonly since: number;
   sentAt: number;
 }
 
@@ -174,15 +175,15 @@ export class Keeper {
   }
 
   /**
-   * Ends a ballot whose promises do not arrive, because members have promised a later one. This daemon may never receive
-   * that ballot itself: its keeper may be down, or have nothing to propose.
+   * Ends a ballot whose promises or votes do not arrive, because members have promised a later one. This daemon may never
+   * receive that ballot itself: its keeper may be down, or have nothing to propose.
    * @param seen  the latest ballot that a member has named
-   * @param patienceMs  how long the promises may take
+   * @param patienceMs  how long the promises or votes may take
    */
   giveUpIfOutvoted(seen: Ballot | null, patienceMs: number): void {
-    const preparation = this.#preparation;
-    if (preparation === null || compareBallots(preparation.ballot, seen) >= 0) return;
-    if (this.#ports.uptime() - preparation.since >= patienceMs) this.stop();
+    const ballot = this.#ballot ?? this.#preparation?.ballot ?? null;
+    const since = this.#preparation?.since ?? this.#proposed?.since ?? Number.POSITIVE_INFINITY;
+    if (compareBallots(ballot, seen) < 0 && this.#ports.uptime() - since >= patienceMs) this.stop();
   }
 
   promised(from: ByteString, promise: PromiseOf): void {
@@ -330,6 +331,7 @@ export class Keeper {
       objections: new Map(),
       hasVoted: false,
       readySince: null,
+      since: now,
       sentAt: now,
     };
     this.#votes.addProposal(proposal, this.#ports.own.id, this.#handlers.last().slot);

@@ -205,6 +205,23 @@ test("a member that was disconnected gives up its ballot when a later one has ou
   assert.ok(world.decidedUnits.has(waiting.id));
 });
 
+test("a keeper that was disconnected gives up its ballot when a later one has outvoted it", async () => {
+  const { world, members } = worldOf(seed(), 3);
+  const [a, b, c] = members as [Member, Member, Member];
+  world.submit(a, [a], "x");
+  await runFor(world, 1_000, () => {});
+  for (const { id } of [b, c]) world.cut.add([a.id, id].sort().join(""));
+  // It proposes immediately. The other members choose another keeper, which then has no further units.
+  const waiting = world.submit(a, [a], "x");
+  const decided = world.submit(b, [b, c], "y");
+  await runFor(world, 5_000, () => {});
+  assert.ok(world.decidedUnits.has(decided.id));
+  assert.ok(!world.decidedUnits.has(waiting.id));
+  world.cut.clear();
+  await runFor(world, 15_000, () => world.exchange());
+  assert.ok(world.decidedUnits.has(waiting.id));
+});
+
 test("a keeper that decides others' units also receives one whose message was lost", async () => {
   const { world, members } = worldOf(seed(), 3);
   const [a, b] = members as [Member, Member];
