@@ -11,7 +11,7 @@ import type { FlushingState } from "../../engine/answers/safe-answers.js";
 import { readsOrRefusal } from "../../engine/answers/unit-limits.js";
 import type { Backend, Outcome } from "../../engine/backends/backend.js";
 import type { ClosedDates, WriteObserver } from "../../engine/backends/command-path.js";
-import { isFollowing, readWhenClosed } from "../../engine/backends/followed-streams.js";
+import { answerWhenClosed, isFollowing } from "../../engine/backends/followed-streams.js";
 import { KeyChangeObservers } from "../../engine/backends/key-change-observers.js";
 import { type KeyCounts, keyCountsOf } from "../../engine/backends/key-counts.js";
 import type { LocalUnit } from "../../engine/backends/local-units.js";
@@ -133,7 +133,7 @@ export class TimelineBackend implements Backend {
     if (command.isQuery && unit.takesSteps !== false) return this.#query(command, argv, unit, unit.client);
     if (this.closedDates !== null && isFollowing(command) && unit.takesSteps !== false) {
       const read = () => this.#timeline.database.run(command, argv, this.#dated(unit));
-      return readWhenClosed(this.closedDates, read);
+      return answerWhenClosed(this.closedDates, read(), read);
     }
     const reply = finishReply(this.#timeline.database.run(command, argv, this.#dated(unit)));
     return unit.takesSteps === false ? reply : completeEntries(reply, this.#environment.uptime);

@@ -46,16 +46,18 @@ export function openPart(reply: Reply, closedTo: number, newest: number): OpenPa
 export const isFollowing = ({ name }: Command): boolean => name === "XREAD";
 
 /**
- * Runs a read for a client that does not wait for data. If all entries are held back, the reply follows when their dates
- * are closed. Otherwise the client receives those that are not held back, and its next read the remaining ones. The
+ * Answers a read of a client that does not wait for data. If all entries are held back, the answer follows when their
+ * dates are closed. Otherwise the client receives those that are not held back, and its next read the remaining ones. The
  * entry that the client itself has just added is not held back.
+ * @param reply  the reply to the read now
+ * @param read  reads again
  */
-export function readWhenClosed(
+export function answerWhenClosed(
   closedDates: ClosedDates,
+  reply: Reply,
   read: () => Reply,
   lastWrite: LastWrite | undefined = undefined,
 ): Reply | Promise<Reply> {
-  const reply = read();
   const { reply: open, awaited } = openPart(reply, closedDates.closedTo(), closedDates.newest);
   if (awaited === null) return reply;
   const isOwn = awaited === lastWrite?.orderKey?.at && entriesIn(reply) - entriesIn(open) === 1;

@@ -6,7 +6,7 @@ import type {
   ReplyWaiter,
   WaitingSender,
 } from "../../../daemon/engine/backends/command-path.js";
-import { isFollowing, openPart, readWhenClosed } from "../../../daemon/engine/backends/followed-streams.js";
+import { answerWhenClosed, isFollowing, openPart } from "../../../daemon/engine/backends/followed-streams.js";
 import { findCommand } from "../../../daemon/store/command-table.js";
 import { Database } from "../../../daemon/store/database.js";
 import type { Command, WaitShape } from "../../../daemon/store/rows/command-row.js";
@@ -91,7 +91,7 @@ function runAndRecordOrWait<Waiter extends ReplyWaiter>(
   if (closedDates === null || !isFollowing(command)) return path.whenSafe(reply);
   if (shapeOf(localData, command, argv, sender) === null) {
     const read = () => localData.inspect(command, argv, sender) as Reply;
-    const open = readWhenClosed(closedDates, read, sender.lastWrite);
+    const open = answerWhenClosed(closedDates, reply, read, sender.lastWrite);
     return open instanceof Promise ? open.then((settled) => path.whenSafe(settled)) : path.whenSafe(open);
   }
   const { reply: open, awaited } = openPart(reply, closedDates.closedTo(), closedDates.newest);

@@ -1,7 +1,7 @@
 /** Tests which entries a reply to XREAD contains while other daemons have not closed the dates of all entries. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { openPart, readWhenClosed } from "../../../../daemon/engine/backends/followed-streams.js";
+import { answerWhenClosed, openPart } from "../../../../daemon/engine/backends/followed-streams.js";
 import { array, bulk, bulks, mapInPairs, NIL_ARRAY, type Reply } from "../../../../protocol/reply.js";
 
 const entry = (id: string): Reply => array([bulk(id), bulks(["f", "v"])]);
@@ -51,12 +51,12 @@ test("a client that does not wait for data receives what is closed, or waits unt
   const dates = datesClosedTo(10);
   let all = reply({ s: ["10-0", "20-0"] });
   assert.deepEqual(
-    readWhenClosed(dates, () => all),
+    answerWhenClosed(dates, all, () => all),
     reply({ s: ["10-0"] }),
   );
   assert.deepEqual(dates.requested, [20], "so that the next read finds it closed");
   all = reply({ s: ["20-0"] });
-  const waiting = readWhenClosed(dates, () => all);
+  const waiting = answerWhenClosed(dates, all, () => all);
   assert.ok(waiting instanceof Promise);
   // An earlier and a later entry arrive in the meantime, and one member does not answer in time.
   all = reply({ s: ["15-0", "20-0", "30-0"] });
@@ -67,13 +67,26 @@ test("a client that does not wait for data receives what is closed, or waits unt
 test("the one entry that the client itself has just added is not held back, but any other entry is", () => {
   const lastWrite = { orderKey: { at: 20, seq: 0, id: "" }, unapplied: 0 };
   const isHeldBack = (ids: readonly string[], closedTo: number) =>
-    readWhenClosed(datesClosedTo(closedTo), () => reply({ s: ids }), lastWrite) instanceof Promise;
+    answerWhenClosed(
+      datesClosedTo(closedTo),
+      reply({ s: ids }),
+      () => reply({ s: ids }),
+      lastWrite,
+    ) instanceof Promise;
   assert.equal(isHeldBack(["20-0"], 10), false);
   assert.deepEqual(
-    readWhenClosed(datesClosedTo(10), () => reply({ s: ["10-0", "20-0"] }), lastWrite),
+    answerWhenClosed(
+      datesClosedTo(10),
+      reply({ s: ["10-0", "20-0"] }),
+      () => reply({ s: ["10-0", "20-0"] }),
+      lastWrite,
+    ),
     reply({ s: ["10-0", "20-0"] }),
   );
   assert.ok(isHeldBack(["15-0", "20-0"], 10));
   assert.ok(isHeldBack(["20-0", "30-0"], 10));
-  assert.ok(readWhenClosed(datesClosedTo(10), () => reply({ s: ["20-0"] })) instanceof Promise);
+  assert.ok(
+    answerWhenClosed(datesClosedTo(10), reply({ s: ["20-0"] }), () => reply({ s: ["20-0"] })) instanceof
+      Promise,
+  );
 });
