@@ -18,7 +18,7 @@ export const subscriberMutants: readonly Mutant[] = [
   {
     name: "subscribers: a pattern counts once for each member",
     file: "daemon/engine/channels/channels.js",
-    find: "[...this.allNames(kind)].length",
+    find: "this.allNames(kind).size",
     replace: "this.size(kind) + [...this.memberSubscribers.names(kind)].length",
     test: REPORTS,
   },

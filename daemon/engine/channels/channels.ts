@@ -162,16 +162,15 @@ export class Channels {
   }
 
   /** Returns the names of the channels, or the patterns, that have subscribers here or on connected members. */
-  allNames(kind: ChannelKind): Iterable<ByteString> {
-    if (this.memberSubscribers === null) return this.names(kind);
+  allNames(kind: ChannelKind): ReadonlySet<ByteString> {
     const all = new Set(this.names(kind));
-    for (const name of this.memberSubscribers.names(kind)) all.add(name);
+    for (const name of this.memberSubscribers?.names(kind) ?? []) all.add(name);
     return all;
   }
 
   /** Returns the number of channels or patterns that have subscribers here or on connected members. */
   countAllNames(kind: ChannelKind): number {
-    return this.memberSubscribers === null ? this.size(kind) : [...this.allNames(kind)].length;
+    return this.memberSubscribers === null ? this.size(kind) : this.allNames(kind).size;
   }
 
   /** Returns the number of channels or patterns that have local subscribers. */
