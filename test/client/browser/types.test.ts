@@ -7,6 +7,8 @@ import { buildRoot, repositoryRoot } from "../../support/repository.js";
 import { run } from "../../support/run-program.js";
 import { scratchFolder } from "../../support/scratch-folder.js";
 
+const PAGE = readFileSync(join(repositoryRoot, "docs", "browsers.md"), "utf8");
+
 const OPTIONS = {
   strict: true,
   noEmit: true,
@@ -14,10 +16,17 @@ const OPTIONS = {
   target: "es2022",
   module: "esnext",
   moduleResolution: "bundler",
-  lib: ["es2022", "dom", "esnext.disposable"],
+  lib: printedLibraries(PAGE),
   types: [],
   paths: { "dbsyncd/browser": [join(buildRoot, "client/browser/public-api.d.ts")] },
 };
+
+/** Returns the libraries that the page prints for tsconfig.json. */
+function printedLibraries(page: string): unknown {
+  const [, list] = /`"lib": (\[[^\]]*\])`/.exec(page) ?? [];
+  assert.ok(list !== undefined, "docs/browsers.md prints no lib");
+  return JSON.parse(list);
+}
 
 /** Compiles a module for a page. @returns the compiler's output */
 async function compiled(text: string): Promise<string> {
@@ -34,8 +43,7 @@ async function compiled(text: string): Promise<string> {
 }
 
 test("the TypeScript examples of docs/browsers.md compile without @types/node", async () => {
-  const page = readFileSync(join(repositoryRoot, "docs", "browsers.md"), "utf8");
-  const [, block = ""] = /^```ts\n([\s\S]*?)^```$/m.exec(page) ?? [];
+  const [, block = ""] = /^```ts\n([\s\S]*?)^```$/m.exec(PAGE) ?? [];
   assert.match(block, /createClient/);
   assert.equal(await compiled(block), "");
 });
