@@ -4,8 +4,12 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { dateText, hexOf } from "../../../protocol/version-2/envelope.js";
 import type { Environment } from "../../net/process/clock-and-randomness.js";
 import { type LineLog, LogThrottle } from "../../net/process/log-throttle.js";
+import { CommandFailure } from "../../store/arguments/command-errors.js";
+import { commandTable } from "../../store/command-table.js";
 import { isKeyCommand, type KeyRecord } from "../../store/key-ring.js";
+import { spkiOfText } from "../../store/rights/spki.js";
 import type { AddedEntry } from "../../timeline/entries/entry.js";
+import { hashOf } from "./identity.js";
 
 /** Maximum number of characters of a command in the log; a key in PEM and its rules are shorter. */
 const AUDITED_CHARS = 4096;
@@ -29,7 +33,7 @@ export class KeyAudit {
 
   /** Logs a change of the key ring. @param at  the unit's date @param unit  the unit's id */
   changed(argv: Argv, at: number, unit: ByteString, signer: NamedKey): void {
-    const what = { command: textOf(argv), at: dateText(at) };
+    const what = { key: changedKey(argv), command: textOf(argv), at: dateText(at) };
     this.#log.warn({ ...what, ...describeKey(signer), unit: hexOf(unit) }, "the keys were changed");
   }
 
@@ -54,6 +58,17 @@ export function logReceivedChanges(entries: readonly AddedEntry[], log: Logger):
 
 function describeKey({ id, label }: NamedKey): { by: string; label: string } {
   return { by: hexOf(id), label };
+}
+
+/**
+ * Returns the fingerprint of the key that an applied command adds, as `dbsync keys list` prints it. Returns the key's
+ * argument of other KEY commands, which contains the fingerprint, and undefined for other CLUSTER commands.
+ */
+function changedKey(argv: Argv): string | undefined {
+  const command = commandTable.resolve(argv);
+  if (command instanceof CommandFailure) return undefined;
+  if (command.publicKeyAt === undefined) return command.name.startsWith("KEY|") ? argv[2] : undefined;
+  return hexOf(hashOf(Buffer.from(spkiOfText(argv[command.publicKeyAt] as ByteString), "latin1")));
 }
 
 function textOf(argv: Argv): string {

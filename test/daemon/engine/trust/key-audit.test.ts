@@ -40,6 +40,7 @@ test("the audit log records each change, but not a command that changes nothing"
   assert.equal(logged("the keys were changed").length, 1);
   for (let i = 0; i < 2; i++) await client.replies([["KEY", "REVOKE", hexOf(web.id)]]);
   assert.equal(logged("the keys were changed").length, 2);
+  for (const line of logged("the keys were changed")) assert.equal(line["key"], hexOf(web.id));
 });
 
 test("the log line about a denied KEY command names the key and its label", async () => {
