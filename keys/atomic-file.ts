@@ -9,9 +9,11 @@ import {
   fchmodSync,
   fsyncSync,
   linkSync,
+  mkdirSync,
   openSync,
   renameSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from "node:fs";
 import { constants } from "node:os";
@@ -72,6 +74,25 @@ export function publishOver(staged: string, path: string): void {
 /** Removes a staged file if it still exists. */
 export function discard(staged: string): void {
   rmSync(staged, { force: true });
+}
+
+/**
+ * Creates a folder and its missing parents. It does not use Node's option `recursive`, which reports ENOENT instead of
+ * EROFS, and never returns if the system reports ENOENT although the parent folder exists, as in /proc.
+ * @param mode  the mode of each new folder, less the umask
+ * @throws the system's error; EEXIST if the path is a file
+ */
+export function makeFolder(folder: string, mode?: number): void {
+  const make = () => mkdirSync(folder, { mode });
+  try {
+    make();
+  } catch (problem) {
+    const above = dirname(folder);
+    if (errnoOf(problem) === "ENOENT" && above !== folder) {
+      makeFolder(above, mode);
+      make();
+    } else if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) throw problem;
+  }
 }
 
 /** The reasons by the system's error code. */

@@ -1,11 +1,11 @@
 /** Runs `dbsync-keygen`: parses its options, writes two files, prints a summary and returns an exit code. */
 
-import { existsSync, lstatSync, mkdirSync, rmSync } from "node:fs";
+import { existsSync, lstatSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { isIPv6 } from "node:net";
 import { dirname, join } from "node:path";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
-import { discard, publishNew, publishOver, stage, writingFailure } from "./atomic-file.js";
+import { discard, makeFolder, publishNew, publishOver, stage, writingFailure } from "./atomic-file.js";
 import { type CertificatePem, isCertificateName, MAX_NAMES, makeCertificate } from "./certificate.js";
 import { CertificateError, loadCertificateKey } from "./certificate-pair.js";
 import { writeClusterSecret } from "./cluster-secret-file.js";
@@ -407,7 +407,7 @@ function prepareKeyPairFiles(paths: KeyPairPaths, options: { force: boolean }): 
   if (taken.length > 0 && !options.force) throw exists(taken);
   const folder = dirname(paths.privateFile);
   try {
-    if (!existsSync(folder)) mkdirSync(folder, { recursive: true });
+    if (!existsSync(folder)) makeFolder(folder);
   } catch (error) {
     throw notWritable(folder, error);
   }

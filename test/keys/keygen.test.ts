@@ -18,9 +18,12 @@ interface Run {
 
 const PROGRAM = programPaths["dbsync-keygen"];
 
+/** Ends a program that never returns. */
+const LIMIT = { timeout: 120_000, killSignal: "SIGKILL" } as const;
+
 function run(folder: string, ...argv: string[]): Promise<Run> {
   return new Promise((resolve) => {
-    execFile(process.execPath, [PROGRAM, ...argv], { cwd: folder }, (error, stdout, stderr) => {
+    execFile(process.execPath, [PROGRAM, ...argv], { cwd: folder, ...LIMIT }, (error, stdout, stderr) => {
       resolve({
         code: error === null ? 0 : typeof error.code === "number" ? error.code : -1,
         stdout,
@@ -188,6 +191,15 @@ test("dbsync-keygen names a path that it cannot write, and exits with 1", async 
   const { code, stderr } = await run(folder.path, "--out", "file/below");
   assert.equal(code, 1);
   assert.match(stderr, /^dbsync-keygen: file\/below cannot be written/);
+});
+
+test("dbsync-keygen names a folder in /proc that it cannot create", {
+  skip: process.platform !== "linux",
+}, async () => {
+  using folder = temporaryFolder();
+  const { code, stderr } = await run(folder.path, "--out", "/proc/dbsync/keys");
+  assert.equal(code, 1);
+  assert.match(stderr, /^dbsync-keygen: \/proc\/dbsync\/keys cannot be written \(ENOENT: /);
 });
 
 test("dbsync-keygen --help has examples, exit codes and the reason for the default", async () => {

@@ -51,8 +51,8 @@ export const secretMutants: readonly Mutant[] = [
   {
     name: "secrets: other users may replace the history of typed lines",
     file: "tools/cli/shared/history-file.js",
-    find: "mode: FOLDER_MODE",
-    replace: "mode: 0o777",
+    find: "makeFolder(dirname(this.path), FOLDER_MODE)",
+    replace: "makeFolder(dirname(this.path), 0o777)",
     test: "test/tools/cli/repl/history.test.js",
   },
   {

@@ -1,7 +1,14 @@
 /** The data folder (--data). It is created with the daemon's own key, which identifies the daemon permanently. */
-import { existsSync, mkdirSync, statSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { discard, publishNew, stage, writingFailureCode } from "../../../keys/atomic-file.js";
+import { existsSync, statSync } from "node:fs";
+import { join } from "node:path";
+import {
+  discard,
+  makeFolder,
+  publishNew,
+  stage,
+  writingFailure,
+  writingFailureCode,
+} from "../../../keys/atomic-file.js";
 import { loadPrivateKey } from "../../../keys/key-file.js";
 import { KeyFileError } from "../../../keys/key-file-errors.js";
 import { errnoOf } from "../../../keys/key-source.js";
@@ -40,7 +47,7 @@ export function noTimeline(folder: string): string {
 export function openDataFolder(folder: string, warn: (sentence: string) => void = () => {}): Identity {
   const file = join(folder, KEY_FILE);
   try {
-    makeFolder(folder);
+    makeFolder(folder, FOLDER_MODE);
     return readKey(file, warn) ?? makeKey(file);
   } catch (problem) {
     if (problem instanceof StartError) throw problem;
@@ -50,23 +57,6 @@ export function openDataFolder(folder: string, warn: (sentence: string) => void 
 
 /** Returns the daemon that a folder belongs to, or null if it has no key. @throws StartError  the key cannot be read */
 export const ownerOf = (folder: string): Identity | null => readKey(join(folder, KEY_FILE), () => {});
-
-/**
- * Creates a folder and its parents. It does not use Node's option `recursive`, which never returns if the system
- * reports ENOENT although the parent folder exists, as in /proc.
- */
-function makeFolder(folder: string): void {
-  const make = () => mkdirSync(folder, { mode: FOLDER_MODE });
-  try {
-    make();
-  } catch (problem) {
-    const above = dirname(folder);
-    if (errnoOf(problem) === "ENOENT" && above !== folder) {
-      makeFolder(above);
-      make();
-    } else if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) throw problem;
-  }
-}
 
 /** Reads the key, or returns null if there is none. */
 function readKey(file: string, warn: (sentence: string) => void): Identity | null {
@@ -107,6 +97,8 @@ export function unusableBecause(problem: unknown): string {
   if (full !== null) return full;
   const code = errnoOf(problem);
   const reason =
-    code === "ENOTDIR" || code === "EEXIST" ? "it is not a folder" : `it cannot be used (${code})`;
+    code === "ENOTDIR" || code === "EEXIST"
+      ? "it is not a folder"
+      : `it cannot be used (${writingFailure(problem) ?? code})`;
   return `${reason}. Correct --data, or the folder's rights.`;
 }

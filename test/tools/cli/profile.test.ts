@@ -65,6 +65,18 @@ describe("dbsync profile", () => {
     assert.match(stderr, /there is no profile "prdo"/);
   });
 
+  test("a folder that cannot be created is reported with the reason and the remedy", {
+    skip: process.platform !== "linux",
+  }, async () => {
+    const args = ["profile", "add", "prod", "-s", dead, "-k", "app.pem"];
+    const { code, stderr } = await dbsync(args, { XDG_CONFIG_HOME: "/proc/dbsync/config" });
+    assert.equal(code, 3, stderr);
+    assert.match(
+      stderr,
+      /profiles\.json cannot be written \(ENOENT: .*\)\. Correct the folder, or set XDG_CONFIG_HOME/,
+    );
+  });
+
   test("a file that is damaged or that other users can change is refused with advice", async () => {
     await add("prod", cluster.daemons.servers);
     await dbsync(["profile", "use", "prod"]);

@@ -1,7 +1,8 @@
 /** The history of lines typed into `dbsync repl` and `dbsync sql`, stored in the user's state folder (XDG). */
-import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
+import { makeFolder } from "../../../keys/atomic-file.js";
 import { printNotice } from "./output.js";
 
 /** Maximum number of lines that a session can recall. */
@@ -35,7 +36,7 @@ export class HistoryFile {
   /** Appends a line. */
   add(line: string): void {
     this.#write(() => {
-      mkdirSync(dirname(this.path), { recursive: true, mode: FOLDER_MODE });
+      makeFolder(dirname(this.path), FOLDER_MODE);
       appendFileSync(this.path, textOf([line]), { mode: OWNER_ONLY });
     });
   }

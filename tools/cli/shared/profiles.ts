@@ -3,7 +3,7 @@
  * XDG_CONFIG_HOME (~/.config). Only the file's owner may write it, because a changed profile would send commands to
  * other servers.
  */
-import { existsSync, mkdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import {
   type DefaultSources,
@@ -13,7 +13,7 @@ import {
 import { DbsyncError } from "../../../client/shared/errors.js";
 import { parseServers, readVersions, VERSIONS_ALLOWED } from "../../../client/shared/server-list.js";
 import { shown } from "../../../daemon/net/terminal/terminal-text.js";
-import { discard, publishOver, stage, writingFailure } from "../../../keys/atomic-file.js";
+import { discard, makeFolder, publishOver, stage, writingFailure } from "../../../keys/atomic-file.js";
 import { didYouMean } from "../../../protocol/nearest-name.js";
 
 /** A profile. Files are absolute paths, "" for none. It contains no secrets: the key is the path of its file. */
@@ -110,13 +110,17 @@ export function writeProfiles(sources: DefaultSources, { current, profiles }: Pr
   const file = profilesFile(sources);
   let staged: string | null = null;
   try {
-    mkdirSync(dirname(file), { recursive: true, mode: FOLDER_MODE });
+    makeFolder(dirname(file), FOLDER_MODE);
     const text = JSON.stringify({ current, profiles: Object.fromEntries(profiles) }, null, 2);
     staged = stage(file, `${text}\n`, FILE_MODE);
     publishOver(staged, file);
   } catch (cause) {
     const reason = writingFailure(cause) ?? (cause as Error).message;
-    throw new DbsyncError("bad-config", `${file} cannot be written (${reason})`, { cause });
+    throw new DbsyncError(
+      "bad-config",
+      `${file} cannot be written (${reason}). Correct the folder, or set XDG_CONFIG_HOME to another one`,
+      { cause },
+    );
   } finally {
     if (staged !== null) discard(staged);
   }

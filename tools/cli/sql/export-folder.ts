@@ -1,7 +1,7 @@
 /** `dbsync export sql:DIR`: writes the databases of the daemons as a data folder of the earlier SQL server. */
 import { type FileHandle, mkdir, mkdtemp, open, readdir, rename, rm } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import { unwritable } from "../../../keys/atomic-file.js";
+import { makeFolder, unwritable } from "../../../keys/atomic-file.js";
 import { type ByteString, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
 import type { NoteHandler } from "../shared/cli-face.js";
@@ -35,7 +35,7 @@ export async function exportFolder(path: string, requests: TypedRequests, note: 
   await checkFree(folder);
   let made = "";
   try {
-    await mkdir(dirname(folder), { recursive: true, mode: FOLDER_MODE });
+    makeFolder(dirname(folder), FOLDER_MODE);
     made = await mkdtemp(folder + UNFINISHED);
     const sums = await exportDatabases(made, requests, note);
     await rename(made, folder).catch((problem: Error) => {

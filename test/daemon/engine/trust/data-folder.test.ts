@@ -161,7 +161,7 @@ test("a folder is created with its parents, and one that cannot be created is re
     });
     assert.match(
       result.stderr,
-      /--data .*: it (is not a folder|cannot be used \(\w+\)). Correct --data/,
+      /--data .*: it (is not a folder|cannot be used \(\w+: .+\)). Correct --data/,
       path,
     );
   }
@@ -220,12 +220,14 @@ test("a path without a timeline is reported as missing, as a file or as another 
   assert.match(noTimeline(folder.path), /^there is no timeline in it/);
 });
 
-test("a folder on a full disk is reported with the remedy for a full disk", () => {
+test("an unusable folder is reported with the reason, and on a full disk with the remedy for it", () => {
   for (const code of ["ENOSPC", "EDQUOT"])
     assert.match(
       unusableBecause(Object.assign(new Error(), { code })),
       new RegExp(`^the disk is full \\(${code}\\)\\. Free space on it`),
     );
-  const denied = unusableBecause(Object.assign(new Error(), { code: "EACCES" }));
-  assert.equal(denied, "it cannot be used (EACCES). Correct --data, or the folder's rights.");
+  const because = (code: string) => unusableBecause(Object.assign(new Error(), { code }));
+  const remedy = "Correct --data, or the folder's rights.";
+  assert.equal(because("EACCES"), `it cannot be used (EACCES: this user may not write there). ${remedy}`);
+  assert.equal(because("EROFS"), `it cannot be used (EROFS: its disk is mounted read-only). ${remedy}`);
 });
