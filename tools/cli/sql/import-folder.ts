@@ -1,6 +1,7 @@
 /** `dbsync import sql:DIR`: copies the databases of a data folder of the earlier SQL server to all daemons. */
 import type { ReplyValue } from "../../../client/shared/reply-value.js";
 import { printLine, printNotice } from "../shared/output.js";
+import { showProgress } from "../shared/progress.js";
 import { fieldsOf } from "../shared/read-figures.js";
 import type { SendToAll } from "../shared/requests.js";
 import {
@@ -36,23 +37,30 @@ export async function importFolder(folder: string, send: SendToAll, mayReplace =
   let [views, rows] = [0, 0];
   for (const database of databases) {
     if (existing.has(database.name)) await send(["SQL", "", `ravao ny tahiry ${database.name}`]);
-    rows += await importDatabase(folder, database, send).catch((problem: Error) => {
-      throw new Error(
-        `${problem.message}\nThe import is incomplete. Correct the error, then run it again with --replace.`,
-      );
-    });
+    {
+      using _ = showProgress(() => `${database.name}: ${rows} rows in all databases`);
+      const onRows = (count: number) => {
+        rows += count;
+      };
+      await importDatabase(folder, database, send, onRows).catch((problem: Error) => {
+        throw new Error(
+          `${problem.message}\nThe import is incomplete. Correct the error, then run it again with --replace.`,
+        );
+      });
+    }
     views += await importViews(folder, database, send);
   }
   const tables = databases.reduce((sum, database) => sum + database.tables.length, 0);
   printLine(`databases: ${databases.length}, tables: ${tables}, views: ${views}, rows: ${rows}`);
 }
 
-/** Imports one database. @returns the number of rows */
+/** Imports one database. @param onRows  receives the number of rows in each accepted statement */
 async function importDatabase(
   folder: string,
   { name, domains, tables }: FolderDatabase,
   send: SendToAll,
-): Promise<number> {
+  onRows: (count: number) => void,
+): Promise<void> {
   const sql = (statement: string) => send(["SQL", name, statement]);
   await send(["SQL", "", `manamboara tahiry ${name}`]);
   for (const domain of domains) {
@@ -60,20 +68,17 @@ async function importDatabase(
     const type = await readDomain(file);
     await namingFile(file, sql(`manamboara efitra ${domain} (${typeText(type)})`));
   }
-  let rows = 0;
   for (const table of tables) {
     const file = fileOf(folder, name, "tables", table);
-    const content = await readTable(file);
-    await namingFile(file, fill(table, content, sql));
-    rows += content.rows.length;
+    await namingFile(file, fill(table, await readTable(file), sql, onRows));
   }
-  return rows;
 }
 
 async function fill(
   table: string,
   { columns, rows }: FolderTable,
   sql: (statement: string) => Promise<ReplyValue>,
+  onRows: (count: number) => void,
 ): Promise<void> {
   const definitions = columns.map(({ name, type }) => `${name} ${typeText(type)}`);
   await sql(`manamboara tabilao ${table} (${definitions.join(", ")})`);
@@ -81,6 +86,7 @@ async function fill(
   let characters = 0;
   const flush = async () => {
     if (batch.length > 0) await sql(`manampia ao@ ${table} () sanda ${batch.join()}`);
+    onRows(batch.length);
     batch = [];
     characters = 0;
   };

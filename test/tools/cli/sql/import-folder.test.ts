@@ -7,6 +7,8 @@ import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, beforeEach, test } from "node:test";
 import { type Client, createClient } from "../../../../client/public-api.js";
+import type { SendToAll } from "../../../../tools/cli/shared/requests.js";
+import { importFolder } from "../../../../tools/cli/sql/import-folder.js";
 import { type Cluster, startCluster } from "../cluster.js";
 
 const ROWS = 1_234;
@@ -146,4 +148,27 @@ test("an error names the file and the row, and says what to do", async () => {
   const none = await cluster.run(["import", "sql:nowhere", "-k", "app.pem"]);
   assert.equal(none.code, 1);
   assert.match(none.stderr, /nowhere: ENOENT.*; specify the folder that contains a folder for each database/);
+});
+
+test("without a terminal, an import prints the number of its rows every ten seconds", async ({ mock }) => {
+  table("olona", Array(ROWS).fill([1, "x", "mena"]));
+  mock.timers.enable({ apis: ["setInterval"] });
+  const lines: string[] = [];
+  const isTerminal = process.stderr.isTTY;
+  process.stderr.isTTY = false;
+  mock.method(process.stderr, "write", (text: string) => lines.push(text) > 0);
+  const send: SendToAll = async ([, database = "", statement = ""]) => {
+    if (String(statement).includes(" sanda ")) mock.timers.tick(10_000);
+    return ["rows", database === "" ? [] : [[ROWS]]];
+  };
+  try {
+    await importFolder(join(cluster.folder, "data"), send);
+  } finally {
+    process.stderr.isTTY = isTerminal;
+    mock.restoreAll();
+  }
+  assert.deepEqual(
+    lines.filter((line) => line.startsWith("dbsync: ")),
+    [0, 500, 1000].map((rows) => `dbsync: toko: ${rows} rows in all databases\n`),
+  );
 });
