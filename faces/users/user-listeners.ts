@@ -286,10 +286,10 @@ export class LocalPath implements CommandPath, LocalData {
   executeInSteps(
     program: (run: StepRunner) => Reply,
     conditions: readonly Condition[],
-    { now, as, isStable, readsAll, encoding }: CommandSender,
+    { now, as, isStable, lastWrite, readsAll, encoding }: CommandSender,
   ): Reply {
     if (!this.hold(conditions)) return NIL_ARRAY;
-    const sender = { db: 0, now, as, isStable, readsAll, encoding };
+    const sender = { db: 0, now, as, isStable, lastWrite, readsAll, encoding };
     const run = () =>
       program((command, argv, db) => {
         sender.db = db;

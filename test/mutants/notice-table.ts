@@ -55,4 +55,11 @@ export const noticeMutants: readonly Mutant[] = [
     replace: "false",
     test: TRACKING,
   },
+  {
+    name: "tracking: a client with NOLOOP is notified of what its own scripts write",
+    file: "faces/users/user-listeners.js",
+    find: "const sender = { db: 0, now, as, isStable, lastWrite, readsAll, encoding };",
+    replace: "const sender = { db: 0, now, as, isStable, readsAll, encoding };",
+    test: TRACKING,
+  },
 ];

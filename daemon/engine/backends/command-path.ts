@@ -36,7 +36,7 @@ export interface CommandSender extends UnitSender {
    */
   readonly replicated?: (isReplicated: boolean) => void;
   /** Receives the order key of each write that is recorded, if the sender needs it. */
-  readonly lastWrite?: LastWrite;
+  readonly lastWrite?: LastWrite | undefined;
   /**
    * The keys that the sender has watched (WATCH). Until its next transaction, reads must not return an older state of
    * these keys than the sender has already seen.

@@ -269,6 +269,24 @@ test("the expiry of a key is reported to clients that cache it and to its prefix
 
 const app = makeKeyPair();
 
+test("a client with NOLOOP is not notified of what its own scripts write, and other clients are", async () => {
+  using folder = makeFolder();
+  await using recording = await startReplica({
+    args: ["-s", app.file, "--data", folder.path, "--resp", "0"],
+  });
+  await using inMemory = await startResp();
+  for (const port of [inMemory.port, recording.daemon.addressOf("resp")?.port ?? 0]) {
+    using quiet = await RecordingClient.open(port);
+    using other = await RecordingClient.open(port);
+    await other.send(lines("HELLO 3", "CLIENT TRACKING ON", "MGET alone queued"));
+    await quiet.send(lines("HELLO 3", "CLIENT TRACKING ON NOLOOP", "MGET alone queued"));
+    await quiet.send(lines(`EVAL "redis.call('set',KEYS[1],1)" 1 alone`));
+    await quiet.send(lines("MULTI", `EVAL "redis.call('set',KEYS[1],1)" 1 queued`, "EXEC"));
+    assert.deepEqual(invalidated(await quiet.receivedSoFar()), []);
+    assert.deepEqual(invalidated(await other.receivedSoFar()), ["alone", "queued"]);
+  }
+});
+
 test("on a daemon that records, units that are applied again after a late write are reported, but own writes with NOLOOP are not", async () => {
   using folder = makeFolder();
   await using replica = await startReplica({ args: ["-s", app.file, "--data", folder.path, "--resp", "0"] });
