@@ -531,10 +531,7 @@ interface RefusedKey {
   readonly reason: string;
 }
 
-/**
- * Writes keys and the mirror's mark to Redis in one MULTI. Redis applies a batch only if it still contains the mark of
- * the previous batch, so a batch is never applied to a state that the mirror has not written.
- */
+/** What became of a batch. */
 type BatchOutcome =
   | { readonly kind: "written"; readonly refused: readonly RefusedKey[] }
   /** The mark in Redis is not the expected one. */
@@ -543,9 +540,10 @@ type BatchOutcome =
   | { readonly kind: "refused"; readonly reason: string };
 
 /**
- * Writes a batch.
+ * Writes keys and the mirror's mark to Redis in one MULTI. Redis applies a batch only if it still contains the mark of
+ * the previous batch, so a batch is never applied to a state that the mirror has not written.
  * @param from  the mark that must be in Redis, or null if there must be none
- * @param to    the mark to write with the batch, or null to leave the mark unchanged
+ * @param to    the mark to write with the batch
  * @throws Error  the connections have closed, and the outcome of the batch is unknown
  */
 async function writeBatch(

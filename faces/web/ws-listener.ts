@@ -230,12 +230,7 @@ export class WebSocketUpgrade {
   }
 }
 
-/**
- * Decides which pages may connect. A browser allows any page of any site to open a WebSocket to any address, including
- * this machine, and reports the page's site in `Origin`. Other programs send any origin, or none. A client without a
- * key cannot do anything here. This check prevents pages that are not named from opening connections, from detecting
- * the daemon, and from reading its clock.
- */
+/** The headers of a request that show which page opens the WebSocket. */
 interface WebSocketRequest {
   /** The page's site; absent if the client is not a browser. */
   readonly origin: string | undefined;
@@ -244,6 +239,10 @@ interface WebSocketRequest {
 }
 
 /**
+ * Whether a page may connect. A browser allows any page of any site to open a WebSocket to any address, including this
+ * machine, and reports the page's site in `Origin`. Other programs send any origin, or none. A client without a key
+ * cannot do anything here. This check prevents pages that are not named from opening connections, from detecting the
+ * daemon, and from reading its clock.
  * @param named    the origins of --ws-origin
  * @param address  the address on which the daemon listens; on loopback, pages of this machine need not be named
  */

@@ -99,10 +99,14 @@ const hashesOf = (lines: string): ByteString[] =>
     .slice(0, -1)
     .map((line) => bytesOfHex(line.slice(line.indexOf(" ") + 1)));
 
+/** A member list, with the hash that identifies it. */
+export interface KnownList {
+  readonly hash: ByteString;
+  readonly list: MemberList;
+}
+
 /**
- * Decides whether a member list may follow other lists, which of the known lists is in force, and which received lists a
- * daemon stores. Lists are identified by their hashes and form a graph. A list is in force if it follows all other known
- * lists.
+ * The combined content of all known lists, which form a graph. A list is in force if it follows all other known lists.
  *
  * Two lists that were signed independently are *doubled*: a daemon that knows both accepts entries only from ids that
  * both name, until it receives a list that has both as parents. Otherwise a daemon that only the second list added
@@ -110,12 +114,6 @@ const hashesOf = (lines: string): ByteString[] =>
  * (test/simulation/members). The daemon also does not report under either list, because it is not decided which one is
  * in force.
  */
-export interface KnownList {
-  readonly hash: ByteString;
-  readonly list: MemberList;
-}
-
-/** The combined content of all known lists. */
 export interface MembershipState {
   /** The lists that no other list follows; empty if there is no list. */
   readonly heads: readonly KnownList[];

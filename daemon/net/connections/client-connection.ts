@@ -420,11 +420,6 @@ function listenTo(socket: ClientSocket, listeners: SocketListeners): () => void 
   };
 }
 
-/**
- * Closes a connection after all answers have been written. For a limited time it reads and discards the bytes that the
- * client still sends, because unread bytes would turn the close into a reset, and the client could lose the last
- * answer. Then it destroys the socket.
- */
 interface EndOptions {
   readonly idleTimeout: number;
   /** Whether the client sends no more requests and expects no more answers. */
@@ -457,6 +452,10 @@ export function endSocket(
   else socket.resume();
 }
 
+/**
+ * Destroys the socket after a limited time. Until then, the connection reads and discards the bytes that the client
+ * still sends: unread bytes would turn the close into a reset, and the client could lose the last answer.
+ */
 function destroyAfterLinger(socket: ClientSocket, environment: Environment): void {
   socket.setTimeout(0);
   socket.once(

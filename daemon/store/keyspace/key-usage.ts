@@ -2,13 +2,8 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 
 /**
- * Tracks how recently or how often keys are used, for OBJECT IDLETIME or OBJECT FREQ and for the eviction of keys. It
- * is not part of the state, and the fold does not use it: each daemon has its own. As in Redis, `lru` is a time; `lfu`
- * is a counter of at most 255 that is incremented at random, the less often the higher it is, and decremented once a
- * minute.
- *
- * Times count from the first `tick`. Units that are folded before it are history: of their keys, only that they existed
- * when the daemon started is known.
+ * The use that is tracked. As in Redis, `lru` is a time; `lfu` is a counter of at most 255 that is incremented at
+ * random, the less often the higher it is, and decremented once a minute.
  */
 export type UsageKind = "lru" | "lfu";
 
@@ -36,6 +31,13 @@ const NEVER_COUNTED = -1;
 /** A `use` that is less than each time, so it changes no entry. */
 export const NOT_USED: number = -(2 ** 30);
 
+/**
+ * The tracker of how recently or how often keys are used, for OBJECT IDLETIME or OBJECT FREQ and for the eviction of
+ * keys. It is not part of the state, and the fold does not use it: each daemon has its own.
+ *
+ * Times count from the first `tick`. Units that are folded before it are history: of their keys, only that they existed
+ * when the daemon started is known.
+ */
 export class KeyUsage {
   readonly kind: UsageKind;
   /** The `use` of an entry that is added now. */

@@ -97,12 +97,6 @@ function partsOf(statement: string): Parts {
   return { texts, open: scanner.open };
 }
 
-/**
- * Finds the texts, the comments and the end of a statement of the SQL line protocol, byte by byte. A statement ends with
- * a `;` outside of texts and, in English statements, outside of comments. Every program that splits or checks statements
- * uses this class: two programs with different rules would wait for each other. Source: test/vectors/sql/GRAMMAR.md
- * "Wire". In the original, a `;` inside a text ends the statement; this class fixes that.
- */
 const SEMICOLON = 0x3b;
 const BACKSLASH = 0x5c;
 const SINGLE = 0x27;
@@ -118,6 +112,12 @@ const ENGLISH: ReadonlySet<string> = new Set(
 );
 const FIRST_WORD_CHARS = 8;
 
+/**
+ * The positions of the texts, the comments and the end of a statement of the SQL line protocol, byte by byte. A
+ * statement ends with a `;` outside of texts and, in English statements, outside of comments. Every program that splits
+ * or checks statements uses this class: two programs with different rules would wait for each other. Source:
+ * test/vectors/sql/GRAMMAR.md "Wire". In the original, a `;` inside a text ends the statement; this class fixes that.
+ */
 export class SqlScanner {
   /** The quote that ends the current text, or 0 outside of a text. */
   #quote = 0;

@@ -203,11 +203,7 @@ function readIfThere(path: string): Buffer | null {
 
 const alreadyThere = (file: string) => new NoBackup(`${file} already exists: choose another name`);
 
-/**
- * Makes a backup of a timeline's folder, to which a daemon may continue to write. The backup contains all entries that
- * existed at one moment, and the data that belong to them. An entry that arrives while the backup is being made may be
- * dated before the last copied entry. The search for such entries is therefore repeated until it finds none.
- */
+/** The folder to copy, and the file that receives the copy. */
 interface BackupParts {
   readonly view: FolderView;
   /** The snapshots of the folder, or null if there are none. */
@@ -240,7 +236,9 @@ const LATE_MAX = 1_000_000;
 const PROGRESS_EVERY = 1000;
 
 /**
- * Writes a backup.
+ * Writes a backup of a timeline's folder, to which a daemon may continue to write. The backup contains all entries that
+ * existed at one moment, and the data that belong to them. An entry that arrives while the backup is being made may be
+ * dated before the last copied entry. The search for such entries is therefore repeated until it finds none.
  * @returns null if the daemon has removed entries in the meantime, so the copy does not show the state of a single
  * moment; the caller then starts again
  * @throws NoBackup

@@ -159,7 +159,7 @@ function describeFaults({ faultCount, faults }: VerificationReport, cure: string
   return `\n${faultCount} ${faultCount === 1 ? "fault" : "faults"}:\n${lines.join("")}${more}${cure}\n`;
 }
 
-/** Verifies the file of a backup: first all its bytes, and then its timeline, like the timeline of a data folder. */
+/** The report on the file of a backup. */
 interface BackupVerification extends VerificationReport {
   /** When the backup was made, in milliseconds since 1970, or null if that part is damaged. */
   readonly made: number | null;
@@ -167,7 +167,11 @@ interface BackupVerification extends VerificationReport {
   readonly untold: readonly string[];
 }
 
-/** @throws NotChecked. @throws StartError  the keys cannot be read, or are not those of the backup */
+/**
+ * Verifies the file of a backup: first all its bytes, and then its timeline, like the timeline of a data folder.
+ * @throws NotChecked
+ * @throws StartError  the keys cannot be read, or are not those of the backup
+ */
 function verifyBackup(
   settings: Settings,
   file: string,

@@ -142,7 +142,6 @@ export interface ReportedList extends KnownList {
   readonly signatureProblem: "no-proof" | "unknown-key" | "bad-signature" | null;
 }
 
-/** A member list as a daemon reports it, with the envelope that proves it. The report alone proves nothing. */
 export const sha256 = (bytes: Buffer): ByteString => hash("sha256", bytes, "binary");
 
 /** Returns whether the key signed the bytes, or null if the key is not that of a known administrator. */
@@ -327,7 +326,7 @@ const hostAndPort = (address: string): string => address.replace(/^\w+:\/\//, ""
 /** Returns an address without its port. */
 const hostOf = (address: string): string => address.replace(/:\d+$/, "").replace(/^\[(.*)\]$/, "$1");
 
-/** Finds a daemon by its id, the first digits of its id, or its address. */
+/** A daemon of which both the address and the id are known. */
 export interface IdentifiedDaemon {
   readonly address: string;
   /** The daemon's id, hexadecimal. */
@@ -335,10 +334,9 @@ export interface IdentifiedDaemon {
 }
 
 /**
- * Finds the ids of daemons that do not know the administrator's key. A daemon with an empty folder knows only the
- * keys of its options. It receives the remaining keys after a list has added it. Until then, its hello reports its
- * id. Returns the daemons that rejected the key as unknown.
- * @param cluster hexadecimal; daemons of other clusters are left out
+ * Returns the ids of the daemons that rejected the administrator's key as unknown, from their hellos. A daemon with an
+ * empty folder knows only the keys of its options. It receives the remaining keys after a list has added it.
+ * @param cluster  hexadecimal; daemons of other clusters are left out
  */
 export async function idsFromHellos(
   { servers, timeout }: Settings,

@@ -125,10 +125,7 @@ const SCHEME = "redis";
 const DEFAULT_PORT = 6379;
 const DATABASE = /^(redis(?:s)?:\/\/[^/?#]*)\/(\d{1,5})(?=$|[?#])/;
 
-/**
- * Parses the address of a Redis: `redis://[user:password@]host[:port][/db]`, with TLS `rediss://`. `resp://` and
- * `resps://` mean the same.
- */
+/** The addresses of a Redis that are accepted. `resps://` means the same as `rediss://`. */
 export const REDIS_URL_HELP =
   "redis://[user:password@]host[:port][/db] for a Redis or a dbsyncd with --resp (with TLS rediss://…, " +
   "followed by #sha256:… to pin the server's key; resp:// means the same as redis://)";

@@ -309,7 +309,7 @@ function plainNumber(value: number): string {
   return sign + digits.padEnd(point, "0");
 }
 
-/** Formats JSON like the library of the earlier SQL server (Jackson): objects on several lines, lists on one line. */
+/** A value of a JSON text as the earlier SQL server writes it. */
 export type JacksonValue =
   | null
   | boolean
@@ -319,7 +319,11 @@ export type JacksonValue =
   | readonly JacksonValue[]
   | { readonly [name: string]: JacksonValue };
 
-/** Formats a value; numbers are doubles, and bigints are integers. @param depth  the number of enclosing objects */
+/**
+ * Formats JSON like the library of the earlier SQL server (Jackson): objects on several lines, lists on one line.
+ * Numbers are doubles, and bigints are integers.
+ * @param depth  the number of enclosing objects
+ */
 export function jacksonText(value: JacksonValue, depth = 0): string {
   switch (typeof value) {
     case "string":

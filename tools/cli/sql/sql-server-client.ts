@@ -101,10 +101,7 @@ export class SqlServerClient implements Disposable {
 
 const unsent = (reason: string): SqlAnswer => ({ kind: "error", text: `${reason}: nothing was sent` });
 
-/**
- * Parses the answers of the SQL line protocol: messages, errors, and relations in pages. Source:
- * test/vectors/sql/GRAMMAR.md "Wire".
- */
+/** A value in a row of a relation. */
 export type Cell = string | number | boolean | null;
 
 export interface Relation {
@@ -125,7 +122,10 @@ interface Page {
   readonly rows: readonly (readonly Cell[])[];
 }
 
-/** Splits a stream into answers. */
+/**
+ * The parser of the answers of the SQL line protocol: messages, errors, and relations in pages. Source:
+ * test/vectors/sql/GRAMMAR.md "Wire".
+ */
 class SqlAnswerReader implements AnswerReader<SqlAnswer> {
   problem: string | null = null;
   readonly #input = new ReceiveBuffer();

@@ -137,7 +137,7 @@ function orderOf({ order, orderTrouble: trouble, lowDisk: low }: InfoFigures): O
   };
 }
 
-/** Reads the reports of daemons on their timelines and members (TIMELINE STATUS). */
+/** The report of a daemon on one of its members. */
 export type MemberStatus = MemberReport;
 
 /** The report on a daemon's timeline, with values that are derived from it. */

@@ -189,7 +189,7 @@ export function short(id: string | null): string {
 /** Number of shown hexadecimal digits of a fingerprint. */
 const SUM_DIGITS = 6;
 
-/** Formats tables of timelines and members. */
+/** The report of a daemon on its timeline, as a row of the table of timelines shows it. */
 export interface ShownTimeline {
   /** The daemon's address. */
   readonly address: string;

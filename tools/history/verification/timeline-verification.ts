@@ -339,10 +339,7 @@ export interface Seen {
   readonly missed: number;
 }
 
-/**
- * Verifies a data folder, and reports what could not be verified. No file is opened for writing. If a daemon writes to
- * the folder during the verification, the contents as of the beginning are verified.
- */
+/** The report on a data folder. */
 export interface FolderReport extends VerificationReport {
   readonly seen: Seen;
   /** Sentences that report what cannot be verified. */
@@ -352,7 +349,12 @@ export interface FolderReport extends VerificationReport {
 /** The maximum number of attempts. If the daemon prunes entries during an attempt, everything is read again. */
 const RUNS_MAX = 3;
 
-/** @throws NotChecked. @throws StartError  the keys cannot be read, or are not those of the folder */
+/**
+ * Verifies a data folder, and reports what could not be verified. No file is opened for writing. If a daemon writes to
+ * the folder during the verification, the contents as of the beginning are verified.
+ * @throws NotChecked
+ * @throws StartError  the keys cannot be read, or are not those of the folder
+ */
 export async function verifyFolder(
   settings: Settings,
   data: string,

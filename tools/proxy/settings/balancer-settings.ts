@@ -58,7 +58,7 @@ export const DEFAULT_ROUTING: RoutingSettings = {
   hash: "even",
 };
 
-/** Applies the command line of a balancer, which has precedence over a configuration file. */
+/** The settings that the command line states. They have precedence over a configuration file. */
 export interface BalancerFlags {
   readonly listen?: BalancerSettings["listen"];
   readonly reads?: "round-robin" | "rendezvous";

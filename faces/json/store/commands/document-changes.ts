@@ -418,10 +418,7 @@ function isChoosing({ query, where, sort, limit }: Options): boolean {
   return (query ?? where ?? sort ?? limit) !== undefined;
 }
 
-/**
- * Selects the entries that a write with conditions changes. Source: docs/json-documents.md "Changing and deleting by
- * condition".
- */
+/** A write that selects entries by conditions. */
 interface Choosing {
   readonly document: Document;
   readonly unit: Unit;
@@ -452,7 +449,7 @@ function claimed<Result>({ limit }: Options, { choice, taken }: Unit, run: () =>
 /**
  * Returns the keys of the selected entries, in the requested order. If a daemon has recorded a selection with LIMIT, these
  * are the entries of it that are still there and still meet the conditions; an upsert that finds none of them selects
- * again.
+ * again. Source: docs/json-documents.md "Changing and deleting by condition".
  */
 function choiceOf({ effort }: Data, { document, unit, options }: Choosing): readonly ByteString[] {
   const selection = selectionOf(options, workOf(effort));

@@ -518,7 +518,7 @@ function comparePaths(a: FieldPath, b: FieldPath): number {
   return a.length - b.length;
 }
 
-/** Applies $push, $addToSet, $pull or $pop to an array. Source: MongoDB's manual, "Array Update Operators". */
+/** The change of an array by $push, $addToSet, $pull or $pop. Source: MongoDB's manual, "Array Update Operators". */
 type ArrayChange = (array: readonly Bson[]) => readonly Bson[];
 
 const MODIFIERS = ["$each", "$position", "$sort", "$slice"];
