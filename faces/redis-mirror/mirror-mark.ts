@@ -78,7 +78,7 @@ export interface MarkContext {
    * found nor written a mark yet.
    */
   readonly written: readonly (string | null)[];
-  /** `Mark.folded` of the current state, or an empty string if more entries are recorded than applied. */
+  /** `MirrorMark.folded` of the current state, or an empty string if more entries are recorded than applied. */
   readonly folded: string;
   /** Whether an administrator has allowed the daemon to overwrite the data. */
   readonly takesOver: boolean;

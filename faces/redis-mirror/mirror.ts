@@ -261,10 +261,11 @@ export class Mirror implements Service, FoldMirror {
   }
 
   /**
-   * @param from   the mark that must be in Redis
-   * @param folded  see `Mark.folded`
-   * @throws Error  the connections have closed; all keys of the batch are marked dirty again, because they may not have been
-   * written
+   * Writes a batch and the next mark.
+   * @param from    the mark that must be in Redis
+   * @param folded  see `MirrorMark.folded`
+   * @throws Error  the connections have closed; all keys of the batch are marked dirty again, because they may not have
+   * been written
    */
   async #write(
     connections: RedisConnections,
@@ -549,7 +550,7 @@ type BatchOutcome =
 async function writeBatch(
   connections: RedisConnections,
   batch: ReadonlyMap<MirrorKey, RedisCommand>,
-  { from, to }: { readonly from: string | null; readonly to: string | null },
+  { from, to }: { readonly from: string | null; readonly to: string },
 ): Promise<BatchOutcome> {
   const guard = await connections.request([select(MARK_DB), ["WATCH", MARK_KEY], ["GET", MARK_KEY]]);
   const failed = guard.find((answer) => answer instanceof Error);
@@ -557,8 +558,8 @@ async function writeBatch(
   const found = guard[2] === null ? null : String(guard[2]);
   if (found !== from) return { kind: "moved" };
   const body = [...batch].flatMap(([{ db }, command]) => [select(db), command]);
-  const mark = to === null ? [] : [select(MARK_DB), ["SET", MARK_KEY, to]];
-  const answers = await connections.request([["MULTI"], ...body, ...mark, ["EXEC"]]);
+  const mark = ["SET", MARK_KEY, to];
+  const answers = await connections.request([["MULTI"], ...body, select(MARK_DB), mark, ["EXEC"]]);
   const done = answers.at(-1) as RedisAnswer;
   if (done === null) return { kind: "moved" };
   if (done instanceof Error || !Array.isArray(done)) {
