@@ -337,9 +337,9 @@ export function deferredEvents<Event>(
 }
 
 /**
- * Handles `WRITERS key …`, which returns the last writer of each key. The bytes of a writer are not text, so callers
- * that request text receive hexadecimal digits, which the option `if` accepts. It is the only such command, so its name
- * is here and not in the generated file. Source: docs/protocol-v2.md "Units".
+ * Whether a command is `WRITERS key …`, which returns the last writer of each key. The bytes of a writer are not text,
+ * so callers that request text receive hexadecimal digits, which the option `if` accepts. It is the only such command,
+ * so its name is here and not in the generated file. Source: docs/protocol-v2.md "Units".
  */
 export function isWritersCommand(command: CommandInput): boolean {
   const name = commandName(command);

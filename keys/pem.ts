@@ -107,19 +107,18 @@ export function encodePem(label: string, der: Buffer): string {
   return [`-----BEGIN ${label}-----`, ...lines, `-----END ${label}-----`, ""].join("\n");
 }
 
-/**
- * Checks that bytes are complete DER (X.690), the encoding of keys and certificates. node:crypto checks their contents.
- */
-
 const CONSTRUCTED = 0x20;
-/** Marks a tag that continues in the next bytes. Keys and certificates contain none. */
+/** The tag that continues in the next bytes. Keys and certificates contain none. */
 const LONG_TAG = 0x1f;
-/** Marks a length of several bytes. The lower bits hold the number of these bytes. */
+/** The mark of a length of several bytes. The lower bits hold the number of these bytes. */
 const LONG_LENGTH = 0x80;
 /** The maximum number of length bytes. No key file or certificate needs more. */
 const LENGTH_BYTES_MAX = 4;
 
-/** Whether `bytes` is one DER value (X.690) whose nested values all have the stated lengths. */
+/**
+ * Whether `bytes` is one DER value (X.690), the encoding of keys and certificates, whose nested values all have the
+ * stated lengths. node:crypto checks their contents.
+ */
 export function isCompleteDer(bytes: Buffer): boolean {
   /** End offsets of the enclosing values, the outermost first. */
   const ends = [bytes.length];

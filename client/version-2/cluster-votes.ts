@@ -5,14 +5,13 @@ import { unprotectedCluster } from "../shared/sentences.js";
 import type { Address } from "../shared/server-list.js";
 import type { DaemonLink } from "./daemon-link.js";
 
+/** If a conflict is at least this old, the next call makes the client query the daemons again. */
+const CONFLICT_MS = 1_000;
+
 /**
  * The cluster that each daemon names, and the cluster that commands are for. A configured cluster never changes.
  * Otherwise the client queries a daemon again if its keys have changed, and the majority decides again.
  */
-
-/** If a conflict is at least this old, the next call makes the client query the daemons again. */
-const CONFLICT_MS = 1_000;
-
 export class ClusterVotes {
   readonly isConfigured: boolean;
   /** The cluster that commands are for, or "" if it is not known yet. */

@@ -252,7 +252,7 @@ const NO_KEYS = error("ERR the database of this daemon does not report which key
 const TOO_MANY = error(`ERR a connection may have at most ${SUBSCRIPTIONS_MAX} subscriptions`);
 const MAY_NOT_READ = error("NOPERM this key may not read all keys that the command names");
 
-/** The commands in envelopes that subscribe to events or unsubscribe from them. */
+/** A command in an envelope that subscribes to events or unsubscribes from them. */
 interface SubscriptionCommand {
   /** The command's name. */
   readonly name: string;

@@ -171,7 +171,8 @@ interface Signed extends Pick<Envelope, "key" | "at" | "commands"> {
 }
 
 /**
- * Finds the entries that no daemon could verify. Nothing may be written to the storage in the meantime.
+ * Finds the entries that no daemon could verify any longer: a member's snapshot replaces the entries that named their
+ * signers' keys, and does not contain these keys. Nothing may be written to the storage in the meantime.
  * @param ring   the snapshot's key ring; the keys that the remaining entries name are added to it
  * @param after  only entries dated after this are checked; milliseconds since 1970
  */
@@ -216,9 +217,8 @@ function* findUnverifiable(
 }
 
 /**
- * Finds entries that no other daemon could verify any longer: a member's snapshot replaces the entries that named their
- * signers' keys, and does not contain these keys. Like members that check entries, the search uses only
- * the bytes of entries, not their senders or their times of arrival.
+ * Returns what must be known of an entry to verify its signer. Like members that check entries, it uses only the bytes
+ * of the entry, not its sender or its time of arrival.
  */
 function signedOf(orderKey: Buffer, entry: Entry, databases: number): Signed {
   const { key, at, commands, decided } = entry.envelope;

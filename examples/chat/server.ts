@@ -267,8 +267,8 @@ const FILES: Readonly<Record<string, PageFile>> = {
 };
 
 /**
- * The files of the page, and its security policy: the browser may load only these files, and connect only to the chat
- * servers.
+ * Sends a file of the page, with its security policy: the browser may load only these files, and connect only to the
+ * chat servers.
  */
 function pageAt(
   { method, url = "" }: IncomingMessage,

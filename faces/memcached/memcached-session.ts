@@ -558,8 +558,8 @@ export function itemBytesMax({ maxRequestBytes, maxMemcachedItemBytes }: Limits)
 }
 
 /**
- * Converts between memcached's items and strings of the database. Redis clients see an item's bytes unchanged. Flags
- * other than 0 precede the bytes, after a mark.
+ * Returns the string of the database that contains an item. Redis clients see the item's bytes unchanged. Flags other
+ * than 0 precede the bytes, after a mark.
  */
 function stringOf({ flags, data }: Item): ByteString {
   return flags === 0 && !data.startsWith(MARK) ? data : `${MARK}${flags}\0${data}`;

@@ -411,9 +411,8 @@ const REQUIREMENTS: readonly Requirement[] = [
 ];
 
 /**
- * The requirements for a stream that orders writes: it must accept each message only once, acknowledge it, and never
- * drop a message on its own. Returns why a stream cannot order writes, and the remedy, as a sentence, or null if it
- * can.
+ * Returns why a stream cannot order writes, and the remedy, as a sentence, or null if it can. It must accept each
+ * message only once, acknowledge it, and never drop a message on its own.
  */
 function unmetRequirement(config: StreamConfig, subject: string): string | null {
   const unmet = REQUIREMENTS.find(({ isUnmet }) => isUnmet(config, subject));

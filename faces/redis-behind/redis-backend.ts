@@ -131,15 +131,15 @@ const MARKED = 2n ** 53n;
 const TOO_LARGE = error("ERR the cursor of this server cannot be forwarded: scan the server directly");
 
 const cursorAt = (argv: Argv): number | undefined => findCommand(argv[0] as ByteString)?.cursorAt;
-/**
- * Marks the cursors that a daemon's Redis returns. A cursor is valid only on the Redis that issued it: each Redis
- * hashes names with its own secret, so a scan that continued on another daemon's Redis would skip keys. Therefore
- * clients receive the server's cursor combined with the number of this daemon's process, and a cursor with a different
- * number is an error.
- */
+
 export const isScan = (argv: Argv): boolean => cursorAt(argv) !== undefined;
 
-/** Sends a scan with the server's own cursor, and marks the cursor in its reply. */
+/**
+ * Sends a scan with the server's own cursor, and marks the cursor in its reply. A cursor is valid only on the Redis
+ * that issued it: each Redis hashes names with its own secret, so a scan that continued on another daemon's Redis would
+ * skip keys. Therefore clients receive the server's cursor combined with the number of this daemon's process, and a
+ * cursor with a different number is an error.
+ */
 export async function sendScan(
   argv: Argv,
   send: (own: Argv) => Outcome | Promise<Outcome>,

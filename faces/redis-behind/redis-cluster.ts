@@ -298,9 +298,9 @@ function makeRules(): ReadonlyMap<string, BroadcastRule> {
 let rules: ReadonlyMap<string, BroadcastRule> | null = null;
 
 /**
- * Routes commands without keys to the masters of a Redis Cluster. Some commands are sent to any master. Other commands
- * are sent to all masters, and the replies are merged. Which follows from their rows. Other commands are refused, because they
- * concern a single server.
+ * Returns the route of a command without keys to the masters of a Redis Cluster, which follows from its row. Some
+ * commands are sent to any master. Other commands are sent to all masters, and the replies are merged. The remaining
+ * ones are refused, because they concern a single server.
  */
 export function broadcastRuleOf([name = "", subcommand = ""]: Argv): BroadcastRule {
   const upper = name.toUpperCase();

@@ -272,8 +272,7 @@ export function isAscii(bytes: ByteString): boolean {
 const READS: ReadonlySet<string> = new Set(commands.filter(({ reads }) => reads).map(({ name }) => name));
 
 /**
- * Selects the commands that a Redis's replicas must confirm (--wait-replicas): all commands that are not known to be
- * read-only.
+ * Whether a Redis's replicas must confirm a command (--wait-replicas): all commands that are not known to be read-only.
  */
 function mayWrite([name = "", subcommand = ""]: readonly ByteString[]): boolean {
   const upper = name.toUpperCase();

@@ -206,8 +206,8 @@ const COUNTED: ReadonlyMap<string, number> = new Map([
 ]);
 
 /**
- * Finds a command's keys: from dbsync's own table if they are at fixed positions, otherwise with ioredis. Returns
- * the keys of a command; empty for commands that neither the tables nor ioredis know.
+ * Returns a command's keys: by dbsync's own table if they are at fixed positions, otherwise by ioredis. Empty for
+ * commands that neither of them knows.
  */
 export function keysOf(argv: Argv): ByteString[] {
   const name = (argv[0] as ByteString).toUpperCase();
@@ -500,9 +500,9 @@ const LATER = new RegExp(
 );
 
 /**
- * Parses the error replies by which a Redis server redirects a command that it did not execute, or asks the client
- * to try again later. Parses an error reply.
- * @param server the address of the server that replied, whose host is used if the reply omits the host
+ * Parses the error replies by which a Redis server redirects a command that it did not execute, or asks the client to
+ * try again later.
+ * @param server  the address of the server that replied, whose host is used if the reply omits the host
  * @returns null if the error is an answer to the command
  */
 function redirectionOf(text: ByteString, server: Address): Redirection | null {

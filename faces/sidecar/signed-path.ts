@@ -204,10 +204,9 @@ function isForeignCursor(cursor: ByteString | undefined): boolean {
 }
 
 /**
- * Handles scans through a sidecar. A cursor is valid only on the daemon that issued it, but the next page might come
- * from another daemon. Therefore each scan returns all elements in a single page, which one daemon creates at one
- * moment. Source: docs/sidecar.md "Guarantees". Returns the scan as a single page, or `argv` itself if its options
- * are wrong, which the daemons report.
+ * Returns a scan that requests all elements in a single page, which one daemon creates at one moment; or `argv` itself
+ * if its options are wrong, which the daemons report. A cursor is valid only on the daemon that issued it, but the next
+ * page might come from another daemon. Source: docs/sidecar.md "Guarantees".
  */
 function singlePageScan(argv: readonly ByteString[], cursor: number): readonly ByteString[] {
   const options = argv.slice(cursor + 1);
@@ -247,7 +246,10 @@ function reasonAgainst({ sidecarLacks, waitsFor, connectionUse, flags }: Command
   return flags.includes("pubsub") ? MESSAGES : null;
 }
 
-/** The errors for unsupported commands, by command name in upper case. */
+/**
+ * The errors for the commands of Redis clients that a sidecar neither sends to the daemons nor answers itself, by
+ * command name in upper case.
+ */
 export const UNSUPPORTED_COMMANDS: ReadonlyMap<string, ErrorReply> = new Map(
   commands.flatMap((command) => {
     const reason = reasonAgainst(command);
@@ -255,10 +257,7 @@ export const UNSUPPORTED_COMMANDS: ReadonlyMap<string, ErrorReply> = new Map(
   }),
 );
 
-/**
- * The commands of Redis clients that a sidecar neither sends to the daemons nor answers itself, each with the
- * reason. Returns the error for a call that waits because of an option, or null for any other call.
- */
+/** Returns the error for a call that waits because of an option, or null for any other call. */
 function refusalOfForm({ name, waitsFor }: Command, argv: readonly ByteString[]): ErrorReply | null {
   return waitsByOption(waitsFor, argv) ? refusalOf(`${name} with BLOCK`, WAITS) : null;
 }

@@ -230,10 +230,9 @@ interface PageForm {
 type RelationReply = Extract<Reply, { kind: "map" }>;
 
 /**
- * Writes relations for the SQL line protocol. With pages of 20 rows, the bytes are those of the original. Creates
- * the frame of a relation, in steps.
+ * Creates the frame of a relation, in steps. With pages of 20 rows, the bytes are those of the original.
  * @returns null if it is longer than `maxChars`
- * @throws RangeError a single row exceeds the maximum string length
+ * @throws RangeError  a single row exceeds the maximum string length
  */
 function* relationFrame(
   reply: RelationReply,

@@ -348,7 +348,7 @@ interface Passwords {
   passwords: Buffer[];
 }
 
-/** Changes a user's passwords according to the password rules in a file or in ACL SETUSER. */
+/** Returns the SHA-256 of a password. */
 function hashOf(password: ByteString): Buffer {
   return createHash("sha256").update(password, "latin1").digest();
 }

@@ -47,7 +47,10 @@ export interface Evidence {
   readonly proposal: MemberSignature;
 }
 
-/** The votes of a majority for one decision in one ballot. */
+/**
+ * The votes of a majority of a member list for one decision in one ballot. They are the signature of the decision's
+ * entry.
+ */
 export interface Certificate {
   readonly ballot: Ballot;
   readonly votes: readonly MemberSignature[];
@@ -101,10 +104,6 @@ function votedBytes(domain: string, { ballot, slot, decision }: Voted): Buffer {
   ]);
 }
 
-/**
- * Members' votes on decisions. The votes of a majority of a member list for one decision are its certificate: they are
- * the signature of the decision's entry. Source: docs/protocol-v2.md "Decisions".
- */
 export function writeBallot({ list, listHash, round, member, attempt }: Ballot): Buffer {
   const bytes = Buffer.alloc(BALLOT_BYTES);
   let at = bytes.writeUInt32BE(list);

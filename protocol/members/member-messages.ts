@@ -572,10 +572,6 @@ const SUM_BYTES = 4;
 /** The length of the fields before a key: db (2) ‖ flag (1) ‖ digest (8) ‖ length of the key (2). */
 const HEAD_BYTES = 13;
 
-/**
- * The messages with which members compare their states: sums over all keys, and digests of individual keys. Source:
- * docs/protocol-v2.md "Members".
- */
 function writeSums(sums: Uint32Array): Buffer {
   const bytes = Buffer.allocUnsafe(sums.length * SUM_BYTES);
   for (const [bucket, sum] of sums.entries()) bytes.writeUInt32BE(sum, bucket * SUM_BYTES);

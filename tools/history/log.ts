@@ -362,7 +362,6 @@ export interface HistoryReport {
   readonly units: readonly RecordedUnit[];
 }
 
-/** Recorded units as TIMELINE reports them, and their formatting as text. */
 export function readHistory(reply: ReplyValue): HistoryReport {
   const { from, snapshot, damaged, left, units } = fieldsOf(reply);
   return {

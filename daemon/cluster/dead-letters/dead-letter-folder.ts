@@ -359,9 +359,9 @@ interface DeadLetterHeads {
 }
 
 /**
- * The format of a file of dead letters, with lengths in bytes and big-endian integers: "dbsync-letters-" and the number
- * of the format, one digit (16), then for each dead letter
- *   CRC-32 of the remaining head (4) ‖ reason (1) ‖ length of the value (4) ‖ order key (42) ‖ value as in the timeline
+ * Returns a dead letter as its file contains it. The file has lengths in bytes and big-endian integers:
+ * "dbsync-letters-" and the number of the format, one digit (16), then for each dead letter
+ *   CRC-32 of the remaining head (4) ‖ reason (1) ‖ length of the value (4) ‖ order key (42) ‖ value as stored
  * A value is verified by its own CRC and by its id. The length in each head determines where the next head begins. If a
  * head is damaged, the remaining bytes are skipped, because a value contains bytes that a client chose and that could
  * look like a dead letter. A file of another format is never changed.

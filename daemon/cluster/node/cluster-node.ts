@@ -327,7 +327,10 @@ export class ClusterNode extends RecordedWrites implements NodeState {
 /** Milliseconds for which a report is reused: in this time all members receive the same report. */
 const SAME_MS = 1000;
 
-/** The report that a daemon sends to its members for their dashboards. It contains no names of keys, and no ids. */
+/**
+ * Returns a function that describes this daemon to its members, for their dashboards. The report contains no names of
+ * keys, and no ids.
+ */
 function describeSelf(node: RecordedWrites): () => MemberAbout {
   const { environment, disk } = node;
   let last: MemberAbout | null = null;

@@ -166,8 +166,8 @@ export class WaitingGroup {
 export type GatewayAnswer = Reply | Refused;
 
 /**
- * Passes answers to the callers whose units the gateway records: immediately, or once the write is as safe as the
- * caller requires.
+ * The caller of a unit that the gateway records. It receives the answer immediately, or once the write is as safe as it
+ * requires.
  */
 export interface GatewayWaiter extends Omit<ReplyWaiter, "kind"> {
   /** Whether the reply to the unit's only command is answered as an array, because the command was sent in EXEC. */
@@ -229,8 +229,7 @@ export function answerUnits(
   }
 }
 
-/** The reads of a client that run after units of the same client that wait to be recorded. */
-
+/** A read of a client that runs after units of the same client that wait to be recorded. */
 export interface WaitingStep {
   /** Runs the step. It may be called again if the units before it were undone. */
   run(): void;

@@ -99,7 +99,7 @@ const WORK_MEMORY_BYTES_MIN = 64 * 1024 * 1024;
  */
 const WORK_MEMORY_BYTES_MAX = 384 * 1024 * 1024;
 
-/** The size of the working memory of queries, if --work-memory does not state it. */
+/** Returns the limits of the working memory of queries: the size that --work-memory states, or a default. */
 export function workingMemoryLimits({ workMemory, workWait, maxmemory }: Limits): WorkingMemoryLimits {
   return { bytes: workMemory > 0 ? workMemory : defaultBytes(maxmemory), wait: workWait };
 }
@@ -315,8 +315,8 @@ function needsMemory(argv: readonly ByteString[]): boolean {
 }
 
 /**
- * Measures the memory that the process uses, as V8 reports it. The figure includes live objects and garbage. It is
- * therefore an upper bound of the live objects, and exact only immediately after a garbage collection.
+ * The memory that the process uses, as V8 reports it. The figure includes live objects and garbage. It is therefore an
+ * upper bound of the live objects, and exact only immediately after a garbage collection.
  */
 export interface MemoryGauge {
   /** Returns the bytes of objects, buffers and garbage. The call takes about a microsecond. */

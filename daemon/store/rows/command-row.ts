@@ -387,7 +387,7 @@ export interface ClaimPeek {
 /** Returns a call with the choice that the reply shows, or null if the call already has the same effect everywhere. */
 type RecordedCall = (argv: readonly ByteString[], reply: Reply) => readonly ByteString[] | null;
 
-/** The calls that a daemon records in place of calls whose effect depends on a choice. */
+/** Returns the strings of a reply: of its items, or of itself. */
 export function bytesIn(reply: Reply): ByteString[] {
   const items = "items" in reply ? reply.items : [reply];
   return items.flatMap((item) => (item.kind === "bulk" ? [item.bytes] : []));

@@ -333,8 +333,9 @@ interface SecondIds {
 
 /**
  * The ids of the newest data entries in a snapshot, by the second of their date. They prove whether the snapshot
- * contains an entry, where sums of many entries cannot. Each id is shortened to the 64 bits that sums also use. The list
- * depends only on the entries, which are added in order, so that every daemon saves the same bytes.
+ * contains an entry, which sums of many entries cannot. Each id is shortened to its last 64 bits, like the ids that
+ * members add up for the groups of one second. The list depends only on the entries, which are added in order, so that
+ * every daemon saves the same bytes.
  */
 export class NewestIds {
   readonly #max: number;

@@ -117,8 +117,8 @@ export const LOG_KEY = Buffer.from("log");
 const SEQUENCE_BYTES = 6;
 
 /**
- * The position in the log up to which LMDB has everything, as one of LMDB's marks: number of the last
- * group (6, big-endian) ‖ marker of the log's records (16).
+ * Reads the position in the log up to which LMDB has everything, from one of LMDB's marks: number of the last group (6,
+ * big-endian) ‖ marker of the log's records (16).
  */
 export function readLogMark(bytes: Buffer): LogMark {
   return { sequence: bytes.readUIntBE(0, SEQUENCE_BYTES), marker: bytes.subarray(SEQUENCE_BYTES) };

@@ -349,14 +349,12 @@ function awaitedOf(
 }
 
 /**
- * Chooses the dates of snapshots. Every daemon of the cluster independently chooses the same dates, so that members can
- * compare their states at these dates. From a range of possible dates, a daemon chooses the roundest one: the date that
- * the highest power of two divides. A daemon with a longer range chooses the same date as the other daemons, or a
- * rounder one, which the other daemons choose as soon as their ranges contain it.
- * Source: docs/decisions/0016-a-snapshot-needs-a-majority.md.
+ * Returns the date of a snapshot: the one after `after` and up to `upTo` that the highest power of two divides, or null
+ * if there is none. Every daemon of the cluster independently chooses the same dates, so that members can compare their
+ * states at these dates. A daemon with a longer range chooses the same date as the other daemons, or a rounder one,
+ * which the other daemons choose as soon as their ranges contain it. Source:
+ * docs/decisions/0016-a-snapshot-needs-a-majority.md.
  */
-
-/** Returns the date after `after` and up to `upTo` that the highest power of two divides, or null if there is none. */
 export function roundestDate(after: number, upTo: number): number | null {
   if (upTo <= after || upTo < 0) return null;
   if (after < 0) return 0;

@@ -157,9 +157,9 @@ const membersOf: ReadonlyMap<string, ReadonlySet<string>> = new Map(
 const knownMembers: ReadonlySet<string> = new Set([...[...MEMBERS.values()].flat(), ...OTHER_NAMES]);
 
 /**
- * The members that a request may have. The original ignores unknown members. Here they are an error if the client
- * could have meant other entries or another change. Source: docs/json-documents.md "Differences from the original".
- * Returns the error for a member that its action does not have, or null if there is none.
+ * Returns the error for a member that its action does not have, or null if there is none. The original ignores unknown
+ * members. Here they are an error if the client could have meant other entries or another change. Source:
+ * docs/json-documents.md "Differences from the original".
  */
 export function unknownMember(action: string, request: JsonRequest): string | null {
   const accepted = membersOf.get(action) ?? ORIGINALS;

@@ -284,10 +284,10 @@ interface Differences {
 }
 
 /**
- * Compares the documents of a server with the documents of this daemon, to find documents that the server has lost
- * or that other clients of the server have changed. Compares documents with those of a server.
- * @param documents the documents that the server should have
- * @throws Error the connection failed
+ * Compares the documents of a server with the documents of this daemon, to find documents that the server has lost or
+ * that other clients of the server have changed.
+ * @param documents  the documents that the server should have
+ * @throws Error  the connection failed
  */
 async function findDifferences(
   connection: ReplicaConnection,

@@ -181,8 +181,8 @@ const TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
 });
 
 /**
- * Computes CRC-32C (Castagnoli), the optional checksum at the end of a message. Source: RFC 3720, appendix B.4.
- * Returns the checksum as an unsigned number.
+ * Returns the CRC-32C (Castagnoli) of bytes, as an unsigned number: the optional checksum at the end of a message.
+ * Source: RFC 3720, appendix B.4.
  */
 export function crc32c(bytes: Uint8Array): number {
   let sum = 0xffffffff;

@@ -213,11 +213,6 @@ export const save: Setting = {
 export const PERCENTILES = "latency-tracking-info-percentiles";
 const PERCENTILES_DEFAULT = "50 99 99.9";
 
-/**
- * Redis settings whose values are lists. They are accepted in Redis's form and shown in Redis's order. Only the
- * notified events, and the limit of output bytes pending for a client, have an effect here. Forms and texts:
- * redis-server 7.0, config.c, notify.c.
- */
 export function percentilesOf({ server }: RespSession): readonly ByteString[] {
   return (server.settings.get(PERCENTILES) ?? PERCENTILES_DEFAULT).split(" ").filter((one) => one !== "");
 }

@@ -294,9 +294,8 @@ const SAMPLES: Readonly<Record<string, Reply>> = {
 };
 
 /**
- * Implements `DEBUG PROTOCOL kind`, which returns a reply of each kind for tests of clients. Source: redis-server
- * 7.0. Returns the sample of a kind.
- * @throws CommandFailure there is no such kind
+ * Returns the reply of `DEBUG PROTOCOL kind`, with which clients test their parsers. Source: redis-server 7.0.
+ * @throws CommandFailure  there is no such kind
  */
 function sample(kind: ByteString): Reply {
   const name = kind.toLowerCase();

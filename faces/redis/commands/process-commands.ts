@@ -213,7 +213,10 @@ function latencyDoctor({ server }: RespSession): Reply {
   return verbatim(`${lines.join("")}SLOWLOG GET shows which commands took longest.\n`);
 }
 
-/** `LATENCY HISTOGRAM [command …]`. Returns only commands that were called. `CLIENT` selects all its subcommands. */
+/**
+ * Returns the reply of `LATENCY HISTOGRAM [command …]`, which contains only commands that were called. `CLIENT` selects
+ * all its subcommands.
+ */
 function histogram({ server }: RespSession, argv: readonly ByteString[]): Reply {
   const selected = argv.slice(2).map((name) => findCommand(name)?.name ?? "");
   const items: Reply[] = [];

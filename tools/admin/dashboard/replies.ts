@@ -58,7 +58,7 @@ export function reasonText(problem: unknown): string {
   return `${shown(text)}. The rules of this browser's key do not permit this part of the page: authorize the key again, as shown above.`;
 }
 
-/** The types of dbsyncd/browser that the page uses. The module is loaded when an administrator signs in. */
+/** A reply as dbsyncd/browser returns it. The page loads that module when an administrator signs in. */
 export type SignedReply = string | number | bigint | boolean | null | object;
 export type Word = string | Uint8Array;
 

@@ -219,10 +219,6 @@ export function* entriesOf(items: Buffer): Generator<StoredEntry> {
   }
 }
 
-/**
- * The contents of a backup's frames: entries with their order keys, parts of snapshots, and, in the last frame, the
- * data that describe the complete file.
- */
 export function writeSnapshotPiece(date: number, chunk: Buffer): Buffer {
   const head = Buffer.alloc(DATE_BYTES);
   head.writeBigUInt64BE(BigInt(date));

@@ -407,7 +407,7 @@ interface BenchFigures {
   readonly errors: Readonly<Record<string, { readonly count: number; readonly example: string }>>;
 }
 
-/** The output of `dbsync bench`: figures, a histogram and errors. */
+/** Returns the figures of a run, with a histogram and the errors. */
 export function figuresOf({ latencies, errors, failed, ms }: LoadResult): BenchFigures {
   const { count, mean, max } = latencies;
   const time = (ms: number) => (count === 0 ? null : round(ms));

@@ -85,8 +85,8 @@ interface Replica {
 }
 
 /**
- * The report of the original JSON server's test client, as text and as JSON in PHP's pretty-printed form. Source:
- * test/vectors/json/test-client-text.txt and test-client.json. A test compares this output with these files.
+ * Returns the text report of the original JSON server's test client. Source: test/vectors/json/test-client-text.txt,
+ * with which a test compares it.
  */
 export function textReport({ latency, samples, checks }: JsonTest, replicas: readonly Replica[]): string {
   const byAction = [...samples].map(([name, times]) => {
@@ -116,6 +116,7 @@ export function textReport({ latency, samples, checks }: JsonTest, replicas: rea
   return shownLines(lines.join("\n"));
 }
 
+/** Returns the same report in PHP's pretty-printed form of JSON. Source: test/vectors/json/test-client.json. */
 export function jsonReport({ latency, samples, checks }: JsonTest, replicas: readonly Replica[]): string {
   const byAction = [...samples].map(([name, times]) => [name, { ...summary(times), samples: times }]);
   const passed = checks.filter(({ pass }) => pass).length;

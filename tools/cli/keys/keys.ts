@@ -417,10 +417,7 @@ interface KeyDifference {
   readonly held: readonly { readonly address: string; readonly differing: Partial<RingKey> }[];
 }
 
-/**
- * Finds differences between the key rings of daemons: keys that are missing from a daemon, and keys whose fields
- * differ. Returns the keys that some daemons do not know, or that have different fields on different daemons.
- */
+/** Returns the keys that some daemons do not know, or that have different fields on different daemons. */
 export function differencesOf(rings: readonly DaemonRing[]): KeyDifference[] {
   const ids = new Set(rings.flatMap(({ keys }) => keys.map(({ id }) => id)));
   return [...ids].flatMap((id) => {

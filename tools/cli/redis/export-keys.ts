@@ -193,11 +193,11 @@ const BUFFER_CHARS = 256 * 1024;
 type Write = (bytes: string) => Promise<void>;
 
 /**
- * Writes a file in pieces. The file appears under its name only when it is complete, and never replaces an existing
- * file. Creates a file.
- * @param path the file's path; "-" is standard output
- * @throws Error the file already exists or cannot be written; also the errors of `fill`. No incomplete file
- *   remains after an error.
+ * Creates a file in pieces. The file appears under its name only when it is complete, and never replaces an existing
+ * file.
+ * @param path  the file's path; "-" is standard output
+ * @throws Error  the file already exists or cannot be written; also the errors of `fill`. No incomplete file remains
+ * after an error.
  */
 async function writeNewFile(path: string, fill: (write: Write) => Promise<void>): Promise<void> {
   if (path === "-") return await fill(writeOut);

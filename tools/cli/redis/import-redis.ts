@@ -109,11 +109,7 @@ const RECONNECT_MS = 1_000;
 /** The error of a Redis that has started and is still loading its data. */
 const STARTING = /^LOADING /;
 
-/**
- * `dbsync import redis://… --replicate`: copies all keys, and then each key that the Redis reports as written, until
- * the cut-over. At the cut-over it compares all keys again and deletes the keys that only the daemons have. After a
- * broken connection it also compares all keys, because notifications may be missing.
- */
+/** The requests to the daemons. */
 interface Daemons {
   readonly send: SendToAll;
   /** Sends a command to the daemon whose keys are listed. */
@@ -130,7 +126,9 @@ interface ReplicateOptions {
 }
 
 /**
- * Copies a Redis and its changes until the cut-over.
+ * Runs `dbsync import redis://… --replicate`: copies all keys, and then each key that the Redis reports as written,
+ * until the cut-over. At the cut-over it compares all keys again and deletes the keys that only the daemons have. After
+ * a broken connection it also compares all keys, because notifications may be missing.
  * @throws Error  the errors of `importRedis`; or the user interrupted the import twice
  */
 export async function replicateRedis(

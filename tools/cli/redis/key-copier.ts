@@ -149,14 +149,14 @@ const PIECE = String(PIECE_ELEMENTS);
 
 type Argv = readonly ByteString[];
 
-type Pieces = (source: RedisSource, key: ByteString) => AsyncGenerator<Argv>;
-
 /**
  * Reads a value in pieces by the commands of its type, and yields the commands that recreate it. An import reads a
- * value in this way if its serialized form (DUMP) is not available, not accepted or too long. No client may write
- * the key at the same time. Returns the reader for a type as TYPE reports it, or null for a type of a Redis module,
- * which cannot be read.
+ * value in this way if its serialized form (DUMP) is not available, not accepted or too long. No client may write the
+ * key at the same time.
  */
+type Pieces = (source: RedisSource, key: ByteString) => AsyncGenerator<Argv>;
+
+/** Returns the reader for a type as TYPE reports it, or null for a type of a Redis module, which cannot be read. */
 function piecesOf(type: ByteString): Pieces | null {
   return Object.hasOwn(PIECES, type) ? (PIECES[type] as Pieces) : null;
 }

@@ -135,8 +135,8 @@ interface TerminalStreams {
 }
 
 /**
- * `dbsync repl` on a terminal: a prompt, hints while typing, completion, history, and lines that continue while a
- * quote is open. Reads and executes lines until the user ends the session. An error does not end it.
+ * Reads and executes lines on a terminal until the user ends the session: with a prompt, hints while typing,
+ * completion, history, and lines that continue while a quote is open. An error does not end the session.
  */
 export async function converse(
   session: ReplSession,

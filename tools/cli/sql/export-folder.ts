@@ -170,10 +170,9 @@ interface Column {
 }
 
 /**
- * Writes one table of the daemons as a file of the earlier SQL server. It reads the table in pages, all from one
- * state. Exports a table.
+ * Writes one table of the daemons as a file of the earlier SQL server. It reads the table in pages, all from one state.
  * @returns the number of rows, or null if the table no longer exists
- * @throws Error the table changes too often, or contains bytes that are not text
+ * @throws Error  the table changes too often, or contains bytes that are not text
  */
 export async function exportTable(file: string, parts: TableExport): Promise<number | null> {
   const { database, table, requests } = parts;

@@ -112,8 +112,8 @@ interface Conversation {
 }
 
 /**
- * `dbsync sql` on a terminal: statements on several lines, history and completion. Reads and executes statements
- * until the user ends the session.
+ * Reads and executes statements on a terminal until the user ends the session: statements on several lines, history and
+ * completion.
  */
 export async function converse(
   conversation: Conversation,
@@ -276,7 +276,7 @@ interface PrintOptions {
 }
 
 /**
- * Prints the answers of `dbsync sql` as tables or lines of JSON, and errors on standard error. Prints an answer.
+ * Prints an answer as a table or as lines of JSON, and an error on standard error.
  * @returns the exit code for it
  */
 export function printAnswer(answer: SqlAnswer, { isJson, printsMessages, output }: PrintOptions): ExitCode {

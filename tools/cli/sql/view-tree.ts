@@ -5,13 +5,13 @@
 import { createHash } from "node:crypto";
 import type { JacksonValue } from "./sql-data-folder.js";
 
-/**
- * Queries of views that the earlier server can read: complete tables, joined without a condition, and combinations of
- * such queries.
- */
 type JoinKind = "inner" | "left" | "right" | "full" | "natural";
 type SetOperator = "union" | "difference" | "intersection";
 
+/**
+ * A query of a view that the earlier server can read: complete tables, joined without a condition, or a combination of
+ * such queries.
+ */
 export type ViewQuery =
   | ViewSelect
   | {

@@ -12,7 +12,7 @@ import { INFO_FIGURES } from "../../../protocol/figures/info-figures.js";
 import { dateText } from "../../../protocol/version-2/envelope.js";
 import type { DaemonFigures, MemberStatus, OrderFigures, TimelineStatus } from "./daemon-figures.js";
 
-/** Columns of a table of daemons' reports, with descriptions that --explain prints. */
+/** A column of a table of daemons' reports, with the description that --explain prints. */
 export interface Column<Row> {
   readonly head: string;
   /** The description, which follows the head on a line. */

@@ -146,12 +146,11 @@ function ago(at: number, now: number): string {
   return at === 0 ? "-" : spanCell(now - at);
 }
 
-/** A screen that is redrawn until a key or a signal ends the program; then the cursor is restored. */
 export type ShowStatus = (daemons: readonly DaemonStatus[]) => void;
 
 /**
- * Opens the screen. q and Ctrl-C end the program with the exit code of the last update. The terminal is restored after
- * any other signal too.
+ * Opens a screen that is redrawn until a key or a signal ends the program; then the cursor is restored. q and Ctrl-C
+ * end the program with the exit code of the last update. The terminal is restored after any other signal too.
  * @returns null if the output is not a terminal
  */
 export function openScreen(): RedrawnScreen | null {

@@ -127,7 +127,10 @@ export interface BalancerHealth {
   readonly servers: readonly ServerHealth[];
 }
 
-/** The health of a balancer and its servers, for /healthz and `dbsync-proxy status`. The report contains no secrets. */
+/**
+ * Returns the health of a balancer and its servers, for /healthz and `dbsync-proxy status`. The report contains no
+ * secrets.
+ */
 export function healthOf({ servers, clients }: BalancerSources): HealthReport {
   const details: BalancerHealth = {
     version,

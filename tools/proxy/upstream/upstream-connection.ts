@@ -393,7 +393,6 @@ export interface UpstreamAnswer {
 
 export type UpstreamOutcome = UpstreamAnswer | UpstreamFailure;
 
-/** The outcome of a statement that was sent to a server of the SQL line protocol. */
 export function failed(
   why: FailureKind,
   reached: UpstreamFailure["reached"],

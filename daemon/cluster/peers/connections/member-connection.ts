@@ -425,12 +425,7 @@ const DOMAIN = `dbsync2\0members-${MEMBERS_PROTOCOL}\0`;
 
 type Side = "opener" | "answerer";
 
-/**
- * The proofs by which two members authenticate each other. A proof covers the protocol number, the cluster, the ids and the nonces of both
- * members, the side that sends the proof, and the binding to this particular stream. It consists of a signature with
- * the daemon's key and, if the daemon has the cluster's secret, a MAC with that secret. Source: docs/protocol-v2.md
- * "Members".
- */
+/** What the proofs of both members cover. */
 interface Challenges {
   readonly cluster: ByteString;
   /** The ids and nonces have 32 bytes. */
@@ -440,7 +435,12 @@ interface Challenges {
   readonly binding: Buffer | null;
 }
 
-/** Returns the bytes that a side signs. All parts except the last have a fixed length. */
+/**
+ * Returns the bytes that a side signs, by which two members authenticate each other. They cover the protocol number,
+ * the cluster, the ids and the nonces of both members, the side, and the binding to this particular stream. All parts
+ * except the last have a fixed length. A proof consists of a signature with the daemon's key and, if the daemon has the
+ * cluster's secret, a MAC with that secret. Source: docs/protocol-v2.md "Members".
+ */
 function proofBytes({ cluster, opener, answerer, binding }: Challenges, side: Side): Buffer {
   const names = cluster + opener.id + answerer.id + opener.nonce + answerer.nonce;
   const sign = side === "opener" ? "\x01" : "\x02";

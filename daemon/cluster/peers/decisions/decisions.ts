@@ -592,8 +592,9 @@ export class Decisions {
   }
 
   /**
-   * Returns to the decision before a certified one, if a later decision in an earlier position was believed: a member
-   * has invented it, and this daemon could not check it, because entries of that time were removed.
+   * Replaces the last decision by the one before a proposal that a majority has decided, if a later slot was believed
+   * to have an earlier date: a member has invented that decision, and this daemon could not check it, because entries
+   * of that time were removed.
    */
   #correct({ slot, at, previous }: Proposal): void {
     const { last } = this;

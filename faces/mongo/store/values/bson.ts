@@ -160,6 +160,10 @@ interface BsonType {
 
 const type = (number: number, name: string, rank: number): BsonType => ({ number, name, rank });
 
+/**
+ * The types of BSON: the number, the name and the rank of each in the order of all values. Source: MongoDB's manual,
+ * "Comparison/Sort Order".
+ */
 export const TYPES = {
   minKey: type(-1, "minKey", -1),
   null: type(10, "null", 5),
@@ -189,10 +193,7 @@ const byNumber = new Map<number, BsonType>(Object.values(TYPES).map((one) => [on
 export const typeNamed = (name: string): BsonType | undefined => byName.get(name);
 export const typeNumbered = (number: number): BsonType | undefined => byNumber.get(number);
 
-/**
- * The types of BSON: the number, the name and the rank of each in the order of all values. Source: MongoDB's manual,
- * "Comparison/Sort Order".
- */
+/** Returns the type of a value. */
 export function typeOf(value: Bson): BsonType {
   switch (typeof value) {
     case "string":

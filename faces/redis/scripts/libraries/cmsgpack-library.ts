@@ -20,6 +20,7 @@ export function cmsgpackLibrary(machine: LuaMachine): Library {
     if (limit < 0 || offset < 0)
       return machine.failThere(
         state,
+        // The text is that of lua-cmsgpack, which names the length in place of the limit.
         `Invalid request to unpack with offset of ${offset} and limit of ${text.length}.`,
       );
     if (offset > text.length)

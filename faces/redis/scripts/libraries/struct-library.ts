@@ -195,7 +195,7 @@ export function integerBytes(value: bigint, size: number, isLittle: boolean): By
   return bytes;
 }
 
-/** Converts numbers to bytes and back, for the libraries that pack values. */
+/** Returns the integer without a sign that a number of bytes contain, in the given byte order. */
 export function integerAt(bytes: ByteString, at: number, size: number, isLittle: boolean): bigint {
   let value = 0n;
   for (let i = 0; i < size; i++) {

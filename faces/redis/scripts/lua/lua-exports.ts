@@ -116,6 +116,7 @@ interface WasmTable {
 export type WasmModule = object;
 type WasmImports = Readonly<Record<string, Readonly<Record<string, unknown>>>>;
 
+/** The part of WebAssembly that is used here, which Node's types omit. */
 const { WebAssembly } = globalThis as unknown as {
   readonly WebAssembly: {
     readonly Module: new (bytes: Uint8Array) => WasmModule;
@@ -124,7 +125,7 @@ const { WebAssembly } = globalThis as unknown as {
   };
 };
 
-/** Types for the part of WebAssembly that is used here, which Node's types omit. */
+/** Compiles a module. @throws Error  the bytes are not a module */
 export function compiled(bytes: Uint8Array): WasmModule {
   return new WebAssembly.Module(bytes);
 }

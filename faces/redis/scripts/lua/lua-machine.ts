@@ -345,7 +345,7 @@ export class LuaMachine {
   }
 }
 
-/** Reads Lua tables for the script libraries. Stack indexes are absolute. */
+/** Returns Lua's name of a value's type. @param index  absolute, as in the functions below */
 export function typeName({ lua }: LuaMachine, state: number, index: number): string {
   const type = lua.lua_type(state, index);
   return type === TYPE.none ? "no value" : (TYPE_NAMES[type] ?? "no value");

@@ -1,4 +1,8 @@
-/** The mutators of streams, each with its inverse: see daemon/store/keyspace/mutators.ts. */
+/**
+ * The mutators of streams and of their consumer groups, each with its inverse: see daemon/store/keyspace/mutators.ts.
+ * Those of groups do not change a key's last writer. As with WATCH in Redis, reading and acknowledging by groups does
+ * not change the stream.
+ */
 
 import { SORTED_MEMBER_STEPS } from "../../../../daemon/store/keyspace/effort-budget.js";
 import type { Data, Typed } from "../../../../daemon/store/keyspace/mutators.js";
@@ -134,10 +138,7 @@ export function destroyGroup(data: Data, stream: Stream, name: ByteString): void
   putGroup(data, stream, name, undefined);
 }
 
-/**
- * The mutators of consumer groups, each with its inverse: see daemon/store/keyspace/mutators.ts. They do not change a key's
- * last writer. As with WATCH in Redis, reading and acknowledging by groups does not change the stream.
- */
+/** Replaces the marks of a group. */
 export function markGroup(data: Data, group: ConsumerGroup, marks: GroupMarks): void {
   const { marks: old } = group;
   if (marks.lastId === old.lastId && marks.entriesRead === old.entriesRead) return;

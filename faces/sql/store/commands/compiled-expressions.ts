@@ -465,7 +465,9 @@ function fractionOf(value: number): { mantissa: bigint; scale: bigint; exponent:
 type Truth = boolean | null;
 type Compile = (expression: Expression) => Compiled;
 
-/** `in`, `between` and `like` of standard statements. They use three truth values: true, false and null (unknown). */
+/**
+ * Compiles `in`, `between` or `like` of a standard statement, with three truth values: true, false and null (unknown).
+ */
 function compiledTest(test: Test, compile: Compile, evaluation: Evaluation): Compiled {
   const truth = truthOfTest(test, compile, evaluation);
   if (!test.isNegated) return truth;

@@ -453,7 +453,10 @@ function inArea({ effort }: Data, value: SortedSet, { centre, area }: Search, li
   return members;
 }
 
-/** Returns or stores the results of a search. The behaviour is that of Redis 7; test/conformance checks it. */
+/**
+ * Returns the found members, with the requested properties of each. The behaviour is that of Redis 7; test/conformance
+ * checks it.
+ */
 function searchReply(found: readonly Found[], search: Search): Reply {
   const { withDistance, withScore, withPosition, area } = search;
   if (found.length === 0) return EMPTY_ARRAY;
