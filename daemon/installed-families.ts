@@ -3,7 +3,7 @@ import * as faces from "./faces.js";
 import { loadFamilies, provideFamilies } from "./store/family-code.js";
 import type { LoadRows } from "./store/rows/command-families.js";
 
-/** Imports the code of families and the kinds of their values, by the names of the families. */
+/** The functions that import the code of families and the kinds of their values, by the names of the families. */
 type Families = Readonly<Record<string, LoadRows>>;
 
 const LIST: readonly { readonly families?: Families }[] = Object.values(faces);

@@ -376,7 +376,7 @@ function readDays(text: string): number {
   return days;
 }
 
-/** Names the two files of a key pair, and writes both of them or neither. */
+/** The paths of the two files of a key pair. */
 interface KeyPairPaths {
   readonly privateFile: string;
   readonly publicFile: string;

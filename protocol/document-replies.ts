@@ -13,7 +13,7 @@ export interface DocumentEntries {
   readonly parts?: ((from: number, to: number) => Generator<void, readonly ByteString[]>) | undefined;
 }
 
-/** Remembers which texts a listener may send unchanged, until the document changes. */
+/** A memory of which texts a listener may send unchanged, until the document changes. */
 export interface TextMemo {
   /** Whether this is known of all entries from one index up to another. */
   areSame(from: number, to: number): boolean;

@@ -41,8 +41,8 @@ export function writeFrame(payload: ByteString, version: Version = 1): ByteStrin
 export const frameHead = (length: number, version: Version): ByteString => `${TAGS[version]}${length}:`;
 
 /**
- * Splits a stream into frames. The caller passes chunks as they arrive, and the parser stores the unfinished part.
- * The result does not depend on the boundaries of the chunks.
+ * The parser that splits a stream into frames. The caller passes chunks as they arrive, and the parser stores the
+ * unfinished part. The result does not depend on the boundaries of the chunks.
  */
 export class FrameParser {
   /** The error, once the stream is malformed. No payloads are returned after that. */
@@ -201,8 +201,8 @@ export class FrameParser {
 const PIECE_BYTES = 200;
 
 /**
- * Parses the requests of versions 1 and 2 from a stream of bytes: queues the payloads of frames, and counts the memory
- * that they need.
+ * The parser of the requests of versions 1 and 2 from a stream of bytes: it queues the payloads of frames, and counts
+ * the memory that they need.
  */
 export class FrameQueue extends FrameParser {
   /** The payloads of complete frames. `#next` is the index of the first one that `next` has not returned. */

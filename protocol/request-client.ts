@@ -6,7 +6,7 @@
 import type { ByteString } from "./byte-string.js";
 import { stackOf } from "./errors.js";
 
-/** Splits a stream into answers, or into parts of answers. */
+/** The parser that splits a stream into answers, or into parts of answers. */
 export interface AnswerReader<Answer> {
   /** The reason why the stream can no longer be parsed, or null if it can. */
   readonly problem: string | null;

@@ -579,6 +579,30 @@ test("each doc comment precedes a declaration", () => {
   }
 });
 
+/** Plural nouns with which the doc comment of a type may begin, although they are also forms of verbs. */
+const PLURALS =
+  /^(?:Commands|Counts|Keys|Lists|Marks|Members|Names|Numbers|Pairs|Queries|Replies|Requests|Sets|Tests|Types) (?!the |an? |each |all |wh|how )/;
+
+test("the doc comment of a class, an interface or a type begins with a noun", () => {
+  // A verb describes what a function does. On a type it is mostly left over from a module that was merged into the file.
+  const verbs = new Set(
+    [...texts.values()].flatMap((text) =>
+      [
+        ...text.matchAll(/\/\*\*\s+(?:\* )?([A-Z][a-z]+s) [^/]*?\*\/\n *(?:export )?(?:async )?function\b/g),
+      ].map(([, verb]) => verb),
+    ),
+  );
+  assert.ok(verbs.has("Returns") && verbs.has("Applies"));
+  const described =
+    /^\/\*\*\s+(?:\* )?((\w+) (?:(?!\*\/)[\s\S])*)\*\/\n(?:export )?(?:abstract )?(?:class|interface|type) (\w+)(?!.* = (?:<.*>)?\()/gm;
+  for (const [file, text] of texts)
+    for (const [, comment = "", first, name] of text.matchAll(described))
+      assert.ok(
+        !verbs.has(first) || PLURALS.test(comment),
+        `${file}: ${name}: "${comment.split("\n", 1)[0]}"`,
+      );
+});
+
 test("every folder of the design has a README", () => {
   for (const folder of Object.keys(arrows)) {
     assert.ok(tracked.includes(`${folder}/README.md`), `${folder}/README.md is missing`);

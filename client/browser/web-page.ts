@@ -279,7 +279,7 @@ export class WebPage implements ClientHost, OutboxOwner, StoringPage {
   }
 }
 
-/** Signs envelopes with WebCrypto, which is asynchronous. */
+/** The signer of envelopes with WebCrypto, which is asynchronous. */
 class WebSealer implements Sealer {
   readonly keyId: ByteString;
   readonly seal = null;

@@ -11,7 +11,7 @@ export interface OpenEvent {
 }
 
 /**
- * Events may be missing. After `lost`, the iterator continues with `open` once it has reached another daemon.
+ * A gap: events may be missing. After `lost`, the iterator continues with `open` once it has reached another daemon.
  * - `lost`: the connection or the daemon was lost
  * - `members`: a connection between daemons was opened or lost, or a daemon had more messages for another daemon than
  *   that daemon could accept

@@ -45,8 +45,8 @@ export interface ListeningOptions extends LiveOptions {
 }
 
 /**
- * Converts the arguments of `subscribe` and `watch` to requests to a daemon, and the daemon's events to iterator
- * events.
+ * The converter of the arguments of `subscribe` and `watch` to requests to a daemon, and the daemon's events to
+ * iterator events.
  */
 export class Listening {
   readonly #live: Live;

@@ -18,7 +18,7 @@ import type { Settings } from "./client-settings.js";
 /** Signs one text, which ends with a NUL. Tests replace it to count signatures. */
 export type Signer = (text: Buffer) => Buffer;
 
-/** Signs the envelopes of version 2. */
+/** The signer of the envelopes of version 2. */
 export interface EnvelopeSigner {
   /** SHA-256 of the key's SubjectPublicKeyInfo, 32 bytes. */
   readonly keyId: ByteString;
@@ -151,7 +151,7 @@ class KeySealer implements Sealer {
   }
 }
 
-/** Makes unsigned envelopes, for daemons without keys. */
+/** The maker of unsigned envelopes, for daemons without keys. */
 class UnsignedSealer implements Sealer {
   readonly keyId = NO_KEY;
 

@@ -40,7 +40,7 @@ const LAZY_ITEM_STEPS = 1;
 /** Factor of the steps of a script's reads, because Lua copies each element. */
 export const SCRIPT_WEIGHT = 2;
 
-/** Adds up the sizes of replies. */
+/** The sum of the sizes of replies. */
 export class ReplySize {
   /** The cost of writing them. */
   steps = 0;
@@ -64,7 +64,7 @@ export class ReplySize {
   }
 }
 
-/** Counts the reads of one transaction, script or envelope. */
+/** The number of reads of one transaction, script or envelope. */
 export class ReadCount {
   readonly limits: ReadLimits;
   /** The factor of the steps, except those of calls. */
@@ -98,8 +98,8 @@ export class ReadCount {
 }
 
 /**
- * Counts the reads of a recorded envelope. Another daemon may have recorded it, and has not refused it. A read changes
- * nothing, so the limit does not change the result of the fold: a read above it is answered with an error.
+ * The number of reads of a recorded envelope. Another daemon may have recorded it, and has not refused it. A read
+ * changes nothing, so the limit does not change the result of the fold: a read above it is answered with an error.
  */
 export class FoldedReads {
   #count = new ReadCount(READ_LIMITS_DEFAULT);

@@ -22,8 +22,8 @@ export const DEAD_LETTER_REASONS = {
 export type DeadLetterReason = keyof typeof DEAD_LETTER_REASONS;
 
 /**
- * Writes dead letters that belong together: all dead letters that one adopted snapshot causes, or all dead letters from
- * the folder of a daemon that was left out of the member list, or that no peer has admitted.
+ * The writer of dead letters that belong together: all dead letters that one adopted snapshot causes, or all dead
+ * letters from the folder of a daemon that was left out of the member list, or that no peer has admitted.
  */
 export interface DeadLetterWriter {
   /**

@@ -160,10 +160,10 @@ export class FoldDates {
 }
 
 /**
- * Determines whether this daemon may have answered units that it no longer has. A daemon loses units at a restart if
- * they were only in memory, were not yet on disk or are damaged, and when a member's snapshot replaces them. A unit
- * that arrives now and comes before a lost unit should have been answered first. Therefore a unit counts as late unless
- * it is dated after the latest date that a lost unit can have. Source: docs/consistency.md, "What `late` means".
+ * The estimate whether this daemon has answered units that it no longer has. A daemon loses units at a restart if they
+ * were only in memory, were not yet on disk or are damaged, and when a member's snapshot replaces them. A unit that
+ * arrives now and comes before a lost unit should have been answered first. Therefore a unit counts as late unless it
+ * is dated after the latest date that a lost unit can have. Source: docs/consistency.md, "What `late` means".
  */
 export class ForgottenAnswers {
   readonly #parts: TimelineParts;

@@ -35,7 +35,7 @@ export interface SendableSnapshot {
   readonly chunks: Iterable<Buffer>;
 }
 
-/** Receives the events of adopting a snapshot. */
+/** The handlers of the events of adopting a snapshot. */
 export interface AdoptionHandlers {
   /**
    * Returns whether the snapshot is still needed. Called when all of it has arrived and been checked, directly before

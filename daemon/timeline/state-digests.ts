@@ -14,7 +14,7 @@ import { firstOrderKey, type OrderKey } from "./entries/entry.js";
 import type { Fold } from "./fold/fold.js";
 import type { ServingFold } from "./serving-fold.js";
 
-/** Selects the part of a state that is summed up. */
+/** The selection of the part of a state that is summed up. */
 export interface SumSelection {
   /** The sums include the entries dated before this time, and no later ones; milliseconds since 1970. */
   readonly at: number;
@@ -42,7 +42,7 @@ export interface KeyDigest extends NamedKey {
   readonly digest: Digest64 | null;
 }
 
-/** Selects the keys of a share that are in the wanted buckets. */
+/** The selection of the keys of a share that are in the wanted buckets. */
 export interface WantedKeys {
   readonly wanted: ReadonlySet<number>;
   readonly shares: number;

@@ -22,7 +22,10 @@ export interface TimelineHandlers {
   failed(detail: string): void;
 }
 
-/** Copies damaged entries that are removed in one operation, so that an operator can read them with a later version. */
+/**
+ * The copies of damaged entries that are removed in one operation, so that an operator can read them with a later
+ * version.
+ */
 export interface DamagedEntryStore {
   /** @returns the copy's name, or null if there is no space for it */
   readonly store: (orderKey: OrderKey, value: Buffer) => string | null;
@@ -92,7 +95,7 @@ export type AcceptOutcome =
   | { readonly kind: "too-many-steps" }
   | { readonly kind: "failed"; readonly detail: string };
 
-/** Runs steps in later turns of the event loop until `stop` is called. Unfinished work is then abandoned. */
+/** The steps that run in later turns of the event loop until `stop` is called. Unfinished work is then abandoned. */
 export class LaterSteps {
   readonly #soon: (step: () => void) => void;
   #isStopped = false;

@@ -300,7 +300,7 @@ export class Seat implements Listener {
   }
 }
 
-/** Limits a rate: permits a burst of N events, and then N events in each period. */
+/** A limit of a rate: it permits a burst of N events, and then N events in each period. */
 class TokenBucket {
   readonly #max: number;
   readonly #ms: number;

@@ -8,7 +8,7 @@ const BLOCK = 1000;
 /** The maximum time in milliseconds to wait for a final order. */
 const STABLE_MS = 60_000;
 
-/** Returns each number only once, in all programs that use the same name. */
+/** Numbers of which each is returned only once, in all programs that use the same name. */
 export class UniqueNumbers {
   readonly #client: Client;
   readonly #key: string;

@@ -195,9 +195,9 @@ const BUFFER_BYTES = 64 * 1024;
 const TURN_BYTES = 2 * 1024 * 1024;
 
 /**
- * Writes long answers piece by piece through one buffer, which all connections of a listener share. Joining the pieces
- * would copy the answer, and Node would copy the joined string again into a buffer. Writing everything in one turn
- * would delay other clients.
+ * The output of long answers, piece by piece through one buffer, which all connections of a listener share. Joining the
+ * pieces would copy the answer, and Node would copy the joined string again into a buffer. Writing everything in one
+ * turn would delay other clients.
  */
 class PieceOutput {
   #buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);

@@ -431,9 +431,9 @@ const NANOS_PER_MS = 1_000_000;
 const CONTROL = 100;
 
 /**
- * Reads a stream in order over one connection, beginning at a sequence. NATS pushes the messages, and sends a heartbeat
- * each second. If a message is missing, or heartbeats stop, the connection is closed, and the next connection continues
- * after the last received message.
+ * The reading of a stream in order over one connection, beginning at a sequence. NATS pushes the messages, and sends a
+ * heartbeat each second. If a message is missing, or heartbeats stop, the connection is closed, and the next connection
+ * continues after the last received message.
  */
 class StreamReading {
   readonly #connection: NatsConnection;

@@ -36,7 +36,7 @@ export interface StreamFacts {
   readonly maxBytes: number;
 }
 
-/** Receives the messages of the stream. */
+/** The receiver of the messages of the stream. */
 export interface StreamReader {
   /** The sequence of the next message to read. */
   readonly next: number;

@@ -257,9 +257,8 @@ const ORDER_IDS_MAX = 1_000_000;
 const BUCKET_MS = 1000;
 
 /**
- * Remembers the ids of the envelopes in the stream. They prevent an envelope from being applied twice, even if it is
- * added again after the stream has forgotten its name. The ids depend only on the messages, so all daemons skip the
- * same envelopes.
+ * The ids of the envelopes in the stream. They prevent an envelope from being applied twice, even if it is added again
+ * after the stream has forgotten its name. The ids depend only on the messages, so all daemons skip the same envelopes.
  */
 export class OrderedIds {
   /** The date at or before which no envelope is accepted. */

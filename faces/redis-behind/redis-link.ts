@@ -343,7 +343,7 @@ export function sentenceOf(problem: unknown): string {
 /** The interval between two log lines about a server that is still down, in milliseconds. */
 const REMINDER_MS = 60_000;
 
-/** Logs when a database on another machine is connected, and once a minute while it is not. */
+/** The log lines when a database on another machine is connected, and once a minute while it is not. */
 export class DatabaseLog {
   readonly #database: string;
   readonly #log: Logger;

@@ -257,9 +257,9 @@ class QueuedCommand {
 }
 
 /**
- * Sends the commands for one destination (a slot of a cluster, or the master that sentinels name) in the order of
- * arrival, while servers join, leave and redirect. Usually each command is sent immediately. After a server has
- * redirected a command, later commands wait until all running commands have returned. Then the waiting commands are
+ * The commands for one destination (a slot of a cluster, or the master that sentinels name), which are sent in the
+ * order of arrival, while servers join, leave and redirect. Usually each command is sent immediately. After a server
+ * has redirected a command, later commands wait until all running commands have returned. Then the waiting commands are
  * sent in order, the redirected ones first. A command is sent again only if it was certainly not executed.
  */
 class Lane {
@@ -414,7 +414,7 @@ class CommandGroup {
   }
 }
 
-/** Counts the commands in all lanes, so that a command can wait for all earlier ones. */
+/** The number of commands in all lanes, so that a command can wait for all earlier ones. */
 class CommandBarrier {
   #group = new CommandGroup();
   #before: Promise<void> = Promise.resolve();
@@ -451,7 +451,8 @@ interface Broadcast {
 }
 
 /**
- * Finds the server for a command: in a cluster by the slot of its keys, otherwise the one master that sentinels name.
+ * The choice of the server for a command: in a cluster by the slot of its keys, otherwise the one master that sentinels
+ * name.
  */
 export interface ServerFinder {
   /** The prefix of failure messages. */

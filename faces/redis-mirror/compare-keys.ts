@@ -212,7 +212,7 @@ const IDLE_MS = 60_000;
 const SECOND_MS = 1000;
 
 /**
- * Schedules comparisons of all keys, and reports their results. Only one comparison runs at a time; if there is a new
+ * The schedule of comparisons of all keys, with their results. Only one comparison runs at a time; if there is a new
  * reason to compare, the comparison starts again.
  */
 export class Comparing {
@@ -321,8 +321,8 @@ const SLICE_KEYS_MAX = 200;
 const NAMED_MAX = 10;
 
 /**
- * Compares all keys in slices, while Redis and the fold continue to change: first the keys that only Redis has, then
- * the keys of the fold. Keys that differ are written again.
+ * The comparison of all keys in slices, while Redis and the fold continue to change: first the keys that only Redis
+ * has, then the keys of the fold. Keys that differ are written again.
  */
 class Comparison {
   readonly number: number;

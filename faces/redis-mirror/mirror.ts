@@ -350,7 +350,7 @@ export class Mirror implements Service, FoldMirror {
 
 const REMINDER_MS = 60_000;
 
-/** Writes log lines about the mirror: changes immediately, persistent conditions once a minute. */
+/** The log lines about the mirror: changes immediately, persistent conditions once a minute. */
 class MirrorLog {
   readonly #log: MirrorParts["log"];
   readonly #mirror: string;

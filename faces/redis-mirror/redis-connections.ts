@@ -183,7 +183,7 @@ export class RedisConnections {
 
 const MICROSECONDS = 1000;
 
-/** Measures the CPU time that the mirror uses. Elapsed time would include other programs on a busy machine. */
+/** The CPU time that the mirror uses. Elapsed time would include other programs on a busy machine. */
 export class CpuTime {
   #spent = 0;
 

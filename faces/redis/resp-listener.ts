@@ -310,8 +310,8 @@ const PART_BYTES = 64 * 1024;
 const OVERHEAD_BYTES_MAX = 1024;
 
 /**
- * Writes long values through one buffer, which all connections of a listener share. Otherwise V8 would join a value
- * with the text around it, and Node would copy the result into a new buffer for each write: two copies in newly
+ * The output of long values through one buffer, which all connections of a listener share. Otherwise V8 would join a
+ * value with the text around it, and Node would copy the result into a new buffer for each write: two copies in newly
  * allocated memory.
  */
 export class SharedOutput {

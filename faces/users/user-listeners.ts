@@ -221,7 +221,10 @@ function loadingPathOf(
 const OPEN =
   "accepts commands from any client that can connect, because a user has no password (see --acl-file)";
 
-/** Applies commands in memory, in the turn in which they arrive. Only queries may take several turns. */
+/**
+ * The path of commands that are applied in memory, in the turn in which they arrive. Only queries may take several
+ * turns.
+ */
 export class LocalPath implements CommandPath, LocalData {
   readonly records = false;
   readonly localData: LocalData = this;

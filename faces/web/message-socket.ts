@@ -214,9 +214,8 @@ const EXTENDED_LENGTH_BYTES: Readonly<Record<number, number>> = { 126: 2, 127: 8
 const HEAD_MAX = 14;
 
 /**
- * Measures an incomplete WebSocket message, which the package `ws` buffers without reporting its size. Only lengths are
- * read; the package checks everything else.
- * Source: RFC 6455, 5.2.
+ * The size of an incomplete WebSocket message, which the package `ws` buffers without reporting its size. Only lengths
+ * are read; the package checks everything else. Source: RFC 6455, 5.2.
  */
 export class MessageGauge {
   /** The estimated memory of the incomplete message in bytes, or 0 if no message is incomplete. */

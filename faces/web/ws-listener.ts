@@ -63,8 +63,8 @@ export class WsListener extends DaemonListener {
 }
 
 /**
- * Pings clients, so that lost ones are detected and proxies do not close idle connections. Browsers send no pings
- * themselves. A client that does not reply counts as silent, and is disconnected for that reason.
+ * The pings to clients, so that lost ones are detected and proxies do not close idle connections. Browsers send no
+ * pings themselves. A client that does not reply counts as silent, and is disconnected for that reason.
  */
 class Heartbeats {
   readonly #host: DaemonSocketHost;
@@ -153,8 +153,8 @@ const PIECES_MAX = 1024;
 const FRAME_HEAD_BYTES = 16;
 
 /**
- * Admits clients, which switch from HTTP to WebSocket. Other requests, and pages from other origins, are refused with a
- * reason.
+ * The admission of clients, which switch from HTTP to WebSocket. Other requests, and pages from other origins, are
+ * refused with a reason.
  */
 export class WebSocketUpgrade {
   readonly #address: string;

@@ -38,8 +38,8 @@ export interface Vote extends MemberSignature {
 }
 
 /**
- * Shows that two members have checked a decision: the keeper of the vote's ballot has proposed it, and another member
- * has voted for it. In a list with one member, both are the same.
+ * The evidence that two members have checked a decision: the keeper of the vote's ballot has proposed it, and another
+ * member has voted for it. In a list with one member, both are the same.
  */
 export interface Evidence {
   readonly vote: Vote;

@@ -44,7 +44,7 @@ export interface Total {
   readonly sum: ByteString;
 }
 
-/** Counts and sums of the entries that a member has, and their encoding. */
+/** Counts and sums of the entries that a member has. */
 export interface Totals {
   /** The envelopes that change the key ring. */
   readonly ring: Total;

@@ -39,7 +39,7 @@ interface Reported {
   readonly isError: boolean;
 }
 
-/** Collects redis-server's events of each command. */
+/** The events of redis-server, of each command. */
 class RedisEvents implements Disposable {
   readonly #redis: RedisConnection;
   readonly #subscriber: Socket;
@@ -107,7 +107,7 @@ class RedisEvents implements Disposable {
 const textsOf = (reply: Reply) =>
   (reply.kind === "array" ? reply.items : []).map((item) => (item.kind === "bulk" ? item.bytes : ""));
 
-/** Collects the store's events of each command. */
+/** The events of the store, of each command. */
 class StoreEvents {
   readonly #database = new Database();
   readonly #changes = new KeyChangeObservers({ database: this.#database });

@@ -35,7 +35,7 @@ class FakeSocket extends EventEmitter {
   }
 }
 
-/** Reads answers, which end with a semicolon; "!" is invalid. */
+/** A reader of answers, which end with a semicolon; "!" is invalid. */
 class Reader implements AnswerReader<string> {
   problem: string | null = null;
   #text = "";

@@ -13,7 +13,7 @@ export interface Acknowledgement {
   readonly known: ReadonlySet<ByteString>;
 }
 
-/** Records the order in which the hosts' states received entries. */
+/** The order in which the hosts' states received entries. */
 export class Arrivals {
   #count = 0;
   readonly #hosts = new Map<object, Map<ByteString, number>>();

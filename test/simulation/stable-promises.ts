@@ -16,7 +16,7 @@ export function noteStable({ ledger, scheduler }: World, { name, disk }: Host, a
   ledger.stable.push({ host: name, at, reportedAt: scheduler.time, orderKeys });
 }
 
-/** Records each stable point that a daemon publishes: clients wait for only a few of them. */
+/** The record of each stable point that a daemon publishes: clients wait for only a few of them. */
 export class StablePointWatch {
   readonly #host: Host;
   readonly #world: World;
@@ -34,7 +34,7 @@ export class StablePointWatch {
   }
 }
 
-/** Records when a daemon without data begins to serve, and the latest clock that the daemon sees then. */
+/** The time at which a daemon without data begins to serve, and the latest clock that the daemon sees then. */
 export class BeginningWatch {
   readonly #host: Host;
   readonly #world: World;

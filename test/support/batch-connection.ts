@@ -7,7 +7,7 @@ const READ_BYTES = 64 * 1024;
 
 const CLOSED = "the server closed the connection";
 
-/** Divides what a server sends into answers. */
+/** The parser that divides what a server sends into answers. */
 export interface AnswerReader<Answer> {
   /** Reads bytes. @returns the answers that are now complete */
   push(chunk: Buffer): readonly Answer[];

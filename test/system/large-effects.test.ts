@@ -32,8 +32,8 @@ function cpuMs(pid: number): number {
 }
 
 /**
- * Sends PINGs on another connection. Measures the maximum CPU time that the daemon uses while a PING waits for its
- * answer.
+ * A sender of PINGs on another connection. It measures the maximum CPU time that the daemon uses while a PING waits for
+ * its answer.
  */
 class Pings implements AsyncDisposable {
   longest = 0;

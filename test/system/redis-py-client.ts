@@ -13,7 +13,7 @@ interface Pending {
   reject(error: Error): void;
 }
 
-/** Sends commands one after the other. */
+/** A client that sends commands one after the other. */
 export class RedisPyClient {
   readonly #process: ChildProcessWithoutNullStreams;
   readonly #pending: Pending[] = [];

@@ -39,7 +39,7 @@ async function stateOf(port: number, pair: KeyPair): Promise<string> {
 const becomes = (state: string, port: number, pair: KeyPair) =>
   until(`a daemon is ${state}`, async () => (await stateOf(port, pair)) === state, { mayFail: true });
 
-/** Writes to all daemons until it is stopped, and records the calls that no daemon has accepted. */
+/** The load: it writes to all daemons until it is stopped, and records the calls that no daemon has accepted. */
 class Load implements AsyncDisposable {
   readonly refused: string[] = [];
   count = 0;

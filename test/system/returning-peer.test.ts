@@ -18,7 +18,7 @@ const AWAY_MS = 12_000;
 const lineTo = (cluster: ActiveCluster, index: number): Promise<RedisConnection> =>
   RedisConnection.open(cluster.respPort(index));
 
-/** Writes to a daemon until it is stopped, and records the refused writes. */
+/** A client that writes to a daemon until it is stopped, and records the refused writes. */
 class Writer implements AsyncDisposable {
   readonly refused: string[] = [];
   written = 0;

@@ -54,9 +54,9 @@ const LAZY_MODULE = /^\/dbsync-\w+-\w+\.js$/;
 const HISTORY_PATH = "/history";
 
 /**
- * Serves the page of --admin: its files, which contain no data of this daemon, and the events that an open page
- * receives. The headers restrict the page to its own scripts and styles and to connections to this daemon and its --ws.
- * They forbid inserted HTML and frames.
+ * The page of --admin: its files, which contain no data of this daemon, and the events that an open page receives. The
+ * headers restrict the page to its own scripts and styles and to connections to this daemon and its --ws. They forbid
+ * inserted HTML and frames.
  */
 class DashboardSite implements Site {
   readonly name = "/ (the dashboard)";

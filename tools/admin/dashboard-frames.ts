@@ -299,7 +299,7 @@ interface ReportedCounts {
   readonly refusals: number;
 }
 
-/** Sums the rates and the connections of this daemon and of the members that report theirs. */
+/** Sums of the rates and the connections of this daemon and of the members that report theirs. */
 export class ClusterSums {
   /** The counts of each member by its id at the previous call. */
   #before: ReadonlyMap<string, ReportedCounts> = new Map();
@@ -357,7 +357,7 @@ interface Times {
 
 const MS_PER_SECOND = 1000;
 
-/** Computes quantiles of the times that a histogram has counted since it was last read. */
+/** The quantiles of the times that a histogram has counted since it was last read. */
 export class TimesSince {
   readonly #histogram: Histogram;
   #before: Float64Array;
@@ -391,7 +391,7 @@ const WIDTH = 1 + SAMPLE_SERIES.length;
 /** Significant digits of a value, enough for a chart. */
 const DIGITS = 4;
 
-/** Stores the figures of the last hour, for the charts of --admin, in a ring buffer of fixed size. */
+/** The figures of the last hour, for the charts of --admin, in a ring buffer of fixed size. */
 export class Samples {
   /** The samples, each with its date and values. Unknown values are NaN. */
   readonly #ring = new Float64Array(WIDTH * SAMPLES_MAX);

@@ -65,7 +65,7 @@ export function queryHistory(
   );
 }
 
-/** Formats strings that are not UTF-8, as text and as JSON, without losing a byte. */
+/** A string that is not UTF-8. Its forms as text and as JSON lose no byte. */
 export class BinaryText {
   readonly bytes: Buffer;
 

@@ -26,7 +26,7 @@ export function invalidIndexesOf({ keyspaces }: Database, now: number): readonly
 /** Formats a name on one line. */
 const line = (name: ByteString): string => textOfBytes(name).replace(CONTROL_CHARACTERS, unicodeEscape);
 
-/** Logs which indexes are invalid, whenever this changes. */
+/** The log lines that report which indexes are invalid, whenever this changes. */
 export class InvalidIndexLog {
   readonly #log: TimelineLogger;
   #logged: string | null = null;

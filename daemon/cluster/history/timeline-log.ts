@@ -89,7 +89,7 @@ function isOf(unit: RecalledUnit, databaseKey: DatabaseKey | null): boolean {
   return databaseKey === null || unitTouchesKey(unit, databaseKey);
 }
 
-/** Keeps the newest of many items, so that memory is bounded regardless of their number. */
+/** The newest of many items. The older ones are dropped, so that memory is bounded regardless of their number. */
 export class NewestItems<T> {
   readonly #maxItems: number;
   readonly #ring: T[] = [];

@@ -289,10 +289,10 @@ const STUCK = "catching up did not complete in time: serving with the data on th
 const BELIEVED_AHEAD_MS = 86_400_000;
 
 /**
- * Sets the first watermark of a daemon that begins with an empty folder. The daemon must not change what the other
- * members consider final, so it accepts nothing dated at or before their watermark, regardless of its own clock. A
- * single member's false report cannot permanently prevent the daemon from accepting writes. Source: docs/protocol-v2.md
- * "Members", rule 7.
+ * The choice of the first watermark of a daemon that begins with an empty folder. The daemon must not change what the
+ * other members consider final, so it accepts nothing dated at or before their watermark, regardless of its own clock.
+ * A single member's false report cannot permanently prevent the daemon from accepting writes. Source:
+ * docs/protocol-v2.md "Members", rule 7.
  */
 export class Joining {
   /** Whether this daemon began without data, and has not caught up. */

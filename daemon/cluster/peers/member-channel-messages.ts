@@ -19,7 +19,8 @@ import {
 } from "./shared/cluster-state.js";
 
 /**
- * Sends each channel message once to every connected member, and logs when messages are dropped.
+ * The sender of channel messages to the members. It sends each message once to every connected member, and logs when
+ * messages are dropped.
  */
 export class ChannelMessages {
   readonly #cluster: ClusterState<ReceivingMember>;
@@ -121,9 +122,9 @@ const MESSAGES_PER_CHECK = 8;
 const PAUSE_FACTOR = 15;
 
 /**
- * Receives a member's channel messages, checks them in order and in slices, and delivers or refuses them. Gaps in the
- * messages' numbers show that the member left messages out. Messages that arrive faster than this daemon can check them
- * are dropped, and counted as missing too.
+ * The receiver of a member's channel messages. It checks them in order and in slices, and delivers or refuses them.
+ * Gaps in the messages' numbers show that the member left messages out. Messages that arrive faster than this daemon
+ * can check them are dropped, and counted as missing too.
  */
 class MessageIntake {
   readonly #cluster: ClusterState;
@@ -261,8 +262,9 @@ interface Waiting {
 }
 
 /**
- * Sends channel messages to a member in order. The number of waiting bytes is limited, and entries take precedence over
- * messages. Messages that exceed the limit are dropped, which the member detects from the number of the next message.
+ * The queue of channel messages to a member, which are sent in order. The number of waiting bytes is limited, and
+ * entries take precedence over messages. Messages that exceed the limit are dropped, which the member detects from the
+ * number of the next message.
  */
 class MessageOutbox {
   readonly #connection: MemberConnection;

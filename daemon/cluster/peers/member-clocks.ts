@@ -74,7 +74,7 @@ export class MemberClocks {
   }
 }
 
-/** Checks this machine's clock against the members' clocks, and logs when the verdict changes. */
+/** The comparison of this machine's clock with the members' clocks. It logs when the verdict changes. */
 export class OwnClock {
   readonly clocks: MemberClocks;
   readonly #cluster: ClusterState;

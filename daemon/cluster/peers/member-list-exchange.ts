@@ -282,7 +282,7 @@ const LIST_REFUSED =
 const NO_BYTES = Buffer.alloc(0);
 
 /**
- * Counts the configured peers that use a member list whose signer's key is not known here. A daemon with an empty
+ * The numbers of configured peers that use a member list whose signer's key is not known here. A daemon with an empty
  * folder knows only the keys that it was started with, and members send it their key ring only after a list names it.
  * Therefore it accepts a list signed by an administrator that was added later, if most of the configured peers use that
  * list. Source: docs/decisions/0051.

@@ -124,8 +124,8 @@ const PATTERN_STEPS_MAX = 60_000;
 const PATTERN_STEPS = 30;
 
 /**
- * Counts the subscribers of all connected members, and reports this daemon's own to them. Without a connected member,
- * it records nothing.
+ * The numbers of subscribers of all connected members, to which this daemon's own are reported. Without a connected
+ * member, it records nothing.
  */
 export class SubscriberCounts implements MemberSubscribers {
   readonly #cluster: ClusterState<ReportingMember>;

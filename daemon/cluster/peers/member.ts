@@ -504,7 +504,7 @@ const NOT_DELIVERED =
 const PENDING_MAX = 16;
 
 /**
- * Measures the round trip of a message to a member. For this purpose each status contains the number of the last status
+ * The round trip times of a message to a member. For this purpose each status contains the number of the last status
  * that was received from the other side, and how long ago it was received.
  */
 class RoundTrips {

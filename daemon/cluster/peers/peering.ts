@@ -472,8 +472,8 @@ const TOO_FAR_AHEAD =
   "members send more entries with future dates than can wait here: the rest are accepted when their dates are reached";
 
 /**
- * Handles entries that some members have pruned and that are missing on other members. missing-entries.ts detects
- * such entries. common-date.ts determines the date up to which all members have the same entries, and cut-voting.ts
+ * The entries that some members have pruned and that are missing on other members. missing-entries.ts detects such
+ * entries. common-date.ts determines the date up to which all members have the same entries, and cut-voting.ts
  * determines the states that members have signed. Then snapshot-taking.ts selects the snapshot that may replace the
  * missing entries, and loads it. Source: docs/decisions/0016-a-snapshot-needs-a-majority.md.
  */
@@ -544,10 +544,10 @@ class PrunedEntries {
 }
 
 /**
- * Decides what happens to damaged entries in this daemon's timeline. This daemon first requests such an entry from the
- * other members. If no member sends it, and most members report the same entries up to its date as are readable here,
- * then the members' states do not contain the entry, and this daemon drops it too. The comparison ends at the entry's
- * date, because the most recent entries always differ between members. A daemon without members drops the entry without
+ * The handling of damaged entries in this daemon's timeline. This daemon first requests such an entry from the other
+ * members. If no member sends it, and most members report the same entries up to its date as are readable here, then
+ * the members' states do not contain the entry, and this daemon drops it too. The comparison ends at the entry's date,
+ * because the most recent entries always differ between members. A daemon without members drops the entry without
  * comparing.
  */
 class SettlingDamage {

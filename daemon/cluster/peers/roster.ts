@@ -27,7 +27,7 @@ import {
 import type { MemberSocket, MemberSocketHandlers } from "./shared/member-socket.js";
 import { MEMBERS_MAX } from "./shared/peering-limits.js";
 
-/** Receives the events of members. */
+/** The handlers of the events of members. */
 export interface RosterEvents {
   /**
    * Called when a connection is authenticated on both sides.
@@ -424,9 +424,9 @@ function isAccepted(
 }
 
 /**
- * Detects that this daemon was removed from the members while it was disconnected. No member sends it the entry that
- * removes it. Therefore it believes an authenticated member that reports the removal, but only if no other member is
- * connected.
+ * The evidence that this daemon was removed from the members while it was disconnected. No member sends it the entry
+ * that removes it. Therefore it believes an authenticated member that reports the removal, but only if no other member
+ * is connected.
  */
 export class OwnRemoval {
   /**
@@ -512,9 +512,8 @@ export class Bans {
 }
 
 /**
- * Decides which members receive a slot, and assigns their bits. Many ids may know the cluster's secret, so members
- * without a vote have a bounded number of slots, and are dropped in favor of voting members.
- * Source: docs/protocol-v2.md "Members", rule 6.
+ * The slots of members, with their bits. Many ids may know the cluster's secret, so members without a vote have a
+ * bounded number of slots, and are dropped in favor of voting members. Source: docs/protocol-v2.md "Members", rule 6.
  */
 class MemberSlots {
   readonly #cluster: ClusterState<Member>;
@@ -581,8 +580,8 @@ class MemberSlots {
 }
 
 /**
- * Assigns a bit to each member, so that a set of members can be stored as a number. If there are more members than
- * bits, the members that were connected most recently keep their bits.
+ * The bits of the members, one for each, so that a set of members can be stored as a number. If there are more members
+ * than bits, the members that were connected most recently keep their bits.
  */
 export class MemberBits {
   /** Bits by member. Disconnected members are ordered by the time at which they disconnected, the earliest first. */

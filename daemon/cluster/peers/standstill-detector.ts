@@ -92,7 +92,7 @@ const DONE = {
 } as const;
 
 /**
- * Measures how long this process did nothing, because it was stopped, its machine was suspended, or a garbage
+ * The time for which this process did nothing, because it was stopped, its machine was suspended, or a garbage
  * collection took long. Source: docs/decisions/0045-a-daemon-that-did-not-run-is-out-of-date.md.
  */
 export class StandstillClock {

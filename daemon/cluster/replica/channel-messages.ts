@@ -141,7 +141,7 @@ const MESSAGE_BYTES = 64;
 const HEADER = { db: 0, as: null, multi: false, conditions: null } as const;
 
 /**
- * Sends messages from clients without keys to the members. The daemon signs the messages of one turn together as
+ * The messages from clients without keys to the members. The daemon signs the messages of one turn together as
  * envelopes, and sends one copy to each connected member. The messages are not recorded, and without connected members
  * they are not signed either.
  */

@@ -431,7 +431,7 @@ const WAIT_MS = 1;
 const ENVELOPES_WITHOUT_WAIT = 16;
 
 /**
- * Decides when the gateway signs the waiting commands: at the end of the turn, but not while an envelope is being
+ * The time at which the gateway signs the waiting commands: at the end of the turn, but not while an envelope is being
  * flushed, because the disk would not write the next envelope earlier anyway. Each envelope costs every daemon one
  * signature check and one write, so it should contain many commands. Programs do not wait for the disk: they run at the
  * end of the turn, together with the commands that wait.

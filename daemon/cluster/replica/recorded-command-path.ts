@@ -311,7 +311,7 @@ interface Held {
 }
 
 /**
- * Holds back the answers to reads until every write that they may show is on disk. Execution does not wait: all answers
+ * The answers to reads that wait until every write that they may show is on disk. Execution does not wait: all answers
  * that wait for the same write of the disk are sent together.
  */
 class HeldAnswers {

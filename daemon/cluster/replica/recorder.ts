@@ -371,8 +371,8 @@ const REPLICATED_MS_MAX = 20_000;
 const CHECK_MS = 20;
 
 /**
- * Delays results until their writes are final (`stable`) or on the disks of other daemons (`replicated`). The number of
- * delayed results and the delay are limited. Source: docs/protocol-v2.md "Waiting".
+ * The results that wait until their writes are final (`stable`) or on the disks of other daemons (`replicated`). The
+ * number of delayed results and the delay are limited. Source: docs/protocol-v2.md "Waiting".
  */
 export class Confirmations {
   readonly #node: NodeState;

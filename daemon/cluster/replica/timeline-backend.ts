@@ -43,7 +43,7 @@ export interface TimelineState extends FlushingState {
   readonly standstill: string | null;
 }
 
-/** Answers TIMELINE commands. */
+/** The executor of TIMELINE commands. */
 export interface PastCommands {
   /** @returns null if the command is not a TIMELINE command */
   execute(name: string, argv: readonly ByteString[], unit: Unit): Reply | Promise<Reply> | null;

@@ -235,10 +235,10 @@ interface UnitPosition {
 }
 
 /**
- * Runs a program's commands on the state, within a trial of several units whose changes the caller undoes in the same
- * turn. The caller then records the commands as one unit, so that the fold never has to run the program. The recorded
- * commands contain the results of random choices, so they have the same effect whenever they are folded. If the program
- * exceeds a limit, the caller records nothing.
+ * A run of a program's commands on the state, within a trial of several units whose changes the caller undoes in the
+ * same turn. The caller then records the commands as one unit, so that the fold never has to run the program. The
+ * recorded commands contain the results of random choices, so they have the same effect whenever they are folded. If
+ * the program exceeds a limit, the caller records nothing.
  */
 class TrialRun {
   readonly #database: Database;

@@ -37,7 +37,7 @@ export class UnitRefused extends Error {
   }
 }
 
-/** Counts the commands of one unit. */
+/** The number of commands of one unit, and its limits. */
 export class UnitLimits {
   #commands = 0;
   #bytes = 0;

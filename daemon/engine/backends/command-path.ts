@@ -44,7 +44,7 @@ export interface CommandSender extends UnitSender {
   readonly watched?: { readonly size: number };
 }
 
-/** Waits for the reply to a recorded write in place of the client. */
+/** The receiver of the reply to a recorded write, in place of the client. */
 export interface ReplyWaiter {
   readonly kind: "later";
   readonly isStable: boolean;

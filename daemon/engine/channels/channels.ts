@@ -28,7 +28,7 @@ export interface ChannelMessage {
   readonly text: ByteString;
 }
 
-/** Sends messages to the other daemons. */
+/** The sender of messages to the other daemons. */
 export interface MemberChannels {
   /** Sends the message to all connected daemons. A daemon that is disconnected does not receive it later. */
   send(message: ChannelMessage): void;

@@ -393,8 +393,8 @@ const CHOICES: Readonly<Record<Evicting, Choice>> = {
 };
 
 /**
- * Evicts keys of the in-memory database until enough bytes are free, in slices between commands. It is used only if
- * nothing is recorded and no other daemon has the same data.
+ * The eviction of keys of the in-memory database until enough bytes are free, in slices between commands. It is used
+ * only if nothing is recorded and no other daemon has the same data.
  */
 export class Evictor {
   readonly policy: Evicting;

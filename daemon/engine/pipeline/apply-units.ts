@@ -22,13 +22,13 @@ import type { KeyAudit } from "../trust/key-audit.js";
 import { type Databases, effectOf, replyOrFailure } from "./databases.js";
 import type { Broadcasts } from "./publish-messages.js";
 
-/** Receives envelopes whose commands subscribe to events, after they were checked. */
+/** The receiver of envelopes whose commands subscribe to events, after they were checked. */
 export interface UnitListener {
   /** @param ring  the key ring, or null if the daemon has no keys @returns a reply for each command */
   listen(verified: VerifiedEnvelope, ring: KeyRing | null): readonly Reply[];
 }
 
-/** Answers administrators' requests about the daemon itself, which are not recorded. */
+/** The executor of administrators' requests about the daemon itself, which are not recorded. */
 export interface DaemonInspector {
   /** @returns null if the command is meant for the databases */
   answer(argv: readonly ByteString[], signer: KeyRecord, ring: KeyRing): Reply | Promise<Reply> | null;

@@ -398,7 +398,7 @@ interface Bucket {
 
 const MS_PER_SECOND = 1000;
 
-/** Limits the envelopes per second of each signing key, with a token bucket that holds the tokens of one second. */
+/** The limit of envelopes per second of each signing key, with a token bucket that holds the tokens of one second. */
 class Rates {
   readonly #buckets = new Map<ByteString, Bucket>();
 

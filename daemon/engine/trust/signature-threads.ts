@@ -97,8 +97,9 @@ interface Thread {
 }
 
 /**
- * Verifies signatures in threads when many entries arrive together, for example while a daemon catches up. The threads report which signatures are valid. The main thread performs all other checks when it
- * processes the entry (docs/decisions/0040).
+ * The threads that verify signatures when many entries arrive together, for example while a daemon catches up. The
+ * threads report which signatures are valid. The main thread performs all other checks when it processes the entry
+ * (docs/decisions/0040).
  */
 export class VerifyThreads {
   readonly #count: number;

@@ -349,7 +349,7 @@ class AnswerQueue {
   }
 }
 
-/** Counts the bytes that one connection holds, and reports their number to the listener's budget. */
+/** The number of bytes that one connection holds, which the listener's budget includes. */
 export class HeldBytes {
   /** The number of bytes of requests that have not been served. */
   queued = 0;

@@ -52,10 +52,10 @@ interface Handled {
 }
 
 /**
- * Makes all sockets of a listener read into one shared buffer. By default, Node allocates a buffer of 64 KiB for each
- * read, shrinks it and leaves it to the garbage collector, which is a third of the cost of a short command. The
- * documented option `onread` works only for sockets that open the connection, so the handle of an accepted socket is
- * moved to a new socket.
+ * The buffer into which all sockets of a listener read. By default, Node allocates a buffer of 64 KiB for each read,
+ * shrinks it and leaves it to the garbage collector, which is a third of the cost of a short command. The documented
+ * option `onread` works only for sockets that open the connection, so the handle of an accepted socket is moved to a
+ * new socket.
  */
 export class SharedInput {
   readonly #buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);

@@ -48,7 +48,7 @@ interface RefusalDetails {
 /** Sentences by code. */
 export type Refusals = Readonly<Record<string, { readonly sentence: string }>>;
 
-/** Logs why connections were closed, with a limited number of lines for each reason and period. */
+/** The log of the reasons for closing connections, with a limited number of lines for each reason and period. */
 export class RefusalLog {
   readonly #refusals: Refusals;
   readonly #throttle: LogThrottle;

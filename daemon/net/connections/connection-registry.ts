@@ -8,7 +8,7 @@ import { RefusalLog, type Refusals } from "./connection-refusals.js";
 import type { ClientDoing } from "./dialect.js";
 import { PushedOutput } from "./pushed-output.js";
 
-/** Receives events of connections; metrics count them. */
+/** The receiver of events of connections; metrics count them. */
 export interface ConnectionObserver {
   connected(listener: string, change: 1 | -1): void;
   /**

@@ -49,7 +49,7 @@ export function closing<Code extends string = ConnectionRefusal>(
   return { kind: "closing", code, detail, lastBytes };
 }
 
-/** Passes the socket to another connection, for example to one with a peer. */
+/** The end of a connection that passes its socket to another one, for example to one with a peer. */
 export interface HandOver {
   readonly kind: "hand-over";
   /** Receives the socket. It has no listeners, and no bytes were received after the request. */
@@ -91,7 +91,7 @@ export interface AnswerReceiver {
   answered(later: LaterAnswer, answer: Answer): void;
 }
 
-/** Splits a stream into requests. */
+/** The parser that splits a stream into requests. */
 export interface RequestParser<Request> {
   /** The number of bytes that have not been returned as requests. */
   readonly heldBytes: number;

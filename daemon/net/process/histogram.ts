@@ -1,5 +1,6 @@
-/** Counts observations by size. An observation costs a short search and two additions, and allocates nothing. */
-
+/**
+ * The numbers of observations by size. An observation costs a short search and two additions, and allocates nothing.
+ */
 export class Histogram {
   /** The inclusive upper bounds of the buckets, ascending. One more bucket, without a bound, follows the last one. */
   readonly bounds: readonly number[];

@@ -43,7 +43,7 @@ const GROWTH_PERCENT = 30;
 /** The memory that makes a bound of the garbage necessary. */
 export type GarbageSource = "queries" | "answers";
 
-/** Bounds the garbage of the old generation while queries or unread answers use much memory. */
+/** The bound of the garbage of the old generation while queries or unread answers use much memory. */
 export class GarbageBound {
   readonly #sources = new Set<GarbageSource>();
   readonly #set: (isBounded: boolean) => void;

@@ -33,7 +33,7 @@ export function scanCursor(bytes: ByteString): number {
   return Number(cursor);
 }
 
-/** Counts the steps of patterns and the elements that a page visits. */
+/** The counter of the steps of patterns and of the elements that a page visits. */
 interface Counting {
   readonly effort: StepCounter & {
     /** @throws BudgetExceeded */

@@ -300,7 +300,7 @@ function* walkBack(
   cell.column = column;
 }
 
-/** Joins adjacent matches to ranges, from the last match to the first. */
+/** The ranges to which adjacent matches are joined, from the last match to the first. */
 class Ranges {
   readonly found: CommonRange[] = [];
   readonly #isTransposed: boolean;

@@ -154,8 +154,8 @@ const NAMES: Readonly<Record<number, string>> = {
 const LENGTH_BYTES_MAX = 2;
 
 /**
- * Reads DER (X.690), as far as public keys need it. It is strict: each value has exactly one encoding, so every daemon
- * reaches the same verdict on the same bytes.
+ * The reader of DER (X.690), as far as public keys need it. It is strict: each value has exactly one encoding, so every
+ * daemon reaches the same verdict on the same bytes.
  */
 class DerReader {
   readonly #bytes: ByteString;

@@ -366,8 +366,8 @@ export class PeekedKey {
 }
 
 /**
- * Finds what a claim takes without running it. A daemon does so for the claims that it signs most often, because running
- * and undoing them costs about as much as applying them. Source: docs/decisions/0066.
+ * The search for what a claim takes, without running it. A daemon does so for the claims that it signs most often,
+ * because running and undoing them costs about as much as applying them. Source: docs/decisions/0066.
  */
 export interface ClaimPeek {
   /** The index of the call's only key, as for `Array.at`. */

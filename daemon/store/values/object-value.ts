@@ -73,13 +73,13 @@ export interface ObjectValue {
   write(writer: ValueWriter): Generator<undefined>;
 }
 
-/** Counts the cost of a copy: see keyspace/effort-budget.ts. */
+/** The counter of the cost of a copy: see keyspace/effort-budget.ts. */
 export interface CopyEffort {
   produce(elements: number): void;
   work(steps: number): void;
 }
 
-/** Writes the items of a value: see daemon/timeline/snapshots/snapshot-stream.ts. */
+/** The writer of the items of a value: see daemon/timeline/snapshots/snapshot-stream.ts. */
 export interface ValueWriter {
   /** Whether enough bytes were written for a frame. */
   readonly isFull: boolean;
@@ -89,14 +89,14 @@ export interface ValueWriter {
   bytes(value: ByteString): void;
 }
 
-/** Reads the same items. */
+/** The reader of the same items. */
 export interface ValueReader {
   number(): number;
   double(): number;
   bytes(): ByteString;
 }
 
-/** Reads the values of one type. */
+/** The reader of the values of one type. */
 export interface ValueKind {
   readonly forms: readonly ValueForm[];
   read(reader: ValueReader, size: number, form: ValueForm): Steps<ObjectValue>;

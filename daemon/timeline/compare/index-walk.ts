@@ -127,7 +127,7 @@ function addRows(
   return end;
 }
 
-/** Combines counts and sums into rows. The caller adds them in ascending order of their seconds. */
+/** The rows into which counts and sums are combined. The caller adds them in ascending order of their seconds. */
 class RowSums {
   readonly rows: { start: number; count: number; high: number; low: number }[] = [];
   readonly #seconds: number;

@@ -9,7 +9,7 @@ export interface OrderKeyRange {
   readonly to: Buffer | null;
 }
 
-/** Collects ranges in ascending order, and joins adjacent ranges. */
+/** A list of ranges in ascending order, in which adjacent ranges are joined. */
 export class RangeList {
   readonly #ranges: OrderKeyRange[] = [];
   /** The first and last order key of a run of entries that has not ended. */
@@ -50,7 +50,7 @@ export class RangeList {
   }
 }
 
-/** Walks the ranges. It keeps no iterator open between two batches. */
+/** A walk through the ranges. It keeps no iterator open between two batches. */
 export class RangeCursor {
   readonly #index: DigestIndex;
   readonly #set: DigestSet;

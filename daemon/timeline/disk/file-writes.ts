@@ -24,10 +24,11 @@ const LOOP_TIMES: LoopTimes = {
 };
 
 /**
- * Decides whether the event loop itself writes, and waits for the disk, or a thread does. Waking a thread, and being
- * woken by it, costs about 50 µs of CPU and at least 100 µs of waiting, often as long as the disk needs. The event loop
- * writes only if, on average, it is idle between two writes for at least as long as a write takes. After one slow write
- * the threads write for a while, so that a slow disk blocks the event loop for at most one percent of the time.
+ * The decision whether the event loop itself writes, and waits for the disk, or a thread does. Waking a thread, and
+ * being woken by it, costs about 50 µs of CPU and at least 100 µs of waiting, often as long as the disk needs. The
+ * event loop writes only if, on average, it is idle between two writes for at least as long as a write takes. After one
+ * slow write the threads write for a while, so that a slow disk blocks the event loop for at most one percent of the
+ * time.
  */
 export class InlineWrites {
   readonly #limitMs: number;

@@ -24,8 +24,8 @@ export function firstOf({ late, flipped }: Seeds): FoldUnit | null {
 }
 
 /**
- * Counts the commands of affected units, to which the time for redoing them is proportional. The first unit is always
- * within the maximum: it takes no longer than when it was applied.
+ * The number of commands of affected units, to which the time for redoing them is proportional. The first unit is
+ * always within the maximum: it takes no longer than when it was applied.
  */
 class CommandCount {
   readonly #max: number;

@@ -128,7 +128,7 @@ function immediate(reply: Reply | Promise<Reply>): Reply {
 /** The minimum interval between two log lines about refusals, in milliseconds. */
 const LOG_INTERVAL_MS = 1_000;
 
-/** Logs refusals of requests that other servers have forwarded, because those servers do not log them. */
+/** The log of refusals of requests that other servers have forwarded, because those servers do not log them. */
 export class RefusedRequests {
   readonly #throttle: LogThrottle;
   readonly #sentence: string;

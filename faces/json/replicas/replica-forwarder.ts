@@ -27,7 +27,7 @@ export interface ForwardedWrite {
 /** Called when the server's documents differ although it missed no write to them. */
 export type DifferenceHandler = (forwarder: ReplicaForwarder, documents: readonly ByteString[]) => void;
 
-/** Runs steps one after the other, in the order of the calls. */
+/** The steps that run one after the other, in the order of the calls. */
 class SerialWork {
   /** Resolves when all earlier steps are done. */
   #last: Promise<unknown> = Promise.resolve();
@@ -322,7 +322,7 @@ async function isSame(connection: ReplicaConnection, store: DocumentStore, name:
 /** The beginning of the answer to a successful write. */
 const DONE = '{"status":"success"';
 
-/** Sends writes, or complete documents, to an original. A refused document counts as missed. */
+/** The sender of writes, or of complete documents, to an original. A refused document counts as missed. */
 class ReplicaDelivery {
   readonly #server: ReplicaServer;
   readonly #missed: MissedDocuments;

@@ -161,7 +161,7 @@ const ROUNDS = 3;
 const GET_ALL = '{"action":"getall","replicate":false}';
 
 /**
- * Fetches the documents of the servers of --json-replica after the start. This daemon is not ready until every server
+ * The documents of the servers of --json-replica, fetched after the start. This daemon is not ready until every server
  * has sent its documents. Otherwise a write here could send a complete document to a server, and overwrite a document
  * that this daemon has never received. Source: docs/json-documents.md "Original servers".
  */

@@ -191,7 +191,8 @@ export function crc32c(bytes: Uint8Array): number {
 }
 
 /**
- * Splits a byte stream into messages of the MongoDB wire protocol, according to the length in each message's header.
+ * The parser that splits a byte stream into messages of the MongoDB wire protocol, according to the length in each
+ * message's header.
  */
 export class MongoMessageParser {
   /** The maximum length of a message. It may be changed between two messages. */

@@ -102,7 +102,7 @@ export const writeCommands: readonly MongoCommand[] = [
   },
 ];
 
-/** Describes how a command's documents become arguments of the store's command. */
+/** The way in which a command's documents become arguments of the store's command. */
 interface Batch {
   readonly verb: string;
   readonly field: string;

@@ -72,8 +72,8 @@ const COUNT_BYTES = 3;
 const COUNTS = 2 ** (8 * COUNT_BYTES);
 
 /**
- * Creates ids for documents that clients send without one. Source: MongoDB's specification of ObjectId: seconds, five
- * random bytes, a counter.
+ * The source of ids for documents that clients send without one. Source: MongoDB's specification of ObjectId: seconds,
+ * five random bytes, a counter.
  */
 class ObjectIds {
   readonly #environment: Environment;

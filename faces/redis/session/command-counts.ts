@@ -87,7 +87,7 @@ interface Rates {
   readonly outputBytes: number;
 }
 
-/** Samples the listener's load, for the rates and the peak memory in INFO. Redis does this in serverCron. */
+/** Samples of the listener's load, for the rates and the peak memory in INFO. Redis does this in serverCron. */
 export class LoadSamples {
   /** The highest memory usage in a sample, in bytes. */
   peakBytes = 0;

@@ -212,7 +212,7 @@ function isLogged({ name }: Command): boolean {
 
 type PauseMode = "all" | "write";
 
-/** Implements CLIENT PAUSE: for a given time, all commands wait, or only those that may write. */
+/** The pause of CLIENT PAUSE: for a given time, all commands wait, or only those that may write. */
 class ClientPause {
   readonly #environment: Environment;
   readonly #held = new Set<() => void>();

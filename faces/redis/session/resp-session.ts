@@ -58,7 +58,7 @@ export interface Route {
   readonly needsMemory: boolean;
 }
 
-/** Finds the route of a request. */
+/** The routes of requests. */
 export interface Routes {
   /** @param argv  at least the name */
   find(argv: readonly ByteString[]): Route | CommandFailure;

@@ -39,7 +39,7 @@ export function naiveFold(units: readonly RandomUnit[]): {
   return { database, replies };
 }
 
-/** Applies units that arrive in any order, with the effects of the order of the fold. */
+/** A fold of units that arrive in any order, with the effects of the order of the fold. */
 export class MergingFold {
   readonly database = new Database();
   readonly #touchesOf: TouchesOf;

@@ -22,7 +22,7 @@ const CALLS = 200;
 const IN_MULTI = 0.15;
 const IN_SCRIPT = 0.15;
 
-/** Makes random calls that claim elements, or that add what they claim. */
+/** The source of random calls that claim elements, or that add what they claim. */
 class Calls {
   readonly #random: SeededRandom;
   #ids = 0;

@@ -37,7 +37,7 @@ export function frame(payload: Buffer): Buffer {
   return Buffer.concat([Buffer.from(`ds2:${payload.length}:`), payload]);
 }
 
-/** Parses the messages of a daemon from chunks of any length. */
+/** The parser of the messages of a daemon from chunks of any length. */
 export class MessageReader {
   #pending: Buffer = Buffer.alloc(0);
 

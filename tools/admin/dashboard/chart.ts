@@ -17,7 +17,7 @@ type Row = readonly (number | null)[];
 
 const HOUR_MS = SAMPLE_EVERY_MS * SAMPLES_MAX;
 
-/** Stores the samples of the last hour from the daemon. */
+/** The samples of the last hour from the daemon. */
 export class SampleHistory {
   #rows: Row[] = [];
 

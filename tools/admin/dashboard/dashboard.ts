@@ -34,7 +34,7 @@ interface FeedHandlers {
   silent(silentMs: number | null): void;
 }
 
-/** Receives the daemon's frames, reports for how long no frame has arrived, and reconnects if necessary. */
+/** The receiver of the daemon's frames. It reports for how long no frame has arrived, and reconnects if necessary. */
 class Feed {
   readonly #handlers: FeedHandlers;
   #source: EventSource | null = null;

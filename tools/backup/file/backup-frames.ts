@@ -181,7 +181,7 @@ export interface BackupEnd {
 
 const DATE_BYTES = 8;
 
-/** Gathers entries for a frame. */
+/** The entries for a frame. */
 export class EntryItems {
   #parts: Buffer[] = [];
   #bytes = 0;

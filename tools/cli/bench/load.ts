@@ -153,8 +153,8 @@ interface Band {
 }
 
 /**
- * Stores the latencies of any number of calls in little memory: it counts them in buckets whose width grows with the
- * value. Every figure is accurate to about 1.5 %.
+ * The latencies of any number of calls in little memory: they are counted in buckets whose width grows with the value.
+ * Every figure is accurate to about 1.5 %.
  */
 export class LatencyHistogram {
   readonly #counts = new Float64Array(OCTAVES * PER_OCTAVE);

@@ -46,7 +46,9 @@ function argumentsOf({ data, signKey = [], rootKey = [], clusterName, config }: 
 
 type ErrorClass = abstract new (...parts: never) => Error;
 
-/** Turns problems with a daemon's data folder into the errors that `dbsync` reports: a sentence and an exit code. */
+/**
+ * The problems with a daemon's data folder that are expected. `dbsync` reports them as a sentence, with an exit code.
+ */
 interface Expected {
   /** Expected errors about the folder, in addition to those of the operating system. */
   readonly kinds?: readonly ErrorClass[];

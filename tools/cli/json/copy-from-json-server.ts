@@ -71,7 +71,7 @@ const BATCH_ENTRIES_MAX = 500;
 const BATCH_CHARACTERS_MAX = 256 * 1024;
 const COMMANDS_IN_FLIGHT_MAX = 8;
 
-/** Writes documents to all daemons, with many entries per command and several commands in flight. */
+/** The writer of documents to all daemons, with many entries per command and several commands in flight. */
 class DocumentWriter {
   readonly #send: SendToAll;
   /** Commands in flight, the oldest first. */
@@ -286,8 +286,8 @@ const OPENING = new Set([0x5b, 0x7b]);
 const CLOSING = new Set([0x5d, 0x7d]);
 
 /**
- * Reads a JSON text that arrives in pieces and may be too long for memory. It finds brackets, names and commas, and
- * returns values as they are written.
+ * The reader of a JSON text that arrives in pieces and may be too long for memory. It finds brackets, names and commas,
+ * and returns values as they are written.
  */
 class JsonPieces {
   readonly #pieces: AsyncIterator<string, void, undefined>;

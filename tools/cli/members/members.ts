@@ -552,11 +552,7 @@ export interface Failure {
   readonly isTemporary: boolean;
 }
 
-/**
- * Authorizes the keys of daemons that a member list adds. A daemon signs with its key for clients without keys (Redis,
- * SQL, JSON, MongoDB, version 1). A new daemon refuses their writes until an administrator has signed `CLUSTER ADD` for
- * its key.
- */
+/** The reports of the daemons, and the requests with which keys are authorized. */
 interface AuthorizationContext {
   /** The latest reports of the daemons. */
   readonly views: readonly MemberView[];
@@ -569,7 +565,9 @@ interface AuthorizationContext {
 }
 
 /**
- * Authorizes the keys of added daemons that are not authorized yet.
+ * Authorizes the keys of added daemons that are not authorized yet. A daemon signs with its key for clients without
+ * keys (Redis, SQL, JSON, MongoDB, version 1). A new daemon refuses their writes until an administrator has signed
+ * `CLUSTER ADD` for its key.
  * @param ids  ids of the added daemons, hexadecimal
  * @returns a result for each such key
  */

@@ -349,7 +349,7 @@ const SETTING = "notify-keyspace-events";
 /** The flags for the events of all types of keys, on channels named after the event. */
 const NEEDED = "AE";
 
-/** Enables a Redis's notifications about written keys (notify-keyspace-events) while an import follows it. */
+/** The switch for a Redis's notifications about written keys (notify-keyspace-events) while an import follows it. */
 class KeyNotices {
   /** The server's previous setting, or null if the setting was not changed. */
   #before: string | null = null;

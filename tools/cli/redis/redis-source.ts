@@ -162,8 +162,8 @@ const LENGTH = /^(?:-1|0|[1-9]\d{0,9})$/;
 const MALFORMED = "its answer is not a Redis reply";
 
 /**
- * Parses RESP2 replies from a stream of bytes. Until a reply is complete, each byte is checked only once, and long
- * strings are skipped.
+ * The parser of RESP2 replies from a stream of bytes. Until a reply is complete, each byte is checked only once, and
+ * long strings are skipped.
  */
 export class RespReplyStream {
   /** The reason why the stream can no longer be parsed, or null if it can. */

@@ -273,7 +273,7 @@ const SESSION_COMMANDS: Readonly<
   HELP: (session, words) => session.help.about(words.slice(1).map(String).join(" ")),
 };
 
-/** Executes typed lines: commands for the daemons, and commands of the session (SELECT, MULTI, help). */
+/** The executor of typed lines: commands for the daemons, and commands of the session (SELECT, MULTI, help). */
 export class ReplSession {
   readonly help: CommandHelp;
   readonly #client: OutboxClient;

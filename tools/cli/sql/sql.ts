@@ -192,7 +192,7 @@ const STATEMENT_WORDS: readonly string[] = WORDS.split(" ");
 const TYPED_NAME = /[\p{L}_][\p{L}\p{N}_]*$/u;
 const NAME = /[\p{L}_][\p{L}\p{N}_]*/gu;
 
-/** Completes words of statements, and the names of databases, tables, views and columns, in `dbsync sql`. */
+/** The completion of words of statements, and of the names of databases, tables, views and columns, in `dbsync sql`. */
 export class Completion {
   readonly #session: SqlSession;
   /** Names of columns by selected database and table; for the table "", names of databases, tables and views. */
@@ -328,7 +328,7 @@ const widthOf = (text = "") => [...text].length;
  */
 const STATEMENT_BYTES_MAX = 64 * 1024 * 1024;
 
-/** Splits typed or piped input into statements. */
+/** The parser that splits typed or piped input into statements. */
 class StatementReader {
   #parser = new SqlLineParser(STATEMENT_BYTES_MAX);
 

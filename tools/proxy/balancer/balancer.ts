@@ -128,9 +128,9 @@ interface BalancerSessionParts {
 }
 
 /**
- * Serves the requests of one client. If a server fails, a read is sent to another server. A write is sent to another
- * server only if the first one has certainly not received it; if that is unknown, the client receives an error. The
- * session's database applies to all servers; a refused USE does not change it.
+ * The session of one client. If a server fails, a read is sent to another server. A write is sent to another server
+ * only if the first one has certainly not received it; if that is unknown, the client receives an error. The session's
+ * database applies to all servers; a refused USE does not change it.
  */
 class BalancerSession implements LineSession {
   readonly #parts: BalancerSessionParts;
@@ -299,7 +299,7 @@ async function attempt({ servers, session, statement, ...rules }: Attempt): Prom
   throw new Error("there is no server");
 }
 
-/** Counts a balancer's statements for metrics. */
+/** The numbers of a balancer's statements, for metrics. */
 export class StatementCounts {
   readonly statements: Record<StatementKind["kind"], number> = { read: 0, write: 0, use: 0, connection: 0 };
   /** The number of reads that a server other than the first one answered. */

@@ -129,9 +129,9 @@ export class SqlCache implements Service {
 const RELATION = "RELATION_JSON_PAGE ";
 
 /**
- * Serves the requests of one client of a cache. Reads are answered from the cache or by the server; the server receives
- * equal reads that arrive together only once. All other statements are forwarded unchanged. Before the client receives
- * the answer to such a statement, the cache removes the stored answers that the statement may have made outdated.
+ * The session of one client of a cache. Reads are answered from the cache or by the server; the server receives equal
+ * reads that arrive together only once. All other statements are forwarded unchanged. Before the client receives the
+ * answer to such a statement, the cache removes the stored answers that the statement may have made outdated.
  */
 class CacheSession implements LineSession {
   readonly #server: UpstreamServer;

@@ -151,7 +151,7 @@ export class LineListener extends SocketListener<ClientLimits, LineObserver> {
   }
 }
 
-/** Counts the clients of a proxy and their statements. */
+/** The numbers of clients of a proxy, and of their statements. */
 export class ClientCounts implements LineObserver {
   connections = 0;
   opened = 0;

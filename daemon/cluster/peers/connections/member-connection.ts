@@ -49,7 +49,7 @@ const NONCE_BYTES = 32;
  */
 const EARLY_MAX = 1024;
 
-/** Receives the events of connections. */
+/** The handlers of the events of connections. */
 export interface ConnectionHandlers {
   /** Returns why a daemon that claims this id is refused, or null if it is not. The id is not verified yet. */
   helloRefusal(connection: MemberConnection, id: ByteString): CloseCode | null;

@@ -665,7 +665,7 @@ export class Decisions {
 
 type SigningPorts = Pick<DecisionPorts, "cluster" | "hash" | "verify">;
 
-/** Checks the signatures by which members propose decisions and vote for them. */
+/** The checks of the signatures by which members propose decisions and vote for them. */
 export class SignatureChecks {
   readonly #ports: SigningPorts;
   readonly #lists: () => VotingLists | null;

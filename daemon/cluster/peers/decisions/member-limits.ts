@@ -95,7 +95,7 @@ const MESSAGES_PER_SECOND = 64;
 const MESSAGES_PER_DECISION = 4;
 const SECOND_MS = 1_000;
 
-/** Counts the messages of each member in the present second. */
+/** The number of the messages of each member in the present second. */
 export class MessageLimit {
   readonly #counts = new Map<ByteString, number>();
   #since = 0;

@@ -332,9 +332,9 @@ interface QuarantinedEntry extends PackedEntry {
 }
 
 /**
- * Stores envelopes from members whose signer is not known yet, because the entry that contains the signer's key may
- * still be in flight, and decisions of members whose list has not arrived yet. The number of envelopes is limited. The
- * next reconciliation transfers dropped envelopes again. Source: docs/architecture.md "How daemons agree".
+ * The envelopes from members whose signer is not known yet, because the entry that contains the signer's key may still
+ * be in flight, and decisions of members whose list has not arrived yet. The number of envelopes is limited. The next
+ * reconciliation transfers dropped envelopes again. Source: docs/architecture.md "How daemons agree".
  */
 class Quarantine {
   /** The numbers of entries dropped so far, because there were too many, or what they waited for did not arrive. */

@@ -14,7 +14,9 @@ export interface Packed {
   readonly isDeflated: boolean;
 }
 
-/** Packs pushes for all members. An unrequested push usually goes to every member, and is then packed only once. */
+/**
+ * The packer of pushes for all members. An unrequested push usually goes to every member, and is then packed only once.
+ */
 export class Packer {
   readonly #limits: { readonly deflateFromBytes: number; readonly deflateMaxBytes: number };
   #pause = 0;

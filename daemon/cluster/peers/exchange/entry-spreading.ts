@@ -270,7 +270,7 @@ export function* parts<T>(items: readonly T[], maxItems: number): Generator<read
 }
 
 /**
- * Decides how long entries wait before they are offered to one member. A client usually sends its envelopes to all
+ * The time for which entries wait before they are offered to one member. A client usually sends its envelopes to all
  * daemons, so most offers name entries that the member already has. As long as the member requests none of the offered
  * entries, each offer covers the entries of more and more ticks. The member's next request ends this delay.
  */

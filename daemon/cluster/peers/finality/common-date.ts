@@ -89,7 +89,7 @@ export class CommonDate {
   }
 }
 
-/** Measures for how long a date has not increased. */
+/** The time for which a date has not increased. */
 class Growth {
   #date = 0;
   /** When the date last increased, as `uptime` milliseconds, or null if `lasts` was not called yet. */

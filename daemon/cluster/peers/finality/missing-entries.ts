@@ -32,8 +32,8 @@ type Comparison =
   | Missing;
 
 /**
- * Entries are missing. They are `arriving` as long as they may be in flight: nothing was missing before, since the
- * member connected. For a live daemon they are `missing` after a while.
+ * The entries that are missing. They are `arriving` as long as they may be in flight: nothing was missing before, since
+ * the member connected. For a live daemon they are `missing` after a while.
  */
 interface Missing {
   readonly state: "arriving" | "missing";
@@ -343,9 +343,9 @@ const NOT_BELIEVED =
   "a member claims to have pruned entries that are missing here, but most other members do not confirm that: the claim is ignored";
 
 /**
- * Compares the entries that this daemon has pruned with the other members' entries of the same period. This daemon no
- * longer accepts entries dated in that period. So if most other members have different entries there, they are right,
- * and only a snapshot of theirs can repair this daemon. Source: docs/protocol-v2.md "Members", rule 8.
+ * The comparison of the entries that this daemon has pruned with the other members' entries of the same period. This
+ * daemon no longer accepts entries dated in that period. So if most other members have different entries there, they
+ * are right, and only a snapshot of theirs can repair this daemon. Source: docs/protocol-v2.md "Members", rule 8.
  */
 class OwnPrunedEntries {
   readonly #cluster: ClusterState;

@@ -193,8 +193,8 @@ export class ReportTable {
 const REPORTS_PER_SECOND_MAX = 8;
 
 /**
- * Answers members that request totals up to a date. Because totals are expensive to compute, the number of reports is
- * limited, and dates are whole seconds.
+ * The answers to members that request totals up to a date. Because totals are expensive to compute, the number of
+ * reports is limited, and dates are whole seconds.
  */
 export class ReportAnswers {
   readonly #parts: ClusterState;

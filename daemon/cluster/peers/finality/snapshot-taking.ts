@@ -17,9 +17,9 @@ import type { CutVoting } from "./cut-voting.js";
 import type { MissingEntries } from "./missing-entries.js";
 
 /**
- * Chooses the member whose snapshot may replace this daemon's entries, if any. No member's report takes precedence over
- * another's, snapshots dated in the future are rejected, and a snapshot replaces only entries that no member can send
- * individually. If the members cannot agree, an operator can decide. Source:
+ * The choice of the member whose snapshot may replace this daemon's entries, if any. No member's report takes
+ * precedence over another's, snapshots dated in the future are rejected, and a snapshot replaces only entries that no
+ * member can send individually. If the members cannot agree, an operator can decide. Source:
  * docs/decisions/0016-a-snapshot-needs-a-majority.md.
  */
 export class SnapshotChoice {
@@ -204,8 +204,8 @@ interface Taking extends Choice {
 }
 
 /**
- * Loads a snapshot from a live member: requests a few parts at a time, and passes the complete snapshot to the timeline
- * if its seal is the one on which the members agreed.
+ * The loading of a snapshot from a live member: it requests a few parts at a time, and passes the complete snapshot to
+ * the timeline if its seal is the one on which the members agreed.
  */
 export class SnapshotTaking {
   /** Snapshots adopted since the start. */

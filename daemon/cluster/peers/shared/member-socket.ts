@@ -17,8 +17,8 @@ export interface MemberSocket {
 }
 
 /**
- * Receives a socket's events. An event is emitted only after the call that caused it has returned. `closed` is the last
- * event, and is emitted at most once.
+ * The handlers of a socket's events. An event is emitted only after the call that caused it has returned. `closed` is
+ * the last event, and is emitted at most once.
  */
 export interface MemberSocketHandlers {
   /** Called when the stream is open. Called only if this side opened it. */

@@ -284,9 +284,9 @@ interface Round {
 }
 
 /**
- * Decides at which dates the states of members are compared. While nothing is written, comparisons that find no
- * difference become rarer, because they cost time for each key. A write, a difference or a missing answer makes them as
- * frequent as at first.
+ * The dates at which the states of members are compared. While nothing is written, comparisons that find no difference
+ * become rarer, because they cost time for each key. A write, a difference or a missing answer makes them as frequent
+ * as at first.
  */
 class ComparisonSchedule {
   readonly #everyMs: number;
@@ -388,7 +388,7 @@ interface Differing extends NamedKey {
 }
 
 /**
- * Records keys whose values on a member and on this daemon differed at the same moment. These keys are reported, and
+ * The keys whose values on a member and on this daemon differed at the same moment. These keys are reported, and
  * compared again until their values are equal.
  */
 class StateDifferences {

@@ -27,7 +27,7 @@ const SEARCHED_BLOCK = 4096;
 /** Cost of comparing an element, relative to only reading it. */
 const COMPARED_ELEMENT_READS = 8;
 
-/** Selects which of the elements that equal the given one are found. */
+/** The selection from the elements that equal the given one. */
 interface Search {
   readonly fromRight: boolean;
   /** Number of matches to skip. */

@@ -95,7 +95,7 @@ export class EntryPart {
   }
 }
 
-/** Cuts the entries of one read, by the shapes that it finds. */
+/** The cutter of the entries of one read, by the shapes that it finds. */
 class EntryCutter {
   readonly #part: EntryPart;
   /** The number of shapes that may still be tried. */

@@ -233,7 +233,7 @@ function isIn(ranges: readonly NumberRange[], value: number): boolean {
   return false;
 }
 
-/** Remembers the texts that a listener sends as they are stored, because they are the same in its own form. */
+/** A memory of the texts that a listener sends as they are stored, because they are the same in its own form. */
 class TextForms {
   #areSame = new Uint8Array(0);
   /** Increases when a slot receives another text. */

@@ -9,7 +9,7 @@ import type { Work } from "./mongo-failure.js";
 
 type Evaluation = Generator<void, Bson | undefined>;
 
-/** Returns the value for a document, or undefined if there is no value. */
+/** A function that returns the value for a document, or undefined if there is no value. */
 export interface Expression {
   (root: BsonDocument): Bson | undefined;
   /** Calculates the value in steps. Only expressions that may take long have it. */

@@ -221,7 +221,7 @@ const LOW = 0x330en;
 const MAX = 2 ** 31 - 1;
 
 /**
- * Implements `math.random` and `math.randomseed` with Redis's generator: drand48, with the same initial seed in each
+ * The state of `math.random` and `math.randomseed`, with Redis's generator: drand48, with the same initial seed in each
  * process.
  */
 export class Randomness {

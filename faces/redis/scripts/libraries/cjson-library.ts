@@ -104,7 +104,7 @@ const SHORT_ESCAPES: Readonly<Record<string, string>> = {
   "\r": "\\r",
 };
 
-/** Implements `cjson.encode`. Formats and messages: lua-cjson 2.1, as in redis-server 7.0. */
+/** The encoder of `cjson.encode`. Formats and messages: lua-cjson 2.1, as in redis-server 7.0. */
 class CjsonEncoder {
   readonly #machine: LuaMachine;
   readonly #state: number;
@@ -288,7 +288,7 @@ const INVALID_NUMBER = /[-+]?(?:inf(?:inity)?|nan)/iy;
 /** Matches the beginning of a number that JSON permits, unlike hexadecimal numbers or numbers with leading zeros. */
 const STRICT = /^-?(?:0|[1-9]\d*)(?![xX])/;
 
-/** Implements `cjson.decode`. Formats and messages: lua-cjson 2.1, as in redis-server 7.0. */
+/** The decoder of `cjson.decode`. Formats and messages: lua-cjson 2.1, as in redis-server 7.0. */
 class CjsonDecoder {
   readonly #machine: LuaMachine;
   readonly #state: number;

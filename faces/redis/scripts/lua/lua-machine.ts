@@ -377,8 +377,8 @@ export function arrayLength(
 const VALUE_BYTES = 16;
 
 /**
- * Limits the memory that a script's values may use outside the machine to the maximum size of the machine's memory. For
- * example, a few nested tables, each of which contains the next one twice, are small in Lua but huge as a text or a
+ * The limit of the memory that a script's values may use outside the machine: the maximum size of the machine's memory.
+ * For example, a few nested tables, each of which contains the next one twice, are small in Lua but huge as a text or a
  * reply.
  */
 export class ValueMemoryLimit {

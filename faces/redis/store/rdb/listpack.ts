@@ -76,7 +76,7 @@ const STRING_6_MAX = 0x3f;
 const STRING_12_MAX = 0xfff;
 const INTEGER_7_MAX = 0x7fn;
 
-/** Writes listpacks, the form in which redis-server reads streams. Source: redis-server 7.0's dumps. */
+/** The writer of listpacks, the form in which redis-server reads streams. Source: redis-server 7.0's dumps. */
 export class ListpackWriter {
   readonly #writer = new RdbWriter();
   #count = 0;

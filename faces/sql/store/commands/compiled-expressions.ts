@@ -42,7 +42,7 @@ import { type Evaluation, failure, notByRow } from "./evaluation-context.js";
 import { fold, isText, positionOf } from "./relation.js";
 import type { RelationColumn, RelationRow } from "./relation-row.js";
 
-/** Defines the meaning of columns and calls in an expression. */
+/** The meaning of columns and calls in an expression. */
 export interface Scope {
   column(column: Column): Compiled;
   call(call: Call): Compiled;

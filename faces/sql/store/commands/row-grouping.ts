@@ -331,7 +331,7 @@ function resultOf({ count, sum, min, max, texts }: Total, name: AggregateName, {
   }
 }
 
-/** Assigns numbers to expressions: two expressions with the same number have the same value in every row. */
+/** The numbers of expressions: two expressions with the same number have the same value in every row. */
 class ExpressionNumbers {
   readonly #parameters: readonly ByteString[];
   readonly #columnOf: (column: Column) => number | ByteString;

@@ -332,7 +332,7 @@ export class World {
   }
 }
 
-/** Acts as a listener: reads the first frame, and passes the socket to the peering. */
+/** The part of a listener: it reads the first frame, and passes the socket to the peering. */
 class Greeting implements MemberSocketHandlers {
   readonly #pipe: Pipe;
   readonly #peering: Peering;

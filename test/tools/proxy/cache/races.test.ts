@@ -16,7 +16,9 @@ const READ = "alaivo x ao@ t";
 const WRITE = "manampia ao@ t (x) sanda (1)";
 const USE = /^ampiasao (\S+)$/;
 
-/** Holds back the server's answers until the test releases them. Equal statements are answered oldest first. */
+/**
+ * The server's answers, which are held back until the test releases them. Equal statements are answered oldest first.
+ */
 class Held {
   readonly #waiting = new Map<string, ((answer: string) => void)[]>();
 

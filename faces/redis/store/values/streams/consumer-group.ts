@@ -234,9 +234,9 @@ interface Block<V> {
 }
 
 /**
- * Maps the ids of entries to values, in ascending order. Neighbouring ids are stored in blocks: finding or changing a
- * value takes O(log n), and a range is read block by block. Most ids are added at the end, and most are removed at the
- * beginning. The division into blocks is not part of the state.
+ * A map from the ids of entries to values, in ascending order. Neighbouring ids are stored in blocks: finding or
+ * changing a value takes O(log n), and a range is read block by block. Most ids are added at the end, and most are
+ * removed at the beginning. The division into blocks is not part of the state.
  */
 export class IdMap<V> {
   /** The blocks in order; none of them is empty. */

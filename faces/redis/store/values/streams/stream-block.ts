@@ -405,7 +405,7 @@ class SealedEntries {
   }
 }
 
-/** Reads values that are preceded by their lengths. */
+/** The reader of values that are preceded by their lengths. */
 class ValueCursor {
   at = 0;
   readonly #bytes: ByteString;

@@ -48,7 +48,7 @@ test("handshakes are counted by IPv4 address or IPv6 subnet, which a peer cannot
   for (const [remote, subnet] of Object.entries(subnets)) assert.equal(subnetOf(remote), subnet, remote);
 });
 
-/** Sends a hello in a member's name, and nothing else. */
+/** A client that sends a hello in a member's name, and nothing else. */
 class Idler implements MemberSocket {
   readonly binding = null;
   readonly remote = "127.0.0.1:4000";

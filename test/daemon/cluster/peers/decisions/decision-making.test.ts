@@ -28,7 +28,7 @@ const PEER = "key of the peer";
 /** Accepts each unit, and does not ask whether its signature is verified. */
 const checkUnit = ({ body }: { body: Buffer }) => ({ id: sha256(body.toString("latin1")) });
 
-/** Counts the entries that are read. */
+/** A storage that counts the entries that are read. */
 class ReadStorage extends MemoryStorage {
   read = 0;
 
