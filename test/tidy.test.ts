@@ -573,7 +573,9 @@ test("no module of the product is imported only by tests", () => {
 
 test("each doc comment precedes a declaration", () => {
   for (const [file, text] of texts) {
-    const orphan = /\*\/\n[ \t]*\/\*\*(?!\/)/.exec(text);
+    const orphan = /\*\/\n[ \t]*\/\*\*(?!\/)|(?<=\n) *\/\*\*(?:(?!\*\/)[\s\S])*\*\/\n\n/.exec(
+      text.replace(/^#!.*\n/, "\n"),
+    );
     const line = orphan === null ? 0 : text.slice(0, orphan.index).split("\n").length;
     assert.ok(orphan === null, `${file}:${line}: no declaration follows the comment`);
   }
@@ -602,6 +604,31 @@ test("the doc comment of a class, an interface or a type begins with a noun", ()
         `${file}: ${name}: "${comment.split("\n", 1)[0]}"`,
       );
 });
+
+/** The members that the engine calls. */
+const CALLED_BY_ENGINE: ReadonlySet<string> = new Set(["constructor", "toJSON"]);
+
+test("the name of each member of a class occurs in other code", () => {
+  const code = [...texts].map(([file, text]) => [file, withoutComments(text)] as const);
+  const scripts = tracked.filter((file) => /\.(js|html|vue)$/.test(file));
+  const uses = new Map<string, number>();
+  for (const text of [
+    ...code.map(([, text]) => text),
+    ...scripts.map((file) => readFileSync(join(repositoryRoot, file), "utf8")),
+  ])
+    for (const [word] of text.matchAll(/\w+/g)) uses.set(word, (uses.get(word) ?? 0) + 1);
+  for (const [file, text] of code)
+    for (const [body] of text.matchAll(/^(?:export )?(?:abstract )?class [\s\S]*?^}/gm))
+      for (const [, name = ""] of body.matchAll(/^ {2}(?:[a-z]+ |\*)*(\w+)(?:[(<:!?;]| = )/gm))
+        assert.ok(
+          CALLED_BY_ENGINE.has(name) || (uses.get(name) ?? 0) > 1,
+          `${file}: nothing uses the member ${name}: remove it`,
+        );
+});
+
+function withoutComments(text: string): string {
+  return text.replace(/\/\*[\s\S]*?\*\/|^ *\/\/.*/gm, "");
+}
 
 test("every folder of the design has a README", () => {
   for (const folder of Object.keys(arrows)) {

@@ -57,11 +57,6 @@ export class TmuxTerminal implements Disposable {
     return screen;
   }
 
-  /** Presses a key. @param key  the name of the key in tmux */
-  press(key: string): void {
-    this.#tmux("send-keys", key);
-  }
-
   [Symbol.dispose](): void {
     spawnSync("tmux", ["-L", this.#socket, "kill-server"]);
   }

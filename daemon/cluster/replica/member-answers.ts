@@ -62,10 +62,6 @@ export class MemberAnswers {
     this.#waiters = new WaitingEnvelopes(environment);
   }
 
-  get size(): number {
-    return this.#answers.size;
-  }
-
   /**
    * Stores the answers to entries of members that have become part of the state.
    * @param answered  the entries whose answers are known

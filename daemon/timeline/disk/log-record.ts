@@ -10,7 +10,7 @@
  * for one, nor is an earlier record. Numbers of kinds never change: existing folders contain them.
  */
 
-import { closeSync, constants, fstatSync, openSync, readFileSync, writeSync } from "node:fs";
+import { closeSync, constants, openSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import { ENTRY_ORDER_KEY_BYTES } from "../../../protocol/version-2/envelope.js";
@@ -170,10 +170,6 @@ export class LogEndWriter {
   constructor(folder: string, mode: number) {
     this.#descriptor = openSync(join(folder, LOG_END_FILE), constants.O_WRONLY | constants.O_CREAT, mode);
     this.#bytes.set(BOOT ?? Buffer.alloc(BOOT_BYTES), BOOT_AT);
-  }
-
-  get size(): number {
-    return fstatSync(this.#descriptor).size;
   }
 
   /** Writes the file in one step, which takes a few microseconds. @throws Error  the system's error */

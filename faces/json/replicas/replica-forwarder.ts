@@ -451,9 +451,4 @@ class MissedDocuments {
     this.#timer = null;
     this.#refused.clear();
   }
-
-  clear(): void {
-    this.retry();
-    this.#all.clear();
-  }
 }

@@ -53,10 +53,6 @@ export class Cursors {
     this.#host = host;
   }
 
-  get size(): number {
-    return this.#open.size;
-  }
-
   get bytes(): number {
     return this.#bytes;
   }

@@ -17,10 +17,6 @@ export class RecordingClient implements Disposable {
     return new RecordingClient(await RawClient.open(port));
   }
 
-  get ended(): boolean {
-    return this.#client.ended;
-  }
-
   /** Sends bytes, and waits until the server has answered them. */
   async send(bytes: string): Promise<void> {
     const mark = `mark ${this.#marks++}`;

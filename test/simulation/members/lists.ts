@@ -47,10 +47,6 @@ export class Lists {
     return 1 << (this.#numbers.get(hash) as number);
   }
 
-  numberOfList(hash: ByteString): number {
-    return (this.all[this.#numbers.get(hash) as number] as KnownList).list.number;
-  }
-
   /** Returns the lists of `known` whose parents are all in `known`. */
   closed(known: number): number {
     const before = this.#closed.get(known);

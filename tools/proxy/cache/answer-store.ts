@@ -128,13 +128,6 @@ export class AnswerStore<Result> {
     for (const tag of tags) this.#distrusted.set(tag, now + milliseconds);
   }
 
-  /** Removes all answers, because any data may have changed. */
-  clear(): void {
-    this.#figures.emptied += this.#entries.size;
-    this.#entries.clear();
-    for (const pendingFetch of [...this.#pendingFetches.values()]) this.#markOutdated(pendingFetch);
-  }
-
   #markOutdated(pendingFetch: PendingFetch<Result>): void {
     pendingFetch.isOutdated = true;
     if (this.#pendingFetches.get(pendingFetch.key) === pendingFetch)

@@ -49,6 +49,7 @@ export class UpstreamServer {
   #isStopped = false;
   #failures = 0;
   #lastFailure: UpstreamFailure | null = null;
+  /** The time of the server's last answer, in `uptime` milliseconds; 0 if there is none. */
   #answeredAt = 0;
   /**
    * The connection for heartbeats. It is separate from the pool, whose connections may all be executing slow
@@ -83,11 +84,6 @@ export class UpstreamServer {
   /** The last failure since the server's last answer, or null if there is none. */
   get lastFailure(): UpstreamFailure | null {
     return this.#lastFailure;
-  }
-
-  /** The time of the server's last answer, in `uptime` milliseconds; 0 if there is none. */
-  get answeredAt(): number {
-    return this.#answeredAt;
   }
 
   get connections(): number {

@@ -122,10 +122,6 @@ export class Reconciling {
     return this.#member.connection.side === "opener";
   }
 
-  get isBusy(): boolean {
-    return this.#exchange !== null;
-  }
-
   /** @param theirs  the totals of the member's last status, or null if there is none yet */
   tick(now: number, theirs: Totals | null): void {
     const { reconcileMs } = this.#cluster.limits;

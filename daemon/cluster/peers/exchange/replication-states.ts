@@ -61,10 +61,6 @@ export class ReplicationStates {
     this.#isWaitedFor = isWaitedFor;
   }
 
-  get size(): number {
-    return this.#recent.size + this.#old.size;
-  }
-
   find(id: ByteString): ReplicationState | undefined {
     return this.#recent.get(id) ?? this.#old.get(id);
   }
