@@ -32,8 +32,8 @@ function planOf(commands: number, size: number, keys: number): DataPlan {
 }
 
 /**
- * Measures how long a daemon with an empty folder takes to receive all entries of another daemon, and how long the latter
- * takes to start with them, without a snapshot.
+ * Measures how long a daemon with an empty folder takes to receive all entries of another daemon, and how long the
+ * latter takes to start with them, without a snapshot.
  * @returns a row for each
  */
 async function measurePlan(what: string, plan: DataPlan, goal: number) {

@@ -32,7 +32,8 @@ export class ByteCounter implements Disposable {
 }
 
 /**
- * Connects to servers. Each call writes the same bytes to all of them, and waits until one has answered all calls so far.
+ * Connects to servers. Each call writes the same bytes to all of them, and waits until one has answered all calls so
+ * far.
  * @param request  returns the bytes of the next call
  * @param answerBytes  the length of each answer
  */

@@ -1,6 +1,6 @@
 /**
- * Measures requests of --json clients with many hits: the CPU time that the daemon takes for an answer, beside that of a
- * loop that only parses the entries which the answer is made of, and writes the answer.
+ * Measures requests of --json clients with many hits: the CPU time that the daemon takes for an answer, beside that of
+ * a loop that only parses the entries which the answer is made of, and writes the answer.
  */
 import type { TextClient } from "./clients.js";
 import { askJson, fillDocument, openJson } from "./json-client.js";

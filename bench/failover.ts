@@ -1,7 +1,8 @@
 /**
- * Runs clients of sentinels through kills, hangs, cuts and upgrades of their servers: at two daemons with --sentinel, and
- * at redis-server with a replica and three sentinels. It prints what was acknowledged and lost, the slowest call, and
- * the number of failed calls. test/libraries/npm contains the libraries (`npm install --prefix test/libraries/npm`).
+ * Runs clients of sentinels through kills, hangs, cuts and upgrades of their servers: at two daemons with --sentinel,
+ * and at redis-server with a replica and three sentinels. It prints what was acknowledged and lost, the slowest call,
+ * and the number of failed calls. test/libraries/npm contains the libraries
+ * (`npm install --prefix test/libraries/npm`).
  */
 import { DOWN_AFTER_MS, startDaemonPair, startRedisPair } from "../test/libraries/sentinel-pairs.js";
 import {

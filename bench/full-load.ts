@@ -22,9 +22,9 @@ const FIELDS = 12;
 const LONG = "x".repeat(1024);
 
 /**
- * Returns the kinds of writes of an endless workload, all equally likely. Each function returns one command, or two: one
- * that adds an element and one that removes another element. The total size of the data is constant: if a daemon's memory
- * or disk usage grows under this load, the cause is not the data.
+ * Returns the kinds of writes of an endless workload, all equally likely. Each function returns one command, or two:
+ * one that adds an element and one that removes another element. The total size of the data is constant: if a daemon's
+ * memory or disk usage grows under this load, the cause is not the data.
  * @param seed  different for each concurrent workload
  */
 function kindsOf(random: SeededRandom, seed: number): readonly (() => readonly Argv[])[] {

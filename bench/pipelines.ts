@@ -1,7 +1,8 @@
 /**
  * Measures pipelines of one connection: 1,000 units of one kind are sent in one write, and the time until the last
- * answer counts, and the CPU time of the server. The servers are a daemon with `--data --fsync always`, a daemon in memory, and redis-server with
- * `appendfsync always`, in turn. It also measures addBulk of BullMQ, if test/libraries/npm is installed.
+ * answer counts, and the CPU time of the server. The servers are a daemon with `--data --fsync always`, a daemon in
+ * memory, and redis-server with `appendfsync always`, in turn. It also measures addBulk of BullMQ, if
+ * test/libraries/npm is installed.
  */
 import { createRequire } from "node:module";
 import { join } from "node:path";

@@ -49,8 +49,8 @@ export const ofClients = (name: string, clients: number): string =>
 export const inEnglish = (value: number): string => Math.round(value).toLocaleString("en");
 
 /**
- * Prints a section that begins with a description of the machine. Except in a smoke run, it also replaces the section of
- * this name in RESULTS.md.
+ * Prints a section that begins with a description of the machine. Except in a smoke run, it also replaces the section
+ * of this name in RESULTS.md.
  * @param isOnlyPrinted  whether RESULTS.md does not change
  */
 export function report(name: string, title: string, text: string, isOnlyPrinted = isSmoke): void {

@@ -55,8 +55,8 @@ const SPARE = 1.1;
 const FILLING = 2;
 
 /**
- * Measures a command: the rate, and the server's CPU time per request. A busy machine affects the CPU time far less than
- * the rate. Runs are so long that the start-up time of redis-benchmark does not matter.
+ * Measures a command: the rate, and the server's CPU time per request. A busy machine affects the CPU time far less
+ * than the rate. Runs are so long that the start-up time of redis-benchmark does not matter.
  * @param seconds  the minimum duration of a run, or 0 for one run of few requests
  */
 function measureCommand(target: Target, scenario: Scenario, name: CommandName, seconds: number): Measured {

@@ -1,7 +1,7 @@
 /**
  * `npm run bench` runs the benchmarks one after the other. `npm run bench -- documents resp` runs those whose names
- * contain one of the words. Benchmarks that need additional programs or many minutes run only if they are named. `--smoke` makes
- * them short and does not change RESULTS.md.
+ * contain one of the words. Benchmarks that need additional programs or many minutes run only if they are named.
+ * `--smoke` makes them short and does not change RESULTS.md.
  */
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";

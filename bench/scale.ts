@@ -130,7 +130,10 @@ async function membersRow(count: number): Promise<Row> {
   return [`${count}`, perWrite("cpu"), perWrite("bytes"), idle.cpu / 1000, inEnglish(idle.bytes), resident];
 }
 
-/** Sends PINGs to a server, each a millisecond after the answer to the previous one, until `isDone` returns true; asks it after every 100. */
+/**
+ * Sends PINGs to a server, each a millisecond after the answer to the previous one, until `isDone` returns true; asks
+ * it after every 100.
+ */
 async function pinged(server: Target, isDone: () => Promise<boolean>) {
   using connection = await RedisConnection.open(server.port);
   const latencies: number[] = [];
@@ -176,8 +179,8 @@ async function redisCost(count: number) {
 }
 
 /**
- * Writes a folder, and starts daemons with it: one that makes a snapshot, and another one that reads it. The memory is in
- * addition to that of a daemon with an empty folder.
+ * Writes a folder, and starts daemons with it: one that makes a snapshot, and another one that reads it. The memory is
+ * in addition to that of a daemon with an empty folder.
  * @param size  the number of commands per entry
  */
 async function folderCost(envelopes: number, size: number, command: (number: number) => readonly string[]) {

@@ -1,7 +1,7 @@
 /**
- * Measures SQL with --sql, directly and through the cache of dbsync-proxy, and compares the results with recorded figures
- * of the originals, which do not run here. With its usual client, the original waits 44 ms until the client's system
- * acknowledges each answer. A second column therefore shows its figures with a client whose system acknowledges
+ * Measures SQL with --sql, directly and through the cache of dbsync-proxy, and compares the results with recorded
+ * figures of the originals, which do not run here. With its usual client, the original waits 44 ms until the client's
+ * system acknowledges each answer. A second column therefore shows its figures with a client whose system acknowledges
  * immediately.
  */
 import { startProgram } from "../test/support/daemon-process.js";
@@ -29,7 +29,10 @@ interface Case {
   readonly name: string;
   readonly clients: number;
   readonly together?: number;
-  /** The original's statements per second. Direct cases have two: that of its usual client, and of one that acknowledges immediately. */
+  /**
+   * The original's statements per second. Direct cases have two: that of its usual client, and of one that acknowledges
+   * immediately.
+   */
   readonly recorded: readonly string[];
   readonly goal?: number;
   readonly statement: (turn: number) => string;

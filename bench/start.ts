@@ -1,6 +1,6 @@
 /**
- * Measures starts: of dbsyncd until it has answered a signed SET, of `dbsync send`, and of a program of three lines that
- * uses the library. Also measures how fast a daemon is in its first two seconds, compared with its tenth.
+ * Measures starts: of dbsyncd until it has answered a signed SET, of `dbsync send`, and of a program of three lines
+ * that uses the library. Also measures how fast a daemon is in its first two seconds, compared with its tenth.
  * `--build dist` (repeatable) names builds to compare in alternating rounds, and `--node path` (repeatable) versions of
  * Node. A run with one of these options does not change RESULTS.md.
  */

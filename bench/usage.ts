@@ -1,6 +1,6 @@
 /**
- * Measures what servers use: CPU time, beside that of plain signature checks; disk space; memory, also of daemons with a
- * probe and of redis-server.
+ * Measures what servers use: CPU time, beside that of plain signature checks; disk space; memory, also of daemons with
+ * a probe and of redis-server.
  */
 import { createPublicKey, type KeyObject, sign, verify } from "node:crypto";
 import { readdirSync, readFileSync, statSync } from "node:fs";

@@ -61,7 +61,8 @@ export interface CallingClient extends AsyncDisposable {
 /** The client that `createClient` returns, with typed methods for commands. */
 export interface Client extends CallingClient, CommandMethods {
   /**
-   * Returns the methods for commands with these options for each call: `client.withOptions({ signal }).get("greeting")`.
+   * Returns the methods for commands with these options for each call:
+   * `client.withOptions({ signal }).get("greeting")`.
    */
   withOptions(options: CallOptions): CommandMethods;
 }

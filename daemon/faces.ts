@@ -1,4 +1,6 @@
-/** The faces and tools of this build of dbsyncd: the only list of them. To remove one, remove its folder and its line. */
+/**
+ * The faces and tools of this build of dbsyncd: the only list of them. To remove one, remove its folder and its line.
+ */
 // biome-ignore-all lint/performance/noBarrelFile: each line is a face that can be removed
 
 export { json } from "../faces/json/face.js";

@@ -10,7 +10,9 @@ import { errnoOf, readKeyFile } from "./key-source.js";
 const SECRET_BYTES = 32;
 const SECRET_MODE = 0o600;
 
-/** Descriptions of reading errors, by code. They replace the sentences of key-file-errors.ts, which are about key files. */
+/**
+ * Descriptions of reading errors, by code. They replace the sentences of key-file-errors.ts, which are about key files.
+ */
 const NO_SECRET: { readonly [code in KeyFileErrorCode]?: string } = {
   "is-folder": "is a folder",
   "too-big": "is too big",

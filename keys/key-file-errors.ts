@@ -146,7 +146,10 @@ export class KeyFileError extends Error {
   }
 }
 
-/** Quotes a path for the shell commands in messages: `keys/a.pem` is unchanged, `my key.pem` in quotes, `-a.pem` as `./-a.pem`. */
+/**
+ * Quotes a path for the shell commands in messages: `keys/a.pem` is unchanged, `my key.pem` in quotes, `-a.pem` as
+ * `./-a.pem`.
+ */
 export function shellWord(path: string): string {
   const word = path.startsWith("-") ? `./${path}` : path;
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;

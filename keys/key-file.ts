@@ -53,8 +53,8 @@ const isUnsupported = (error: unknown): boolean =>
   error instanceof Error && "code" in error && error.code === CIPHER_UNSUPPORTED;
 
 /**
- * Whether a complete, encrypted block can be decrypted only with OpenSSL's legacy provider, whatever its passphrase is: it
- * uses RC4, RC2 or DES.
+ * Whether a complete, encrypted block can be decrypted only with OpenSSL's legacy provider, whatever its passphrase is:
+ * it uses RC4, RC2 or DES.
  */
 export function needsLegacyProvider({ text }: PemBlock): boolean {
   try {

@@ -95,7 +95,9 @@ function modeWarning(file: string, due: KeyHalf, mode: number): string | null {
 /** The maximum length, in bytes, of a passphrase that node:crypto accepts to decrypt a key. */
 export const MAX_PASSPHRASE_BYTES = 1024;
 
-/** Descriptions of reading errors, by code. They replace the sentences of key-file-errors.ts, which are about key files. */
+/**
+ * Descriptions of reading errors, by code. They replace the sentences of key-file-errors.ts, which are about key files.
+ */
 const NO_SUCH_FILE: { readonly [code in KeyFileErrorCode]?: string } = {
   "not-found": "does not exist",
   "is-folder": "is a folder",

@@ -251,7 +251,9 @@ ${nextSteps(options, paths)}
 /** The names that make a pair an administrator's: `root`, and `next-root` for its successor. */
 const ROOT_NAME = /(^|-)root$/;
 
-/** Returns the next steps for an administrator's key if the pair has such a name, otherwise for an application's key. */
+/**
+ * Returns the next steps for an administrator's key if the pair has such a name, otherwise for an application's key.
+ */
 function nextSteps({ name, passphraseFile }: Options, paths: KeyPairPaths): string {
   const publicFile = shellWord(paths.publicFile);
   const passphrase = passphraseFile === null ? "" : ` --passphrase-file ${shellWord(passphraseFile)}`;

@@ -1,7 +1,8 @@
 /**
- * Signs commands and envelopes, and verifies their signatures. Version 1 commands use RSASSA-PKCS1-v1_5 with SHA-256 (RFC
- * 8017, 8.2), so a text has exactly one signature. Version 2 envelopes use the same scheme with RSA keys, and Ed25519
- * (RFC 8032) with Ed25519 keys. The key determines the algorithm, never the message. Source: test/vectors/php-dbsync/README.md "Signed frame"; docs/protocol-v2.md "Signature and id".
+ * Signs commands and envelopes, and verifies their signatures. Version 1 commands use RSASSA-PKCS1-v1_5 with SHA-256
+ * (RFC 8017, 8.2), so a text has exactly one signature. Version 2 envelopes use the same scheme with RSA keys, and
+ * Ed25519 (RFC 8032) with Ed25519 keys. The key determines the algorithm, never the message. Source:
+ * test/vectors/php-dbsync/README.md "Signed frame"; docs/protocol-v2.md "Signature and id".
  */
 import { constants, hash, type KeyObject, privateEncrypt, publicDecrypt, sign, verify } from "node:crypto";
 

@@ -43,8 +43,8 @@ type Checked = string & { isWellFormed?(): boolean };
 const isWellFormed = (text: Checked): boolean => text.isWellFormed?.() ?? !HALF_CHARACTER.test(text);
 
 /**
- * Returns the UTF-8 bytes of a text, or null if it contains half of a character (an unpaired surrogate), which UTF-8 cannot
- * represent. Encoders silently write U+FFFD for it.
+ * Returns the UTF-8 bytes of a text, or null if it contains half of a character (an unpaired surrogate), which UTF-8
+ * cannot represent. Encoders silently write U+FFFD for it.
  */
 export function exactBytesOfText(text: string): ByteString | null {
   const bytes = bytesOfText(text);

@@ -11,7 +11,9 @@ export const CONTROL_CHARACTERS =
 /** Whether a text contains such a character. */
 export const hasControlCharacter = (text: string): boolean => text.search(CONTROL_CHARACTERS) >= 0;
 
-/** Returns JSON with the same meaning, in which escapes replace these characters, except for line breaks of its layout. */
+/**
+ * Returns JSON with the same meaning, in which escapes replace these characters, except for line breaks of its layout.
+ */
 export function withEscapesOfJson(json: string): string {
   return json.replace(CONTROL_CHARACTERS, (character) =>
     character === "\n" ? character : unicodeEscape(character),

@@ -9,7 +9,10 @@ export interface DocumentEntries {
   readonly texts: readonly ByteString[];
   /** Absent if nothing is remembered about these entries. */
   readonly memo?: TextMemo | undefined;
-  /** Cuts the requested members of the entries from one index up to another out of their texts, in steps. Absent if all are requested. */
+  /**
+   * Cuts the requested members of the entries from one index up to another out of their texts, in steps. Absent if all
+   * are requested.
+   */
   readonly parts?: ((from: number, to: number) => Generator<void, readonly ByteString[]>) | undefined;
 }
 

@@ -1,7 +1,7 @@
 /**
- * Frames, and the queue of a client's requests: `ds:<length>:<payload>` in version 1, `ds2:<length>:<payload>` in version 2, where
- * `length` is the payload's number of bytes in decimal. The first frame of a stream determines its version.
- * Source: docs/protocol.md and docs/protocol-v2.md "Frame"; test/vectors/php-dbsync/README.md "Frame".
+ * Frames, and the queue of a client's requests: `ds:<length>:<payload>` in version 1, `ds2:<length>:<payload>` in
+ * version 2, where `length` is the payload's number of bytes in decimal. The first frame of a stream determines its
+ * version. Source: docs/protocol.md and docs/protocol-v2.md "Frame"; test/vectors/php-dbsync/README.md "Frame".
  */
 import type { ByteString } from "./byte-string.js";
 import { MalformedFrame } from "./errors.js";

@@ -32,7 +32,8 @@ export class ReceiveBuffer {
   }
 
   /**
-   * Replaces the contents with the part of a chunk that begins at `at`. The chunk must not be changed before `copyUnread`.
+   * Replaces the contents with the part of a chunk that begins at `at`. The chunk must not be changed before
+   * `copyUnread`.
    */
   borrow(chunk: Buffer, at: number): void {
     this.bytes = chunk;

@@ -30,8 +30,8 @@ export interface RequestSocket {
 
 /**
  * The reason why a connection ended. closed: by the server. broken: the system reported an error. late: no answer in
- * time. malformed: the received bytes are not an answer. unexpected: an answer arrived without a request. dropped: by the
- * caller.
+ * time. malformed: the received bytes are not an answer. unexpected: an answer arrived without a request. dropped: by
+ * the caller.
  */
 export type EndCause = "closed" | "broken" | "late" | "malformed" | "unexpected" | "dropped";
 

@@ -1,4 +1,6 @@
-/** The names of a daemon's states in a hello. `protocol/daemon-states.ts` has their meanings, which clients do not load. */
+/**
+ * The names of a daemon's states in a hello. `protocol/daemon-states.ts` has their meanings, which clients do not load.
+ */
 export const STATE_NAMES = [
   "starting",
   "live",

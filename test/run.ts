@@ -16,17 +16,19 @@ import { requirements } from "./support/requirements.js";
 import { forgetSettings } from "./support/test-environment.js";
 import { together } from "./support/together.js";
 
-/** The time after which a test file is considered hung. On a busy machine, the longest files take a quarter of an hour. */
+/**
+ * The time after which a test file is considered hung. On a busy machine, the longest files take a quarter of an hour.
+ */
 const FILE_MS_MAX = 1_500_000;
 
 /** The number of parallel processes. It exceeds the number of processors, since many test files mostly wait. */
 const LANES = availableParallelism() + amount(3, 4);
 
 /**
- * The flags of V8 for the processes of the tests, unless they run in full: it optimizes a function after about seven times
- * as many executed bytes as by default. Most tests end before an optimized function has saved the time of its
- * compilation, which is otherwise a sixth of their CPU time. Later versions of V8, with another flag, compile functions in
- * a cheaper way first.
+ * The flags of V8 for the processes of the tests, unless they run in full: it optimizes a function after about seven
+ * times as many executed bytes as by default. Most tests end before an optimized function has saved the time of its
+ * compilation, which is otherwise a sixth of their CPU time. Later versions of V8, with another flag, compile functions
+ * in a cheaper way first.
  */
 const V8_FLAGS = !isFull && process.versions.v8.startsWith("11.") ? ["--interrupt-budget=500000"] : [];
 

@@ -471,8 +471,8 @@ test("the number of arguments in a call does not depend on the size of an input"
 });
 
 /**
- * Constant objects that are indexed with a value that is not in the code, with the reason why the value is never the name
- * of a member of Object.prototype, such as constructor.
+ * Constant objects that are indexed with a value that is not in the code, with the reason why the value is never the
+ * name of a member of Object.prototype, such as constructor.
  */
 const indexed: Readonly<Record<string, string>> = {
   "tools/cli/shared/date-text.ts UNIT_MS": "a letter of a pattern",
@@ -581,12 +581,25 @@ test("each doc comment precedes a declaration", () => {
   }
 });
 
+/** The formatter breaks code after 110 columns, but leaves comments as they are. */
+const COMMENT_COLUMNS_MAX = 120;
+
+test("the lines of comments are short", () => {
+  for (const [file, text] of texts)
+    for (const [at, line] of text.split("\n").entries())
+      assert.ok(
+        line.length <= COMMENT_COLUMNS_MAX || !/^ *(?:\/?\*|\/\/)/.test(line),
+        `${file}:${at + 1}: break the comment before column ${COMMENT_COLUMNS_MAX + 1}`,
+      );
+});
+
 /** Plural nouns with which the doc comment of a type may begin, although they are also forms of verbs. */
 const PLURALS =
   /^(?:Commands|Counts|Keys|Lists|Marks|Members|Names|Numbers|Pairs|Queries|Replies|Requests|Sets|Tests|Types) (?!the |an? |each |all |wh|how )/;
 
 test("the doc comment of a class, an interface or a type begins with a noun", () => {
-  // A verb describes what a function does. On a type it is mostly left over from a module that was merged into the file.
+  // A verb describes what a function does. On a type it is mostly left over from a module that was merged into the
+  // file.
   const verbs = new Set(
     [...texts.values()].flatMap((text) =>
       [

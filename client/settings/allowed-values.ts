@@ -1,4 +1,6 @@
-/** The allowed values of each option, as text for errors. The bundle for web pages leaves them out (client/README.md). */
+/**
+ * The allowed values of each option, as text for errors. The bundle for web pages leaves them out (client/README.md).
+ */
 import { didYouMean } from "../../protocol/nearest-name.js";
 import { HASH_BYTES, UNIT_ID_BYTES, UNIT_ORDER_KEY_BYTES } from "../../protocol/version-2/envelope.js";
 import { VERSIONS_ALLOWED } from "../shared/server-list.js";

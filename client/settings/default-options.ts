@@ -191,8 +191,9 @@ const FOREIGN = ["extension"];
 type IniSettings = Partial<Record<(typeof SETTINGS)[number], string>>;
 
 /**
- * Parses the text of an ini file, which has the syntax of php.ini: `dbsync.servers = …`; `;` begins a comment, quotes are
- * optional, section headers are ignored. The prefix is optional. `extension = …` is for PHP and is skipped. If a setting occurs twice, the last one is used, as in PHP.
+ * Parses the text of an ini file, which has the syntax of php.ini: `dbsync.servers = …`; `;` begins a comment, quotes
+ * are optional, section headers are ignored. The prefix is optional. `extension = …` is for PHP and is skipped. If a
+ * setting occurs twice, the last one is used, as in PHP.
  * @param file  for messages
  * @throws DbsyncError `bad-config`, naming file and line
  */

@@ -1,5 +1,6 @@
 /**
- * Loads the key of a client, signs envelopes with it, and builds the signed frame of version 1 that all daemons receive.
+ * Loads the key of a client, signs envelopes with it, and builds the signed frame of version 1 that all daemons
+ * receive.
  */
 import { createPublicKey, hash, type KeyObject, randomBytes } from "node:crypto";
 import { loadPrivateKey } from "../../keys/key-file.js";
@@ -108,7 +109,10 @@ export function frameOf(
   return Buffer.from(writeCommandFrame(text, signature), "latin1");
 }
 
-/** Returns the text of a version 1 command. @throws DbsyncError `bad-command`: version 1 does not support the command */
+/**
+ * Returns the text of a version 1 command.
+ * @throws DbsyncError `bad-command`: version 1 does not support the command
+ */
 export function textOf(command: string | readonly string[], input: CommandInput): string {
   try {
     return commandText(command);

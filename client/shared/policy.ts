@@ -202,7 +202,8 @@ function judgeOutcome(reports: Reports, final: boolean, isDecided: boolean): Ver
     return judgeAgreed(agreed, isContradicted, final || silent === 0);
   }
   if (!final && 2 * (highest + silent) > reports.length) return WAIT;
-  // A daemon that is silent may still answer. The code must not depend on whether its answer or the failures arrive first.
+  // A daemon that is silent may still answer. The code must not depend on whether its answer or the failures arrive
+  // first.
   if (answered === 0 && (final || silent === 0)) return failure(reports);
   if (2 * (answered - behind) <= reports.length) return { kind: "failed", code: "too-few-answers" };
   return late > 0 ? LATE : { kind: "failed", code: "answers-differ" };

@@ -211,8 +211,8 @@ export function withAuthorities<A extends Endpoint>(
 export type Versions = "1" | "2" | "1,2";
 
 /**
- * The protocol versions that a signed call may use, as text. Any third party that has seen a version 1 call can replay it
- * at any time, so only the user can allow version 1; a daemon's behaviour is never sufficient. Source:
+ * The protocol versions that a signed call may use, as text. Any third party that has seen a version 1 call can replay
+ * it at any time, so only the user can allow version 1; a daemon's behaviour is never sufficient. Source:
  * docs/protocol-v2.md "hello".
  */
 export const VERSIONS_ALLOWED =

@@ -1,6 +1,6 @@
 /**
- * Calls that are signed together: one envelope, its sendings to the daemons, and the promises of its calls. The state of
- * the envelope is in the batch; each call has its own deadline and result.
+ * Calls that are signed together: one envelope, its sendings to the daemons, and the promises of its calls. The state
+ * of the envelope is in the batch; each call has its own deadline and result.
  */
 
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -251,8 +251,8 @@ export class CallBatch implements SentBatch {
   }
 
   /**
-   * Settles a call with a daemon's reply, or judges it. If the rule is `first`, a reply that is not nil settles the call
-   * without the other daemons' reports. This is the usual case.
+   * Settles a call with a daemon's reply, or judges it. If the rule is `first`, a reply that is not nil settles the
+   * call without the other daemons' reports. This is the usual case.
    */
   #take(index: number, reply: PlainReply, sending: Sending, flags: ByteString, now: number): void {
     const call = this.calls[index] as PendingCall;

@@ -440,7 +440,7 @@ const VERSION_1_MS = 60_000;
 
 /**
  * The meanings of a closed hello:
- * - `uncertain`: the daemon may just have stopped; the next hello is sent without envelopes, so that the cause is certain
+ * - `uncertain`: the daemon may just have stopped; the next hello is sent without envelopes, to be sure
  * - `version-1`: the daemon speaks version 1
  * - `version`: the daemon speaks version 1, or pretends to, and the user has not allowed version 1
  * - `downgrade`: the daemon has spoken version 2 before

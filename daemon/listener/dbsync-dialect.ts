@@ -1,6 +1,6 @@
 /**
- * The connections of the port -p: frames of versions 1 and 2 in, frames out, and the requests of version 2. The requests of
- * version 1 are in session-v1.ts, and the subscriptions of version 2 in live-session.ts.
+ * The connections of the port -p: frames of versions 1 and 2 in, frames out, and the requests of version 2. The
+ * requests of version 1 are in session-v1.ts, and the subscriptions of version 2 in live-session.ts.
  */
 import { Socket } from "node:net";
 import type { ByteString } from "../../protocol/byte-string.js";

@@ -1,6 +1,6 @@
 /**
- * The limits of the core. Options, help and the configuration file are generated from the rows that have a flag. A limit
- * that only a face reads is in its options.ts.
+ * The limits of the core. Options, help and the configuration file are generated from the rows that have a flag. A
+ * limit that only a face reads is in its options.ts.
  */
 import { UNIT_STEPS_DEFAULT } from "../store/keyspace/effort-budget.js";
 import { READ_LIMITS_DEFAULT, type ReadLimits } from "../store/read-allowance.js";

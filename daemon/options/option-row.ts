@@ -17,7 +17,9 @@ export interface OptionRow<Value = unknown> {
   readonly reload: "immediately" | "timeline" | "restart";
   /** A value other than the default, as on the command line. */
   readonly example: string;
-  /** The clients of a listener for users, who have names and passwords, as the log names them; absent: no such listener. */
+  /**
+   * The clients of a listener for users, who have names and passwords, as the log names them; absent: no such listener.
+   */
   readonly clients?: string;
   /** Whether the value is the address of another listener, whose option has the name of the setting; default: no. */
   readonly isListener?: true;
@@ -43,7 +45,10 @@ export interface FaceLimits {}
 /** The values of limits, by the names of their rows. */
 export type LimitsOf<Rows> = { readonly [Name in keyof Rows]: number };
 
-/** The addresses of the listeners for users, by the names of their settings. The file options.ts of each face adds its own. */
+/**
+ * The addresses of the listeners for users, by the names of their settings. The file options.ts of each face adds its
+ * own.
+ */
 // biome-ignore lint/suspicious/noEmptyInterface: a build without such faces has none
 export interface UserListeners {}
 

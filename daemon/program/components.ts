@@ -60,7 +60,10 @@ export interface Core extends DaemonOptions {
   readonly budget: ByteBudget;
 }
 
-/** Returns the daemon's state for clients that do not sign: the daemon signs for them, with a key that may not be authorized. */
+/**
+ * Returns the daemon's state for clients that do not sign: the daemon signs for them, with a key that may not be
+ * authorized.
+ */
 export function unsignedConditionOf({
   condition,
   replica,

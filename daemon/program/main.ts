@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * The program `dbsyncd`. It handles SIGHUP, and uses the cache of compiled code, before it loads the other modules, which
- * takes some time.
+ * The program `dbsyncd`. It handles SIGHUP, and uses the cache of compiled code, before it loads the other modules,
+ * which takes some time.
  */
 import { useCompileCache } from "../net/process/compile-cache.js";
 import { SighupHandler } from "../net/process/sighup.js";

@@ -62,8 +62,8 @@ export interface TestDaemons extends Omit<TestDaemon, "port"> {
 }
 
 /**
- * Starts a daemon. In TypeScript, and in JavaScript from Node 24 on, `await using daemon = await startDaemon()` stops it
- * at the end of the block. Until then it keeps the process alive, like any server.
+ * Starts a daemon. In TypeScript, and in JavaScript from Node 24 on, `await using daemon = await startDaemon()` stops
+ * it at the end of the block. Until then it keeps the process alive, like any server.
  * @throws StartError  an option is wrong, or a port is in use
  * @throws TypeError   an option is unknown
  */

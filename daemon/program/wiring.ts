@@ -195,7 +195,8 @@ async function signersOf({ settings, log, known }: DaemonOptions): Promise<Signe
 
 /**
  * Adds the certificate.
- * @returns a function that creates a listener's gate, or null without TLS, whose modules are then not loaded; and the pin
+ * @returns a function that creates a listener's gate, or null without TLS, whose modules are then not loaded; and the
+ * pin
  */
 async function addGate(
   { settings, environment, log }: DaemonOptions,

@@ -1,6 +1,6 @@
 /**
- * The state in the forms that daemons compare: the complete state as canonical text, which must be equal on all daemons,
- * and digests of keys with their values, which are fast.
+ * The state in the forms that daemons compare: the complete state as canonical text, which must be equal on all
+ * daemons, and digests of keys with their values, which are fast.
  */
 
 import type { ByteString } from "../../protocol/byte-string.js";

@@ -1,6 +1,6 @@
 /**
- * The interface of an observer of changes of keys, and the events of keys. An observer is not part of the state and does
- * not affect it.
+ * The interface of an observer of changes of keys, and the events of keys. An observer is not part of the state and
+ * does not affect it.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { CommandEffects, type CommandResult, type ReportEvent } from "./events/command-effects.js";

@@ -1,7 +1,7 @@
 /**
- * Loads the code of the families of commands that belong to a face, before the first command or entry that needs it: the
- * pipeline, the timeline and the listeners for users wait for `codeFor`. The fold never waits, and never runs a command
- * whose code is missing.
+ * Loads the code of the families of commands that belong to a face, before the first command or entry that needs it:
+ * the pipeline, the timeline and the listeners for users wait for `codeFor`. The fold never waits, and never runs a
+ * command whose code is missing.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { commands } from "./command-table.js";
@@ -42,8 +42,8 @@ export const INNER_COMMANDS: ReadonlyMap<string, number> = new Map([
   ["TIMELINE|GET", PAST_COMMAND_AT],
 ]);
 /**
- * The maximum number of commands, each among the arguments of the one before, of which rows are used, as in KEY DRYRUN id
- * TIMELINE GET 0 TIMELINE GET 0 SQL_RO. The answer to a call with more of them does not depend on the others.
+ * The maximum number of commands, each among the arguments of the one before, of which rows are used, as in KEY DRYRUN
+ * id TIMELINE GET 0 TIMELINE GET 0 SQL_RO. The answer to a call with more of them does not depend on the others.
  */
 const LEVELS_MAX = 4;
 const CONTAINERS: ReadonlySet<string> = new Set([...INNER_COMMANDS.keys()].map(firstWord));
@@ -76,8 +76,8 @@ export function provideFamilies(provided: FamilyLoaders): void {
 }
 
 /**
- * The reason why this daemon can apply no more entries, because code cannot be loaded; null if there is none. A new start is
- * necessary.
+ * The reason why this daemon can apply no more entries, because code cannot be loaded; null if there is none. A new
+ * start is necessary.
  */
 export function missingCode(): string | null {
   return failure;
@@ -123,7 +123,9 @@ export function codeForForm(form: ValueForm): Promise<void> | string | null {
   return reason ?? loading;
 }
 
-/** Loads the code of all families that this program contains, for programs and listeners that run commands of all kinds. */
+/**
+ * Loads the code of all families that this program contains, for programs and listeners that run commands of all kinds.
+ */
 export async function loadFamilies(): Promise<void> {
   for (const family of missing) {
     const loader = loaders[family.name];
@@ -145,8 +147,8 @@ function allOf(before: Promise<void> | null, added: Promise<void>): Promise<void
 }
 
 /**
- * Returns the family of a call, or of the innermost command among its arguments, if its code belongs to a face. The rights
- * to a call, and its keys, follow from the rows of the first `LEVELS_MAX` commands in it.
+ * Returns the family of a call, or of the innermost command among its arguments, if its code belongs to a face. The
+ * rights to a call, and its keys, follow from the rows of the first `LEVELS_MAX` commands in it.
  */
 function familyOf(argv: Argv): CommandFamily | null {
   for (let at = 0, level = 0; level < LEVELS_MAX && at < argv.length; level++) {

@@ -29,7 +29,9 @@ export interface ReadLimits {
   readonly bytes: number;
 }
 
-/** The defaults of `--max-read-steps` and `--max-read-bytes`. A step takes up to 0.1 µs, with the bytes of the reply. */
+/**
+ * The defaults of `--max-read-steps` and `--max-read-bytes`. A step takes up to 0.1 µs, with the bytes of the reply.
+ */
 export const READ_LIMITS_DEFAULT: ReadLimits = { steps: 4_500_000, bytes: 64 * 1024 * 1024 };
 /** Cost in steps of calling a read, and of each of its arguments, in addition to those for what it reads. */
 const CALL_STEPS = 10;

@@ -86,9 +86,9 @@ function isOrdinary({ name, inEnvelope }: Command): boolean {
 }
 
 /**
- * Returns the row that a table has for a command of the newest table. A command that is in no table, such as the preview
- * of XREADGROUP, has the same row under all numbers. A newer command that only reads is available under each number,
- * since reads are not recorded.
+ * Returns the row that a table has for a command of the newest table. A command that is in no table, such as the
+ * preview of XREADGROUP, has the same row under all numbers. A newer command that only reads is available under each
+ * number, since reads are not recorded.
  */
 export function rowIn(
   table: CommandIndex,

@@ -155,8 +155,8 @@ export class DamagedEntries {
   }
 
   /**
-   * Drops the entries from the entry store. Starts a refold if the current state, or the state of a refold that began in
-   * the meantime, includes any of these entries.
+   * Drops the entries from the entry store. Starts a refold if the current state, or the state of a refold that began
+   * in the meantime, includes any of these entries.
    */
   #removed(orderKeys: readonly OrderKey[]): void {
     const { entryStore, isServing } = this.#folding;

@@ -9,7 +9,9 @@ import type { Mark } from "./entries/storage.js";
 export const DEAD_LETTER_REASONS = {
   /** The adopted snapshot certainly does not contain the entry. */
   missing: 1,
-  /** The entry is older than the ids that the snapshot lists, and the sum for its second differs: it may be contained. */
+  /**
+   * The entry is older than the ids that the snapshot lists, and the sum for its second differs: it may be contained.
+   */
   possible: 2,
   /** The command that added its signer's key is itself a dead letter. */
   "unknown-key": 3,

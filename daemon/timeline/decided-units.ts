@@ -80,7 +80,9 @@ export class DecidedUnits {
     return stored === null ? null : (readPromisesMark(stored)?.promises ?? null);
   }
 
-  /** @param stored  called when the promises are on the disk; not called after a failure, which is reported elsewhere */
+  /**
+   * @param stored  called when the promises are on the disk; not called after a failure, which is reported elsewhere
+   */
   storePromises(promises: Buffer, stored: () => void): void {
     const { storage } = this.#parts;
     this.#isIncomplete = false;
@@ -109,8 +111,8 @@ export class DecidedUnits {
   }
 
   /**
-   * Finds the stored decisions from a date on, in order. Yields those of a few entries at a time, so that the caller can
-   * continue in a later turn. Entries may be stored in the meantime.
+   * Finds the stored decisions from a date on, in order. Yields those of a few entries at a time, so that the caller
+   * can continue in a later turn. Entries may be stored in the meantime.
    */
   *stored(from: number): Generator<readonly StoredDecision[], void, undefined> {
     let next: Buffer | null = firstOrderKeyBytes(from);

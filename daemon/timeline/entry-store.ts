@@ -1,7 +1,7 @@
 /**
- * The store of all entries that are not pruned. Each entry is stored once, is written to disk before it is announced, is
- * looked up by its order key, and is checked against its id. This class knows nothing about the state that the entries
- * produce.
+ * The store of all entries that are not pruned. Each entry is stored once, is written to disk before it is announced,
+ * is looked up by its order key, and is checked against its id. This class knows nothing about the state that the
+ * entries produce.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { dateText, hexOf } from "../../protocol/version-2/envelope.js";
@@ -360,8 +360,8 @@ export class EntryStore {
   }
 
   #emptyIndex(): DigestIndex {
-    // The storage may already return order keys of entries that are not safe on disk yet; `#flushedOrderKeys` leaves them
-    // out.
+    // The storage may already return order keys of entries that are not safe on disk yet; `#flushedOrderKeys` leaves
+    // them out.
     return new DigestIndex({ orderKeys: (from, to) => this.#flushedOrderKeys(from, to) });
   }
 

@@ -107,8 +107,8 @@ export class LateMerges {
   /**
    * Adapts the size of the next merge to the duration of the last merge.
    * @param milliseconds  the duration of the last merge
-   * @param last  the number of late commands in the last merge, and of the commands that it redid. If it redid at least as
-   * many as it merged, a smaller merge would not be faster.
+   * @param last  the number of late commands in the last merge, and of the commands that it redid. If it redid at least
+   * as many as it merged, a smaller merge would not be faster.
    */
   #pace(milliseconds: number, last: { readonly commands: number; readonly redone: number }): void {
     if (2 * milliseconds < BACKGROUND_TURN_MS || last.redone >= last.commands)

@@ -1,10 +1,11 @@
 /**
- * Finds this daemon's entries that are lost when a member's snapshot replaces its data. The search runs before the data is
- * changed, so that the lost entries can be stored as dead letters. Source: docs/consistency.md, "When things go wrong".
+ * Finds this daemon's entries that are lost when a member's snapshot replaces its data. The search runs before the data
+ * is changed, so that the lost entries can be stored as dead letters. Source: docs/consistency.md, "When things go
+ * wrong".
  *
- * A snapshot lists its ring entries and the ids of its newest entries; for older entries it has only sums. If the sums of
- * a range differ and the snapshot counts N entries fewer, then at least N entries of the range are certainly missing from
- * the snapshot; the remaining entries of the range may be missing.
+ * A snapshot lists its ring entries and the ids of its newest entries; for older entries it has only sums. If the sums
+ * of a range differ and the snapshot counts N entries fewer, then at least N entries of the range are certainly missing
+ * from the snapshot; the remaining entries of the range may be missing.
  */
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { inTurns, type Steps } from "../../protocol/steps.js";
@@ -251,8 +252,8 @@ interface FoundEntries {
 
 interface EntriesMissingInSnapshot extends FoundEntries {
   /**
-   * Entries that the snapshot may or may not contain. `orderKeys` also includes certainly missing entries that cannot be
-   * distinguished from the rest of their range.
+   * Entries that the snapshot may or may not contain. `orderKeys` also includes certainly missing entries that cannot
+   * be distinguished from the rest of their range.
    */
   readonly possible: FoundEntries;
 }

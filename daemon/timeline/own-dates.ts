@@ -7,8 +7,8 @@ import type { Storage } from "./entries/storage.js";
 
 const BYTES = 8;
 /**
- * Milliseconds by which the date on the disk is ahead of the closed dates, so that the disk has to be written only about
- * once in half of this time. After a restart, the first writes may be dated this far ahead.
+ * Milliseconds by which the date on the disk is ahead of the closed dates, so that the disk has to be written only
+ * about once in half of this time. After a restart, the first writes may be dated this far ahead.
  */
 export const RESERVED_MS = 1000;
 
@@ -34,8 +34,8 @@ export class OwnDates {
   /**
    * Closes the dates up to a date, immediately.
    * @param to  milliseconds since 1970, an integer
-   * @param reservableTo  the date on the disk is not later than this, unless `to` is: after a restart, a later one would
-   * make the daemon refuse writes
+   * @param reservableTo  the date on the disk is not later than this, unless `to` is: after a restart, a later one
+   * would make the daemon refuse writes
    * @returns a promise that resolves when this is on the disk, with everything that this daemon has signed before.
    * Rejects if the disk has failed
    */

@@ -25,7 +25,9 @@ export class ServingFold {
   readonly refolding: BackgroundRefold;
   /** Whether the fold contains everything on disk, so that it accepts entries. */
   isOpen = false;
-  /** The fold that answers commands. It is a field, because each request uses it many times; only this class sets it. */
+  /**
+   * The fold that answers commands. It is a field, because each request uses it many times; only this class sets it.
+   */
   fold: Fold;
   /** The date and number of the newest entry that this daemon has folded. Only this class sets it. */
   newest: EnvelopeDate = { at: 0, seq: 0 };
@@ -51,8 +53,8 @@ export class ServingFold {
   }
 
   /**
-   * Whether this release does not know the semantics version after some date, or the code of an entry is missing, so that
-   * nothing later is applied.
+   * Whether this release does not know the semantics version after some date, or the code of an entry is missing, so
+   * that nothing later is applied.
    */
   get isAtStandstill(): boolean {
     return this.fold.end !== null || missingCode() !== null;

@@ -16,7 +16,10 @@ import type { SnapshotParts } from "./snapshots/snapshot-schedule.js";
 export interface TimelineHandlers {
   /** Called when entries are on disk. @param from  the member that sent them, or null for a client */
   flushed(entries: readonly AddedEntry[], from: ByteString | null): void;
-  /** Called when entries of members have become part of the state. @param answered  the entries whose answers are known */
+  /**
+   * Called when entries of members have become part of the state.
+   * @param answered  the entries whose answers are known
+   */
   folded(entries: readonly Entry[], answered: readonly FoldedEntry[]): void;
   /** Called when the disk has failed. The timeline accepts no entries after that. */
   failed(detail: string): void;

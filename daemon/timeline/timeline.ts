@@ -110,8 +110,8 @@ export class Timeline {
   }
 
   /**
-   * Settles when everything that the state includes is as safe as --fsync requires, or null if it already is. Rejects if
-   * the disk has failed; later reads also receive a rejected promise until the state no longer includes what was lost.
+   * Settles when all that the state includes is as safe as --fsync requires, or null if it already is. Rejects if the
+   * disk has failed; later reads also receive a rejected promise until the state no longer includes what was lost.
    */
   get flushing(): Promise<void> | null {
     return this.#entryStore.flushing;

@@ -314,9 +314,9 @@ type Fold = (name: string) => string;
 const RESERVED = ["you", "vous", "annonce"] as const;
 
 /**
- * Returns a function that treats names that look alike as equal, according to the confusable characters of Unicode in the
- * package unhomoglyph, which is a development dependency. Without it, names are equal only if they have the
- * same letters, regardless of case.
+ * Returns a function that treats names that look alike as equal, according to the confusable characters of Unicode in
+ * the package unhomoglyph, which is a development dependency. Without it, names are equal only if they have the same
+ * letters, regardless of case.
  */
 export function lookAlikes(log: (line: string) => void): Fold {
   try {

@@ -179,7 +179,8 @@ function end(code: number): void {
   process.stdin.destroy();
 }
 
-// The server frees the name immediately if the program leaves, and after a minute and a half if it is only disconnected.
+// The server frees the name immediately if the program leaves, and after a minute and a half if it is only
+// disconnected.
 for (const [signal, number] of Object.entries(SIGNALS))
   process.once(signal, () => {
     end(SIGNAL_EXIT + number);

@@ -1,6 +1,6 @@
 /**
- * The JSON listener, for clients of php-dbsync's replicated in-memory database, and the session of a connection: requests
- * in, answers out.
+ * The JSON listener, for clients of php-dbsync's replicated in-memory database, and the session of a connection:
+ * requests in, answers out.
  */
 import { isUtf8 } from "node:buffer";
 import type { InfoFields } from "../../daemon/engine/info/info-text.js";

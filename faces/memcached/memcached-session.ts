@@ -1,7 +1,7 @@
 /**
  * The session of a connection of memcached's text protocol: requests in, answers out. The string commands execute the
- * requests; an item is a string of the database. The session does not handle bytes. A client logs in as with `memcached -Y`, with a first `set` whose data
- * contains name and password.
+ * requests; an item is a string of the database. The session does not handle bytes. A client logs in as with
+ * `memcached -Y`, with a first `set` whose data contains name and password.
  */
 
 import { createHash } from "node:crypto";
@@ -506,8 +506,8 @@ const bytesOf = (reply: Reply | undefined): ByteString => (reply?.kind === "bulk
 const SECONDS_MAX = 2 ** 31 - 1;
 
 /**
- * Returns the seconds of a reply of PTTL, -1 for an item that does not expire. Clients of other listeners may have set a
- * later expiry time than memcached's clients can represent.
+ * Returns the seconds of a reply of PTTL, -1 for an item that does not expire. Clients of other listeners may have set
+ * a later expiry time than memcached's clients can represent.
  */
 const secondsOf = (ttl: Reply | undefined): string => {
   const ms = ttl?.kind === "integer" ? Number(ttl.value) : -1;
@@ -566,8 +566,8 @@ function stringOf({ flags, data }: Item): ByteString {
 }
 
 /**
- * Returns the item that a string contains. Inverse of `stringOf`. Another client may have written the mark; flags of more
- * than 32 bits then belong to the data.
+ * Returns the item that a string contains. Inverse of `stringOf`. Another client may have written the mark; flags of
+ * more than 32 bits then belong to the data.
  */
 function itemOf(text: ByteString): Item {
   const [head, flags] = text.startsWith(MARK) ? (MARKED.exec(text) ?? []) : [];
@@ -577,8 +577,8 @@ function itemOf(text: ByteString): Item {
 }
 
 /**
- * The number of bits of an item's number. Memcached counts from 1, so clients whose integers are signed store its numbers
- * in 63 bits: PHP and Java cannot represent more.
+ * The number of bits of an item's number. Memcached counts from 1, so clients whose integers are signed store its
+ * numbers in 63 bits: PHP and Java cannot represent more.
  */
 const UNIQUE_BITS = 63;
 

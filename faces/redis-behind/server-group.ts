@@ -1,7 +1,7 @@
 /**
- * Several Redis servers as one backend. A finder (a `ServerFinder`: redis-cluster.ts, redis-sentinel.ts) determines the server that currently has a
- * command's keys, and lanes keep the commands in order. While a server is down, its commands wait for up to
- * --backend-timeout.
+ * Several Redis servers as one backend. A finder (a `ServerFinder`: redis-cluster.ts, redis-sentinel.ts) determines the
+ * server that currently has a command's keys, and lanes keep the commands in order. While a server is down, its
+ * commands wait for up to --backend-timeout.
  */
 import type { Backend, BackendFailure, Outcome } from "../../daemon/engine/backends/backend.js";
 import { isolationOf } from "../../daemon/engine/backends/connection-isolation.js";

@@ -1,4 +1,7 @@
-/** What all connections of --sentinel share: the answers, the channels, and the check whether the named daemon has changed. */
+/**
+ * What all connections of --sentinel share: the answers, the channels, and the check whether the named daemon has
+ * changed.
+ */
 import type { NamedDaemon } from "../../daemon/cluster/peers/shared/named-daemon.js";
 import { Channels } from "../../daemon/engine/channels/channels.js";
 import type { ByteString } from "../../protocol/byte-string.js";

@@ -1,4 +1,7 @@
-/** The messages to subscribers about changes of the named daemon: +sdown and +switch-master, as a Redis Sentinel sends them. */
+/**
+ * The messages to subscribers about changes of the named daemon: +sdown and +switch-master, as a Redis Sentinel sends
+ * them.
+ */
 import { SERVICE_EVERY_MS, type ServingDaemon } from "../../daemon/cluster/peers/shared/named-daemon.js";
 import type { Channels } from "../../daemon/engine/channels/channels.js";
 import { formatHost } from "../../daemon/net/process/host-and-port.js";
@@ -49,7 +52,9 @@ export class SwitchMessages {
     this.#server.daemon.writeLog("info", current === null ? NONE : sentenceOf(current.address));
   }
 
-  /** @param messageOf  returns the message for a name and for subscribers that have reached this machine at an address */
+  /**
+   * @param messageOf  returns the message for a name and for subscribers that have reached this machine at an address
+   */
   #send(channel: ByteString, messageOf: (name: ByteString, host: string) => ByteString | null): void {
     const { names } = this.#server;
     for (const [host, channels] of this.#server.channels)

@@ -101,8 +101,8 @@ export function checkSidecarOptions(settings: Settings): void {
 const SERVER_PORT = "1111";
 
 /**
- * The host and the port, if there is one, of a server in -d dbsync, in all forms that the client accepts. An IPv6 address
- * without brackets has no port.
+ * The host and the port, if there is one, of a server in -d dbsync, in all forms that the client accepts. An IPv6
+ * address without brackets has no port.
  */
 const SERVER = /^(?:dbsyncs?[12]?:\/\/)?(?:(\[[^\]]+\]|[^:#[]+)(?::(\d+))?|([\da-f:.]+))(?:#.*)?$/;
 

@@ -1,7 +1,7 @@
 /**
  * A backend for version 1 that signs each command and sends it to all daemons of a cluster. It also owns the client
- * (`carrier`) that sends them. The client is made from the daemon's options at the start, so that wrong or missing options
- * are reported before any command is sent.
+ * (`carrier`) that sends them. The client is made from the daemon's options at the start, so that wrong or missing
+ * options are reported before any command is sent.
  */
 
 import type { Logger } from "pino";
@@ -88,9 +88,9 @@ export function boundedTimeout(timeout: number): number {
 }
 
 /**
- * Returns the error that a client of --resp or --json receives if a command succeeded on no daemon. If a daemon returned
- * an error, the client receives that error. Otherwise the error states whether the command was certainly not applied
- * (NOTAPPLIED) or may have been applied (MAYBEAPPLIED), and the reason of each daemon.
+ * Returns the error that a client of --resp or --json receives if a command succeeded on no daemon. If a daemon
+ * returned an error, the client receives that error. Otherwise the error states whether the command was certainly not
+ * applied (NOTAPPLIED) or may have been applied (MAYBEAPPLIED), and the reason of each daemon.
  */
 export function replyOf(problem: Error): ErrorReply {
   return (

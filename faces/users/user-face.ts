@@ -11,8 +11,8 @@ export interface UserFace extends Face {
   /** Whether its clients log in with secrets that are derived from passwords; default: no. */
   readonly usesSecrets?: true;
   /**
-   * Whether its listener first loads data from other servers. Until then it refuses its clients itself, in its own protocol,
-   * and clients of other listeners wait. Default: it loads none.
+   * Whether its listener first loads data from other servers. Until then it refuses its clients itself, in its own
+   * protocol, and clients of other listeners wait. Default: it loads none.
    */
   readonly loadsData?: (settings: Settings) => boolean;
   /** Loads the listener. */

@@ -1,6 +1,6 @@
 /**
- * A listener whose clients have names and passwords instead of keys, the interface of the daemon for such listeners, and
- * the dialect of their sessions. A `UserProtocol` describes what differs between protocols.
+ * A listener whose clients have names and passwords instead of keys, the interface of the daemon for such listeners,
+ * and the dialect of their sessions. A `UserProtocol` describes what differs between protocols.
  */
 import type { Socket } from "node:net";
 import type { NamedDaemon } from "../../daemon/cluster/peers/shared/named-daemon.js";

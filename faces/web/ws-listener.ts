@@ -1,6 +1,6 @@
 /**
- * The listener for browsers and other WebSocket clients. It admits clients, whose page it checks, and exchanges the frames
- * of version 2 as binary messages.
+ * The listener for browsers and other WebSocket clients. It admits clients, whose page it checks, and exchanges the
+ * frames of version 2 as binary messages.
  */
 import { createServer, type IncomingMessage, STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";

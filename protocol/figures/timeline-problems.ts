@@ -306,8 +306,8 @@ const OF_DAEMON = {
 } as const satisfies Rules<TimelineCase>;
 
 /**
- * Old final dates. While a member joins or returns, this is temporary; it is a problem once what the daemon waits for makes
- * no progress.
+ * Old final dates. While a member joins or returns, this is temporary; it is a problem once what the daemon waits for
+ * makes no progress.
  */
 const OF_FINALITY = {
   finalIsAwaited: {
@@ -608,7 +608,9 @@ const isNothingFinal = ({ members, stable, started, now, state }: TimelineCase):
 const finalAge = ({ stable, started, now }: TimelineCase): number =>
   secondsBetween(stable > 0 ? stable : (started ?? now), now);
 
-/** Returns what the final date normally waits for, as the values of a rule. The state of a daemon is reported itself. */
+/**
+ * Returns what the final date normally waits for, as the values of a rule. The state of a daemon is reported itself.
+ */
 function expectedFinality(timeline: TimelineCase): false | (string | number)[][] {
   const { finalCause, finalOverdue, finalDelayedFor, state } = timeline;
   const row = rowOfFinalityCause(finalCause);
@@ -690,7 +692,9 @@ const isExcluded = ({ closeCode }: MemberReport): boolean =>
 const storedFrom = ({ prunedTo }: MemberReport): string =>
   `it stores those since ${dateText((prunedTo ?? 0) + 1)}`;
 
-/** Whether a connection may be missing only because the member has just been started: neither daemon has given a reason. */
+/**
+ * Whether a connection may be missing only because the member has just been started: neither daemon has given a reason.
+ */
 const isUnanswered = ({ closedBy }: MemberReport): boolean => closedBy === null;
 
 /**

@@ -1,6 +1,6 @@
 /**
- * The votes and messages by which members decide conditional units, and what a member stores about its promises and votes.
- * Each message is a RESP2 array of bulk strings. Source: docs/protocol-v2.md "Decisions".
+ * The votes and messages by which members decide conditional units, and what a member stores about its promises and
+ * votes. Each message is a RESP2 array of bulk strings. Source: docs/protocol-v2.md "Decisions".
  */
 import { type ByteString, bytesOf } from "../byte-string.js";
 import { RespReader } from "../resp/resp-reader.js";

@@ -1,7 +1,7 @@
 /**
- * Reads and writes the elements of messages between members: numbers, totals, and many order keys or entries, packed into
- * one bulk string. Each value has exactly one encoding. Each reader throws MalformedFrame. Source: docs/protocol-v2.md
- * "Members".
+ * Reads and writes the elements of messages between members: numbers, totals, and many order keys or entries, packed
+ * into one bulk string. Each value has exactly one encoding. Each reader throws MalformedFrame. Source:
+ * docs/protocol-v2.md "Members".
  */
 import { type ByteString, bytesOf } from "../byte-string.js";
 import type { RespReader } from "../resp/resp-reader.js";

@@ -1,8 +1,8 @@
 /**
- * The list of a cluster's members in a canonical text form: root keys sign its bytes, and their hash identifies it. Which
- * list may follow others, which is in force, and how lists are sent: as the only command of an envelope that an
- * administrator signs (`CLUSTER MEMBERS text`), and in messages between members.
- * Source: docs/decisions/0038-members-are-a-signed-list.md; docs/protocol-v2.md "Members by list".
+ * The list of a cluster's members in a canonical text form: root keys sign its bytes, and their hash identifies it.
+ * Which list may follow others, which is in force, and how lists are sent: as the only command of an envelope that an
+ * administrator signs (`CLUSTER MEMBERS text`), and in messages between members. Source:
+ * docs/decisions/0038-members-are-a-signed-list.md; docs/protocol-v2.md "Members by list".
  */
 import type { ByteString } from "../byte-string.js";
 import type { RespReader } from "../resp/resp-reader.js";

@@ -70,8 +70,8 @@ export type MemberMessage =
   /** Requests that the receiver signs nothing more that is dated at or before `at`. */
   | { readonly kind: "close-dates"; readonly at: number }
   /**
-   * Answers all requests up to `requested`: the sender signs nothing more that is dated at or before `at`, and has pushed
-   * what it signed with such dates.
+   * Answers all requests up to `requested`: the sender signs nothing more that is dated at or before `at`, and has
+   * pushed what it signed with such dates.
    */
   | { readonly kind: "dates-closed"; readonly requested: number; readonly at: number }
   /** Votes on snapshots, signed by the sender and by other members. */

@@ -25,7 +25,7 @@ export const ENTRY_ORDER_KEY_BYTES = 42;
 export const UNIT_ORDER_KEY_BYTES = 46;
 /** The length of a unit's id: id (32) ‖ index (4). */
 export const UNIT_ID_BYTES = 36;
-/** The maximum number of commands in an envelope whose commands are separate units. Clients limit their batches to it. */
+/** The maximum number of commands in an envelope of separate units. Clients limit their batches to it. */
 export const COMMANDS_MAX = 4096;
 /**
  * The maximum number of commands of one unit (`multi`), which every daemon applies in one step. Source:
@@ -44,8 +44,8 @@ export interface Condition {
 }
 
 /**
- * The elements that a command removed or chose on the daemon that answered it, such as those that LPOP returned; empty if
- * there were none. The command's row defines the strings.
+ * The elements that a command removed or chose on the daemon that answered it, such as those that LPOP returned; empty
+ * if there were none. The command's row defines the strings.
  */
 export type Choice = readonly ByteString[];
 
@@ -86,8 +86,8 @@ export interface EnvelopeHeader extends EnvelopeHead {
    */
   readonly expiries: ReadonlyMap<number, number> | null;
   /**
-   * Whether the members have to decide on the envelope: it takes effect only by a decision. Such an envelope is a single
-   * unit.
+   * Whether the members have to decide on the envelope: it takes effect only by a decision. Such an envelope is a
+   * single unit.
    */
   readonly decide: boolean;
 }
@@ -97,7 +97,7 @@ export interface Decided {
   /** The number of the decision. */
   readonly slot: number;
   readonly outcome: "applied" | "unmet";
-  /** The date that the client has signed, or null if there is no client: the unit's own date is that of the decision. */
+  /** The date that the client has signed; null: there is none. The unit's own date is that of the decision. */
   readonly signed: { readonly at: number; readonly seq: number } | null;
 }
 
@@ -143,8 +143,8 @@ export type Choices = Pick<EnvelopeHeader, "choices" | "expiries">;
 export const NO_CHOICES: Choices = { choices: null, expiries: null };
 
 /**
- * Whether only a daemon's key may sign an envelope: it is signed for a user, contains several units of several commands,
- * or names what a daemon has chosen.
+ * Whether only a daemon's key may sign an envelope: it is signed for a user, contains several units of several
+ * commands, or names what a daemon has chosen.
  */
 export const needsDaemon = ({ as, units, choices, expiries }: EnvelopeHeader): boolean =>
   as !== null || units !== null || choices !== null || expiries !== null;

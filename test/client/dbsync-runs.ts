@@ -1,8 +1,9 @@
 /**
- * Runs command lines of `dbsync` one after the other in one process, since loading the program takes most of the CPU time
- * of a short run. A run ends when its own process would end: when there is nothing left to wait for. A run that ends the
- * process itself ends it. Otherwise, what an own process would end with remains: the state of modules, and connections
- * that do not keep a process alive, which may still deliver what a run has sent. Full runs of the tests check both.
+ * Runs command lines of `dbsync` one after the other in one process, since loading the program takes most of the CPU
+ * time of a short run. A run ends when its own process would end: when there is nothing left to wait for. A run that
+ * ends the process itself ends it. Otherwise, what an own process would end with remains: the state of modules, and
+ * connections that do not keep a process alive, which may still deliver what a run has sent. Full runs of the tests
+ * check both.
  */
 import type { EventEmitter } from "node:events";
 import { readFileSync } from "node:fs";

@@ -1,6 +1,6 @@
 /**
- * All grammars, and the keys that each family prefers. A new family needs one line here. Commands whose code the build does
- * not contain are left out.
+ * All grammars, and the keys that each family prefers. A new family needs one line here. Commands whose code the build
+ * does not contain are left out.
  */
 import { findCommand } from "../../daemon/store/command-table.js";
 import type { Command } from "../../daemon/store/rows/command-row.js";

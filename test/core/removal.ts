@@ -15,7 +15,9 @@ export const FACE_LIST = "daemon/faces.ts";
 const LIST_FILES: readonly string[] = [FACE_LIST, "tools/cli/faces.ts"];
 const LINE = /^export \{ (\w+) \} from "([./\w-]+)\/face\.js";$/gm;
 
-/** The tests that import this file run commands of several faces. A build without one of these faces cannot run them. */
+/**
+ * The tests that import this file run commands of several faces. A build without one of these faces cannot run them.
+ */
 const ALL_FAMILIES = "test/support/all-families.ts";
 
 /** The faces and tools in the list: folders by names. */

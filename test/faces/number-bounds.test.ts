@@ -118,7 +118,9 @@ async function cursors({ redis }: Subject, ...scan: string[]): Promise<string[]>
   }
 }
 
-/** Returns the numbers in a BSON document that are longer than an int32 may be, and the names of those of a wrong type. */
+/**
+ * Returns the numbers in a BSON document that are longer than an int32 may be, and the names of those of a wrong type.
+ */
 function numbersIn(value: unknown): string[] {
   if (value instanceof Long) return [value.toString()];
   if (value instanceof Int32 || value instanceof Double) return [String(value.valueOf())];

@@ -1,6 +1,6 @@
 /**
- * Tests that no port of a daemon bypasses its users: while clients have to log in, or have limited rights, the main port
- * executes no unsigned commands, and the ports of all listeners for users require a login.
+ * Tests that no port of a daemon bypasses its users: while clients have to log in, or have limited rights, the main
+ * port executes no unsigned commands, and the ports of all listeners for users require a login.
  */
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";

@@ -46,7 +46,9 @@ const DRIVERS = [
 const OPERATIONS = 30;
 /** The maximum number of failed operations: each of two kills can break the one operation in flight. */
 const FAILED_MAX = 2;
-/** The errors of an operation that a kill breaks. Node.js reports a socket that the daemon has closed as a plain Error. */
+/**
+ * The errors of an operation that a kill breaks. Node.js reports a socket that the daemon has closed as a plain Error.
+ */
 const BROKEN =
   /^(?:MongoNetworkError|AutoReconnect|MongoPoolClearedError|Error: This socket has been ended)\b/;
 

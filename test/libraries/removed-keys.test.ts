@@ -1,6 +1,7 @@
 /**
- * States which libraries leave partial data if a program removes a key at one of two daemons while a program at the other
- * one uses it, and the link is cut (docs/decisions/0076). test/system/removed-keys does the same without libraries.
+ * States which libraries leave partial data if a program removes a key at one of two daemons while a program at the
+ * other one uses it, and the link is cut (docs/decisions/0076). test/system/removed-keys does the same without
+ * libraries.
  */
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";

@@ -1,6 +1,6 @@
 /**
- * Clients of sentinels through faults of their servers: what they were acknowledged and what of it was lost, the slowest
- * call, and the failed calls.
+ * Clients of sentinels through faults of their servers: what they were acknowledged and what of it was lost, the
+ * slowest call, and the failed calls.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";

@@ -1,7 +1,7 @@
 /**
- * Tests that libraries find the named daemon through --sentinel, in the way that each documents, and continue when it is
- * killed, stops or hangs. No acknowledged increment is lost. node-redis waits forever for any sentinel that hangs, also for
- * one of Redis, if it asks that one first. It is not tried with a daemon that hangs.
+ * Tests that libraries find the named daemon through --sentinel, in the way that each documents, and continue when it
+ * is killed, stops or hangs. No acknowledged increment is lost. node-redis waits forever for any sentinel that hangs,
+ * also for one of Redis, if it asks that one first. It is not tried with a daemon that hangs.
  */
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";

@@ -1,4 +1,6 @@
-/** Tests that two servers of socket.io at two daemons find each other's sockets and answers, with each of its adapters. */
+/**
+ * Tests that two servers of socket.io at two daemons find each other's sockets and answers, with each of its adapters.
+ */
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { join } from "node:path";

@@ -1,6 +1,6 @@
 /**
- * Tests libraries for sessions, limits and locks at two daemons: with peers, and with one order from a stream. It prints
- * the counts that docs/consistency.md contains.
+ * Tests libraries for sessions, limits and locks at two daemons: with peers, and with one order from a stream. It
+ * prints the counts that docs/consistency.md contains.
  */
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";

@@ -5,7 +5,10 @@ const ONE_DECISION = "a slot has one decision";
 const FOUND_OUTCOME = "a decision has an outcome that an honest member has found";
 const KNOWN_PLAIN_WRITE = "an outcome depends on each plain write that a majority had";
 
-/** Lists of members as sets of bits: one of three is replaced, a fourth is added, the fourth or two of three are evicted. */
+/**
+ * Lists of members as sets of bits: one of three is replaced, a fourth is added, the fourth or two of three are
+ * evicted.
+ */
 const REPLACED = "MEMBERS=4 LIST_1=7 LIST_2=11 FIRST_OF_LIST_2=1";
 const ADDED = "MEMBERS=4 LIST_1=7 LIST_2=15 FIRST_OF_LIST_2=1";
 const EVICTED = "MEMBERS=4 LIST_1=15 LIST_2=7 FIRST_OF_LIST_2=1";

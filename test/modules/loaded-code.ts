@@ -1,6 +1,7 @@
 /**
- * Prints how much of the source code a daemon with -s, --data and --peer loads until it has answered one signed SET, as V8
- * reports it: `node dist/test/modules/loaded-code.js [-- --files]`. The daemon is not bundled, so each source file is a module.
+ * Prints how much of the source code a daemon with -s, --data and --peer loads until it has answered one signed SET, as
+ * V8 reports it: `node dist/test/modules/loaded-code.js [-- --files]`. The daemon is not bundled, so each source file
+ * is a module.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";

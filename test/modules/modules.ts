@@ -1,4 +1,7 @@
-/** Reads the modules of folders such as daemon/program/: the imports that a folder's README permits, and the actual imports. */
+/**
+ * Reads the modules of folders such as daemon/program/: the imports that a folder's README permits, and the actual
+ * imports.
+ */
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { repositoryRoot } from "../support/repository.js";

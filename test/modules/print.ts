@@ -1,6 +1,6 @@
 /**
- * `npm run modules [-- FOLDER]`: prints the modules of daemon/program/ and similar folders, with their numbers of files and the
- * modules that they import. Then it prints the largest folders.
+ * `npm run modules [-- FOLDER]`: prints the modules of daemon/program/ and similar folders, with their numbers of files
+ * and the modules that they import. Then it prints the largest folders.
  */
 import { arrows, DIRECT_FILES, folderSizes, MODULE_FOLDERS, modulesOfReadme, sizes } from "./modules.js";
 

@@ -1,6 +1,6 @@
 /**
- * Tests that daemon/program/ and similar folders have the modules that their READMEs list, and that each module imports only
- * the modules that the README permits.
+ * Tests that daemon/program/ and similar folders have the modules that their READMEs list, and that each module imports
+ * only the modules that the README permits.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

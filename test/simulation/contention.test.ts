@@ -1,4 +1,6 @@
-/** Repeats runs in which the clients that contend for counters and locks once found a fault, or their checks were wrong. */
+/**
+ * Repeats runs in which the clients that contend for counters and locks once found a fault, or their checks were wrong.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { amount } from "../support/amount.js";

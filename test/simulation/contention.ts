@@ -40,7 +40,9 @@ const RELEASES_MAX = 6;
 /** Milliseconds within which running, connected members decide a unit, in addition to this number of disk syncs. */
 const DECIDED_MS_MAX = 15_000;
 const SYNCS = 10;
-/** The number of disk syncs that a decision may take. If they take longer than the window, clients stop waiting before. */
+/**
+ * The number of disk syncs that a decision may take. If they take longer than the window, clients stop waiting before.
+ */
 const SYNCS_OF_A_DECISION = 4;
 
 /** What a client learns about its unit. */

@@ -1,8 +1,8 @@
 /**
  * Checks the decisions of the members: each is about a unit that a client has signed, each unit and each slot has one
- * decision, and every acknowledged decision is part of the final state with its outcome. A member that lies can make two
- * decisions of one slot, but no other contradiction. If lists have removed so many members of an earlier one that the
- * others can be missing its decisions, what only the removed members decided is lost, and may be decided again.
+ * decision, and every acknowledged decision is part of the final state with its outcome. A member that lies can make
+ * two decisions of one slot, but no other contradiction. If lists have removed so many members of an earlier one that
+ * the others can be missing its decisions, what only the removed members decided is lost, and may be decided again.
  * Source: docs/consistency.md "Conditional writes".
  */
 import { hasFailedCondition } from "../../client/shared/outcome.js";
@@ -162,8 +162,8 @@ export class DecisionLedger {
   }
 
   /**
-   * Whether a decision is lost with the removed members, and those of the list that made another decision could not know
-   * it: too few members of its list had remained for one of them to be in every majority.
+   * Whether a decision is lost with the removed members, and those of the list that made another decision could not
+   * know it: too few members of its list had remained for one of them to be in every majority.
    */
   #isUnknownTo(decision: Entry, other: Entry, outcomes: Outcomes): boolean {
     const [members, later] = [this.#electorateOf(decision), this.#electorateOf(other)];

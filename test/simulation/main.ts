@@ -3,8 +3,8 @@
  *   --seed N    only that run; `--trace` also prints each event
  *   --seeds N   N runs; --from N the first seed; --keep continues after five failures
  *   --except N,N   skips seeds
- *   --without rot,wipe,votes   leaves out kinds of faults and lies, or features: tables, groups, scripts, claims, comparing,
- *   lists, contention
+ *   --without rot,wipe,votes   leaves out kinds of faults and lies, or features: tables, groups, scripts, claims,
+ *   comparing, lists, contention
  */
 import { parseArgs } from "node:util";
 import { simulate } from "./simulate.js";

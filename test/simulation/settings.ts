@@ -79,7 +79,9 @@ export interface Settings {
   readonly conditional: number;
   readonly stable: number;
   readonly replicated: number;
-  /** Whether administrators define the members by lists. With a byzantine member, they change the list only at the end. */
+  /**
+   * Whether administrators define the members by lists. With a byzantine member, they change the list only at the end.
+   */
   readonly lists: boolean;
   /** The number of units of clients that contend for locks and counters, on which the members of the list decide. */
   readonly contended: number;

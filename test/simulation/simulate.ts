@@ -110,7 +110,10 @@ export type Trace = (line: string) => void;
 
 export interface SimulateOptions {
   readonly print?: Trace | null;
-  /** Faults to leave out. `tables`, `groups`, `scripts`, `claims`, `comparing`, `lists` and `contention` leave out features. */
+  /**
+   * Faults to leave out. `tables`, `groups`, `scripts`, `claims`, `comparing`, `lists` and `contention` leave out
+   * features.
+   */
   readonly without?: readonly string[];
 }
 

@@ -3,7 +3,10 @@
 /** The files that run in full, if only a part of them does (test/run.ts): paths of compiled files, one per line. */
 const filesInFull = process.env["DBSYNC_FULL_FILES"]?.split("\n");
 
-/** Whether this test file runs in full, as with DBSYNC_FULL=1 and in `npm run explore`; in `.ci/run`, half of the files do. */
+/**
+ * Whether this test file runs in full, as with DBSYNC_FULL=1 and in `npm run explore`; in `.ci/run`, half of the files
+ * do.
+ */
 export const isFull: boolean =
   Boolean(process.env["DBSYNC_FULL"]) && (filesInFull?.includes(process.argv[1] ?? "") ?? true);
 

@@ -12,7 +12,10 @@ writeClusterSecret(secretFile);
 /** The arguments that every daemon with peers needs. */
 export const knowsSecret: readonly string[] = ["--cluster-secret", secretFile];
 
-/** Returns the port and the peers of one of several daemons that are peers of each other. @param ports  of all daemons */
+/**
+ * Returns the port and the peers of one of several daemons that are peers of each other.
+ * @param ports  of all daemons
+ */
 export function peerArgs(ports: readonly number[], index: number): string[] {
   const peers = ports
     .filter((_, other) => other !== index)

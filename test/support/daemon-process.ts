@@ -12,7 +12,9 @@ import { programPaths } from "./programs.js";
 const MAIN = programPaths.dbsyncd;
 const STDIO: StdioOptions = ["ignore", "pipe", "pipe"];
 
-/** The flag of test/run.ts by which V8 optimizes functions later. A daemon that has it does not change the threshold. */
+/**
+ * The flag of test/run.ts by which V8 optimizes functions later. A daemon that has it does not change the threshold.
+ */
 const INHERITED = process.execArgv.filter((arg) => arg.startsWith("--interrupt-budget="));
 
 /** A line of the daemon's log. */

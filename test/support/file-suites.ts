@@ -1,4 +1,6 @@
-/** Defines a suite for each of the test files that share a process, so that the hooks of a file run only for its tests. */
+/**
+ * Defines a suite for each of the test files that share a process, so that the hooks of a file run only for its tests.
+ */
 import { AsyncResource } from "node:async_hooks";
 import { describe } from "node:test";
 import { pathToFileURL } from "node:url";

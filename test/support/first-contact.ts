@@ -54,7 +54,8 @@ export class FirstTerminal implements AsyncDisposable {
       DBSYNC_SERVERS: `127.0.0.1:${port}`,
       // Otherwise Python would write bytecode files into the source folders.
       PYTHONDONTWRITEBYTECODE: "1",
-      // The first call of npx in a clone links the clone, and runs `prepare`, which writes the files that other tests run.
+      // The first call of npx in a clone links the clone, and runs `prepare`, which writes the files that other tests
+      // run.
       npm_config_ignore_scripts: "true",
     };
   }

@@ -4,7 +4,10 @@ import { isFullOnly } from "./full-files.js";
 /** With DBSYNC_PART, one of this number of files runs in full. */
 const PARTS = 2;
 
-/** The beginnings of the paths of files that are long in each run, the longest first, according to the list at the end of a run. */
+/**
+ * The beginnings of the paths of files that are long in each run, the longest first, according to the list at the end
+ * of a run.
+ */
 const LONG = [
   "docs.test",
   "site/",

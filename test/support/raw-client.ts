@@ -106,7 +106,10 @@ export class RawClient implements Disposable {
     for (const resume of this.#waiting.splice(0)) resume();
   }
 
-  /** Waits until bytes arrive or the other side closes. @throws Error  neither happens within the time limit of `until` */
+  /**
+   * Waits until bytes arrive or the other side closes.
+   * @throws Error  neither happens within the time limit of `until`
+   */
   #change(): Promise<void> {
     const changed = new Promise<void>((resolve) => void this.#waiting.push(resolve));
     return inTime(

@@ -1,4 +1,7 @@
-/** Rotates a list by a hash of the source files, so that runs with a time limit check different items at different commits. */
+/**
+ * Rotates a list by a hash of the source files, so that runs with a time limit check different items at different
+ * commits.
+ */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -10,7 +10,9 @@ const POSITION = /(file:\/\/)?(\/[^\s:()'"]+\.js):(\d+):(\d+)/g;
 /** The source maps by file. A file without a map has null. */
 const maps = new Map<string, SourceMap | null>();
 
-/** Returns the text with positions in source files, relative to the working folder, for all compiled files with a map. */
+/**
+ * Returns the text with positions in source files, relative to the working folder, for all compiled files with a map.
+ */
 export function withSourceLines(text: string): string {
   return text.replace(POSITION, (found, scheme: string | undefined, path: string, line: string, column) => {
     const file = scheme === undefined ? path : fileURLToPath(`file://${path}`);

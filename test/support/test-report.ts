@@ -12,8 +12,8 @@ const LISTED = 10;
 const OUTPUT_LENGTH_MAX = 4_000;
 
 /**
- * How long the text on stderr waits, in milliseconds. If its process fails within this time, the text is the reason, and
- * is printed only with the failure.
+ * How long the text on stderr waits, in milliseconds. If its process fails within this time, the text is the reason,
+ * and is printed only with the failure.
  */
 const STDERR_WAIT_MS = 2_000;
 

@@ -28,8 +28,8 @@ export interface TrioOptions {
   /** Whether each daemon connects to the others. */
   readonly arePeers?: boolean;
   /**
-   * The public keys of the daemons: `app` and `root` (default); `app` alone, so that no daemon's key has to be authorized,
-   * and no key may read the status; or none, so that clients do not sign.
+   * The public keys of the daemons: `app` and `root` (default); `app` alone, so that no daemon's key has to be
+   * authorized, and no key may read the status; or none, so that clients do not sign.
    */
   readonly keys?: "app and root" | "app" | "none";
   /** The key pair of the client. */

@@ -72,7 +72,8 @@ test("with two of three members down, a lock is refused and not applied, until o
     );
   });
   await trio.start(1);
-  // An attempt that fails may have been applied: the other member refuses until it is complete. Each has a key of its own.
+  // An attempt that fails may have been applied: the other member refuses until it is complete. Each has a key of its
+  // own.
   let attempts = 0;
   await trio.until("two members decide", async () => {
     attempts++;

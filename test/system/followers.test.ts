@@ -40,7 +40,9 @@ async function gapsOf(cluster: ActiveCluster): Promise<number> {
   return statuses.reduce((sum, flat) => sum + Number(flat[flat.indexOf("followers-gaps") + 1]), 0);
 }
 
-/** Waits until followers wait for all members. They have to read, because otherwise no member is requested to answer. */
+/**
+ * Waits until followers wait for all members. They have to read, because otherwise no member is requested to answer.
+ */
 async function untilWaitedFor(cluster: ActiveCluster): Promise<void> {
   await until("followers wait for all members", async () => {
     await cluster.answers("XREAD", "COUNT", "1", "STREAMS", STREAM, "0");
@@ -49,7 +51,9 @@ async function untilWaitedFor(cluster: ActiveCluster): Promise<void> {
   });
 }
 
-/** The attempts until one is valid: a busy machine may stop a daemon for longer than followers wait, which is counted. */
+/**
+ * The attempts until one is valid: a busy machine may stop a daemon for longer than followers wait, which is counted.
+ */
 const ATTEMPTS = 10;
 
 /** Repeats a round until no member was left out in it, and checks that no follower has missed an entry. */

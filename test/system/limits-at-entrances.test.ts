@@ -1,7 +1,7 @@
 /**
  * Tests that a documented limit holds at each entrance through which a value can come: commands of Redis clients, in
- * transactions and in scripts, and as the fold executes the entries of peers; the lines of other clients; imports; and the
- * configuration. Each row contains the sentence of the page that states the limit.
+ * transactions and in scripts, and as the fold executes the entries of peers; the lines of other clients; imports; and
+ * the configuration. Each row contains the sentence of the page that states the limit.
  */
 import "../support/all-families.js";
 import assert from "node:assert/strict";
@@ -500,7 +500,10 @@ async function answers(
   return await run(commands.at(-1) ?? []);
 }
 
-/** Runs commands as the fold executes the entries of peers. @returns the last answer, and whether it changed the state */
+/**
+ * Runs commands as the fold executes the entries of peers.
+ * @returns the last answer, and whether it changed the state
+ */
 function folded(commands: Commands): { readonly answer: string; readonly isChanged: boolean } {
   const database = new Database();
   const execute = (argv: readonly string[]) =>

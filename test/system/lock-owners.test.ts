@@ -1,7 +1,7 @@
 /**
- * Tests which clients share a lock (`SET lock me NX`) safely at daemons with a member list, as docs/consistency.md lists
- * them. The members decide for signed JavaScript clients and for sidecars. They do not for Redis clients of a daemon,
- * so two of these, or one of them and a signed client, may both own the lock.
+ * Tests which clients share a lock (`SET lock me NX`) safely at daemons with a member list, as docs/consistency.md
+ * lists them. The members decide for signed JavaScript clients and for sidecars. They do not for Redis clients of a
+ * daemon, so two of these, or one of them and a signed client, may both own the lock.
  */
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";

@@ -25,7 +25,10 @@ const [app, root] = [makeKeyPair(), makeKeyPair()];
 
 const bytesOf = (reply: Reply | undefined): string => (reply?.kind === "bulk" ? reply.bytes : "");
 
-/** Checks that a daemon is outdated by each of its reports, and that they name the face. @param key  the administrator's */
+/**
+ * Checks that a daemon is outdated by each of its reports, and that they name the face.
+ * @param key  the administrator's
+ */
 async function checkOutdated(daemon: DaemonProcess, key: string): Promise<void> {
   using client = await EnvelopeClient.open(daemon.port, app);
   await until("it is outdated", async () => (await client.hello()).state === "outdated");

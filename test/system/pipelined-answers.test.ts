@@ -1,6 +1,7 @@
 /**
- * Kills a daemon process again and again while one client pipelines writes, transactions, scripts and reads, and another
- * client reads. After each restart, no answer that either client received may show a write that the daemon has lost.
+ * Kills a daemon process again and again while one client pipelines writes, transactions, scripts and reads, and
+ * another client reads. After each restart, no answer that either client received may show a write that the daemon has
+ * lost.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -14,7 +14,9 @@ type Argv = readonly [name: string, ...argv: string[]];
 /** The time that the scripts receive, in seconds. Their windows last from here on. */
 const NOW = "1000";
 const SECONDS = 600;
-/** The keys of the first case, and of each other one. Each daemon uses one of them afterwards, and a last test the last. */
+/**
+ * The keys of the first case, and of each other one. Each daemon uses one of them afterwards, and a last test the last.
+ */
 const [KEYS_FIRST, KEYS] = [10, 3];
 /** Longer than the clock's resolution and than the shortest lifetime that a test sets, in milliseconds. */
 const LATER_MS = 5;

@@ -1,8 +1,8 @@
 /**
  * Tests SCAN, HSCAN, SSCAN and ZSCAN on three real daemons. A daemon is killed between two pages or during a page,
  * while another client adds and removes elements. A scan returns each element that exists from its first page to its
- * last, or ends with the error that docs/sidecar.md explains in "Validity of cursors, ids and versions". DBSYNC_SEED replays the
- * choice of the killed daemon and approximately the time of the kill.
+ * last, or ends with the error that docs/sidecar.md explains in "Validity of cursors, ids and versions". DBSYNC_SEED
+ * replays the choice of the killed daemon and approximately the time of the kill.
  */
 
 import assert from "node:assert/strict";

@@ -1,7 +1,8 @@
 /**
  * The alarms, and the instructions for the possible problems of a daemon. `npm run tables` writes them into
- * docs/operations.md, and the alarms also into examples/production/alerts.yml. The sentences come from the rules by which
- * `dbsync status` finds problems (protocol/figures/timeline-problems.ts and daemon-problems.ts). Each rule names its alarm.
+ * docs/operations.md, and the alarms also into examples/production/alerts.yml. The sentences come from the rules by
+ * which `dbsync status` finds problems (protocol/figures/timeline-problems.ts and daemon-problems.ts). Each rule names
+ * its alarm.
  */
 import { posix } from "node:path";
 import {

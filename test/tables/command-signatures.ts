@@ -1,7 +1,7 @@
 /**
- * The arguments and results of the commands that are methods of the client, `client.hset("user:7", "name", "Ada")`, from
- * the `method` of each row. A test compares the arguments with the arity, keys and summaries in the store's table, and
- * the results with those of random calls.
+ * The arguments and results of the commands that are methods of the client, `client.hset("user:7", "name", "Ada")`,
+ * from the `method` of each row. A test compares the arguments with the arity, keys and summaries in the store's table,
+ * and the results with those of random calls.
  */
 import "../support/installed-families.js";
 import { commands } from "../../daemon/store/command-table.js";

@@ -1,8 +1,7 @@
 /**
- * Generates daemon/store/rows/family-rows.ts, the rows of the families whose code belongs to a face, from these families.
- * The rows of a face that this build does not contain stay: without them, its commands would be unknown, and a daemon
- * would apply entries that contain them as errors.
- * `npm run tables` writes it.
+ * Generates daemon/store/rows/family-rows.ts, the rows of the families whose code belongs to a face, from these
+ * families. The rows of a face that this build does not contain stay: without them, its commands would be unknown, and
+ * a daemon would apply entries that contain them as errors. `npm run tables` writes it.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -19,8 +18,8 @@ export const FAMILY_ROWS_FILE = "daemon/store/rows/family-rows.ts";
 const LINE_CHARS = 110;
 
 const HEAD = `/**
- * The rows of the families whose code belongs to a face, without this code. Made by npm run tables from the families that
- * daemon/faces.ts lists: do not edit it.
+ * The rows of the families whose code belongs to a face, without this code. Made by npm run tables from the families
+ * that daemon/faces.ts lists: do not edit it.
  */
 import { type LateRow, RULE } from "./late-row.js";
 
@@ -79,7 +78,10 @@ function property(name: string, value: unknown, depth: number, suffix = ""): str
   return `${indent}${key}: ${longText(value, depth)}${suffix},`;
 }
 
-/** Whether an array is written in several lines even if it is short: it has several objects, or arrays, of several items. */
+/**
+ * Whether an array is written in several lines even if it is short: it has several objects, or arrays, of several
+ * items.
+ */
 function isDivided(value: unknown): boolean {
   if (!Array.isArray(value)) return false;
   const hasSeveral = (one: unknown, areArrays: boolean) =>

@@ -1,6 +1,6 @@
 /**
- * Compares the numbers in docs/protocol-v2.md, and those in docs/limits.md that no table contains, with the constants of
- * the code. Each limit, size and duration of the protocol's page is in a sentence of this test.
+ * Compares the numbers in docs/protocol-v2.md, and those in docs/limits.md that no table contains, with the constants
+ * of the code. Each limit, size and duration of the protocol's page is in a sentence of this test.
  */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";

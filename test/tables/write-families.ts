@@ -1,6 +1,6 @@
 /**
- * The first part of `npm run tables`: writes the rows of the families whose code belongs to a face. The other parts use the
- * command table that contains these rows, so that the build must be made again after a change.
+ * The first part of `npm run tables`: writes the rows of the families whose code belongs to a face. The other parts use
+ * the command table that contains these rows, so that the build must be made again after a change.
  */
 import { execFileSync } from "node:child_process";
 import { writeFileSync } from "node:fs";

@@ -241,8 +241,8 @@ function wait([name = "", ...args]: readonly string[]): number {
 const forever = (ms: number): number => (ms === 0 ? Number.POSITIVE_INFINITY : ms);
 
 /**
- * Returns a note if a command asked to wait for data, but was answered nil earlier, otherwise null: each daemon applies a
- * command once, at its date.
+ * Returns a note if a command asked to wait for data, but was answered nil earlier, otherwise null: each daemon applies
+ * a command once, at its date.
  * @param milliseconds  the time until the answer
  */
 export function waitingNote(words: readonly string[], milliseconds: number): string | null {

@@ -1,6 +1,6 @@
 /**
- * The options that the proxy's subcommands share: parsers of values, and `--admin`, which adds the server that reports on
- * a service.
+ * The options that the proxy's subcommands share: parsers of values, and `--admin`, which adds the server that reports
+ * on a service.
  */
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Logger } from "pino";

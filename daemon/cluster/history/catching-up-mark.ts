@@ -1,7 +1,7 @@
 /**
- * Records in the data folder whether the daemon is catching up, and whether it was admitted. Programs that only read the
- * folder (`dbsync backup`, `dbsync log verify`) then know that entries may be missing from it. The record remains if the
- * daemon stops while it is catching up.
+ * Records in the data folder whether the daemon is catching up, and whether it was admitted. Programs that only read
+ * the folder (`dbsync backup`, `dbsync log verify`) then know that entries may be missing from it. The record remains
+ * if the daemon stops while it is catching up.
  */
 import { DAEMON_STATES } from "../../../protocol/daemon-states.js";
 import type { Admitted } from "../peers/shared/cluster-state.js";

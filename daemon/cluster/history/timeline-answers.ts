@@ -1,7 +1,7 @@
 /**
- * The answers to TIMELINE's subcommands, which a daemon reads from its timeline while it serves other commands. They change
- * nothing, and are not recorded. The signing key's permissions have already been checked. Source: docs/protocol-v2.md
- * "TIMELINE".
+ * The answers to TIMELINE's subcommands, which a daemon reads from its timeline while it serves other commands. They
+ * change nothing, and are not recorded. The signing key's permissions have already been checked. Source:
+ * docs/protocol-v2.md "TIMELINE".
  */
 
 import { type ByteString, bytesOfText } from "../../../protocol/byte-string.js";

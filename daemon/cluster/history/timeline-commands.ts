@@ -1,6 +1,6 @@
 /**
- * Loads the code of TIMELINE's subcommands with the first of them: most daemons answer them only to operators. They change
- * nothing, so a failed import changes no state.
+ * Loads the code of TIMELINE's subcommands with the first of them: most daemons answer them only to operators. They
+ * change nothing, so a failed import changes no state.
  */
 
 import type { ByteString } from "../../../protocol/byte-string.js";

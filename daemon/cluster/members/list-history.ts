@@ -1,8 +1,8 @@
 /**
  * All member lists that this daemon has ever accepted. A list that was replaced is needed to check the decisions that
  * its members have made. The lists in use prove the lists that they follow, by their hashes. A list is proved by the
- * administrator's envelope that contains it, regardless of which daemon sent it. Source: docs/protocol-v2.md "Members by
- * list".
+ * administrator's envelope that contains it, regardless of which daemon sent it. Source: docs/protocol-v2.md "Members
+ * by list".
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { MalformedFrame } from "../../../protocol/errors.js";
@@ -86,8 +86,8 @@ export class ListHistory {
   }
 
   /**
-   * Returns the lists that a list follows, directly or not, with at least the given number. Lists that are not known are
-   * requested from members.
+   * Returns the lists that a list follows, directly or not, with at least the given number. Lists that are not known
+   * are requested from members.
    */
   before(list: SignedList, number: number): EarlierLists {
     const found = new Map<ByteString, SignedList>();

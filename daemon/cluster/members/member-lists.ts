@@ -276,9 +276,9 @@ type NonMemberReason = "no-peers" | "not-a-member" | "revoked" | "left-out" | "n
 
 /**
  * Returns why a daemon is not a member, or null if it is one. If there is a member list, the members are the daemons in
- * the list. Otherwise they are the daemons that have proved a pinned key, a key that an administrator has authorized, or
- * knowledge of the cluster's secret. The address of a connection is not a proof. A daemon with a revoked key can never be
- * a member, whatever it proves. Source: docs/protocol-v2.md "Members".
+ * the list. Otherwise they are the daemons that have proved a pinned key, a key that an administrator has authorized,
+ * or knowledge of the cluster's secret. The address of a connection is not a proof. A daemon with a revoked key can
+ * never be a member, whatever it proves. Source: docs/protocol-v2.md "Members".
  * @param knowsSecret  whether the daemon has proved that it knows the cluster's secret
  * @param ring         the current key ring
  * @param membership   the state of the known member lists; if there is a list, only its daemons are members

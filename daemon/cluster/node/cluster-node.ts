@@ -1,7 +1,7 @@
 /**
  * The owner of everything that --data and --peer add: the storage, the timeline, the peers, and the objects through
- * which the pipeline uses them. The daemon loads this module, and with it all of daemon/timeline/ and peers/, only if one of
- * these options is set.
+ * which the pipeline uses them. The daemon loads this module, and with it all of daemon/timeline/ and peers/, only if
+ * one of these options is set.
  */
 
 import { existsSync } from "node:fs";

@@ -24,7 +24,9 @@ export class Admission {
     this.admitted = cluster.admitted;
   }
 
-  /** Why every peer that answers refuses this daemon, and what to do; null if a peer admits it, or none has answered. */
+  /**
+   * Why every peer that answers refuses this daemon, and what to do; null if a peer admits it, or none has answered.
+   */
   get refusalText(): string | null {
     const { refusals } = this.#roster;
     return refusals === null ? null : admissionText(refusals, this.admitted !== null);
@@ -36,8 +38,8 @@ export class Admission {
   }
 
   /**
-   * Whether a daemon that is refused accepts commands, because they authorize daemons' keys and a peer refuses this daemon
-   * because of a key. While no daemon of a new cluster admits another one, only these commands can change that.
+   * Whether a daemon that is refused accepts commands, because they authorize daemons' keys and a peer refuses this
+   * daemon because of a key. While no daemon of a new cluster admits another one, only these commands can change that.
    */
   accepts(commands: readonly (readonly ByteString[])[]): boolean {
     const codes = [...(this.#roster.refusals?.values() ?? [])];

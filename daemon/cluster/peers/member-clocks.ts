@@ -29,8 +29,8 @@ export class MemberClocks {
   }
 
   /**
-   * Notes a member's clock. A member is noted before it is known to be a voter, because its address may be proved later.
-   * Members that do not vote are not noted while the samples of SAMPLES_MAX members are stored.
+   * Notes a member's clock. A member is noted before it is known to be a voter, because its address may be proved
+   * later. Members that do not vote are not noted while the samples of SAMPLES_MAX members are stored.
    * @param clock  the member's clock at this moment
    */
   note(member: ByteString, clock: number, uptime: number, { ids }: Electorate): void {

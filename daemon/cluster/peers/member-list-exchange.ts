@@ -200,8 +200,8 @@ export class MemberListExchange {
       kind: "list",
       hash,
       isReporting,
-      // The decision of its open vote may be dated before its published watermark. The other members must not count this
-      // watermark, because the member that had voted first may not be on this list.
+      // The decision of its open vote may be dated before its published watermark. The other members must not count
+      // this watermark, because the member that had voted first may not be on this list.
       hasEarlyVote: isReporting && boundOf(timeline) < timeline.published,
       body,
       signature,

@@ -1,10 +1,10 @@
 /**
  * Manages the connections to the members, and the messages that are exchanged with them. Peering has no sockets, timers
  * or files of its own. It acts only on calls of its owner, on events of sockets, and on `tick`, which is called every
- * 25 ms. Begin with roster.ts (connections), exchange/entry-spreading.ts (one entry) and exchange/reconciling.ts (missed
- * entries). Two further classes in this file handle entries that are missing here: PrunedEntries, those that members
- * have pruned; SettlingDamage, those that are damaged on this daemon's disk.
- * Source: docs/architecture.md "How daemons agree".
+ * 25 ms. Begin with roster.ts (connections), exchange/entry-spreading.ts (one entry) and exchange/reconciling.ts
+ * (missed entries). Two further classes in this file handle entries that are missing here: PrunedEntries, those that
+ * members have pruned; SettlingDamage, those that are damaged on this daemon's disk. Source: docs/architecture.md "How
+ * daemons agree".
  */
 
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -299,7 +299,8 @@ export class Peering implements RosterEvents {
   /** Called when the member lists known here have changed, and again when they are on disk. */
   listsChanged(): void {
     this.#catchingUp.listsChanged();
-    // The list may permit this daemon to report, and so to vote again. Its open vote must be known before it announces that.
+    // The list may permit this daemon to report, and so to vote again. Its open vote must be known before it announces
+    // that.
     if (this.#isRunning) this.decisions.listsChanged();
     if (this.#memberLists.changed()) this.#roster.reconnectAll();
     this.#nextUpdateAt = 0;
@@ -337,7 +338,8 @@ export class Peering implements RosterEvents {
   }
 
   /**
-   * Returns the number of other daemons that are known to have the entry on disk. All of them have an entry that is final.
+   * Returns the number of other daemons that are known to have the entry on disk. All of them have an entry that is
+   * final.
    */
   copies(orderKey: OrderKey): number {
     return orderKey.at < this.stablePoint ? this.#cluster.members.size : this.#spreading.copies(orderKey);

@@ -481,7 +481,9 @@ export class Bans {
   readonly #ends = new Map<ByteString, number>();
   readonly #isRetained: (id: ByteString) => boolean;
 
-  /** @param isRetained  whether the ban of an id must not be dropped before it ends; true for fewer than `BANS_MAX` ids */
+  /**
+   * @param isRetained  whether the ban of an id must not be dropped before it ends; true for fewer than `BANS_MAX` ids
+   */
   constructor(isRetained: (id: ByteString) => boolean) {
     this.#isRetained = isRetained;
   }

@@ -1,7 +1,8 @@
 /**
- * Channel messages between daemons. Checks messages from members as if the clients had sent them directly: the signature,
- * the cluster, the date, and the channels that the key may publish to, so the result does not depend on the member. Sends
- * messages that are published here to the members: signed ones unchanged, all others signed with the daemon's own key.
+ * Channel messages between daemons. Checks messages from members as if the clients had sent them directly: the
+ * signature, the cluster, the date, and the channels that the key may publish to, so the result does not depend on the
+ * member. Sends messages that are published here to the members: signed ones unchanged, all others signed with the
+ * daemon's own key.
  */
 
 import type { ByteString } from "../../../protocol/byte-string.js";

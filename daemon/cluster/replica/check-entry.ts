@@ -1,8 +1,8 @@
 /**
  * Checks what members send, regardless of which member sent it: entries, the entries of the key ring in a snapshot, and
  * envelopes that members are to decide. The signer must be known, the signature must be valid, and the entry must be
- * meant for this cluster. An entry with a decision instead has the votes of a majority of a member list. The fold decides
- * later whether the signer's key was valid, and which commands it permits.
+ * meant for this cluster. An entry with a decision instead has the votes of a majority of a member list. The fold
+ * decides later whether the signer's key was valid, and which commands it permits.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { MalformedFrame } from "../../../protocol/errors.js";

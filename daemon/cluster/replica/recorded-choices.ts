@@ -1,7 +1,7 @@
 /**
- * Finds what the commands of an envelope take on this daemon's state, and the expiries of keys that they keep, before the
- * daemon signs them. If a look at the state is not enough, it runs the commands and undoes them in the same turn. The fold
- * then takes the same, at whatever position it applies the envelope. Source: docs/decisions/0066.
+ * Finds what the commands of an envelope take on this daemon's state, and the expiries of keys that they keep, before
+ * the daemon signs them. If a look at the state is not enough, it runs the commands and undoes them in the same turn.
+ * The fold then takes the same, at whatever position it applies the envelope. Source: docs/decisions/0066.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { finishReply } from "../../../protocol/lazy-replies.js";
@@ -26,8 +26,8 @@ import { touchesOf } from "../../store/rows/key-spec.js";
 export interface Chosen extends Choices {
   /**
    * The commands that are recorded in another form than they were sent in, by their indexes; null: none. The form
-   * contains the id that the command chose in the trial. As sent it would choose another one, because ids follow from the
-   * signed bytes, which contain what the claims take.
+   * contains the id that the command chose in the trial. As sent it would choose another one, because ids follow from
+   * the signed bytes, which contain what the claims take.
    */
   readonly forms: ReadonlyMap<number, Argv> | null;
 }
@@ -216,8 +216,8 @@ function peekAll(
 
 interface Plan {
   /**
-   * The number of commands that have to be run: up to the last claim, and up to the last command that keeps the expiry of
-   * a key that an earlier command may have changed.
+   * The number of commands that have to be run: up to the last claim, and up to the last command that keeps the expiry
+   * of a key that an earlier command may have changed.
    */
   readonly tried: number;
   /** Whether the state shows what they take, unless a row reports otherwise, so that none has to be run. */
@@ -273,7 +273,10 @@ const argvAt = ({ commands }: Pick<Unsigned, "commands">, index: number) =>
 const keptKey = ({ keepsExpiryOf }: Command, argv: readonly ByteString[]): number | undefined =>
   typeof keepsExpiryOf === "function" ? keepsExpiryOf(argv) : keepsExpiryOf;
 
-/** Returns the expiry of the key whose expiry a command keeps; undefined if there is none. @param at  the command's date */
+/**
+ * Returns the expiry of the key whose expiry a command keeps; undefined if there is none.
+ * @param at  the command's date
+ */
 export function expiryBefore(
   database: Database,
   command: Command,

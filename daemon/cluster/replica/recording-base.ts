@@ -150,8 +150,8 @@ export abstract class RecordingBase implements Recording, EntryRecorder {
   }
 
   /**
-   * Answers an envelope that must not be recorded: it is unsigned, is addressed to a single daemon, arrives while writes
-   * are refused, names an unknown semantics version, or contains no unit that the newest key ring permits.
+   * Answers an envelope that must not be recorded: it is unsigned, is addressed to a single daemon, arrives while
+   * writes are refused, names an unknown semantics version, or contains no unit that the newest key ring permits.
    * @returns null if the envelope has to be recorded
    */
   #answerUnrecorded(

@@ -1,6 +1,6 @@
 /**
- * Logs what operators need to know when a daemon starts: the contents of its data folder, the daemon's pin, its pruning,
- * the daemons that it rejects, and whether its key has to be authorized.
+ * Logs what operators need to know when a daemon starts: the contents of its data folder, the daemon's pin, its
+ * pruning, the daemons that it rejects, and whether its key has to be authorized.
  */
 import { resolve } from "node:path";
 import { dateText } from "../../../protocol/version-2/envelope.js";

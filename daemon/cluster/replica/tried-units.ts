@@ -1,7 +1,7 @@
 /**
  * Runs the units of a group one after the other on the state, and undoes them in the same turn. A group is tried if it
- * contains programs: the commands of a program are known only when it has run after the units before it. The caller then
- * records the commands in a few envelopes, each with one signature. Source: docs/decisions/0067.
+ * contains programs: the commands of a program are known only when it has run after the units before it. The caller
+ * then records the commands in a few envelopes, each with one signature. Source: docs/decisions/0067.
  */
 
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -75,7 +75,10 @@ export interface TrialOptions {
   readonly isOver: () => boolean;
 }
 
-/** Tries the units of a group. @returns the outcomes of its first units, at least one; the remaining ones have not run */
+/**
+ * Tries the units of a group.
+ * @returns the outcomes of its first units, at least one; the remaining ones have not run
+ */
 export function tryUnits(group: WaitingGroup, options: TrialOptions): readonly TriedUnit[] {
   const { database, unitId: randomUnitId } = options.state;
   const entryId = randomUnitId().slice(0, ENTRY_ID_BYTES);

@@ -1,6 +1,6 @@
 /**
- * Units of one user that wait to be signed as one envelope, and the reads of their senders that follow them. A unit is a
- * command, several commands that take effect as a whole, or a program, whose commands are known only when it runs.
+ * Units of one user that wait to be signed as one envelope, and the reads of their senders that follow them. A unit is
+ * a command, several commands that take effect as a whole, or a program, whose commands are known only when it runs.
  */
 
 import type { ByteString } from "../../../protocol/byte-string.js";

@@ -74,8 +74,8 @@ export function resultOf(
 }
 
 /**
- * Returns the result of a unit on which the members have decided: no other unit can change whether it is applied. If its
- * commands failed, an earlier unit may still arrive and remove the cause.
+ * Returns the result of a unit on which the members have decided: no other unit can change whether it is applied. If
+ * its commands failed, an earlier unit may still arrive and remove the cause.
  */
 export function decidedResultOf(
   id: ByteString,

@@ -17,7 +17,10 @@ import type { UnitSender } from "./local-units.js";
 export interface LastWrite {
   /** The order key of the latest recorded write, or null until a write is recorded. */
   orderKey: OrderKey | null;
-  /** The number of units that the sender has sent and that are not applied yet. Its later commands must not overtake them. */
+  /**
+   * The number of units that the sender has sent and that are not applied yet. Its later commands must not overtake
+   * them.
+   */
   unapplied: number;
 }
 
@@ -78,8 +81,8 @@ export type StepRunner = (command: Command, argv: readonly ByteString[], db: num
 
 /**
  * The dates that the other daemons have closed: they sign nothing more that is dated at or before them. Dates are
- * milliseconds since 1970. A client that reads the entries of a stream after an entry would miss those that arrive later
- * with an earlier id, so it receives an entry only when the entry's date is closed.
+ * milliseconds since 1970. A client that reads the entries of a stream after an entry would miss those that arrive
+ * later with an earlier id, so it receives an entry only when the entry's date is closed.
  */
 export interface ClosedDates {
   /** The date of the newest write that the state contains. Only a client can have chosen the id of a later entry. */

@@ -1,7 +1,7 @@
 /**
- * Holds back entries of streams from clients that read what follows an entry (XREAD), until the other daemons have closed
- * the entries' dates. Otherwise such a client would miss an entry that arrives later with an earlier id: the id of an
- * entry follows the date that its daemon has given it. Source:
+ * Holds back entries of streams from clients that read what follows an entry (XREAD), until the other daemons have
+ * closed the entries' dates. Otherwise such a client would miss an entry that arrives later with an earlier id: the id
+ * of an entry follows the date that its daemon has given it. Source:
  * docs/decisions/0075-streams-whose-followers-miss-nothing.md.
  */
 
@@ -13,7 +13,9 @@ import type { ClosedDates, LastWrite } from "./command-path.js";
 export interface OpenPart {
   /** The reply without the entries that are held back; `nil-array` if none remains. */
   readonly reply: Reply;
-  /** The date to close so that the remaining entries may be sent, in milliseconds since 1970; null: none is held back. */
+  /**
+   * The date to close so that the remaining entries may be sent, in milliseconds since 1970; null: none is held back.
+   */
   readonly awaited: number | null;
 }
 
@@ -47,8 +49,8 @@ export const isFollowing = ({ name }: Command): boolean => name === "XREAD";
 
 /**
  * Answers a read of a client that does not wait for data. If all entries are held back, the answer follows when their
- * dates are closed. Otherwise the client receives those that are not held back, and its next read the remaining ones. The
- * entry that the client itself has just added is not held back.
+ * dates are closed. Otherwise the client receives those that are not held back, and its next read the remaining ones.
+ * The entry that the client itself has just added is not held back.
  * @param reply  the reply to the read now
  * @param read  reads again
  */

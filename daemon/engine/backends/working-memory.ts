@@ -56,8 +56,8 @@ export interface Query {
   /** Begins the query, perhaps for the second time. @returns the reply, whose steps may not have run yet */
   readonly start: (memory: MemoryGrant) => Reply;
   /**
-   * The client. Without `keepMemory`, the memory is released with the reply. When the client has disconnected, the query
-   * ends at its next step; if the client is absent, the query always runs to its end.
+   * The client. Without `keepMemory`, the memory is released with the reply. When the client has disconnected, the
+   * query ends at its next step; if the client is absent, the query always runs to its end.
    */
   readonly sender?: QuerySender | undefined;
 }
@@ -149,7 +149,10 @@ export class WorkingMemory {
     this.#boundGarbage(isBounded);
   }
 
-  /** Gives a query the large share in place of its own. @throws WorkingMemoryExceeded if it is not free, or too small */
+  /**
+   * Gives a query the large share in place of its own.
+   * @throws WorkingMemoryExceeded if it is not free, or too small
+   */
   #enlarge(grant: Grant, bytes: number): void {
     const isFree = this.#large === null && this.#outgrown.size === 0;
     if (grant.isLarge || !isFree) throw new WorkingMemoryExceeded();

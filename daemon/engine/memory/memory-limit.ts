@@ -1,9 +1,8 @@
 /**
- * The memory limit (--maxmemory), the gauge of the heap, the eviction of keys, and the limits for the memory of queries that
- * follow from the same option. Above the limit, the daemon evicts keys, or refuses clients'
- * commands that may need more memory before they are recorded. Commands that are already recorded, or that a peer sends, are
- * always applied, because the fold must not depend on a daemon's memory. Source: docs/limits.md "Memory"; texts:
- * redis-server 7.0.
+ * The memory limit (--maxmemory), the gauge of the heap, the eviction of keys, and the limits for the memory of queries
+ * that follow from the same option. Above the limit, the daemon evicts keys, or refuses clients' commands that may need
+ * more memory before they are recorded. Commands that are already recorded, or that a peer sends, are always applied,
+ * because the fold must not depend on a daemon's memory. Source: docs/limits.md "Memory"; texts: redis-server 7.0.
  */
 
 import { totalmem } from "node:os";
@@ -94,8 +93,8 @@ const WORK_MEMORY_SHARE = 1 / 4;
 /** The minimum default; one query may hold half of it. */
 const WORK_MEMORY_BYTES_MIN = 64 * 1024 * 1024;
 /**
- * The maximum default. It is enough for the longest permitted join. With the garbage of queries and with unread answers,
- * all clients together use at most about 600 MiB.
+ * The maximum default. It is enough for the longest permitted join. With the garbage of queries and with unread
+ * answers, all clients together use at most about 600 MiB.
  */
 const WORK_MEMORY_BYTES_MAX = 384 * 1024 * 1024;
 

@@ -137,8 +137,8 @@ export class Units {
 
   /**
    * Applies units one after the other, because a query may wait and then begin again, and must not see the changes of
-   * the envelope's later units, and because the replies may be long. Each reply is written as soon as it is known: together, the replies may need far more
-   * memory than one query.
+   * the envelope's later units, and because the replies may be long. Each reply is written as soon as it is known:
+   * together, the replies may need far more memory than one query.
    * @param started  the outcomes of the first units
    */
   async #applyInOrder(

@@ -1,7 +1,7 @@
 /**
  * The path of a command from a listener to the databases and back: verify → parse → check the header → find an earlier
- * copy → check the date and the limits → record or apply, where the rights are checked. Each call processes one request,
- * which is a command of version 1 or an envelope of version 2. Refusals are returned, and not thrown. Source:
+ * copy → check the date and the limits → record or apply, where the rights are checked. Each call processes one
+ * request, which is a command of version 1 or an envelope of version 2. Refusals are returned, and not thrown. Source:
  * docs/protocol-v2.md "What a daemon checks, in this order".
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -53,7 +53,7 @@ import { WaitingEnvelopes } from "./waiting-envelopes.js";
 export class Pipeline {
   /** The keys that may sign. Replaced when the keys are read again. */
   signers: Signers | null;
-  /** Whether a daemon without keys executes unsigned commands: not if they would bypass the users of other listeners. */
+  /** Whether a daemon without keys executes unsigned commands: not if they would bypass other listeners' users. */
   acceptsUnsigned = true;
   readonly seen: SeenEnvelopes;
   /** Stores the writes in a timeline, or not at all. */

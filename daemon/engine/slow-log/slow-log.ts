@@ -71,8 +71,8 @@ const REDACTED = "(redacted)";
 const LEVELS_MAX = 4;
 
 /**
- * Returns a command without its passwords. A command among its arguments, as in ACL DRYRUN, is shown in the same way; if
- * there is no such command, only the first of its words is shown.
+ * Returns a command without its passwords. A command among its arguments, as in ACL DRYRUN, is shown in the same way;
+ * if there is no such command, only the first of its words is shown.
  * @param levels  the number of further commands of which arguments are shown
  */
 export function withoutSecrets(

@@ -1,7 +1,7 @@
 /**
- * The keys and the name with which a cluster was created. They determine the cluster's id, so they must be the same on all
- * its daemons (source: docs/protocol-v2.md "Cluster"), and the timeline begins with them, so a start with different keys
- * would produce a different state: the daemon compares its keys with those of its data folder.
+ * The keys and the name with which a cluster was created. They determine the cluster's id, so they must be the same on
+ * all its daemons (source: docs/protocol-v2.md "Cluster"), and the timeline begins with them, so a start with different
+ * keys would produce a different state: the daemon compares its keys with those of its data folder.
  */
 import { type ByteString, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
 import { MalformedFrame } from "../../../protocol/errors.js";
@@ -33,7 +33,10 @@ export function clusterIdOf(genesis: Genesis): ByteString {
   return hashOf(Buffer.concat([PREFIX, length, Buffer.from(bytes, "latin1")]));
 }
 
-/** Returns the id of the cluster that a data folder belongs to, or null if none is recorded. @throws StartError  the record is damaged */
+/**
+ * Returns the id of the cluster that a data folder belongs to, or null if none is recorded.
+ * @throws StartError  the record is damaged
+ */
 export function recordedCluster(storage: MarkSource): ByteString | null {
   const bytes = storage.mark("genesis");
   return bytes === null ? null : clusterIdOf(read(bytes));

@@ -9,7 +9,7 @@ import type { KeyRecord, KeyRing } from "../../store/key-ring.js";
 import { clusterIdOf, type Genesis } from "./genesis.js";
 import { KnownKeys, readPublicKey } from "./known-keys.js";
 
-/** The maximum number of cached keys that need not be in the ring. Most are those of members, which sign their votes. */
+/** The maximum number of cached keys that need not be in the ring: mostly those of members, which sign votes. */
 const UNLISTED_KEYS_MAX = 256;
 
 /** A key of -s. */

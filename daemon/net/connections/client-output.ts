@@ -18,8 +18,8 @@ import {
 import type { PushedText } from "./pushed-output.js";
 
 /**
- * The number of unread bytes above which no further requests of a client are served, although it may send them before it
- * reads: answers can be much longer than their requests.
+ * The number of unread bytes above which no further requests of a client are served, although it may send them before
+ * it reads: answers can be much longer than their requests.
  */
 const UNREAD_MAX = 1024 * 1024;
 /** The number of characters that are collected for one write. */
@@ -93,7 +93,10 @@ export class ClientOutput implements AnswerReceiver {
     return this.written.length >= WRITE_CHARS;
   }
 
-  /** The number of bytes that the system has not accepted yet: those in the socket, and pushed bytes that wait for answers. */
+  /**
+   * The number of bytes that the system has not accepted yet: those in the socket, and pushed bytes that wait for
+   * answers.
+   */
   get heldBytes(): number {
     return this.#connection.socket.writableLength + (this.#long?.left ?? 0) + this.#answers.pushed;
   }

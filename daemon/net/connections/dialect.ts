@@ -125,9 +125,9 @@ export abstract class Dialect<Request> {
    */
   readonly readsOn: boolean = false;
   /**
-   * Whether the trace shows the bytes of the connection. False if clients log in with passwords: a password may be in any
-   * part of the bytes, also in a mistyped request, and in the error that repeats it. The trace then shows lengths and the
-   * names of commands.
+   * Whether the trace shows the bytes of the connection. False if clients log in with passwords: a password may be in
+   * any part of the bytes, also in a mistyped request, and in the error that repeats it. The trace then shows lengths
+   * and the names of commands.
    */
   abstract readonly showsBytes: boolean;
   /** The number of requests served between two checks of the clock. */
@@ -247,9 +247,10 @@ export function isTextByte(byte: number): boolean {
 }
 
 /**
- * Checks the first chunk of a connection. A client of another protocol, such as TLS, may send lines that an attacker has
- * chosen, for example in a session ticket or a server name. None of them may count as a request.
- * @returns null if the dialect accepts the chunk; otherwise the close reason or, if the connection must stay open until the
+ * Checks the first chunk of a connection. A client of another protocol, such as TLS, may send lines that an attacker
+ * has chosen, for example in a session ticket or a server name. None of them may count as a request.
+ * @returns null if the dialect accepts the chunk; otherwise the close reason or, if the connection must stay open until
+ * the
  *   client has sent another message, the answer to this client
  */
 export function wrongBeginning(

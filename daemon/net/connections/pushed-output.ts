@@ -4,8 +4,8 @@
  */
 
 /**
- * A text that one or more connections receive in this turn. `followedBy` returns the text followed by further bytes, and
- * returns the same object to all connections that add the same bytes.
+ * A text that one or more connections receive in this turn. `followedBy` returns the text followed by further bytes,
+ * and returns the same object to all connections that add the same bytes.
  */
 export class PushedText {
   readonly text: string;

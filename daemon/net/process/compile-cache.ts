@@ -1,6 +1,6 @@
 /**
- * Keeps the code that V8 has compiled, so that the next start of a program need not compile it again. Node has this from
- * version 22 on. `NODE_COMPILE_CACHE` names another folder, and `NODE_DISABLE_COMPILE_CACHE=1` switches it off.
+ * Keeps the code that V8 has compiled, so that the next start of a program need not compile it again. Node has this
+ * from version 22 on. `NODE_COMPILE_CACHE` names another folder, and `NODE_DISABLE_COMPILE_CACHE=1` switches it off.
  */
 import { mkdirSync, statSync } from "node:fs";
 import module from "node:module";
@@ -20,8 +20,8 @@ interface CompileCache {
 const { enableCompileCache, flushCompileCache } = module as CompileCache;
 
 /**
- * Uses the cache for all modules that are imported from now on. Without a folder of this user's own there is no cache: V8
- * executes what it finds there.
+ * Uses the cache for all modules that are imported from now on. Without a folder of this user's own there is no cache:
+ * V8 executes what it finds there.
  */
 export function useCompileCache(variables: NodeJS.ProcessEnv = process.env): void {
   if (enableCompileCache === undefined) return;
@@ -30,8 +30,8 @@ export function useCompileCache(variables: NodeJS.ProcessEnv = process.env): voi
 }
 
 /**
- * Writes the cache now rather than at the end of the process. The engine's flags, which change later, are part of the key
- * of each entry.
+ * Writes the cache now rather than at the end of the process. The engine's flags, which change later, are part of the
+ * key of each entry.
  */
 export function writeCompileCache(): void {
   flushCompileCache?.();

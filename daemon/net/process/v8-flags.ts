@@ -1,4 +1,7 @@
-/** Sets flags of V8: functions are optimized early, the young generation stays small, and so does the garbage of queries. */
+/**
+ * Sets flags of V8: functions are optimized early, the young generation stays small, and so does the garbage of
+ * queries.
+ */
 import { PerformanceObserver } from "node:perf_hooks";
 import { getHeapSpaceStatistics, setFlagsFromString } from "node:v8";
 
@@ -12,9 +15,9 @@ export const engineOptions = (): string => [...process.execArgv, process.env["NO
 const ENOUGH_BYTES = 3.5 * 1024 * 1024;
 
 /**
- * Limits the young generation, which holds objects until they have survived two collections. By default it grows to 16 MiB.
- * If most objects survive, for example while clients set keys, collecting it pauses all clients for 10 ms or more. With a
- * quarter of that size the total work is the same, but is done in steps of 2 ms.
+ * Limits the young generation, which holds objects until they have survived two collections. By default it grows to 16
+ * MiB. If most objects survive, for example while clients set keys, collecting it pauses all clients for 10 ms or more.
+ * With a quarter of that size the total work is the same, but is done in steps of 2 ms.
  * @param options  the engine's options; if they set this size, nothing is changed
  * @returns a function that sets the engine's flag as at the start, until the next collection
  */

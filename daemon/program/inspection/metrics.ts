@@ -1,6 +1,6 @@
 /**
- * Counts the work of the daemon's components as plain numbers. tools/admin/http/exposition.ts reads and formats them when a
- * client requests metrics. Every command is counted here, so counting must not allocate memory.
+ * Counts the work of the daemon's components as plain numbers. tools/admin/http/exposition.ts reads and formats them
+ * when a client requests metrics. Every command is counted here, so counting must not allocate memory.
  */
 
 import type { ClientTotals } from "../../../protocol/figures/figure.js";

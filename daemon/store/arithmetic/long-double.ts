@@ -26,8 +26,8 @@ const FRACTION_DIGITS = 17;
 const TEXT_BYTES_MAX = 5 * 1024 - 1;
 
 /**
- * Matches a decimal number. As in number-arguments.ts, digits match in only one way, because several ways would take quadratic
- * time.
+ * Matches a decimal number. As in number-arguments.ts, digits match in only one way, because several ways would take
+ * quadratic time.
  */
 const DECIMAL = /^([+-]?)(\d*)(?:\.(\d*))?(?:e([+-]?\d+))?$/i;
 

@@ -390,8 +390,8 @@ function inOrder(integers: readonly ByteString[]): readonly ByteString[] {
 /** A set, or undefined for an absent key. */
 type Operand = MemberSet | undefined;
 /**
- * An intersection, union or difference of sets. The order of a stored result is part of the state, so it depends only on
- * the dense order of each set and on the positions of the sets among the arguments.
+ * An intersection, union or difference of sets. The order of a stored result is part of the state, so it depends only
+ * on the dense order of each set and on the positions of the sets among the arguments.
  * @returns the distinct members of the result
  */
 type SetOperation = (operands: readonly Operand[]) => ByteString[];

@@ -42,11 +42,15 @@ export class KeyUsage {
   readonly kind: UsageKind;
   /** The `use` of an entry that is added now. */
   fresh: number;
-  /** The `use` of a key that is used now, with `lru`; the `use` of an entry never decreases. Only this class sets it. */
+  /**
+   * The `use` of a key that is used now, with `lru`; the `use` of an entry never decreases. Only this class sets it.
+   */
   now = NOT_USED;
   /** Returns a number of at least 0, below 1. */
   readonly #random: () => number;
-  /** When tracking started, in milliseconds since 1970; with `lru` a complete second. Stored times are relative to it. */
+  /**
+   * When tracking started, in milliseconds since 1970; with `lru` a complete second. Stored times are relative to it.
+   */
   #epoch: number | null = null;
   /** The time of the latest use that was counted. */
   #latest = 0;

@@ -106,7 +106,9 @@ export class Keyspace {
   /** Keys of values that have, or had, invalid indexes, so that these are found without a walk over all keys. */
   readonly #invalidKeys = new Set<ByteString>();
   readonly #expiringKeys = new ExpiringKeys((key, expire) => this.find(key)?.expire === expire);
-  /** The number of keys that have an expiry time. It is a field, because each write reads it; only this class sets it. */
+  /**
+   * The number of keys that have an expiry time. It is a field, because each write reads it; only this class sets it.
+   */
   expiring = 0;
 
   /** @param usage  determines the use of new entries; null if it is not tracked */

@@ -1,9 +1,9 @@
 /**
  * The store's interface for handlers: look-ups, and one small set of mutators through which all changes are made. Each
- * mutator records its exact inverse (undo.ts) if records are requested. The mutators of a face's values are in the face's
- * folder; they use `record` and `touch`. A mutator makes the unit the key's last writer, so a handler calls it only if its
- * command counts as a write of that key. Only setAdd, setRemove, hashPut, hashRemove and score check whether they change
- * anything, and do nothing otherwise.
+ * mutator records its exact inverse (undo.ts) if records are requested. The mutators of a face's values are in the
+ * face's folder; they use `record` and `touch`. A mutator makes the unit the key's last writer, so a handler calls it
+ * only if its command counts as a write of that key. Only setAdd, setRemove, hashPut, hashRemove and score check
+ * whether they change anything, and do nothing otherwise.
  */
 
 import { type ByteString, detached } from "../../../protocol/byte-string.js";
@@ -213,8 +213,8 @@ export class Data {
   }
 
   /**
-   * Removes an element from an end; a list that becomes empty is removed. If records are stored, the result may be stored
-   * as well.
+   * Removes an element from an end; a list that becomes empty is removed. If records are stored, the result may be
+   * stored as well.
    * @param known  the same element as a string that is stored anyway
    */
   listPop(entry: Typed<List>, end: End, known?: ByteString): ByteString {

@@ -27,9 +27,9 @@ const ADMINISTERING: ReadonlySet<string> = new Set(
 );
 
 /**
- * Whether a command that is not in the table, but that the daemon's Redis may know, is administrative. The daemon does not
- * know its keys and its other categories. Source: redis-server 7.0, COMMAND LIST FILTERBY ACLCAT admin; and MIGRATE, which
- * is not in that category, but makes Redis connect to any address that the command names.
+ * Whether a command that is not in the table, but that the daemon's Redis may know, is administrative. The daemon does
+ * not know its keys and its other categories. Source: redis-server 7.0, COMMAND LIST FILTERBY ACLCAT admin; and
+ * MIGRATE, which is not in that category, but makes Redis connect to any address that the command names.
  * @param name the name in upper or lower case
  */
 export function administers(name: ByteString): boolean {

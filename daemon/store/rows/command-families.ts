@@ -1,7 +1,7 @@
 /**
- * The families of commands whose code belongs to a face. The core has their rows as data (`family-rows.ts`), so that rights,
- * COMMAND and limits know all commands. The code of a family also contains the rules of its rows. It has to be loaded before
- * the first command or entry of the family is used.
+ * The families of commands whose code belongs to a face. The core has their rows as data (`family-rows.ts`), so that
+ * rights, COMMAND and limits know all commands. The code of a family also contains the rules of its rows. It has to be
+ * loaded before the first command or entry of the family is used.
  */
 import { type Command, family, type Row } from "./command-row.js";
 import { FAMILY_ROWS } from "./family-rows.js";

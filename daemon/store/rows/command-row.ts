@@ -121,7 +121,9 @@ export interface Row extends CommandDescription {
   readonly cost?: "arguments" | "query";
   /** Whether its arguments are a statement that must be parsed, which takes longer than most commands; default: no. */
   readonly isStatement?: boolean;
-  /** Whether a reading command limits its steps itself, so that the limit for reads does not count them; default: no. */
+  /**
+   * Whether a reading command limits its steps itself, so that the limit for reads does not count them; default: no.
+   */
   readonly countsOwnSteps?: boolean;
   /** Keys that a writing command looks up for reading; default: none. */
   readonly lookedUp?: LookedUp;
@@ -155,9 +157,9 @@ export interface Row extends CommandDescription {
   /** What a sidecar (-d dbsync) would need to answer the command or to send it to the daemons; default: nothing. */
   readonly sidecarLacks?: SidecarLack | undefined;
   /**
-   * Returns the call to record in place of a call that a daemon has tried, if the fold would choose again, such as the id
-   * of XADD. The recorded call contains the choice, so that it has the same effect on every daemon, whenever it is folded.
-   * Daemons try the calls of scripts, and those before a claim: see docs/decisions/0066.
+   * Returns the call to record in place of a call that a daemon has tried, if the fold would choose again, such as the
+   * id of XADD. The recorded call contains the choice, so that it has the same effect on every daemon, whenever it is
+   * folded. Daemons try the calls of scripts, and those before a claim: see docs/decisions/0066.
    */
   readonly recordedAs?: RecordedCall | undefined;
   /**
@@ -169,14 +171,14 @@ export interface Row extends CommandDescription {
   /** Finds what a claim takes without running it; default: the daemon runs the claim and undoes it. */
   readonly peek?: ClaimPeek | undefined;
   /**
-   * The index of the key that a writing command may create without an expiry, and whose expiry it keeps if the key exists.
-   * A daemon that signs the command records that expiry: see `Unit.expiry`. Default: none.
+   * The index of the key that a writing command may create without an expiry, and whose expiry it keeps if the key
+   * exists. A daemon that signs the command records that expiry: see `Unit.expiry`. Default: none.
    */
   readonly keepsExpiryOf?: number | ((argv: readonly ByteString[]) => number | undefined) | undefined;
   /**
-   * Whether a script's call is recorded although it changed nothing, because it sets what is there already: after a late
-   * write it then has the effect that the script relies on. Not for calls that remove something, or that write only under
-   * a condition: their replies said that they have no effect. Default: no.
+   * Whether a script's call is recorded although it changed nothing, because it sets what is there already: after a
+   * late write it then has the effect that the script relies on. Not for calls that remove something, or that write
+   * only under a condition: their replies said that they have no effect. Default: no.
    */
   readonly setsAgain?: true | ((argv: readonly ByteString[], reply: Reply) => boolean) | undefined;
   /** The index of the cursor in the arguments of a scan; default: none. */
@@ -276,7 +278,9 @@ export function family(group: string | FamilyGroup, rows: Readonly<Record<string
 export const isClaim = ({ isClaim: rule }: Command, argv: readonly ByteString[]): boolean =>
   typeof rule === "function" ? rule(argv) : rule === true;
 
-/** Returns a command. All commands have the same properties in the same order for V8, because each request reads one. */
+/**
+ * Returns a command. All commands have the same properties in the same order for V8, because each request reads one.
+ */
 function commandOf(group: string, name: string, row: Row): Command {
   return {
     name,
@@ -373,8 +377,8 @@ export interface ClaimPeek {
   /** The index of the call's only key, as for `Array.at`. */
   readonly keyAt: number;
   /**
-   * Returns what a call takes, and records it in `peeked`; it changes nothing else. Returns null if the call must be run
-   * to find that out, for example because of its options.
+   * Returns what a call takes, and records it in `peeked`; it changes nothing else. Returns null if the call must be
+   * run to find that out, for example because of its options.
    * @param value  the key's value before the envelope; undefined if the key is absent
    */
   readonly find: (
@@ -440,10 +444,10 @@ export const waitsByOption = (rule: WaitRule | undefined, argv: Argv): boolean =
   rule?.isOptional === true && rule.shapeOf(argv, () => "") !== null;
 
 /**
- * Returns the keys whose look-up by a call counts as a hit or a miss. Redis counts whether a look-up for reading finds its
- * key: a reading command counts all its look-ups, and a writing command usually counts none. The rows of writing commands
- * that also count look-ups have one of these rules in `lookedUp`. SET has none: with the option GET, it counts its look-up
- * itself. Source: redis-server 7.0, the calls of lookupKeyRead.
+ * Returns the keys whose look-up by a call counts as a hit or a miss. Redis counts whether a look-up for reading finds
+ * its key: a reading command counts all its look-ups, and a writing command usually counts none. The rows of writing
+ * commands that also count look-ups have one of these rules in `lookedUp`. SET has none: with the option GET, it counts
+ * its look-up itself. Source: redis-server 7.0, the calls of lookupKeyRead.
  */
 type LookedUp = (keys: KeySpec, argv: readonly ByteString[]) => readonly ByteString[];
 

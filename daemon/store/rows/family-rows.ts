@@ -1,6 +1,6 @@
 /**
- * The rows of the families whose code belongs to a face, without this code. Made by npm run tables from the families that
- * daemon/faces.ts lists: do not edit it.
+ * The rows of the families whose code belongs to a face, without this code. Made by npm run tables from the families
+ * that daemon/faces.ts lists: do not edit it.
  */
 import { type LateRow, RULE } from "./late-row.js";
 

@@ -97,8 +97,8 @@ export function isOfListener({ run }: Pick<Row, "run">): boolean {
 
 const OF_LISTENER = "is for connections of the RESP listener (--resp)";
 /**
- * Commands that daemon/program/inspection executes instead of the fold. Its handlers are the registry; this only names them in
- * an error, because a row does not know them.
+ * Commands that daemon/program/inspection executes instead of the fold. Its handlers are the registry; this only names
+ * them in an error, because a row does not know them.
  */
 const INSPECTED: ReadonlySet<string> = new Set(["INFO", "CONFIG", "CLIENT", "SLOWLOG"]);
 const ALONE =

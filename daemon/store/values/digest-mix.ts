@@ -1,5 +1,6 @@
 /**
- * The hash of a digest (see canonical-state.ts), which selects the elements and the bytes that a digest covers, by its salt.
+ * The hash of a digest (see canonical-state.ts), which selects the elements and the bytes that a digest covers, by its
+ * salt.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 

@@ -497,8 +497,8 @@ function replaceIn(chunk: Chunk, at: number, count: number, inserted: readonly B
 const CELLS_MIN = 32;
 
 /**
- * The numbers of equal elements of a list, by the elements' hashes, so that a search for an element that is gone needs no
- * walk. Two elements may have the same hash, so a number is a maximum.
+ * The numbers of equal elements of a list, by the elements' hashes, so that a search for an element that is gone needs
+ * no walk. Two elements may have the same hash, so a number is a maximum.
  */
 class ElementCounts {
   /** The number of elements with a hash, minus 1, in place of a slot. One table, because it is built in one step. */

@@ -1,6 +1,6 @@
 /**
- * The members that the class of a value has for the core: those of the basic types in this folder, and those of a face in the
- * face's own folder.
+ * The members that the class of a value has for the core: those of the basic types in this folder, and those of a face
+ * in the face's own folder.
  */
 
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -19,7 +19,9 @@ export type TypeName =
   | "table"
   | "collection";
 
-/** The forms of values in snapshots. Snapshots on disk contain indexes into this list: add new forms only at the end. */
+/**
+ * The forms of values in snapshots. Snapshots on disk contain indexes into this list: add new forms only at the end.
+ */
 export const VALUE_FORMS = [
   ...(["end", "string", "list", "hash", "set", "zset", "stream"] as const),
   // A document with indexes, or with entries that expire, is written as the second kind.
@@ -36,7 +38,9 @@ export type ValueForm = Exclude<(typeof VALUE_FORMS)[number], "end" | "string">;
 /** Keys, or elements of a value, that are read between two turns: about a millisecond. */
 export const ITEMS_PER_STEP = 2048;
 
-/** A value that is not a string. A class that lacks one of these members is not a value, and does not compile as one. */
+/**
+ * A value that is not a string. A class that lacks one of these members is not a value, and does not compile as one.
+ */
 export interface ObjectValue {
   /** The type's name in the reply of `TYPE`. */
   readonly type: TypeName;
@@ -46,8 +50,8 @@ export interface ObjectValue {
   readonly allElements: number;
 
   /**
-   * The names of indexes that are not what a client was answered; undefined if none of the value's indexes has ever been
-   * invalid. Operators must know of them: see daemon/cluster/history/invalid-indexes.ts.
+   * The names of indexes that are not what a client was answered; undefined if none of the value's indexes has ever
+   * been invalid. Operators must know of them: see daemon/cluster/history/invalid-indexes.ts.
    */
   readonly invalidIndexes?: readonly ByteString[] | undefined;
 

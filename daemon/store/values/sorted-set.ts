@@ -29,8 +29,8 @@ import { type PageRequest, type ScanPage, smallPage } from "./tables/scan-page.j
 
 const MEMBERS_PACKED_MAX = PACKED_ELEMENTS_MAX / 2;
 /**
- * Bytes of a score and a reference in the tree by score, whose nodes are at least half full, and of the score in the table by
- * member.
+ * Bytes of a score and a reference in the tree by score, whose nodes are at least half full, and of the score in the
+ * table by member.
  */
 const SCORED = 4 * REFERENCE;
 
@@ -448,7 +448,9 @@ class Leaf {
     return copy;
   }
 
-  /** Counts the pairs of this leaf that precede a pair: countBefore without a closure, because every insertion needs it. */
+  /**
+   * Counts the pairs of this leaf that precede a pair: countBefore without a closure, because every insertion needs it.
+   */
   #index(score: number, member: ByteString): number {
     let low = 0;
     let high = this.size;

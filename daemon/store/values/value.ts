@@ -1,6 +1,6 @@
 /**
- * The values of keys. A string value is its bytes; values of all other types are objects, whose classes have all that the
- * core needs of a type: those of the basic types in this folder, and those of a face in the face's own folder.
+ * The values of keys. A string value is its bytes; values of all other types are objects, whose classes have all that
+ * the core needs of a type: those of the basic types in this folder, and those of a face in the face's own folder.
  */
 
 import type { ByteString } from "../../../protocol/byte-string.js";

@@ -216,8 +216,8 @@ export class DigestIndex {
   }
 
   /**
-   * Yields the sums and the newest ids of data as bytes, for a snapshot of a date. Finer sums of old dates are left out.
-   * The index must have no storage, and must not count entries with later dates.
+   * Yields the sums and the newest ids of data as bytes, for a snapshot of a date. Finer sums of old dates are left
+   * out. The index must have no storage, and must not count entries with later dates.
    */
   *serialise(cutAt: number): Generator<Buffer> {
     if (this.newestIds === null) throw new Error("an index with a storage is not saved");
@@ -314,8 +314,8 @@ function negative(words: Words): Words {
 const ONE: Words = Uint32Array.of(1, 0, 0, 0, 0, 0, 0, 0);
 
 /**
- * The maximum number of ids, which take 2 MiB in each snapshot. It is a constant, because all members must make the same
- * snapshot; it exceeds the default of `--snapshot-entries`.
+ * The maximum number of ids, which take 2 MiB in each snapshot. It is a constant, because all members must make the
+ * same snapshot; it exceeds the default of `--snapshot-entries`.
  */
 export const NEWEST_IDS_MAX = 262_144;
 const SHORT_ID_BYTES = 8;
@@ -356,7 +356,9 @@ export class NewestIds {
     return this.#from;
   }
 
-  /** Adds an entry, which must not be older than those before it. Drops the oldest seconds if there are too many ids. */
+  /**
+   * Adds an entry, which must not be older than those before it. Drops the oldest seconds if there are too many ids.
+   */
   add({ at, id }: OrderKey): void {
     const second = Math.floor(at / 1000);
     const last = this.#seconds.at(-1);

@@ -4,9 +4,9 @@
  * steps. LMDB does not overwrite a page before the second transaction after the one that released it, so pages that
  * were read while no transaction ended are consistent.
  *
- * Nothing in a page is trusted, because LMDB's own code ends the process on a page that is zeroed or torn. Numbers are in
- * the machine's byte order. Source: `MDB_page`, `MDB_node`, `MDB_ovpage` and `MDB_meta` in LMDB's mdb.c, as in the package
- * lmdb.
+ * Nothing in a page is trusted, because LMDB's own code ends the process on a page that is zeroed or torn. Numbers are
+ * in the machine's byte order. Source: `MDB_page`, `MDB_node`, `MDB_ovpage` and `MDB_meta` in LMDB's mdb.c, as in the
+ * package lmdb.
  */
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { endianness } from "node:os";
@@ -352,8 +352,8 @@ export interface FileHead {
 }
 
 /**
- * Checks the head of a file, its first two pages, before LMDB reads it. LMDB trusts these pages: a truncated or torn file
- * would end the process without a message, or would be read as of the previous transaction.
+ * Checks the head of a file, its first two pages, before LMDB reads it. LMDB trusts these pages: a truncated or torn
+ * file would end the process without a message, or would be read as of the previous transaction.
  * @param path  the file; LMDB creates a missing or empty file
  * @returns whether the file exists and has contents
  * @throws DamagedFile

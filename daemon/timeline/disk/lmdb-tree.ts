@@ -275,8 +275,8 @@ interface Range {
 }
 
 /**
- * The reserve of LMDB's file: bytes after its last page, which LMDB replaces as the file grows. LMDB must never find the
- * disk full: it formats the error of a failed write into a buffer that can be too short, and then the whole process
+ * The reserve of LMDB's file: bytes after its last page, which LMDB replaces as the file grows. LMDB must never find
+ * the disk full: it formats the error of a failed write into a buffer that can be too short, and then the whole process
  * ends. The reserve is therefore written before each commit, by Node, which reports the system's error: of a full disk,
  * a quota, a limit of the file's size, or a disk that became read-only.
  */

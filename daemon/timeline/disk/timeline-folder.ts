@@ -1,7 +1,7 @@
 /**
- * The format and the lock of a data folder. The number of the format is in the file `format` of the folder that contains
- * the data (DIR/timeline, or DIR/order with --order). A folder of another format is refused before anything in it is
- * changed. The lock is for one process at a time: a file in the folder names the process that has it.
+ * The format and the lock of a data folder. The number of the format is in the file `format` of the folder that
+ * contains the data (DIR/timeline, or DIR/order with --order). A folder of another format is refused before anything in
+ * it is changed. The lock is for one process at a time: a file in the folder names the process that has it.
  */
 import {
   closeSync,
@@ -52,7 +52,10 @@ export function checkFolderFormat(folder: string): boolean {
   return true;
 }
 
-/** Writes the number to a new folder, and syncs it to the disk. Must precede the data. @throws Error  the system's error */
+/**
+ * Writes the number to a new folder, and syncs it to the disk. Must precede the data.
+ * @throws Error  the system's error
+ */
 export function writeFolderFormat(folder: string): void {
   const path = join(folder, FORMAT_FILE);
   const descriptor = openSync(path + PARTIAL, "w", FILE_MODE);

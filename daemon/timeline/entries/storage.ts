@@ -1,7 +1,7 @@
 /**
- * The storage of a timeline's entries and marks, through which all of daemon/timeline/ uses disks. disk-storage.ts implements
- * it on disk, and memory-storage.ts in memory. The simulation has an implementation that crashes, loses unsynced writes
- * and damages entries.
+ * The storage of a timeline's entries and marks, through which all of daemon/timeline/ uses disks. disk-storage.ts
+ * implements it on disk, and memory-storage.ts in memory. The simulation has an implementation that crashes, loses
+ * unsynced writes and damages entries.
  */
 
 /**

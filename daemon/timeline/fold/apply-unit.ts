@@ -1,7 +1,7 @@
 /**
- * Applies one unit: obtains the verdict of the key ring, checks the conditions, and runs the commands. Usual entries are
- * applied without unit objects (`applyOrdinary`). Serving, recovery, undo and redo all use this code, so that a unit has
- * the same effect wherever it is applied.
+ * Applies one unit: obtains the verdict of the key ring, checks the conditions, and runs the commands. Usual entries
+ * are applied without unit objects (`applyOrdinary`). Serving, recovery, undo and redo all use this code, so that a
+ * unit has the same effect wherever it is applied.
  */
 
 import type { ByteString } from "../../../protocol/byte-string.js";

@@ -18,9 +18,10 @@ import { unitsOf } from "./fold-unit.js";
  * Merges an entry that is not recorded yet.
  * @param maxRedone  units that may be redone
  * @param stepsMax   steps that the entry may use on this daemon
- * @param between    called after each unit, if the entry comes after all applied entries; if the entry exceeds its budget,
- * some units after which it was called are undone
- * @returns "too-many-steps" if it needs more steps, or null if more units would be redone; in both cases nothing is changed
+ * @param between    called after each unit, if the entry comes after all applied entries; if the entry exceeds its
+ * budget, some units after which it was called are undone
+ * @returns "too-many-steps" if it needs more steps, or null if more units would be redone; in both cases nothing is
+ * changed
  */
 export function admit(
   fold: Fold,

@@ -1,7 +1,7 @@
 /**
- * The rules of membership, as pure functions: which entries a daemon accepts and from which members, when it may report,
- * when a new member begins, what is final, and what becomes a dead letter. They depend on the member lists that the daemon
- * knows, even if these are not on disk yet.
+ * The rules of membership, as pure functions: which entries a daemon accepts and from which members, when it may
+ * report, when a new member begins, what is final, and what becomes a dead letter. They depend on the member lists that
+ * the daemon knows, even if these are not on disk yet.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { MembershipState } from "../../../protocol/members/member-list.js";
@@ -94,9 +94,9 @@ interface Joining {
 
 /**
  * Decides when a daemon that a list has added may accept entries from clients. Three conditions have to hold: a live
- * member has reported under that list, or all other members have and none of them has joined; the daemon has all entries
- * that these members had at that time; and the daemon accepts no entry dated at or before a date that some daemon may
- * have called final.
+ * member has reported under that list, or all other members have and none of them has joined; the daemon has all
+ * entries that these members had at that time; and the daemon accepts no entry dated at or before a date that some
+ * daemon may have called final.
  *
  * Returns the watermark to begin with: the lowest watermark of the live members that have reported under the list and
  * whose entries this daemon has. One such member is enough: before any daemon calls a date final, each member of its
@@ -105,10 +105,10 @@ interface Joining {
  * watermark that is ahead of the time, for example after a clock jumped, is not adopted until all other members have
  * reported.
  *
- * If all daemons of the cluster's first list were restarted before they received it, no member can be live. Then no daemon
- * has accepted an entry or called a date final under this list, and all entries are at the members together. A later list
- * has other members with data, which have to be reached. Each date that was called
- * final earlier is at most the highest of their watermarks, which is limited to this daemon's time.
+ * If all daemons of the cluster's first list were restarted before they received it, no member can be live. Then no
+ * daemon has accepted an entry or called a date final under this list, and all entries are at the members together. A
+ * later list has other members with data, which have to be reached. Each date that was called final earlier is at most
+ * the highest of their watermarks, which is limited to this daemon's time.
  * @returns null if the daemon may not begin
  */
 export function joinedWatermark({ list, isFirst, others, reports, own, now }: Joining): number | null {

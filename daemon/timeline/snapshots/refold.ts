@@ -60,8 +60,8 @@ export interface RefoldParts extends Beginning {
    */
   readonly found: (entry: Entry, answers: readonly UnitAnswer[]) => void;
   /**
-   * Whether the fold ends before the first entry whose code cannot be loaded; `found` then receives the remaining entries
-   * without answers. Default: the refold fails with MissingCode.
+   * Whether the fold ends before the first entry whose code cannot be loaded; `found` then receives the remaining
+   * entries without answers. Default: the refold fails with MissingCode.
    */
   readonly endsWithoutCode?: boolean;
 }
@@ -159,8 +159,8 @@ export class Refold {
   }
 
   /**
-   * Whether the code of an entry is loaded. If it is being loaded, sets `#loading`, and the refold continues with this entry
-   * afterwards.
+   * Whether the code of an entry is loaded. If it is being loaded, sets `#loading`, and the refold continues with this
+   * entry afterwards.
    * @throws MissingCode  the code cannot be loaded
    */
   #isRunnable({ envelope }: Entry): boolean {

@@ -102,7 +102,8 @@ export interface ReadState {
 /**
  * Reads a snapshot to its end.
  * @param refuses  as in `readRingEntries`
- * @param endsWithoutCode  whether to return what has been read if the code of a value cannot be loaded; default: MissingCode
+ * @param endsWithoutCode  whether to return what has been read if the code of a value cannot be loaded; default:
+ * MissingCode
  * @throws DamagedSnapshot  it is damaged, cut off, of another format or for another number of databases
  */
 export function* readSnapshot(

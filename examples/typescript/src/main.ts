@@ -1,4 +1,7 @@
-/** Books seats of a cinema: `node dist/main.js SEAT NAME`. The servers and the key come from DBSYNC_SERVERS and DBSYNC_SIGNKEY. */
+/**
+ * Books seats of a cinema: `node dist/main.js SEAT NAME`. The servers and the key come from DBSYNC_SERVERS and
+ * DBSYNC_SIGNKEY.
+ */
 import { type Client, createClient, DbsyncError } from "dbsyncd";
 
 type Booking = "booked" | "taken" | "not booked" | "unknown";

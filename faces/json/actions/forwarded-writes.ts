@@ -34,8 +34,8 @@ export function isForwardedWrite(client: DocumentClient, request: JsonRequest): 
 }
 
 /**
- * Checks entries as the original does: members may be missing, and entries are compared only with entry 0. @returns
- * the arguments that DOC.INSERT needs: NOCHECK if the entries are accepted, otherwise none, so that it reports the error
+ * Checks entries as the original does: members may be missing, and entries are compared only with entry 0. @returns the
+ * arguments that DOC.INSERT needs: NOCHECK if the entries are accepted, otherwise none, so that it reports the error
  */
 export function checkArguments(
   client: DocumentClient,

@@ -1,6 +1,7 @@
 /**
  * Creates requests that make the documents of an original server equal to ours: the client's own request if it has the
- * same effect there, otherwise the complete document. Source: test/vectors/json; docs/json-documents.md "Differences from the original".
+ * same effect there, otherwise the complete document. Source: test/vectors/json; docs/json-documents.md "Differences
+ * from the original".
  */
 import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
 import {

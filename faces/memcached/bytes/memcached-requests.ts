@@ -539,7 +539,10 @@ export function uint64(text: ByteString): bigint | null {
 
 /** The form of the answer to a meta command. */
 interface MetaForm {
-  /** The words that follow the code: the key (`k…`, with `b` if it is base64), the opaque word (`O…`), and `c` for the item's number. */
+  /**
+   * The words that follow the code: the key (`k…`, with `b` if it is base64), the opaque word (`O…`), and `c` for the
+   * item's number.
+   */
   readonly words: readonly ByteString[];
   readonly isQuiet: boolean;
   /** Whether the answer contains a number as a value. */

@@ -1,7 +1,7 @@
 /**
- * Writes BSON documents as bytes from their members, and reads the members of one document, without descending into members
- * that are themselves documents. The cost of reading therefore depends only on the document's length, not on its contents
- * or depth.
+ * Writes BSON documents as bytes from their members, and reads the members of one document, without descending into
+ * members that are themselves documents. The cost of reading therefore depends only on the document's length, not on
+ * its contents or depth.
  */
 import { type ByteString, bytesOf, bytesOfText } from "../../../protocol/byte-string.js";
 

@@ -108,10 +108,10 @@ export const greetings: readonly MongoCommand[] = [
 
 /**
  * Greets a client. While the daemon is catching up, the answer waits for a short time. Then it is an error, as in every
- * other state that is not healthy, and drivers that know other servers use those. The wait is needed because a driver may still choose a daemon that has just been
- * restarted, and does not retry a write if connecting fails. An answer as another kind of server would make drivers
- * forget this server permanently.
- * Source: MongoDB's specification, "Server Discovery and Monitoring", updateShardedFromServer.
+ * other state that is not healthy, and drivers that know other servers use those. The wait is needed because a driver
+ * may still choose a daemon that has just been restarted, and does not retry a write if connecting fails. An answer as
+ * another kind of server would make drivers forget this server permanently. Source: MongoDB's specification, "Server
+ * Discovery and Monitoring", updateShardedFromServer.
  */
 function greet(
   session: MongoSession,

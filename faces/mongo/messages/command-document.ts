@@ -1,7 +1,7 @@
 /**
- * The document of a command, with access to its members, and the document sequences of the same message. A member is decoded
- * only when it is requested. The fields are checked, so that an unsupported request is refused with the name of the
- * field.
+ * The document of a command, with access to its members, and the document sequences of the same message. A member is
+ * decoded only when it is requested. The fields are checked, so that an unsupported request is refused with the name of
+ * the field.
  */
 import { type ByteString, bytesOf, textOfBytes } from "../../../protocol/byte-string.js";
 import { BSON, documentBytes, MalformedBson, type Member, membersOf } from "../bytes/bson-documents.js";

@@ -1,7 +1,7 @@
 /**
- * CONFIG GET, SET, RESETSTAT and REWRITE, and their settings: settings of the daemon under Redis's names, settings with only
- * one possible value, and settings without effect here. A changed value lasts until the daemon stops or reads its own
- * configuration again. Texts: redis-server 7.0.
+ * CONFIG GET, SET, RESETSTAT and REWRITE, and their settings: settings of the daemon under Redis's names, settings with
+ * only one possible value, and settings without effect here. A changed value lasts until the daemon stops or reads its
+ * own configuration again. Texts: redis-server 7.0.
  */
 import type { LogLevel } from "../../../daemon/net/process/log-settings.js";
 import { StartError } from "../../../daemon/net/process/service.js";

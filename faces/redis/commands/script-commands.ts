@@ -1,7 +1,7 @@
 /**
- * Implements EVAL and its variants, SCRIPT, FCALL and FUNCTION. A script runs once, on this daemon. A daemon that records
- * writes records all writes of a script as one unit. Function libraries belong to this daemon only: they are neither
- * recorded nor sent to other daemons. Order and texts: redis-server 7.0, eval.c, functions.c.
+ * Implements EVAL and its variants, SCRIPT, FCALL and FUNCTION. A script runs once, on this daemon. A daemon that
+ * records writes records all writes of a script as one unit. Function libraries belong to this daemon only: they are
+ * neither recorded nor sent to other daemons. Order and texts: redis-server 7.0, eval.c, functions.c.
  */
 import { UnitLimits } from "../../../daemon/engine/answers/unit-limits.js";
 import type { StepRunner } from "../../../daemon/engine/backends/command-path.js";

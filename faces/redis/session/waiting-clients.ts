@@ -183,7 +183,10 @@ export class WaitingClients {
     for (const awaited of named) this.#expected.add(awaited);
   }
 
-  /** Marks the keys of the writes in flight, then all other awaited keys, because it is unknown which of them have changed. */
+  /**
+   * Marks the keys of the writes in flight, then all other awaited keys, because it is unknown which of them have
+   * changed.
+   */
   changed(): void {
     for (const awaited of this.#expected) {
       if (awaited.waiting.length > 0) this.#mark(awaited);

@@ -1,4 +1,6 @@
-/** Tests what a bundler for web pages makes of an import of the package itself, which is the client of Node otherwise. */
+/**
+ * Tests what a bundler for web pages makes of an import of the package itself, which is the client of Node otherwise.
+ */
 import assert from "node:assert/strict";
 import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,6 @@
-/** The parts of IndexedDB and of Web Locks that the client for web pages uses, in memory. Tests decide when it deletes. */
+/**
+ * The parts of IndexedDB and of Web Locks that the client for web pages uses, in memory. Tests decide when it deletes.
+ */
 
 interface FakeRequest {
   result?: unknown;

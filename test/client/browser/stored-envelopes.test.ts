@@ -12,7 +12,9 @@ import { makeSocket } from "./scene.js";
 /** The number of turns of the event loop in which a call would have ended that does not wait for the deletion. */
 const TURNS = 50;
 
-/** Opens a client whose daemon is unreachable. Its calls are signed and stored at once, because the cluster is known. */
+/**
+ * Opens a client whose daemon is unreachable. Its calls are signed and stored at once, because the cluster is known.
+ */
 async function openClient(timeout = 20_000) {
   const servers = `ws://${await refusingAddress()}`;
   return createClient({ servers, key: "page", cluster: "63".repeat(32), timeout, makeSocket });

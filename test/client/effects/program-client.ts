@@ -1,4 +1,6 @@
-/** Clients in programs of other languages, for the cases of model.ts. A program reads orders and prints ends as JSON. */
+/**
+ * Clients in programs of other languages, for the cases of model.ts. A program reads orders and prints ends as JSON.
+ */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";

@@ -1,4 +1,6 @@
-/** The Python client, for the cases of model.ts. One program has the clients of all cases that do not end by its exit. */
+/**
+ * The Python client, for the cases of model.ts. One program has the clients of all cases that do not end by its exit.
+ */
 import { env, keyFile, PYTHON } from "../../python/running.js";
 import type { Kind } from "./model.js";
 import { Program, programFile } from "./program-client.js";

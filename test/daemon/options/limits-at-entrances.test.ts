@@ -1,6 +1,6 @@
 /**
- * Tests that the bounds of each limit of docs/limits.md hold on the command line, in a variable and in the configuration
- * file: a value below the minimum or above the maximum is refused in the same words.
+ * Tests that the bounds of each limit of docs/limits.md hold on the command line, in a variable and in the
+ * configuration file: a value below the minimum or above the maximum is refused in the same words.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

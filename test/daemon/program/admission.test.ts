@@ -1,6 +1,6 @@
 /**
- * Tests what the data folder of a daemon records of its admission: which daemons ignore the refusals of their peers after
- * a restart, and which command a refused daemon accepts. The daemons run in this process.
+ * Tests what the data folder of a daemon records of its admission: which daemons ignore the refusals of their peers
+ * after a restart, and which command a refused daemon accepts. The daemons run in this process.
  */
 import assert from "node:assert/strict";
 import { join } from "node:path";

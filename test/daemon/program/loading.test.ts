@@ -28,7 +28,9 @@ test("a plain dbsyncSend loads no code for listening", () => {
   );
 });
 
-/** Matches optional code. Of faces, every daemon has the start and the options of each; of listeners, daemon/listener/. */
+/**
+ * Matches optional code. Of faces, every daemon has the start and the options of each; of listeners, daemon/listener/.
+ */
 const OPTIONAL =
   /^(daemon\/(timeline|cluster)|client|keys)\/|^faces\/(?![\w-]+\/(?:(?:store|bytes)\/|(?:face|options)\.js))|^tools\/(?!admin\/(?:face|options)\.js)/;
 

@@ -125,7 +125,9 @@ test("parsing costs something for the commands of SQL and MongoDB, whose argumen
   );
 });
 
-/** Whether a command removes what it returns, without a name for it in its arguments, or gives entries to a consumer. */
+/**
+ * Whether a command removes what it returns, without a name for it in its arguments, or gives entries to a consumer.
+ */
 const takes = ({ keyFlags, method, summary }: Command) =>
   (keyFlags?.[0] === "RW access delete" && !/: (number|"OK")$/.test(method ?? "")) ||
   /^(Transfers|Delivers) to a consumer/.test(summary);

@@ -1,4 +1,6 @@
-/** Tests that the rows of faces' commands pass all arguments on, and that snapshots can contain the values of all kinds. */
+/**
+ * Tests that the rows of faces' commands pass all arguments on, and that snapshots can contain the values of all kinds.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import "../../support/all-families.js";

@@ -76,7 +76,9 @@ test("nothing from an open vote's date on becomes final before this daemon takes
   }
 });
 
-/** Starts with damaged promises. Expects that they are lost ones, until they are stored again, and that this is logged. */
+/**
+ * Starts with damaged promises. Expects that they are lost ones, until they are stored again, and that this is logged.
+ */
 function expectLost(mark: Buffer): void {
   const scene = new Scene();
   scene.storage.put([], [["decisions", mark]]);

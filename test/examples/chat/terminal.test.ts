@@ -1,4 +1,7 @@
-/** Tests that the terminal client leaves the chat properly when a signal ends it, for example because its window is closed. */
+/**
+ * Tests that the terminal client leaves the chat properly when a signal ends it, for example because its window is
+ * closed.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { makeFolder } from "../../daemon/program/replicas.js";

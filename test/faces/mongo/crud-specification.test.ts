@@ -1,7 +1,7 @@
 /**
  * Runs MongoDB's own CRUD tests, which every driver runs against a server. The tests come from the Debian package of
- * the Go driver, and the Node.js driver runs them. Tests that fail here are grouped by reason, so that every new failure
- * is reported. docs/mongo.md contains the numbers.
+ * the Go driver, and the Node.js driver runs them. Tests that fail here are grouped by reason, so that every new
+ * failure is reported. docs/mongo.md contains the numbers.
  */
 import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";

@@ -1,6 +1,6 @@
 /**
- * Tests unique indexes of two real daemons whose links are cut: one creates an index, the other one has already accepted
- * equal values. The drivers see the index afterwards, with its reason, until it is created again.
+ * Tests unique indexes of two real daemons whose links are cut: one creates an index, the other one has already
+ * accepted equal values. The drivers see the index afterwards, with its reason, until it is created again.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

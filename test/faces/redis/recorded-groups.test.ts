@@ -1,5 +1,6 @@
 /**
- * Tests consumer groups on a daemon that records: which reads are recorded, and what a waiting client eventually receives.
+ * Tests consumer groups on a daemon that records: which reads are recorded, and what a waiting client eventually
+ * receives.
  */
 import assert from "node:assert/strict";
 import { createPublicKey } from "node:crypto";

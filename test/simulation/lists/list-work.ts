@@ -147,8 +147,8 @@ export class ListWork {
   }
 
   /**
-   * Returns the first list. It names all honest daemons, because a daemon that it omits could have accepted entries that
-   * no member receives.
+   * Returns the first list. It names all honest daemons, because a daemon that it omits could have accepted entries
+   * that no member receives.
    */
   #first(views: readonly MemberView[]): Wanted | null {
     const add = allOf(views);

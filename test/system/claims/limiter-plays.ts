@@ -67,8 +67,8 @@ const keyOf = ({ key }: Round) => `${key}:calls`;
 
 /**
  * The limiter of Redis's page on INCR. A client that dies between its commands leaves a key without a lifetime. So does
- * a client whose daemon has received another client's INCR, but neither the EXPIRE that follows it nor a DEL. In half of
- * the rounds, all daemons therefore count and none deletes; in the other half, one counts and the others delete.
+ * a client whose daemon has received another client's INCR, but neither the EXPIRE that follows it nor a DEL. In half
+ * of the rounds, all daemons therefore count and none deletes; in the other half, one counts and the others delete.
  */
 export const incremented: Limiter = {
   name: "INCR, and EXPIRE if the answer is 1",

@@ -1,6 +1,6 @@
 /**
- * Tests clients that wait at one daemon (BLPOP and others) while claims of another daemon arrive late, with dates before
- * the moment at which the waiting client was served.
+ * Tests clients that wait at one daemon (BLPOP and others) while claims of another daemon arrive late, with dates
+ * before the moment at which the waiting client was served.
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";

@@ -1,7 +1,8 @@
 /**
- * Signs in an administrator, whose key may read more data, and shows the tables that administrators see: the log, the dead
- * letters, the signing keys, slow commands, and connections with their last commands. The page then loads the client
- * dbsyncd/browser, which sends signed requests to the daemon's --ws. The daemon checks each request against the key's rules.
+ * Signs in an administrator, whose key may read more data, and shows the tables that administrators see: the log, the
+ * dead letters, the signing keys, slow commands, and connections with their last commands. The page then loads the
+ * client dbsyncd/browser, which sends signed requests to the daemon's --ws. The daemon checks each request against the
+ * key's rules.
  */
 import { bytesText, countText, millisecondsText, spanText } from "../../../protocol/figures/amount-texts.js";
 import type { DashboardFrame } from "../../../protocol/json/dashboard-frame.js";

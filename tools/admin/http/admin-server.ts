@@ -294,8 +294,8 @@ const HOST = /^(?:\[([^\]]*)\]|([^:]*))(?::\d{1,5})?$/;
 
 /**
  * Whether a request names this daemon's host. A page from another site can make its own name resolve to the daemon's
- * address (DNS rebinding), and could then read the daemon's answers. The browser still sends the name of the page's site,
- * so the daemon refuses unknown names. Addresses and localhost cannot be used for this attack.
+ * address (DNS rebinding), and could then read the daemon's answers. The browser still sends the name of the page's
+ * site, so the daemon refuses unknown names. Addresses and localhost cannot be used for this attack.
  * @param header  the header `Host`, or undefined if the client did not send it; browsers always do
  */
 function isOurHost(header: string | undefined, names: readonly string[]): boolean {

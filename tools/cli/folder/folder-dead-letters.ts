@@ -1,4 +1,6 @@
-/** Lists, selects, finds and removes dead letters in a daemon's data folder, and marks those that `dbsync` writes again. */
+/**
+ * Lists, selects, finds and removes dead letters in a daemon's data folder, and marks those that `dbsync` writes again.
+ */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import {
@@ -330,8 +332,8 @@ function namesOf(deadLetters: readonly DeadLetter[]): string {
 }
 
 /**
- * The limits of one request to the members: the number of envelopes that TIMELINE OUTCOME accepts, and the total bytes of
- * these envelopes.
+ * The limits of one request to the members: the number of envelopes that TIMELINE OUTCOME accepts, and the total bytes
+ * of these envelopes.
  */
 const ORDER_KEYS_MAX = 1000;
 const BYTES_MAX = 4 * 1024 * 1024;

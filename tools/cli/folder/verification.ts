@@ -1,6 +1,6 @@
 /**
- * Checks a daemon's data folder or a backup, first all bytes and then the timeline, and formats the report of `dbsync log
- * verify`.
+ * Checks a daemon's data folder or a backup, first all bytes and then the timeline, and formats the report of
+ * `dbsync log verify`.
  */
 
 import { pino } from "pino";

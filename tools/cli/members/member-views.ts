@@ -1,6 +1,6 @@
 /**
- * The daemons' views of the member list, the newest list among all of them, and the daemon that a name means among those
- * that are known.
+ * The daemons' views of the member list, the newest list among all of them, and the daemon that a name means among
+ * those that are known.
  */
 import { hash, type KeyObject } from "node:crypto";
 import type { Settings } from "../../../client/settings/client-settings.js";

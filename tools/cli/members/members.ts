@@ -1,7 +1,7 @@
 /**
  * `dbsync members`: shows and manages the member list, which an administrator signs and which names the daemons of the
- * cluster. A new cluster begins with the newest semantics version that all its daemons support: the first list is signed
- * before the cluster has data, so the version changes no command that was recorded.
+ * cluster. A new cluster begins with the newest semantics version that all its daemons support: the first list is
+ * signed before the cluster has data, so the version changes no command that was recorded.
  */
 import { type Command, Option } from "commander";
 import type { Settings } from "../../../client/settings/client-settings.js";

@@ -68,7 +68,10 @@ const isText = (bytes: ByteString): boolean => isUtf8(Buffer.from(bytes, "latin1
 const escaped = (bytes: ByteString): string =>
   bytes.replace(/[\x80-\xff]/g, (byte) => `\\x${byte.charCodeAt(0).toString(16)}`);
 
-/** Prints a value as JSON, with control characters in its notation. A bigint becomes a number if that is exact, otherwise a string of its digits. */
+/**
+ * Prints a value as JSON, with control characters in its notation. A bigint becomes a number if that is exact,
+ * otherwise a string of its digits.
+ */
 export function printJson(value: unknown): void {
   const plain = (_: string, item: unknown) => (typeof item === "bigint" ? exactNumber(item) : item);
   printLine(withEscapesOfJson(JSON.stringify(value, plain)));

@@ -1,4 +1,6 @@
-/** Sends the requests of subcommands: to the first daemon that answers or to all, for values or for unconverted replies. */
+/**
+ * Sends the requests of subcommands: to the first daemon that answers or to all, for values or for unconverted replies.
+ */
 import type { OutboxClient } from "../../../client/outbox-client.js";
 import { type CallSettings, readCallOptions } from "../../../client/settings/call-options.js";
 import type { Settings } from "../../../client/settings/client-settings.js";
@@ -92,7 +94,10 @@ export interface RawReplyCall {
   readonly settings: CallSettings;
 }
 
-/** Makes a call, and resolves with the unconverted reply. @throws DbsyncError  the call failed, or the reply is an error */
+/**
+ * Makes a call, and resolves with the unconverted reply.
+ * @throws DbsyncError  the call failed, or the reply is an error
+ */
 export function callForRawReply(
   client: OutboxClient,
   { bytes, commandKind, settings }: RawReplyCall,

@@ -1,8 +1,7 @@
 /**
- * Reads the data folder of the earlier SQL server, and converts the types, values and JSON texts of its files. The folder
- * has a subfolder for each database, with the folders
- * `tables`, `domains` and `views`. Each object is a JSON file with the object's name. Source:
- * test/vectors/sql/GRAMMAR.md "On disk".
+ * Reads the data folder of the earlier SQL server, and converts the types, values and JSON texts of its files. The
+ * folder has a subfolder for each database, with the folders `tables`, `domains` and `views`. Each object is a JSON
+ * file with the object's name. Source: test/vectors/sql/GRAMMAR.md "On disk".
  */
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";

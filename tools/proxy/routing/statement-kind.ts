@@ -1,7 +1,7 @@
 /**
  * Classifies statements for the balancer and the cache: whether a statement changes data, which objects it reads or
- * changes, and which object determines its placement. It uses only the statement's bytes: the syntax tree of faces/sql/store/grammar
- * if there is one, otherwise only the first word, as the original balancer does.
+ * changes, and which object determines its placement. It uses only the statement's bytes: the syntax tree of
+ * faces/sql/store/grammar if there is one, otherwise only the first word, as the original balancer does.
  */
 
 import { readSessionRequest } from "../../../faces/sql/bytes/sql-statement.js";

@@ -1,7 +1,8 @@
 /**
  * One connection to a server of the SQL line protocol, for one statement at a time. It is opened for the first
- * statement, enters the session of each statement, and reports whether a statement has certainly not reached the
- * server (`UpstreamOutcome`). After anything unexpected it is closed, because its next answer could belong to another statement.
+ * statement, enters the session of each statement, and reports whether a statement has certainly not reached the server
+ * (`UpstreamOutcome`). After anything unexpected it is closed, because its next answer could belong to another
+ * statement.
  */
 import type { Socket } from "node:net";
 import {

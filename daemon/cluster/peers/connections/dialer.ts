@@ -73,7 +73,8 @@ export class Dialer {
   closing = NO_CLOSING;
   /**
    * The last answer of the daemon at this address: `admitted`, or the reason for which either side closed the
-   * connection. Null if there was none. A failed connection does not change it, so it outlasts a restart of that daemon.
+   * connection. Null if there was none. A failed connection does not change it, so it outlasts a restart of that
+   * daemon.
    */
   answer: "admitted" | CloseCode | null = null;
   /** Whether the address is this daemon's own, as the handshake of a connection to it has shown. */

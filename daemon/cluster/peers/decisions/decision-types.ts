@@ -107,7 +107,9 @@ export interface DecisionPorts {
   readonly save: (state: VoterState, then: () => void) => void;
   /** Whether the decision on a unit is part of the state. */
   readonly isDecided: (unit: ByteString) => boolean;
-  /** Returns the decision with a position, or null if no such entry is part of the state. Earlier ones may be missing. */
+  /**
+   * Returns the decision with a position, or null if no such entry is part of the state. Earlier ones may be missing.
+   */
   readonly findDecision: (orderKey: OrderKey) => FoldedDecision | null;
   /** Whether all other members of the list are connected, and have the same entries up to a date as this daemon. */
   readonly areLevel: (upTo: number) => boolean;

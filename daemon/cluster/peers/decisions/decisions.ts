@@ -109,7 +109,9 @@ export class Decisions {
   #oldest = 0;
   /** When this daemon last became the keeper because of a unit that waits too long; `uptime` milliseconds. */
   #relievedAt = 0;
-  /** When all members were first found to have the same entries, while a decision is missing here; null: they have not. */
+  /**
+   * When all members were first found to have the same entries, while a decision is missing here; null: they have not.
+   */
   #levelSince: number | null = null;
 
   /** @param stored  the stored state, or null if it may have been lost */

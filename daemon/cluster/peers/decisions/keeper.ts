@@ -175,8 +175,8 @@ export class Keeper {
   }
 
   /**
-   * Ends a ballot whose promises or votes do not arrive, because members have promised a later one. This daemon may never
-   * receive that ballot itself: its keeper may be down, or have nothing to propose.
+   * Ends a ballot whose promises or votes do not arrive, because members have promised a later one. This daemon may
+   * never receive that ballot itself: its keeper may be down, or have nothing to propose.
    * @param seen  the latest ballot that a member has named
    * @param patienceMs  how long the promises or votes may take
    */

@@ -59,11 +59,15 @@ export class Turns {
   }
 }
 
-/** The number of attempts that one member's objections may prevent, and the milliseconds after which they are forgotten. */
+/**
+ * The number of attempts that one member's objections may prevent, and the milliseconds after which they are forgotten.
+ */
 const PREVENTED_MAX = 3;
 const PREVENTED_MS = 60_000;
 
-/** The members whose objections have prevented this daemon's attempts as the keeper, although no other member objected. */
+/**
+ * The members whose objections have prevented this daemon's attempts as the keeper, although no other member objected.
+ */
 export class Objectors {
   readonly #found = new Map<ByteString, { readonly since: number; count: number }>();
 

@@ -59,8 +59,8 @@ export class Voter {
   }
 
   /**
-   * Called when all decisions up to this one are part of the state. It is stored with the next promise or vote. A member
-   * that does not vote stores it rarely, so that it has few decisions to find after a restart.
+   * Called when all decisions up to this one are part of the state. It is stored with the next promise or vote. A
+   * member that does not vote stores it rarely, so that it has few decisions to find after a restart.
    */
   follow(last: LastDecision): void {
     this.#state = { ...this.#state, last };

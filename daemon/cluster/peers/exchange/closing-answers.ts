@@ -1,6 +1,6 @@
 /**
- * Answers a member that requests that this daemon closes dates: the daemon signs nothing more that is dated at or before
- * them, and reports it when everything that it has signed before is on its disk, and pushed to the member.
+ * Answers a member that requests that this daemon closes dates: the daemon signs nothing more that is dated at or
+ * before them, and reports it when everything that it has signed before is on its disk, and pushed to the member.
  * Source: docs/decisions/0075-streams-whose-followers-miss-nothing.md.
  */
 

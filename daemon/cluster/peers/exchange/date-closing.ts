@@ -1,6 +1,6 @@
 /**
- * Closes dates at the members, for clients that read the entries of a stream that follow an entry. When the members have
- * closed the date of an entry, no entry that they sign can get an earlier position any more. Without such clients,
+ * Closes dates at the members, for clients that read the entries of a stream that follow an entry. When the members
+ * have closed the date of an entry, no entry that they sign can get an earlier position any more. Without such clients,
  * nothing is requested. Source: docs/decisions/0075-streams-whose-followers-miss-nothing.md.
  */
 
@@ -34,7 +34,9 @@ interface Request {
   readonly sentAt: number;
 }
 
-/** An answer of a member whose entries are not in the state yet. The state must contain all entries up to `foldedTo`. */
+/**
+ * An answer of a member whose entries are not in the state yet. The state must contain all entries up to `foldedTo`.
+ */
 interface Unfolded {
   readonly at: number;
   readonly foldedTo: number;

@@ -114,7 +114,10 @@ export class EntryIntake {
     }
   }
 
-  /** Retries entries whose signer or member list was unknown. @param senderOf  returns null if the member has disconnected */
+  /**
+   * Retries entries whose signer or member list was unknown.
+   * @param senderOf  returns null if the member has disconnected
+   */
   retry(senderOf: (id: ByteString) => Sender | null): void {
     const quarantined = this.quarantine.take(this.#cluster.uptime());
     const groups = new Map<ByteString, (typeof quarantined)[number][]>();

@@ -171,9 +171,9 @@ export class AgreedDate {
 }
 
 /**
- * Returns this daemon's own watermark, which no final date exceeds. It may have voted for a decision that is dated before
- * the published watermark, because another member had voted for it. If a list then removes that member, only this vote
- * shows that it may be made.
+ * Returns this daemon's own watermark, which no final date exceeds. It may have voted for a decision that is dated
+ * before the published watermark, because another member had voted for it. If a list then removes that member, only
+ * this vote shows that it may be made.
  */
 export const boundOf = ({ published, decided }: BoundingTimeline): number =>
   Math.min(published, decided.openDate - 1);

@@ -1,9 +1,9 @@
 /**
  * Finds entries that are missing here, and that a member can never send because it has pruned them. To find them, this
- * daemon compares the members' reports on the period that the member, or this daemon, has pruned. They are complete again
- * once this daemon has the same entries as the member, because another member sent them. Missing entries are remembered
- * while the member is disconnected. The report of a single member does not change the state of a live daemon. Source:
- * docs/protocol-v2.md "Members", rule 8; docs/decisions/0016-a-snapshot-needs-a-majority.md.
+ * daemon compares the members' reports on the period that the member, or this daemon, has pruned. They are complete
+ * again once this daemon has the same entries as the member, because another member sent them. Missing entries are
+ * remembered while the member is disconnected. The report of a single member does not change the state of a live
+ * daemon. Source: docs/protocol-v2.md "Members", rule 8; docs/decisions/0016-a-snapshot-needs-a-majority.md.
  */
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import type { Totals } from "../../../../protocol/members/member-elements.js";
@@ -260,8 +260,8 @@ export class MissingEntries {
   #isMissing(member: PruningMember, report: Report, own: Totals): boolean {
     const { id, address, status } = member;
     if (isSameTotals(own, report)) return false;
-    // If this daemon has pruned at least as much as the member, or the member is incomplete too, entries are missing only
-    // on the daemon with fewer entries.
+    // If this daemon has pruned at least as much as the member, or the member is incomplete too, entries are missing
+    // only on the daemon with fewer entries.
     const isOlder = missingOf(member) === null && this.#cluster.timeline.prunedTo >= status.pruned;
     if ((isOlder || status.state === "catching-up") && !holdsLess(own, report)) return false;
     const witnesses = this.#reports.reportsOn(report.at);

@@ -1,6 +1,6 @@
 /**
- * The reports of members about their entries. One table, by member and by date, contains the received reports. It decides
- * what is final, what may be pruned and signed (common-date.ts), which pruned entries are missing here
+ * The reports of members about their entries. One table, by member and by date, contains the received reports. It
+ * decides what is final, what may be pruned and signed (common-date.ts), which pruned entries are missing here
  * (missing-entries.ts), and what happens to damaged entries. This daemon answers the members' requests for its own
  * reports. Source: docs/decisions/0069-one-table-of-reports.md.
  */
@@ -11,8 +11,8 @@ import { type ClusterState, membersWithStatus } from "../shared/cluster-state.js
 import { isSameTotals, totalsOf, totalsUpTo } from "../shared/entry-totals.js";
 
 /**
- * The divisor of `reportEveryMs` for the time within which the same report is requested only once from a member, although
- * several components need it.
+ * The divisor of `reportEveryMs` for the time within which the same report is requested only once from a member,
+ * although several components need it.
  */
 const REQUEST_AGAIN_DIVISOR = 4;
 /**
@@ -187,8 +187,8 @@ export class ReportTable {
 }
 
 /**
- * Maximum reports per second to one member; further requests are ignored. In each round of `reportEveryMs`, a member requests
- * one date for itself and one for each member that has pruned.
+ * Maximum reports per second to one member; further requests are ignored. In each round of `reportEveryMs`, a member
+ * requests one date for itself and one for each member that has pruned.
  */
 const REPORTS_PER_SECOND_MAX = 8;
 

@@ -140,7 +140,10 @@ export interface PeeringContext {
   readonly verifySignature: (spki: ByteString, bytes: Buffer, signature: Buffer) => boolean;
   /** Checks an entry. The buffers are views, and may be kept. */
   readonly checkEntry: CheckEntry;
-  /** Checks a client's envelope that members are to decide. @returns null if it is not valid, or its signer is unknown */
+  /**
+   * Checks a client's envelope that members are to decide.
+   * @returns null if it is not valid, or its signer is unknown
+   */
   readonly checkUnit: (unit: PackedEntry, isVerified: IsVerified) => { readonly id: ByteString } | null;
   /** The threads that check signatures, or null if signatures are checked as their entries are read. */
   readonly signatureThreads: SignatureThreads | null;
@@ -256,7 +259,9 @@ export function haveMembersConnected(cluster: ClusterState, now: number): boolea
 export interface Closing {
   /** The reason as a sentence, or the system's code. */
   readonly trouble: string | null;
-  /** The code of the reason; null if the connection failed, or the member gave a code that this version does not know. */
+  /**
+   * The code of the reason; null if the connection failed, or the member gave a code that this version does not know.
+   */
   readonly closeCode: CloseCode | null;
   /** Which side gives this reason, or null if the connection failed. */
   readonly closedBy: "daemon" | "member" | null;

@@ -12,7 +12,10 @@ import { isLoopback } from "../../../net/process/host-and-port.js";
 export const SERVICE_EVERY_MS = 500;
 /** The longest time between two updates that counts, in milliseconds: this process may have stood still for longer. */
 const UPDATE_MS_MAX = 250;
-/** The number by which a member's statement may raise the epoch. Without this limit, one statement could use up all numbers. */
+/**
+ * The number by which a member's statement may raise the epoch. Without this limit, one statement could use up all
+ * numbers.
+ */
 const EPOCH_STEP_MAX = 2 ** 20;
 
 /** What a daemon states about itself. */
@@ -39,7 +42,9 @@ interface Sign {
   readonly id: ByteString;
   /** The number of the statement. */
   readonly serial: number;
-  /** When this daemon received the number, in milliseconds of the choice's own clock; -Infinity: it no longer counts. */
+  /**
+   * When this daemon received the number, in milliseconds of the choice's own clock; -Infinity: it no longer counts.
+   */
   readonly at: number;
 }
 
@@ -66,7 +71,10 @@ export interface NamedDaemonParts {
   readonly downAfterMs: () => number;
   /** Milliseconds; never jumps. */
   readonly uptime: () => number;
-  /** The date of the start in milliseconds: the numbers of the statements begin here, so they are higher than before a restart. */
+  /**
+   * The date of the start in milliseconds: the numbers of the statements begin here, so they are higher than before a
+   * restart.
+   */
   readonly startedAt: number;
 }
 
@@ -245,7 +253,10 @@ export class NamedDaemon {
     this.#updatedAt = now;
   }
 
-  /** Adopts a member's choice if it is newer than this daemon's own. Of two choices at the same time, the lower id is adopted. */
+  /**
+   * Adopts a member's choice if it is newer than this daemon's own. Of two choices at the same time, the lower id is
+   * adopted.
+   */
   #adopt({ service, named: stated }: Known): void {
     const { named, seen } = service;
     if (named === null) return;

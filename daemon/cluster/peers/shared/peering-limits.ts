@@ -142,7 +142,9 @@ export const PEERING_LIMITS = {
   /** A daemon whose clock differs by more than this from the members' median accepts nothing from clients. */
   skewMs: 2_000,
   clockSampleMs: 20_000,
-  /** A member that does not close a date in this time is left out: clients that follow streams no longer wait for it. */
+  /**
+   * A member that does not close a date in this time is left out: clients that follow streams no longer wait for it.
+   */
   closeMs: 500,
   /** How far ahead of the clock a member may close this daemon's dates. */
   closeAheadMs: 2_000,

@@ -244,8 +244,8 @@ interface Span {
 }
 
 /**
- * The direction and the offset of a range. The two ends of a range, by rank, score or member, are parsed first, because an
- * invalid one is an error regardless of the key's value, and are applied to a set afterwards.
+ * The direction and the offset of a range. The two ends of a range, by rank, score or member, are parsed first, because
+ * an invalid one is an error regardless of the key's value, and are applied to a set afterwards.
  */
 interface View {
   /** Whether the range is read from its highest rank downwards. */

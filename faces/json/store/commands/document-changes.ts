@@ -1,6 +1,6 @@
 /**
- * DOC.UPDATE, DOC.DELETE and DOC.EMPTY. Source: test/vectors/json; docs/json-documents.md describes the differences from
- * the original server.
+ * DOC.UPDATE, DOC.DELETE and DOC.EMPTY. Source: test/vectors/json; docs/json-documents.md describes the differences
+ * from the original server.
  */
 
 import { CommandFailure, custom, echoed } from "../../../../daemon/store/arguments/command-errors.js";
@@ -429,8 +429,8 @@ interface Choosing {
 const [ENTRIES, FAILED] = ["entries", "error"] as const;
 
 /**
- * Runs a command whose options may select entries. With LIMIT it is a claim: if a daemon has recorded that it failed, it
- * fails with the same error. Source: docs/decisions/0066.
+ * Runs a command whose options may select entries. With LIMIT it is a claim: if a daemon has recorded that it failed,
+ * it fails with the same error. Source: docs/decisions/0066.
  * @throws CommandFailure
  */
 function claimed<Result>({ limit }: Options, { choice, taken }: Unit, run: () => Result): Result {
@@ -447,9 +447,9 @@ function claimed<Result>({ limit }: Options, { choice, taken }: Unit, run: () =>
 }
 
 /**
- * Returns the keys of the selected entries, in the requested order. If a daemon has recorded a selection with LIMIT, these
- * are the entries of it that are still there and still meet the conditions; an upsert that finds none of them selects
- * again. Source: docs/json-documents.md "Changing and deleting by condition".
+ * Returns the keys of the selected entries, in the requested order. If a daemon has recorded a selection with LIMIT,
+ * these are the entries of it that are still there and still meet the conditions; an upsert that finds none of them
+ * selects again. Source: docs/json-documents.md "Changing and deleting by condition".
  */
 function choiceOf({ effort }: Data, { document, unit, options }: Choosing): readonly ByteString[] {
   const selection = selectionOf(options, workOf(effort));

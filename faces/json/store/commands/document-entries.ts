@@ -1,6 +1,6 @@
 /**
- * Functions that the commands on documents share: parsing arguments, finding entries, their revisions, and the errors, in
- * the original server's wording. Source: test/vectors/json; docs/json-documents.md.
+ * Functions that the commands on documents share: parsing arguments, finding entries, their revisions, and the errors,
+ * in the original server's wording. Source: test/vectors/json; docs/json-documents.md.
  */
 
 import { CommandFailure, custom, echoed } from "../../../../daemon/store/arguments/command-errors.js";
@@ -128,8 +128,8 @@ const SEED = 0x6a736f6e;
 
 /**
  * Returns the revision of an entry, 16 hexadecimal digits: a write that names a revision fails if the entry has changed
- * since. It is computed from the entry's text, so it is the same on all daemons, even if entries arrived late, and takes
- * no memory. Source: docs/json-documents.md "Revisions".
+ * since. It is computed from the entry's text, so it is the same on all daemons, even if entries arrived late, and
+ * takes no memory. Source: docs/json-documents.md "Revisions".
  */
 export function revisionOf(text: ByteString): ByteString {
   const { hi, lo } = murmurHash64A(text, SEED);

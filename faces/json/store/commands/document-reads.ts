@@ -242,9 +242,10 @@ interface Query {
 }
 
 /**
- * Compiles a query: all members that it names must be equal, by PHP's `==`, and only the text of these members is parsed.
- * A query without members matches nothing. A member that is null in an entry equals nothing, not even null in the query,
- * which equals the other values that PHP considers equal to null. Source: test/vectors/json/differences.json.
+ * Compiles a query: all members that it names must be equal, by PHP's `==`, and only the text of these members is
+ * parsed. A query without members matches nothing. A member that is null in an entry equals nothing, not even null in
+ * the query, which equals the other values that PHP considers equal to null. Source:
+ * test/vectors/json/differences.json.
  */
 function queryOf(query: JsonValue): Query {
   const values = isContainer(query) ? memberValues(query) : [];

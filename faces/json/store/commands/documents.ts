@@ -343,7 +343,10 @@ const compare = (a: string, b: string) => (a < b ? -1 : Number(a > b));
 /** Maximum number of indexes of one document: every write maintains each of them. */
 const INDEXES_MAX = 16;
 
-/** `DOC.INDEX CREATE document name`. A read builds the index when it first uses it. @returns whether the index is new */
+/**
+ * `DOC.INDEX CREATE document name`. A read builds the index when it first uses it.
+ * @returns whether the index is new
+ */
 function createIndex(data: Data, argv: readonly ByteString[]): Reply {
   const field = fieldArgument(argv[3]!);
   const entry = documentOf(data, argv[2]!);

@@ -1,9 +1,10 @@
 /**
- * Columns of values that are derived from the texts of entries. A column has 64 bits for each entry: the number that the
- * entry has under a name, or 32 bits that are derived from any other value. Values that PHP considers equal have the same
- * number or the same mark, so a query first searches the column and then reads only the texts of the few entries that
- * may match. Ranges of numbers are tested without reading the texts. A column is created when a query first uses a name,
- * completed by later queries and kept up to date between them. Its values are in the order of the document's texts.
+ * Columns of values that are derived from the texts of entries. A column has 64 bits for each entry: the number that
+ * the entry has under a name, or 32 bits that are derived from any other value. Values that PHP considers equal have
+ * the same number or the same mark, so a query first searches the column and then reads only the texts of the few
+ * entries that may match. Ranges of numbers are tested without reading the texts. A column is created when a query
+ * first uses a name, completed by later queries and kept up to date between them. Its values are in the order of the
+ * document's texts.
  */
 
 import { hashOfName } from "../../../../daemon/store/values/tables/name-hash.js";

@@ -260,8 +260,8 @@ const KEY_BYTES = 60;
 const KEYS_MAX = 100_000;
 
 /**
- * Makes a `$lookup` by equality: adds to each document the documents of another collection in which a field has the same
- * value.
+ * Makes a `$lookup` by equality: adds to each document the documents of another collection in which a field has the
+ * same value.
  * @throws CommandFailure
  */
 function lookedUp(

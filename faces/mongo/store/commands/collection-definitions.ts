@@ -1,4 +1,7 @@
-/** Creates, lists and drops collections and databases, and lists and drops indexes. A database exists while it has collections. */
+/**
+ * Creates, lists and drops collections and databases, and lists and drops indexes. A database exists while it has
+ * collections.
+ */
 
 import { UNCOUNTED_EFFORT } from "../../../../daemon/store/keyspace/effort-budget.js";
 import type { Data } from "../../../../daemon/store/keyspace/mutators.js";

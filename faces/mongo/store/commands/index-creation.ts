@@ -1,7 +1,7 @@
 /**
  * Creates indexes. An index makes queries for equality faster, and may reject duplicates. A daemon records that it has
- * created the indexes of a command. If documents that do not permit an index arrive later, but precede the command in the
- * order of all writes, the index exists nevertheless, and is invalid. Source: docs/decisions/0072.
+ * created the indexes of a command. If documents that do not permit an index arrive later, but precede the command in
+ * the order of all writes, the index exists nevertheless, and is invalid. Source: docs/decisions/0072.
  */
 
 import type { Data } from "../../../../daemon/store/keyspace/mutators.js";

@@ -1,7 +1,6 @@
 /**
- * MDB.*: collections of documents with MongoDB's commands, under their own names, and the keys that their bytes may touch.
- * Documents are BSON or Extended JSON.
- * Source: MongoDB 7's manual; docs/mongo-collections.md.
+ * MDB.*: collections of documents with MongoDB's commands, under their own names, and the keys that their bytes may
+ * touch. Documents are BSON or Extended JSON. Source: MongoDB 7's manual; docs/mongo-collections.md.
  */
 
 import { CommandFailure } from "../../../../daemon/store/arguments/command-errors.js";

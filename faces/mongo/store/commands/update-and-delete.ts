@@ -383,7 +383,9 @@ export function documentsAt({ readings }: Target, collection: Collection): Docum
   return reading;
 }
 
-/** MongoDB's numbers of the errors for a document that an update has made too large, and for one that an upsert inserts. */
+/**
+ * MongoDB's numbers of the errors for a document that an update has made too large, and for one that an upsert inserts.
+ */
 const UPDATED_TOO_LARGE = 17419;
 const UPSERTED_TOO_LARGE = 17420;
 

@@ -175,7 +175,8 @@ function checkConflicts(changes: readonly ChangeAtPath[]): void {
 }
 
 /**
- * Returns the document to insert if none matches the filter: the fields that must equal a value, ordered by their paths.
+ * Returns the document to insert if none matches the filter: the fields that must equal a value, ordered by their
+ * paths.
  * @param only the only field to consider, or null for all
  * @throws CommandFailure
  */

@@ -1,6 +1,7 @@
 /**
- * The compiler of filters, with MongoDB's operators and rules: those of the MDB.* commands, and of WHERE and $pull of the
- * DOC.* commands. Source: MongoDB's manual, "Query Predicates"; docs/decisions/0056-one-compiler-of-filters-and-updates.md.
+ * The compiler of filters, with MongoDB's operators and rules: those of the MDB.* commands, and of WHERE and $pull of
+ * the DOC.* commands. Source: MongoDB's manual, "Query Predicates";
+ * docs/decisions/0056-one-compiler-of-filters-and-updates.md.
  */
 import { type Bson, type BsonDocument, isArray, isDocument, Regex } from "../values/bson.js";
 import type { FieldPath } from "../values/index-keys.js";

@@ -157,7 +157,10 @@ const FIELD_BYTES = 32;
 /** Number of bytes of memory for each byte of a document that is read. */
 const READ_FACTOR = 3;
 
-/** Reserves the memory of a document that was read from a stored one. @param roots  the fields that are read, or null for all */
+/**
+ * Reserves the memory of a document that was read from a stored one.
+ * @param roots  the fields that are read, or null for all
+ */
 export function holdRead({ effort }: Work, bytes: ByteString, roots: ReadonlySet<ByteString> | null): void {
   const fields = roots === null ? READ_FACTOR * bytes.length : FIELD_BYTES * roots.size;
   effort.hold(DOCUMENT_BYTES + fields);
@@ -169,7 +172,11 @@ export function heldCopy({ effort }: Work, document: BsonDocument): BsonDocument
   return document;
 }
 
-/** Counts work that is about to be done. @throws CommandFailure if the command exceeds its limit @throws BudgetExceeded */
+/**
+ * Counts work that is about to be done.
+ * @throws CommandFailure if the command exceeds its limit
+ * @throws BudgetExceeded
+ */
 export function spend(work: Work, units: number): void {
   work.units += units;
   work.effort.work(units * STEPS_PER_UNIT);

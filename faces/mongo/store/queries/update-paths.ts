@@ -11,7 +11,9 @@ const PADDING_MAX = 1_500_000;
 
 /** The change of a field. */
 export interface Change {
-  /** Whether the change creates a missing field and the missing fields on its path; otherwise the field stays missing. */
+  /**
+   * Whether the change creates a missing field and the missing fields on its path; otherwise the field stays missing.
+   */
   readonly makes: boolean;
   /**
    * @param old undefined if the field does not exist

@@ -32,7 +32,9 @@ interface Size {
 const VALUE_BYTES = 32;
 /** Maximum number of parts of a flat array whose size is not remembered. */
 const SMALL_PARTS = 16;
-/** Number of bytes whose comparison costs as much as checking one document; powers of two, so fractions add up exactly. */
+/**
+ * Number of bytes whose comparison costs as much as checking one document; powers of two, so fractions add up exactly.
+ */
 const COMPARED_PER_UNIT = 256;
 const COMPARED_TEXT_PER_UNIT = 8192;
 /** Texts of fewer bytes count nothing. */

@@ -32,8 +32,8 @@ export interface IndexSpec {
   readonly expireAfterSeconds?: number;
   /**
    * Why the index is not what a client was answered, for example because documents with equal values were inserted on
-   * another daemon before it. If it is left out, the index is valid. A unique index that is invalid still rejects further
-   * documents with equal values.
+   * another daemon before it. If it is left out, the index is valid. A unique index that is invalid still rejects
+   * further documents with equal values.
    */
   readonly invalid?: ByteString;
 }

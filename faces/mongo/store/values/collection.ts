@@ -85,8 +85,8 @@ export class Collection implements ObjectValue {
   /** Indexes by name; each is built when it is first used. */
   readonly #indexes = new Map<ByteString, CollectionIndex>();
   /**
-   * Indexes of all documents that a command has built before it creates them, by the bytes of their definitions. The next
-   * change of documents discards them.
+   * Indexes of all documents that a command has built before it creates them, by the bytes of their definitions. The
+   * next change of documents discards them.
    */
   readonly #prepared = new Map<ByteString, CollectionIndex>();
 

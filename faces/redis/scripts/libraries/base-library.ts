@@ -1,8 +1,8 @@
 /**
  * Replaces the functions of Lua's own libraries that behave differently in Redis or on 64 bits: pcall, functions that
- * read-only tables must intercept, conversions of numbers, random numbers, and functions that load chunks, which must be
- * source text; and adds the library `bit`. Where the difference is small, the replacement calls Lua's own function in the
- * same stack frame, so that its error messages are correct.
+ * read-only tables must intercept, conversions of numbers, random numbers, and functions that load chunks, which must
+ * be source text; and adds the library `bit`. Where the difference is small, the replacement calls Lua's own function
+ * in the same stack frame, so that its error messages are correct.
  */
 import { isShort, unsigned, writtenInteger } from "../lua/c-numbers.js";
 import { type Library, MULTIPLE_RESULTS, TYPE } from "../lua/lua-exports.js";

@@ -67,8 +67,8 @@ export class LuaMachine {
 
   /**
    * @param max  the maximum size of the machine's memory in bytes
-   * @param checkTime  called at intervals while a script runs, and stops the script by throwing LuaFailure. It receives the
-   * state, or null in the middle of an instruction, when Lua must not be called
+   * @param checkTime  called at intervals while a script runs, and stops the script by throwing LuaFailure. It receives
+   * the state, or null in the middle of an instruction, when Lua must not be called
    */
   constructor(module: WasmModule, max: number, checkTime: (state: number | null) => void) {
     this.max = max;

@@ -82,7 +82,9 @@ export function markStream(data: Data, entry: Typed<Stream>, marks: Partial<Stre
 /** Ids, each with its new pending record; undefined if the entry is no longer pending. */
 type PendingChanges = readonly (readonly [StreamId, Pending | undefined])[];
 
-/** The first ids of ranges of skipped ids, each with its new last id; undefined if there is no such range any longer. */
+/**
+ * The first ids of ranges of skipped ids, each with its new last id; undefined if there is no such range any longer.
+ */
 type SkippedChanges = readonly (readonly [StreamId, StreamId | undefined])[];
 
 const groupPut: Inverse<Stream, { readonly name: ByteString; readonly group: ConsumerGroup | undefined }> = {
@@ -147,8 +149,8 @@ export function markGroup(data: Data, group: ConsumerGroup, marks: GroupMarks): 
 }
 
 /**
- * Returns the consumer with the given name, adds it if it is absent, and records this unit's date as the time at which it
- * was last seen.
+ * Returns the consumer with the given name, adds it if it is absent, and records this unit's date as the time at which
+ * it was last seen.
  */
 export function seenConsumer(data: Data, group: ConsumerGroup, name: ByteString): Consumer {
   const consumer = group.consumer(name);

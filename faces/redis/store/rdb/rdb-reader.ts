@@ -152,7 +152,9 @@ export class RdbReader {
   }
 }
 
-/** A control byte of LZF below this value is the number of literal bytes minus one; any other begins a back reference. */
+/**
+ * A control byte of LZF below this value is the number of literal bytes minus one; any other begins a back reference.
+ */
 const LZF_LITERAL_MAX = 32;
 /** A back reference with this length in its control byte has another length byte. */
 const BACK_LENGTH_LONG = 7;

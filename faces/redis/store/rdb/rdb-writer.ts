@@ -123,8 +123,8 @@ const POLYNOMIAL_HIGH = 0x95ac9329;
 const [LOW, HIGH] = makeTables();
 
 /**
- * Returns the checksum of `bytes` from `start` to `end` as 8 bytes, little-endian: CRC-64 by Jones, reflected, initial value
- * 0, as at the end of a DUMP payload. Check: "123456789" → e9c6d914c4b8d9ca.
+ * Returns the checksum of `bytes` from `start` to `end` as 8 bytes, little-endian: CRC-64 by Jones, reflected, initial
+ * value 0, as at the end of a DUMP payload. Check: "123456789" → e9c6d914c4b8d9ca.
  */
 export function crc64(bytes: Uint8Array, start = 0, end = bytes.length): Buffer {
   let low = 0;

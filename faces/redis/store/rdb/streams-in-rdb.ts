@@ -145,7 +145,9 @@ function readGroups(reader: RdbReader, stream: Stream, hasCounters: boolean): vo
   }
 }
 
-/** Writes the consumer groups: the group's pending entries with times and counts, then only the ids for each consumer. */
+/**
+ * Writes the consumer groups: the group's pending entries with times and counts, then only the ids for each consumer.
+ */
 function writeGroups(writer: RdbWriter, stream: Stream): void {
   writer.length(stream.groupCount);
   for (const { name, marks, pending, consumers, size } of stream.groups) {

@@ -1,9 +1,9 @@
 /**
  * A HyperLogLog sketch, in the bytes that Redis stores: "HYLL" ‖ encoding (1) ‖ unused (3) ‖ cached estimate (8,
  * little-endian; highest bit set if there is none) ‖ registers. Dense: 16384 registers of 6 bits, lowest bits first.
- * Sparse: runs of equal registers. 00nnnnnn and 01nnnnnn nnnnnnnn are runs of n + 1 zeros, and 1vvvvvnn is a run of n + 1
- * times the value v + 1. Runs are split and joined exactly as in Redis, so the bytes are the same. A sketch is a working
- * copy; `bytes` is the value to store. Source: redis-server 7.0, test/conformance.
+ * Sparse: runs of equal registers. 00nnnnnn and 01nnnnnn nnnnnnnn are runs of n + 1 zeros, and 1vvvvvnn is a run of n +
+ * 1 times the value v + 1. Runs are split and joined exactly as in Redis, so the bytes are the same. A sketch is a
+ * working copy; `bytes` is the value to store. Source: redis-server 7.0, test/conformance.
  */
 import { murmurHash64A } from "../../../../daemon/store/values/tables/murmur-hash.js";
 import { type ByteString, bytesOf } from "../../../../protocol/byte-string.js";

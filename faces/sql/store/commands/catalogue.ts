@@ -1,7 +1,7 @@
 /**
- * Names of the keys of a database, and the tables and views that a query reads, which are found before its first step. The
- * catalogue is a hash of its views and domains in one key, and each table has its own key. The keys themselves determine
- * which tables exist.
+ * Names of the keys of a database, and the tables and views that a query reads, which are found before its first step.
+ * The catalogue is a hash of its views and domains in one key, and each table has its own key. The keys themselves
+ * determine which tables exist.
  */
 
 import { CommandFailure } from "../../../../daemon/store/arguments/command-errors.js";

@@ -1,9 +1,11 @@
 /**
- * Compares values, by the rules of recorded statements (source: test/vectors/sql/GRAMMAR.md) and by those of standard ones.
+ * Compares values, by the rules of recorded statements (source: test/vectors/sql/GRAMMAR.md) and by those of standard
+ * ones.
  *
  * number-text.ts defines which number a text represents, for both. In standard statements, null is unknown. A text that
  * represents a number is compared with other numbers as that number; any other text is greater than all numbers. In
- * arithmetic and as a condition, a text counts as the number with which it begins, or as 0 if it does not begin with one.
+ * arithmetic and as a condition, a text counts as the number with which it begins, or as 0 if it does not begin with
+ * one.
  *
  * In recorded ones, values of the same type are compared directly, texts by their bytes. Values of different types are
  * compared as numbers: a text counts as the number that it represents, or as 1 if it is a word such as `true`, `yes` or

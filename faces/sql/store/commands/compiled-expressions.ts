@@ -140,7 +140,10 @@ const PARTS_INCLUDED = 8;
 /** Cost in steps of each further part. */
 const STEPS_PER_PART = 2;
 
-/** Counts expressions that are about to be calculated for rows, in addition to reading the rows. @throws BudgetExceeded */
+/**
+ * Counts expressions that are about to be calculated for rows, in addition to reading the rows.
+ * @throws BudgetExceeded
+ */
 export function countCalculated(
   { effort }: Evaluation,
   rows: number,

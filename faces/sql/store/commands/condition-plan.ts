@@ -264,9 +264,9 @@ export class Planner {
 
   /**
    * Returns the value of a column that must equal another column whose value is known, or undefined if the value is not
-   * certain. For a text that represents a number, returns the number, since `'01'` and `'1'` both equal 1; no column has
-   * an infinite number, so only the same text equals such a text. In the original form a text can equal many values, so
-   * nothing is certain.
+   * certain. For a text that represents a number, returns the number, since `'01'` and `'1'` both equal 1; no column
+   * has an infinite number, so only the same text equals such a text. In the original form a text can equal many
+   * values, so nothing is certain.
    * @param value the value of the other column
    */
   #equalValue(value: Scalar): Scalar | undefined {

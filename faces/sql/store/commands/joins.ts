@@ -1,9 +1,10 @@
 /**
- * Joins the sources of a select according to its plan, in an order that is chosen first. The partners of a row are found by
- * the index of a table, or otherwise by a hash. The order of the result is that of the rows of the left side, then that of
- * the right side; rows of the right side without a partner are last and, in the original form, those of the left side too. The limit of pairs counts the pairs that are created, and each row that is checked counts towards the
- * statement's work. The choice of an index depends only on the rows and keys of the tables, not on the indexes that a
- * daemon has already built, so either all daemons reject a statement or none does.
+ * Joins the sources of a select according to its plan, in an order that is chosen first. The partners of a row are
+ * found by the index of a table, or otherwise by a hash. The order of the result is that of the rows of the left side,
+ * then that of the right side; rows of the right side without a partner are last and, in the original form, those of
+ * the left side too. The limit of pairs counts the pairs that are created, and each row that is checked counts towards
+ * the statement's work. The choice of an index depends only on the rows and keys of the tables, not on the indexes that
+ * a daemon has already built, so either all daemons reject a statement or none does.
  */
 
 import { CommandFailure } from "../../../../daemon/store/arguments/command-errors.js";
@@ -57,8 +58,10 @@ const SOURCES_MIN = 3;
 
 /**
  * Joins the sources of a select. Chooses the order in which small sources that commas separate are joined, so that each
- * source has an equality with an earlier one. In the written order, sources without an equality would be joined row by row.
- * @returns the joined rows that meet the condition, with the rows and columns in the order in which the sources are written
+ * source has an equality with an earlier one. In the written order, sources without an equality would be joined row by
+ * row.
+ * @returns the joined rows that meet the condition, with the rows and columns in the order in which the sources are
+ * written
  */
 export function* joinedSources(
   relations: readonly Relation[],
@@ -593,8 +596,8 @@ function nameOf(left: Relation, right: Relation, kind: JoinKind, on: Expression 
 }
 
 /**
- * Returns a string that is the same for values that are equal in a standard statement, and for some other values: a text
- * that represents a number has the key of the number.
+ * Returns a string that is the same for values that are equal in a standard statement, and for some other values: a
+ * text that represents a number has the key of the number.
  */
 function equalityKey(value: Scalar): string {
   if (value === null) return cellKey(value);

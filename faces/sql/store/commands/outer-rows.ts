@@ -1,6 +1,6 @@
 /**
- * The rows of enclosing queries, whose columns a query in an expression may name, and the results of queries that remain
- * valid for several of these rows.
+ * The rows of enclosing queries, whose columns a query in an expression may name, and the results of queries that
+ * remain valid for several of these rows.
  */
 import type { Column } from "../grammar/syntax-tree.js";
 import type { RelationColumn, RelationRow } from "./relation-row.js";

@@ -214,10 +214,10 @@ interface ConditionParts {
 }
 
 /**
- * Splits a condition into the parts that AND combines, and finds those that may be checked early, for example by an index.
- * In the original form, only the parts before the first one that can fail may be checked early, so that a statement fails
- * exactly when it would fail if the condition were checked as written. In the standard form, all parts may be checked
- * early, because a failure of a part counts only if no other part rejects the row.
+ * Splits a condition into the parts that AND combines, and finds those that may be checked early, for example by an
+ * index. In the original form, only the parts before the first one that can fail may be checked early, so that a
+ * statement fails exactly when it would fail if the condition were checked as written. In the standard form, all parts
+ * may be checked early, because a failure of a part counts only if no other part rejects the row.
  */
 export function conditionPartsOf(condition: Expression, form: Form): ConditionParts {
   const all = conjuncts(condition, form);

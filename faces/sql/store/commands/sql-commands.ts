@@ -239,9 +239,9 @@ const READING: ReadonlySet<Statement["kind"]> = new Set(["query", "show", "descr
 const EVERYTHING = { db: null, key: null, isCovered: true } as const;
 
 /**
- * Returns the keys that a statement may touch, from its bytes. Whether a name is a table or a view, and what a view reads,
- * depends on data. A query may therefore read the complete database, but requires permission only for the keys of the names
- * in it; a user that may read a view does not need permission for its sources.
+ * Returns the keys that a statement may touch, from its bytes. Whether a name is a table or a view, and what a view
+ * reads, depends on data. A query may therefore read the complete database, but requires permission only for the keys
+ * of the names in it; a user that may read a view does not need permission for its sources.
  * @param argv `SQL database statement …`
  */
 function touchesOfStatement(argv: readonly ByteString[]): Touch[] {

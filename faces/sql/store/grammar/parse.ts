@@ -225,8 +225,8 @@ function create(reader: TokenReader): Statement {
 }
 
 /**
- * Parses the name of an object that is created. A key of the keyspace separates a database from its tables with a `:`, so
- * the table `b` of the database `a:b` would have the key of another table, and an empty name stands for no database.
+ * Parses the name of an object that is created. A key of the keyspace separates a database from its tables with a `:`,
+ * so the table `b` of the database `a:b` would have the key of another table, and an empty name stands for no database.
  */
 function newName(reader: TokenReader): ByteString {
   const { position } = reader;

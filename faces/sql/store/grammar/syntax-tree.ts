@@ -10,7 +10,9 @@ import type { ValueSet } from "../values/value-set.js";
 /** The language of a statement's keywords, and of the reply. */
 export type Language = "malagasy" | "english";
 
-/** The rules of a statement: those of the database that `--sql` replaces, for Malagasy, or standard SQL, for English. */
+/**
+ * The rules of a statement: those of the database that `--sql` replaces, for Malagasy, or standard SQL, for English.
+ */
 export type Form = "original" | "standard";
 
 export type ObjectKind = "table" | "domain" | "view";

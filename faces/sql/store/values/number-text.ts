@@ -30,7 +30,9 @@ export function numberAtStart(text: ByteString): number {
   return Number(AT_START.exec(text)?.[0] ?? 0);
 }
 
-/** Returns the digits at the beginning of a text as a number, without a fraction or an exponent; 0 if there are none. */
+/**
+ * Returns the digits at the beginning of a text as a number, without a fraction or an exponent; 0 if there are none.
+ */
 export function digitsAtStart(text: ByteString): number {
   return Number(DIGITS_AT_START.exec(text)?.[0] ?? 0);
 }
@@ -41,8 +43,8 @@ export function malagasyNumberOf(text: ByteString): number {
 }
 
 /**
- * Returns a text's value in the arithmetic of a Malagasy statement, as in the original: the digits with which it begins,
- * without an exponent, or otherwise 1 if it means yes, or 0. The result may be infinite.
+ * Returns a text's value in the arithmetic of a Malagasy statement, as in the original: the digits with which it
+ * begins, without an exponent, or otherwise 1 if it means yes, or 0. The result may be infinite.
  */
 export function malagasyNumberAtStart(text: ByteString): number {
   const [digits] = ORIGINAL_AT_START.exec(text) ?? [];

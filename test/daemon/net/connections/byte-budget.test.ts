@@ -1,4 +1,6 @@
-/** Tests the bytes that the connections of several listeners may hold together: requests, and answers that are not read. */
+/**
+ * Tests the bytes that the connections of several listeners may hold together: requests, and answers that are not read.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { REFUSALS } from "../../../../daemon/engine/answers/refusals.js";

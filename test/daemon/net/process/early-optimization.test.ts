@@ -1,4 +1,7 @@
-/** Tests when V8 optimizes functions. Each case runs in a separate process, because the threshold belongs to the process. */
+/**
+ * Tests when V8 optimizes functions. Each case runs in a separate process, because the threshold belongs to the
+ * process.
+ */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { join } from "node:path";

@@ -1,4 +1,7 @@
-/** Tests LMDB's file: the size of a commit is known before it, and the reserve has its space, or reports the disk's error. */
+/**
+ * Tests LMDB's file: the size of a commit is known before it, and the reserve has its space, or reports the disk's
+ * error.
+ */
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import {

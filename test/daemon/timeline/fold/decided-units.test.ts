@@ -1,4 +1,6 @@
-/** Tests units on which the members have decided: the fold applies the outcome, whatever arrives before the unit later. */
+/**
+ * Tests units on which the members have decided: the fold applies the outcome, whatever arrives before the unit later.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { canonicalState } from "../../../../daemon/store/canonical-state.js";

@@ -239,7 +239,10 @@ interface Cost {
   readonly commands: number;
 }
 
-/** Returns how many units, and commands of these units, must be redone by definition. @param units  all units after the merge, in order */
+/**
+ * Returns how many units, and commands of these units, must be redone by definition.
+ * @param units  all units after the merge, in order
+ */
 function affectedIn(
   units: readonly NaiveUnit[],
   isNew: ReadonlySet<Entry>,

@@ -1,8 +1,8 @@
 /**
  * Tests a release with one command more beside a release without it. With a number, they never end in different states
  * without a report: until the switch, the command is an error in both, and after it, the older release is outdated. The
- * last test shows what would happen without a number, which test/tables/semantics.test.ts refuses. DBSYNC_SEED replays a
- * run.
+ * last test shows what would happen without a number, which test/tables/semantics.test.ts refuses. DBSYNC_SEED replays
+ * a run.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,4 +1,6 @@
-/** Tests that a snapshot is read once the code of its values is loaded, and that it is incomplete if code is missing. */
+/**
+ * Tests that a snapshot is read once the code of its values is loaded, and that it is incomplete if code is missing.
+ */
 import "../../../support/all-families.js";
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";

@@ -1,4 +1,7 @@
-/** A thread that reads a snapshot, while the code of MongoDB's collections cannot be loaded and no other code is loaded yet. */
+/**
+ * A thread that reads a snapshot, while the code of MongoDB's collections cannot be loaded and no other code is loaded
+ * yet.
+ */
 import { createHash } from "node:crypto";
 import { setImmediate } from "node:timers/promises";
 import { parentPort, workerData } from "node:worker_threads";

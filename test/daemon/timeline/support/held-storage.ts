@@ -40,7 +40,10 @@ export class HeldStorage extends MemoryStorage {
     this.#isHeld = true;
   }
 
-  /** Completes all waiting writes. Later writes do not wait. A write of the node itself may wait although the test has not written. */
+  /**
+   * Completes all waiting writes. Later writes do not wait. A write of the node itself may wait although the test has
+   * not written.
+   */
   release(): void {
     this.#isHeld = false;
     this.complete();

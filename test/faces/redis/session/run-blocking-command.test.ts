@@ -1,7 +1,7 @@
 /**
- * Tests how often a command that may wait reaches the data, on each path of commands: in memory, recorded, recorded in a
- * stream (--order), through a sidecar, and in a Redis. The path of a sidecar cannot inspect the data before it sends a
- * command, so it must send each command once and return its first reply.
+ * Tests how often a command that may wait reaches the data, on each path of commands: in memory, recorded, recorded in
+ * a stream (--order), through a sidecar, and in a Redis. The path of a sidecar cannot inspect the data before it sends
+ * a command, so it must send each command once and return its first reply.
  */
 import "../../../support/all-families.js";
 import assert from "node:assert/strict";

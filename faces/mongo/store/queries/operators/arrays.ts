@@ -41,7 +41,10 @@ function elementAt(value: Value, index: Value, name: ByteString): Value {
   return arrayIn(value, name, 28689).at(integerIn(index, name, 28691));
 }
 
-/** Returns elements of an array in a new one, and yields at the end of each slice. @param to  the index after the last */
+/**
+ * Returns elements of an array in a new one, and yields at the end of each slice.
+ * @param to  the index after the last
+ */
 function* copied(
   array: readonly Bson[],
   { work }: Scope,

@@ -312,8 +312,8 @@ export const strings: Readonly<Record<string, Operator>> = {
 const PRODUCT_MAX = 1 << 20;
 
 /**
- * Returns the index of the first occurrence of a part at or after `from`; -1 if there is none. V8's `indexOf` takes time
- * proportional to the product of both lengths for texts that repeat themselves; this function takes linear time.
+ * Returns the index of the first occurrence of a part at or after `from`; -1 if there is none. V8's `indexOf` takes
+ * time proportional to the product of both lengths for texts that repeat themselves; this function takes linear time.
  */
 export function indexOfPart(text: ByteString, part: ByteString, from = 0): number {
   if (text.length * part.length <= PRODUCT_MAX) return text.indexOf(part, from);

@@ -329,7 +329,9 @@ function bitfieldReadOnly(data: Data, argv: readonly ByteString[]): Reply {
   return fieldsReply(data.getString(argv[1]!), operations);
 }
 
-/** `BITFIELD key [GET type offset | OVERFLOW WRAP|SAT|FAIL | SET type offset value | INCRBY type offset increment …]` */
+/**
+ * `BITFIELD key [GET type offset | OVERFLOW WRAP|SAT|FAIL | SET type offset value | INCRBY type offset increment …]`
+ */
 function bitfield(data: Data, argv: readonly ByteString[]): Reply {
   const operations = operationsOf(argv);
   const present = data.getString(argv[1]!);

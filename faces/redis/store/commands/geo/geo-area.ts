@@ -3,9 +3,9 @@
  * approximated by a sphere. Source: redis-server 7.0, test/conformance; the operations are in the same order as in
  * Redis, because the last digit depends on the order.
  *
- * Sines, cosines and arc sines are correctly rounded here. JavaScript leaves the last digit to each engine, but the values
- * that a fold stores must be the same on every daemon. The C library that redis-server uses almost always rounds in the
- * same way.
+ * Sines, cosines and arc sines are correctly rounded here. JavaScript leaves the last digit to each engine, but the
+ * values that a fold stores must be the same on every daemon. The C library that redis-server uses almost always rounds
+ * in the same way.
  */
 import {
   type Area,
@@ -50,8 +50,8 @@ function latitudeDistance(one: number, other: number): number {
 }
 
 /**
- * Returns the position that a score encodes, and its distance from the centre in metres; undefined if the position is outside
- * the shape.
+ * Returns the position that a score encodes, and its distance from the centre in metres; undefined if the position is
+ * outside the shape.
  */
 export function within(
   shape: Shape,

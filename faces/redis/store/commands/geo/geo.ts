@@ -1,6 +1,6 @@
 /**
- * Positions on earth in sorted sets: each member's score encodes its position. Behaviour and error texts are those of Redis
- * 7; test/conformance checks them.
+ * Positions on earth in sorted sets: each member's score encodes its position. Behaviour and error texts are those of
+ * Redis 7; test/conformance checks them.
  */
 
 import { custom, syntaxError } from "../../../../../daemon/store/arguments/command-errors.js";

@@ -1,7 +1,7 @@
 /**
- * Positions on earth as integers. The ranges of longitude and latitude are each divided into 2^step parts, and the bits of
- * the two part numbers are interleaved, beginning with the longitude. Step 26 yields a sorted set's score of 52 bits,
- * or 54 bits for a position on the upper edge. Source: redis-server 7.0, test/conformance.
+ * Positions on earth as integers. The ranges of longitude and latitude are each divided into 2^step parts, and the bits
+ * of the two part numbers are interleaved, beginning with the longitude. Step 26 yields a sorted set's score of 52
+ * bits, or 54 bits for a position on the upper edge. Source: redis-server 7.0, test/conformance.
  */
 
 /** A position on earth, in degrees. */

@@ -1,8 +1,8 @@
 /**
- * Finds the entries that XREADGROUP with `>` delivers: those that no consumer of the group has received, or those that a
- * daemon has recorded as delivered, as far as they are still there and no other consumer has received them. The group may
- * also have skipped entries: they were added late, at a position before a delivery, and the daemon that delivered did not
- * have them yet. The next XREADGROUP delivers them.
+ * Finds the entries that XREADGROUP with `>` delivers: those that no consumer of the group has received, or those that
+ * a daemon has recorded as delivered, as far as they are still there and no other consumer has received them. The group
+ * may also have skipped entries: they were added late, at a position before a delivery, and the daemon that delivered
+ * did not have them yet. The next XREADGROUP delivers them.
  */
 import { CommandFailure } from "../../../../../daemon/store/arguments/command-errors.js";
 import type { Data } from "../../../../../daemon/store/keyspace/mutators.js";

@@ -293,8 +293,8 @@ function slotOf({ id, step = 0 }: Unit, seq: number): bigint {
 }
 
 /**
- * Returns a call of XADD with the chosen id, or null if the call names its id. A `+` follows the id: if the stream's last
- * id is not lower when the unit is folded, the new entry receives the id after that last id.
+ * Returns a call of XADD with the chosen id, or null if the call names its id. A `+` follows the id: if the stream's
+ * last id is not lower when the unit is folded, the new entry receives the id after that last id.
  */
 function addWithId(argv: readonly ByteString[], reply: Reply): readonly ByteString[] | null {
   if (reply.kind !== "bulk") return null;

@@ -150,8 +150,8 @@ export class ConsumerGroup {
   }
 
   /**
-   * Returns the contents in canonical form. They do not include the consumers' lists of pending entries, which follow from
-   * the group's list.
+   * Returns the contents in canonical form. They do not include the consumers' lists of pending entries, which follow
+   * from the group's list.
    */
   canonical(): readonly unknown[] {
     const { lastId, entriesRead } = this.marks;

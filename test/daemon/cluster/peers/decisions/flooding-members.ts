@@ -17,7 +17,9 @@ import { CLUSTER, idOf, idOfBody, listOf, type Member, signedBy, World } from ".
 const NAMES = ["a", "b", "c", "d"];
 const LIAR = "liar";
 const KEY = "key of liar";
-/** Milliseconds between two units of the clients; with an eager liar, which decides many of them; and until it expires. */
+/**
+ * Milliseconds between two units of the clients; with an eager liar, which decides many of them; and until it expires.
+ */
 const UNIT_EVERY_MS = 100;
 const EAGER_UNIT_EVERY_MS = 20;
 export const WINDOW_MS = 30_000;

@@ -192,7 +192,10 @@ function subject(state: "live" | "catching-up" = "catching-up") {
     table.receive("a", { at: EPOCH - 50_000, watermark: 0, ...totals }, "");
     missing.reported("a", EPOCH - 50_000);
   };
-  /** The other member reports the same entries. @param watermark  milliseconds by which its watermark is before EPOCH */
+  /**
+   * The other member reports the same entries.
+   * @param watermark  milliseconds by which its watermark is before EPOCH
+   */
   const confirms = (watermark: number) =>
     table.receive("b", { at: EPOCH - 50_000, watermark: EPOCH - watermark, ...totals }, "");
   return { missing, time, requests, timeline, entry, receives, reports, confirms };

@@ -1,7 +1,7 @@
 /**
  * Tests the options of a find and a pipeline that name an index: hint, min, max and returnKey. The expected results are
- * those of MongoDB's manual (cursor.min, cursor.max, cursor.returnKey), of jstests/core (minmax.js, returnkey.js) and of
- * query_planner.cpp of MongoDB 7.0.
+ * those of MongoDB's manual (cursor.min, cursor.max, cursor.returnKey), of jstests/core (minmax.js, returnkey.js) and
+ * of query_planner.cpp of MongoDB 7.0.
  */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";

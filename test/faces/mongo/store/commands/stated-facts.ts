@@ -62,8 +62,8 @@ const UPSERTS: readonly StatedUpdate[] = [
 ];
 
 /**
- * Own fields whose names begin with a dollar: an update that inserts is treated as an insert. Sources: MongoDB's manual,
- * "Dollar-Prefixed Field Names"; storage_validation.cpp and modifier_node.cpp of MongoDB 7.0.
+ * Own fields whose names begin with a dollar: an update that inserts is treated as an insert. Sources: MongoDB's
+ * manual, "Dollar-Prefixed Field Names"; storage_validation.cpp and modifier_node.cpp of MongoDB 7.0.
  */
 const DOLLARS: readonly StatedUpdate[] = [
   upsert("{a:1}", "{$set:{$myKey:1,b:2}}", "{_id:99,a:1,$myKey:1,b:2}"),

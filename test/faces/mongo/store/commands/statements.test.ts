@@ -1,4 +1,7 @@
-/** Tests positional paths, expressions and pipelines in statements, indexes that expire documents, and ranges and sorts by index. */
+/**
+ * Tests positional paths, expressions and pipelines in statements, indexes that expire documents, and ranges and sorts
+ * by index.
+ */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { canonicalState } from "../../../../../daemon/store/canonical-state.js";

@@ -1,7 +1,7 @@
 /**
- * Tests small aggregates with large products, for each operator of expressions, each accumulator and each stage: a query
- * yields at the end of each slice, counts what it visits, and is rejected when it exceeds its limits. The operators are
- * those of the tables, so a new operator is tested too.
+ * Tests small aggregates with large products, for each operator of expressions, each accumulator and each stage: a
+ * query yields at the end of each slice, counts what it visits, and is rejected when it exceeds its limits. The
+ * operators are those of the tables, so a new operator is tested too.
  */
 import assert from "node:assert/strict";
 import { mock, test } from "node:test";

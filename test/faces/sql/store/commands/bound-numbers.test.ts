@@ -1,6 +1,7 @@
 /**
  * Tests that there is one definition of the numbers that texts represent: a bound text is the same number as in SQLite
- * and as the number in a statement, and an index finds the rows that checking all rows finds. DBSYNC_SEED replays a run.
+ * and as the number in a statement, and an index finds the rows that checking all rows finds. DBSYNC_SEED replays a
+ * run.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

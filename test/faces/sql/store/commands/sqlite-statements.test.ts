@@ -1,6 +1,6 @@
 /**
- * Tests that lists of English statements have the same answers as in SQLite, also in the order of rows: features for which
- * the random statements of sqlite.test.ts have no grammar. A refusal here must be one there.
+ * Tests that lists of English statements have the same answers as in SQLite, also in the order of rows: features for
+ * which the random statements of sqlite.test.ts have no grammar. A refusal here must be one there.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -18,8 +18,9 @@ const STATEMENTS = 100;
 const seed = seedOfRun();
 
 /**
- * Rewrites a statement for SQLite. There, the type `number` would permit integers; `real` is always a double. And before
- * 3.44, the condition of an update may read rows that the same update has already changed: the rows are chosen first.
+ * Rewrites a statement for SQLite. There, the type `number` would permit integers; `real` is always a double. And
+ * before 3.44, the condition of an update may read rows that the same update has already changed: the rows are chosen
+ * first.
  */
 function forSqlite(statement: string): string {
   if (statement.startsWith("create table")) return statement.replaceAll(" number", " real");
