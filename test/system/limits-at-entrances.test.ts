@@ -13,6 +13,7 @@ import { Database } from "../../daemon/store/database.js";
 import { bytesOfText } from "../../protocol/byte-string.js";
 import { databasesIn } from "../../tools/cli/sql/sql-data-folder.js";
 import { shown } from "../conformance/resp2-fold.js";
+import { skipUnlessFull } from "../support/amount.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { ask as askJson } from "../support/json-lines.js";
 import { ask as askMemcached } from "../support/memcached-lines.js";
@@ -31,6 +32,8 @@ interface Row {
   readonly sentence: string;
   /** The highest permitted number. */
   readonly max: number;
+  /** Whether the row is tested in full runs only, because its values are long. */
+  readonly isLong?: boolean;
   /** A number that is refused, if the places of a statement count differently; otherwise the one after `max`. */
   readonly above?: number;
   readonly refused: RegExp;
@@ -85,6 +88,7 @@ const created = (name: string) => [
   { action: "create", document: name },
   { action: "insert", document: name, data: [{ a: 1, b: [] }] },
 ];
+const paddedSelect = (bytes: number) => `select 1${" ".repeat(bytes - "select 1".length)}`;
 /** Returns a valid name, or one with a separator above the limit. */
 const sqlName = (number: number, name: string) => (number === 0 ? name : `"${name}:t"`);
 const parts = (count: number) => numbered(count, () => "1").join(" + ");
@@ -462,6 +466,62 @@ const ROWS: readonly Row[] = [
       ]),
     ),
   },
+  {
+    limit: "watched keys",
+    page: "docs/redis-clients.md",
+    sentence: "`WATCH` accepts at most 1024 keys",
+    max: 1024,
+    refused: /at most 1024 keys/,
+    others: {
+      "one WATCH": (number) => watching([numbered(number, (i) => `w${i}`)]),
+      "several WATCH": (number) => watching([numbered(number - 1, (i) => `w${i}`), ["last"]]),
+      "WATCH in two databases": (number) =>
+        watching([numbered(number - 1, (i) => `w${i}`), ["w0"]], { last: 1 }),
+    },
+  },
+  {
+    limit: "the length of a statement of SQL",
+    page: "docs/sql.md",
+    sentence: "| length of a statement | 4 MiB |",
+    max: 4 * 2 ** 20,
+    refused: /too much: line 1, column 1: more than 4194304 bytes/,
+    commands: {
+      SQL: (number, name) => inDatabase(name, paddedSelect(number)),
+    },
+  },
+  {
+    limit: "the size of a MongoDB document",
+    isLong: true,
+    page: "docs/mongo-collections.md",
+    sentence: "| bytes of a document; of a statement or a command with one | 16 MiB; 16 KiB more |",
+    // The document {_id: 1, a: TEXT} has 29 bytes more than its text.
+    max: 2 ** 24 - 64,
+    above: 2 ** 24,
+    refused: /BSONObj size|16 MiB|16777216|larger than|too large/,
+    commands: {
+      "MDB.INSERT": (number, name) => [["MDB.INSERT", name, "c", "1", `{"_id":1,"a":"${letters(number)}"}`]],
+      "MDB.UPDATE, upsert": (number, name) => [
+        ["MDB.UPDATE", name, "c", "1", `{"q":{"_id":1},"u":{"a":"${letters(number)}"},"upsert":true}`],
+      ],
+      "MDB.UPDATE $set": (number, name) => [
+        ["MDB.INSERT", name, "c", "1", `{"_id":1,"a":"${letters(number - 2 ** 20)}"}`],
+        ["MDB.UPDATE", name, "c", "1", `{"q":{"_id":1},"u":{"$set":{"b":"${letters(2 ** 20 - 8)}"}}}`],
+      ],
+      "MDB.UPDATE $push": (number, name) => [
+        ["MDB.INSERT", name, "c", "1", `{"_id":1,"l":[],"a":"${letters(number - 2 ** 20)}"}`],
+        ["MDB.UPDATE", name, "c", "1", `{"q":{"_id":1},"u":{"$push":{"l":"${letters(2 ** 20 - 24)}"}}}`],
+      ],
+      "MDB.FINDANDMODIFY": (number, name) => [
+        ["MDB.INSERT", name, "c", "1", `{"_id":1,"a":"${letters(number - 2 ** 20)}"}`],
+        [
+          "MDB.FINDANDMODIFY",
+          name,
+          "c",
+          `{"query":{"_id":1},"update":{"$set":{"b":"${letters(2 ** 20 - 8)}"}},"fields":{"_id":1}}`,
+        ],
+      ],
+    },
+  },
 ];
 
 function pattern(characters: number): string {
@@ -471,6 +531,23 @@ function pattern(characters: number): string {
 
 async function answerOf(...argv: readonly string[]): Promise<string> {
   return textOfValue(await redis.value(...argv));
+}
+
+/**
+ * Watches keys at a daemon that records commands, which alone has this limit.
+ * @param last  the database of the last command
+ * @returns the last answer
+ */
+async function watching(commands: readonly (readonly string[])[], { last = 0 } = {}): Promise<string> {
+  using folder = new ScratchFolder();
+  await using recording = await startDaemon(["--resp", "0", "--data", folder.path]);
+  using connection = await RedisConnection.open(await recording.portOf("Redis clients"));
+  let answer = "";
+  for (const [i, keys] of commands.entries()) {
+    await connection.value("SELECT", String(i === commands.length - 1 ? last : 0));
+    answer = textOfValue(await connection.value("WATCH", ...keys));
+  }
+  return answer;
 }
 
 /** Runs a command in a transaction. */
@@ -514,8 +591,11 @@ function folded(commands: Commands): { readonly answer: string; readonly isChang
   return { answer, isChanged: JSON.stringify(canonicalState(database)) !== JSON.stringify(before) };
 }
 
-for (const { limit, page, sentence, max, above = max + 1, refused, commands = {}, others = {} } of ROWS)
-  test(`${limit}: the documented limit holds at each entrance`, async () => {
+for (const row of ROWS) {
+  const { limit, page, sentence, isLong, max, above = max + 1, refused, commands = {}, others = {} } = row;
+  test(`${limit}: the documented limit holds at each entrance`, {
+    skip: isLong ? skipUnlessFull : false,
+  }, async () => {
     const text = readFileSync(join(repositoryRoot, page), "utf8").replace(/\s+/g, " ");
     assert.ok(text.includes(sentence), `${page} does not contain: ${sentence}`);
     const check = (answer: string, isAbove: boolean, where: string) => {
@@ -537,3 +617,4 @@ for (const { limit, page, sentence, max, above = max + 1, refused, commands = {}
         check(await run(number, `n${names++}`), isAbove, entrance);
     }
   });
+}
