@@ -22,6 +22,7 @@ import {
   signerText,
   textOf,
 } from "./replies.js";
+import { dateText } from "./times.js";
 
 const UNITS_MAX = 200;
 const DEAD_LETTERS_MAX = 50;
@@ -129,7 +130,7 @@ async function showSlow(client: SigningClient): Promise<void> {
     rows = entries.map((entry) => {
       const [, date, microseconds, argv, remote, name] = itemsOf(entry);
       return [
-        { text: new Date(Number(date) * SECOND_MS).toLocaleString(), className: "when" },
+        { text: dateText(Number(date) * SECOND_MS), className: "when" },
         { text: millisecondsText(Number(microseconds) / 1000), className: "number" },
         {
           text: itemsOf(argv)

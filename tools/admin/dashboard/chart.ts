@@ -12,6 +12,7 @@ import {
   type SampleName,
 } from "../../../protocol/json/dashboard-frame.js";
 import { newElement, newSvg, setText } from "./elements.js";
+import { timeText } from "./times.js";
 
 type Row = readonly (number | null)[];
 
@@ -80,6 +81,8 @@ export interface ChartOptions {
   readonly isCount?: boolean;
   /** The text that explains an empty chart. */
   readonly empty: string;
+  /** What a term of the title means, which is shown while no value is selected. */
+  readonly term?: string;
 }
 
 interface Point {
@@ -259,7 +262,7 @@ export class Chart {
     const point = at === null ? null : this.#nearest(at);
     this.#cursor.setAttribute("visibility", point === null ? "hidden" : "visible");
     if (point === null) {
-      setText(this.#readout, "");
+      setText(this.#readout, this.#options.term ?? "");
       return;
     }
     const x = this.#x(point.at).toFixed(1);
@@ -272,7 +275,7 @@ export class Chart {
       const of = daemons === null ? "" : ` (${countOf(daemons, "daemon")})`;
       return `${shown.length > 1 ? `${lines[line]?.name} ` : ""}${valueText(point.values[line], text)}${of}`;
     });
-    setText(this.#readout, `${new Date(point.at).toLocaleTimeString()}: ${values.join(", ")}`);
+    setText(this.#readout, `${timeText(point.at)}: ${values.join(", ")}`);
   }
 
   #nearest(at: number): Point | null {

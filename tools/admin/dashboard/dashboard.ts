@@ -17,7 +17,9 @@ import { Chart, SampleHistory } from "./chart.js";
 import { byId, setText } from "./elements.js";
 import { isAway, showListeners, showMembers, showMemoryAndDisk, stateClass } from "./frame-tables.js";
 import { showProblems } from "./problems.js";
+import { TERMS } from "./terms.js";
 import { TimelineStrip } from "./timeline-strip.js";
+import { timeText } from "./times.js";
 
 /** Time without a frame after which the daemon counts as silent, in milliseconds. Frames arrive every second. */
 const SILENT_MS = 3000;
@@ -145,6 +147,7 @@ const CHARTS = [
     text: shortCountText,
     isCount: true,
     empty: "This daemon has no timeline and no members: they need --data or --peer.",
+    term: `An envelope: ${TERMS.envelope}.`,
   }),
 ];
 
@@ -199,8 +202,7 @@ function announce(frame: DashboardFrame): void {
     return [`${member.address} is ${isAway(member) ? "disconnected" : "connected again"}`];
   });
   if (last !== null && last.state !== frame.state) changes.push(`this daemon is ${frame.state}`);
-  if (changes.length > 0)
-    setText(byId("announcement"), `${new Date(frame.now).toLocaleTimeString()}: ${changes.join(", ")}`);
+  if (changes.length > 0) setText(byId("announcement"), `${timeText(frame.now)}: ${changes.join(", ")}`);
 }
 
 const redraw = () => {

@@ -3,6 +3,8 @@ import { spanText } from "../../../protocol/figures/amount-texts.js";
 import type { Severity } from "../../../protocol/figures/problem.js";
 import type { DashboardFrame } from "../../../protocol/json/dashboard-frame.js";
 import { byId, newElement, setText } from "./elements.js";
+import { termsIn } from "./terms.js";
+import { timeText } from "./times.js";
 
 /** A problem, and the daemons that it concerns. */
 interface ShownProblem {
@@ -28,6 +30,9 @@ export function namesText(names: readonly string[]): string {
 export function showProblems(frame: DashboardFrame | null, silentMs: number | null): void {
   const problems = [...(silentMs === null ? [] : [silence(frame, silentMs)]), ...problemsOf(frame)];
   fill(byId("problems"), problems);
+  const terms = termsIn(problems.map(({ text, fix }) => `${text} ${fix}`).join(" "));
+  setText(byId("terms"), terms);
+  byId("terms").hidden = terms === "";
   const isWaiting = frame === null && silentMs === null;
   byId("no-problems").hidden = problems.some(({ severity }) => severity !== "note") || isWaiting;
   byId("problems").hidden = problems.length === 0;
@@ -65,7 +70,7 @@ const silence = (frame: DashboardFrame | null, silentMs: number): ShownProblem =
   text:
     frame === null
       ? "it has sent nothing yet"
-      : `it has sent nothing for ${spanText(silentMs)}; the figures below date from ${new Date(frame.now).toLocaleTimeString()}`,
+      : `it has sent nothing for ${spanText(silentMs)}; the figures below date from ${timeText(frame.now)}`,
   fix: "check that it is running, and read its log; the page reconnects automatically",
   severity: "problem",
 });

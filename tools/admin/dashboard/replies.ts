@@ -1,5 +1,6 @@
 /** Converts the daemon's replies to text for the page, and has the types of dbsyncd/browser that the page uses. */
 import { CONTROL_CHARACTERS, unicodeEscape } from "../../../protocol/control-characters.js";
+import { dateText } from "./times.js";
 
 /** Number of hexadecimal digits of an id that are shown. */
 const ID_DIGITS = 12;
@@ -33,7 +34,7 @@ export function shown(text: string, max = 300): string {
 
 export const shortId = (id: SignedReply | undefined): string => `${textOf(id).slice(0, ID_DIGITS)}…`;
 
-export const dateOf = (date: SignedReply | undefined): string => new Date(Number(date)).toLocaleString();
+export const dateOf = (date: SignedReply | undefined): string => dateText(Number(date));
 
 /** Formats commands as a user would type them. */
 export const commandsText = (commands: SignedReply | undefined): string =>

@@ -235,7 +235,9 @@ test("a chart shows the value that the pointer or the arrow keys select", {
   })()`)) as [number, number];
   const readout = `document.querySelector("#charts .readout").textContent`;
   await tab.command("Input.dispatchMouseEvent", { type: "mouseMoved", x, y });
-  await tab.until(`/: cluster 71\\d\\/s \\(71\\d daemons\\), this daemon 71\\d\\/s$/.test(${readout})`);
+  await tab.until(
+    `/^\\d\\d:\\d\\d:\\d\\d \\S+: cluster 71\\d\\/s \\(71\\d daemons\\), this daemon 71\\d\\/s$/.test(${readout})`,
+  );
   await tab.command("Input.dispatchMouseEvent", { type: "mouseMoved", x: 1, y: 1 });
   await tab.until(`${readout} === ""`);
   await tab.run(`document.querySelector("#charts svg").focus()`);
@@ -271,6 +273,44 @@ test("the labels of charts do not overlap, and the tables of the tiles fit, at e
       .map((one) => one.textContent.slice(0, 40))`;
     assert.deepEqual(await tab.run(wide), [], `${width}`);
   }
+});
+
+test("no row of tiles has a hole, at every width", { skip: skipUnlessFull }, async () => {
+  await using daemon = await startDaemon(["--admin", "0"]);
+  await using chromium = await startChromium();
+  const tab = await stubbed(chromium, daemon, { samples: SAMPLE, arrivals: [] });
+  await send(tab, frameOf({}));
+  for (const width of [1600, 1200, 1040, 900, 720, 390]) {
+    await tab.appear({ width, height: 1000, isDark: false });
+    await tab.run(openAll);
+    const holes = `[...document.querySelectorAll(".tiles")].filter(({ children, parentElement }) =>
+      Math.abs(parentElement.getBoundingClientRect().right - children[children.length - 1].getBoundingClientRect().right) > 1).length`;
+    assert.equal(await tab.run(holes), 0, `${width}`);
+  }
+});
+
+test("many problems are all visible on a phone, with the last remedy, and the terms are explained", {
+  skip: skipUnlessFull,
+}, async () => {
+  await using daemon = await startDaemon(["--admin", "0"]);
+  await using chromium = await startChromium();
+  const tab = await stubbed(chromium, daemon, { samples: SAMPLE, arrivals: [] });
+  await tab.appear({ width: 390, height: 800, isDark: false });
+  const problems = Array.from({ length: 12 }, (_, index) => `${index} envelopes of a unit were refused`);
+  await send(tab, frameOf({ problems }));
+  const isCut = `[...document.querySelectorAll("#problems, #problems *")].some((one) => one.scrollHeight > one.clientHeight + 1 && getComputedStyle(one).overflowY !== "visible")`;
+  assert.equal(await tab.run(isCut), false);
+  const lastFix = `document.querySelector("#problems li:last-child small")`;
+  await tab.run(`${lastFix}.scrollIntoView()`);
+  const isShown = `(() => {
+    const { left, top } = ${lastFix}.getBoundingClientRect();
+    return document.elementFromPoint(left + 5, top + 5) === ${lastFix};
+  })()`;
+  assert.equal(await tab.run(isShown), true);
+  const terms = String(await tab.run(textOf("terms")));
+  assert.match(terms, /^Envelope: one or more commands that are signed together\. Unit: one command, or/);
+  await send(tab, frameOf({ problems: ["its disk has failed"] }));
+  assert.equal(await tab.run(`document.getElementById("terms").checkVisibility()`), false);
 });
 
 test("on a phone, only problems and members are open, and an opened part shows its charts", {
