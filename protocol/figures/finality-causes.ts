@@ -29,7 +29,7 @@ export const FINALITY_CAUSES = {
   away: {
     says: "its member … is not connected",
     normalMs: 0,
-    fix: "start that daemon, or repair the network; remove one that will not return: dbsync members evict",
+    fix: "start that daemon first, or repair the network",
   },
   list: {
     says: "its member … does not report under the same member list yet",
@@ -39,7 +39,7 @@ export const FINALITY_CAUSES = {
   "catching-up": {
     says: "its member … is catching up",
     normalMs: CATCHING_UP_MAX_MS,
-    fix: "the log of that member says what it is waiting for; remove one that will not recover: dbsync members evict",
+    fix: "the log of that member says what it is waiting for; start the members that it waits for, or restart it",
   },
   "open-vote": {
     says: "it has voted for a decision that is not made yet",

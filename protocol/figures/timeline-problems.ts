@@ -3,13 +3,23 @@
 import { DAEMON_STATES, rowOfState } from "../daemon-states.js";
 import { dateText } from "../version-2/envelope.js";
 import { ADMISSION_REFUSALS, causeAndCure, isAdmissionCode, SAME_CLUSTER } from "./admission-refusals.js";
-import { mebibytes } from "./amount-texts.js";
+import { mebibytes, spanText } from "./amount-texts.js";
+import {
+  AWAY,
+  awayText,
+  DOWN,
+  evictionAdvice,
+  evictionOf,
+  LOST_AFTER_MS,
+  type Sightings,
+  sightingsOf,
+} from "./away-members.js";
 import type { CloseCode } from "./close-reasons.js";
 import { LOW_DISK } from "./daemon-problems.js";
 import { CATCHING_UP_MAX_MS, rowOfFinalityCause } from "./finality-causes.js";
 import { type Problem, problemsBy, problemsOf, type Rule, type Rules } from "./problem.js";
 import type { MemberReport, TimelineReport } from "./timeline-figures.js";
-import { UNDECIDED_CAUSES, type UndecidedCause } from "./undecided-causes.js";
+import { EVICTION_HELPS, UNDECIDED_CAUSES, type UndecidedCause } from "./undecided-causes.js";
 
 /** The state of a member according to a query, or null if it was not queried. */
 export type MemberAvailability = "away" | "busy" | "ready" | null;
@@ -81,6 +91,9 @@ export interface TimelineCase extends DiagnosedTimeline {
 export interface MemberCase extends MemberReport {
   readonly isStarting: boolean;
   readonly availability: MemberAvailability;
+  /** For how long the member has sent nothing, at least, in milliseconds, or null if this is unknown. */
+  readonly away: number | null;
+  readonly sightings: Sightings;
 }
 
 export function diagnose(
@@ -95,14 +108,24 @@ export function diagnose(
       (timeline.unlisted === null || !isExcluded(member)) &&
       (timeline.notAdmitted === null || !isAdmissionCode(member.closeCode)),
   );
-  const ofMembers = members.flatMap((member) =>
-    problemsBy(OF_MEMBER, { ...member, isStarting, availability: availabilityOf(member) }, true),
+  const cases = members.map(
+    (member): MemberCase => ({
+      ...member,
+      isStarting,
+      availability: availabilityOf(member),
+      away: member.lastHeard ?? (timeline.started === null ? null : now - timeline.started),
+      sightings: sightingsOf(member, timeline.members),
+    }),
   );
-  const ofFinality = problemsBy(OF_FINALITY, subject, awaitedMembers(timeline).length > 0);
+  const awaited = awaitedMembers(timeline);
+  const reported = reportedAway(cases);
+  const isNamed =
+    timeline.finalCause === "away" && awaited.length > 0 && awaited.every((name) => reported.has(name));
+  const ofFinality = isNamed ? [] : problemsBy(OF_FINALITY, subject, awaited.length > 0);
   const found = [
     ...problemsBy(OF_DAEMON, subject),
     ...ofFinality,
-    ...ofMembers,
+    ...cases.flatMap((member) => problemsBy(OF_MEMBER, member, true)),
     ...problemsBy(OF_DATA, subject),
   ];
   return {
@@ -123,6 +146,20 @@ const UNKNOWN_CAUSE = {
   fix: "read its log, and update dbsync on the machine where you run it",
 };
 const PROMISES = "it may have lost promises for decisions, and does not vote until … answered";
+
+/**
+ * Returns the names of the members that are reported as not connected, so that no other problem repeats it. A member that
+ * was queried itself is reported without advice for one that is lost.
+ */
+const reportedAway = (members: readonly MemberCase[]): ReadonlySet<string> =>
+  new Set(
+    members
+      .filter((member) => {
+        const link = linkOf(member);
+        return link === "away" || (link === "reported" && (member.away ?? 0) < LOST_AFTER_MS);
+      })
+      .map(nameOf),
+  );
 
 /** The problems of a daemon's disk, key, member list, clock and decisions. */
 const OF_DAEMON = {
@@ -262,19 +299,20 @@ const OF_DAEMON = {
   },
   votesContradict: {
     when: ({ contradicting, members }) =>
-      contradicting.map((id) => [addressOf(id, members), id.slice(0, ID_DIGITS)]),
+      contradicting.map((id) => [addressOf(id, members), evictionOf([addressOf(id, members)])]),
     says: "the member … has voted for two decisions in one ballot: it is broken or lies",
-    fix: "check whether two daemons run with copies of its folder; if not, its machine may be compromised: dbsync members evict …",
+    fix: "check whether two daemons run with copies of its folder; if not, its machine may be compromised; if so, remove it, which is permanent: …",
     severity: "problem",
     alarm: "DbsyncVotesContradict",
   },
   undecided: {
     // Missing promises have rules of their own.
-    when: ({ undecidedCause: cause, undecidedFor, undecidedMembers, members }) => {
+    when: ({ undecidedCause: cause, undecidedFor, undecidedMembers, members, list }) => {
       if (cause === null || cause === "promises-lost") return false;
       const { says, fix } = UNDECIDED_CAUSES[cause as UndecidedCause] ?? UNKNOWN_CAUSE;
-      const where = undecidedMembers.map((id) => addressOf(id, members)).join(", ");
-      return [[secondsBetween(0, undecidedFor), says.replace("…", where), fix]];
+      const names = undecidedMembers.map((id) => addressOf(id, members));
+      const advice = EVICTION_HELPS.has(cause) ? evictionAdvice(names, undecidedFor, list !== null) : "";
+      return [[secondsBetween(0, undecidedFor), says.replace("…", names.join(", ")), `${fix}${advice}`]];
     },
     says: "units with conditions have waited for a decision for … s: …",
     fix: "…",
@@ -283,9 +321,9 @@ const OF_DAEMON = {
   },
   disturbing: {
     when: ({ disturbing, members }) =>
-      disturbing.map((id) => [addressOf(id, members), id.slice(0, ID_DIGITS)]),
+      disturbing.map((id) => [addressOf(id, members), evictionOf([addressOf(id, members)])]),
     says: "the member … repeatedly prevents decisions: it takes the right to propose and decides nothing, or it objects alone",
-    fix: "run dbsync status for it, and check its network; if it reports nothing, its machine may be compromised: dbsync members evict …",
+    fix: "run dbsync status for it, and check its network; if it reports nothing, its machine may be compromised; if so, remove it, which is permanent: …",
     severity: "problem",
     alarm: "DbsyncDecisionsDisturbed",
   },
@@ -356,10 +394,25 @@ const OF_MEMBER = {
     severity: "progress",
     alarm: null,
   },
+  memberDown: {
+    when: (member) =>
+      linkOf(member) === "away" &&
+      isDown(member) && [[member.address, spanText(member.away ?? 0), ...seenBy(member), lostAdvice(member)]],
+    says: DOWN,
+    fix: "start it first, or repair its network; writes become final again once it is back (if it was removed permanently, remove it from --peer)…",
+    severity: "problem",
+    alarm: "DbsyncMemberAway",
+  },
   memberAway: {
     when: (member) =>
-      linkOf(member) === "away" && [[`${member.address}${reasonOf(member)}`, remedyFor(member)]],
-    says: "it cannot reach its member …",
+      linkOf(member) === "away" &&
+      !isDown(member) && [
+        [
+          `${member.address}${reasonOf(member)}${awayText(member.away)}`,
+          `${remedyFor(member)}${lostAdvice(member)}`,
+        ],
+      ],
+    says: AWAY,
     fix: "…",
     severity: "problem",
     alarm: "DbsyncMemberAway",
@@ -622,12 +675,14 @@ function expectedFinality(timeline: TimelineCase): false | (string | number)[][]
 
 /** Returns what the final date waits for in vain, as the values of a rule. */
 function overdueFinality(timeline: TimelineCase): false | (string | number)[][] {
-  const { finalCause, finalOverdue, finalDelayedFor } = timeline;
+  const { finalCause, finalOverdue, finalDelayedFor, list } = timeline;
   const row = rowOfFinalityCause(finalCause);
   if (row === null) return [[finalAge(timeline), UNKNOWN_CAUSE.says, UNKNOWN_CAUSE.fix]];
   if (!finalOverdue) return false;
   const text = `${causeText(row.says, timeline)} (for ${secondsBetween(0, finalDelayedFor)} s)`;
-  return [[finalAge(timeline), text, row.fix]];
+  const canEvict = finalCause === "away" || finalCause === "catching-up";
+  const advice = canEvict ? evictionAdvice(awaitedMembers(timeline), finalDelayedFor, list !== null) : "";
+  return [[finalAge(timeline), text, `${row.fix}${advice}`]];
 }
 
 const causeText = (says: string, timeline: TimelineCase): string =>
@@ -711,6 +766,20 @@ function linkOf(member: MemberCase): "not-listed" | "connected" | "reported" | "
   return (isNew || availability === "busy") && isUnanswered(member) ? "new" : "away";
 }
 
+/** Whether the daemons that answer, which are most of the cluster, receive no answer from a member. */
+const isDown = (member: MemberCase): boolean =>
+  isUnanswered(member) && member.address !== "" && member.away !== null && member.sightings.areMost;
+
+const seenBy = (member: MemberCase): (string | number)[] => [
+  member.sightings.seen,
+  `${member.sightings.of}${reasonOf(member)}`,
+];
+
+const lostAdvice = (member: MemberCase): string =>
+  evictionAdvice([nameOf(member)], member.away ?? 0, member.listed === true);
+
+const nameOf = ({ address, id }: MemberReport): string => address || (id ?? "").slice(0, ID_DIGITS);
+
 const reasonOf = ({ trouble }: MemberReport): string =>
   trouble === null ? "" : ` (${trouble.replace(/\.$/, "")})`;
 
@@ -727,7 +796,7 @@ type Remedy = (member: MemberReport) => string;
 
 const SAME_SECRET = "start both with the same --cluster-secret";
 
-const START_IT = "start that daemon, and specify it in --peer; or remove it: dbsync members evict";
+const START_IT = "start that daemon first, and specify it in --peer";
 
 const pinIt = (address: string, id: string | null): string =>
   `pin it with the id that it prints when it starts (--peer ${address}#ed25519:${id ?? "…"}), or authorize it with CLUSTER ADD`;
@@ -767,7 +836,7 @@ const IF_DAEMON_CLOSED = new Map<CloseCode, Remedy>([
   ["malformed", checkProgram],
   ["bad-proof", checkProgram],
   ["not-a-daemon", makeMember],
-  ["no-address", ({ id }) => `${START_IT} ${(id ?? "").slice(0, ID_DIGITS)}`],
+  ["no-address", () => START_IT],
   ["other-secret", () => SAME_SECRET],
   ["left-out", addIt],
   ["not-listed", addIt],

@@ -5,7 +5,7 @@
 export const UNDECIDED_CAUSES = {
   "no-majority": {
     says: "it is not connected to most members of the list (missing: …)",
-    fix: "start these members, or repair the network between them; remove a member that will not return: dbsync members evict",
+    fix: "start these members first, or repair the network between them",
   },
   "promises-lost": {
     says: "it may have lost promises, and … must answer before it votes",
@@ -17,7 +17,7 @@ export const UNDECIDED_CAUSES = {
   },
   promises: {
     says: "the members … do not promise to vote for what it proposes",
-    fix: "run dbsync status for these members: their clocks or promises may be wrong; evict one that does not recover",
+    fix: "run dbsync status for these members: their clocks or promises may be wrong",
   },
   votes: {
     says: "the members … do not vote for what it proposes",
@@ -33,7 +33,7 @@ export const UNDECIDED_CAUSES = {
   },
   objections: {
     says: "the members … object to what it proposes",
-    fix: "run dbsync status for these members: their clocks, versions, missing entries or states may be the reason; evict one that does not recover",
+    fix: "run dbsync status for these members: their clocks, versions, missing entries or states may be the reason",
   },
   "cannot-propose": {
     says: "it may propose decisions, but finds no date for them, because entries are missing or its clock is behind",
@@ -41,7 +41,7 @@ export const UNDECIDED_CAUSES = {
   },
   keeper: {
     says: "the member … may propose decisions, but makes none",
-    fix: "run dbsync status for this member; if it reports nothing, restart it, or evict it: dbsync members evict",
+    fix: "run dbsync status for this member; if it reports nothing, restart it",
   },
   "passed-over": {
     says: "some units wait for long, although the member … decides others",
@@ -66,3 +66,11 @@ export const UNDECIDED_CAUSES = {
 } as const satisfies Readonly<Record<string, { readonly says: string; readonly fix: string }>>;
 
 export type UndecidedCause = keyof typeof UNDECIDED_CAUSES;
+
+/** The causes for which it may help to evict the members concerned, if they do not recover for hours. */
+export const EVICTION_HELPS: ReadonlySet<string> = new Set<UndecidedCause>([
+  "no-majority",
+  "promises",
+  "objections",
+  "keeper",
+]);

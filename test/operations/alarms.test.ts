@@ -118,6 +118,12 @@ const SEEN: Readonly<Record<keyof typeof RULES, Texts>> = {
     started: NOW - 1_000,
     members: [{ ...MEMBER, connection: "waiting", lastHeard: null }],
   }),
+  memberDown: textsOf({
+    members: [
+      { ...MEMBER, connection: "waiting" },
+      { ...MEMBER, address: "10.0.0.3:1111", problems: ["10.0.0.2:1111 is down for 3 s, seen by 1 of 2"] },
+    ],
+  }),
   memberAway: ofMember({ connection: "waiting" }),
   pruned: ofMember({ lacking: true }),
   memberCatchingUp: ofMember({ state: "catching-up" }),

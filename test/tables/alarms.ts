@@ -135,7 +135,7 @@ const ALARM_ROWS: Readonly<Record<string, AlarmRow>> = {
     lasting: "5m",
     severity: "warning",
     summary: "{{ $labels.instance }} cannot reach its member {{ $labels.member }}",
-    page: "Start that daemon. If it is permanently lost, remove it from `peer` everywhere or [evict](#members-by-list) it: while it is listed but down, newer writes do not become final. If `dbsync status` reports `not-a-member` or `other-secret`, configure the same `cluster-secret` on both daemons; if `not-pinned`, correct `#ed25519:…` in `peer`; if `no-peers`, add this daemon to the other one's `peer`",
+    page: "Start that daemon first, also if it has been down for long: it fetches what it missed. Only if it will never return, remove it from `peer` everywhere or [evict](#members-by-list) it, which is permanent: while it is listed but down, newer writes do not become final. If `dbsync status` reports `not-a-member` or `other-secret`, configure the same `cluster-secret` on both daemons; if `not-pinned`, correct `#ed25519:…` in `peer`; if `no-peers`, add this daemon to the other one's `peer`",
   },
   DbsyncNothingFinal: {
     expr: NOTHING_FINAL,
@@ -143,7 +143,7 @@ const ALARM_ROWS: Readonly<Record<string, AlarmRow>> = {
     severity: "warning",
     summary:
       "On {{ $labels.instance }} no write of the last two minutes is final, or no write has become final since its start, and a member is not connected or makes no progress",
-    page: "Run `dbsync status`: it names the member and the cause. Start that daemon, remove it from `peer` everywhere, or [evict](#members-by-list) it. The alarm also fires if no write has become final since the start, but not while a daemon that joins or returns makes progress",
+    page: "Run `dbsync status`: it names the member and the cause. Start that daemon first. Only if it will never return, remove it from `peer` everywhere or [evict](#members-by-list) it, which is permanent. The alarm also fires if no write has become final since the start, but not while a daemon that joins or returns makes progress",
   },
   DbsyncMembersDiffer: {
     expr: `max_over_time(dbsyncd_member_equal[10m]) == 0 and on (instance, job) (${NOTHING_FINAL})`,

@@ -1,15 +1,15 @@
 /** Shows problems at the top of the page and in its title and icon, in the same words as `dbsync doctor`. */
 import { spanText } from "../../../protocol/figures/amount-texts.js";
+import { awayMember, downMember } from "../../../protocol/figures/away-members.js";
 import type { Severity } from "../../../protocol/figures/problem.js";
 import type { DashboardFrame } from "../../../protocol/json/dashboard-frame.js";
 import { byId, newElement, setText } from "./elements.js";
 import { termsIn } from "./terms.js";
 import { timeText } from "./times.js";
 
-/** A problem, and the daemons that it concerns. */
 interface ShownProblem {
-  /** "This daemon", or the addresses of members. */
-  readonly subjects: readonly string[];
+  /** The beginning of the sentence, which is shown in bold: the daemons that report it, or the member that is down. */
+  readonly subject: string;
   readonly text: string;
   readonly fix: string;
   readonly severity: Severity;
@@ -17,7 +17,7 @@ interface ShownProblem {
 
 type Health = "good" | "busy" | "warn" | "bad";
 
-const OWN = "This daemon";
+const OWN = "This daemon:";
 const NAMES_MAX = 3;
 
 /** Lists the first three names, and the number of the remaining ones. */
@@ -66,7 +66,7 @@ function wordOf(
 }
 
 const silence = (frame: DashboardFrame | null, silentMs: number): ShownProblem => ({
-  subjects: [OWN],
+  subject: OWN,
   text:
     frame === null
       ? "it has sent nothing yet"
@@ -78,20 +78,21 @@ const silence = (frame: DashboardFrame | null, silentMs: number): ShownProblem =
 function problemsOf(frame: DashboardFrame | null): ShownProblem[] {
   if (frame === null) return [];
   const own = frame.problems.map(
-    ({ text, fix, severity }): ShownProblem => ({
-      subjects: [OWN],
-      text,
-      fix,
-      severity,
-    }),
+    ({ text, fix, severity }): ShownProblem => ({ ...subjectOf(text), fix, severity }),
   );
   // Combine equal problems from several members.
-  const claims = new Map<string, string[]>();
+  const known = new Set(frame.problems.map(({ text }) => awayMember(text)));
+  const claims = new Map<string, { readonly text: string; readonly names: readonly string[] }>();
   for (const { address, problems } of frame.timeline?.members ?? [])
-    for (const text of problems) claims.set(text, [...(claims.get(text) ?? []), address]);
-  const reported = [...claims].map(
-    ([text, subjects]): ShownProblem => ({
-      subjects,
+    for (const text of problems) {
+      const away = awayMember(text);
+      if (away !== null && known.has(away)) continue;
+      const claim = claims.get(away ?? text) ?? { text, names: [] };
+      claims.set(away ?? text, { ...claim, names: [...claim.names, address] });
+    }
+  const reported = [...claims.values()].map(
+    ({ text, names }): ShownProblem => ({
+      subject: reportersText(names),
       text,
       fix: "see the page of that member, or run dbsync doctor",
       severity: "remark",
@@ -101,10 +102,16 @@ function problemsOf(frame: DashboardFrame | null): ShownProblem[] {
   return [...ownOf("problem"), ...ownOf("remark"), ...reported, ...ownOf("progress"), ...ownOf("note")];
 }
 
-function subjectText({ subjects }: ShownProblem): string {
-  if (subjects[0] === OWN) return OWN;
-  return `${namesText(subjects)} ${subjects.length === 1 ? "reports" : "report"}`;
+/** Returns the subject of a sentence of this daemon, and the sentence without it. */
+function subjectOf(text: string): Pick<ShownProblem, "subject" | "text"> {
+  const address = downMember(text);
+  return address === null
+    ? { subject: OWN, text }
+    : { subject: address, text: text.slice(address.length + 1) };
 }
+
+const reportersText = (names: readonly string[]): string =>
+  `${namesText(names)} ${names.length === 1 ? "reports" : "report"}:`;
 
 const CLASSES = { problem: "bad", remark: "warn", note: "quiet", progress: "quiet" } as const;
 const CURES = {
@@ -123,7 +130,7 @@ function fill(list: Element, problems: readonly ShownProblem[]): void {
       item.append(newElement("b"), " ", newElement("span"), newElement("small"));
     const [subject, text, fix] = item.children;
     if (subject === undefined || text === undefined || fix === undefined) continue;
-    setText(item.children[0] ?? item, `${subjectText(problem)}:`);
+    setText(subject, problem.subject);
     setText(text, `${problem.text}.`);
     showFix(fix, `${CURES[problem.severity]}: ${problem.fix}`);
     item.className = CLASSES[problem.severity];
@@ -131,7 +138,7 @@ function fill(list: Element, problems: readonly ShownProblem[]): void {
 }
 
 /** The command at the end of a remedy, which the page shows on its own line so that it can be copied. */
-const COMMAND = /: (dbsync [^;:]+)$/;
+const COMMAND = /: (dbsync (?:[^;:]|:(?=\d))+)$/;
 
 function showFix(element: Element, fix: string): void {
   const [, command = ""] = COMMAND.exec(fix) ?? [];

@@ -5,6 +5,7 @@ import { STAGES } from "../../../client/shared/sentences.js";
 import type { Address } from "../../../client/shared/server-list.js";
 import { type Greeting, readHello } from "../../../client/version-2/single-hello.js";
 import { withoutScheme } from "../../../daemon/net/terminal/text-table.js";
+import { downMember } from "../../../protocol/figures/away-members.js";
 import {
   databaseProblems,
   INCOMPLETE,
@@ -62,7 +63,7 @@ export async function readFullStatus(settings: Settings): Promise<DaemonStatus[]
   const answers = await readTimelines(settings, ids);
   const timelines = answers.map(({ timeline }) => timeline);
   const now = realEnvironment.wallClock();
-  return daemons.map((daemon, index) => {
+  const full = daemons.map((daemon, index) => {
     const timeline = timelines[index] ?? null;
     const timelineNote = answers[index]?.note ?? daemon.timelineNote;
     if (timeline === null) return { ...daemon, timelineNote };
@@ -70,6 +71,21 @@ export async function readFullStatus(settings: Settings): Promise<DaemonStatus[]
     const availabilityOf = (member: MemberStatus) => availability(member, daemons, timelines);
     return withTimeline(daemon, timeline, diagnose(timeline, { others, now, availabilityOf }), now);
   });
+  return withoutRepeats(full);
+}
+
+/** Removes the reports of a member that is down, except the first: they name all daemons that see it. */
+export function withoutRepeats(daemons: readonly DaemonStatus[]): DaemonStatus[] {
+  const reported = new Set<string>();
+  return daemons.map((daemon) => ({
+    ...daemon,
+    problems: daemon.problems.filter(({ text }) => {
+      const member = downMember(text);
+      const isNew = member === null || !reported.has(member);
+      if (member !== null) reported.add(member);
+      return isNew;
+    }),
+  }));
 }
 
 /** Returns the status of a member that was also queried itself, or null if it was not queried. */

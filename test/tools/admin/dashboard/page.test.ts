@@ -57,6 +57,11 @@ test("the page shows three daemons, one that stops and starts, late writes, and 
   await cluster.trio.end(2, "SIGKILL");
   await tab.until(membersAre("disconnected,live,live"));
   await tab.until(`/127\\.0\\.0\\.1:\\d+ is disconnected/.test(${textOf("announcement")})`);
+  const faults = `[...document.querySelectorAll("#problems li:not(.quiet)")].map((one) => one.textContent)`;
+  await tab.until(
+    `/^127\\.0\\.0\\.1:\\d+ is down for \\d+ s, seen by 2 of 2 .*What to do: start it first/.test(${faults}.join("\\n"))`,
+  );
+  assert.equal(await tab.run(`${faults}.length`), 1);
   await cluster.trio.start(2);
   await tab.until(membersAre("live,live,live"));
 

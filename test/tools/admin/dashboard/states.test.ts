@@ -78,7 +78,7 @@ test("the page shows 20 members with long names as a table or, on a phone, as ca
     memberOf(`db-${index}.a-rather-long-name-of-a-data-centre.example.internal:1111`, {
       ...(index === 3 ? { connection: "waiting" as const, state: null, lastHeard: 90_000 } : {}),
       ...(index === 4 ? { lastHeard: 7000 } : {}),
-      problems: index > 10 ? ["it cannot reach its member db-3 (ECONNREFUSED)"] : [],
+      problems: index > 10 ? ["its disk has failed (EIO)"] : [],
     }),
   );
   await send(tab, frameOf({ members, problems: ["it cannot reach its member db-3 (ECONNREFUSED)"] }));
@@ -273,6 +273,37 @@ test("the labels of charts do not overlap, and the tables of the tiles fit, at e
       .map((one) => one.textContent.slice(0, 40))`;
     assert.deepEqual(await tab.run(wide), [], `${width}`);
   }
+});
+
+test("a member that is down is one problem, however many daemons report it, and the command to evict it is whole", {
+  skip: skipUnlessFull,
+}, async () => {
+  await using daemon = await startDaemon(["--admin", "0"]);
+  await using chromium = await startChromium();
+  const tab = await stubbed(chromium, daemon, { samples: SAMPLE, arrivals: [] });
+  const down = "db3:1111 is down for 3 min, seen by 2 of 2";
+  const command = "dbsync members evict db3:1111 -k root-private.pem";
+  const about = { severity: "problem" as const, isOfMember: true };
+  const claims = [
+    "db3:1111 is down for 2 min, seen by 2 of 2",
+    "it cannot reach its member db4:1111 for 9 s",
+  ];
+  const members = [
+    memberOf("db2:1111", { problems: claims }),
+    memberOf("db3:1111", { connection: "waiting" }),
+    memberOf("db4:1111", { problems: ["it cannot reach its member db4:11112 for 8 s"] }),
+    memberOf("db5:1111", { problems: ["it cannot reach its member db4:1111 for 7 s"] }),
+  ];
+  const fix = `start it first; only if it will never return, remove it, which is permanent: ${command}`;
+  await send(tab, { ...frameOf({ members }), problems: [{ ...about, text: down, fix }] });
+  const items = `[...document.querySelectorAll("#problems li")].map((one) => one.querySelector("b").textContent + one.querySelector("span").textContent)`;
+  assert.deepEqual(await tab.run(items), [
+    "db3:1111is down for 3 min, seen by 2 of 2.",
+    "db2:1111, db5:1111 report:it cannot reach its member db4:1111 for 9 s.",
+    "db4:1111 reports:it cannot reach its member db4:11112 for 8 s.",
+  ]);
+  assert.equal(await tab.run(`document.querySelector("#problems code").textContent`), command);
+  await examine(tab, "a member that is down");
 });
 
 test("no row of tiles has a hole, at every width", { skip: skipUnlessFull }, async () => {

@@ -18,7 +18,7 @@ import {
   type MemberStatus,
   type TimelineStatus,
 } from "../../../../tools/cli/status/daemon-figures.js";
-import { type DaemonStatus, withTimeline } from "../../../../tools/cli/status/read-status.js";
+import { type DaemonStatus, withoutRepeats, withTimeline } from "../../../../tools/cli/status/read-status.js";
 import { double } from "../../../support/double.js";
 import { makeKeyPair } from "../../../support/envelope-client.js";
 import { MEMBER, NOW, WELL } from "./well-timeline.js";
@@ -103,7 +103,7 @@ const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
   [
     "votes that contradict each other",
     { contradicting: ["cd".repeat(32)] },
-    /member cdcdcdcdcdcd has voted for two decisions in one ballot.*dbsync members evict cdcdcdcdcdcd/,
+    /member cdcdcdcdcdcd has voted for two decisions in one ballot.*which is permanent: dbsync members evict cdcdcdcdcdcd -k root-private\.pem$/,
   ],
   [
     "a decision that too few members can make",
@@ -123,7 +123,7 @@ const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
   [
     "a member that prevents decisions",
     { disturbing: ["cd".repeat(32)] },
-    /member cdcdcdcdcdcd repeatedly prevents decisions.*dbsync members evict cdcdcdcdcdcd/,
+    /member cdcdcdcdcdcd repeatedly prevents decisions.*which is permanent: dbsync members evict cdcdcdcdcdcd -k root-private\.pem$/,
   ],
   [
     "lost promises",
@@ -182,12 +182,12 @@ const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
   [
     "a member that cannot be reached",
     withMember({ connection: "waiting", trouble: "ECONNREFUSED" }),
-    /cannot reach its member 10\.0\.0\.2:1111 \(ECONNREFUSED\); start the daemon at 10\.0\.0\.2:1111, or correct --peer/,
+    /cannot reach its member 10\.0\.0\.2:1111 \(ECONNREFUSED\) for 0 s; start the daemon at 10\.0\.0\.2:1111, or correct --peer/,
   ],
   [
     "a member that sent nothing for too long, without the full stop of the reason",
     withMember(closedBy("daemon", "silent")),
-    /cannot reach its member 10\.0\.0\.2:1111 \(It was silent for too long\); start the daemon/,
+    /cannot reach its member 10\.0\.0\.2:1111 \(It was silent for too long\) for 0 s; start the daemon/,
   ],
   [
     "a member that was removed",
@@ -252,7 +252,7 @@ const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
   [
     "a listed member without an address",
     withMember({ ...closedBy("daemon", "no-address"), address: "5432…" }),
-    /; start that daemon, and specify it in --peer; or remove it: dbsync members evict /,
+    /; start that daemon first, and specify it in --peer$/,
   ],
   ["a member whose clock differs", withMember({ skew: -2500 }), /differs by -2500 ms; set both clocks/],
   [
@@ -404,6 +404,124 @@ test("a daemon that is catching up does not also report the final date for which
   assert.match(diagnose(overdue, { others: [], now: NOW }).problems[0]?.text ?? "", /catching up itself/);
 });
 
+const HOUR_MS = 3_600_000;
+/** A cluster of three daemons with a list, of which one is away, as the other two report. */
+const ONE_AWAY: Partial<TimelineStatus> = {
+  list: "1",
+  stable: NOW - 180_000,
+  finalCause: "away",
+  finalOverdue: true,
+  finalDelayedFor: 178_000,
+  finalMembers: ["cd"],
+  members: [
+    { ...MEMBER, problems: ["10.0.0.3:1111 is down for 3 min, seen by 1 of 2"] },
+    { ...MEMBER, ...AWAY, id: "cd", address: "10.0.0.3:1111", listed: true, lastHeard: 180_000 },
+  ],
+};
+
+test("a member that is down is one problem, which says who sees it, and the remedy is to start it", () => {
+  const { problems, remarks, progress } = diagnose({ ...WELL, ...ONE_AWAY }, { others: [], now: NOW });
+  assert.deepEqual([remarks, progress], [[], []]);
+  assert.deepEqual(
+    problems.map(({ text, isOfMember }) => [text, isOfMember]),
+    [["10.0.0.3:1111 is down for 3 min, seen by 2 of 2 (ECONNREFUSED)", true]],
+  );
+  assert.match(problems[0]?.fix ?? "", /^start it first, or repair its network; /);
+  assert.doesNotMatch(problems[0]?.fix ?? "", /evict/);
+});
+
+test("a member that only some daemons cannot reach is not called down", () => {
+  const [first = MEMBER, away = MEMBER] = ONE_AWAY.members ?? [];
+  const textsWith = (...members: MemberStatus[]) =>
+    diagnose({ ...WELL, ...ONE_AWAY, members }, { others: [], now: NOW }).problems.map(({ text }) => text);
+  const cannotReach = "it cannot reach its member 10.0.0.3:1111 (ECONNREFUSED) for 3 min";
+  for (const claim of [
+    "it cannot reach its member 10.0.0.3:11112 for 3 min",
+    "10.0.0.3:1111 is not on the list",
+  ])
+    assert.deepEqual(textsWith({ ...first, problems: [claim] }, away), [cannotReach], claim);
+  // This daemon may itself be cut off.
+  assert.deepEqual(textsWith({ ...away, id: "ab", address: "10.0.0.2:1111" }, away).length, 2);
+  const claim = `${cannotReach} (other-secret)`;
+  assert.match(
+    textsWith({ ...first, problems: [claim] }, away)[0] ?? "",
+    /is down for 3 min, seen by 2 of 2/,
+  );
+});
+
+test("eviction is advised only for a listed member that was away for hours, in words, with the whole command", () => {
+  const fixAfter = (lastHeard: number, member: Partial<MemberStatus> = {}) => {
+    const [first = MEMBER, away = MEMBER] = ONE_AWAY.members ?? [];
+    const members = [first, { ...away, lastHeard, ...member }];
+    const found = diagnose({ ...WELL, ...ONE_AWAY, members }, { others: [], now: NOW }).problems;
+    assert.equal(found.length, 1);
+    return found[0]?.fix ?? "";
+  };
+  assert.doesNotMatch(fixAfter(4 * HOUR_MS - 1), /evict/);
+  assert.match(
+    fixAfter(4 * HOUR_MS),
+    /^start it first.*; only if it will never return, remove it, which is permanent: dbsync members evict 10\.0\.0\.3:1111 -k root-private\.pem$/,
+  );
+  assert.doesNotMatch(fixAfter(4 * HOUR_MS, { listed: null }), /evict/);
+  const unknown = { ...closedBy("daemon", "no-address"), address: "" };
+  assert.match(fixAfter(5 * HOUR_MS, unknown), /^start that daemon first.*dbsync members evict cd -k root/);
+});
+
+test("no advice to evict is given early for a member that is catching up or delays decisions", () => {
+  const fixOf = (report: Partial<TimelineStatus>) =>
+    diagnose({ ...WELL, list: "1", ...report }, { others: [], now: NOW }).problems.map(({ fix }) => fix);
+  const catchingUp = (finalDelayedFor: number) =>
+    fixOf({
+      stable: NOW - 5 * HOUR_MS,
+      finalCause: "catching-up",
+      finalMembers: ["ab"],
+      finalOverdue: true,
+      finalDelayedFor,
+    });
+  assert.doesNotMatch(catchingUp(301_000).join(), /evict/);
+  assert.match(
+    catchingUp(4 * HOUR_MS).join(),
+    /permanent: dbsync members evict 10\.0\.0\.2:1111 -k root-private\.pem$/,
+  );
+  for (const undecidedCause of ["no-majority", "promises", "objections", "keeper"]) {
+    const undecided = (undecidedFor: number) =>
+      fixOf({ undecidedCause, undecidedFor, undecidedMembers: ["ab"] }).join();
+    assert.doesNotMatch(undecided(60_000), /evict/, undecidedCause);
+    assert.match(
+      undecided(4 * HOUR_MS),
+      /permanent: dbsync members evict 10\.0\.0\.2:1111 -k/,
+      undecidedCause,
+    );
+  }
+  assert.doesNotMatch(
+    fixOf({ undecidedCause: "clock", undecidedFor: 5 * HOUR_MS, undecidedMembers: ["ab"] }).join(),
+    /evict/,
+  );
+});
+
+test("a member that was queried itself does not also delay the final date, unless it was away for hours", () => {
+  const texts = (lastHeard: number) => {
+    const members = (ONE_AWAY.members ?? []).map((one) => ({
+      ...one,
+      ...(one.id === "cd" ? { lastHeard } : {}),
+    }));
+    const availabilityOf = (): MemberAvailability => "away";
+    const report = { ...WELL, ...ONE_AWAY, finalDelayedFor: lastHeard, members };
+    return diagnose(report, { others: [], now: NOW, availabilityOf }).problems.map(({ fix }) => fix);
+  };
+  assert.deepEqual(texts(180_000), []);
+  assert.match(texts(5 * HOUR_MS).join(), /permanent: dbsync members evict 10\.0\.0\.3:1111 -k/);
+});
+
+test("dbsync status reports a member that is down once, although each daemon sees it", () => {
+  const down = diagnose({ ...WELL, ...ONE_AWAY }, { others: [], now: NOW }).problems;
+  const daemon = { problems: [...down, ...stateProblems("isolated")] } as unknown as DaemonStatus;
+  assert.deepEqual(
+    withoutRepeats([daemon, daemon]).map(({ problems }) => problems.length),
+    [2, 1],
+  );
+});
+
 test("a member that is not connected is named by its address, also if its id is unknown", () => {
   const unknown = { ...MEMBER, ...AWAY, id: null, address: "10.0.0.3:1111" };
   const away = {
@@ -414,12 +532,9 @@ test("a member that is not connected is named by its address, also if its id is 
     finalDelayedFor: 170_000,
     members: [MEMBER, unknown, { ...unknown, address: "self", connection: "self" as const }],
   };
-  const [finality, connection] = diagnose(away, { others: [], now: NOW }).problems;
-  assert.match(
-    `${finality?.text}; ${finality?.fix}`,
-    /final: its member 10\.0\.0\.3:1111 is not connected \(for 170 s\); start that daemon.*dbsync members evict/,
-  );
-  assert.deepEqual([finality?.isOfMember, connection?.isOfMember], [true, true]);
+  const [connection, ...more] = diagnose(away, { others: [], now: NOW }).problems;
+  assert.match(connection?.text ?? "", /^it cannot reach its member 10\.0\.0\.3:1111 \(ECONNREFUSED\)/);
+  assert.deepEqual([connection?.isOfMember, more], [true, []]);
 });
 
 test("differences caused by entries in flight are not reported", () => {
