@@ -7,6 +7,13 @@ const WHOLE = "test/faces/redis/scripts/whole-units.test.js";
 
 export const scriptMutants: readonly Mutant[] = [
   {
+    name: "scripts: a function is found only as its library writes its name",
+    file: "faces/redis/scripts/function-libraries.js",
+    find: "each.toLowerCase() === wanted",
+    replace: "each === name",
+    test: "test/faces/redis/scripts/functions.test.js",
+  },
+  {
     name: "scripts: the changes of a script are not undone before it is recorded",
     file: "daemon/cluster/replica/tried-units.js",
     find: "database.tryOut(Number.POSITIVE_INFINITY, (records) => {",

@@ -200,9 +200,9 @@ export const functionHandlers: readonly (readonly [string, SessionHandler])[] = 
 function calling(readsOnly: boolean): SessionHandler {
   return withScriptEngine((session, argv) => {
     const { scripts } = session.server;
-    const name = argv[1] as ByteString;
-    const library = scripts.functions.find(name);
-    if (library === undefined) throw custom("ERR Function not found");
+    const found = scripts.functions.find(argv[1] as ByteString);
+    if (found === undefined) throw custom("ERR Function not found");
+    const { library, name } = found;
     const number = parseInteger(argv[2] as ByteString);
     if (number === undefined) throw custom("ERR Bad number of keys provided");
     const count = keyCount(argv, number);

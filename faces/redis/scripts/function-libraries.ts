@@ -35,9 +35,12 @@ export class FunctionLibraries {
     return this.all.reduce((sum, { code }) => sum + code.length, 0);
   }
 
-  /** Returns the library that contains a function. */
-  find(name: ByteString): FunctionLibrary | undefined {
-    for (const library of this.#libraries.values()) if (library.functions.has(name)) return library;
+  /** Returns the library that contains a function, whose name may be in upper or lower case, and its name there. */
+  find(name: ByteString): { readonly library: FunctionLibrary; readonly name: ByteString } | undefined {
+    for (const library of this.#libraries.values()) {
+      const own = ownName(library, name);
+      if (own !== undefined) return { library, name: own };
+    }
     return undefined;
   }
 
@@ -102,14 +105,22 @@ export class FunctionLibraries {
     remaining.delete(read.name);
     const loaded = engine.loadLibrary(read, limits);
     if ("kind" in loaded) throw new CommandFailure(loaded.text);
-    for (const { functions } of remaining.values())
+    for (const other of remaining.values())
       for (const { name } of loaded)
-        if (functions.has(name)) throw new CommandFailure(`ERR Function ${name} already exists`);
+        if (ownName(other, name) !== undefined)
+          throw new CommandFailure(`ERR Function ${name} already exists`);
     const functions = new Map(
       loaded.map(({ name, description, flags }) => [name, { name, description, flags }]),
     );
     return { library: { ...read, functions }, remaining };
   }
+}
+
+/** Returns the name of a function as its library writes it, or undefined if the library has no such function. */
+function ownName({ functions }: FunctionLibrary, name: ByteString): ByteString | undefined {
+  if (functions.has(name)) return name;
+  const wanted = name.toLowerCase();
+  return [...functions.keys()].find((each) => each.toLowerCase() === wanted);
 }
 
 function dumpOf(libraries: Libraries): ByteString {

@@ -84,6 +84,8 @@ const CONVERSATION: readonly (readonly string[])[] = [
   ["FCALL", "put", "1", "k", "w"],
   ["FCALL_RO", "look", "1", "k"],
   ["EXEC"],
+  ["FCALL_RO", "LOOK", "1", "k"],
+  ["FUNCTION", "LOAD", "#!lua name=other\nredis.register_function('Look', function() return 1 end)"],
   ["FUNCTION", "STATS"],
   ["FUNCTION", "DELETE", "lib"],
   ["FUNCTION", "LIST"],
