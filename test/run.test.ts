@@ -9,12 +9,12 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { setTimeout } from "node:timers/promises";
 import { skipUnlessFull } from "./support/amount.js";
 import { testFiles } from "./support/chosen-files.js";
 import { FULL_ONLY } from "./support/full-files.js";
 import { buildRoot } from "./support/repository.js";
 import { together } from "./support/together.js";
+import { until } from "./support/until.js";
 
 /** The variables of this process, without those by which a run of the tests controls its processes. */
 const OUTER: NodeJS.ProcessEnv = Object.fromEntries(
@@ -137,7 +137,7 @@ test("the runner kills a hanging file and the processes that it started", async 
   const pid = Number(readFileSync(pidFile, "utf8"));
   assert.doesNotThrow(() => process.kill(pid, 0), "the child still runs");
   process.kill(-runner.pid!, "SIGKILL");
-  while (isAlive(pid)) await setTimeout(10);
+  await until("the child has ended", () => !isAlive(pid));
   rmSync(folder, { recursive: true });
 });
 

@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { test } from "node:test";
-import { setTimeout as pause } from "node:timers/promises";
 import { DELIVERY_LINGER_MS, STALL_MS } from "../../client/shared/connections.js";
 import { amount } from "../support/amount.js";
 import { refusingAddress } from "../support/free-port.js";
@@ -113,7 +112,9 @@ test("a daemon that recovers after all deadlines is used again once it has answe
   assert.deepEqual([bad.accepted, bad.requests.length], [1, 1]);
   bad.behaviour = "answer";
   for (const socket of bad.sockets) socket.write("ds:11:redis:3:OK\0");
-  while (!bad.commands.includes("SET k late")) await client.send("SET k late");
+  await until("the daemon is used again", () => bad.commands.includes("SET k late"), {
+    pause: () => client.send("SET k late"),
+  });
 });
 
 test("a client does not send written bytes again when the connection closes", async () => {
@@ -139,10 +140,10 @@ test("a daemon that was down is used again while another one answers", async () 
   await using client = clientOf([good, address]);
   for (let call = 0; call < 20; call++) assert.equal(await client.send("PING"), "OK");
   await using back = await FakeServer.start("answer", Number(address.split(":")[1]));
-  while (back.requests.length === 0) {
+  await until("the daemon that was down is used", async () => {
     await client.send("PING");
-    await pause(20);
-  }
+    return back.requests.length > 0;
+  });
 });
 
 test("a call fails immediately with busy only for the daemon whose queue is full", async () => {

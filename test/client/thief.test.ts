@@ -59,7 +59,10 @@ test("a client sends no version 1 command to a daemon at its connection limit, o
   assert.equal(summary(failure.outcomes[0]), "version not-applied");
   for (const other of others) await other.close();
   let value: string | null = null;
-  while (value === null) value = await client.send("INCR n").catch(() => null);
+  await until("the daemon accepts the client", async () => {
+    value = await client.send("INCR n").catch(() => null);
+    return value !== null;
+  });
   assert.equal(value, "1");
   const { outcomes } = await client.sendAll("GET n");
   assert.deepEqual(

@@ -7,6 +7,7 @@ import "../support/installed-families.js";
 import { findCommand } from "../../daemon/store/command-table.js";
 import { Database } from "../../daemon/store/database.js";
 import type { Reply } from "../../protocol/reply.js";
+import { nextTurn, until } from "../support/until.js";
 import type { Call, Comparison } from "./comparison.js";
 import type { Episode, Step } from "./episode.js";
 import { askedBefore, type Encoding, incomparable, withoutNegativeZero } from "./incomparable.js";
@@ -92,7 +93,9 @@ function phasesOf(steps: readonly Step[]): readonly (readonly Step[])[] {
 }
 
 async function untilClockShows(at: number, redis: RedisQueries): Promise<void> {
-  for (;;) if ((await clockOf(redis)) >= at) return;
+  await until("the clock of redis-server shows the time", async () => (await clockOf(redis)) >= at, {
+    pause: nextTurn,
+  });
 }
 
 /** Returns redis-server's time, in milliseconds since 1970. */

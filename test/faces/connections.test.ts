@@ -191,7 +191,9 @@ test("the daemon drops the largest of many incomplete requests before they use u
   const before = residentBytes(daemon);
   const greedy = await Promise.all(Array.from({ length: 20 }, () => RawClient.open(daemon.port)));
   for (const client of greedy) client.send(`ds:${8 * MIB}:${"x".repeat(8 * MIB - 1)}`);
-  while (greedy.filter(({ ended }) => ended).length < 18) assert.equal(await small.ask("GET k"), "v");
+  await until("the greedy clients are cut off", () => greedy.filter(({ ended }) => ended).length >= 18, {
+    pause: async () => assert.equal(await small.ask("GET k"), "v"),
+  });
   await daemon.logged(({ reason }) => reason === "too-much-buffered");
   const grown = residentBytes(daemon) - before;
   assert.ok(grown < 150 * MIB, `${grown} bytes`);

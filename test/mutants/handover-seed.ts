@@ -11,6 +11,7 @@ import { entryAt, MEMBER, TimelineSubject } from "../daemon/timeline/support/tim
 import { unverifiableOrderKeys } from "../simulation/unverifiable.js";
 import type { World } from "../simulation/world.js";
 import { SeededRandom } from "../support/seeded-random.js";
+import { until } from "../support/until.js";
 
 const OPTIONS = { every: 10, limits: { retainMs: 100_000 } };
 const GIVEN = 60;
@@ -94,6 +95,6 @@ async function adopt(receiver: TimelineSubject, sender: TimelineSubject): Promis
       isOver = true;
     },
   });
-  while (!isOver) await receiver.turns(1);
+  await until("the handover ends", () => isOver, { pause: () => receiver.turns(1) });
   if (failure !== null) throw failure;
 }

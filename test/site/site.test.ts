@@ -17,6 +17,7 @@ import { listenAtFreePort } from "../support/free-port.js";
 import { repositoryRoot } from "../support/repository.js";
 import { skipWithout } from "../support/requirements.js";
 import { scratchFolder } from "../support/scratch-folder.js";
+import { until } from "../support/until.js";
 
 interface Page {
   readonly source: string;
@@ -257,8 +258,13 @@ describe("the built site", { skip: skipUnlessFull || skipUninstalled }, () => {
       tab.until(`[...document.querySelectorAll(".timeline .daemon")][${daemon}]
         ?.querySelectorAll("button").values().some((button) => button.innerText === "${text}" && (button.click(), true))`);
     // The page ignores buttons until its script runs, so the first press is repeated until it has an effect.
-    while (!(await tab.run(`document.querySelector(".timeline .daemon button[aria-pressed=true]") !== null`)))
-      await press(0, "Cut off");
+    await until(
+      "the press has an effect",
+      async () =>
+        (await tab.run(`document.querySelector(".timeline .daemon button[aria-pressed=true]") !== null`)) ===
+        true,
+      { pause: () => press(0, "Cut off") },
+    );
     await press(0, "SET colour red");
     await press(1, "SET colour blue");
     await tab.until(`JSON.stringify(${states}) === '["colour = red","colour = blue","colour = blue"]'`);

@@ -13,6 +13,8 @@ export interface UntilOptions {
   readonly ms?: number;
   /** Whether a rejection of the check counts as false. Otherwise it ends the wait. */
   readonly mayFail?: boolean;
+  /** Waits between two checks, or lets the subject take a step. By default, the pauses grow. */
+  readonly pause?: () => Promise<unknown>;
 }
 
 /**
@@ -23,10 +25,10 @@ export interface UntilOptions {
 export async function until(
   what: string,
   holds: () => boolean | Promise<boolean>,
-  { ms = UNTIL_MS, mayFail = false }: UntilOptions = {},
+  { ms = UNTIL_MS, mayFail = false, pause = growingPauses() }: UntilOptions = {},
 ): Promise<void> {
   const deadline = performance.now() + ms;
-  for (let pause = PAUSE_MS_FIRST; ; pause = Math.min(pause * PAUSE_GROWTH, PAUSE_MS_MAX)) {
+  for (;;) {
     let cause: unknown;
     try {
       if (await holds()) return;
@@ -35,9 +37,20 @@ export async function until(
       cause = problem;
     }
     if (performance.now() > deadline) throw new Error(`${what}: not within ${ms} ms`, { cause });
-    await new Promise((resolve) => setTimeout(resolve, pause));
+    await pause();
   }
 }
+
+function growingPauses(): () => Promise<unknown> {
+  let ms = PAUSE_MS_FIRST / PAUSE_GROWTH;
+  return () => {
+    ms = Math.min(ms * PAUSE_GROWTH, PAUSE_MS_MAX);
+    return new Promise((resolve) => setTimeout(resolve, ms));
+  };
+}
+
+/** Waits for the next turn of the event loop: a pause for conditions that the test's own process makes true. */
+export const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /**
  * Returns the result of a promise.

@@ -9,6 +9,7 @@ import { ActiveCluster } from "../support/active-cluster.js";
 import { skipUnlessFull } from "../support/amount.js";
 import { pause } from "../support/pause.js";
 import { SeededRandom } from "../support/seeded-random.js";
+import { until } from "../support/until.js";
 import { assertEverywhere, by, COUNTS, client, RUNS, type Run, scenario, seed } from "./scenario.js";
 
 const QUEUED = 20;
@@ -118,7 +119,9 @@ describe("locks and queues", { skip: skipUnlessFull }, () => {
     let holders = 0;
     await Promise.all(
       owners.map(async (owner, number) => {
-        while ((await owner.call("SET", key, String(number), "NX", "PX", "60000")) !== "OK") await pause(1);
+        const acquires = async () =>
+          (await owner.call("SET", key, String(number), "NX", "PX", "60000")) === "OK";
+        await until(`client ${number} acquires the lock`, acquires, { pause: () => pause(1) });
         assert.equal(++holders, 1);
         await pause(2);
         holders--;

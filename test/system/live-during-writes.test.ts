@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { amount } from "../support/amount.js";
-import { until } from "../support/until.js";
+import { nextTurn, until } from "../support/until.js";
 import { Client } from "./attacker/client.js";
 import { Victims } from "./attacker/victims.js";
 import { textOf } from "./attacker/wire.js";
@@ -21,11 +21,15 @@ const TAIL = ["--tail-seconds", `${TAIL_MS}ms`, "--window", "15s,1s"];
 
 /** Waits until the daemon reports live and answers without a flag. @returns the number of its keys at that moment */
 async function keysWhenLive(client: Client): Promise<number> {
-  for (;;) {
+  let keys = 0;
+  const isLive = async () => {
     const { state } = await client.hello();
     const { replies, flags } = await client.ask([["DBSIZE"]]);
-    if (state === "live" && !flags.join().includes("catching-up")) return Number(textOf(replies[0]));
-  }
+    keys = Number(textOf(replies[0]));
+    return state === "live" && !flags.join().includes("catching-up");
+  };
+  await until("the daemon is live", isLive, { pause: nextTurn });
+  return keys;
 }
 
 test("a restarted daemon reports live only after it has received its missing entries, even during writes", {

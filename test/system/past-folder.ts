@@ -19,6 +19,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { readBody, signedBytes } from "../../protocol/version-2/envelope.js";
 import { double } from "../support/double.js";
 import { type KeyPair, signCommands } from "../support/envelope-client.js";
+import { nextTurn, until } from "../support/until.js";
 
 const MINUTE_MS = 60_000;
 const WINDOW = { past: 30_000, future: 5000 };
@@ -91,10 +92,12 @@ export async function makePastFolder(folder: string, { keys, retainMs, entries }
     await result.flushed;
     tick(timeline);
   }
-  while (timeline.prunedTo < 0) {
-    tick(timeline);
-    await new Promise((resolve) => setImmediate(resolve));
-  }
+  await until("the timeline is pruned", () => timeline.prunedTo >= 0, {
+    pause: async () => {
+      tick(timeline);
+      await nextTurn();
+    },
+  });
   await timeline.stop();
 }
 

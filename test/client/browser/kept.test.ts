@@ -201,10 +201,10 @@ test(
         (sum: number, one) => sum + Number(one),
         0,
       );
-    while ((await count("client.outbox.length")) === 0);
+    await until("a tab has the outbox", async () => (await count("client.outbox.length")) > 0);
     assert.equal(await count("client.outbox.length"), 1);
     way.isCut = false;
-    while ((await count("told.length")) === 0);
+    await until("a tab reports the outcome", async () => (await count("told.length")) > 0);
     assert.equal(await third.run(`client.send("GET n")`), "1");
     assert.equal(await count("told.length"), 1);
     assert.equal(await third.until("kept().then((count) => count === 0)"), true);

@@ -15,6 +15,7 @@ import { freePort, listenAtFreePort } from "../../support/free-port.js";
 import { browserFile } from "../../support/make-browser-module.js";
 import { programPaths } from "../../support/programs.js";
 import { repositoryRoot } from "../../support/repository.js";
+import { until } from "../../support/until.js";
 import { startChromium } from "./chromium.js";
 
 const INDEX = join(repositoryRoot, "examples/browser/index.html");
@@ -80,13 +81,15 @@ test("a page generates its key, writes to three daemons, continues without one, 
 
     await type("SET k one");
     assert.equal(await answer("SET k one"), 'SET k one → "OK"');
-    for (const index of [0, 1, 2]) while ((await held(index, "k")) !== "one");
+    for (const index of [0, 1, 2])
+      await until(`daemon ${index} has the first write`, async () => (await held(index, "k")) === "one");
 
     daemons[1]?.kill("SIGKILL");
     await daemons[1]?.ended();
     await type("SET k two");
     assert.equal(await answer("SET k two"), 'SET k two → "OK"');
-    for (const index of [0, 2]) while ((await held(index, "k")) !== "two");
+    for (const index of [0, 2])
+      await until(`daemon ${index} has the second write`, async () => (await held(index, "k")) === "two");
 
     for (const index of [0, 2]) daemons[index]?.kill("SIGKILL");
     for (const index of [0, 2]) await daemons[index]?.ended();

@@ -7,6 +7,7 @@ import { createClient } from "../../../client/browser/public-api.js";
 import { startDaemon } from "../../support/daemon-process.js";
 import { refusingAddress } from "../../support/free-port.js";
 import { scratchFolder } from "../../support/scratch-folder.js";
+import { until } from "../../support/until.js";
 import { clientOf, key, keyFile, makeFleet, makeSocket, page } from "./scene.js";
 
 test("a page can use send, call, multi and sendAll", async () => {
@@ -94,7 +95,7 @@ test("calls are sent as soon as a daemon is reachable even if timers fire early,
     // Only short timers fire early, not the timer of the call's deadline.
     setTimer(ring, ms < 1000 ? ms / 2 : ms)) as typeof setTimeout);
   const sent = client.send("INCR n");
-  while (refused < fleet.servers.length) await turn();
+  await until("each server refuses the connection", () => refused >= fleet.servers.length, { pause: turn });
   await fleet.start(0);
   assert.equal(await sent, "1");
   early.mock.restore();

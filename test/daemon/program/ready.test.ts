@@ -12,6 +12,7 @@ import { startDaemon } from "../../support/daemon-process.js";
 import { programPaths } from "../../support/programs.js";
 import { RawClient } from "../../support/raw-client.js";
 import { skipWithout } from "../../support/requirements.js";
+import { until } from "../../support/until.js";
 
 const folder = mkdtempSync(join(tmpdir(), "dbsync-ready-"));
 after(() => rmSync(folder, { recursive: true }));
@@ -74,11 +75,13 @@ test("many SIGHUPs do not end a starting daemon once it handles the signal", asy
   let log = "";
   child.stdout?.setEncoding("utf8").on("data", (text: string) => (log += text));
   let isSent = false;
-  while (!/configuration and keys read again/.test(log)) {
+  const signal = async () => {
     assert.equal(child.exitCode ?? child.signalCode, null, log);
     if (HANDLES_SIGHUP.test(readFileSync(`/proc/${child.pid}/status`, "utf8"))) isSent = child.kill("SIGHUP");
     await delay(1);
-  }
+  };
+  const isReadAgain = () => /configuration and keys read again/.test(log);
+  await until("the daemon has read the configuration again", isReadAgain, { pause: signal });
   assert.ok(isSent);
   child.kill("SIGTERM");
   assert.deepEqual(await closed, [0, null]);

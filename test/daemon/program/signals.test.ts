@@ -8,6 +8,7 @@ import { startDaemon } from "../../support/daemon-process.js";
 import { RawClient } from "../../support/raw-client.js";
 import { startRedis } from "../../support/redis-server.js";
 import { repositoryRoot } from "../../support/repository.js";
+import { until } from "../../support/until.js";
 
 const vectorFolder = join(repositoryRoot, "test", "vectors", "php-dbsync");
 const key = (bits: number) => join(vectorFolder, `test-rsa${bits}-public.pem`);
@@ -53,7 +54,7 @@ test("SIGTERM lets a command in flight finish and its answer arrive", async () =
   assert.equal(await client.ask("PING"), "PONG");
   client.command("BLPOP queue 0");
   // Redis has received the waiting command when it counts a blocked client.
-  while (!/blocked_clients:1/.test(await other.ask("INFO clients")));
+  await until("the command waits", async () => /blocked_clients:1/.test(await other.ask("INFO clients")));
   daemon.kill("SIGTERM");
   await daemon.logged(({ msg }) => msg === "stopping");
   using pusher = await RawClient.open(redis.port);
@@ -79,7 +80,7 @@ test("a second signal ends the daemon immediately with exit code 1", async () =>
   using client = await RawClient.open(daemon.port);
   client.command("BLPOP queue 0");
   using other = await RawClient.open(daemon.port);
-  while (!/blocked_clients:1/.test(await other.ask("INFO clients")));
+  await until("the command waits", async () => /blocked_clients:1/.test(await other.ask("INFO clients")));
   daemon.kill("SIGTERM");
   await daemon.logged(({ msg }) => msg === "stopping");
   daemon.kill("SIGTERM");

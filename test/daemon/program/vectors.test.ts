@@ -18,6 +18,7 @@ import { freePort } from "../../support/free-port.js";
 import { RawClient } from "../../support/raw-client.js";
 import { type RedisServer, startRedis } from "../../support/redis-server.js";
 import { repositoryRoot } from "../../support/repository.js";
+import { nextTurn, until } from "../../support/until.js";
 import { differenceOf, differences, type OwnOutcome } from "./differences.js";
 import { type InProcessDaemon, type InProcessOptions, startInProcess } from "./in-process.js";
 
@@ -95,8 +96,9 @@ async function replay(vector: Vector, client: RawClient): Promise<void> {
 }
 
 async function received(client: RawClient, bytes: number): Promise<void> {
-  while (client.received.length < bytes && !client.ended)
-    await new Promise((resolve) => setImmediate(resolve));
+  await until(`${bytes} bytes are received`, () => client.received.length >= bytes || client.ended, {
+    pause: nextTurn,
+  });
 }
 
 /** Sends a vector. @returns the outcome in the form of the expected one */

@@ -10,6 +10,7 @@ import type { EntryStore } from "../../../daemon/timeline/entry-store.js";
 import { MemoryStorage } from "../../../daemon/timeline/memory-storage.js";
 import type { TimelineParts } from "../../../daemon/timeline/timeline-environment.js";
 import { double } from "../../support/double.js";
+import { nextTurn, until } from "../../support/until.js";
 import { genesisRing } from "./support/random-timeline.js";
 import { bulk, entryAt, fiveMinutes, hash, MEMBER, START } from "./support/timeline-subject.js";
 
@@ -52,12 +53,13 @@ test("a refold may return more early entries than a function call can have argum
   const fold = refolding.run(plan);
   notifyMissed();
   // A turn merges twice as many entries as arrived since the last turn.
-  while (refolding.isRunning) {
-    await new Promise((resolve) => setImmediate(resolve));
+  const oneTurn = async () => {
+    await nextTurn();
     if (turns.length === 1) notifyMissed();
     turns.shift()?.();
     for (const step of turns.splice(0)) step();
-  }
+  };
+  await until("the refold ends", () => !refolding.isRunning, { pause: oneTurn });
   assert.equal((await fold).cutAt, START);
   assert.equal(refolding.takeBelow().length, 2 * many);
 });

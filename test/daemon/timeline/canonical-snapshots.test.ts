@@ -12,6 +12,7 @@ import { makeSnapshot } from "../../../daemon/timeline/snapshots/make-snapshot.j
 import { MemorySnapshots, type StagedSnapshot } from "../../../daemon/timeline/snapshots/snapshot-stores.js";
 import { amount, some } from "../../support/amount.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
+import { until } from "../../support/until.js";
 import { EPOCH } from "../store/random-unit.js";
 import { genesisRing, KEY_IDS, RandomTimeline, SPKIS, withId } from "./support/random-timeline.js";
 import { DAY_MS, entryAt, hash, MEMBER, START, TimelineSubject } from "./support/timeline-subject.js";
@@ -115,7 +116,7 @@ async function adopt(target: TimelineSubject, source: TimelineSubject): Promise<
     onAdopted: () => void (isAdopted = true),
     onFailed: assert.ifError,
   });
-  while (!isAdopted) await target.turns(1);
+  await until("the snapshot is adopted", () => isAdopted, { pause: () => target.turns(1) });
 }
 
 const keyAdded = Buffer.from(SPKIS[3] as string, "latin1").toString("base64");

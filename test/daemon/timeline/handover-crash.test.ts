@@ -13,6 +13,7 @@ import type { Mark } from "../../../daemon/timeline/entries/storage.js";
 import type { FoundOrphans } from "../../../daemon/timeline/lost-entries.js";
 import { MemoryStorage } from "../../../daemon/timeline/memory-storage.js";
 import { SnapshotFiles } from "../../../daemon/timeline/snapshots/snapshot-stores.js";
+import { until } from "../../support/until.js";
 import { KEY_IDS, SPKIS } from "./support/random-timeline.js";
 import { bulk, entryAt, MEMBER, type SubjectOptions, TimelineSubject } from "./support/timeline-subject.js";
 
@@ -78,7 +79,9 @@ async function adopt(target: TimelineSubject, source: TimelineSubject): Promise<
     onAdopted: () => void (isAdopted = true),
     onFailed: (problem) => void failures.push(problem),
   });
-  while (reports.length + failures.length === 0) await target.turns(1);
+  await until("the handover ends", () => reports.length + failures.length > 0, {
+    pause: () => target.turns(1),
+  });
   await target.settle();
   for (const failure of failures) throw failure;
   return isAdopted ? (reports[0] as FoundOrphans) : null;

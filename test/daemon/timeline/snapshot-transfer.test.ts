@@ -10,6 +10,7 @@ import type { FoundOrphans } from "../../../daemon/timeline/lost-entries.js";
 import { MemoryStorage } from "../../../daemon/timeline/memory-storage.js";
 import type { StagedSnapshot } from "../../../daemon/timeline/snapshots/snapshot-stores.js";
 import { amount } from "../../support/amount.js";
+import { until } from "../../support/until.js";
 import { KEY_IDS, SPKIS } from "./support/random-timeline.js";
 import {
   bulk,
@@ -60,7 +61,7 @@ async function adopt(target: TimelineSubject, staged: StagedSnapshot): Promise<F
     onAdopted: () => void (isOver = true),
     onFailed: (problem) => void (isOver = failures.push(problem) > 0),
   });
-  while (!isOver) await target.turns(1);
+  await until("the handover ends", () => isOver, { pause: () => target.turns(1) });
   for (const failure of failures) throw failure;
   assert.equal(reports.length, 1);
   return reports[0] as FoundOrphans;
@@ -382,7 +383,7 @@ test("entries that arrive while the timeline starts again are not accepted, and 
     onAdopted: () => void (isAdopted = true),
     onFailed: assert.fail,
   });
-  while (!isAdopted) await target.turns(1);
+  await until("the snapshot is adopted", () => isAdopted, { pause: () => target.turns(1) });
   assert.deepEqual(received, [[], false]);
   assert.equal(target.timeline.receive([late], MEMBER).length, 1);
 });

@@ -4,6 +4,7 @@ import { test } from "node:test";
 import { orderKeyOf } from "../../../daemon/timeline/entries/entry.js";
 import { Fold } from "../../../daemon/timeline/fold/fold.js";
 import { skipUnlessFull } from "../../support/amount.js";
+import { until } from "../../support/until.js";
 import {
   bulk,
   DAY_MS,
@@ -232,7 +233,7 @@ test("an entry that touches complete databases before very many units causes a r
   const swap = entryAt(subject.now + 1, "SWAPDB 3 4");
   const few = entryAt(subject.now + 2500, "SWAPDB 5 6");
   // To find the affected units, the fold walks through all later units, although no unit is affected.
-  while (!timeline.prepare(few)) await subject.turns(1);
+  await until("the entry is ready", () => timeline.prepare(few), { pause: () => subject.turns(1) });
   assert.equal(timeline.accept(few).kind, "accepted");
   assert.ok(timeline.prepare(swap), "the entry is ready, because more steps would not help");
   assert.equal(timeline.accept(swap).kind, "too-old");
@@ -241,7 +242,7 @@ test("an entry that touches complete databases before very many units causes a r
   assert.equal(subject.folded.at(-1)?.answered.length, 0, "the timeline was folded again");
   assert.ok(timeline.isFolded(swap.envelope.at));
   const before = entryAt(subject.now, "SET other v");
-  while (!timeline.prepare(before)) await subject.turns(1);
+  await until("the entry is ready", () => timeline.prepare(before), { pause: () => subject.turns(1) });
   assert.equal(timeline.accept(before).kind, "too-old", "a later unit touches complete databases");
   assert.deepEqual(subject.get("k0"), bulk("20900"));
 });

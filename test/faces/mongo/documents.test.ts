@@ -17,6 +17,7 @@ import {
   ObjectId,
 } from "mongodb";
 import { RawClient } from "../../support/raw-client.js";
+import { until } from "../../support/until.js";
 import { query } from "./bytes/messages.js";
 import { clientOf, startMongo } from "./scene.js";
 
@@ -387,7 +388,7 @@ test("sessions and unacknowledged writes are accepted", async () => {
     assert.equal(await items.countDocuments({}, { session }), 1);
   });
   await items.insertOne({ a: 2 }, { writeConcern: { w: 0 } });
-  while ((await items.countDocuments()) < 2);
+  await until("the unacknowledged insert arrives", async () => (await items.countDocuments()) >= 2);
   await items.insertOne({ a: 3 }, { writeConcern: { w: "majority" } });
 });
 

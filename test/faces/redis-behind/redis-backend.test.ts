@@ -115,7 +115,9 @@ describe("the redis backend", () => {
     assert.equal((await subject.run("EXEC")).kind, "error");
     const waiting = subject.run("BLPOP", "queue", "0");
     assert.deepEqual(await subject.run("GET", "k"), bulk("0"));
-    while (!/blocked_clients:1/.test(JSON.stringify(await subject.run("INFO", "clients"))));
+    await until("the command waits", async () =>
+      /blocked_clients:1/.test(JSON.stringify(await subject.run("INFO", "clients"))),
+    );
     await subject.run("RPUSH", "queue", "v");
     assert.deepEqual(await waiting, { kind: "array", items: [bulk("queue"), bulk("v")] });
   });

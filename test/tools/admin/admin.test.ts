@@ -10,6 +10,7 @@ import { EnvelopeClient, makeKeyPair } from "../../support/envelope-client.js";
 import { freePort, refusingAddress } from "../../support/free-port.js";
 import { RawClient } from "../../support/raw-client.js";
 import { RedisConnection } from "../../support/redis-connection.js";
+import { until } from "../../support/until.js";
 
 test("The daemon counts the commands and connections of its clients", async () => {
   await using daemon = await startDaemon(["--admin", "0"]);
@@ -136,7 +137,10 @@ test("The daemon reports keys, lookups, expired keys, and commands by family", a
     await client.call("LPUSH", "list", "a");
     const metrics = async () => await (await fetch(`${url}/metrics`)).text();
     let text = await metrics();
-    while (!text.includes("\ndbsyncd_expired_keys_total 1\n")) text = await metrics();
+    await until("the expired key is counted", async () => {
+      text = await metrics();
+      return text.includes("\ndbsyncd_expired_keys_total 1\n");
+    });
     for (const line of [
       'dbsyncd_keys{db="0"} 3',
       'dbsyncd_expiring_keys{db="0"} 1',

@@ -19,6 +19,7 @@ import type { ChildResult } from "../../client/child.js";
 import { isFull, skipUnlessFull } from "../../support/amount.js";
 import { type DaemonProcess, startDaemon } from "../../support/daemon-process.js";
 import { programPaths } from "../../support/programs.js";
+import { nextTurn, until } from "../../support/until.js";
 import { type Cluster, startCluster } from "../cli/cluster.js";
 
 const FAR_MS = 4_102_444_800_000;
@@ -218,7 +219,7 @@ test("a backup during writes has the state of a single moment, and a killed back
   const child = spawn(process.execPath, [programPaths.dbsync, ...words], { stdio: "ignore", detached: true });
   const ended = once(child, "exit");
   const hasBegun = () => readdirSync(cluster.folder).some((name) => name.startsWith(".killed.dbsync"));
-  while (!hasBegun() && child.exitCode === null) await new Promise((next) => setTimeout(next, 1));
+  await until("the backup begins", () => hasBegun() || child.exitCode !== null, { pause: nextTurn });
   if (child.exitCode === null) process.kill(-(child.pid as number), "SIGKILL");
   await ended;
   if (existsSync(at("killed.dbsync"))) {

@@ -25,6 +25,7 @@ import { array, bulk, type Reply } from "../../../../protocol/reply.js";
 import { type Choices, type Envelope, NO_CHOICES, unitsIn } from "../../../../protocol/version-2/envelope.js";
 import { double } from "../../../support/double.js";
 import { makeKeyPair } from "../../../support/envelope-client.js";
+import { until } from "../../../support/until.js";
 import { log } from "../../program/scene.js";
 
 const pair = makeKeyPair();
@@ -179,7 +180,7 @@ test("commands that arrive while an envelope is being flushed form one envelope,
   assert.equal(entries.length, 3, "the later envelopes wait for the disk");
   written.shift()?.();
   assert.deepEqual(await answers[0], bulk("SET a 1"));
-  while (written.length === 0) await turn();
+  await until("the later envelopes are on the disk", () => written.length > 0, { pause: turn });
   written.shift()?.();
   assert.deepEqual(await Promise.all(answers), [bulk("SET a 1"), bulk("SET b 1"), bulk("SET c 1")]);
   assert.deepEqual(

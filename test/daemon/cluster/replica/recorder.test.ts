@@ -18,6 +18,7 @@ import { readBody } from "../../../../protocol/version-2/envelope.js";
 import type { DaemonState } from "../../../../protocol/version-2/messages-v2.js";
 import { double } from "../../../support/double.js";
 import { makeKeyPair, type SignedEnvelope } from "../../../support/envelope-client.js";
+import { nextTurn, until } from "../../../support/until.js";
 import { settingsFrom } from "../../program/replicas.js";
 import { log, makeScene, type Scene } from "../../program/scene.js";
 
@@ -589,7 +590,7 @@ test("clients wait for final results, with few timers, until the state includes 
   const confirmations = new Confirmations(node);
   const orderKey = { at: 1, seq: 0, id: "" };
   const all = Array.from({ length: 100 }, () => confirmations.confirm(orderKey, { kind: "stable" }));
-  while (checks < 500) await new Promise((resolve) => setImmediate(resolve));
+  await until("500 checks have been made", () => checks >= 500, { pause: nextTurn });
   assert.ok(timers <= checks / 50, `${timers} timers for ${checks} checks`);
   isFolded = true;
   assert.ok((await Promise.all(all)).every((isConfirmed) => isConfirmed));

@@ -10,15 +10,12 @@ import { replyOfSteps } from "../../../../protocol/lazy-replies.js";
 import { integer, type Reply } from "../../../../protocol/reply.js";
 import { SeededRandom, seedOfRun } from "../../../support/seeded-random.js";
 import { slowEnvironment } from "../../../support/slow-environment.js";
+import { nextTurn, until } from "../../../support/until.js";
 
 const BYTES = 12_800_000;
 /** The bytes of an equal share, and of the large one. */
 const SHARE = 100_000;
 const LARGE = 11_200_000;
-
-async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise(setImmediate);
-}
 
 interface Scene {
   readonly memory: WorkingMemory;
@@ -120,7 +117,7 @@ test("a query that outgrows its share waits for the large one, holds nothing mea
   const one = scene();
   const first = new Subject(one.memory, { takes: [LARGE, 0, 0, 0, 0, 0] });
   const second = new Subject(one.memory, { caller: "b", takes: [SHARE, 1, 0] });
-  await until(() => one.memory.figures.waiting === 1);
+  await until("a query waits", () => one.memory.figures.waiting === 1, { pause: nextTurn });
   assert.equal(one.memory.figures.used, LARGE);
   assert.deepEqual([second.started, second.ended], [1, 1]);
   assert.equal(await resultOf(first), "integer");
@@ -173,7 +170,7 @@ test("a query that waits too long is refused, for an equal share as for the larg
   });
   for (const subject of held) await subject.answer;
   const large = new Subject(one.memory, { caller: "user 0", takes: [SHARE] });
-  await until(() => one.memory.figures.waiting === 1);
+  await until("a query waits", () => one.memory.figures.waiting === 1, { pause: nextTurn });
   one.endWaits();
   assert.equal(await resultOf(large), "working-memory-busy");
   assert.equal(large.started, 0);
@@ -183,7 +180,7 @@ test("a query that waits too long is refused, for an equal share as for the larg
   const owner = new Subject(one.memory, { takes: [LARGE] }, keep);
   await owner.answer;
   const second = new Subject(one.memory, { takes: [SHARE, SHARE] });
-  await until(() => one.memory.figures.waiting === 1);
+  await until("a query waits", () => one.memory.figures.waiting === 1, { pause: nextTurn });
   one.endWaits();
   assert.equal(await resultOf(second), "working-memory-busy");
   releases.at(-1)?.();
@@ -228,7 +225,7 @@ test("the query of a client that has disconnected ends at its next step, and doe
   const query = { argv: [], start, sender };
   const running = one.memory.run({ ...query, caller: "a" });
   const waiting = one.memory.run({ ...query, caller: "b" });
-  await until(() => steps > 3);
+  await until("the first steps are done", () => steps > 3, { pause: nextTurn });
   sender.isGone = true;
   const reached = steps;
   for (const answer of [running, waiting]) assert.equal((await answer).kind, "error");
@@ -246,7 +243,7 @@ test("the garbage of large queries is bounded while one of them runs or waits", 
   assert.deepEqual(bounds, []);
   const takes = [LARGE, LARGE, 0, 0];
   const both = ["a", "b"].map((caller) => new Subject(memory, { caller, takes }));
-  await until(() => memory.figures.waiting === 1);
+  await until("a query waits", () => memory.figures.waiting === 1, { pause: nextTurn });
   assert.deepEqual(bounds, [true]);
   for (const subject of both) assert.equal(await resultOf(subject), "integer");
   assert.deepEqual(bounds, [true, false]);

@@ -10,6 +10,7 @@ import { KeyUsage } from "../../../../daemon/store/keyspace/key-usage.js";
 import { double } from "../../../support/double.js";
 import { seed } from "../../../support/seed.js";
 import { SeededRandom } from "../../../support/seeded-random.js";
+import { nextTurn, until } from "../../../support/until.js";
 
 const KEYS = 1000;
 
@@ -112,7 +113,7 @@ test("many keys are evicted in slices, between which clients are served, until n
   evictor.free(Number.MAX_SAFE_INTEGER, () => exhausted++);
   const atOnce = evictor.evicted;
   assert.ok(atOnce > 0 && atOnce < KEYS);
-  while (exhausted === 0) await new Promise((resolve) => setImmediate(resolve));
+  await until("no keys are left", () => exhausted > 0, { pause: nextTurn });
   assert.equal(evictor.evicted, KEYS);
   assert.equal(exhausted, 1);
 });

@@ -18,7 +18,7 @@ import { RawClient } from "../../../support/raw-client.js";
 import { RedisConnection } from "../../../support/redis-connection.js";
 import { seed } from "../../../support/seed.js";
 import { SeededRandom } from "../../../support/seeded-random.js";
-import { until } from "../../../support/until.js";
+import { nextTurn, until } from "../../../support/until.js";
 import { startInProcess } from "../../program/in-process.js";
 import { makeFolder } from "../../program/replicas.js";
 import { makeScene } from "../../program/scene.js";
@@ -142,7 +142,9 @@ for (const policy of some(["allkeys-lru", "allkeys-lfu"]))
       for (const key of hot) client.queue(["STRLEN", key]);
       await client.flush();
       // The daemon then assigns a later time to the next write, however fast it is.
-      while (Date.now() < now + USE_TICK_MS) await new Promise((resolve) => setTimeout(resolve, 1));
+      await until("the clock is in the next tick", () => Date.now() >= now + USE_TICK_MS, {
+        pause: nextTurn,
+      });
     }
     await client.flush();
     assert.deepEqual(await client.call("EXISTS", ...hot), integer(hot.length));

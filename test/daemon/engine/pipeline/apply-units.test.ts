@@ -12,6 +12,7 @@ import { bulk, error, type Reply } from "../../../../protocol/reply.js";
 import { double } from "../../../support/double.js";
 import { makeKeyPair, type SignedEnvelope } from "../../../support/envelope-client.js";
 import { slowEnvironment } from "../../../support/slow-environment.js";
+import { nextTurn, until } from "../../../support/until.js";
 import { makeScene } from "../../program/scene.js";
 
 const NOW = 1_790_000_000_000;
@@ -123,11 +124,12 @@ test("long reads of one envelope let other clients be served between them; reads
   const answer = take(sign(reads), { isGone: false });
   const inFirstTurn = executed.mock.callCount();
   assert.ok(inFirstTurn < reads.length, `${inFirstTurn} reads in one turn`);
-  while (executed.mock.callCount() < reads.length) {
+  const oneTurn = async () => {
     const before = executed.mock.callCount();
-    await new Promise((resolve) => setImmediate(resolve));
+    await nextTurn();
     most = Math.max(most, executed.mock.callCount() - before);
-  }
+  };
+  await until("all reads are executed", () => executed.mock.callCount() >= reads.length, { pause: oneTurn });
   assert.ok(most <= inFirstTurn, `${most} reads in a later turn`);
   assert.equal(repliesOf(await answer).split("*15000").length, reads.length + 1);
 

@@ -253,6 +253,6 @@ test("a daemon without Redis starts only when a client's next date is later than
     hasStarted = true;
   });
   clock.now -= 10 * SECOND;
-  while (!hasStarted) await next();
+  await until("the daemon starts", () => hasStarted, { pause: next });
   await startedAgain;
 });

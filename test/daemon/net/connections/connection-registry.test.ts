@@ -10,6 +10,7 @@ import { amount } from "../../../support/amount.js";
 import { startDaemon } from "../../../support/daemon-process.js";
 import { EnvelopeClient, makeKeyPair } from "../../../support/envelope-client.js";
 import { RawClient } from "../../../support/raw-client.js";
+import { until } from "../../../support/until.js";
 import { makeFolder } from "../../program/replicas.js";
 
 const KIB = 1024;
@@ -55,13 +56,11 @@ test("unauthenticated clients use at most --max-unproven-bytes of the limit for 
   await using daemon = await startDaemon(["-s", pair.file, ...bounds]);
   const attackers = await open(daemon.port, 30);
   for (const one of attackers) one.send(`ds2:${MIB}:${"x".repeat(300 * KIB)}`);
-  while (attackers.filter(({ ended }) => ended).length < 15) await daemon.logged(() => true).then(soon);
+  await until("half of the attackers are cut off", () => attackers.filter(({ ended }) => ended).length >= 15);
   const line = await daemon.logged(({ reason }) => reason === "too-much-buffered");
   assert.match(String(line["detail"]), /of unauthenticated clients$/);
   for (const one of attackers) one.socket.destroy();
 });
-
-const soon = () => new Promise<void>((resolve) => setImmediate(resolve));
 
 test("at --max-connections, every listener closes only unauthenticated clients", async () => {
   using folder = makeFolder();
@@ -75,7 +74,7 @@ test("at --max-connections, every listener closes only unauthenticated clients",
   const enter = async (port: number, bytes: string, answer: RegExp) => {
     const client = await RawClient.open(port);
     client.send(bytes);
-    while (!answer.test(client.received) && !client.ended) await soon();
+    await until("the login is answered", () => answer.test(client.received) || client.ended);
     assert.match(client.received, answer);
     return client;
   };
@@ -92,7 +91,7 @@ test("at --max-connections, every listener closes only unauthenticated clients",
     for (const one of [known, late]) {
       const before = one.received.length;
       one.send(again);
-      while (one.received.length === before && !one.ended) await soon();
+      await until("the client is answered", () => one.received.length > before || one.ended);
       assert.equal(one.ended, false);
     }
   }

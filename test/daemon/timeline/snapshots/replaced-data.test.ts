@@ -18,6 +18,7 @@ import {
   type SnapshotSeal,
   type StagedSnapshot,
 } from "../../../../daemon/timeline/snapshots/snapshot-stores.js";
+import { until } from "../../../support/until.js";
 import { KEY_IDS, SPKIS } from "../support/random-timeline.js";
 import { bulk, entryAt, MEMBER, type SubjectOptions, TimelineSubject } from "../support/timeline-subject.js";
 
@@ -101,7 +102,7 @@ async function adopt(target: TimelineSubject, adoption: Adoption): Promise<strin
     },
   };
   target.timeline.handover.adopt(staged, agreed, owner);
-  while (!isOver) await target.turns(1);
+  await until("the handover ends", () => isOver, { pause: () => target.turns(1) });
   if (failure !== null) throw failure;
   return notifications;
 }

@@ -29,6 +29,7 @@ import type {
 import { type ByteString, bytesOf } from "../../../../protocol/byte-string.js";
 import type { Reply } from "../../../../protocol/reply.js";
 import { signedBytes } from "../../../../protocol/version-2/envelope.js";
+import { until } from "../../../support/until.js";
 import { entryOf, genesisRing } from "./random-timeline.js";
 
 export const START = 1_790_000_000_000;
@@ -153,7 +154,7 @@ export class TimelineSubject {
       isDone = true;
     });
     opened.catch(() => {});
-    while (!isDone) await this.turns(1);
+    await until("the timeline is open", () => isDone, { pause: () => this.turns(1) });
     await opened;
     return this;
   }
@@ -217,7 +218,7 @@ export class TimelineSubject {
 
   /** Runs turns until there is nothing to do. */
   async settle(): Promise<void> {
-    while (await this.turns(1));
+    await until("there is nothing to do", async () => !(await this.turns(1)), { pause: async () => {} });
   }
 
   get(key: string): Reply {

@@ -11,6 +11,7 @@ import { writeCommand } from "../../../../protocol/resp/resp-writer.js";
 import { makeFolder, startReplica } from "../../../daemon/program/replicas.js";
 import { makeKeyPair } from "../../../support/envelope-client.js";
 import { RedisConnection } from "../../../support/redis-connection.js";
+import { until } from "../../../support/until.js";
 
 const MAX = 100_000;
 const app = makeKeyPair();
@@ -91,7 +92,9 @@ async function assertRefused(
   await client.call("MSET", "k", "old", "gone", "here");
   await subscriber.received();
   const popped = other.call("BLPOP", "awaited", "0");
-  while (!JSON.stringify(await client.call("INFO", "clients")).includes("blocked_clients:1"));
+  await until("the command waits", async () =>
+    JSON.stringify(await client.call("INFO", "clients")).includes("blocked_clients:1"),
+  );
   assert.match(errorOf(await refuse()), text);
   assert.deepEqual(await client.call("MGET", "k", "gone"), {
     kind: "array",

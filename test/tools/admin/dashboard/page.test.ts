@@ -9,6 +9,7 @@ import { startChromium, type Tab } from "../../../client/browser/chromium.js";
 import { skipUnlessFull } from "../../../support/amount.js";
 import { axeFindings } from "../../../support/axe.js";
 import { programPaths } from "../../../support/programs.js";
+import { until } from "../../../support/until.js";
 import { frameOf, memberOf, STUB } from "./frames.js";
 import { WatchedCluster } from "./watched-cluster.js";
 
@@ -25,7 +26,8 @@ async function press(tab: Tab, key: "Tab" | "Enter"): Promise<void> {
 }
 
 async function focus(tab: Tab, id: string): Promise<void> {
-  while ((await tab.run("document.activeElement.id")) !== id) await press(tab, "Tab");
+  const isFocused = async () => (await tab.run("document.activeElement.id")) === id;
+  await until(`${id} has the focus`, isFocused, { pause: () => press(tab, "Tab") });
 }
 
 test("the page shows three daemons, one that stops and starts, late writes, and the log for an administrator", {

@@ -16,6 +16,7 @@ import { writeCertificate } from "../../../support/certificate-files.js";
 import { type DaemonProcess, startDaemon } from "../../../support/daemon-process.js";
 import { double } from "../../../support/double.js";
 import { freePort, refusingAddress } from "../../../support/free-port.js";
+import { until } from "../../../support/until.js";
 import { Typist } from "../typist.js";
 import { startRecorded } from "./recorded-server.js";
 
@@ -268,7 +269,7 @@ test("Ctrl-C stops waiting for an answer, and the next statement uses another co
     typist,
   );
   await typist.types("alaivo 1;\r", "alaivo 1;");
-  while (!server.received.includes("alaivo 1")) await new Promise((resolve) => setImmediate(resolve));
+  await until("the server receives the statement", () => server.received.includes("alaivo 1"));
   await typist.types("\x03", "sql> ");
   await typist.types("alaivo 2;\r", "vita", "sql> ");
   typist.input.write("\x04");

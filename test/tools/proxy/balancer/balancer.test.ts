@@ -7,6 +7,7 @@ import { test } from "node:test";
 import { messageFrame } from "../../../../faces/sql/bytes/sql-frames.js";
 import { bytesOfText } from "../../../../protocol/byte-string.js";
 import { DEFAULT_ROUTING } from "../../../../tools/proxy/settings/balancer-settings.js";
+import { until } from "../../../support/until.js";
 import { FakeSqlServer, HEARTBEAT } from "../sql-server.js";
 import { startBalancer } from "./scene.js";
 
@@ -102,12 +103,17 @@ test("writes move to another server while their server is down, and return once 
   const [first, other] = writer === "one" ? [pair.one, "two"] : [pair.two, "one"];
   await first.stop();
   const answers: string[] = [];
-  while (answers.at(-1) !== other) answers.push(await client.told("insert into t values (2);"));
+  await until("writes move to the other server", () => answers.at(-1) === other, {
+    pause: async () => answers.push(await client.told("insert into t values (2);")),
+  });
   // The open connection may have been closed while the statement was on it. That causes at most one error.
   assert.ok(answers.length <= 2, answers.join());
   assert.equal(await client.told("select k from t;"), other);
   await first.start();
-  while ((await client.told("insert into t values (3);")) !== writer);
+  await until(
+    "writes return to their server",
+    async () => (await client.told("insert into t values (3);")) === writer,
+  );
   assert.ok(scene.lines.some(({ msg }) => msg?.startsWith("Erreur connexion à ")));
 });
 

@@ -16,6 +16,7 @@ import { BackgroundWork, type Work } from "../../../../../daemon/net/process/bac
 import type { Entry } from "../../../../../daemon/timeline/entries/entry.js";
 import { writeEntries } from "../../../../../protocol/members/member-elements.js";
 import { double } from "../../../../support/double.js";
+import { until } from "../../../../support/until.js";
 import { EPOCH, entryOf, sha256 } from "../entries.js";
 import { FakeTimeline } from "../fake-timeline.js";
 
@@ -166,7 +167,7 @@ test("a long push waits for the threads that check its signatures, and its entri
   for (let i = 0; i < 5; i++) await turn();
   assert.equal(recorded(), 0, "the last part waits for the first");
   for (const answer of answers) answer();
-  while (recorded() < MANY) await turn();
+  await until("all entries are recorded", () => recorded() >= MANY, { pause: turn });
 });
 
 test("cleared work does not continue when the threads answer", async () => {
