@@ -7,6 +7,7 @@ import { isFull } from "../support/amount.js";
 import { killedAtExit } from "../support/child-process.js";
 import { programPaths } from "../support/programs.js";
 import { buildRoot } from "../support/repository.js";
+import { inTime } from "../support/until.js";
 import type { RunEnd, RunRequest } from "./dbsync-runs.js";
 
 /** The milliseconds after which a child is killed. Its test then fails because of the exit code (null). */
@@ -121,7 +122,10 @@ class Output {
   /** Waits until this number of bytes has been received in all, or the process has ended. */
   async received(length: number): Promise<void> {
     while (this.#length < length && !this.#hasEnded)
-      await new Promise<void>((more) => (this.#receivedMore = more));
+      await inTime(
+        () => `the process has sent ${this.#length} of ${length} bytes`,
+        new Promise<void>((more) => (this.#receivedMore = more)),
+      );
   }
 
   /** Returns what has been received since the last call. */

@@ -18,6 +18,7 @@ import { type RedisServer, startRedis } from "../support/redis-server.js";
 import { ReplyReader } from "../support/reply-reader.js";
 import { skipWithout } from "../support/requirements.js";
 import { seedOfRun } from "../support/seeded-random.js";
+import { inTime } from "../support/until.js";
 import { episode, type Step } from "./episode.js";
 import { otherEvents } from "./other-events.js";
 
@@ -95,7 +96,11 @@ class RedisEvents implements Disposable {
   }
 
   async #until(isSo: () => boolean): Promise<void> {
-    while (!isSo()) await new Promise<void>((resolve) => void (this.#come = resolve));
+    while (!isSo())
+      await inTime(
+        () => "redis-server publishes no further event",
+        new Promise<void>((resolve) => void (this.#come = resolve)),
+      );
   }
 
   [Symbol.dispose](): void {

@@ -21,6 +21,7 @@ import { run } from "../support/run-program.js";
 import { ScratchFolder } from "../support/scratch-folder.js";
 import { seed } from "../support/seed.js";
 import { SeededRandom } from "../support/seeded-random.js";
+import { inTime } from "../support/until.js";
 
 const ROUNDS = amount(6, 100);
 /** The number of mutated connections between two checks of the other connections. */
@@ -196,7 +197,10 @@ async function openStableTls(port: number, ca: Buffer): Promise<StableConnection
       received = "";
       socket.write("ds:5:PING\0");
       while (!received.includes("PONG") && !socket.destroyed)
-        await new Promise<void>((resolve) => (changed = resolve));
+        await inTime(
+          () => `PING is not answered: ${received}`,
+          new Promise<void>((resolve) => (changed = resolve)),
+        );
       assert.match(received, /PONG/);
     },
     [Symbol.dispose]: () => void socket.destroy(),

@@ -17,6 +17,7 @@ import { freePort } from "../../support/free-port.js";
 import { buildRoot } from "../../support/repository.js";
 import { authorizeDaemons } from "../../support/resp-trio.js";
 import { Trio } from "../../support/trio.js";
+import { inTime } from "../../support/until.js";
 
 const HOST = "127.0.0.1";
 
@@ -77,9 +78,10 @@ export class Line implements Disposable {
   async next(): Promise<string> {
     while (this.#read === this.received.length) {
       if (this.socket.readyState === WebSocket.CLOSED) throw new Error("closed");
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
+      await inTime(
+        () => `no message arrives after ${this.received.at(-1)}`,
+        new Promise<void>((resolve) => (this.#wake = resolve)),
+      );
     }
     return this.received[this.#read++] as string;
   }

@@ -11,6 +11,7 @@ import {
   startInProcess,
 } from "../../daemon/program/in-process.js";
 import { EnvelopeClient, type KeyPair, type Line, makeKeyPair } from "../../support/envelope-client.js";
+import { inTime } from "../../support/until.js";
 import { openWs } from "./open-ws.js";
 
 export const pair: KeyPair = makeKeyPair();
@@ -81,9 +82,7 @@ export class MessageLine implements Line {
   /** Waits for data, and returns all data that has arrived, or "" if the connection is closed. */
   async read(_least: number): Promise<string> {
     while (this.received === "" && this.socket.readyState !== WebSocket.CLOSED)
-      await new Promise<void>((resolve) => {
-        this.#woken = resolve;
-      });
+      await inTime(() => "no data arrives", new Promise<void>((resolve) => (this.#woken = resolve)));
     const { received } = this;
     this.received = "";
     return received;

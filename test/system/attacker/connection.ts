@@ -1,6 +1,7 @@
 /** An attacker's connection. It can send any bytes, and stores all messages that it receives. */
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
+import { inTime } from "../../support/until.js";
 import { frame, type Item, type Message, MessageReader, resp, textOf } from "./wire.js";
 
 export class Connection implements Disposable {
@@ -76,7 +77,10 @@ export class Connection implements Disposable {
       const found = check();
       if (found !== undefined && found !== false) return found;
       if (this.closed) return undefined;
-      await new Promise<void>((resolve) => this.#watchers.add(resolve));
+      await inTime(
+        () => `the awaited message does not arrive; the last one is ${this.lastMessage}`,
+        new Promise<void>((resolve) => this.#watchers.add(resolve)),
+      );
     }
   }
 

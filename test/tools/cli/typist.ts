@@ -1,5 +1,6 @@
 /** A terminal on which a test types. */
 import { PassThrough } from "node:stream";
+import { inTime } from "../../support/until.js";
 
 export class Typist {
   readonly input = new PassThrough();
@@ -26,7 +27,11 @@ export class Typist {
         return found >= 0;
       });
     };
-    while (!isShown()) await new Promise<void>((resolve) => (this.#changed = resolve));
+    while (!isShown())
+      await inTime(
+        () => `the program does not show ${awaited.join(" … ")}: ${this.#shown}`,
+        new Promise<void>((resolve) => (this.#changed = resolve)),
+      );
     return this.#shown;
   }
 }

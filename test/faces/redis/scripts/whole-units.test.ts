@@ -11,7 +11,7 @@ import { writeCommand } from "../../../../protocol/resp/resp-writer.js";
 import { makeFolder, startReplica } from "../../../daemon/program/replicas.js";
 import { makeKeyPair } from "../../../support/envelope-client.js";
 import { RedisConnection } from "../../../support/redis-connection.js";
-import { until } from "../../../support/until.js";
+import { inTime, until } from "../../../support/until.js";
 
 const MAX = 100_000;
 const app = makeKeyPair();
@@ -41,7 +41,8 @@ class Subscriber {
   /** Returns the texts of the messages since the last call. */
   async received(): Promise<string[]> {
     this.#socket.write(writeCommand(["PING", "end"]));
-    while (!this.#text.endsWith("$3\r\nend\r\n")) await once(this.#socket, "data");
+    while (!this.#text.endsWith("$3\r\nend\r\n"))
+      await inTime(() => `no data arrives after ${this.#text}`, once(this.#socket, "data"));
     const lines = this.#text.split("\r\n");
     this.#text = "";
     return lines.flatMap((line, i) => (line === "pmessage" ? [lines[i + 6] ?? ""] : []));
