@@ -16,6 +16,8 @@ import { until } from "../support/until.js";
 const ENTRIES = 100;
 /** The maximum duration in milliseconds of a write to the second daemon while the first server is unreachable. */
 const WRITE_MS = 8_000;
+/** A removal on the second daemon reaches the first server within this duration in milliseconds. */
+const REMOVAL_MS = 1_000;
 
 async function count(port: number): Promise<number> {
   using line = await RawClient.open(port);
@@ -73,7 +75,7 @@ describe("a server of --json-replica keeps its documents if it", () => {
         mayFail: true,
       });
       await arrives.catch(() => {});
-      await pause(1_000);
+      await pause(REMOVAL_MS);
       const [inFirst, inSecond] = [await count(first), await count(second)];
       assert.ok(
         inFirst >= ENTRIES,

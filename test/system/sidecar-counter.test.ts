@@ -19,6 +19,8 @@ import { Increments } from "./increments.js";
 
 const OTHER_CLIENTS = 8;
 const HANG_MS = 9_000;
+/** How long a daemon is away before it catches up. */
+const AWAY_MS = 2_000;
 
 type Fault = (trio: Trio, first: number, second: number) => Promise<void>;
 
@@ -37,7 +39,7 @@ const faults: Readonly<Record<string, Fault>> = {
   },
   "hang while another one catches up": async (trio, first, second) => {
     await trio.end(first, "SIGKILL");
-    await pause(2_000);
+    await pause(AWAY_MS);
     trio.daemon(second).kill("SIGSTOP");
     await trio.start(first);
     await pause(HANG_MS);
