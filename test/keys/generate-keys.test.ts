@@ -11,6 +11,7 @@ import { generateKeyPair, type KeyPairPem } from "../../keys/generate-keys.js";
 import { loadPrivateKey, loadPublicKey } from "../../keys/key-file.js";
 import { keyPairPaths, writeKeyPair } from "../../keys/keygen-command.js";
 import { buildRoot } from "../support/repository.js";
+import { nextTurn, until } from "../support/until.js";
 import { openssl, PASSPHRASE, temporaryFolder, withoutOpenssl } from "./openssl.js";
 
 let pair: KeyPairPem;
@@ -152,15 +153,16 @@ test("a killed writer leaves a complete key, and readers never see a partial one
   try {
     const seen = new Set<string>();
     let reads = 0;
-    while (seen.size < 2 || reads < 200) {
-      await new Promise((resolve) => setImmediate(resolve));
+    const read = async () => {
+      await nextTurn();
       assert.equal(child.exitCode, null);
       const text = readIfThere(paths.privateFile);
-      if (text === null) continue;
+      if (text === null) return;
       reads++;
       assert.ok(wholes.has(text));
       seen.add(text);
-    }
+    };
+    await until("both key pairs have been read", () => seen.size >= 2 && reads >= 200, { pause: read });
   } finally {
     child.kill("SIGKILL");
     await exited;

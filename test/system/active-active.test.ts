@@ -151,10 +151,11 @@ describe("locks and queues", { skip: skipUnlessFull }, () => {
     const popped: string[] = [];
     const workers = Array.from({ length: 3 }, () => open(one));
     const working = workers.map(async (worker) => {
-      while (popped.length < pushed.length) {
+      const pop = async () => {
         const answer = (await worker.call("BRPOP", key, "0.1")) as [string, string] | null;
         if (answer !== null) popped.push(answer[1]);
-      }
+      };
+      await until("all elements are popped", () => popped.length >= pushed.length, { pause: pop });
     });
     await Promise.all([producing, restarting, ...working]);
     for (const worker of [producer, ...workers]) worker.disconnect();

@@ -87,14 +87,16 @@ async function writeUntilPruned(victims: Victims, second: number): Promise<void>
     const prunedTo = [...(await statusOf(victims, 0)).prunedTo, ...(await statusOf(victims, 1)).prunedTo];
     return prunedTo.filter((to) => to > second + SECOND_MS).length >= 2;
   };
-  for (let written = 0; !(await isOver()); ) {
+  let written = 0;
+  const write = async () => {
     const count = written < ENOUGH ? AT_ONCE : TRICKLE;
     if (count === TRICKLE) await pause(POLL_MS);
     for (let round = 0; round < 4; round++)
       await Promise.all(
         Array.from({ length: count }, () => client.ask([["SET", `n:${written++ % 10}`, "x".repeat(1000)]])),
       );
-  }
+  };
+  await until("two members have pruned the entries", isOver, { ms: LIMIT.timeout, pause: write });
 }
 
 /** Joins a daemon as a member that claims to have more entries, and to have pruned them. */

@@ -10,6 +10,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { amount, some } from "../support/amount.js";
 import { EnvelopeClient, makeKeyPair, type SignedEnvelope } from "../support/envelope-client.js";
 import { Trio } from "../support/trio.js";
+import { until } from "../support/until.js";
 import { makePastFolder, signPast } from "./past-folder.js";
 
 /** The timeout in milliseconds. It is long because the machine may be busy. */
@@ -54,7 +55,7 @@ async function writeUntilPruned(trio: Trio): Promise<ReadonlySet<ByteString>> {
   const havePruned = async () =>
     (await trio.statuses()).every(({ pruned }) => pruned.length === others && pruned.every((to) => to > 0));
   let written = 0;
-  while (!(await havePruned())) {
+  const write = async () => {
     if (written >= ENOUGH) await pause(POLL_MS);
     const accepted = await sendAll(
       client,
@@ -65,7 +66,8 @@ async function writeUntilPruned(trio: Trio): Promise<ReadonlySet<ByteString>> {
       ]),
     );
     for (const [, key] of accepted) answered.add(key as ByteString);
-  }
+  };
+  await until("all daemons have pruned the first entries", havePruned, { pause: write });
   return answered;
 }
 

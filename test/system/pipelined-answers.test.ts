@@ -13,6 +13,7 @@ import { freePort } from "../support/free-port.js";
 import { RawClient } from "../support/raw-client.js";
 import { RedisConnection } from "../support/redis-connection.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
+import { nextTurn, until } from "../support/until.js";
 
 const ROUNDS = amount(2, 20);
 /** The maximum number of answers that each client receives before the daemon is killed. */
@@ -54,15 +55,16 @@ test(`no answer shows a write that is lost when the daemon is killed (seed ${see
     using reader = await RawClient.open(resp);
     const wanted = random.between(1, ANSWERS_MAX);
     let sent = 0;
-    for (;;) {
+    const isAnswered = () => answersIn(writer.received) + answersIn(reader.received) >= wanted;
+    const send = async () => {
       const answered = answersIn(writer.received);
-      if (answered + answersIn(reader.received) >= wanted) break;
       for (; sent < answered + PIPELINE; sent++) {
         writer.send(`${INCREMENTS[random.below(INCREMENTS.length)]}\r\n`);
         reader.send("GET n\r\n");
       }
-      await new Promise((resolve) => setImmediate(resolve));
-    }
+      await nextTurn();
+    };
+    await until(`${wanted} answers have arrived`, isAnswered, { pause: send });
     daemon.kill("SIGKILL");
     await daemon.ended();
     shown = Math.max(value, highestIn(await writer.rest()), highestIn(await reader.rest()));

@@ -115,12 +115,13 @@ test("a frame contains counts, states and dates, but no names of keys, values or
   let text = "";
   let diskBytes = 0;
   let late = 0;
-  while (late === 0 || diskBytes === 0) {
+  const take = async () => {
     const frame = (await frames.next()).value as DashboardFrame;
     diskBytes = frame.disk?.size ?? 0;
     text += JSON.stringify(frame);
     for (const [, , , count] of frame.timeline?.arrivals ?? []) late += count;
-  }
+  };
+  await until("a frame counts the late write", () => late > 0 && diskBytes > 0, { pause: take });
   text += await (await fetch(`http://127.0.0.1:${port}/history`)).text();
   assert.equal(late, 1);
   assert.doesNotMatch(text, /secret|late"/);

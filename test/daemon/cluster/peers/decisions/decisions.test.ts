@@ -10,6 +10,7 @@ import {
 } from "../../../../../protocol/members/decision-messages.js";
 import { amount } from "../../../../support/amount.js";
 import { seed } from "../../../../support/seed.js";
+import { until } from "../../../../support/until.js";
 import { CLUSTER, idOf, listOf, type Member, signedBy, World } from "./simulated-members.js";
 
 const NAMES = ["a", "b", "c", "d", "e"];
@@ -405,7 +406,9 @@ test("a keeper with a slow disk proposes nothing before it has stored its promis
   // Only one member votes, and only in memory yet. The keeper forgets the unit.
   world.cut.add([b.id, c.id].sort().join(""));
   const cas = world.submit(b, [b], "x");
-  while (a.decisions?.openDate == null) await world.scheduler.runUntil(world.scheduler.time + 1);
+  await until("the unit is open", () => a.decisions?.openDate != null, {
+    pause: () => world.scheduler.runUntil(world.scheduler.time + 1),
+  });
   b.stop();
   world.cut.clear();
   await runFor(world, 100, () => {});
@@ -413,7 +416,7 @@ test("a keeper with a slow disk proposes nothing before it has stored its promis
 
   await runFor(world, 10_000, () => {});
   assert.ok(world.decidedUnits.has(cas.id));
-  assert.equal(a.decisions.openDate, null);
+  assert.equal(a.decisions?.openDate, null);
 });
 
 test("a keeper whose disk syncs rarely is not outvoted while it stores a promise", async () => {
