@@ -593,6 +593,38 @@ test("the lines of comments are short", () => {
       );
 });
 
+/** The files of tests that may have a loop without a limit, with the reason. */
+const waiting: Readonly<Record<string, string>> = {
+  "test/tools/admin/dashboard/frames.ts": "the loop runs in a page, which has no until.ts",
+  "test/tools/admin/server.test.ts": "the loop reads a stream to its end",
+};
+
+const PAUSE = String.raw`await (?:(?:[\w.]+\.)?(?:pause|sleep|delay|turns?|nextTurn|soon|setTimeout|setImmediate)\(|new Promise\b[^;]*set(?:Timeout|Immediate))`;
+
+/** Match the loops that only wait: asking in the condition, and pausing in the body. */
+const waitingLoops = [
+  /^(?! *\}).*\bwhile \((?=.*\bawait\b)(?!.*\) \w).*\);$/gm,
+  /\bfor \(;;\) if \(.*\bawait\b.*/g,
+  new RegExp(String.raw`\bwhile \(.*\)(?:\s+${PAUSE}[^;]*;| \{\s+${PAUSE}[^;]*;\s+\})`, "g"),
+];
+
+/** Matches a pause with a number, which is a group. */
+const NUMBERED_PAUSE = /\b(?:await (?:pause|sleep|delay|setTimeout)\(|setTimeout\(resolve, )([\d_]+)\)/g;
+
+test("tests wait with until.ts, and the long pauses have a name that states their purpose", () => {
+  const found = new Set<string>();
+  for (const [file, text] of texts) {
+    if (!file.startsWith("test/")) continue;
+    for (const [loop] of waitingLoops.flatMap((pattern) => [...text.matchAll(pattern)])) {
+      assert.ok(waiting[file] !== undefined, `${file}: "${loop.trim()}": use until, which has a limit`);
+      found.add(file);
+    }
+    for (const [pause, ms = ""] of text.matchAll(NUMBERED_PAUSE))
+      assert.ok(Number(ms.replaceAll("_", "")) < 1000, `${file}: ${pause}: use until, or name the duration`);
+  }
+  assert.deepEqual([...found].sort(), Object.keys(waiting).sort(), "files with a loop without a limit");
+});
+
 /** Plural nouns with which the doc comment of a type may begin, although they are also forms of verbs. */
 const PLURALS =
   /^(?:Commands|Counts|Keys|Lists|Marks|Members|Names|Numbers|Pairs|Queries|Replies|Requests|Sets|Tests|Types) (?!the |an? |each |all |wh|how )/;
