@@ -3,17 +3,14 @@
  * without a type check, and runs the test files whose path below test/ contains one of the words.
  */
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { chosenFiles, testFiles } from "./support/chosen-files.js";
 import { compileEdited } from "./support/compile-edited.js";
 import { buildRoot } from "./support/repository.js";
 import { forgetSettings } from "./support/test-environment.js";
+import { usesBundles } from "./support/uses-bundles.js";
 
 const tests = join(buildRoot, "test");
-
-/** Matches the texts with which a test uses bundles of the programs or of the browser module. */
-const BUNDLES = /programPaths|browserModule|browserFolder|dashboardFolder|"bundles"|\bbundles\//;
 
 async function main(args: readonly string[]): Promise<void> {
   const edited = await compileEdited();
@@ -27,27 +24,12 @@ async function main(args: readonly string[]): Promise<void> {
     return;
   }
   const paths = files.map((file) => join(tests, file));
-  if (edited.some((file) => !file.startsWith("test/")) && usesBundles(paths)) await bundle();
+  if (edited.some((file) => !file.startsWith("test/")) && usesBundles(paths, tests)) await bundle();
   forgetSettings();
   for (const path of paths) {
     const { status } = spawnSync(process.execPath, ["--enable-source-maps", path], { stdio: "inherit" });
     if (status !== 0) process.exitCode = 1;
   }
-}
-
-/** Returns whether test files, or files of test/ that they import, start programs or use the browser module. */
-function usesBundles(paths: readonly string[]): boolean {
-  const seen = new Set(paths);
-  for (const path of seen) {
-    const text = readFileSync(path, "utf8");
-    if (BUNDLES.test(text)) return true;
-    for (const [, imported = ""] of text.matchAll(/from "(\.[^"]+)"/g)) {
-      const file = join(dirname(path), imported);
-      // Templates of generated files contain imports of files that do not exist.
-      if (file.startsWith(tests) && existsSync(file)) seen.add(file);
-    }
-  }
-  return false;
 }
 
 async function bundle(): Promise<void> {
