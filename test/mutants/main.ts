@@ -5,6 +5,8 @@
  *
  * With --seconds, it begins no mutant after about that time; a hash of the tree determines where it begins, so that
  * different commits try different mutants.
+ *
+ * With --random, it tries random mutants instead (random/random-mutants.ts).
  */
 import { type ChildProcess, fork, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -19,7 +21,9 @@ import { rotatedByTree, secondsOption } from "../support/rotated-by-tree.js";
 import { forgetSettings } from "../support/test-environment.js";
 import { problemsOf } from "./killers.js";
 import type { Mutant } from "./mutant.js";
+import { tryRandom } from "./random/random-mutants.js";
 import { mutants } from "./table.js";
+import { end, FAILURE, UNFIT, UNTIL_MS } from "./test-process.js";
 
 /** The number of seeds within which each mutant must be detected. */
 const SEEDS_MAX = 3000;
@@ -44,18 +48,18 @@ const LANES = availableParallelism() + 1;
 const FIRST_SEED = 1;
 /** The maximum number of seeds that may fail without a mutant. More failures mean a defect to be fixed first. */
 const UNSOUND_MAX = 5;
-/** Matches the first failure and its reason in the TAP output of a test file. */
-const FAILURE = /^( *)not ok .*\n\1 {2}---\n[\s\S]*?^\1 {2}\.\.\.$/m;
-/** Matches errors of the mutant's own code, which do not show that the rule is tested. */
-const UNFIT = /(?:ReferenceError|SyntaxError): .*/;
-
 interface Detection {
   readonly seed: number;
   readonly problem: string;
 }
 
 const { values, positionals } = parseArgs({
-  options: { tested: { type: "boolean", default: false }, seconds: { type: "string" } },
+  options: {
+    tested: { type: "boolean", default: false },
+    seconds: { type: "string" },
+    random: { type: "string" },
+    seed: { type: "string" },
+  },
   allowPositionals: true,
 });
 const limit = secondsOption(values.seconds);
@@ -110,9 +114,6 @@ delete variables["DBSYNC_FULL"];
 const variablesOf = ({ isFull }: Cases): NodeJS.ProcessEnv =>
   isFull ? { ...variables, DBSYNC_FULL: "1" } : variables;
 
-/** With a mutant, tests wait for conditions for a shorter time, in milliseconds. */
-const UNTIL_MS = "20000";
-
 /** Returns whether a test file passes without a mutant. The file runs once for all its mutants. */
 function isSoundTest(test: string, cases: Cases): Promise<boolean> {
   const name = `${test}, ${cases.isFull ? "all" : "usual"} cases`;
@@ -160,15 +161,6 @@ function failuresOf(output: string): string {
 }
 
 const suspects = new Set<ChildProcess>();
-
-/** Kills a test file and the servers that it has started. */
-function end(child: ChildProcess): void {
-  try {
-    process.kill(-(child.pid as number), "SIGKILL");
-  } catch {
-    // The process has already ended.
-  }
-}
 
 function tryFrom(
   { name, test, from: first = FIRST_SEED }: Mutant,
@@ -270,4 +262,5 @@ process.once("exit", () => {
 });
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.once(signal, () => process.exit(1));
 
-await main(positionals);
+if (values.random === undefined) await main(positionals);
+else await tryRandom(values.random, values.seed, positionals);
