@@ -1,8 +1,8 @@
-/** Tests that no password of a command is logged, whatever the other words are. */
+/** Tests that the log shortens commands, and that it shows no password, whatever the other words are. */
 import "../../../support/installed-families.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { withoutSecrets } from "../../../../daemon/engine/slow-log/slow-log.js";
+import { shortened, withoutSecrets } from "../../../../daemon/engine/slow-log/slow-log.js";
 import { CommandFailure } from "../../../../daemon/store/arguments/command-errors.js";
 import { commandTable } from "../../../../daemon/store/command-table.js";
 
@@ -32,3 +32,11 @@ for (const [words, shown] of Object.entries({
     if (command instanceof CommandFailure) assert.fail(command.message);
     assert.equal(withoutSecrets(command, argv).join(" "), shown);
   });
+
+test("long arguments and long commands are shortened, as Redis does, with the number of omitted bytes and arguments", () => {
+  assert.deepEqual(shortened(["SET", "x".repeat(128)]), ["SET", "x".repeat(128)]);
+  assert.deepEqual(shortened(["SET", "x".repeat(130)]), ["SET", `${"x".repeat(128)}... (2 more bytes)`]);
+  const words = Array.from({ length: 33 }, (_, index) => `${index}`);
+  assert.deepEqual(shortened(words.slice(1)), words.slice(1));
+  assert.deepEqual(shortened(words), [...words.slice(0, 31), "... (2 more arguments)"]);
+});
