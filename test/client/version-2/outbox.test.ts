@@ -152,3 +152,13 @@ test("no answer to a unit on which members decide may lack it, although another 
     [[], [], []],
   );
 });
+
+test("calls above the maximum that wait for a signature are refused, and the error counts the waiting ones", async () => {
+  await using client = client2Of([await refusingAddress()], { cluster: "63".repeat(32), versions: "2" });
+  await errorOf(client.send("SET k v"));
+  const calls = [1, 2].map(() => errorOf(client.send(["SET", "k", Buffer.alloc(40 * 1024 * 1024)])));
+  const [first, second] = await Promise.all(calls);
+  assert.equal(first?.code, "all-failed");
+  assert.equal(second?.code, "busy");
+  assert.match(String(second?.message), /: 1 commands are not signed yet/);
+});

@@ -46,6 +46,7 @@ export const programs: readonly string[] = [
   "local t={} for i=1,1001 do t={t} end return cjson.encode(t)",
   "return tostring(cjson.null)==tostring(cjson.decode('null'))",
   "return {cjson.encode_sparse_array(),cjson.encode_max_depth(),cjson.decode_max_depth(),cjson.encode_number_precision(),cjson.encode_keep_buffer(),cjson.encode_invalid_numbers(),cjson.decode_invalid_numbers()}",
+  "cjson.encode_sparse_array(false,1,1) local ok,e=pcall(cjson.encode,{[1]=1,[5]=5}) cjson.encode_sparse_array(false,2,10) return {tostring(ok),tostring(e)}",
   'return cmsgpack.pack(1,2,"abc",true,false,nil,{1,2,3},{a=1})',
   "return cmsgpack.pack({1,nil,3},{},1.5,0.1,-1,-33,-129,-32769,-2147483649,128,256,65536,4294967296,2^53,2^63,-2^63,2^64)",
   'return cmsgpack.pack(string.rep("x",40),string.rep("y",300))',
