@@ -3,9 +3,17 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
 import { test } from "node:test";
-import { endSocket } from "../../../../daemon/net/connections/client-connection.js";
+import { NO_OBSERVER } from "../../../../daemon/engine/pipeline/pipeline-parts.js";
+import { ClientConnection, endSocket } from "../../../../daemon/net/connections/client-connection.js";
+import { CONNECTION_REFUSALS } from "../../../../daemon/net/connections/connection-refusals.js";
+import { Dialect } from "../../../../daemon/net/connections/dialect.js";
+import { SocketListener } from "../../../../daemon/net/connections/socket-listener.js";
+import { realEnvironment } from "../../../../daemon/net/process/clock-and-randomness.js";
+import { TURN_MS } from "../../../../protocol/steps.js";
 import { listenAtFreePort } from "../../../support/free-port.js";
+import { keepLog } from "../../../support/log-lines.js";
 import { RawClient } from "../../../support/raw-client.js";
+import { defaultLimits } from "../../program/in-process.js";
 
 interface Pair extends AsyncDisposable {
   readonly client: RawClient;
@@ -70,4 +78,71 @@ test("a connection stays open while its client may still send bytes", async () =
   endSocket(socket, "", { ...LEFT, isExpected: false, inputEnded: false });
   assert.equal(socket.destroyed, false);
   assert.equal(await client.rest(), "");
+});
+
+/** A dialect whose requests are single bytes. Each is answered with the number of turns since the first request. */
+class TurnCounting extends Dialect<number> {
+  readonly listener = "test";
+  readonly showsBytes = true;
+  readonly isProven = true;
+  readonly isClosing = false;
+  readonly silenceMaxMs = 0;
+  #bytes: number[] = [];
+  #turns = -1;
+  protected readonly parser = {
+    heldBytes: 0,
+    isMidRequest: false,
+    push: (chunk: Buffer) => void this.#bytes.push(...chunk),
+    next: () => this.#bytes.shift() ?? null,
+  };
+
+  serve(): string {
+    if (this.#turns === -1) this.#count();
+    return String(this.#turns);
+  }
+
+  bytesOf(): number {
+    return 1;
+  }
+
+  problem(): null {
+    return null;
+  }
+
+  #count(): void {
+    this.#turns++;
+    if (this.#turns < 9) setImmediate(() => this.#count());
+  }
+}
+
+/** Returns the answers to three requests that arrive together, if each reading of the clock takes a time. */
+async function answersAt(milliseconds: number): Promise<string> {
+  let now = 0;
+  const listener = new SocketListener({
+    name: "test",
+    address: "127.0.0.1",
+    port: 0,
+    options: { address: "-l", port: "-p" },
+    gate: null,
+    fullText: "",
+    observer: NO_OBSERVER,
+    limits: defaultLimits,
+    refusals: CONNECTION_REFUSALS,
+    environment: { ...realEnvironment, uptime: () => (now += milliseconds) },
+    log: keepLog("info").log,
+    connector: (registry) => (socket) => new ClientConnection(socket, registry, () => new TurnCounting()),
+  });
+  await listener.start();
+  try {
+    using client = await RawClient.open(listener.address.port);
+    client.send("abc");
+    return await client.read(3);
+  } finally {
+    await listener.stop();
+  }
+}
+
+test("requests that arrive together run in one turn, until the turn has lasted too long", async () => {
+  assert.equal(await answersAt(0), "000");
+  assert.equal(await answersAt(TURN_MS + 1), "012");
 });

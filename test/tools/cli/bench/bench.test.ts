@@ -105,6 +105,7 @@ test("bench fails immediately if no daemon answers", async () => {
 for (const [args, message] of [
   [["-c", "0"], /Allowed: 1 to/],
   [["--seconds", "x"], /whole number/],
+  [["--seconds", "86401"], /Allowed: 1 to 86400/],
   [["--payload", "99999999999"], /Allowed: 0 to/],
   [["--command", "SET 'a"], /the quote ' is not closed/],
 ] as const) {
