@@ -24,10 +24,7 @@ export class Lock {
   #over = 0; // the last turn that has ended; all earlier ones have also ended
   #tried = { number: 0, at: 0 }; // the last failed attempt; after `at` no client can acquire this number
 
-  /**
-   * @param client  a client of all daemons
-   * @param leaseMs  the lease, which must be equal for all users of this lock
-   */
+  /** @param client  a client of all daemons  @param leaseMs  the lease, equal for all users of this lock */
   constructor(client: Client, name: string, leaseMs = 10_000) {
     this.#client = client;
     this.#key = `lock:${name}`;
