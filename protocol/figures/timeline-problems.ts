@@ -148,8 +148,8 @@ const UNKNOWN_CAUSE = {
 const PROMISES = "it may have lost promises for decisions, and does not vote until … answered";
 
 /**
- * Returns the names of the members that are reported as not connected, so that no other problem repeats it. A member that
- * was queried itself is reported without advice for one that is lost.
+ * Returns the names of the members that are reported as not connected, so that no other problem repeats it. A member
+ * that was queried itself is reported without advice for one that is lost.
  */
 const reportedAway = (members: readonly MemberCase[]): ReadonlySet<string> =>
   new Set(
