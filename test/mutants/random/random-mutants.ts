@@ -142,7 +142,10 @@ export class RandomRun {
     return { verdict: "survived", details: passed.length === 0 ? "no test" : `passes: ${passed.join(", ")}` };
   }
 
-  /** Runs a test file. A failure counts if it is repeated, and the file passes without the mutant; a hang if the latter. */
+  /**
+   * Runs a test file. A failure counts if it is repeated, and the file passes without the mutant; a hang counts if the
+   * latter is so.
+   */
   async #confirmed(test: string, copy: BuildCopy): Promise<Awaited<ReturnType<BuildCopy["run"]>>> {
     const outcome = await copy.run(test, HANGS_AFTER_MS, this.#env);
     if (outcome === "passes" || !(await this.#passes(test))) return "passes";
