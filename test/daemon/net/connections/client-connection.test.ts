@@ -3,17 +3,12 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer, type Socket } from "node:net";
 import { test } from "node:test";
-import { NO_OBSERVER } from "../../../../daemon/engine/pipeline/pipeline-parts.js";
 import { ClientConnection, endSocket } from "../../../../daemon/net/connections/client-connection.js";
-import { CONNECTION_REFUSALS } from "../../../../daemon/net/connections/connection-refusals.js";
 import { Dialect } from "../../../../daemon/net/connections/dialect.js";
-import { SocketListener } from "../../../../daemon/net/connections/socket-listener.js";
-import { realEnvironment } from "../../../../daemon/net/process/clock-and-randomness.js";
 import { TURN_MS } from "../../../../protocol/steps.js";
 import { listenAtFreePort } from "../../../support/free-port.js";
-import { keepLog } from "../../../support/log-lines.js";
 import { RawClient } from "../../../support/raw-client.js";
-import { defaultLimits } from "../../program/in-process.js";
+import { plainListener } from "./plain-listener.js";
 
 interface Pair extends AsyncDisposable {
   readonly client: RawClient;
@@ -118,20 +113,10 @@ class TurnCounting extends Dialect<number> {
 /** Returns the answers to three requests that arrive together, if each reading of the clock takes a time. */
 async function answersAt(milliseconds: number): Promise<string> {
   let now = 0;
-  const listener = new SocketListener({
-    name: "test",
-    address: "127.0.0.1",
-    port: 0,
-    options: { address: "-l", port: "-p" },
-    gate: null,
-    fullText: "",
-    observer: NO_OBSERVER,
-    limits: defaultLimits,
-    refusals: CONNECTION_REFUSALS,
-    environment: { ...realEnvironment, uptime: () => (now += milliseconds) },
-    log: keepLog("info").log,
-    connector: (registry) => (socket) => new ClientConnection(socket, registry, () => new TurnCounting()),
-  });
+  const listener = plainListener(
+    (registry) => (socket) => new ClientConnection(socket, registry, () => new TurnCounting()),
+    () => (now += milliseconds),
+  );
   await listener.start();
   try {
     using client = await RawClient.open(listener.address.port);
