@@ -43,7 +43,9 @@ interface Row {
   readonly others?: Readonly<Record<string, (number: number, name: string) => Promise<string>>>;
 }
 
+const data = new ScratchFolder();
 let daemon: DaemonProcess;
+let recording: DaemonProcess;
 let redis: RedisConnection;
 let json: RawClient;
 let memcached: RawClient;
@@ -51,6 +53,7 @@ let sql: SqlLineClient;
 
 before(async () => {
   daemon = await startDaemon(["--resp", "0", "--json", "0", "--sql", "0", "--memcached", "0"]);
+  recording = await startDaemon(["--resp", "0", "--data", data.path]);
   redis = await RedisConnection.open(await daemon.portOf("Redis clients"));
   json = await RawClient.open(await daemon.portOf("JSON clients"));
   memcached = await RawClient.open(await daemon.portOf("memcached clients"));
@@ -60,6 +63,8 @@ before(async () => {
 after(async () => {
   for (const client of [redis, json, memcached, sql]) client[Symbol.dispose]();
   await daemon[Symbol.asyncDispose]();
+  await recording[Symbol.asyncDispose]();
+  data[Symbol.dispose]();
 });
 
 const lists = (levels: number) => "[".repeat(levels) + "]".repeat(levels);
@@ -539,8 +544,6 @@ async function answerOf(...argv: readonly string[]): Promise<string> {
  * @returns the last answer
  */
 async function watching(commands: readonly (readonly string[])[], { last = 0 } = {}): Promise<string> {
-  using folder = new ScratchFolder();
-  await using recording = await startDaemon(["--resp", "0", "--data", folder.path]);
   using connection = await RedisConnection.open(await recording.portOf("Redis clients"));
   let answer = "";
   for (const [i, keys] of commands.entries()) {
