@@ -143,8 +143,8 @@ export class RandomRun {
   }
 
   /**
-   * Runs a test file. A failure counts if it is repeated, and the file passes without the mutant; a hang counts if the
-   * latter is so.
+   * Runs a test file. A failure counts if it is repeated and the file passes without the mutant. A hang counts if the
+   * file passes without it.
    */
   async #confirmed(test: string, copy: BuildCopy): Promise<Awaited<ReturnType<BuildCopy["run"]>>> {
     const outcome = await copy.run(test, HANGS_AFTER_MS, this.#env);
