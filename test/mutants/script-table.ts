@@ -9,8 +9,15 @@ export const scriptMutants: readonly Mutant[] = [
   {
     name: "scripts: a function is found only as its library writes its name",
     file: "faces/redis/scripts/function-libraries.js",
-    find: "each.toLowerCase() === wanted",
-    replace: "each === name",
+    find: "own.toLowerCase() === wanted",
+    replace: "own === name",
+    test: "test/faces/redis/scripts/functions.test.js",
+  },
+  {
+    name: "scripts: two libraries have functions that differ in upper and lower case only",
+    file: "faces/redis/scripts/function-libraries.js",
+    find: "names.get(other.toLowerCase())",
+    replace: "names.get(other)",
     test: "test/faces/redis/scripts/functions.test.js",
   },
   {

@@ -279,10 +279,10 @@ function list({ server }: RespSession, argv: readonly ByteString[]): Reply {
     if (!remaining.delete(option)) throw custom(`ERR Unknown argument ${echoed(argv[i] as ByteString)}`);
     if (option !== "LIBRARYNAME") continue;
     if (++i === argv.length) throw custom("ERR library name argument was not given");
-    pattern = argv[i] as ByteString;
+    pattern = (argv[i] as ByteString).toLowerCase();
   }
   const shown = server.scripts.functions.all.filter(
-    ({ name }) => pattern === null || globMatches(pattern, name),
+    ({ name }) => pattern === null || globMatches(pattern, name.toLowerCase()),
   );
   return array(shown.map((library) => libraryReply(library, !remaining.has("WITHCODE"))));
 }

@@ -37,10 +37,14 @@ export class FunctionLibraries {
 
   /** Returns the library that contains a function, whose name may be in upper or lower case, and its name there. */
   find(name: ByteString): { readonly library: FunctionLibrary; readonly name: ByteString } | undefined {
-    for (const library of this.#libraries.values()) {
-      const own = ownName(library, name);
-      if (own !== undefined) return { library, name: own };
-    }
+    const libraries = [...this.#libraries.values()];
+    const library = libraries.find(({ functions }) => functions.has(name));
+    if (library !== undefined) return { library, name };
+
+    const wanted = name.toLowerCase();
+    for (const library of libraries)
+      for (const own of library.functions.keys())
+        if (own.toLowerCase() === wanted) return { library, name: own };
     return undefined;
   }
 
@@ -105,22 +109,17 @@ export class FunctionLibraries {
     remaining.delete(read.name);
     const loaded = engine.loadLibrary(read, limits);
     if ("kind" in loaded) throw new CommandFailure(loaded.text);
-    for (const other of remaining.values())
-      for (const { name } of loaded)
-        if (ownName(other, name) !== undefined)
-          throw new CommandFailure(`ERR Function ${name} already exists`);
+    const names = new Map(loaded.map(({ name }) => [name.toLowerCase(), name]));
+    for (const { functions } of remaining.values())
+      for (const other of functions.keys()) {
+        const name = names.get(other.toLowerCase());
+        if (name !== undefined) throw new CommandFailure(`ERR Function ${name} already exists`);
+      }
     const functions = new Map(
       loaded.map(({ name, description, flags }) => [name, { name, description, flags }]),
     );
     return { library: { ...read, functions }, remaining };
   }
-}
-
-/** Returns the name of a function as its library writes it, or undefined if the library has no such function. */
-function ownName({ functions }: FunctionLibrary, name: ByteString): ByteString | undefined {
-  if (functions.has(name)) return name;
-  const wanted = name.toLowerCase();
-  return [...functions.keys()].find((each) => each.toLowerCase() === wanted);
 }
 
 function dumpOf(libraries: Libraries): ByteString {

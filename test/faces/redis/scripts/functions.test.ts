@@ -95,6 +95,7 @@ const CONVERSATION: readonly (readonly string[])[] = [
     "#!lua name=one\nredis.register_function{function_name='f', callback=function() return 1 end, description='d'}",
   ],
   ["FUNCTION", "LIST", "WITHCODE", "LIBRARYNAME", "o*"],
+  ["FUNCTION", "LIST", "LIBRARYNAME", "[N-P]N*"],
   ["FUNCTION", "LIST", "LIBRARYNAME", "x*"],
   ["FUNCTION", "FLUSH", "SYNC"],
   ["FUNCTION", "LIST"],
