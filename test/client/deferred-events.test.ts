@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type ChannelEvent, EventQueue } from "../../client/live/live-events.js";
 import { deferredEvents } from "../../client/outbox-client.js";
+import { nextTurn } from "../support/until.js";
 
 const OPEN: ChannelEvent = { type: "open", server: "a:1" };
 
@@ -26,6 +27,6 @@ test("an early `next` resolves once the source is ready, and ending the iteratio
 
 test("if the source fails, the first `next` rejects, and other iterators are not affected", async () => {
   const events = deferredEvents(Promise.reject(new Error("no key")));
-  await new Promise((resolve) => setImmediate(resolve));
+  await nextTurn();
   await assert.rejects(events.next(), /no key/);
 });

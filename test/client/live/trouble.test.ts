@@ -2,11 +2,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type ChannelEvent, EventQueue } from "../../../client/live/live-events.js";
+import { nextTurn } from "../../support/until.js";
 import { channel, Listened } from "./listened.js";
 
 /** Waits for all steps that need no timer. */
 async function settle(): Promise<void> {
-  for (let turn = 0; turn < 100; turn++) await new Promise((resolve) => setImmediate(resolve));
+  for (let turn = 0; turn < 100; turn++) await nextTurn();
 }
 
 const queueOf = ({ live }: Listened): EventQueue<ChannelEvent> => {

@@ -3,6 +3,7 @@ import { test } from "node:test";
 import { BoundedQueue } from "../../../client/shared/bounded-queue.js";
 import { SLACK_MS } from "../../../client/shared/connections.js";
 import { collectGarbage } from "../../support/garbage.js";
+import { nextTurn } from "../../support/until.js";
 
 const item = (name: string, bytes = 1, deadline = 10) => ({ name, bytes, deadline });
 const MEBIBYTE = 1024 * 1024;
@@ -23,7 +24,7 @@ test("a queue does not reference removed items", async () => {
   queue.push(item("next"));
   queue.shift();
   // A WeakRef keeps its target alive until the end of the task.
-  await new Promise((resolve) => setImmediate(resolve));
+  await nextTurn();
   collectGarbage();
   assert.equal(held.deref(), undefined);
 });

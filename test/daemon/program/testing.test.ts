@@ -11,6 +11,7 @@ import { startDaemon, startDaemons } from "../../../daemon/program/testing.js";
 import { fingerprint } from "../../../keys/fingerprint.js";
 import { EnvelopeClient } from "../../support/envelope-client.js";
 import { RawClient } from "../../support/raw-client.js";
+import { nextTurn } from "../../support/until.js";
 
 // Parallel tests use the system's folder for temporary files, so this test has a separate folder.
 const scratch = mkdtempSync(join(tmpdir(), "dbsync-tested-"));
@@ -38,7 +39,7 @@ test("A stopped daemon leaves no timer, socket or file, and can be stopped twice
   await three.stop();
   // Closed handles disappear in the next turn of the event loop.
   for (let turns = 0; turns < 100 && open().length > before.length; turns++) {
-    await new Promise((resolve) => setImmediate(resolve));
+    await nextTurn();
   }
   assert.deepEqual(open(), before);
 });

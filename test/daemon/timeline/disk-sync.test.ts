@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { DiskStorage, StorageFailure } from "../../../daemon/timeline/disk/disk-storage.js";
 import { writeOrderKey } from "../../../daemon/timeline/entries/entry.js";
-import { until } from "../../support/until.js";
+import { nextTurn, until } from "../../support/until.js";
 import { failingLog } from "./support/failing-log.js";
 
 interface HeldCall {
@@ -78,7 +78,7 @@ for (const isWritten of [true, false]) {
       const second = note(outcomes, "second", storage.synced());
       if (isWritten) await storage.flushed();
       // The write begins now, and ends after the failure.
-      else await new Promise((resolve) => setImmediate(resolve));
+      else await nextTurn();
       storage.syncs[0]?.fail(new Error("EIO"));
       await Promise.all([first, second]);
       storage.put([entry(3)]);

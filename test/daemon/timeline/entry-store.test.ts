@@ -13,6 +13,7 @@ import { MemoryStorage } from "../../../daemon/timeline/memory-storage.js";
 import type { TimelineParts } from "../../../daemon/timeline/timeline-environment.js";
 import { double } from "../../support/double.js";
 import { bytesInUse } from "../../support/garbage.js";
+import { nextTurn } from "../../support/until.js";
 import { entryOf } from "./support/random-timeline.js";
 import { entryAt, hash, MEMBER, START, UnsyncedStorage } from "./support/timeline-subject.js";
 
@@ -33,7 +34,6 @@ function entryStoreOn(storage: MemoryStorage) {
   return { entryStore, announced, failures };
 }
 
-const turn = () => new Promise((resolve) => setImmediate(resolve));
 const orderKeys = ({ index }: EntryStore) => [...index.orderKeys("data", null, null)];
 
 test("an entry that is written but not synced counts as stored, and is not announced to members", async () => {
@@ -41,7 +41,7 @@ test("an entry that is written but not synced counts as stored, and is not annou
   const { entryStore, announced } = entryStoreOn(storage);
   const entry = entryAt(START, "SET a 1");
   await entryStore.add([entry], null);
-  await turn();
+  await nextTurn();
   assert.ok(entryStore.holds(orderKeyOf(entry)));
   assert.equal(entryStore.read(orderKeyOf(entry)), null);
   assert.deepEqual(
@@ -49,7 +49,7 @@ test("an entry that is written but not synced counts as stored, and is not annou
     [0, 0, 0],
   );
   storage.sync();
-  await turn();
+  await nextTurn();
   assert.deepEqual(entryStore.read(orderKeyOf(entry))?.body, entry.body);
   assert.deepEqual(
     [entryStore.index.total("data").count, orderKeys(entryStore).length, announced.length],
@@ -74,7 +74,7 @@ test("an entry that waits for the disk is retained as bytes, not as a parsed env
   const each = (bytesInUse() - before) / 400;
   assert.ok(each < 10 * commands.length, `${each} bytes for an entry of ${commands.length} commands`);
   storage.sync();
-  await turn();
+  await nextTurn();
   assert.equal(entryStore.index.total("data").count, 500);
 });
 
@@ -84,7 +84,7 @@ test("after a failed sync the entry store reports the failure and announces no e
   const entry = entryAt(START, "SET a 1");
   await entryStore.add([entry], MEMBER);
   storage.fail();
-  await turn();
+  await nextTurn();
   assert.equal(entryStore.read(orderKeyOf(entry)), null);
   assert.deepEqual(
     [entryStore.index.total("data").count, orderKeys(entryStore).length, announced.length],
@@ -97,7 +97,7 @@ test("a damaged entry is neither stored, counted nor listed until it is received
   const { entryStore } = entryStoreOn(new MemoryStorage());
   const entries = [1, 2, 3].map((i) => entryAt(START + i, `SET k${i} v`));
   await entryStore.add(entries, null);
-  await turn();
+  await nextTurn();
   const damaged = entries[1] as Entry;
   const { storage, entryStore: again } = await damagedOf(entries, damaged);
   assert.equal(again.read(orderKeyOf(damaged)), null);
@@ -106,7 +106,7 @@ test("a damaged entry is neither stored, counted nor listed until it is received
   assert.equal(again.read(orderKeyOf(damaged)), null);
   assert.equal(again.index.total("data").count, 2, "the entry is not subtracted twice");
   await again.add([damaged], MEMBER);
-  await turn();
+  await nextTurn();
   assert.ok(again.holds(orderKeyOf(damaged)) && !again.isFolded(damaged.id));
   assert.deepEqual([again.index.total("data").count, orderKeys(again).length], [3, 3]);
   assert.equal([...storage.orderKeys(null, null)].length, 3);
@@ -131,10 +131,10 @@ test("a pruned entry counts as stored, and the index continues to count it", asy
   const { entryStore } = entryStoreOn(storage);
   const entries = [1, 2, 3].map((i) => entryAt(START + i, `SET k${i} v`));
   await entryStore.add(entries, null);
-  await turn();
+  await nextTurn();
   entryStore.prune(START + 2);
   assert.equal(entryStore.removePruned(1), true);
-  await turn();
+  await nextTurn();
   assert.equal(entryStore.removePruned(5), false);
   assert.equal([...storage.orderKeys(null, null)].length, 1);
   assert.equal(entryStore.index.total("data").count, 3);
@@ -163,7 +163,7 @@ async function damagedOf(entries: readonly Entry[], damaged: Entry) {
   const storage = new MemoryStorage();
   const { entryStore } = entryStoreOn(storage);
   await entryStore.add(entries, null);
-  await turn();
+  await nextTurn();
   storage.put([[writeOrderKey(orderKeyOf(damaged)), Buffer.from("rotten")]]);
   return { storage, entryStore };
 }
@@ -187,7 +187,7 @@ test("entries to be removed are passed to a slow disk only once", async () => {
   for (let tick = 0; tick < 5; tick++) assert.equal(entryStore.removePruned(10), true);
   assert.equal(slow.removed, 10);
   isDone();
-  await turn();
+  await nextTurn();
   entryStore.removePruned(10);
   assert.equal(slow.removed, 20);
 });

@@ -5,6 +5,7 @@ import { DiskFailure } from "../../../daemon/timeline/disk-failure.js";
 import type { TimelineParts } from "../../../daemon/timeline/timeline-environment.js";
 import { Watermark } from "../../../daemon/timeline/watermark.js";
 import { double } from "../../support/double.js";
+import { nextTurn } from "../../support/until.js";
 import { DAY_MS, MINUTE_MS, START, UnsyncedStorage } from "./support/timeline-subject.js";
 
 const PAST_MS = 30_000;
@@ -42,8 +43,6 @@ class Subject {
   }
 }
 
-const turn = () => new Promise((resolve) => setImmediate(resolve));
-
 test("the watermark follows the clock at the distance of the window", () => {
   const subject = new Subject(false);
   subject.pass(MINUTE_MS);
@@ -56,10 +55,10 @@ test("a watermark is sent to members only once it is on the disk", async () => {
   subject.pass(100);
   const { value } = subject.watermark;
   subject.pass(MINUTE_MS);
-  await turn();
+  await nextTurn();
   assert.equal(subject.watermark.published, 0);
   subject.storage.sync();
-  await turn();
+  await nextTurn();
   assert.equal(subject.watermark.published, value);
 });
 
@@ -70,7 +69,7 @@ test("a watermark stays below the date of a decision that may have been made", a
   const publish = async () => {
     subject.pass(2_100, true);
     subject.storage.sync();
-    await turn();
+    await nextTurn();
     return subject.watermark.published;
   };
   assert.equal(await publish(), START + 9);
@@ -86,13 +85,13 @@ test("a watermark is neither sent nor stored while its initial value is unknown"
   subject.watermark.raise(START);
   subject.pass(MINUTE_MS, true);
   subject.storage.sync();
-  await turn();
+  await nextTurn();
   assert.equal(subject.watermark.published, 0);
   assert.equal(subject.storage.mark("watermark"), null, "a restart determines the watermark again");
   subject.isJoining = false;
   subject.pass(MINUTE_MS, true);
   subject.storage.sync();
-  await turn();
+  await nextTurn();
   assert.equal(subject.watermark.published, START);
 });
 
@@ -100,10 +99,10 @@ test("a watermark that the disk did not accept is never sent, and the failure is
   const subject = new Subject(false);
   subject.pass(100);
   subject.storage.fail();
-  await turn();
+  await nextTurn();
   subject.pass(MINUTE_MS);
   subject.storage.sync();
-  await turn();
+  await nextTurn();
   assert.equal(subject.watermark.published, 0);
   assert.deepEqual(subject.failures, ["the disk is broken"]);
 });

@@ -17,6 +17,7 @@ import { double } from "../../../support/double.js";
 import { type KeyPair, makeKeyPair, signCommands } from "../../../support/envelope-client.js";
 import { seed } from "../../../support/seed.js";
 import { SeededRandom } from "../../../support/seeded-random.js";
+import { nextTurn } from "../../../support/until.js";
 import { log } from "../../program/scene.js";
 import { known } from "../../timeline/members/lists.js";
 import { EPOCH, keyOf } from "../peers/entries.js";
@@ -100,7 +101,7 @@ const replaced = after([signedAgain], "c", "g");
 async function run(world: World, milliseconds: number): Promise<void> {
   for (let passed = 0; passed < milliseconds; passed += 100) {
     world.run(100);
-    await new Promise((resolve) => setImmediate(resolve));
+    await nextTurn();
   }
 }
 

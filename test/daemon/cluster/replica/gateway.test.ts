@@ -25,7 +25,7 @@ import { array, bulk, type Reply } from "../../../../protocol/reply.js";
 import { type Choices, type Envelope, NO_CHOICES, unitsIn } from "../../../../protocol/version-2/envelope.js";
 import { double } from "../../../support/double.js";
 import { makeKeyPair } from "../../../support/envelope-client.js";
-import { until } from "../../../support/until.js";
+import { nextTurn, until } from "../../../support/until.js";
 import { log } from "../../program/scene.js";
 
 const pair = makeKeyPair();
@@ -169,18 +169,17 @@ test("commands that arrive while an envelope is being flushed form one envelope,
     );
     return { answers, flushed: new Promise((resolve) => written.push(resolve)) };
   };
-  const turn = () => new Promise((resolve) => setImmediate(resolve));
   const answers = [gateway.execute(["SET", "a", "1"], user)];
-  await turn();
+  await nextTurn();
   for (const key of ["b", "c"]) {
     answers.push(gateway.execute(["SET", key, "1"], user));
-    await turn();
-    await turn();
+    await nextTurn();
+    await nextTurn();
   }
   assert.equal(entries.length, 3, "the later envelopes wait for the disk");
   written.shift()?.();
   assert.deepEqual(await answers[0], bulk("SET a 1"));
-  await until("the later envelopes are on the disk", () => written.length > 0, { pause: turn });
+  await until("the later envelopes are on the disk", () => written.length > 0, { pause: nextTurn });
   written.shift()?.();
   assert.deepEqual(await Promise.all(answers), [bulk("SET a 1"), bulk("SET b 1"), bulk("SET c 1")]);
   assert.deepEqual(

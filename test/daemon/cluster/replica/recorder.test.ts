@@ -357,7 +357,7 @@ test("an entry from a peer is answered when it is folded", async () => {
   const refolded = give(made, other, null);
   give(made, third, null);
   const answers = [one, other, third].map((envelope) => codeOf(scene.take(envelope)));
-  await new Promise((resolve) => setImmediate(resolve));
+  await nextTurn();
   timeline.unfolded.clear();
   recorder.folded([entry], [{ entry, answers: [applied] }]);
   assert.equal(await answers[0], OK_UNIT);

@@ -21,6 +21,7 @@ import type { ByteString } from "../../../../protocol/byte-string.js";
 import { bulk, error } from "../../../../protocol/reply.js";
 import { makeKeyPair } from "../../../support/envelope-client.js";
 import { UNBOUNDED } from "../../../support/unbounded-memory.js";
+import { nextTurn } from "../../../support/until.js";
 import { makeScene } from "../../program/scene.js";
 
 interface Call {
@@ -93,7 +94,7 @@ test("the reply of a synchronous backend is returned without a promise", () => {
 test("backends execute in order, one after the other, whether they are synchronous or not", async () => {
   const order: string[] = [];
   const finishLater = async (name: string) => {
-    await new Promise((resolve) => setImmediate(resolve));
+    await nextTurn();
     order.push(`${name} done`);
     return bulk(name);
   };

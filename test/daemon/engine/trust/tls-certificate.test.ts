@@ -16,7 +16,7 @@ import { temporaryFolder } from "../../../keys/openssl.js";
 import { some } from "../../../support/amount.js";
 import { type TestCertificate, writeCertificate } from "../../../support/certificate-files.js";
 import { runDaemon, startDaemon } from "../../../support/daemon-process.js";
-import { until } from "../../../support/until.js";
+import { nextTurn, until } from "../../../support/until.js";
 import { type InProcessDaemon, startInProcess } from "../../program/in-process.js";
 
 const PING = "ds:5:PING\0";
@@ -230,7 +230,7 @@ test("a certificate outside its validity period, or near its end, is reported on
     await until("a warning is logged", () => warnings.length > seen);
     assert.match(warnings.at(-1) ?? "", pattern);
   }
-  await new Promise((resolve) => setImmediate(resolve));
+  await nextTurn();
   assert.equal(warnings.length, 4);
   await certificate.stop();
 });

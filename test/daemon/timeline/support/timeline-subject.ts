@@ -29,7 +29,7 @@ import type {
 import { type ByteString, bytesOf } from "../../../../protocol/byte-string.js";
 import type { Reply } from "../../../../protocol/reply.js";
 import { signedBytes } from "../../../../protocol/version-2/envelope.js";
-import { until } from "../../../support/until.js";
+import { nextTurn, until } from "../../../support/until.js";
 import { entryOf, genesisRing } from "./random-timeline.js";
 
 export const START = 1_790_000_000_000;
@@ -208,7 +208,7 @@ export class TimelineSubject {
   /** Runs turns of the event loop. @returns whether there may be more to do */
   async turns(count: number): Promise<boolean> {
     for (let i = 0; i < count; i++) {
-      await new Promise((resolve) => setImmediate(resolve));
+      await nextTurn();
       const step = this.#steps.shift();
       if (step === undefined) return false;
       step();

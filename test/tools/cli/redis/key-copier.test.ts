@@ -8,6 +8,7 @@ import {
   PIECES_IN_FLIGHT_MAX,
 } from "../../../../tools/cli/redis/key-copier.js";
 import { RedisError, type RedisSource } from "../../../../tools/cli/redis/redis-source.js";
+import { nextTurn } from "../../../support/until.js";
 
 const bulk = (bytes: string): PlainReply => ({ kind: "bulk", bytes });
 const array = (...items: PlainReply[]): PlainReply => ({ kind: "array", items });
@@ -45,7 +46,7 @@ test("many entries of a stream are sent together, in order and within the limits
     const length = argv.join("").length;
     [waiting, bytes] = [waiting + 1, bytes + length];
     [maxWaiting, maxBytes] = [Math.max(maxWaiting, waiting), Math.max(maxBytes, bytes)];
-    await new Promise((resolve) => setImmediate(resolve));
+    await nextTurn();
     [waiting, bytes] = [waiting - 1, bytes - length];
     return "OK";
   });

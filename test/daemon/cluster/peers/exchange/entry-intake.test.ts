@@ -16,7 +16,7 @@ import { BackgroundWork, type Work } from "../../../../../daemon/net/process/bac
 import type { Entry } from "../../../../../daemon/timeline/entries/entry.js";
 import { writeEntries } from "../../../../../protocol/members/member-elements.js";
 import { double } from "../../../../support/double.js";
-import { until } from "../../../../support/until.js";
+import { nextTurn, until } from "../../../../support/until.js";
 import { EPOCH, entryOf, sha256 } from "../entries.js";
 import { FakeTimeline } from "../fake-timeline.js";
 
@@ -160,14 +160,13 @@ test("a long push waits for the threads that check its signatures, and its entri
   const soon = (step: () => void) => void setImmediate(step);
   const slices = new BackgroundWork({ uptime: () => 0, defer: soon, milliseconds: 1 });
   slices.add(work);
-  const turn = () => new Promise((resolve) => setImmediate(resolve));
-  await turn();
+  await nextTurn();
   assert.equal(answers.length, 4, "all parts are requested at the same time");
   answers.pop()?.();
-  for (let i = 0; i < 5; i++) await turn();
+  for (let i = 0; i < 5; i++) await nextTurn();
   assert.equal(recorded(), 0, "the last part waits for the first");
   for (const answer of answers) answer();
-  await until("all entries are recorded", () => recorded() >= MANY, { pause: turn });
+  await until("all entries are recorded", () => recorded() >= MANY, { pause: nextTurn });
 });
 
 test("cleared work does not continue when the threads answer", async () => {
@@ -177,7 +176,7 @@ test("cleared work does not continue when the threads answer", async () => {
   slices.add(work);
   slices.clear();
   for (const answer of answers) answer();
-  await new Promise((resolve) => setImmediate(resolve));
+  await nextTurn();
   assert.equal(recorded(), 0);
 });
 
