@@ -99,6 +99,10 @@ const CONVERSATION: readonly (readonly string[])[] = [
   ["FUNCTION", "LIST", "LIBRARYNAME", "x*"],
   ["FUNCTION", "FLUSH", "SYNC"],
   ["FUNCTION", "LIST"],
+  ["FUNCTION", "LOAD", "#!lua name=upper\nredis.register_function('Upper', function() return 1 end)"],
+  ["FUNCTION", "LOAD", "#!lua name=lower\nredis.register_function('upper', function() return 2 end)"],
+  ["FCALL", "upper", "0"],
+  ["FUNCTION", "FLUSH"],
 ];
 
 for (const protocol of ["2", "3"])
