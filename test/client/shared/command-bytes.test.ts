@@ -19,6 +19,12 @@ test("a bigint is sent as its digits, because a reply may be one", () => {
   assert.equal(commandLabel(["GET", 7n]), commandLabel(["GET", 7]));
 });
 
+test("a command needs a name, but its arguments may be empty", () => {
+  for (const command of ["", [], [""], ["", "k"]])
+    assert.throws(() => commandBytes(command), { code: "bad-command", message: /it has no name/ });
+  assert.equal(commandBytes(["GET", ""]), "*2\r\n$3\r\nGET\r\n$0\r\n\r\n");
+});
+
 test("the pattern for browsers without isWellFormed finds the same halves of characters", (t) => {
   const texts = ["\ud83d", "a\ude00", "\ude00\ud83d", "é\ud83d\ude00", "\u{1f600}", "\ufffd", "é", ""];
   const found = () => texts.map((text) => exactBytesOfText(text) === null);

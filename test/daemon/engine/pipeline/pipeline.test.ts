@@ -18,7 +18,7 @@ import { DATE_WINDOW_DEFAULT } from "../../../../daemon/options/timeline-values.
 import type { Unit } from "../../../../daemon/store/keyspace/unit.js";
 import { signCommand } from "../../../../keys/signatures.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
-import { bulk, error } from "../../../../protocol/reply.js";
+import { bulk, error, integer } from "../../../../protocol/reply.js";
 import { makeKeyPair } from "../../../support/envelope-client.js";
 import { UNBOUNDED } from "../../../support/unbounded-memory.js";
 import { nextTurn } from "../../../support/until.js";
@@ -66,6 +66,7 @@ function pipelineOf(
   backends: Backend[],
   signers: Signers | null = null,
   environment: Environment = realEnvironment,
+  broadcasts: Broadcasts | null = null,
 ) {
   const floor = { date: 0, pending: null };
   return new Pipeline({
@@ -81,6 +82,7 @@ function pipelineOf(
     seenLimits: { max: 1000, maxBytes: 1000 },
     floor,
     recording: new Unrecorded(environment, floor),
+    broadcasts,
   });
 }
 
@@ -188,4 +190,22 @@ test("if the disk has failed, a signed read is refused, but a message that was p
   assert.equal("code" in read && read.code, "storage-failed");
   const published = await scene.take(scene.sign([["PUBLISH", "news", "text"]]));
   assert.equal(published.kind, "result");
+});
+
+test("a message of version 1 goes to the subscribers; a daemon without its own channels sends it to the database", async () => {
+  const backend = new FakeBackend("a", () => integer(7));
+  const channels = new Channels();
+  let received = 0;
+  channels.add("channel", "news", { receive: () => received++, miss() {}, review() {} });
+  const broadcasts = new Broadcasts({
+    channels,
+    environment: realEnvironment,
+    window: DATE_WINDOW_DEFAULT,
+    max: 10,
+  });
+  const publish = request("PUBLISH news text");
+  const answer = pipelineOf([backend], null, realEnvironment, broadcasts).handle(publish);
+  assert.deepEqual(answer, { kind: "replies", replies: [integer(1)] });
+  assert.deepEqual([received, backend.calls.length], [1, 0]);
+  assert.deepEqual(pipelineOf([backend]).handle(publish), { kind: "replies", replies: [integer(7)] });
 });
