@@ -415,6 +415,18 @@ test("reads that follow a claim that takes too much run, and its sender's later 
   assert.deepEqual({ steps, unapplied: lastWrite.unapplied }, { steps: ["run", "end"], unapplied: 0 });
 });
 
+test("reads that no unit of their group precedes run and end once", async () => {
+  const { gateway } = fixture();
+  const steps: string[] = [];
+  for (const name of ["a", "b"])
+    gateway.readAfter(user, {
+      run: () => void steps.push(`run ${name}`),
+      end: () => void steps.push(`end ${name}`),
+    });
+  await gateway.execute(["SET", "k", "v"], user);
+  assert.deepEqual(steps, ["run a", "run b", "end a", "end b"]);
+});
+
 test("commands that are too costly as one envelope are recorded one by one, and only the costly one is refused", async () => {
   const { gateway, entries, sent, state } = fixture();
   await gateway.execute(["SET", "first", "1"], user);
