@@ -1,0 +1,43 @@
+import "../../../../../support/all-families.js";
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { filterOf } from "../../../../../../faces/mongo/store/queries/bson-filter.js";
+import { readExtendedJson } from "../../../../../../faces/mongo/store/values/extended-json.js";
+import { bytesOfText } from "../../../../../../protocol/byte-string.js";
+import { scopeOf } from "../scope.js";
+
+/** Whether an operator returns a result for a value, both as extended JSON. */
+function returns(operator: string, value: string, result: string): boolean {
+  const scope = scopeOf();
+  const filter = `{"$expr":{"$eq":[{"${operator}":"$a"},${result}]}}`;
+  const document = readExtendedJson(bytesOfText(`{"a":${value}}`));
+  return filterOf(readExtendedJson(bytesOfText(filter)), scope.work, scope).isMet(document);
+}
+
+test("$abs returns the absolute value of each kind of number", () => {
+  for (const [value, result] of [
+    ["-3", "3"],
+    ["3", "3"],
+    ["-3.5", "3.5"],
+    ['{"$numberLong":"-9007199254740993"}', '{"$numberLong":"9007199254740993"}'],
+    ['{"$numberLong":"9007199254740993"}', '{"$numberLong":"9007199254740993"}'],
+    ['{"$numberDecimal":"-0.5"}', '{"$numberDecimal":"0.5"}'],
+    ['{"$numberDecimal":"0.5"}', '{"$numberDecimal":"0.5"}'],
+    ['{"$numberDecimal":"-Infinity"}', '{"$numberDecimal":"Infinity"}'],
+  ] as const)
+    assert.ok(returns("$abs", value, result), value);
+});
+
+test("$ceil and $floor return the next integer of each kind of number, above and below zero", () => {
+  for (const [value, up, down] of [
+    ["1.5", "2", "1"],
+    ["-1.5", "-1", "-2"],
+    ["7", "7", "7"],
+    ['{"$numberDecimal":"1.5"}', "2", "1"],
+    ['{"$numberDecimal":"-1.5"}', "-1", "-2"],
+    ['{"$numberDecimal":"-2"}', "-2", "-2"],
+  ] as const) {
+    assert.ok(returns("$ceil", value, up), value);
+    assert.ok(returns("$floor", value, down), value);
+  }
+});
