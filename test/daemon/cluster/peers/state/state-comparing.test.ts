@@ -30,6 +30,8 @@ class Side {
   sum = 7;
   /** The dates as of which this daemon has computed its sums. */
   readonly dates: number[] = [];
+  /** The dates as of which this daemon has computed the digests of keys. */
+  readonly keyDates: number[] = [];
   readonly timeline = {
     newest: { at: EPOCH, seq: 0 },
     published: 0,
@@ -41,7 +43,10 @@ class Side {
       isExact: () => true,
       sums: ({ at }: { at: number }) => this.#sums(at),
       keysIn: () => this.#keys(),
-      digests: () => [{ db: 0, key: "k", digest: { high: 1, low: this.sum } }],
+      digests: ({ at }: { at: number }) => {
+        this.keyDates.push(at);
+        return [{ db: 0, key: "k", digest: { high: 1, low: this.sum } }];
+      },
     },
   };
   readonly stable = { value: 0 };
@@ -171,6 +176,9 @@ test("a difference that arises without a write is found within the limit, and is
   const damagedAt = pair.now;
   pair.run(HOUR, () => differences.all.length > 0);
   assert.equal(differences.all.length, 1);
+  const { keyDates } = pair.sides[0];
+  assert.ok(keyDates.length > 0);
+  assert.ok(keyDates.every((at) => at % SECOND === 0 && at <= pair.now - FINAL_MS));
   assert.ok(pair.now - damagedAt <= compareIdleMs + FINAL_MS + 4 * compareEveryMs);
   pair.run(HOUR);
   assert.ok(pair.intervals(before + 1).every((interval) => interval === compareEveryMs));
