@@ -1,7 +1,7 @@
 /**
  * The problems that a key file can have, each with a stable code for programs and a sentence for people: the
  * problem, the file, and the fix. A command to run is at the end, after a colon.
- * test/keys/unusable-files.test.ts runs these commands and loads the files that they create.
+ * test/keys/key-file.unusable.test.ts runs these commands and loads the files that they create.
  */
 
 /** The half of a key pair. */

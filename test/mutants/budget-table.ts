@@ -273,7 +273,7 @@ export const budgetMutants: readonly Mutant[] = [
     file: "daemon/store/commands/longest-common-subsequence.js",
     find: "if ((r + 1) % blockRows === 0)",
     replace: "if (true)",
-    test: "test/daemon/store/commands/common-ranges.test.js",
+    test: "test/daemon/store/commands/longest-common-subsequence.test.js",
   },
   {
     name: "working memory: several queries have the large share",

@@ -2,7 +2,7 @@
 import type { Mutant } from "./mutant.js";
 
 const ARGUMENTS = "test/client/shared/command-bytes.test.js";
-const KEY_FILES = "test/keys/unusable-files.test.js";
+const KEY_FILES = "test/keys/key-file.unusable.test.js";
 const CERTIFICATES = "test/keys/certificate.test.js";
 
 export const clientMutants: readonly Mutant[] = [

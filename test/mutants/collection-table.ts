@@ -345,7 +345,7 @@ export const collectionMutants: readonly Mutant[] = [
     file: "faces/mongo/store/values/collection-index.js",
     find: '...(typeof invalid === "string" ? { invalid } : {}),',
     replace: "",
-    test: "test/faces/mongo/store/values/collection-in-snapshots.test.js",
+    test: "test/faces/mongo/store/values/collection.snapshots.test.js",
   },
   {
     name: "collections: a removed collection is reported as having an invalid index",

@@ -138,14 +138,14 @@ export const memberMutants: readonly Mutant[] = [
     file: "daemon/cluster/peers/exchange/entry-spreading.js",
     find: "this.#ticks = 1;",
     replace: "",
-    test: "test/daemon/cluster/peers/exchange/offer-pace.test.js",
+    test: "test/daemon/cluster/peers/exchange/entry-spreading.pace.test.js",
   },
   {
     name: "entries of a tick are offered to no member",
     file: "daemon/cluster/peers/exchange/entry-spreading.js",
     find: "this.#offeredTo = tick - 1;",
     replace: "this.#offeredTo = tick;",
-    test: "test/daemon/cluster/peers/exchange/offer-pace.test.js",
+    test: "test/daemon/cluster/peers/exchange/entry-spreading.pace.test.js",
   },
   {
     name: "contained: an exception because of a member's message ends the process",

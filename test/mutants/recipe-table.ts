@@ -133,6 +133,6 @@ export const recipeMutants: readonly Mutant[] = [
     file: "daemon/timeline/disk/timeline-folder.js",
     find: "if (Number(number) !== FOLDER_FORMAT)",
     replace: "if (false)",
-    test: "test/daemon/timeline/disk/folder-format.test.js",
+    test: "test/daemon/timeline/disk/timeline-folder.test.js",
   },
 ];

@@ -53,7 +53,7 @@ export const secretMutants: readonly Mutant[] = [
     file: "tools/cli/shared/history-file.js",
     find: "makeFolder(dirname(this.path), FOLDER_MODE)",
     replace: "makeFolder(dirname(this.path), 0o777)",
-    test: "test/tools/cli/repl/history.test.js",
+    test: "test/tools/cli/shared/history-file.test.js",
   },
   {
     name: "secrets: other users may read an exported table",

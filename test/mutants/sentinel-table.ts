@@ -116,7 +116,7 @@ export const sentinelMutants: readonly Mutant[] = [
     file: "daemon/cluster/peers/roster.js",
     find: "if (detail === PORT_CLOSED && id !== null)",
     replace: "if (false)",
-    test: "test/daemon/cluster/peers/named-service.test.js",
+    test: "test/daemon/cluster/peers/shared/named-daemon.exchange.test.js",
   },
   {
     name: "sentinel: a member's host may contain any bytes",

@@ -3,11 +3,11 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { ERROR_CODES, type ErrorCode, errorCode } from "../../../faces/json/messages/json-answers.js";
-import { answer, ask } from "../../support/json-lines.js";
-import { RawClient } from "../../support/raw-client.js";
-import { repositoryRoot } from "../../support/repository.js";
-import { startJson } from "./scene.js";
+import { ERROR_CODES, type ErrorCode, errorCode } from "../../../../faces/json/messages/json-answers.js";
+import { answer, ask } from "../../../support/json-lines.js";
+import { RawClient } from "../../../support/raw-client.js";
+import { repositoryRoot } from "../../../support/repository.js";
+import { startJson } from "../scene.js";
 
 test("errors contain codes once the client has requested them, with unchanged messages", async () => {
   await using server = await startJson();

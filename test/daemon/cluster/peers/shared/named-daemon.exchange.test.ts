@@ -1,9 +1,9 @@
 /** Tests that connected daemons exchange statements about the daemon that sentinels name, and notice its end. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { NamedDaemon } from "../../../../daemon/cluster/peers/shared/named-daemon.js";
-import { keyOf } from "./entries.js";
-import { World } from "./support.js";
+import { NamedDaemon } from "../../../../../daemon/cluster/peers/shared/named-daemon.js";
+import { keyOf } from "../entries.js";
+import { World } from "../support.js";
 
 const NAMES = ["a", "b"] as const;
 const DOWN_AFTER_MS = 60_000;

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { createServer } from "node:net";
 import { test } from "node:test";
-import { ReplicaConnection } from "../../../faces/json/replicas/replica-server.js";
-import { Queue } from "../../../protocol/queue.js";
-import { listenAtFreePort } from "../../support/free-port.js";
+import { ReplicaConnection } from "../../../../faces/json/replicas/replica-server.js";
+import { Queue } from "../../../../protocol/queue.js";
+import { listenAtFreePort } from "../../../support/free-port.js";
 
 const NOT_VALID = '{"status":"error","message":"The action \'listindexes\' provided is not valid."}\r';
 const isProbe = (request: Buffer) => String(request).includes("listindexes");

@@ -1,14 +1,14 @@
 /** Tests that the work that members can cause by comparing states is bounded by a share of the daemon's time. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { ClusterState } from "../../../../daemon/cluster/peers/shared/cluster-state.js";
-import { PEERING_LIMITS } from "../../../../daemon/cluster/peers/shared/peering-limits.js";
+import type { ClusterState } from "../../../../../daemon/cluster/peers/shared/cluster-state.js";
+import { PEERING_LIMITS } from "../../../../../daemon/cluster/peers/shared/peering-limits.js";
 import {
   type ComparedMember,
   StateComparing,
-} from "../../../../daemon/cluster/peers/state/state-comparing.js";
-import type { OwnMessage } from "../../../../protocol/members/member-messages.js";
-import { double } from "../../../support/double.js";
+} from "../../../../../daemon/cluster/peers/state/state-comparing.js";
+import type { OwnMessage } from "../../../../../protocol/members/member-messages.js";
+import { double } from "../../../../support/double.js";
 
 const KEYS = [{ db: 0, key: "k", digest: { high: 1, low: 1 } }];
 const TOTALS = { ring: { count: 0, sum: "0" }, data: { count: 0, sum: "0" } };

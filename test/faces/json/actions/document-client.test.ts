@@ -1,12 +1,12 @@
 /** Tests that the work for a JSON client ends when the client has disconnected. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { DocumentClient } from "../../../faces/json/actions/document-client.js";
-import { PasswordSecrets } from "../../../faces/users/password-secrets.js";
-import type { UserSocketHost } from "../../../faces/users/user-listener.js";
-import { Users } from "../../../faces/users/users.js";
-import { double } from "../../support/double.js";
-import { slowEnvironment } from "../../support/slow-environment.js";
+import { DocumentClient } from "../../../../faces/json/actions/document-client.js";
+import { PasswordSecrets } from "../../../../faces/users/password-secrets.js";
+import type { UserSocketHost } from "../../../../faces/users/user-listener.js";
+import { Users } from "../../../../faces/users/users.js";
+import { double } from "../../../support/double.js";
+import { slowEnvironment } from "../../../support/slow-environment.js";
 
 test("an answer in steps ends when its client has disconnected", async () => {
   const environment = slowEnvironment();

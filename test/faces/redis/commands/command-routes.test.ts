@@ -1,10 +1,10 @@
 /** Tests which routes commands have. */
-import "../../support/all-families.js";
+import "../../../support/all-families.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ALL_COMMANDS_SUPPORTED } from "../../../daemon/engine/backends/command-path.js";
-import { CommandFailure } from "../../../daemon/store/arguments/command-errors.js";
-import { CommandRoutes } from "../../../faces/redis/commands/command-routes.js";
+import { ALL_COMMANDS_SUPPORTED } from "../../../../daemon/engine/backends/command-path.js";
+import { CommandFailure } from "../../../../daemon/store/arguments/command-errors.js";
+import { CommandRoutes } from "../../../../faces/redis/commands/command-routes.js";
 
 const routes = new CommandRoutes(new Map(), ALL_COMMANDS_SUPPORTED);
 

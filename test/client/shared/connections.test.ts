@@ -2,13 +2,13 @@
 import assert from "node:assert/strict";
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { test } from "node:test";
-import { DELIVERY_LINGER_MS, STALL_MS } from "../../client/shared/connections.js";
-import { amount } from "../support/amount.js";
-import { refusingAddress } from "../support/free-port.js";
-import { until } from "../support/until.js";
-import { FakeServer } from "./fake-server.js";
-import { HandClock } from "./hand-clock.js";
-import { clientOf, errorOf, summary } from "./test-client.js";
+import { DELIVERY_LINGER_MS, STALL_MS } from "../../../client/shared/connections.js";
+import { amount } from "../../support/amount.js";
+import { refusingAddress } from "../../support/free-port.js";
+import { until } from "../../support/until.js";
+import { FakeServer } from "../fake-server.js";
+import { HandClock } from "../hand-clock.js";
+import { clientOf, errorOf, summary } from "../test-client.js";
 
 test("each call has its own connection, which the client closes after the answer", async () => {
   await using server = await FakeServer.start();

@@ -1,8 +1,8 @@
 /** Tests that sines, cosines and arc sines are the nearest doubles. The reference sums series in 200-bit integers. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { arcSine, cosine, sine } from "../../../../../faces/redis/store/commands/geo/geo-area.js";
-import { SeededRandom, seedOfRun } from "../../../../support/seeded-random.js";
+import { arcSine, cosine, sine } from "../../../../../../faces/redis/store/commands/geo/geo-area.js";
+import { SeededRandom, seedOfRun } from "../../../../../support/seeded-random.js";
 
 const BITS = 200n;
 const ONE = 1n << BITS;

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { bytesOf } from "../../protocol/byte-string.js";
-import { MalformedFrame } from "../../protocol/errors.js";
+import { bytesOf } from "../../../protocol/byte-string.js";
+import { MalformedFrame } from "../../../protocol/errors.js";
 import {
   array,
   bulk,
@@ -14,10 +14,10 @@ import {
   NIL_ARRAY,
   type Reply,
   status,
-} from "../../protocol/reply.js";
-import { RespReader, ShortStrings } from "../../protocol/resp/resp-reader.js";
-import { writeCommand, writeReply } from "../../protocol/resp/resp-writer.js";
-import { seed } from "../support/seed.js";
+} from "../../../protocol/reply.js";
+import { RespReader, ShortStrings } from "../../../protocol/resp/resp-reader.js";
+import { writeCommand, writeReply } from "../../../protocol/resp/resp-writer.js";
+import { seed } from "../../support/seed.js";
 
 const latin1 = (text: string) => Buffer.from(text, "latin1");
 const anyBytes = fc.uint8Array({ maxLength: 30 }).map((bytes) => bytesOf(Buffer.from(bytes)));

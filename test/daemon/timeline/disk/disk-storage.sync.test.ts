@@ -7,10 +7,10 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { DiskStorage, StorageFailure } from "../../../daemon/timeline/disk/disk-storage.js";
-import { writeOrderKey } from "../../../daemon/timeline/entries/entry.js";
-import { nextTurn, until } from "../../support/until.js";
-import { failingLog } from "./support/failing-log.js";
+import { DiskStorage, StorageFailure } from "../../../../daemon/timeline/disk/disk-storage.js";
+import { writeOrderKey } from "../../../../daemon/timeline/entries/entry.js";
+import { nextTurn, until } from "../../../support/until.js";
+import { failingLog } from "../support/failing-log.js";
 
 interface HeldCall {
   readonly succeed: () => void;

@@ -1,13 +1,13 @@
 /** Tests that a document from a server of --json-replica replaces the local one completely, or changes nothing. */
-import "../../support/all-families.js";
+import "../../../support/all-families.js";
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { LocalUnits, NewestDate } from "../../../daemon/engine/backends/local-units.js";
-import { MemoryBackend } from "../../../daemon/engine/backends/memory-backend.js";
-import { realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
-import { DocumentStore } from "../../../faces/json/replicas/document-store.js";
-import { LocalPath } from "../../../faces/users/user-listeners.js";
-import { shown } from "../../conformance/resp2-fold.js";
+import { LocalUnits, NewestDate } from "../../../../daemon/engine/backends/local-units.js";
+import { MemoryBackend } from "../../../../daemon/engine/backends/memory-backend.js";
+import { realEnvironment } from "../../../../daemon/net/process/clock-and-randomness.js";
+import { DocumentStore } from "../../../../faces/json/replicas/document-store.js";
+import { LocalPath } from "../../../../faces/users/user-listeners.js";
+import { shown } from "../../../conformance/resp2-fold.js";
 
 let store: DocumentStore;
 beforeEach(() => {
