@@ -1,7 +1,7 @@
 /** Checks the structure: imports between folders, purity, sizes, leftovers, unused files. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { test } from "node:test";
 import { importsAtStart, importsOf, startedBy, texts } from "./modules/imports.js";
 import { folderOf } from "./modules/modules.js";
@@ -318,6 +318,19 @@ test("test/README.md has a row for each folder of tests and helpers, and names e
       tracked.includes(`test/${name}`) || tracked.includes(`test/support/${name}`),
       `test/README.md names ${name}, which does not exist`,
     );
+});
+
+test("each test of the product is at the path of a source file, or in the folder of its subject", () => {
+  for (const file of tracked) {
+    const path = /^test\/((?:client|daemon|faces|keys|protocol|tools)\/.*)\.test\.ts$/.exec(file)?.[1];
+    if (path === undefined) continue;
+    const [source, subject] = path.split(".") as [string, string | undefined];
+    const isFile = sources.includes(`${source}.ts`);
+    if (subject !== undefined) assert.ok(isFile, `${file}: ${source}.ts does not exist`);
+    const folder = dirname(path);
+    const isFolder = sources.some((other) => other.startsWith(`${folder}/`) || other === `${folder}.ts`);
+    assert.ok(isFile || isFolder, `${file}: ${folder} contains no source file`);
+  }
 });
 
 test("the lists of faces have a line for each face", () => {

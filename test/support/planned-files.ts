@@ -12,7 +12,7 @@ const LONG = [
   "docs.test",
   "site/",
   "system/active-active",
-  "client/effects/",
+  "system/effects/",
   "operations/",
   "conformance/differential",
   "daemon/program/replicas.test",

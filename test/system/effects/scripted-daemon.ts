@@ -6,8 +6,8 @@ import { once } from "node:events";
 import { createServer, type Server, type Socket } from "node:net";
 import { FrameParser, writeFrame } from "../../../protocol/frame.js";
 import { writeResponseFrame } from "../../../protocol/version-1/response-v1.js";
+import { FakeDaemon } from "../../client/fake-daemon-v2.js";
 import { freePort } from "../../support/free-port.js";
-import { FakeDaemon } from "../fake-daemon-v2.js";
 
 /**
  * The handling of a hello:

@@ -2,7 +2,7 @@
 import type { OutboxClient } from "../../../client/outbox-client.js";
 import { DbsyncError, type Outcome } from "../../../client/shared/errors.js";
 import type { ReplyValue } from "../../../client/shared/reply-value.js";
-import { client2Of } from "../served-daemon.js";
+import { client2Of } from "../../client/served-daemon.js";
 import type { CaseClient, Ended, Kind } from "./model.js";
 
 /** The timeout of a call that waits until every daemon has received what is queued for it. */

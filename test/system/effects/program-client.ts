@@ -10,7 +10,7 @@ import type { Ended } from "./model.js";
 
 /** Returns the path of a program in programs/. */
 export const programFile = (name: string): string =>
-  join(repositoryRoot, "test", "client", "effects", "programs", name);
+  join(repositoryRoot, "test", "system", "effects", "programs", name);
 
 export class Program implements AsyncDisposable {
   readonly #child;
