@@ -1,10 +1,10 @@
 /** Finds the tests that are nearest to a source file. */
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
-import { testFiles } from "../../support/chosen-files.js";
-import { FULL_ONLY } from "../../support/full-files.js";
-import { BUNDLES } from "../../support/make-bundles.js";
-import { BUNDLES_USED } from "../../support/uses-bundles.js";
+import { testFiles } from "./chosen-files.js";
+import { FULL_ONLY } from "./full-files.js";
+import { BUNDLES } from "./make-bundles.js";
+import { BUNDLES_USED } from "./uses-bundles.js";
 
 /** Matches the imports of a compiled file, from which types are absent. */
 const IMPORTED = /(?:\bfrom |\bimport |\bimport\()"(\.[^"]+)"/g;
@@ -53,7 +53,7 @@ export function nearestTests(
       if (!distances.has(importer)) distances.set(importer, distance + 1);
 
   const own = `test/${file.replace(/\.js$/, "")}`;
-  const isOwn = (test: string): boolean => test === `${own}.test.js` || test.startsWith(`${own}/`);
+  const isOwn = (test: string): boolean => test.startsWith(`${own}.`) || test.startsWith(`${own}/`);
   const isUsual = (test: string): boolean => !FULL_ONLY.some((start) => test.startsWith(`test/${start}`));
   const rank = (test: string): number =>
     isOwn(test)

@@ -6,15 +6,15 @@ import { createHash } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
+import { importersOf, nearestTests } from "../../support/nearest-tests.js";
 import { buildRoot } from "../../support/repository.js";
 import { SeededRandom } from "../../support/seeded-random.js";
 import { forgetSettings } from "../../support/test-environment.js";
+import { TextLikeness } from "../../support/text-likeness.js";
 import { end } from "../test-process.js";
 import { BuildCopy, copies, running } from "./build-copy.js";
 import type { Candidate } from "./candidates.js";
-import { importersOf, nearestTests } from "./nearest-tests.js";
 import { ProductSources } from "./product-sources.js";
-import { TextLikeness } from "./text-likeness.js";
 
 /** The maximum number of test files that run with one mutant. */
 const TESTS_MAX = 12;
