@@ -7,6 +7,7 @@ import { test } from "node:test";
 import { Hash } from "../../../../daemon/store/values/hash.js";
 import { type End, List } from "../../../../daemon/store/values/list.js";
 import { MemberSet } from "../../../../daemon/store/values/member-set.js";
+import { SortedSet } from "../../../../daemon/store/values/sorted-set.js";
 import {
   copied,
   packed,
@@ -178,3 +179,40 @@ test("a packed string stores elements of 0 to 64 arbitrary bytes", () => {
   assert.equal(splicePacked(pack, 0, elements.length, []), "");
   assert.equal(copied("\xff".repeat(40)), "\xff".repeat(40));
 });
+
+/** Lengths around the maximum of a packed element, and around what its length byte can express. */
+const LENGTHS = [0, 1, 63, 64, 65, 127, 128, 255, 256, 257, 300];
+
+for (const length of LENGTHS)
+  test(`each collection returns elements of ${length} bytes, alone and among short ones`, () => {
+    const element = "\xfe".repeat(length);
+    for (const elements of [[element], ["short", element, "last"]]) {
+      const [hash, set, list, sorted] = [new Hash(), new MemberSet(), new List(), new SortedSet()];
+      for (const [at, one] of elements.entries()) {
+        hash.push(one, element);
+        set.push(one);
+        list.push("right", one);
+        sorted.set(one, at);
+      }
+      assert.deepEqual([hash.fields, hash.values], [elements, elements.map(() => element)]);
+      assert.deepEqual(set.members, elements);
+      assert.deepEqual(list.slice(), elements);
+      assert.deepEqual(
+        [...sorted.range(0, 9)],
+        elements.map((one, at) => [one, at]),
+      );
+      for (const [at, one] of elements.entries()) {
+        assert.equal(hash.get(one), element);
+        assert.equal(set.find(one), at);
+        assert.deepEqual(list.indexesOf(one, 0, elements.length), [at]);
+        assert.equal(sorted.get(one), at);
+      }
+      const at = elements.indexOf(element);
+      hash.setAt(at, "short");
+      hash.setAt(at, element);
+      list.splice(at, 1, [element]);
+      assert.deepEqual([hash.get(element), list.at(at)], [element, element]);
+      sorted.delete(element);
+      assert.equal(sorted.get(element), undefined);
+    }
+  });
