@@ -35,13 +35,14 @@ function scene() {
       }),
   );
   const closed: string[] = [];
-  const open = (name: string, listener: number) => {
+  /** Opens a connection. @param unauthenticated  the address of a client that does not authenticate, or null */
+  const open = (name: string, listener: number, unauthenticated: string | null = null) => {
     const registry = registries[listener] as ConnectionRegistry;
     const held = new HeldBytes(registry.budget);
-    held.prove();
+    if (unauthenticated === null) held.prove();
     const connection = double<OpenConnection>({
       remote: name,
-      address: "127.0.0.1",
+      address: unauthenticated ?? "127.0.0.1",
       activeAt: 0,
       get heldBytes() {
         return held.total;
@@ -56,7 +57,7 @@ function scene() {
       },
     });
     registry.add(connection);
-    registry.proved(connection);
+    if (unauthenticated === null) registry.proved(connection);
     /** Sets the bytes of the requests and of the unread answers. */
     return (requests: number, answers: number) => {
       held.queued = requests;
@@ -122,3 +123,16 @@ test("answers may use half of the limit, and the connection with the most answer
   reader(0, 0);
   assert.equal(budget.held, 0);
 });
+
+for (const [what, sizes, expected] of [
+  ["several connections of one address that hold more than half are closed first", [261, 260, 329, 190], "b"],
+  ["several connections of one address that hold half are not closed first", [260, 260, 330, 190], "d"],
+  ["one connection that holds more than half is not closed first", [0, 360, 650, 0], "b"],
+] as const)
+  test(`of unauthenticated clients, ${what}`, () => {
+    const { open, closed } = scene();
+    const addresses = ["192.0.2.1", "192.0.2.1", "192.0.2.2", "192.0.2.3"];
+    const sends = addresses.map((address, i) => open("abcd".charAt(i), 0, address));
+    for (const [i, bytes] of sizes.entries()) sends[i]?.(bytes, 0);
+    assert.deepEqual(closed, [expected]);
+  });
