@@ -191,6 +191,19 @@ for (const [count, how] of [
   });
 }
 
+test("a client's entry that is dated at the watermark is too old, and one dated a millisecond later is accepted", async () => {
+  const subject = await new TimelineSubject().open();
+  await subject.writes(3, 1000, (i) => `SET k${i} v`);
+  await subject.pass(MINUTE_MS / 2);
+  const { timeline } = subject;
+  const { watermark } = timeline;
+  assert.ok(watermark > START, `the watermark is ${watermark - START} ms after the start`);
+  assert.equal(timeline.accept(entryAt(watermark - 1, "SET old v")).kind, "too-old");
+  assert.equal(timeline.accept(entryAt(watermark, "SET exact v")).kind, "too-old");
+  assert.deepEqual(subject.get("exact"), NIL);
+  assert.equal(timeline.accept(entryAt(watermark + 1, "SET later v")).kind, "accepted");
+});
+
 test("a client's late write is prepared in several steps, and other writes are accepted in the meantime", async () => {
   const subject = await new TimelineSubject().open();
   await subject.writes(20, 1, (i) => `SET old${i} v`);
