@@ -106,6 +106,11 @@ test(`rows of old times are computed from the order keys (seed ${seed})`, () => 
   const { index } = holder;
   const all = orderKeysOf(index, "data");
   const from = EPOCH / 1000;
+  // The row after the maximum, of entry 131,073, drops all but 98,304 rows, and those that share a row of 64 seconds.
+  const complete = Math.ceil((from + 131_073 - 98_304) / 64) * 64;
+  assert.deepEqual([index.completeFrom("data", 0), index.completeFrom("data", 1)], [complete, 0]);
+  assert.equal(index.tableFrom("data", 0, complete - 1), null);
+  assert.notEqual(index.tableFrom("data", 0, complete), null);
   assert.equal(index.tableFrom("data", 0, from), null);
   assert.notEqual(index.tableFrom("data", 0, from + 139_000), null);
   for (const level of [0, 1]) {
