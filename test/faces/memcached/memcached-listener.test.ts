@@ -205,17 +205,46 @@ test("flush_all deletes the items of all clients, and no value of another type",
   assert.deepEqual(await redis.call("DBSIZE"), { kind: "integer", value: 1 });
 });
 
-test("a delayed flush_all deletes what exists then, if the user still has the right", async () => {
-  let rings: (() => void)[] = [];
+/** Returns an environment whose timers of a minute ring only when a test calls them. */
+function minuteTimers() {
+  const rings: (() => void)[] = [];
   const environment = {
     setTimer: (milliseconds: number, ring: () => void) => {
       if (milliseconds !== 60_000) return realEnvironment.setTimer(milliseconds, ring);
       rings.push(ring);
       return () => {
-        rings = rings.filter((one) => one !== ring);
+        if (rings.includes(ring)) rings.splice(rings.indexOf(ring), 1);
       };
     },
   };
+  return { rings, environment };
+}
+
+test("a delayed flush_all deletes nothing if the user has lost the right in the meantime", async () => {
+  const { rings, environment } = minuteTimers();
+  const users = ["user default off", "user app on >pw ~* +@all"];
+  await using scene = await startMemcached({ users }, environment);
+  const login = "set a 0 0 6\r\napp pw\r\n";
+  for (const [rule, answer] of [
+    ["-flushdb", "HD\r\n"],
+    ["+flushdb", "EN\r\n"],
+  ] as const) {
+    scene.users.replaceAll(scene.users.changed("app", ["+flushdb"]));
+    assert.equal(
+      await scene.exchange(`${login}set k 0 0 1\r\nx\r\nflush_all 60\r\n`),
+      "STORED\r\nSTORED\r\nOK\r\n",
+    );
+    scene.users.replaceAll(scene.users.changed("app", [rule]));
+    assert.equal(rings.length, 1);
+    rings[0]?.();
+    // A flush takes a few turns, fewer than a login.
+    assert.equal(await scene.exchange(`${login}mg k\r\n`), `STORED\r\n${answer}`, rule);
+    rings.length = 0;
+  }
+});
+
+test("a delayed flush_all deletes what exists then, and a later flush_all replaces it", async () => {
+  const { rings, environment } = minuteTimers();
   await using scene = await startMemcached({}, environment);
   assert.equal(
     await scene.exchange("set a 0 0 1\r\nx\r\nflush_all 60\r\nflush_all 60\r\nmg a\r\n"),
