@@ -40,6 +40,8 @@ interface Fixture {
     /** Returns what commands choose. */
     choices: (commands: Envelope["commands"]) => Choices;
     now: number;
+    /** The uptime in milliseconds; null: the real one. */
+    uptime: number | null;
     watermark: number;
     newest: { at: number; seq: number };
     refusal: Refused | null;
@@ -49,12 +51,14 @@ interface Fixture {
   };
 }
 
-function fixture(rootKey: readonly string[] = []): Fixture {
+/** @param defer  runs a step in the next turn; default: in the next turn of the event loop */
+function fixture(rootKey: readonly string[] = [], defer?: (step: () => void) => void): Fixture {
   const entries: Entry[] = [];
   const sent: Entry[] = [];
   const state: Fixture["state"] = {
     choices: () => NO_CHOICES,
     now: NOW,
+    uptime: null,
     watermark: 0,
     newest: { at: 0, seq: 0 },
     refusal: null,
@@ -97,10 +101,14 @@ function fixture(rootKey: readonly string[] = []): Fixture {
     identity,
     log,
     signers,
-    environment: { ...realEnvironment, clock: () => state.now },
+    environment: {
+      ...realEnvironment,
+      clock: () => state.now,
+      uptime: () => state.uptime ?? realEnvironment.uptime(),
+    },
     settings: { window: { future: 6001 } },
   });
-  const gateway = new Gateway(recorder, context, double<KeyChangeObservers>({ senders: null }));
+  const gateway = new Gateway(recorder, context, double<KeyChangeObservers>({ senders: null }), defer);
   return { gateway, entries, sent, state };
 }
 
@@ -449,6 +457,42 @@ test("commands that are too costly as one envelope are recorded one by one, and 
   assert.match(JSON.stringify(answers[1]), /too-much|TOOMUCH/i);
   assert.equal(sent.length - before, 2);
 });
+
+for (const { what, elapsed, users, expected } of [
+  { what: "of several users in one turn", elapsed: 2, users: ["a", "b", "c"], expected: [3] },
+  { what: "of several users until 5 ms have passed", elapsed: 5, users: ["a", "b", "c"], expected: [2, 1] },
+  { what: "of one user in each turn if it takes longer", elapsed: 6, users: ["a", "b"], expected: [1, 1] },
+  { what: "that are too costly together in a turn each", elapsed: 0, users: ["a", "a"], expected: [0, 1, 1] },
+])
+  test(`the gateway signs commands ${what}`, async () => {
+    const steps: (() => void)[] = [];
+    const turn = () => {
+      for (const step of steps.splice(0)) step();
+    };
+    const { gateway, entries, state } = fixture([], (step) => void steps.push(step));
+    const first = gateway.execute(["SET", "first", "1"], user);
+    turn();
+    await first;
+
+    let uptime = 0;
+    state.uptime = uptime;
+    state.record = (entry) => {
+      const { commands } = entry.envelope;
+      if (commands.length > 1) return notApplied(entry.id, refused("too-much", "on this daemon's state"));
+      entries.push(entry);
+      state.uptime = uptime += elapsed;
+      return { answers: [{ reply: bulk(""), outcome: "applied", late: false }], flushed: Promise.resolve() };
+    };
+    const answers = Promise.all(users.map((as) => gateway.execute(["SET", "k", "1"], { db: 0, as })));
+    const signed: number[] = [];
+    while (steps.length > 0) {
+      const before = entries.length;
+      turn();
+      signed.push(entries.length - before);
+    }
+    assert.deepEqual(signed, expected);
+    assert.ok((await answers).every(({ kind }) => kind === "bulk"));
+  });
 
 test("a transaction that is too costly is refused completely, and not signed again", async () => {
   const { gateway, state } = fixture();
