@@ -377,6 +377,22 @@ function falseEvidence(decision: string, ballot: Ballot, signer: string): Eviden
   return { vote, proposal: signedProposal(signer, vote) };
 }
 
+for (const [which, round, isStored] of [
+  ["its own ballot", 2, false],
+  ["a later ballot", 3, false],
+  ["an earlier ballot", 1, true],
+] as const)
+  test(`a member ${isStored ? "accepts" : "evaluates"} a proposal with evidence of ${which}`, async () => {
+    const { world, members } = honestMembers();
+    const [a] = members;
+    const { body, id } = wrongDecision(world, a);
+    const ballot = ballotOf({ round: 2 });
+    const vote = voteOf("key of b", id, ballotOf({ round }));
+    lie([a], proposalOf(ballot, body, { vote, proposal: signedProposal("key of liar", vote) }));
+    await world.scheduler.runUntil(100);
+    assert.equal(a.stored?.accepted?.proposal.id === id, isStored);
+  });
+
 /** The keepers of the ballots in which the liar claims to have voted, and whose key signs the proposal. */
 const FALSE_EVIDENCE: readonly [keeper: string, signer: string][] = [
   ["a", "key of liar"],
