@@ -570,6 +570,13 @@ export const budgetMutants: readonly Mutant[] = [
     test: "test/faces/mongo/store/queries/pattern.test.js",
   },
   {
+    name: "connections: an address that holds more than half of all bytes is not closed first",
+    file: "daemon/net/connections/connection-registry.js",
+    find: "slowestFirst(greedy ?? all, now)",
+    replace: "slowestFirst(all, now)",
+    test: "test/daemon/net/connections/byte-budget.test.js",
+  },
+  {
     name: "patterns: a text may match in any number of ways",
     file: "faces/mongo/store/queries/pattern.js",
     find: "if (at - from > UNREMEMBERED_MAX)",

@@ -952,6 +952,20 @@ export const decisionMutants: readonly Mutant[] = [
     test: "test/daemon/cluster/peers/decisions/decisions.test.js",
   },
   {
+    name: "decisions: evidence of the same ballot replaces a member's own check",
+    file: "daemon/cluster/peers/decisions/decisions.js",
+    find: "compareBallots(evidence.vote.ballot, ballot) >= 0",
+    replace: "compareBallots(evidence.vote.ballot, ballot) > 0",
+    test: "test/daemon/cluster/peers/decisions/lying-members.test.js",
+  },
+  {
+    name: "timeline: a client's entry that is dated at the watermark is accepted",
+    file: "daemon/timeline/timeline.js",
+    find: "orderKey.at <= this.#watermark.value || ",
+    replace: "orderKey.at < this.#watermark.value || ",
+    test: "test/daemon/timeline/timeline.test.js",
+  },
+  {
     name: "decisions: a date is final although a vote that is dated before it is open",
     file: "daemon/cluster/peers/finality/common-date.js",
     find: "Math.min(published, decided.openDate - 1)",
