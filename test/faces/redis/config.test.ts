@@ -59,6 +59,34 @@ for (const [name, values] of Object.entries(VALUES)) {
   });
 }
 
+/** Settings that are numbers, with their bounds. */
+const BOUNDS: Readonly<Record<string, readonly [min: number, max: number]>> = {
+  "lfu-decay-time": [0, 2 ** 31 - 1],
+  "lfu-log-factor": [0, 2 ** 31 - 1],
+  "list-compress-depth": [0, 2 ** 31 - 1],
+  "list-max-listpack-size": [-(2 ** 31), 2 ** 31 - 1],
+  "maxmemory-eviction-tenacity": [0, 100],
+  "maxmemory-samples": [1, 2 ** 31 - 1],
+  "min-replicas-max-lag": [0, 2 ** 31 - 1],
+  "repl-diskless-sync-delay": [0, 2 ** 31 - 1],
+  "repl-ping-replica-period": [1, 2 ** 31 - 1],
+  "repl-timeout": [1, 2 ** 31 - 1],
+  "replica-priority": [0, 2 ** 31 - 1],
+  "shutdown-timeout": [0, 2 ** 31 - 1],
+  "active-expire-effort": [1, 10],
+};
+
+for (const [name, [min, max]] of Object.entries(BOUNDS))
+  test(`CONFIG SET ${name} accepts ${min} to ${max} as Redis does`, { skip }, async () => {
+    const values = [min, min - 1, max, max + 1];
+    await comparison.assertSame(
+      lines(...values.flatMap((value) => [`CONFIG SET ${name} ${value}`, `CONFIG GET ${name}`])),
+    );
+    await using ours = await startResp();
+    const accepted = await answers(ours.port, lines(...values.map((value) => `CONFIG SET ${name} ${value}`)));
+    assert.match(accepted, /^\+OK\r\n-ERR [^\r]*\r\n\+OK\r\n-ERR [^\r]*\r\n/);
+  });
+
 test("CONFIG SET accepts the nodes of streams as they are, and refuses all others, which would trim differently on each daemon", async () => {
   await using scene = await startResp();
   using client = await RedisConnection.open(scene.port);
