@@ -113,6 +113,15 @@ test("RANDOMKEY follows from the unit's id, and never returns an expired key", (
   for (let i = 0; i < 20; i++) assert.equal(store.run("RANDOMKEY", `id ${i}`), '"k0"');
 });
 
+test("EXPIRE, PEXPIRE, EXPIREAT and PEXPIREAT require a key and a time, and accept a condition", () => {
+  store.run("SET k v");
+  for (const name of ["EXPIRE", "PEXPIRE", "EXPIREAT", "PEXPIREAT"]) {
+    assert.match(store.run(`${name} k`), /wrong number of arguments/);
+    assert.equal(store.run(`${name} k 2000000000000`), ":1", name);
+    assert.equal(store.run(`${name} k 2000000000000 NX`), ":0", name);
+  }
+});
+
 test("PEXPIRETIME reports the latest 64-bit time exactly", () => {
   store.run("SET k v PXAT 9223372036854775807");
   assert.equal(store.run("PEXPIRETIME k"), ":9223372036854775807");
