@@ -1,6 +1,6 @@
 /** A listener with the daemon's limits, refusals and observer. */
 
-import type { ServiceAddress } from "../../protocol/members/member-messages.js";
+import type { ServiceAddress } from "../../protocol/members/service-address.js";
 import { REFUSALS } from "../engine/answers/refusals.js";
 import type { InfoFields } from "../engine/info/info-text.js";
 import type { Observer } from "../engine/pipeline/pipeline-parts.js";

@@ -4,7 +4,7 @@
  */
 
 import type { ByteString } from "../../protocol/byte-string.js";
-import { isServiceHost, type ServiceAddress } from "../../protocol/members/member-messages.js";
+import { isServiceHost, type ServiceAddress } from "../../protocol/members/service-address.js";
 import { bytesOfHex, HASH_BYTES, hexOf } from "../../protocol/version-2/envelope.js";
 import { formatHost } from "../net/process/host-and-port.js";
 

@@ -7,7 +7,7 @@ import type { Logger } from "pino";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { DAEMON_STATES, type DaemonCondition } from "../../protocol/daemon-states.js";
 import type { DashboardFrame } from "../../protocol/json/dashboard-frame.js";
-import type { ServiceAddress } from "../../protocol/members/member-messages.js";
+import type { ServiceAddress } from "../../protocol/members/service-address.js";
 import type { RecordedWrites } from "../cluster/node/recorded-writes.js";
 import type { NamedDaemon } from "../cluster/peers/shared/named-daemon.js";
 import type { Backend } from "../engine/backends/backend.js";

@@ -15,7 +15,7 @@ import {
   SECOND,
   text,
 } from "../../daemon/options/value-forms.js";
-import type { ServiceAddress } from "../../protocol/members/member-messages.js";
+import type { ServiceAddress } from "../../protocol/members/service-address.js";
 
 export const REDIS_OPTIONS = {
   /** The address for Redis clients, or null if there is none. */

@@ -5,7 +5,7 @@ import { row, type ValuesOf } from "../../daemon/options/option-row.js";
 import { parseServiceAddress } from "../../daemon/options/peer-address.js";
 import type { Settings } from "../../daemon/options/settings.js";
 import { listenAddress, plain, text } from "../../daemon/options/value-forms.js";
-import type { ServiceAddress } from "../../protocol/members/member-messages.js";
+import type { ServiceAddress } from "../../protocol/members/service-address.js";
 
 export const SENTINEL_OPTIONS = {
   /** The address for clients of sentinels, or null if there is none. */

@@ -23,6 +23,7 @@ import {
   writeOrderKeys,
 } from "./member-elements.js";
 import { type ListMessage, readListEnvelope, readListMessage } from "./member-list.js";
+import { HOST_CHARS_MAX, isServiceHost, type ServiceAddress } from "./service-address.js";
 
 export interface StatusMessage extends Totals {
   readonly kind: "status";
@@ -458,13 +459,6 @@ function readAbout(reader: RespReader): AboutMessage {
 
 const shown = (text: string, max: number): string => text.slice(0, max).replace(OTHER, "?");
 
-/** An address at which clients connect. */
-export interface ServiceAddress {
-  /** A name, or an address without brackets; "": the address from which the daemon's members see it. */
-  readonly host: string;
-  readonly port: number;
-}
-
 /**
  * The message in which a member states how Redis clients reach it, and which daemon it names to them. The contents are
  * unverified claims, limited in length.
@@ -488,14 +482,6 @@ export interface ServiceMessage {
   readonly resp: ServiceAddress | null;
   readonly sentinel: ServiceAddress | null;
 }
-
-/** The longest name of a host, in characters. Source: RFC 1035, 2.3.4. */
-const HOST_CHARS_MAX = 253;
-/** Matches names and addresses of hosts. An address may contain a zone. */
-const HOST = /^[\w.:%-]*$/;
-
-/** Whether a text can be the host of an address for clients. */
-export const isServiceHost = (host: string): boolean => host.length <= HOST_CHARS_MAX && HOST.test(host);
 
 /** Returns the elements after the message's name. */
 function serviceElements(message: ServiceMessage): string[] {

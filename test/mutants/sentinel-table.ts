@@ -120,7 +120,7 @@ export const sentinelMutants: readonly Mutant[] = [
   },
   {
     name: "sentinel: a member's host may contain any bytes",
-    file: "protocol/members/member-messages.js",
+    file: "protocol/members/service-address.js",
     find: "host.length <= HOST_CHARS_MAX && HOST.test(host)",
     replace: "true",
     test: "test/protocol/members/member-messages.test.js",

@@ -5,7 +5,8 @@
  * Source: docs/decisions/0073-which-daemon-sentinels-name.md.
  */
 import type { ByteString } from "../../../../protocol/byte-string.js";
-import type { ServiceAddress, ServiceMessage } from "../../../../protocol/members/member-messages.js";
+import type { ServiceMessage } from "../../../../protocol/members/member-messages.js";
+import type { ServiceAddress } from "../../../../protocol/members/service-address.js";
 import { isLoopback } from "../../../net/process/host-and-port.js";
 
 /** The milliseconds between two statements of a daemon whose choice does not change. */
