@@ -32,3 +32,13 @@ export const MESSAGE_FIGURES = {
     metric: { name: "dbsyncd_messages_refused_total", type: "counter" },
   },
 } as const satisfies FigureTable;
+
+export type MessageFigures = Record<keyof typeof MESSAGE_FIGURES, number>;
+
+export const noMessages = (): MessageFigures => ({
+  sent: 0,
+  dropped: 0,
+  delivered: 0,
+  refused: 0,
+  missed: 0,
+});

@@ -1,7 +1,7 @@
 /**
- * Prints how much of the source code a daemon with -s, --data and --peer loads until it has answered one signed SET, as
- * V8 reports it: `node dist/test/modules/loaded-code.js [-- --files]`. The daemon is not bundled, so each source file
- * is a module.
+ * Prints how much of the source code a daemon with -s, --data and --peer (with `--alone`: without --peer) loads until
+ * it has answered one signed SET, as V8 reports it: `node dist/test/modules/loaded-code.js [--alone] [--files]`. The
+ * daemon is not bundled, so each source file is a module.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { join, relative } from "node:path";
@@ -18,7 +18,8 @@ import { until } from "../support/until.js";
 using folder = new ScratchFolder();
 const coverage = join(folder.path, "coverage");
 const key = makeKeyPair();
-const peer = ["--peer", `127.0.0.1:${await freePort()}`, ...knowsSecret];
+const isAlone = process.argv.includes("--alone");
+const peer = isAlone ? [] : ["--peer", `127.0.0.1:${await freePort()}`, ...knowsSecret];
 const daemon = await startDaemon(["-s", key.file, "--data", join(folder.path, "data"), ...peer], {
   program: join(buildRoot, "daemon/program/main.js"),
   env: { NODE_V8_COVERAGE: coverage },

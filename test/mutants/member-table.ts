@@ -6,7 +6,52 @@ const MISBEHAVING = "test/daemon/cluster/peers/misbehaving.test.js";
 const ADMISSION = "test/daemon/cluster/peers/admission.test.js";
 const RECORDED_ADMISSION = "test/daemon/program/admission.test.js";
 
+const FIRST_MEMBER = "test/daemon/cluster/node/cluster-node.test.js";
+const NO_MEMBERS = "test/daemon/cluster/peers/no-members.test.js";
+
 export const memberMutants: readonly Mutant[] = [
+  {
+    name: "no members: a daemon without peers and without a list loads the code for members",
+    file: "daemon/cluster/node/cluster-node.js",
+    find: "settings.peers.length > 0 || hasList(storage)",
+    replace: "true",
+    test: FIRST_MEMBER,
+  },
+  {
+    name: "no members: a daemon ignores the list in its folder",
+    file: "daemon/cluster/node/cluster-node.js",
+    find: " || hasList(storage)",
+    replace: "",
+    test: FIRST_MEMBER,
+  },
+  {
+    name: "no members: a live daemon catches up again when it gets its first list",
+    file: "daemon/cluster/node/open-peering.js",
+    find: "new Peering(context, before.state)",
+    replace: "new Peering(context)",
+    test: FIRST_MEMBER,
+  },
+  {
+    name: "no members: the waits of clients end without an answer at the first list",
+    file: "daemon/cluster/node/cluster-node.js",
+    find: "before.passWaits(members);",
+    replace: "",
+    test: FIRST_MEMBER,
+  },
+  {
+    name: "no members: a state without all entries of the folder permits to prune",
+    file: "daemon/cluster/peers/no-members.js",
+    find: 'if (this.state === "live")\n            this.#certify',
+    replace: "this.#certify",
+    test: NO_MEMBERS,
+  },
+  {
+    name: "no members: a damaged entry is dropped although it may become readable",
+    file: "daemon/cluster/peers/no-members.js",
+    find: "now - (this.#damagedSince ??= now) > limits.catchUpStuckMs",
+    replace: "true",
+    test: NO_MEMBERS,
+  },
   {
     name: "admission: a new daemon that all its peers refuse accepts writes",
     file: "daemon/cluster/peers/admission.js",
@@ -94,7 +139,7 @@ export const memberMutants: readonly Mutant[] = [
   {
     name: "admission: the folder's record is not read",
     file: "daemon/cluster/node/cluster-node.js",
-    find: "admitted: admittedIn(this.storage),",
+    find: "admitted: admittedIn(storage),",
     replace: "admitted: null,",
     test: RECORDED_ADMISSION,
   },

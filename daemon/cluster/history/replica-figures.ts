@@ -1,10 +1,11 @@
 /** Collects the state of a daemon's timeline and members as plain figures, for TIMELINE STATUS and for metrics. */
 
+import type { MessageFigures } from "../../../protocol/figures/message-figures.js";
 import type { MemberReport, TimelineReport } from "../../../protocol/figures/timeline-figures.js";
 import { type MembershipState, membershipStateOf } from "../../../protocol/members/member-list.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
 import type { Timeline } from "../../timeline/timeline.js";
-import type { MemberStatus, MessageFigures } from "../peers/shared/cluster-state.js";
+import type { MemberStatus } from "../peers/shared/cluster-state.js";
 import type { Recorder } from "../replica/recorder.js";
 import type { NodeState } from "../replica/replica-context.js";
 import type { FoldMirror } from "./fold-mirror.js";

@@ -1,15 +1,13 @@
 /**
- * The owner of everything that --data and --peer add: the storage, the timeline, the peers, and the objects through
- * which the pipeline uses them. The daemon loads this module, and with it all of daemon/timeline/ and peers/, only if
- * one of these options is set.
+ * The owner of everything that --data and --peer add: the storage, the timeline, the members, and the objects through
+ * which the pipeline uses them. The daemon loads this module, and with it all of daemon/timeline/, only if one of these
+ * options is set. A daemon without peers and without a member list does not load the connections and messages between
+ * members: open-peering.ts is imported when the daemon gets one of them.
  */
 
 import { existsSync } from "node:fs";
 import type { Socket } from "node:net";
 import { resolve } from "node:path";
-import { signEnvelope } from "../../../keys/signatures.js";
-import { publicProblems } from "../../../protocol/figures/timeline-problems.js";
-import type { MemberAbout } from "../../../protocol/members/member-messages.js";
 import type { Hello } from "../../../protocol/version-2/messages-v2.js";
 import { DurableCopies } from "../../engine/backends/durable-copies.js";
 import type { Broadcasts } from "../../engine/pipeline/publish-messages.js";
@@ -18,13 +16,11 @@ import { fullDisk, orderFolder } from "../../engine/trust/data-folder.js";
 import { recordGenesis } from "../../engine/trust/genesis.js";
 import { hashOf } from "../../engine/trust/identity.js";
 import { logReceivedChanges } from "../../engine/trust/key-audit.js";
-import { signatureThreads } from "../../engine/trust/signature-threads.js";
 import { BackgroundWork } from "../../net/process/background-work.js";
-import { formatHost, isLoopback } from "../../net/process/host-and-port.js";
+import { formatHost } from "../../net/process/host-and-port.js";
+import { LogThrottle } from "../../net/process/log-throttle.js";
 import { loadWith, StartError } from "../../net/process/service.js";
-import { version } from "../../net/process/version.js";
 import { readLimitsOf } from "../../options/limits.js";
-import type { PeerAddress } from "../../options/peer-address.js";
 import type { Settings } from "../../options/settings.js";
 import { DATABASES_DEFAULT } from "../../store/database.js";
 import { FolderInUse, ForeignFolder } from "../../timeline/disk/timeline-folder.js";
@@ -35,12 +31,12 @@ import { Timeline } from "../../timeline/timeline.js";
 import { admittedIn, StateMark } from "../history/catching-up-mark.js";
 import { InvalidIndexLog, invalidIndexesOf } from "../history/invalid-indexes.js";
 import { TimelineCommands } from "../history/timeline-commands.js";
-import { boundLists, type MemberLists, refusalOfMember } from "../members/member-lists.js";
-import { adoptSocket, openTransport } from "../peers/connections/transport.js";
-import { Peering } from "../peers/peering.js";
+import { boundLists, type MemberLists } from "../members/member-lists.js";
+import type { Members } from "../peers/members-interface.js";
+import { NoMembers } from "../peers/no-members.js";
+import type { Peering } from "../peers/peering.js";
 import { peeringLimits } from "../peers/shared/peering-limits.js";
-import { messageDelivery, sendMessagesToMembers } from "../replica/channel-messages.js";
-import { entryCheck, ringEntryCheck, unitCheck } from "../replica/check-entry.js";
+import { ringEntryCheck } from "../replica/check-entry.js";
 import { Recorder } from "../replica/recorder.js";
 import { type GatewayClass, loadGateway } from "../replica/recording-base.js";
 import { type RemovedDataStores, removedDataStoresIn } from "../replica/replaced-data-folders.js";
@@ -48,12 +44,15 @@ import { type NodeState, nextTurn, type ReplicaContext } from "../replica/replic
 import { snapshotParts } from "../replica/snapshot-maker.js";
 import { logAtStart, logFolder } from "../replica/start-log-lines.js";
 import { TimelineBackend } from "../replica/timeline-backend.js";
+import type { MembershipSettings } from "./open-peering.js";
 import { RecordedWrites } from "./recorded-writes.js";
 
-/** Milliseconds between two ticks of the peers, if there are any. */
+/** Milliseconds between two ticks of the members, if there are any. */
 const TICK_MS = 25;
-/** The timeline ticks with every fourth tick of the peers. Without peers, there are only these ticks. */
+/** The timeline ticks with every fourth tick of the members. Without members, there are only these ticks. */
 const TIMELINE_TICKS = 4;
+/** Milliseconds after which the same problem of connecting daemons is logged again. */
+const NOTICE_MS = 60_000;
 /** The free space of the disk is read, and invalid indexes are searched, every two seconds. */
 const DISK_TICKS = 80;
 
@@ -62,18 +61,40 @@ const DISK_TICKS = 80;
  * @throws StartError  the folder cannot be used, or was created with other keys
  */
 export async function openNode(context: ReplicaContext, broadcasts: Broadcasts): Promise<ClusterNode> {
-  const secret = loadClusterSecret(context.settings, context.log);
-  const storage = await openStorage(context.settings, context.log);
+  const { settings, signers, log } = context;
+  const secret = loadClusterSecret(settings, log);
+  const storage = await openStorage(settings, log);
   try {
-    const advice = () => strandedAdvice(storage, context.settings);
-    const isNew = storage.isDurable && (await recordGenesis(storage, context.signers.genesis, advice));
-    const gatewayClass = await loadGateway(context.settings);
-    return new ClusterNode(context, { storage, secret, broadcasts, gatewayClass, isNew });
+    const advice = () => strandedAdvice(storage, settings);
+    const isNew = storage.isDurable && (await recordGenesis(storage, signers.genesis, advice));
+    const gatewayClass = await loadGateway(settings);
+    const exchange = settings.peers.length > 0 || hasList(storage) ? await loadExchange() : null;
+    return new ClusterNode(context, { storage, secret, broadcasts, gatewayClass, exchange, isNew });
   } catch (problem) {
     await storage.close();
     throw problem;
   }
 }
+
+/** The code of connections and messages between members. */
+type Exchange = typeof import("./open-peering.js");
+
+/** @throws StartError  the code cannot be loaded */
+async function loadExchange(): Promise<Exchange> {
+  try {
+    return await import("./open-peering.js");
+  } catch (problem) {
+    throw new StartError(`${NOT_LOADED}: ${(problem as Error).message}`, 1);
+  }
+}
+
+const NOT_ACCEPTED = "a daemon that has connected is not accepted";
+const NOT_LOADED =
+  "the code for members cannot be loaded, probably because the installation was replaced while this daemon was running; restart the daemon";
+
+/** Whether a folder has a member list, or votes under one. */
+const hasList = (storage: Storage): boolean =>
+  storage.mark("members") !== null || storage.mark("decisions") !== null;
 
 /**
  * Returns how to write the writes of a folder again in a cluster with other keys, or an empty string if the folder has
@@ -94,6 +115,8 @@ interface NodeParts {
   readonly secret: ClusterSecret | null;
   readonly broadcasts: Broadcasts;
   readonly gatewayClass: GatewayClass | null;
+  /** The code for members if the daemon has peers or a list at its start. */
+  readonly exchange?: Exchange | null;
   readonly isNew?: boolean;
 }
 
@@ -102,7 +125,7 @@ export class ClusterNode extends RecordedWrites implements NodeState {
   readonly soon: NodeState["soon"];
   readonly timeline: Timeline;
   readonly lists: MemberLists;
-  readonly peering: Peering;
+  peering: Members;
   readonly backend: TimelineBackend;
   readonly recording: Recorder;
   readonly history: TimelineCommands;
@@ -115,20 +138,29 @@ export class ClusterNode extends RecordedWrites implements NodeState {
   readonly #isNew: boolean;
   readonly snapshots: SnapshotParts;
   readonly removedDataStores: RemovedDataStores;
-  #peers: readonly PeerAddress[];
-  #secret: ClusterSecret | null;
+  readonly #broadcasts: Broadcasts;
+  /** What the daemon has in place of members as long as `#members` is null. */
+  readonly #noMembers: NoMembers;
+  #members: Peering | null = null;
+  /** The code for members, which is kept: its file may be replaced while the daemon runs. */
+  #exchange: Exchange | null;
+  #membership: MembershipSettings;
+  readonly #notices: LogThrottle;
+  #isRunning = false;
   #timer: NodeJS.Timeout | null = null;
   #ticks = 0;
 
   constructor(
     context: ReplicaContext,
-    { storage, secret, broadcasts, gatewayClass, isNew = false }: NodeParts,
+    { storage, secret, broadcasts, gatewayClass, exchange = null, isNew = false }: NodeParts,
   ) {
     super(context);
     const { settings, signers, environment, log } = context;
     this.storage = storage;
-    this.#peers = settings.peers;
-    this.#secret = secret;
+    this.#broadcasts = broadcasts;
+    this.#exchange = exchange;
+    this.#notices = new LogThrottle({ log, uptime: environment.uptime, periodMs: NOTICE_MS });
+    this.#membership = { peers: settings.peers, secret, adopt: settings.adopt };
     this.#isNew = isNew;
     this.soon = new BackgroundWork({ uptime: environment.uptime, defer: nextTurn }).soon;
     this.snapshots = snapshotParts(this);
@@ -136,31 +168,26 @@ export class ClusterNode extends RecordedWrites implements NodeState {
     this.timeline = this.#makeTimeline();
     signers.follow(this.timeline);
     this.lists = boundLists(this);
-    this.peering = this.#makePeering(broadcasts);
+    this.#noMembers = this.#makeNoMembers();
+    this.peering = this.#noMembers;
     this.backend = new TimelineBackend(this.timeline, environment, settings.limits.maxUnitSteps);
     this.timeline.database.readLimits = readLimitsOf(settings.limits);
     this.recording = new Recorder(this, gatewayClass);
     this.history = new TimelineCommands(this, this.recording);
     this.backend.past = this.history;
     this.backend.closedDates = this.peering.closing;
-    const own = this.gateway?.own ?? null;
-    sendMessagesToMembers({
-      settings,
-      environment,
-      log,
-      broadcasts,
-      channelMessages: this.peering.channelMessages,
-      subscribers: this.peering.subscribers,
-      own,
-    });
     this.copies = new DurableCopies({
-      peers: this.peering,
+      peers: {
+        copies: (orderKey) => this.peering.copies(orderKey),
+        replicated: (orderKey, daemons) => this.peering.replicated(orderKey, daemons),
+      },
       members: () => this.recording.members,
       isAlone: this.#isAlone,
       environment,
     });
     this.#stateMark = new StateMark(this, this.recording);
     this.#invalidIndexLog = new InvalidIndexLog(log);
+    if (exchange !== null) this.#beginExchange(exchange);
   }
 
   async start(): Promise<void> {
@@ -170,13 +197,15 @@ export class ClusterNode extends RecordedWrites implements NodeState {
       throw new StartError(`--data: the timeline cannot be read: ${problem.message}.`, 1);
     });
     logFolder(this, this.#isNew, Math.round(environment.uptime() - startedAt));
+    this.#isRunning = true;
     this.peering.start();
     this.#scheduleTick();
-    logAtStart(this, this.#secret !== null);
+    logAtStart(this, this.#membership.secret !== null);
   }
 
-  /** Stops the peers first, so that all entries that they have sent are still stored. */
+  /** Stops the members first, so that all entries that they have sent are still stored. */
   async stop(): Promise<void> {
+    this.#isRunning = false;
     this.history.stop();
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.peering.stop();
@@ -193,30 +222,75 @@ export class ClusterNode extends RecordedWrites implements NodeState {
    */
   get takeMember(): ((socket: Socket, hello: Hello) => void) | null {
     if (this.settings.fsync === "never") return null;
-    return (socket, hello) => adoptSocket(socket, this.log, (member) => this.peering.accept(member, hello));
+    return (socket, hello) => {
+      const onError = () => socket.destroy();
+      // An error without a listener would end the process.
+      socket.on("error", onError);
+      this.#load().then(
+        (exchange) => {
+          socket.off("error", onError);
+          if (!socket.destroyed)
+            exchange.acceptMember(this.#beginExchange(exchange), socket, hello, this.log);
+        },
+        ({ message }: StartError) => {
+          this.#notices.error("members", { reason: message }, NOT_ACCEPTED);
+          socket.destroy();
+        },
+      );
+    };
+  }
+
+  async haveMembers(): Promise<void> {
+    this.#beginExchange(await this.#load());
+  }
+
+  async #load(): Promise<Exchange> {
+    return (this.#exchange ??= await loadExchange());
+  }
+
+  /** Replaces NoMembers by the members, in one step, if this was not done before. */
+  #beginExchange({ openPeering }: Exchange): Peering {
+    if (this.#members !== null) return this.#members;
+    const before = this.#noMembers;
+    const members = openPeering({
+      node: this,
+      broadcasts: this.#broadcasts,
+      membership: () => this.#membership,
+      before,
+    });
+    this.#members = members;
+    this.peering = members;
+    this.backend.closedDates = members.closing;
+    before.stop();
+    if (this.#isRunning) members.start();
+    before.passWaits(members);
+    return members;
   }
 
   /**
    * Reads the membership settings of a configuration that was reloaded.
    * @returns a function that applies them
-   * @throws StartError  the secret's file cannot be used
+   * @throws StartError  the secret's file cannot be used, or the code for the first peer cannot be loaded
    */
-  reread(settings: Settings): () => void {
+  async reread(settings: Settings): Promise<() => void> {
     if (this.settings.fsync === "never") return () => {};
-    const secret = loadClusterSecret(settings, this.log);
+    const { peers, adopt } = settings;
+    const reread = loadClusterSecret(settings, this.log);
+    const exchange = peers.length > 0 ? await this.#load() : null;
     return () => {
-      const isSame = secret !== null && this.#secret?.equals(secret) === true;
+      const { secret: known } = this.#membership;
       // Replace the secret only if it has changed, because a new secret disconnects the members that have proved that
       // they know the previous one.
-      if (!isSame) this.#secret = secret;
-      this.#peers = settings.peers;
-      this.peering.setOrder(settings.adopt);
-      this.peering.setSecret(this.#secret);
-      this.peering.setPeers(settings.peers);
+      const secret = reread !== null && known?.equals(reread) === true ? known : reread;
+      const members = exchange === null ? this.#members : this.#beginExchange(exchange);
+      this.#membership = { peers, secret, adopt };
+      members?.setOrder(adopt);
+      members?.setSecret(secret);
+      members?.setPeers(peers);
     };
   }
 
-  /** Without peers, the node skips the ticks between those of the timeline: an idle daemon then wakes less often. */
+  /** Without members, the node skips the ticks between those of the timeline: an idle daemon then wakes less often. */
   #scheduleTick(): void {
     const ticks = this.peering.isAlone ? TIMELINE_TICKS - (this.#ticks % TIMELINE_TICKS) : 1;
     this.#timer = setTimeout(() => this.#tick(ticks), ticks * TICK_MS).unref();
@@ -287,74 +361,18 @@ export class ClusterNode extends RecordedWrites implements NodeState {
     });
   }
 
-  readonly #isAlone = (): boolean => this.#peers.length === 0 && this.peering.isAlone;
+  readonly #isAlone = (): boolean => this.#membership.peers.length === 0 && this.peering.isAlone;
 
-  #makePeering(broadcasts: Broadcasts): Peering {
-    const { settings, identity, signers, environment, log } = this;
-    const { id, spki, key } = identity;
-    return new Peering({
-      timeline: this.timeline,
-      identity: { id, spki, sign: (bytes) => signEnvelope(bytes, key) },
-      cluster: signers.cluster,
-      peers: settings.peers,
-      order: settings.adopt,
-      admitted: admittedIn(this.storage),
-      secret: this.#secret,
-      refusal: (member, knowsSecret) =>
-        refusalOfMember(member, knowsSecret, {
-          ring: this.timeline.ring,
-          peers: this.#peers,
-          membership: this.lists.membership,
-        }),
-      lists: this.lists,
-      verifySignature: (signer, bytes, signature) => signers.verifyBy(signer, bytes, signature),
-      checkEntry: entryCheck(signers, this.lists.history),
-      checkUnit: unitCheck(signers),
-      signatureThreads: signatureThreads(signers, log),
-      messages: messageDelivery(this, broadcasts),
-      hash: hashOf,
-      connect: openTransport(log),
-      ...environment,
-      soon: this.soon,
-      log,
+  #makeNoMembers(): NoMembers {
+    const { timeline, environment, settings, storage, named } = this;
+    return new NoMembers({
+      timeline,
+      uptime: environment.uptime,
       limits: peeringLimits(settings),
-      about: describeSelf(this),
-      named: this.named,
+      admitted: admittedIn(storage),
+      named,
     });
   }
-}
-
-/** Milliseconds for which a report is reused: in this time all members receive the same report. */
-const SAME_MS = 1000;
-
-/**
- * Returns a function that describes this daemon to its members, for their dashboards. The report contains no names of
- * keys, and no ids.
- */
-function describeSelf(node: RecordedWrites): () => MemberAbout {
-  const { environment, disk } = node;
-  let last: MemberAbout | null = null;
-  let madeAt = Number.NEGATIVE_INFINITY;
-  return () => {
-    const now = environment.uptime();
-    if (last !== null && now - madeAt < SAME_MS) return last;
-    madeAt = now;
-    const { free, size } = disk.check() ?? { free: 0, size: 0 };
-    const page = node.page();
-    const { figures } = node;
-    const found = figures === null ? [] : publicProblems(figures, environment.clock());
-    last = {
-      software: version,
-      pagePort: page?.port ?? 0,
-      isPageLocal: page !== null && isLoopback(page.address) === true,
-      diskFree: free,
-      diskSize: size,
-      ...node.clientTotals(),
-      // Problems that resolve without an operator are shown only on the daemon's own page.
-      problems: found.filter(({ severity }) => severity === "problem").map(({ text }) => text),
-    };
-    return last;
-  };
 }
 
 /**

@@ -109,7 +109,7 @@ export abstract class RecordedWrites implements Service, ReplicaContext {
    * @returns a function that applies them
    * @throws StartError  the configuration cannot be used
    */
-  abstract reread(settings: Settings): () => void;
+  abstract reread(settings: Settings): (() => void) | Promise<() => void>;
 }
 
 /** The attempts to add an envelope to the stream since the start, by outcome. */

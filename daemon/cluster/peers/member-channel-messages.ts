@@ -1,5 +1,6 @@
 /** The channel messages between members: sent once to every connected member, and received from each. */
 
+import type { MessageFigures } from "../../../protocol/figures/message-figures.js";
 import {
   type PackedEntry,
   packedBytes,
@@ -14,7 +15,6 @@ import {
   type ClusterState,
   type ConnectedMember,
   factsOf,
-  type MessageFigures,
   membersWithStatus,
 } from "./shared/cluster-state.js";
 

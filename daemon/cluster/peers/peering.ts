@@ -9,6 +9,7 @@
 
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { MalformedFrame } from "../../../protocol/errors.js";
+import { noMessages } from "../../../protocol/figures/message-figures.js";
 import type { ListMessage } from "../../../protocol/members/member-list.js";
 import type { ExchangeMessage, StatusMessage } from "../../../protocol/members/member-messages.js";
 import type { DaemonState, Hello } from "../../../protocol/version-2/messages-v2.js";
@@ -36,14 +37,14 @@ import { ChannelMessages } from "./member-channel-messages.js";
 import { OwnClock } from "./member-clocks.js";
 import { MemberListExchange } from "./member-list-exchange.js";
 import { SubscriberCounts } from "./member-subscribers.js";
+import type { Members } from "./members-interface.js";
 import { type OwnRemoval, Roster, type RosterEvents } from "./roster.js";
-import {
-  type ClusterState,
-  type MemberSecret,
-  type MemberStatus,
-  type Missing,
-  noMessages,
-  type PeeringContext,
+import type {
+  ClusterState,
+  MemberSecret,
+  MemberStatus,
+  Missing,
+  PeeringContext,
 } from "./shared/cluster-state.js";
 import { electorateIn, majorityOf } from "./shared/electorate.js";
 import { endOfPruned, isSameTotals, totalsUpTo } from "./shared/entry-totals.js";
@@ -57,7 +58,7 @@ const UPDATE_EVERY_MS = 1000;
 /** Milliseconds after which the same line about a member is logged again. */
 const NOTICE_MS = 600_000;
 
-export class Peering implements RosterEvents {
+export class Peering implements Members, RosterEvents {
   readonly #cluster: ClusterState<Member>;
   readonly #roster: Roster;
   readonly #spreading: EntrySpreading;
@@ -69,27 +70,22 @@ export class Peering implements RosterEvents {
   readonly #pruned: PrunedEntries;
   readonly #joining: Joining;
   readonly #catchingUp: CatchingUp;
-  /** Whether the peers admit this daemon. */
   readonly admission: Admission;
-  /** The comparison of this daemon's state with the members' states. */
   readonly states: StateComparing;
   readonly #memberLists: MemberListExchange;
-  /** The decisions of the members on conditional units. */
   readonly decisions: DecisionMaking;
-  /** The channel messages. */
   readonly channelMessages: ChannelMessages;
   /** The subscribers of channels. */
   readonly subscribers: SubscriberCounts;
-  /** The dates that members have closed for clients that follow streams. */
   readonly closing: DateClosing;
-  /** Whether the state may be stale although the daemon is live. */
   readonly standstill: StandstillDetector;
   #isRunning = false;
   #nextUpdateAt = 0;
   #ringChanged = false;
 
-  constructor(context: PeeringContext) {
-    const cluster = createClusterState(context);
+  /** @param state  this daemon's state until now: it may be live, because it had no members before */
+  constructor(context: PeeringContext, state: DaemonState = "catching-up") {
+    const cluster = createClusterState(context, state);
     this.#cluster = cluster;
     const roster = new Roster(cluster, this);
     this.#roster = roster;
@@ -236,12 +232,10 @@ export class Peering implements RosterEvents {
     this.#roster.stop();
   }
 
-  /** Whether no other daemon is configured or connected. */
   get isAlone(): boolean {
     return this.#cluster.members.size === 0 && !this.#roster.hasOthers;
   }
 
-  /** Called every 25 ms, or every 100 ms if there are no members. */
   tick(): void {
     if (!this.#isRunning) return;
     const now = this.#cluster.uptime();
@@ -264,11 +258,6 @@ export class Peering implements RosterEvents {
     if (this.#ringChanged || now >= this.#nextUpdateAt) this.#update(now);
   }
 
-  /**
-   * Allows or forbids the timeline to use this daemon's clock. The clock is not used while this daemon is catching up,
-   * because it may not know the members' clocks yet. Also called before each tick of the timeline, because a clock may
-   * jump at any time and the watermark can never be lowered.
-   */
   watchClock(): void {
     this.#cluster.timeline.isSkewed = this.#clock.watch() || this.#catchingUp.isUnderWay;
   }
@@ -296,7 +285,6 @@ export class Peering implements RosterEvents {
     this.#cluster.secret = secret;
   }
 
-  /** Called when the member lists known here have changed, and again when they are on disk. */
   listsChanged(): void {
     this.#catchingUp.listsChanged();
     // The list may permit this daemon to report, and so to vote again. Its open vote must be known before it announces
@@ -315,7 +303,6 @@ export class Peering implements RosterEvents {
     return this.#roster.accept(socket, hello);
   }
 
-  /** Called when entries are on disk. @param from  the member that sent them, or null for clients */
   flushed(entries: readonly AddedEntry[], from: ByteString | null): void {
     const sender = from === null ? null : (this.#cluster.members.get(from) ?? null);
     // A daemon that is alone offers none of its clients' entries, because a daemon that connects later compares all
@@ -327,12 +314,10 @@ export class Peering implements RosterEvents {
       this.#ringChanged = true;
   }
 
-  /** Sends an entry that the daemon itself has signed: all members receive its body as soon as it is on disk. */
   pushOwn(entry: Entry): void {
     if (!this.isAlone) this.#spreading.pushOwn(entry);
   }
 
-  /** Resolves when `count` daemons, including this one, have the entry on disk. The caller limits the time. */
   replicated(orderKey: OrderKey, count: number): Promise<void> {
     return this.#spreading.replicated(orderKey, count);
   }
@@ -345,7 +330,6 @@ export class Peering implements RosterEvents {
     return orderKey.at < this.stablePoint ? this.#cluster.members.size : this.#spreading.copies(orderKey);
   }
 
-  /** Resolves when everything dated at or before `at` is final. The caller limits the time. */
   stable(at: number): Promise<void> {
     return this.#stable.wait(at, this.#cluster.uptime());
   }
@@ -354,70 +338,46 @@ export class Peering implements RosterEvents {
     return this.#cluster.state;
   }
 
-  /** Why the daemon accepts no writes while it is catching up. */
   get reason(): string {
     return this.#catchingUp.reason;
   }
 
-  /**
-   * Whether this daemon began without data, and does not yet know the earliest date from which it may accept entries.
-   */
   get isJoining(): boolean {
     return this.#joining.isUnderWay;
   }
 
-  /**
-   * A member's report that this daemon's own key was revoked, or that no list names this daemon. Null if there is no
-   * such report, or if another member accepts this daemon.
-   */
   get removalReport(): OwnRemoval["report"] {
     return this.#roster.ownRemoval.report;
   }
 
-  /**
-   * The loading of snapshots from members: the snapshot in transfer, and counts of adopted snapshots and lost entries.
-   */
   get snapshots(): SnapshotTaking {
     return this.#pruned.snapshots;
   }
 
-  /**
-   * The option with which an operator can make this daemon adopt a member's snapshot in place of missing entries, or
-   * null if no operator has to decide.
-   */
   get order(): string | null {
     return this.#pruned.order;
   }
 
-  /** The date before which everything is final, or 0 if unknown. */
   get stablePoint(): number {
     return this.#stable.value;
   }
 
-  /** What the next final date waits for; null: nothing. */
   get finalityDelay(): Delay | null {
     return this.#finalityDelay.current;
   }
 
-  /**
-   * Whether this daemon's clock differs too much from the members' median: then no write is accepted from clients.
-   * Computed at each access.
-   */
   get isSkewed(): boolean {
     return this.#clock.isSkewed;
   }
 
-  /** Counts the members' entries that wait for a signer's key, or for a member list, and those that were dropped. */
   quarantined(missing: Missing): QuarantineFigures {
     return this.#intake.quarantine.figuresOf(missing);
   }
 
-  /** The addresses of --peer first, then other members that are connected, or that the list names. */
   get members(): readonly MemberStatus[] {
     return this.#roster.statuses;
   }
 
-  /** SubjectPublicKeyInfo of a daemon's key, or null if no daemon has proved that it has that id. */
   spkiOf(id: ByteString): ByteString | null {
     return this.#roster.spkiOf(id);
   }
@@ -453,7 +413,7 @@ export class Peering implements RosterEvents {
 }
 
 /** Creates the shared record with its values before the first tick. */
-function createClusterState(context: PeeringContext): ClusterState<Member> {
+function createClusterState(context: PeeringContext, state: DaemonState): ClusterState<Member> {
   const { log, uptime, soon, limits, peers } = context;
   return {
     ...context,
@@ -461,7 +421,7 @@ function createClusterState(context: PeeringContext): ClusterState<Member> {
     slices: new BackgroundWork({ uptime, defer: soon, milliseconds: limits.sliceMs }),
     members: new Map(),
     addresses: [],
-    state: "catching-up",
+    state,
     electorate: { ids: new Set(), others: peers.length },
     beganEmpty: false,
     settledAt: 0,

@@ -65,17 +65,23 @@ export class MemberListCommands {
     return this.#take(verified, argv, Buffer.from(message.body), Buffer.from(message.signature));
   }
 
-  #take(
+  async #take(
     verified: VerifiedEnvelope,
     [, , text = ""]: readonly ByteString[],
     body: Buffer,
     signature: Buffer,
-  ): EnvelopeAnswer | Promise<EnvelopeAnswer> {
+  ): Promise<EnvelopeAnswer> {
     const lists = this.#lists;
     const list = parseMemberList(text);
     if (typeof list === "string") return answered(verified, problem(list));
     if (list.members.includes(this.#node.identity.id) && !lists.isDurable)
       return answered(verified, problem(NO_DATA));
+    try {
+      await this.#node.haveMembers();
+    } catch (reason) {
+      return answered(verified, problem((reason as Error).message));
+    }
+
     const outcome = lists.take(body, signature);
     const done = bulk(hexOf(listHash(text, hashOf)));
     if (outcome === "old") return answered(verified, done);

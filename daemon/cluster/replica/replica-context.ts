@@ -12,7 +12,7 @@ import type { Storage } from "../../timeline/entries/storage.js";
 import type { SnapshotParts } from "../../timeline/snapshots/snapshot-schedule.js";
 import type { Timeline } from "../../timeline/timeline.js";
 import type { MemberLists } from "../members/member-lists.js";
-import type { Peering } from "../peers/peering.js";
+import type { Members } from "../peers/members-interface.js";
 import type { NamedDaemon } from "../peers/shared/named-daemon.js";
 import type { RemovedDataStores } from "./replaced-data-folders.js";
 import type { TimelineBackend } from "./timeline-backend.js";
@@ -42,9 +42,15 @@ export interface NodeState extends ReplicaContext {
   readonly disk: DiskSpace;
   /** Whether the free space on the disk is known and below --min-disk-free. */
   readonly isDiskLow: boolean;
-  readonly peering: Peering;
+  /** The other daemons. The object changes when a daemon without members gets a peer or a list. */
+  readonly peering: Members;
   /** The daemon's member lists, or null if it has none. */
   readonly lists: MemberLists | null;
+  /**
+   * Loads the code of connections and messages between members, unless it is loaded.
+   * @throws StartError  it cannot be loaded; nothing has changed
+   */
+  readonly haveMembers: () => Promise<unknown>;
   /** The existing snapshots, and the function that makes new ones. */
   readonly snapshots: SnapshotParts;
   /** The stores for entries that leave the timeline. */

@@ -12,7 +12,7 @@ function loadedBy(program: string): string[] {
     if (loaded.has(file)) return;
     loaded.add(file);
     const text = readFileSync(file, "utf8");
-    for (const [, path] of text.matchAll(/^(?:import|export)\b[^;]*?["'](\.[^"']+)["'];/gm))
+    for (const [, path] of text.matchAll(/^(?:import|export)\b[^;]*?["'](\.{1,2}\/[^"']+)["'];/gm))
       visit(join(dirname(file), path as string));
   };
   visit(join(buildRoot, program));
@@ -39,6 +39,20 @@ test("a plain daemon loads no code for a timeline, peers, the client, listeners 
   assert.ok(loaded.includes("daemon/engine/pipeline/pipeline.js"));
   assert.deepEqual(
     loaded.filter((file) => OPTIONAL.test(file)),
+    [],
+  );
+});
+
+/** Matches the connections and messages between members: of peers/, a daemon without members has what is left out. */
+const OF_MEMBERS =
+  /^daemon\/cluster\/peers\/(?!no-members\.js|shared\/)|^protocol\/members\/member-messages\.js/;
+
+test("a daemon with a data folder loads no code of connections and messages between members", () => {
+  const loaded = loadedBy("daemon/cluster/node/cluster-node.js");
+  assert.ok(loaded.includes("daemon/cluster/peers/no-members.js"));
+  const ofProgram = loadedBy("daemon/program/program.js");
+  assert.deepEqual(
+    [...loaded, ...ofProgram].filter((file) => OF_MEMBERS.test(file)),
     [],
   );
 });

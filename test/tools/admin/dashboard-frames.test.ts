@@ -7,12 +7,12 @@ import { get } from "node:http";
 import { test } from "node:test";
 import pino from "pino";
 import type { ReplicaFigures } from "../../../daemon/cluster/history/replica-figures.js";
-import { noMessages } from "../../../daemon/cluster/peers/shared/cluster-state.js";
 import { Histogram } from "../../../daemon/net/process/histogram.js";
 import { parseHostAndPort } from "../../../daemon/net/process/host-and-port.js";
 import { Metrics } from "../../../daemon/program/inspection/metrics.js";
 import * as daemonProblems from "../../../protocol/figures/daemon-problems.js";
 import { DATABASE_DOWN } from "../../../protocol/figures/daemon-problems.js";
+import { noMessages } from "../../../protocol/figures/message-figures.js";
 import * as timelineProblems from "../../../protocol/figures/timeline-problems.js";
 import {
   type DashboardFrame,

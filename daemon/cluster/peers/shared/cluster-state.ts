@@ -2,7 +2,7 @@
 
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import type { CloseCode } from "../../../../protocol/figures/close-reasons.js";
-import type { MESSAGE_FIGURES } from "../../../../protocol/figures/message-figures.js";
+import type { MessageFigures } from "../../../../protocol/figures/message-figures.js";
 import type { PackedEntry } from "../../../../protocol/members/member-elements.js";
 import type { MemberAbout, OwnMessage, StatusMessage } from "../../../../protocol/members/member-messages.js";
 import type { ChannelKind } from "../../../../protocol/members/subscriber-counts.js";
@@ -313,13 +313,3 @@ export interface MemberStatus extends Closing {
   /** Milliseconds since that report arrived. */
   readonly aboutAge: number | null;
 }
-
-export type MessageFigures = Record<keyof typeof MESSAGE_FIGURES, number>;
-
-export const noMessages = (): MessageFigures => ({
-  sent: 0,
-  dropped: 0,
-  delivered: 0,
-  refused: 0,
-  missed: 0,
-});

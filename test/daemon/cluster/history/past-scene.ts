@@ -3,7 +3,6 @@ import "../../../support/installed-families.js";
 import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
 import { pino } from "pino";
 import { TimelineCommands } from "../../../../daemon/cluster/history/timeline-commands.js";
-import { noMessages } from "../../../../daemon/cluster/peers/shared/cluster-state.js";
 import type { Recorder } from "../../../../daemon/cluster/replica/recorder.js";
 import type { NodeState } from "../../../../daemon/cluster/replica/replica-context.js";
 import { hashOf } from "../../../../daemon/engine/trust/identity.js";
@@ -25,6 +24,7 @@ import { writeValue } from "../../../../daemon/timeline/entries/stored-value.js"
 import { MemoryStorage } from "../../../../daemon/timeline/memory-storage.js";
 import type { Snapshots } from "../../../../daemon/timeline/snapshots/snapshot-stores.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
+import { noMessages } from "../../../../protocol/figures/message-figures.js";
 import { membershipStateOf } from "../../../../protocol/members/member-list.js";
 import type { Reply } from "../../../../protocol/reply.js";
 import { type EnvelopeHeader, hexOf, readBody } from "../../../../protocol/version-2/envelope.js";

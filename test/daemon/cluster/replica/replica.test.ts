@@ -88,7 +88,8 @@ test("with --fsync never, a daemon has no members, because it would send them en
     const replica = await openOn(folder.path, ["--fsync", fsync]);
     assert.equal(replica.takeMember !== null, takes);
     const peers = [{ host: "127.0.0.1", port: 9, pin: null, tls: false }];
-    replica.reread({ ...settingsFrom([]), peers, adopt: null, clusterSecret: null })();
+    const apply = await replica.reread({ ...settingsFrom([]), peers, adopt: null, clusterSecret: null });
+    apply();
     assert.equal(replica.peering.members.length, takes ? 1 : 0);
     await replica.stop();
   }
