@@ -16,10 +16,10 @@ import { buildRoot } from "./support/repository.js";
 import { together } from "./support/together.js";
 import { until } from "./support/until.js";
 
-/** The variables of this process, without those by which a run of the tests controls its processes. */
+/** The variables of this process, without those that decide what a run of the tests does. */
 const OUTER: NodeJS.ProcessEnv = Object.fromEntries(
   Object.entries(process.env).filter(
-    ([name]) => !/^(NODE_TEST_CONTEXT|DBSYNC_(FULL|FULL_FILES|PART))$/.test(name),
+    ([name]) => !/^(NODE_TEST_CONTEXT|CI|DBSYNC_(INSTALL|FULL|FULL_FILES|PART))$/.test(name),
   ),
 );
 
@@ -62,6 +62,26 @@ test("a word in the name of a parent folder selects no test file, and a file tha
     /Tests of this run failed, so they may have left these files.*: left-behind$/m,
   );
   assert.match(failing.stdout, /passed when they ran again, alone/);
+  rmSync(above, { recursive: true });
+});
+
+test("without the programs that the tests use, a run prints how to install them; in CI, it fails and runs no test", () => {
+  const above = mkdtempSync(join(tmpdir(), "dbsync-above-"));
+  const { folder, run } = makeRepository(above);
+  writeFileSync(join(folder, "test/daemon/store/empty.test.js"), "");
+  // Without apt-get, the run installs nothing, whichever user runs it.
+  const developers = run(["daemon/store/"], { PATH: above });
+  assert.equal(developers.status, 0, developers.stderr);
+  assert.match(
+    developers.stderr,
+    /^Missing\. .*: sudo apt-get install --no-install-recommends redis-server .*\nThe tests .* are skipped\./,
+  );
+  assert.match(developers.stdout, /^Running the test files \(1\), .* Next: /m);
+
+  const inCi = run(["daemon/store/"], { PATH: above, CI: "true" });
+  assert.equal(inCi.status, 1, inCi.stdout);
+  assert.match(inCi.stderr, /In CI, no test is skipped for this reason/);
+  assert.doesNotMatch(inCi.stdout, /^Running/m);
   rmSync(above, { recursive: true });
 });
 

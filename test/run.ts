@@ -1,7 +1,8 @@
 /**
- * `npm test`: installs the missing requirements of the tests, then runs every test file. `npm test -- store system`
- * runs the files whose path below test/ contains one of the words. DBSYNC_FULL=1 runs everything in full; with a number
- * in DBSYNC_PART too, only half of the files run in full, and the others as without DBSYNC_FULL.
+ * `npm test`: installs the missing requirements of the tests or prints how to, then runs every test file.
+ * `npm test -- store system` runs the files whose path below test/ contains one of the words. DBSYNC_FULL=1 runs
+ * everything in full; with a number in DBSYNC_PART too, only half of the files run in full, and the others as without
+ * DBSYNC_FULL.
  */
 import { spawn } from "node:child_process";
 import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
@@ -9,10 +10,10 @@ import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { amount, isFull } from "./support/amount.js";
 import { chosenFiles, testFiles } from "./support/chosen-files.js";
-import { installPackages, succeeds } from "./support/install-packages.js";
+import { installLibraries, installPackages } from "./support/install-packages.js";
 import { isLong, plannedFiles } from "./support/planned-files.js";
 import { buildRoot, repositoryRoot } from "./support/repository.js";
-import { requirements } from "./support/requirements.js";
+import { isOfThisRun, requirements } from "./support/requirements.js";
 import { forgetSettings } from "./support/test-environment.js";
 import { together } from "./support/together.js";
 
@@ -78,10 +79,13 @@ function main(words: readonly string[]): void {
   if (usual.length > 0) process.env["DBSYNC_FULL_FILES"] = [...pathsOf(inFull), ...first.shared].join("\n");
   // Long files start first. Otherwise one of them would run alone at the end.
   const paths = [...first.long, ...others.long, ...first.shared, ...others.shared];
+  const count = inFull.length + usual.length;
+  console.log(`Running the test files (${count}), at most ${LANES} at the same time. Next: the failures.`);
   runFiles(paths, ({ hasFailed }) => {
     reportLeftFiles(scratch, hasFailed);
     rmSync(scratch, { recursive: true });
-    if (words.length === 0) console.log(HOW_TO_RUN_MORE);
+    // The failures remain the last lines.
+    if (words.length === 0 && !hasFailed) console.log(HOW_TO_RUN_MORE);
   });
 }
 
@@ -131,13 +135,24 @@ function runFiles(files: readonly string[], ended: (run: { readonly hasFailed: b
   });
 }
 
-/** Installs the missing requirements. @returns whether everything is available afterwards */
+/**
+ * Installs the missing requirements if this process may install, and otherwise prints how to.
+ * @returns whether everything is available afterwards
+ */
 function installMissing(): boolean {
-  const needed = requirements.filter(({ isForFullRuns }) => isFull || !isForFullRuns);
+  console.log("Looking for the programs that the tests use. Next: the tests.");
+  const stillMissing = installPackages(requirements.filter(isOfThisRun), "The tests also use");
   const haveNode = !isFull || haveNodeLibraries();
-  const stillMissing = installPackages(needed, "The tests also use");
-  if (stillMissing.length > 0 && !process.env["CI"]) console.error("The tests that use them are skipped.");
-  return stillMissing.length === 0 && haveNode && (!isFull || havePymongo());
+  // One of the packages contains pip.
+  const havePython = !isFull || havePymongo();
+  const isComplete = stillMissing.length === 0 && haveNode && havePython;
+  if (!isComplete)
+    console.error(
+      process.env["CI"]
+        ? "In CI, no test is skipped for this reason: no test runs."
+        : "The tests that use them are skipped.",
+    );
+  return isComplete;
 }
 
 /**
@@ -151,35 +166,22 @@ function haveNodeLibraries(): boolean {
   };
   const names = Object.keys(manifest.dependencies);
   if (names.every((name) => existsSync(join(folder, "node_modules", name)))) return true;
-  console.log("Installing libraries for Redis and MongoDB with npm: test/libraries/npm");
-  if (
-    succeeds([
-      "npm",
-      "install",
-      "--no-save",
-      "--prefix",
-      folder,
-      "--ignore-scripts",
-      "--no-audit",
-      "--no-fund",
-    ])
-  )
-    return true;
-  console.error(
-    "Missing: npm libraries. To install them: npm install --no-save --ignore-scripts --prefix test/libraries/npm",
-  );
-  return false;
+  const options = ["--no-save", "--ignore-scripts", "--no-audit", "--no-fund"];
+  return installLibraries("libraries for Redis and MongoDB", [
+    "npm",
+    "install",
+    ...options,
+    "--prefix",
+    folder,
+  ]);
 }
 
 /** Installs pymongo 4, in addition to Debian's version. @returns whether it is available */
 function havePymongo(): boolean {
   const folder = join(repositoryRoot, "test", "libraries", "python", "pymongo-4");
   if (existsSync(folder)) return true;
-  console.log("Installing a MongoDB driver with pip: test/libraries/python/pymongo-4");
   const install = ["-m", "pip", "install", "--quiet", "--target", folder, "pymongo==4.*"];
-  if (succeeds(["/usr/bin/python3", ...install])) return true;
-  console.error(`Missing: pymongo 4. To install it: python3 ${install.join(" ")}`);
-  return false;
+  return installLibraries("pymongo 4", ["/usr/bin/python3", ...install]);
 }
 
 main(process.argv.slice(2));

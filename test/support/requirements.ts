@@ -2,6 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import { delimiter, resolve } from "node:path";
+import { isFull } from "./amount.js";
 
 export interface Requirement {
   /** A program on the PATH, or a path. */
@@ -143,13 +144,16 @@ export const requirements: readonly Requirement[] = [
   })),
 ];
 
+/** Returns whether this run uses a requirement. The usual tests do not use those of full runs. */
+export const isOfThisRun = ({ isForFullRuns = false }: Requirement): boolean => isFull || !isForFullRuns;
+
 /** Returns whether a requirement is installed and its check succeeds. */
 export function isThere({ program, check }: Requirement): boolean {
   return isOnPath(program) && (check === undefined || spawnSync(program, check).status === 0);
 }
 
-export function isOnPath(program: string): boolean {
-  return (process.env["PATH"] ?? "").split(delimiter).some((folder) => {
+export function isOnPath(program: string, path = process.env["PATH"] ?? ""): boolean {
+  return path.split(delimiter).some((folder) => {
     try {
       accessSync(resolve(folder, program), constants.X_OK);
       return true;
@@ -160,14 +164,19 @@ export function isOnPath(program: string): boolean {
 }
 
 /**
- * Returns the value of a test's `skip`: false, or the reason why the test cannot run. In CI, a missing program fails
- * the run before the first test.
+ * Returns the value of a test's `skip`: false, or the reason why the test cannot run.
  * @param name  a program, or a Debian package if the program alone is not sufficient
+ * @throws Error in CI if a requirement of this kind of run is missing, since no CI run may skip its tests
  */
 export function skipWithout(name: string): string | false {
   const requirement = requirements.find(
     ({ program, debianPackage }) => program === name || debianPackage === name,
   );
   const isInstalled = requirement === undefined ? isOnPath(name) : isThere(requirement);
-  return isInstalled ? false : `${requirement?.debianPackage ?? name} is not installed`;
+  if (isInstalled) return false;
+
+  const reason = `${requirement?.debianPackage ?? name} is not installed`;
+  if (process.env["CI"] && requirement !== undefined && isOfThisRun(requirement))
+    throw new Error(`${reason}, and in CI no test is skipped for this reason.`);
+  return reason;
 }
