@@ -50,7 +50,7 @@ function mayRunAgain({ failedFiles, hasHung }: TestReport): boolean {
 /** Runs the files. @returns the text to print last */
 async function main(): Promise<string> {
   const first = await runAll(files, Number(lanes));
-  const text = first.failures() + first.longest();
+  const text = first.longest() + first.failures();
   if (first.failedFiles.length === 0) return text;
   process.send?.("A test has failed.");
   if (mayRunAgain(first)) {
