@@ -17,6 +17,12 @@ export interface Processor {
   busyUntil: number;
 }
 
+/**
+ * The promise that the scheduler awaits after each event. `await null` would make a promise each time, for which the
+ * runner of the tests calls a hook: that took a third of the time of a simulation.
+ */
+const SETTLED = Promise.resolve();
+
 export class Scheduler {
   /** Milliseconds since the start of the run, possibly with a fraction. */
   time = 0;
@@ -50,8 +56,8 @@ export class Scheduler {
         this.settles = false;
         await new Promise((resolve) => setImmediate(resolve));
       } else {
-        await null;
-        await null;
+        await SETTLED;
+        await SETTLED;
       }
     }
     this.time = Math.max(this.time, end);

@@ -4,7 +4,7 @@
  * other.
  */
 import assert from "node:assert/strict";
-import { createHash } from "node:crypto";
+import { hash as hashOf } from "node:crypto";
 import type {
   DecisionPorts,
   Proposal,
@@ -31,8 +31,7 @@ const TICK_MS = 25;
 /** Milliseconds since which a member that starts has noted the decisions. Its state includes the earlier ones, too. */
 const NOTED_MS = 1_000;
 
-const sha256 = (text: string): string =>
-  createHash("sha256").update(text, "latin1").digest().toString("latin1");
+const sha256 = (text: string): string => hashOf("sha256", Buffer.from(text, "latin1"), "binary");
 /** A signature that only the simulation could forge. */
 export const signedBy = (spki: string, bytes: Buffer): string =>
   sha256(`${spki}|${bytes.toString("latin1")}`);
