@@ -8,7 +8,7 @@ import {
   proposalBytes,
   voteBytes,
 } from "../../../../../protocol/members/decision-messages.js";
-import { amount } from "../../../../support/amount.js";
+import { amount, skipUnlessFull } from "../../../../support/amount.js";
 import { seed } from "../../../../support/seed.js";
 import { until } from "../../../../support/until.js";
 import { CLUSTER, idOf, listOf, type Member, signedBy, World } from "./simulated-members.js";
@@ -164,7 +164,9 @@ test("a unit that some members cannot judge does not stop the others", async () 
   assert.ok(world.decidedUnits.has(never.id));
 });
 
-test("decisions continue without a pause while more units wait than members can decide in time", async () => {
+test("decisions continue without a pause while more units wait than members can decide in time", {
+  skip: skipUnlessFull,
+}, async () => {
   const { world, members } = worldOf(seed(), 3);
   const [a] = members as [Member];
   world.syncEveryMs = 60;
@@ -281,7 +283,9 @@ test("two lists that are signed in parallel, and keep one half each, both decide
   );
 });
 
-test("a full member admits no further unit, except those that are known there", async () => {
+test("a full member admits no further unit, except those that are known there", {
+  skip: skipUnlessFull,
+}, async () => {
   const { world, members } = worldOf(seed(), 3);
   const [a, b, c] = members as [Member, Member, Member];
   c.stop();

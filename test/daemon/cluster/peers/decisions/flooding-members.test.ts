@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Ballot } from "../../../../../protocol/members/decision-messages.js";
-import { amount } from "../../../../support/amount.js";
+import { amount, some } from "../../../../support/amount.js";
 import { seed } from "../../../../support/seed.js";
 import { flooded, type Measured, measure, STRATEGIES, worldWithLiar } from "./flooding-members.js";
 
@@ -20,7 +20,7 @@ function expectDecided({ units, decided, longestMs }: Measured, withinMs: number
   assert.ok(longestMs <= withinMs, `the longest delay ${when} is ${longestMs} ms`);
 }
 
-for (const size of [3, 5])
+for (const size of some([3, 5]))
   for (const [name, strategy] of Object.entries(STRATEGIES))
     test(`${size} members decide although one of them sends ${name}`, async (context) => {
       const run = await flooded(
