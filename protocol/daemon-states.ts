@@ -131,13 +131,13 @@ export const DAEMON_STATES = {
   },
   outdated: {
     meaning:
-      "its release does not know the cluster's semantics version, or the code of a command cannot be loaded",
+      "its release does not know the cluster's semantics version, or its build does not contain the code of a command",
     refusal: "semantics-unknown",
     isHealthy: false,
     isComplete: false,
     problem: problem(
-      "it applies no further entries, and answers neither reads nor writes: its release does not know the cluster's semantics version, or the code of a command cannot be loaded",
-      "upgrade it, or install it again and restart it; its log names what is missing",
+      "it applies no further entries, and answers neither reads nor writes: its release does not know the cluster's semantics version, or its build does not contain the code of a command",
+      "upgrade it, or install a complete build; its log names what is missing",
     ),
   },
   "not-listed": {

@@ -1,6 +1,7 @@
 /**
  * The interface of the faces and tools that this build of dbsyncd contains, as daemon/faces.ts lists them. A
- * face's file `face.ts` is always loaded, and therefore loads everything else with import() when an option needs it.
+ * face's file `face.ts` is always loaded, and with it the code of the face's commands. It loads everything else with
+ * import() when an option needs it.
  */
 
 import type { RecordedWrites } from "../cluster/node/recorded-writes.js";
@@ -18,7 +19,7 @@ import type { OptionRow } from "../options/option-row.js";
 import type { UserListenerName } from "../options/option-table.js";
 import type { Settings } from "../options/settings.js";
 import type { LimitRow } from "../options/value-forms.js";
-import type { LoadRows } from "../store/rows/command-families.js";
+import type { FaceFamilies } from "../store/family-code.js";
 import type { Core, DaemonOptions, Figures } from "./components.js";
 import type { Sources } from "./inspection/inspected-daemon.js";
 
@@ -62,7 +63,7 @@ export interface OpenedFace {
  * A face or tool of the daemon: what it adds to the options, the listeners, the databases and the metrics. All members
  * are optional.
  */
-export interface Face {
+export interface Face extends FaceFamilies {
   /** The rows of its options, by the names of their settings. Its file options.ts adds the settings to the type. */
   readonly options?: Readonly<Record<string, OptionRow>>;
   /** The rows of its limits, by their names. Its file options.ts adds these to the type. */
@@ -75,11 +76,6 @@ export interface Face {
   readonly checkOptions?: (settings: Settings, userListeners: readonly UserListenerName[]) => void;
   /** The protocols of its clients, by which they are recognized on a wrong port. */
   readonly speaks?: ProtocolGroup;
-  /**
-   * The loaders of the face's families of commands, by the families' names (`FamilyName` in
-   * daemon/store/rows/command-families.ts). A loader also registers the kinds of values.
-   */
-  readonly families?: Readonly<Record<string, LoadRows>>;
   /** Checks the files that the face would read at the start, for --check-config. @throws StartError */
   readonly checkFiles?: (settings: Settings) => Promise<void>;
   /** Imports the face's metrics, by their names. The file metrics.ts adds the face's figures to `FaceFigures`. */

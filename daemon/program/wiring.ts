@@ -17,7 +17,6 @@ import type { SeenLimits } from "../engine/pipeline/seen-envelopes.js";
 import { StartFloor } from "../engine/pipeline/start-floor.js";
 import { hashOf, type Identity, makeIdentity } from "../engine/trust/identity.js";
 import type { Signers } from "../engine/trust/signers.js";
-import { INSTALLED_FAMILIES } from "../installed-families.js";
 import { DbsyncListener } from "../listener/dbsync-dialect.js";
 import { type DbsyncService, EventSources, type WatchedDatabase } from "../listener/dbsync-server.js";
 import { ByteBudget } from "../net/connections/connection-registry.js";
@@ -34,7 +33,7 @@ import {
   tlsFilesOf,
 } from "../options/settings.js";
 import { hasUserListener } from "../options/settings-rules.js";
-import { loadFamilies, missingCode, provideFamilies } from "../store/family-code.js";
+import { installFamilies } from "../store/family-code.js";
 import { type Components, type Core, type DaemonOptions, unsignedConditionOf } from "./components.js";
 import { firstOf, type MadeBackend, missingFace, type NamedFigureServer, type OpenedFace } from "./face.js";
 import type { BackendHealth, CountedKeys } from "./inspection/inspected-daemon.js";
@@ -63,16 +62,12 @@ export async function wire(options: DaemonOptions, components: Components): Prom
   const { figures } = components;
   const { metrics: observer, slowLog } = figures;
   const { limits, window } = settings;
+  installFamilies(FACES);
   const signers = await signersOf(options);
   const address = await bindAddressOf(settings);
   const { gate, pin } = await addGate(options, components);
   const figureServer = await addFigureServer(options, components);
   const isRecorded = signers !== null && hasTimeline(settings);
-  provideFamilies(INSTALLED_FAMILIES);
-  // Only clients that sign envelopes, and members, can wait until code is loaded.
-  if (!isRecorded || settings.order !== null || hasUserListener(settings)) await loadFamilies();
-  const reason = missingCode();
-  if (!isRecorded && reason !== null) log.error({ reason }, "these commands are refused");
   const made = isRecorded
     ? []
     : await addBackends(options, figureServer === null ? null : observer, components);

@@ -1,21 +1,27 @@
 /**
- * Loads the code of the families of commands that belong to a face, before the first command or entry that needs it:
- * the pipeline, the timeline and the listeners for users wait for `codeFor`. The fold never waits, and never runs a
- * command whose code is missing.
+ * The families of commands that belong to a face: those whose code this build contains, and what needs the code of one
+ * that it does not contain. Such a build knows the rows of all commands, but runs no command without its code, and
+ * never folds an entry that needs it.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { commands } from "./command-table.js";
 import { PAST_COMMAND_AT } from "./commands/timeline.js";
-import {
-  COMMAND_FAMILIES,
-  type CommandFamily,
-  type FamilyName,
-  type LoadRows,
-} from "./rows/command-families.js";
-import type { ValueForm } from "./values/object-value.js";
+import { COMMAND_FAMILIES, type CommandFamily, type FamilyName } from "./rows/command-families.js";
+import type { Command } from "./rows/command-row.js";
+import type { ValueForm, ValueKind } from "./values/object-value.js";
+import { registerValueKind } from "./values/value-kinds.js";
 
-/** How to load the code of families. This program does not contain the code of a family that is missing here. */
-export type FamilyLoaders = Readonly<Record<string, LoadRows>>;
+/** The code of a family. */
+export interface FamilyCode {
+  /** All rows of the family, with their functions. */
+  readonly rows: readonly Command[];
+  /** The kinds of its values; default: none. */
+  readonly kinds?: readonly ValueKind[];
+}
+
+/** A face, as far as its families are concerned; their names are those in `FAMILY_ROWS`. */
+export interface FaceFamilies {
+  readonly families?: Readonly<Record<string, FamilyCode>>;
+}
 
 type Argv = readonly ByteString[];
 
@@ -46,122 +52,56 @@ export const INNER_COMMANDS: ReadonlyMap<string, number> = new Map([
  * id TIMELINE GET 0 TIMELINE GET 0 SQL_RO. The answer to a call with more of them does not depend on the others.
  */
 const LEVELS_MAX = 4;
-const CONTAINERS: ReadonlySet<string> = new Set([...INNER_COMMANDS.keys()].map(firstWord));
 
-/**
- * The family of each command by its first word, in upper and lower case; null for those of the core without inner
- * commands. It contains the usual spellings only.
- */
-const usual = new Map<ByteString, CommandFamily | null>();
-/** The families of commands of faces, by their first words in upper case. */
-const late = new Map<ByteString, CommandFamily>();
-for (const family of COMMAND_FAMILIES) for (const { name } of family.rows) late.set(firstWord(name), family);
-for (const { name } of commands) {
-  const word = firstWord(name);
-  if (CONTAINERS.has(word)) continue;
-  for (const spelling of [word, word.toLowerCase()]) usual.set(spelling, late.get(word) ?? null);
-}
+/** The families whose code this build does not contain, by the first words of their commands in upper case. */
+let missing: ReadonlyMap<ByteString, CommandFamily> = byFirstWord(COMMAND_FAMILIES);
 
-let loaders: FamilyLoaders = {};
-/** The families that are not loaded. */
-let missing: readonly CommandFamily[] = COMMAND_FAMILIES;
-/** Resolves when the families that are being loaded are loaded, or cannot be loaded; null if none is being loaded. */
-let loading: Promise<void> | null = null;
-/** The reason why the first of the families that could not be loaded could not. */
-let failure: string | null = null;
-
-/** Sets how to load the code. Each program that runs commands calls this once, at its start. */
-export function provideFamilies(provided: FamilyLoaders): void {
-  loaders = provided;
+/** Adds the code of the families of faces. Each program that runs commands calls this once, at its start. */
+export function installFamilies(faces: readonly FaceFamilies[]): void {
+  for (const { families = {} } of faces)
+    for (const [name, { rows, kinds = [] }] of Object.entries(families)) {
+      COMMAND_FAMILIES.find((family) => family.name === name)?.install(rows);
+      for (const kind of kinds) registerValueKind(kind);
+    }
+  missing = byFirstWord(COMMAND_FAMILIES.filter(({ isInstalled }) => !isInstalled));
 }
 
 /**
- * The reason why this daemon can apply no more entries, because code cannot be loaded; null if there is none. A new
- * start is necessary.
+ * Returns the reason why this build cannot run commands, which names the first of them whose code it does not contain;
+ * null if it contains the code of all.
  */
-export function missingCode(): string | null {
-  return failure;
-}
-
-/**
- * Begins to load the code that commands need.
- * @returns null if it is loaded; the reason why it cannot be loaded; or a promise, after which the caller tries again.
- *   Callers continue in the order in which they began to wait.
- */
-export function codeFor(argvs: readonly Argv[]): Promise<void> | string | null {
-  if (missing.length === 0 && loading === null) return null;
+export function missingCode(argvs: readonly Argv[]): string | null {
+  if (missing.size === 0) return null;
   for (const argv of argvs) {
-    const family = familyOf(argv);
-    const reason = family === null || family.isLoaded ? null : begin(family);
-    if (reason !== null) return reason;
+    const family = missingFamily(argv);
+    if (family !== null) return family.missingText;
   }
-  return loading;
-}
-
-/** Begins to load a family. @returns the reason why it cannot be loaded, or null */
-function begin(family: CommandFamily): string | null {
-  if (family.failure !== null) return family.failure;
-  const loader = loaders[family.name];
-  if (loader === undefined) return family.failureOf("this program does not contain it");
-  loading = allOf(loading, load(family, loader));
   return null;
 }
 
-/** Does the same as `codeFor` for commands that are recorded, which this daemon has to apply: see `missingCode`. */
-export function codeForRecorded(argvs: readonly Argv[]): Promise<void> | string | null {
-  const code = codeFor(argvs);
-  if (typeof code === "string") failure ??= code;
-  return code;
-}
-
-/** Does the same as `codeForRecorded` for the code that reads values of a form from a snapshot. */
-export function codeForForm(form: ValueForm): Promise<void> | string | null {
-  const family = missing.find(({ name }) => name === FAMILIES_OF_FORMS[form]);
-  if (family === undefined) return null;
-  const reason = begin(family);
-  failure ??= reason;
-  return reason ?? loading;
+/** Returns the reason why this build cannot read values of a form for which it has no kind. */
+export function missingCodeOfForm(form: ValueForm): string {
+  return COMMAND_FAMILIES.find(({ name }) => name === FAMILIES_OF_FORMS[form])?.missingText ?? form;
 }
 
 /**
- * Loads the code of all families that this program contains, for programs and listeners that run commands of all kinds.
+ * Returns the family without code of a call, or of the innermost command among its arguments; null if there is none.
+ * The rights to a call, and its keys, follow from the rows of the first `LEVELS_MAX` commands in it.
  */
-export async function loadFamilies(): Promise<void> {
-  for (const family of missing) {
-    const loader = loaders[family.name];
-    if (loader !== undefined) await load(family, loader);
-  }
-}
-
-async function load(family: CommandFamily, loader: LoadRows): Promise<void> {
-  await family.load(loader);
-  failure ??= family.failure;
-  missing = missing.filter(({ isLoaded }) => !isLoaded);
-}
-
-function allOf(before: Promise<void> | null, added: Promise<void>): Promise<void> {
-  const all = Promise.all([before, added]).then(() => {
-    if (loading === all) loading = null;
-  });
-  return all;
-}
-
-/**
- * Returns the family of a call, or of the innermost command among its arguments, if its code belongs to a face. The
- * rights to a call, and its keys, follow from the rows of the first `LEVELS_MAX` commands in it.
- */
-function familyOf(argv: Argv): CommandFamily | null {
+function missingFamily(argv: Argv): CommandFamily | null {
   for (let at = 0, level = 0; level < LEVELS_MAX && at < argv.length; level++) {
-    const name = argv[at] as ByteString;
-    const known = usual.get(name);
-    if (known !== undefined) return known;
-    const word = name.toUpperCase();
-    if (!CONTAINERS.has(word)) return late.get(word) ?? null;
+    const word = (argv[at] as ByteString).toUpperCase();
+    const family = missing.get(word);
+    if (family !== undefined) return family;
     at += INNER_COMMANDS.get(`${word}|${argv[at + 1]?.toUpperCase()}`) ?? argv.length;
   }
   return null;
 }
 
-function firstWord(name: string): ByteString {
-  return name.split("|")[0] as ByteString;
+function byFirstWord(families: readonly CommandFamily[]): ReadonlyMap<ByteString, CommandFamily> {
+  return new Map(
+    families.flatMap((family) =>
+      family.rows.map(({ name }) => [name.split("|")[0] as ByteString, family] as const),
+    ),
+  );
 }

@@ -6,7 +6,7 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import { inTurns, type Steps, type TurnClock } from "../../protocol/steps.js";
 import { commandsIn, dateText, unitsIn } from "../../protocol/version-2/envelope.js";
-import { missingCode } from "../store/family-code.js";
+import { MissingCode } from "../store/rows/command-families.js";
 import type { Entry } from "./entries/entry.js";
 import type { MarkSource, Storage } from "./entries/storage.js";
 import type { Fold, UnitAnswer } from "./fold/fold.js";
@@ -134,8 +134,7 @@ export class Recalls {
         if (prunedTo(this.#storage) > (snapshot ?? -1)) throw new RecallFailure(REMOVED);
         return { fold, snapshot, damaged: damaged() };
       } catch (problem) {
-        const code = missingCode();
-        if (code !== null) throw new RecallFailure(code);
+        if (problem instanceof MissingCode) throw new RecallFailure(problem.message);
         if (!(problem instanceof DamagedSnapshot) || attempt + 1 >= beginnings.length) throw problem;
       }
     }

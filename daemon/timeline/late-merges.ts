@@ -4,12 +4,11 @@
  * tail, or if the entries affect too many units, the timeline is refolded instead.
  */
 import { BACKGROUND_TURN_MS } from "../../protocol/steps.js";
-import { codeForRecorded } from "../store/family-code.js";
 import type { RefoldingPlan } from "./background-refold.js";
 import type { DiskFailure } from "./disk-failure.js";
 import type { Entry } from "./entries/entry.js";
 import type { Fold } from "./fold/fold.js";
-import { appliedOf } from "./semantics-standstill.js";
+import { appliedOf, hasCode } from "./fold/semantics-standstill.js";
 import { REDO_MAX, type ServingFold } from "./serving-fold.js";
 import type { TimelineParts } from "./timeline-environment.js";
 
@@ -57,21 +56,10 @@ export class LateMerges {
     const first = isServing ? waiting.firstLate(startedAt) : null;
     if (first === null) return;
     const late = waiting.peekLate(this.#commands);
-    if (!this.#hasCode(late)) return;
+    if (!late.every((entry) => hasCode(fold, entry))) return;
     if (first.envelope.at <= fold.cutAt || this.#redoneEach * waiting.lateSize > REDO_ALL_MAX) this.#refold();
     else if (this.#prepare(fold, first, startedAt + BACKGROUND_TURN_MS)) this.#mergeSome(fold, late);
     else this.#schedule();
-  }
-
-  /** Whether the code of entries is loaded. If it is being loaded, the next turn follows afterwards. */
-  #hasCode(entries: readonly Entry[]): boolean {
-    for (const { envelope } of entries) {
-      const code = codeForRecorded(envelope.commands);
-      if (code === null) continue;
-      if (typeof code !== "string") this.#schedule((turn) => code.then(turn));
-      return false;
-    }
-    return true;
   }
 
   /** @returns whether the fold is ready to merge the first late entry */
@@ -188,11 +176,10 @@ export class LateMerges {
     return { plan: { index: null, tailEnd: end, until, tailBytes, cutTo, found: () => {} }, entries };
   }
 
-  /** @param later  calls a function later; default: in a later turn of the event loop */
-  #schedule(later: (turn: () => void) => unknown = this.#parts.soon): void {
+  #schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
-    later(() => {
+    this.#parts.soon(() => {
       this.#isScheduled = false;
       this.#turn();
     });

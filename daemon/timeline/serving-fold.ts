@@ -4,7 +4,6 @@
  */
 import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
 import { Database } from "../store/database.js";
-import { missingCode } from "../store/family-code.js";
 import { BackgroundRefold } from "./background-refold.js";
 import type { DigestIndex } from "./compare/digest-index.js";
 import { type Entry, readOrderKey } from "./entries/entry.js";
@@ -49,15 +48,15 @@ export class ServingFold {
 
   /** Whether entries are merged into the fold as they arrive. */
   get isServing(): boolean {
-    return this.isOpen && !this.refolding.isRunning && missingCode() === null;
+    return this.isOpen && !this.refolding.isRunning && this.fold.missingCode === null;
   }
 
   /**
-   * Whether this release does not know the semantics version after some date, or the code of an entry is missing, so
-   * that nothing later is applied.
+   * Whether this release does not know the semantics version after some date, or this build does not contain the code
+   * of an entry, so that nothing later is applied.
    */
   get isAtStandstill(): boolean {
-    return this.fold.end !== null || missingCode() !== null;
+    return this.fold.end !== null || this.fold.missingCode !== null;
   }
 
   /** Raises the watermark, except at a standstill, because then no later date may become final. */

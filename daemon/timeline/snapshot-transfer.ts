@@ -7,6 +7,7 @@
  */
 
 import { inTurns, type Steps } from "../../protocol/steps.js";
+import { MissingCode } from "../store/rows/command-families.js";
 import { DigestIndex } from "./compare/digest-index.js";
 import type { DiskFailure } from "./disk-failure.js";
 import {
@@ -165,7 +166,10 @@ export class SnapshotTransfer {
   adopt(staged: StagedSnapshot, agreed: SnapshotSeal, handlers: AdoptionHandlers): void {
     this.#adopt({ staged, agreed, handlers }).then(
       () => handlers.onAdopted(),
-      (problem: Error) => handlers.onFailed(problem),
+      (problem: Error) => {
+        if (problem instanceof MissingCode) this.#folding.fold.missingCode ??= problem.message;
+        handlers.onFailed(problem);
+      },
     );
   }
 

@@ -9,7 +9,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import type { Envelope } from "../../protocol/version-2/envelope.js";
 import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
 import type { Database } from "../store/database.js";
-import { codeFor, missingCode } from "../store/family-code.js";
+import { missingCode } from "../store/family-code.js";
 import type { KeyRing } from "../store/key-ring.js";
 import type { BackgroundRefold } from "./background-refold.js";
 import type { DigestIndex } from "./compare/digest-index.js";
@@ -28,10 +28,10 @@ import { conditionsHold } from "./fold/apply-unit.js";
 import { touchesChanged } from "./fold/changed-keys.js";
 import { admit } from "./fold/entry-budget.js";
 import type { BetweenUnits, FoldedEntry } from "./fold/fold.js";
+import { appliesAt, limitToEnd, standstillOf } from "./fold/semantics-standstill.js";
 import { LateMerges, UNITS_PER_TURN } from "./late-merges.js";
 import { OwnDates } from "./own-dates.js";
 import { Retention } from "./retention.js";
-import { appliesAt, limitToEnd, standstillOf } from "./semantics-standstill.js";
 import { type FoldDates, type ForgottenAnswers, REDO_MAX, ServingFold } from "./serving-fold.js";
 import { SnapshotTransfer } from "./snapshot-transfer.js";
 import { StateDigests } from "./state-digests.js";
@@ -151,7 +151,7 @@ export class Timeline {
 
   /** The reason why nothing is applied after some position, or null if everything is applied. */
   get standstill(): string | null {
-    return missingCode() ?? standstillOf(this.#folding.fold);
+    return standstillOf(this.#folding.fold);
   }
 
   /** Whether the timeline accepts entries. */
@@ -224,8 +224,8 @@ export class Timeline {
   /** Whether the conditions of a unit hold on the current state. */
   conditionsHold = (envelope: Envelope): boolean => conditionsHold(envelope, this.database);
 
-  /** Whether the code of an entry's commands is loaded. If not, begins to load it. */
-  hasCode = ({ envelope }: Entry): boolean => codeFor(envelope.commands) === null;
+  /** Whether this build contains the code of an entry's commands. */
+  hasCode = ({ envelope }: Entry): boolean => missingCode(envelope.commands) === null;
 
   /**
    * Whether an entry that is part of the state, and comes after a unit in the order, may have changed its keys.
@@ -254,7 +254,7 @@ export class Timeline {
     this.#refolding.missed(again.filter((entry) => !this.#refolding.hasFolded(orderKeyOf(entry))));
     this.#store(added, from)?.catch(() => {});
     // Nothing more is folded before the next start, which folds the entries on disk.
-    if (missingCode() !== null) return added;
+    if (this.#folding.fold.missingCode !== null) return added;
     this.waiting.add(unfolded, this.#dates.foldUntil);
     this.#late.run();
     return added;
@@ -282,7 +282,7 @@ export class Timeline {
    */
   tick(): void {
     if (!this.#folding.isOpen || this.failure !== null) return;
-    if (missingCode() !== null) {
+    if (this.#folding.fold.missingCode !== null) {
       // This forgets the ids of entries that have become old.
       this.#folding.cut();
       return;

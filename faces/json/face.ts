@@ -1,7 +1,8 @@
 /** The face of clients that send JSON documents (--json). */
-import { registerValueKind } from "../../daemon/store/values/value-kinds.js";
 import type { UserFace } from "../users/user-face.js";
 import { checkJsonOptions, JSON_LIMITS, JSON_OPTIONS } from "./options.js";
+import { documents } from "./store/commands/documents.js";
+import { DOCUMENT_KIND } from "./store/values/document.js";
 
 export const json: UserFace = {
   options: JSON_OPTIONS,
@@ -18,12 +19,7 @@ export const json: UserFace = {
       },
     ],
   },
-  families: {
-    "json/documents": async () => {
-      registerValueKind((await import("./store/values/document.js")).DOCUMENT_KIND);
-      return (await import("./store/commands/documents.js")).documents;
-    },
-  },
+  families: { "json/documents": { rows: documents, kinds: [DOCUMENT_KIND] } },
   metrics: async () => (await import("./metrics.js")).METRICS,
   listener: "json",
   loadsData: ({ jsonReplicas }) => jsonReplicas.length > 0,

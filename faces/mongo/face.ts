@@ -1,8 +1,9 @@
 /** The face of MongoDB's drivers (--mongo). */
-import { registerValueKind } from "../../daemon/store/values/value-kinds.js";
 import type { UserFace } from "../users/user-face.js";
 import { messageBytes, refusedAnswer } from "./bytes/mongo-answers.js";
 import { MONGO_LIMITS, MONGO_OPTIONS } from "./options.js";
+import { collections } from "./store/commands/mdb-commands.js";
+import { COLLECTION_KIND } from "./store/values/collection.js";
 
 /**
  * The layout of a MongoDB message header: length, two ids, and the kind. Source: MongoDB's wire protocol, "Standard
@@ -32,12 +33,7 @@ export const mongo: UserFace = {
       },
     ],
   },
-  families: {
-    "mongo/collections": async () => {
-      registerValueKind((await import("./store/values/collection.js")).COLLECTION_KIND);
-      return (await import("./store/commands/mdb-commands.js")).collections;
-    },
-  },
+  families: { "mongo/collections": { rows: collections, kinds: [COLLECTION_KIND] } },
   listener: "mongo",
   usesSecrets: true,
   load: async () => (await import("./mongo-listener.js")).MongoListener,

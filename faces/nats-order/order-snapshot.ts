@@ -7,6 +7,7 @@
 import { hashOf } from "../../daemon/engine/trust/identity.js";
 import { StartError } from "../../daemon/net/process/service.js";
 import type { KeyRing } from "../../daemon/store/key-ring.js";
+import { MissingCode } from "../../daemon/store/rows/command-families.js";
 import { readValue, writeValue } from "../../daemon/timeline/entries/stored-value.js";
 import type { TimelineLogger } from "../../daemon/timeline/entries/timeline-logger.js";
 import { applyToRing } from "../../daemon/timeline/fold/apply-unit.js";
@@ -172,16 +173,19 @@ export function newestIn(
   },
 ): Loaded {
   const { makeRing: genesis, cluster, databases, log } = parts;
+  const empty = emptyStreamState(genesis(), databases);
   for (const seq of files?.list().toReversed() ?? []) {
     try {
       return readOrderSnapshot(files?.read(seq) ?? [], { genesis, databases, cluster });
     } catch (problem) {
       if (problem instanceof StartError) throw problem;
+      if (problem instanceof MissingCode)
+        return { state: { ...empty, missingCode: problem.message }, created: null };
       log.warn(
         { seq, reason: (problem as Error).message },
         "a snapshot cannot be read: an older one is used",
       );
     }
   }
-  return { state: emptyStreamState(genesis(), databases), created: null };
+  return { state: empty, created: null };
 }

@@ -8,9 +8,10 @@ import { entryCheck } from "../../daemon/cluster/replica/check-entry.js";
 import type { Genesis } from "../../daemon/engine/trust/genesis.js";
 import { hashOf } from "../../daemon/engine/trust/identity.js";
 import { Signers } from "../../daemon/engine/trust/signers.js";
-import { useAllFamilies } from "../../daemon/installed-families.js";
+import * as faces from "../../daemon/faces.js";
 import { realEnvironment } from "../../daemon/net/process/clock-and-randomness.js";
 import type { OrderAddress } from "../../daemon/options/addresses/order-address.js";
+import { installFamilies } from "../../daemon/store/family-code.js";
 import { KeyRing } from "../../daemon/store/key-ring.js";
 import type { Role } from "../../daemon/store/rights/key-record.js";
 import { SnapshotFiles } from "../../daemon/timeline/snapshots/snapshot-stores.js";
@@ -39,7 +40,7 @@ export interface OrderTask {
   readonly keys: readonly { readonly role: Role; readonly spki: ByteString; readonly label: ByteString }[];
 }
 
-await useAllFamilies();
+installFamilies(Object.values(faces));
 const task = workerData as OrderTask;
 const { folder, order, credentials, created, to, databases, messageTimeoutMs } = task;
 
@@ -55,7 +56,7 @@ const files = new SnapshotFiles(folder, { sweeps: false });
 const { state: initial } = newestIn(files, { makeRing, cluster: signers.cluster, databases, log: silent });
 const state = new OrderedState(initial, entryCheck(signers, null));
 signers.follow(state);
-// Code may be missing that the daemon has loaded before, for example after an update of the package.
+// After an update of the package, code may be missing that the daemon has.
 if (state.standstill !== null) throw new Error(state.standstill);
 
 let arrive = () => {};

@@ -9,14 +9,13 @@ import { type Refused, refused } from "../../daemon/engine/answers/request.js";
 import { hashOf } from "../../daemon/engine/trust/identity.js";
 import { ORDER_WINDOW } from "../../daemon/options/timeline-values.js";
 import { Database } from "../../daemon/store/database.js";
-import { codeForRecorded, missingCode } from "../../daemon/store/family-code.js";
 import type { KeyRing } from "../../daemon/store/key-ring.js";
 import type { Entry } from "../../daemon/timeline/entries/entry.js";
 import { mayChange } from "../../daemon/timeline/entries/recorded-envelopes.js";
 import { copiedEntry, readValue } from "../../daemon/timeline/entries/stored-value.js";
 import { exceeds, isCounted } from "../../daemon/timeline/fold/entry-budget.js";
 import { Fold, type UnitAnswer } from "../../daemon/timeline/fold/fold.js";
-import { standstillOf } from "../../daemon/timeline/semantics-standstill.js";
+import { hasCode, standstillOf } from "../../daemon/timeline/fold/semantics-standstill.js";
 import { concernsRing } from "../../daemon/timeline/snapshots/ring-entries.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { dateAfter, hexOf } from "../../protocol/version-2/envelope.js";
@@ -39,7 +38,7 @@ export type Ordered =
    */
   | { readonly kind: "skipped"; readonly reason: string; readonly isKnown?: true };
 
-/** The message is valid, but this daemon does not apply it, because the code of its commands cannot be loaded. */
+/** The message is valid, but this daemon does not apply it, because its build does not contain the commands' code. */
 export interface Stopped {
   readonly kind: "stopped";
 }
@@ -66,6 +65,8 @@ export interface StreamState {
   /** The entries that made the ring, in order. */
   readonly ringEntries: RingEntry[];
   readonly ids: OrderedIds;
+  /** The reason why no message can be applied to it, as `Fold.missingCode`; default: null. */
+  readonly missingCode?: string | null;
 }
 
 /** The maximum number of expired keys that are removed in one step. */
@@ -100,13 +101,14 @@ export class OrderedState {
     this.#initial = initial;
     this.#check = check;
     this.#onApplying = onApplying;
-    const { seq, date, database, ring, ringEntries, ids } = initial;
+    const { seq, date, database, ring, ringEntries, ids, missingCode = null } = initial;
     this.seq = seq;
     this.#date = date;
     this.#ids = ids;
     this.#ringEntries = ringEntries;
     // The next message may have the same millisecond.
     this.#fold = new Fold({ database, ring, cutAt: date.at - 1 });
+    this.#fold.missingCode = missingCode;
     this.#known = { holds: ({ id, at }) => this.#ids.has(id, at), hasRoom: () => true };
   }
 
@@ -132,7 +134,7 @@ export class OrderedState {
 
   /** The reason why this daemon has stopped applying messages, or null if it applies them. */
   get standstill(): string | null {
-    return missingCode() ?? standstillOf(this.#fold);
+    return standstillOf(this.#fold);
   }
 
   /** The position of the last applied entry. */
@@ -192,7 +194,7 @@ export class OrderedState {
     // messages as one that does not.
     if (!mayChange(entry.envelope, this.ring.table ?? undefined))
       return { kind: "skipped", reason: "it changes nothing" };
-    if (!isRunnable(entry)) return STOPPED;
+    if (!hasCode(this.#fold, entry)) return STOPPED;
     this.#onApplying(entry.id);
     return { kind: "applied", entry, answers: this.#apply(entry, at) };
   }
@@ -220,17 +222,6 @@ export const datedAt = ({ at, seq }: EnvelopeDate, entry: Entry): Entry => ({
   ...entry,
   envelope: { ...entry.envelope, at, seq },
 });
-
-/**
- * Whether the code of an entry is loaded. If false, it cannot be loaded, and this daemon is outdated from now on.
- * @throws Error  it is still being loaded
- */
-function isRunnable({ envelope }: Entry): boolean {
-  const code = codeForRecorded(envelope.commands);
-  // A message cannot wait, so the daemon loads all code before it reads the stream.
-  if (code instanceof Promise) throw new Error("a message was read before all code was loaded");
-  return code === null;
-}
 
 /** Returns a date that no other entry has, because the fold identifies positions by dates. */
 function next(last: EnvelopeDate, at: number): EnvelopeDate {

@@ -294,7 +294,7 @@ function makeRules(): ReadonlyMap<string, BroadcastRule> {
   ]);
 }
 
-/** The routes; null before the first command, because the code of all families is necessary to make them. */
+/** The routes; null before the first command, because they need code that the program installs at its start. */
 let rules: ReadonlyMap<string, BroadcastRule> | null = null;
 
 /**

@@ -1,7 +1,14 @@
 /** The face of Redis clients (--resp). */
-import { registerValueKind } from "../../daemon/store/values/value-kinds.js";
 import type { UserFace } from "../users/user-face.js";
 import { checkRedisOptions, REDIS_LIMITS, REDIS_OPTIONS } from "./options.js";
+import { bitmaps } from "./store/commands/bitmaps/bitmaps.js";
+import { dumps } from "./store/commands/dump.js";
+import { geo } from "./store/commands/geo/geo.js";
+import { hyperloglogs } from "./store/commands/hyperloglogs.js";
+import { sorting } from "./store/commands/sort.js";
+import { consumerGroups } from "./store/commands/streams/consumer-groups.js";
+import { streams } from "./store/commands/streams/streams.js";
+import { STREAM_KIND } from "./store/values/streams/stream.js";
 
 /** Matches the arrays of Redis clients, and the lines that people type to test a Redis server. */
 const RESP = /^(?:\*[1-9]\d{0,6}\r\n\$\d{1,9}\r\n|(?:ping|info|hello \d|auth \S+)(?: \S+)?\r?\n)/i;
@@ -22,17 +29,12 @@ export const redis: UserFace = {
     ],
   },
   families: {
-    "redis/bitmaps": async () => (await import("./store/commands/bitmaps/bitmaps.js")).bitmaps,
-    "redis/hyperloglogs": async () => (await import("./store/commands/hyperloglogs.js")).hyperloglogs,
-    "redis/dumps": async () => (await import("./store/commands/dump.js")).dumps,
-    "redis/sorting": async () => (await import("./store/commands/sort.js")).sorting,
-    "redis/streams": async () => {
-      registerValueKind((await import("./store/values/streams/stream.js")).STREAM_KIND);
-      const { streams } = await import("./store/commands/streams/streams.js");
-      const { consumerGroups } = await import("./store/commands/streams/consumer-groups.js");
-      return [...streams, ...consumerGroups];
-    },
-    "redis/geo": async () => (await import("./store/commands/geo/geo.js")).geo,
+    "redis/bitmaps": { rows: bitmaps },
+    "redis/hyperloglogs": { rows: hyperloglogs },
+    "redis/dumps": { rows: dumps },
+    "redis/sorting": { rows: sorting },
+    "redis/streams": { rows: [...streams, ...consumerGroups], kinds: [STREAM_KIND] },
+    "redis/geo": { rows: geo },
   },
   metrics: async () => (await import("./metrics.js")).METRICS,
   listener: "resp",

@@ -1,8 +1,9 @@
 /** The face of clients that send SQL by lines (--sql). */
-import { registerValueKind } from "../../daemon/store/values/value-kinds.js";
 import type { UserFace } from "../users/user-face.js";
 import { errorFrame } from "./bytes/sql-frames.js";
 import { checkSqlOptions, SQL_OPTIONS } from "./options.js";
+import { relations } from "./store/commands/sql-commands.js";
+import { TABLE_KIND } from "./store/values/table.js";
 
 /**
  * Matches the beginning of an SQL client's input: a login, the page length, or a statement. No other protocol has such
@@ -46,12 +47,7 @@ export const sql: UserFace = {
       },
     ],
   },
-  families: {
-    "sql/relations": async () => {
-      registerValueKind((await import("./store/values/table.js")).TABLE_KIND);
-      return (await import("./store/commands/sql-commands.js")).relations;
-    },
-  },
+  families: { "sql/relations": { rows: relations, kinds: [TABLE_KIND] } },
   listener: "sql",
   load: async () => (await import("./sql-listener.js")).SqlListener,
 };

@@ -12,7 +12,7 @@ import type { MemoryLimit } from "../../daemon/engine/memory/memory-limit.js";
 import type { Environment } from "../../daemon/net/process/clock-and-randomness.js";
 import { CommandFailure } from "../../daemon/store/arguments/command-errors.js";
 import { commandTable } from "../../daemon/store/command-table.js";
-import { codeFor } from "../../daemon/store/family-code.js";
+import { missingCode } from "../../daemon/store/family-code.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type ErrorReply, error, type Reply } from "../../protocol/reply.js";
 import { type Denial, UserSession } from "./user-session.js";
@@ -51,9 +51,8 @@ export class UserCommands {
 
   /** Returns the checked command, or an error if the command is unknown or denied. */
   permitted(argv: readonly ByteString[]): CheckedCommand | ErrorReply {
-    // The listener has loaded the code of all commands that the program contains.
-    const code = codeFor([argv]);
-    if (code !== null) return error(`ERR ${code}`);
+    const missing = missingCode([argv]);
+    if (missing !== null) return error(`ERR ${missing}`);
     const command = commandTable.resolve(argv);
     if (command instanceof CommandFailure) return command.reply;
     this.#last = command.name;

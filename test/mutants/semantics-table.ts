@@ -6,7 +6,8 @@ const FOLD = "test/daemon/timeline/fold/semantics.test.js";
 const IDS = "test/daemon/timeline/fold/document-ids.test.js";
 const EQUALITY = "test/faces/json/store/commands/loose-equality.test.js";
 const ORDER = "test/faces/nats-order/missing-code.test.js";
-const TIMELINE = "test/daemon/timeline/semantics-standstill.test.js";
+const TIMELINE_CODE = "test/daemon/timeline/missing-code.test.js";
+const TIMELINE = "test/daemon/timeline/fold/semantics-standstill.test.js";
 
 export const semanticsMutants: readonly Mutant[] = [
   {
@@ -19,16 +20,37 @@ export const semanticsMutants: readonly Mutant[] = [
   {
     name: "missing code: a message of the stream is applied without its code",
     file: "faces/nats-order/ordered-state.js",
-    find: "if (!isRunnable(entry))",
+    find: "if (!hasCode(this.#fold, entry))",
     replace: "if (false)",
     test: ORDER,
   },
   {
-    name: "missing code: a member of a stream whose import has failed is live",
+    name: "missing code: a member of a stream without the code of a value in its snapshot is live",
     file: "faces/nats-order/ordered-state.js",
-    find: "return missingCode() ?? standstillOf(this.#fold);",
-    replace: "return standstillOf(this.#fold);",
+    find: "this.#fold.missingCode = missingCode;",
+    replace: "",
     test: ORDER,
+  },
+  {
+    name: "missing code: a daemon that cannot read a member's snapshot is not outdated",
+    file: "daemon/timeline/snapshot-transfer.js",
+    find: "if (problem instanceof MissingCode)",
+    replace: "if (false)",
+    test: "test/daemon/timeline/snapshot-transfer.test.js",
+  },
+  {
+    name: "missing code: late entries are applied without their code",
+    file: "daemon/timeline/late-merges.js",
+    find: "if (!late.every((entry) => hasCode(fold, entry)))",
+    replace: "if (false)",
+    test: TIMELINE_CODE,
+  },
+  {
+    name: "missing code: the log is folded past an entry without its code",
+    file: "daemon/timeline/snapshots/refold.js",
+    find: "if (!hasCode(fold, entry))",
+    replace: "if (false)",
+    test: TIMELINE_CODE,
   },
   {
     name: "missing code: the fold answers a command without code with an error",
@@ -158,7 +180,7 @@ export const semanticsMutants: readonly Mutant[] = [
   },
   {
     name: "semantics: a daemon at a standstill answers for skipped entries",
-    file: "daemon/timeline/semantics-standstill.js",
+    file: "daemon/timeline/fold/semantics-standstill.js",
     find: "return end === null ? folded :",
     replace: "return true ? folded :",
     test: TIMELINE,

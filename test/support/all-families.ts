@@ -1,2 +1,2 @@
-/** Loads the code of all families. Tests that run commands of faces import this file, and `npm run core` omits them. */
+/** Installs the code of all families. `npm run core` omits the tests that import this file to run commands of faces. */
 import "./installed-families.js";

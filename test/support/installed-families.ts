@@ -1,11 +1,12 @@
-/** Loads the code of the families of commands that the build contains, for tests that run commands without a daemon. */
-import { useAllFamilies } from "../../daemon/installed-families.js";
+/** Installs the code of the families of commands that the build contains, for tests without a daemon. */
+import * as faces from "../../daemon/faces.js";
+import { type FaceFamilies, installFamilies } from "../../daemon/store/family-code.js";
 import { COMMAND_FAMILIES } from "../../daemon/store/rows/command-families.js";
 
-await useAllFamilies();
+installFamilies(Object.values<FaceFamilies>(faces));
 
 const WITHOUT_CODE: ReadonlySet<string> = new Set(
-  COMMAND_FAMILIES.flatMap(({ isLoaded, rows }) => (isLoaded ? [] : rows.map(({ name }) => name))),
+  COMMAND_FAMILIES.flatMap(({ isInstalled, rows }) => (isInstalled ? [] : rows.map(({ name }) => name))),
 );
 
 /** Returns whether the build contains the code of a command, given by its name in the store's table. */

@@ -17,7 +17,7 @@ const WAITING_FILES = amount(14, 9);
  * code is missing.
  */
 const ALONE =
-  /\bprocess\.(env\["\w+"\] = |memoryUsage|umask|on\()|support\/garbage\.js"|import \{.*\bmock\b.* from "node:test"|"node:v8"|\bseedNameHash\b|\bprovideFamilies\b|\bwithout the code of\b/;
+  /\bprocess\.(env\["\w+"\] = |memoryUsage|umask|on\()|support\/garbage\.js"|import \{.*\bmock\b.* from "node:test"|"node:v8"|\bseedNameHash\b|\binstallFamilies\b|\bwithout the code of\b/;
 
 /** Matches files that start processes. */
 const WAITING =

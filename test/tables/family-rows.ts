@@ -5,8 +5,8 @@
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { INSTALLED_FAMILIES } from "../../daemon/installed-families.js";
-import type { FamilyLoaders } from "../../daemon/store/family-code.js";
+import * as faces from "../../daemon/faces.js";
+import type { FaceFamilies, FamilyCode } from "../../daemon/store/family-code.js";
 import type { Command, Row } from "../../daemon/store/rows/command-row.js";
 import { FAMILY_ROWS } from "../../daemon/store/rows/family-rows.js";
 import { type LateRow, RULE } from "../../daemon/store/rows/late-row.js";
@@ -28,15 +28,20 @@ type Rows = Readonly<Record<string, LateRow>>;
 
 const BEFORE: Readonly<Record<string, Readonly<Record<string, LateRow>>>> = FAMILY_ROWS;
 
+const INSTALLED: Readonly<Record<string, FamilyCode>> = Object.assign(
+  {},
+  ...Object.values<FaceFamilies>(faces).map(({ families }) => families),
+);
+
 /** Returns the text of the file. @param installed  the families of this build */
-export async function familyRows(installed: FamilyLoaders = INSTALLED_FAMILIES): Promise<string> {
+export function familyRows(installed = INSTALLED): string {
   const families: string[] = [];
   for (const name of new Set([...Object.keys(BEFORE), ...Object.keys(installed)])) {
-    const loaded = await installed[name]?.();
+    const code = installed[name];
     const rows =
-      loaded === undefined
+      code === undefined
         ? BEFORE[name]
-        : Object.fromEntries(loaded.map((command) => [command.name, dataOf(command)]));
+        : Object.fromEntries(code.rows.map((command) => [command.name, dataOf(command)]));
     families.push(property(name, rows, 1, ` as const satisfies Rows`));
   }
   return `${HEAD}\nexport const FAMILY_ROWS = {\n${families.join("\n")}\n};\n`;

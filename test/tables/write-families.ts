@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { repositoryRoot } from "../support/repository.js";
 import { currentRows, FAMILY_ROWS_FILE, familyRows } from "./family-rows.js";
 
-const rows = await familyRows();
+const rows = familyRows();
 if (rows !== currentRows()) {
   writeFileSync(join(repositoryRoot, FAMILY_ROWS_FILE), rows);
   execFileSync("npm", ["run", "-s", "build"], { cwd: repositoryRoot, stdio: "inherit" });

@@ -5,7 +5,8 @@
 import { workerData } from "node:worker_threads";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { hashOf } from "../../engine/trust/identity.js";
-import { useAllFamilies } from "../../installed-families.js";
+import * as faces from "../../faces.js";
+import { installFamilies } from "../../store/family-code.js";
 import { KeyRing } from "../../store/key-ring.js";
 import type { Role } from "../../store/rights/key-record.js";
 import { openReader } from "../../timeline/disk/lmdb-reader.js";
@@ -26,7 +27,7 @@ export interface SnapshotTask {
   readonly genesis: readonly { readonly role: Role; readonly spki: ByteString; readonly label: ByteString }[];
 }
 
-await useAllFamilies();
+installFamilies(Object.values(faces));
 const { data, folder, from, to, databases, genesis } = workerData as SnapshotTask;
 const storage = openReader(data);
 try {

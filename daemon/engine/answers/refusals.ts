@@ -185,8 +185,8 @@ export const REFUSALS = {
   },
   "semantics-unknown": {
     sentence:
-      "This daemon's release does not know the semantics version of the cluster, or the code of a command cannot be loaded, so it accepts and answers no commands.",
-    wire: never("use another daemon, and upgrade this one, or install it again and restart it"),
+      "This daemon's release does not know the semantics version of the cluster, or its build does not contain the code of a command, so it accepts and answers no commands.",
+    wire: never("use another daemon, and upgrade this one, or install a complete build"),
   },
   "storage-failed": {
     sentence: "The data folder cannot be written; the daemon accepts nothing until it is restarted.",

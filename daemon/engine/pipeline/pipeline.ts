@@ -15,7 +15,7 @@ import {
 } from "../../../protocol/version-2/envelope.js";
 import { readHead } from "../../../protocol/version-2/envelope-head.js";
 import type { CommandMessage, EnvelopeDate, Wait } from "../../../protocol/version-2/messages-v2.js";
-import { codeFor } from "../../store/family-code.js";
+import { missingCode } from "../../store/family-code.js";
 import type { UnitClient } from "../../store/keyspace/unit.js";
 import type { OrderKey } from "../../timeline/entries/entry.js";
 import {
@@ -113,11 +113,8 @@ export class Pipeline {
       if (problem instanceof MalformedFrame) return notApplied(id, refused("malformed", problem.message));
       throw problem;
     }
-    const code = codeFor(envelope.commands);
-    if (code !== null) {
-      if (typeof code === "string") return notApplied(id, refused("semantics-unknown", code));
-      return code.then(() => this.handleEnvelope(message, maxReplyBytes, listener, client));
-    }
+    const missing = missingCode(envelope.commands);
+    if (missing !== null) return notApplied(id, refused("semantics-unknown", missing));
     const isRecorded = listener === null && this.recording.records(envelope);
     const readStatus = isRecorded ? "" : this.recording.readStatus;
     const now = this.#parts.environment.clock();

@@ -7,7 +7,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { integer, type Reply } from "../../../protocol/reply.js";
 import { splitCommand } from "../../../protocol/version-1/command-v1.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
-import { codeFor } from "../../store/family-code.js";
+import { missingCode } from "../../store/family-code.js";
 import type { KeyRecord } from "../../store/key-ring.js";
 import type { UnitClient } from "../../store/keyspace/unit.js";
 import { isDenied } from "../../store/unit-permission.js";
@@ -40,10 +40,9 @@ export function handleVersion1(
   if (hasTooManyArguments(request.text)) return refused("too-many-arguments", `over ${MAX_ARGUMENTS}`);
   const argv = splitCommand(request.text);
   if (argv.length === 0) return refused("empty-command", "only spaces");
-  const code = codeFor([argv]);
-  if (code === null) return execute(argv, { signer, client }, admission, parts);
-  if (typeof code === "string") return refused("semantics-unknown", code);
-  return code.then(() => handleVersion1(request, admission, parts, client));
+  const missing = missingCode([argv]);
+  if (missing !== null) return refused("semantics-unknown", missing);
+  return execute(argv, { signer, client }, admission, parts);
 }
 
 function execute(

@@ -1,7 +1,7 @@
 /**
  * The families of commands whose code belongs to a face. The core has their rows as data (`family-rows.ts`), so that
- * rights, COMMAND and limits know all commands. The code of a family also contains the rules of its rows. It has to be
- * loaded before the first command or entry of the family is used.
+ * rights, COMMAND and limits know all commands, even in a build without the face. The code of a family, which the
+ * program installs at its start, also contains the rules of its rows.
  */
 import { type Command, family, type Row } from "./command-row.js";
 import { FAMILY_ROWS } from "./family-rows.js";
@@ -9,15 +9,12 @@ import { type LateRow, RULE } from "./late-row.js";
 
 export type FamilyName = keyof typeof FAMILY_ROWS;
 
-/** Imports the code of a family and returns its rows. */
-export type LoadRows = () => Promise<readonly Command[]>;
-
 type Rule = (...args: readonly unknown[]) => unknown;
 
 /** The number of arguments that a row passes on to the functions of its code. */
 export const RULE_ARGUMENTS_MAX = 3;
 
-/** Thrown where code of a family is needed that is not loaded. The message names the face. */
+/** Thrown where the code of a family is needed that this build does not contain. The message names the face. */
 export class MissingCode extends Error {
   override readonly name = "MissingCode";
 }
@@ -25,13 +22,10 @@ export class MissingCode extends Error {
 export class CommandFamily {
   /** The name of its face, and its own. */
   readonly name: FamilyName;
-  /** The rows of the command table. Their functions call those of the loaded rows. */
+  /** The rows of the command table. Their functions call those of the installed rows. */
   readonly rows: readonly Command[];
-  /** The reason why the code cannot be loaded, or null if no attempt has failed. */
-  failure: string | null = null;
-  /** The rows of the code, by name; null until it is loaded. */
-  #loaded: ReadonlyMap<string, Command> | null = null;
-  #loading: Promise<void> | null = null;
+  /** The rows of the code, by name; null without the code. */
+  #installed: ReadonlyMap<string, Command> | null = null;
 
   constructor(name: FamilyName, rows: Readonly<Record<string, LateRow>>) {
     this.name = name;
@@ -40,32 +34,19 @@ export class CommandFamily {
     );
   }
 
-  get isLoaded(): boolean {
-    return this.#loaded !== null;
+  /** Whether this build contains the code. */
+  get isInstalled(): boolean {
+    return this.#installed !== null;
   }
 
-  /** Loads the code, once. Never rejects: sets `failure` if the code cannot be loaded. */
-  load(rows: LoadRows): Promise<void> {
-    this.#loading ??= this.#load(rows);
-    return this.#loading;
+  /** The message that this build does not contain the code. */
+  get missingText(): string {
+    return `this build does not contain the code of ${this.rows[0]?.name} and similar commands (${this.name})`;
   }
 
-  async #load(rows: LoadRows): Promise<void> {
-    try {
-      this.supply(await rows());
-    } catch (problem) {
-      this.failure = this.failureOf((problem as Error).message);
-    }
-  }
-
-  /** Returns the message that the code cannot be loaded. */
-  failureOf(reason: string): string {
-    return `the code of ${this.rows[0]?.name} and similar commands (${this.name}) cannot be loaded: ${reason}`;
-  }
-
-  /** Takes the rows of the code that has been loaded. */
-  supply(rows: readonly Command[]): void {
-    this.#loaded = new Map(rows.map((row) => [row.name, row]));
+  /** Adds the rows of the code. */
+  install(rows: readonly Command[]): void {
+    this.#installed = new Map(rows.map((row) => [row.name, row]));
   }
 
   #withRules(command: string, { group: _, ...row }: LateRow): Row {
@@ -73,7 +54,7 @@ export class CommandFamily {
     return complete as unknown as Row;
   }
 
-  /** Returns data in which functions of the loaded code take the place of each `RULE`. */
+  /** Returns data in which functions of the installed code take the place of each `RULE`. */
   #replaced(data: object, command: string, path: readonly string[]): object {
     return Object.fromEntries(
       Object.entries(data).map(([name, value]) => {
@@ -88,11 +69,10 @@ export class CommandFamily {
   #rule(command: string, path: readonly string[]): Rule {
     let found: Rule | null = null;
     const find = (): Rule => {
-      const row = this.#loaded?.get(command);
+      const row = this.#installed?.get(command);
       // A call whose row depends on its arguments counts as a call of the first row until it can be parsed.
       if (row === undefined && path[0] === "otherRow") return () => null;
-      if (row === undefined)
-        throw new MissingCode(`${command} is used before its code is loaded (${this.name})`);
+      if (row === undefined) throw new MissingCode(this.missingText);
       found = path.reduce((value: unknown, name) => (value as Record<string, unknown>)[name], row) as Rule;
       return found;
     };

@@ -1,7 +1,7 @@
-/** The row of a command whose code is loaded later: the data of the row, with a mark in place of each function. */
+/** The row of a command of a face as data: with a mark in place of each function, which only the face's code has. */
 import type { Row } from "./command-row.js";
 
-/** Stands for a function of the row, which the loaded code has. */
+/** Stands for a function of the row, which the face's code has. */
 export const RULE = Symbol("rule");
 
 // biome-ignore lint/complexity/noBannedTypes: any function.

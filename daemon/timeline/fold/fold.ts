@@ -44,6 +44,8 @@ export class Fold {
    * everything is applied.
    */
   end: OrderKey | null = null;
+  /** The reason why no more entries may be applied: this build does not contain the code of one. Null: they may. */
+  missingCode: string | null = null;
   /** The greatest order key so far. Only this class sets it. */
   newest: OrderKey | null = null;
   #ring: RingFold;
@@ -68,9 +70,10 @@ export class Fold {
     this.#ringChanged();
   }
 
-  /** Replaces another fold: adopts its database's listener and counters. */
+  /** Replaces another fold: adopts its database's listener and counters, and its reason to apply nothing more. */
   inherit(other: Fold): this {
     this.database.inherit(other.database);
+    this.missingCode ??= other.missingCode;
     return this;
   }
 

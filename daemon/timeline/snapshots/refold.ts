@@ -5,7 +5,6 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Steps } from "../../../protocol/steps.js";
 import { Database } from "../../store/database.js";
-import { codeForRecorded } from "../../store/family-code.js";
 import { MissingCode } from "../../store/rows/command-families.js";
 import type { DigestIndex } from "../compare/digest-index.js";
 import {
@@ -19,6 +18,7 @@ import { isRingEntry } from "../entries/recorded-envelopes.js";
 import type { EntrySource } from "../entries/storage.js";
 import { copiedEntry, viewEntry } from "../entries/stored-value.js";
 import { Fold, type FoldedEntry, trim, type UnitAnswer } from "../fold/fold.js";
+import { hasCode } from "../fold/semantics-standstill.js";
 import { type Beginning, concernsRing } from "./ring-entries.js";
 import { readSnapshot } from "./snapshot.js";
 import type { SnapshotSource } from "./snapshot-stores.js";
@@ -60,8 +60,8 @@ export interface RefoldParts extends Beginning {
    */
   readonly found: (entry: Entry, answers: readonly UnitAnswer[]) => void;
   /**
-   * Whether the fold ends before the first entry whose code cannot be loaded; `found` then receives the remaining
-   * entries without answers. Default: the refold fails with MissingCode.
+   * Whether the fold ends before the first entry whose code this build does not contain; `found` then receives the
+   * remaining entries without answers. Default: the refold fails with MissingCode.
    */
   readonly endsWithoutCode?: boolean;
 }
@@ -74,10 +74,6 @@ export class Refold {
   entries = 0;
   /** Everything before this order key is folded, or null if nothing is folded yet. */
   #next: Buffer | null = null;
-  /** Resolves when the code of the next entry is loaded; null if the refold does not wait for code. */
-  #loading: Promise<void> | null = null;
-  /** Whether no more entries are folded, because the code of an earlier one cannot be loaded. */
-  #hasEnded = false;
 
   constructor(parts: RefoldParts) {
     this.#parts = parts;
@@ -98,7 +94,6 @@ export class Refold {
     for (let next: Buffer | null = this.#next; next !== null; yield) {
       next = this.#foldSome(fold, next, to);
       this.#next = next ?? to;
-      while (this.#loading !== null) yield;
     }
     if (fold.cutAt < tailEnd) fold.cut(tailEnd);
     return fold;
@@ -114,18 +109,21 @@ export class Refold {
     if (chunks === null) throw new Error(`the snapshot of ${from} does not exist`);
     const { endsWithoutCode } = this.#parts;
     const read = yield* readSnapshot(chunks, { genesis, databases, hash }, undefined, endsWithoutCode);
-    this.#hasEnded = !read.isComplete;
     index?.restore(read.sums, read.ringOrderKeys);
     if (foundRing !== undefined) for (const entry of read.ringEntries) foundRing(entry);
-    return new Fold(read);
+    const fold = new Fold(read);
+    fold.missingCode = read.missingCode;
+    return fold;
   }
 
   /**
    * Folds some entries. It keeps no storage iterator open from one turn to the next.
    * @returns the order key to continue from, or null if all entries are folded
+   * @throws MissingCode  this build does not contain the code of an entry
    */
   #foldSome(fold: Fold, from: Buffer, to: Buffer): Buffer | null {
     const { storage, hash, tailEnd, tailBytes, cutTo, index, skips, damaged, foundRing } = this.#parts;
+    const { endsWithoutCode } = this.#parts;
     let count = 0;
     for (const [orderKey, value] of storage.entries(from, to)) {
       if (count === ENTRIES_PER_STEP) return Buffer.from(orderKey);
@@ -137,8 +135,8 @@ export class Refold {
         damaged(found);
         continue;
       }
-      if (!this.#isRunnable(entry)) {
-        if (this.#loading !== null) return Buffer.from(orderKey);
+      if (!hasCode(fold, entry)) {
+        if (endsWithoutCode !== true) throw new MissingCode(fold.missingCode ?? "");
         index?.add(found, isRingEntry(entry.envelope));
         this.#parts.found(entry, []);
         continue;
@@ -156,26 +154,5 @@ export class Refold {
       this.entries++;
     }
     return null;
-  }
-
-  /**
-   * Whether the code of an entry is loaded. If it is being loaded, sets `#loading`, and the refold continues with this
-   * entry afterwards.
-   * @throws MissingCode  the code cannot be loaded
-   */
-  #isRunnable({ envelope }: Entry): boolean {
-    if (this.#hasEnded) return false;
-    const code = codeForRecorded(envelope.commands);
-    if (code === null) return true;
-    if (typeof code === "string") {
-      if (this.#parts.endsWithoutCode !== true) throw new MissingCode(code);
-      this.#hasEnded = true;
-    } else {
-      this.#loading = code;
-      code.then(() => {
-        this.#loading = null;
-      });
-    }
-    return false;
   }
 }

@@ -7,16 +7,11 @@
 
 import type { Steps } from "../../../protocol/steps.js";
 import { Database } from "../../store/database.js";
-import { codeForForm, missingCode } from "../../store/family-code.js";
+import { missingCodeOfForm } from "../../store/family-code.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import { type KeyEntry, type Keyspace, NO_EXPIRY } from "../../store/keyspace/keyspace.js";
 import { MissingCode } from "../../store/rows/command-families.js";
-import {
-  ITEMS_PER_STEP,
-  VALUE_FORMS,
-  type ValueForm,
-  type ValueKind,
-} from "../../store/values/object-value.js";
+import { ITEMS_PER_STEP, VALUE_FORMS } from "../../store/values/object-value.js";
 import type { Value } from "../../store/values/value.js";
 import { valueKindOf } from "../../store/values/value-kinds.js";
 import { type Entry, type OrderKey, orderKeyOf } from "../entries/entry.js";
@@ -88,8 +83,8 @@ const byKey = (a: KeyEntry, b: KeyEntry) => (a.key < b.key ? -1 : 1);
 /** The contents of a snapshot. */
 export interface ReadState {
   readonly database: Database;
-  /** Whether the database contains all values. If not, the code of some cannot be loaded. */
-  readonly isComplete: boolean;
+  /** The reason why the database does not contain all values: the code of one is missing. Null if it is complete. */
+  readonly missingCode: string | null;
   readonly ring: KeyRing;
   readonly ringEntries: readonly Entry[];
   readonly cutAt: number;
@@ -102,8 +97,8 @@ export interface ReadState {
 /**
  * Reads a snapshot to its end.
  * @param refuses  as in `readRingEntries`
- * @param endsWithoutCode  whether to return what has been read if the code of a value cannot be loaded; default:
- * MissingCode
+ * @param endsWithoutCode  whether to return what has been read if this build does not contain the code of a value;
+ * default: MissingCode
  * @throws DamagedSnapshot  it is damaged, cut off, of another format or for another number of databases
  */
 export function* readSnapshot(
@@ -137,16 +132,16 @@ function* readState(
     sums.push(Buffer.from(chunk, "latin1"));
   const { ring, entries: ringEntries } = yield* readRingEntries(reader, cutAt, beginning, refuses);
   const database = new Database({ databases });
-  let isComplete = true;
+  let missingCode: string | null = null;
   try {
     for (const keyspace of database.keyspaces) yield* readKeyspace(reader, keyspace);
     reader.end();
   } catch (problem) {
     if (!endsWithoutCode || !(problem instanceof MissingCode)) throw problem;
-    isComplete = false;
+    missingCode = problem.message;
   }
   const ringOrderKeys = ringEntries.filter(({ envelope }) => isRingEntry(envelope)).map(orderKeyOf);
-  return { database, isComplete, ring, ringEntries, cutAt, sums: Buffer.concat(sums), ringOrderKeys };
+  return { database, missingCode, ring, ringEntries, cutAt, sums: Buffer.concat(sums), ringOrderKeys };
 }
 
 function* readKeyspace(reader: SnapshotReader, keyspace: Keyspace): Steps<void> {
@@ -162,26 +157,13 @@ function* readKeyspace(reader: SnapshotReader, keyspace: Keyspace): Steps<void> 
   }
 }
 
+/** @throws MissingCode  this build does not contain the code of values of the form */
 function* readValue(
   reader: SnapshotReader,
   form: Exclude<(typeof VALUE_FORMS)[number], "end">,
 ): Steps<Value> {
   if (form === "string") return reader.bytes();
-  const kind = valueKindOf(form) ?? (yield* loadedKind(form));
-  return yield* kind.read(reader, reader.number(), form);
-}
-
-/** Waits until the code that reads values of a form is loaded. @throws MissingCode  it cannot be loaded */
-function* loadedKind(form: ValueForm): Steps<ValueKind> {
-  const code = codeForForm(form);
-  if (code instanceof Promise) {
-    let isDone = false;
-    code.then(() => {
-      isDone = true;
-    });
-    while (!isDone) yield;
-  }
   const kind = valueKindOf(form);
-  if (kind === undefined) throw new MissingCode(missingCode() ?? form);
-  return kind;
+  if (kind === undefined) throw new MissingCode(missingCodeOfForm(form));
+  return yield* kind.read(reader, reader.number(), form);
 }

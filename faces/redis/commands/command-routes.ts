@@ -3,7 +3,7 @@
 import type { CommandPath } from "../../../daemon/engine/backends/command-path.js";
 import { CommandFailure } from "../../../daemon/store/arguments/command-errors.js";
 import { commands, commandTable, findCommand } from "../../../daemon/store/command-table.js";
-import { codeFor } from "../../../daemon/store/family-code.js";
+import { missingCode } from "../../../daemon/store/family-code.js";
 import { isKeyCommand } from "../../../daemon/store/key-ring.js";
 import type { Command } from "../../../daemon/store/rows/command-row.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -67,9 +67,8 @@ export class CommandRoutes {
 
   /** Returns the route of a request. @param argv  at least the name */
   find(argv: readonly ByteString[]): Route | CommandFailure {
-    // The listener has loaded the code of all commands that the program contains.
-    const code = codeFor([argv]);
-    if (code !== null) return new CommandFailure(`ERR ${code}`);
+    const missing = missingCode([argv]);
+    if (missing !== null) return new CommandFailure(`ERR ${missing}`);
     const route = this.#byName.get(argv[0] as ByteString);
     if (route !== undefined) {
       const { arity } = route.command;

@@ -1,16 +1,13 @@
-/** Tests that code is loaded for a command among the arguments of other commands, however many contain each other. */
+/** Tests that a build without a face refuses its commands among the arguments of other commands, too. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { CommandFailure } from "../../../daemon/store/arguments/command-errors.js";
 import { commandTable } from "../../../daemon/store/command-table.js";
 import { commandOfPast } from "../../../daemon/store/commands/timeline.js";
 import { Database } from "../../../daemon/store/database.js";
-import { codeFor, provideFamilies } from "../../../daemon/store/family-code.js";
+import { missingCode } from "../../../daemon/store/family-code.js";
 import { Acl } from "../../../daemon/store/rights/acl.js";
 import { COMMAND_FAMILIES, MissingCode } from "../../../daemon/store/rows/command-families.js";
-
-// No code can be loaded, so a call that needs code is refused at once.
-provideFamilies({});
 
 const CONTAINERS = [
   ["COMMAND", "GETKEYS"],
@@ -29,14 +26,18 @@ function* containersOf(levels: number): Generator<readonly string[]> {
 test("the innermost command determines the code", () => {
   for (const containers of containersOf(LEVELS)) {
     const call = containers.join(" ");
-    assert.match(String(codeFor([[...containers, "SQL_RO", "SELECT 1"]])), /\(sql\/relations\)/, call);
-    assert.match(String(codeFor([[...containers, "mdb.find", "c", "{}"]])), /\(mongo\/collections\)/, call);
+    assert.match(String(missingCode([[...containers, "SQL_RO", "SELECT 1"]])), /\(sql\/relations\)/, call);
+    assert.match(
+      String(missingCode([[...containers, "mdb.find", "c", "{}"]])),
+      /\(mongo\/collections\)/,
+      call,
+    );
     for (const argv of [["GET", "key"], ["KEY", "ADD"], ["TIMELINE", "GET"], ["unknown"], []])
-      assert.equal(codeFor([[...containers, ...argv]]), null, `${call} ${argv}`);
+      assert.equal(missingCode([[...containers, ...argv]]), null, `${call} ${argv}`);
   }
 });
 
-/** Whether a function needs code, which is not loaded. */
+/** Whether a function needs code. This process, which runs without the code of any face, does not have it. */
 function needsCode(run: () => unknown): boolean {
   try {
     run();
@@ -47,7 +48,7 @@ function needsCode(run: () => unknown): boolean {
   }
 }
 
-test("a call for which nothing has to be loaded needs no code of a face, when it is judged and when it runs", () => {
+test("a call for which no code is missing needs none of a face, when it is judged and when it runs", () => {
   const database = new Database({ databases: 1 });
   const acl = new Acl(["+@all", "~app:*"], commandTable);
   const denial = (argv: readonly string[] | null) => {
@@ -64,7 +65,7 @@ test("a call for which nothing has to be loaded needs no code of a face, when it
       ...judged.flatMap((call) => [() => denial(call), () => denial(commandOfPast(call))]),
     ];
     const isNeeded = runs.some(needsCode);
-    if (isNeeded) assert.notEqual(codeFor([argv]), null, argv.join(" "));
+    if (isNeeded) assert.notEqual(missingCode([argv]), null, argv.join(" "));
     return isNeeded;
   };
   const names = COMMAND_FAMILIES.flatMap(({ rows }) => rows.map(({ name }) => name.split("|")));
@@ -79,6 +80,6 @@ test("a call for which nothing has to be loaded needs no code of a face, when it
 
 test("calls with many commands inside each other are examined to the fourth", () => {
   const inside = (count: number) => Array.from({ length: count }, () => ["TIMELINE", "GET", "1"]).flat();
-  assert.notEqual(codeFor([[...inside(LEVELS), "SQL_RO"]]), null);
-  assert.equal(codeFor([[...inside(LEVELS + 1), "SQL_RO"]]), null);
+  assert.notEqual(missingCode([[...inside(LEVELS), "SQL_RO"]]), null);
+  assert.equal(missingCode([[...inside(LEVELS + 1), "SQL_RO"]]), null);
 });

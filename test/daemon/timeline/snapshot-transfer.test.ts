@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { canonicalState } from "../../../daemon/store/canonical-state.js";
+import { MissingCode } from "../../../daemon/store/rows/command-families.js";
 import { orderKeyOf } from "../../../daemon/timeline/entries/entry.js";
 import type { FoundOrphans } from "../../../daemon/timeline/lost-entries.js";
 import { MemoryStorage } from "../../../daemon/timeline/memory-storage.js";
@@ -273,6 +274,22 @@ class SlowStorage extends MemoryStorage {
     for (const resolve of this.#waiting.splice(0)) resolve();
   }
 }
+
+test("after a snapshot with a value whose code is missing, nothing is applied any more, and the reason is reported", async () => {
+  const source = await makeSource();
+  const target = await makeTarget(source);
+  const problem = new MissingCode("this build does not contain the code of XADD");
+  const read = () => {
+    throw problem;
+  };
+  await assert.rejects(adopt(target, { ...stageFrom(source, target), read }), problem);
+  assert.equal(target.timeline.standstill, problem.message);
+  const entry = entryAt(source.now, "SET a 1");
+  target.timeline.receive([entry], MEMBER);
+  await target.pass(1000);
+  assert.ok(target.timeline.holds(orderKeyOf(entry)));
+  assert.deepEqual(target.get("a"), { kind: "nil" });
+});
 
 test("while a refold waits for the disk, the adoption waits too, without using turns of the event loop", async () => {
   const source = await makeSource();

@@ -6,15 +6,18 @@ import { realEnvironment } from "../../../daemon/net/process/clock-and-randomnes
 import { optionTable, parseArguments } from "../../../daemon/options/parse-options.js";
 import { settingsOf } from "../../../daemon/options/read-settings.js";
 import { Metrics } from "../../../daemon/program/inspection/metrics.js";
-import { type FamilyLoaders, loadFamilies, provideFamilies } from "../../../daemon/store/family-code.js";
+import { type FamilyCode, installFamilies } from "../../../daemon/store/family-code.js";
 import { OrderedReplica } from "../../../faces/nats-order/ordered-replica.js";
 
 const log = pino({ level: "silent" });
 
 /** Starts a member with the given families, as a daemon does, and connects it to a stream. */
-export async function memberWith(families: FamilyLoaders, args: readonly string[], last: number) {
-  provideFamilies(families);
-  await loadFamilies();
+export function memberWith(
+  families: Readonly<Record<string, FamilyCode>>,
+  args: readonly string[],
+  last: number,
+) {
+  installFamilies([{ families }]);
   const program = optionTable({ version: "0", everything: true, print: () => {} });
   for (const option of program.options) delete option.envVar;
   parseArguments(program, args, {});

@@ -12,9 +12,9 @@ import { pino } from "pino";
 import { entryCheck } from "../../../daemon/cluster/replica/check-entry.js";
 import { orderFolder } from "../../../daemon/engine/trust/data-folder.js";
 import { loadSigners } from "../../../daemon/engine/trust/load-signers.js";
-import { INSTALLED_FAMILIES } from "../../../daemon/installed-families.js";
+import * as faces from "../../../daemon/faces.js";
 import { ORDER_WINDOW } from "../../../daemon/options/timeline-values.js";
-import { loadFamilies, provideFamilies } from "../../../daemon/store/family-code.js";
+import { type FaceFamilies, installFamilies } from "../../../daemon/store/family-code.js";
 import { writeFolderFormat } from "../../../daemon/timeline/disk/timeline-folder.js";
 import { writeValue } from "../../../daemon/timeline/entries/stored-value.js";
 import { SnapshotFiles } from "../../../daemon/timeline/snapshots/snapshot-stores.js";
@@ -38,7 +38,8 @@ const signers = loadSigners(
 const { cluster, makeRing } = signers;
 
 const GEOADD = ["GEOADD", "places", "13.361389", "38.115556", "Palermo"];
-const NAMED = /^the code of .*\(redis\/geo\) cannot be loaded: /;
+const NAMED = /^this build does not contain the code of .*\(redis\/geo\)$/;
+const INSTALLED = Object.values<FaceFamilies>(faces);
 
 function message(argv: readonly string[], at = NOW, by = pair): { at: number; data: Buffer } {
   const { body, signature } = signCommands(by, [argv], { cluster, at });
@@ -71,8 +72,8 @@ function applyAll(initial: StreamState, messages: typeof MESSAGES) {
 }
 
 test("a member without the code stops before the message, and continues like a complete member once it has it", async () => {
-  const { "redis/geo": _, ...others } = INSTALLED_FAMILIES;
-  const { replica, connected } = await memberWith(others, ARGS, MESSAGES.length);
+  const { "redis/geo": _, ...others } = Object.assign({}, ...INSTALLED.map(({ families }) => families));
+  const { replica, connected } = memberWith(others, ARGS, MESSAGES.length);
   assert.equal(connected, null);
   for (const [index, { at, data }] of MESSAGES.entries())
     if (replica.failure === null) replica.message({ seq: index + 1, at, data });
@@ -86,8 +87,7 @@ test("a member without the code stops before the message, and continues like a c
   };
   assert.deepEqual(report, expected);
 
-  provideFamilies(INSTALLED_FAMILIES);
-  await loadFamilies();
+  installFamilies(INSTALLED);
   const complete = applyAll(emptyStreamState(makeRing(), DATABASES), MESSAGES);
   assert.deepEqual(complete.replies, ["status", "skipped", "refused", "integer", "status"]);
   const parts = { genesis: makeRing, databases: DATABASES, cluster };
@@ -95,6 +95,15 @@ test("a member without the code stops before the message, and continues like a c
   const continued = applyAll(restored, MESSAGES.slice(BEFORE));
   assert.deepEqual(continued.replies, ["integer", "status"]);
   assert.ok(continued.snapshot.equals(complete.snapshot));
+});
+
+test("a state whose snapshot could not be read without the code is at a standstill", () => {
+  const missingCode = "this build does not contain the code of a value";
+  const state = new OrderedState(
+    { ...emptyStreamState(makeRing(), DATABASES), missingCode },
+    entryCheck(signers, null),
+  );
+  assert.equal(state.standstill, missingCode);
 });
 
 /** Starts a member without the code of a family in a thread, and connects it to a stream. */
@@ -108,36 +117,35 @@ async function lacking(task: Omit<LackingTask, "args">, args = ARGS): Promise<La
 
 const NOTHING_READ = { seq: 0, state: "outdated", refusal: "semantics-unknown", readStatus: "catching-up" };
 
-test("a member whose import of the code fails reads nothing", async () => {
-  const { connected, reason, ...report } = await lacking({ removed: null, failing: "redis/geo" });
-  assert.match(connected ?? "", NAMED);
-  assert.match(reason, /\(redis\/geo\) cannot be loaded: absent$/);
-  assert.deepEqual(report, NOTHING_READ);
-});
+/** Writes a snapshot with a stream to a data folder. */
+function writeStreamSnapshot(data: string): SnapshotFiles {
+  const add = message(["XADD", "stream", "1-1", "field", "value"]);
+  const { snapshot } = applyAll(emptyStreamState(makeRing(), DATABASES), [add]);
+  const files = new SnapshotFiles(orderFolder(data));
+  files.write(1, [snapshot]);
+  return files;
+}
 
 test("a member without the code of a value in its snapshot reads nothing", async () => {
   using folder = makeFolder();
-  const { snapshot } = applyAll(emptyStreamState(makeRing(), DATABASES), [
-    message(["XADD", "stream", "1-1", "field", "value"]),
-  ]);
-  new SnapshotFiles(orderFolder(folder.path)).write(1, [snapshot]);
+  writeStreamSnapshot(folder.path);
   writeFolderFormat(orderFolder(folder.path));
-  const task = { removed: "redis/streams", failing: null };
+  const task = { removed: "redis/streams" };
   const { connected, reason, ...report } = await lacking(task, [...ARGS, "--data", folder.path]);
-  assert.match(connected ?? "", /\(redis\/streams\) cannot be loaded: /);
+  assert.match(connected ?? "", /\(redis\/streams\)$/);
   assert.equal(reason, connected);
   assert.deepEqual(report, NOTHING_READ);
 });
 
-test("the thread that makes snapshots ends with the reason if it cannot load code that the daemon has", async () => {
+test("the thread that makes snapshots ends with the reason if its build does not contain the code of a value", async () => {
   using folder = makeFolder();
-  const files = new SnapshotFiles(orderFolder(folder.path));
+  const files = writeStreamSnapshot(folder.path);
   const task: Omit<OrderTask, "order"> & { readonly order: object } = {
     folder: orderFolder(folder.path),
     order: {},
     credentials: null,
     created: "today",
-    to: 1,
+    to: 2,
     databases: DATABASES,
     genesis: signers.genesis,
     messageTimeoutMs: 1000,
@@ -145,10 +153,10 @@ test("the thread that makes snapshots ends with the reason if it cannot load cod
   };
   const worker = new Worker(new URL("../../../faces/nats-order/order-worker.js", import.meta.url), {
     workerData: task,
-    execArgv: ["--import", pathToFileURL(join(buildRoot, "test/support/without-module.js")).href],
-    env: { ...process.env, DBSYNC_WITHOUT: "/geo/geo.js" },
+    execArgv: ["--import", pathToFileURL(join(buildRoot, "test/support/without-family.js")).href],
+    env: { ...process.env, DBSYNC_WITHOUT_FAMILY: "redis/streams" },
   });
   const [problem] = await once(worker, "error");
-  assert.match((problem as Error).message, NAMED);
-  assert.deepEqual(files.list(), []);
+  assert.match((problem as Error).message, /\(redis\/streams\)$/);
+  assert.deepEqual(files.list(), [1]);
 });

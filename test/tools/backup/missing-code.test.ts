@@ -17,11 +17,11 @@ import { buildRoot } from "../../support/repository.js";
 import { type Ended, run } from "../../support/run-program.js";
 import { until } from "../../support/until.js";
 
-const PRELOAD = pathToFileURL(join(buildRoot, "test/support/without-module.js")).href;
+const PRELOAD = pathToFileURL(join(buildRoot, "test/support/without-family.js")).href;
 const WITHOUT = { DBSYNC_WITHOUT_FAMILY: "redis/geo" };
 const DAEMON = { program: join(buildRoot, "daemon/program/main.js") };
 const LACKING = { ...DAEMON, execArgv: ["--import", PRELOAD], env: WITHOUT };
-const NAMED = /the code of .* \(redis\/geo\) cannot be loaded: this program does not contain it/;
+const NAMED = /this build does not contain the code of .* \(redis\/geo\)/;
 
 const [app, root] = [makeKeyPair(), makeKeyPair()];
 const KEYS = ["--sign-key", app.file, "--root-key", root.file];

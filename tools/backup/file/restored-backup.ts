@@ -7,13 +7,13 @@ import { hashOf } from "../../../daemon/engine/trust/identity.js";
 import type { Signers } from "../../../daemon/engine/trust/signers.js";
 import { loadWith } from "../../../daemon/net/process/service.js";
 import type { Database } from "../../../daemon/store/database.js";
-import { codeFor } from "../../../daemon/store/family-code.js";
+import { missingCode } from "../../../daemon/store/family-code.js";
 import { NO_EXPIRY } from "../../../daemon/store/keyspace/keyspace.js";
 import { MissingCode } from "../../../daemon/store/rows/command-families.js";
 import type { DiskStorage } from "../../../daemon/timeline/disk/disk-storage.js";
 import type { TimelineLogger } from "../../../daemon/timeline/entries/timeline-logger.js";
 import type { Fold } from "../../../daemon/timeline/fold/fold.js";
-import { appliesAt, standstillOf } from "../../../daemon/timeline/semantics-standstill.js";
+import { appliesAt, standstillOf } from "../../../daemon/timeline/fold/semantics-standstill.js";
 import { Refold } from "../../../daemon/timeline/snapshots/refold.js";
 import { storeReplacedData } from "../../../daemon/timeline/snapshots/replaced-data.js";
 import { SnapshotFiles } from "../../../daemon/timeline/snapshots/snapshot-stores.js";
@@ -183,9 +183,11 @@ export interface RestoredKey {
  */
 export function* restoredKeys(parts: KeysRestoring): Generator<RestoredKey> {
   const { file, at, db, isWanted, signers, databases, onNotice } = parts;
-  const code = codeFor([["DUMP"]]);
-  if (typeof code === "string")
-    throw new NotRestored(`${file}: nothing was restored from it: ${code}. Restore it as a folder (--data)`);
+  const missing = missingCode([["DUMP"]]);
+  if (missing !== null)
+    throw new NotRestored(
+      `${file}: nothing was restored from it: ${missing}. Restore it as a folder (--data)`,
+    );
   using view = closing(openBackup(file));
   requireReach(view, file, at);
   if (view.end.incomplete)
@@ -218,7 +220,7 @@ export function* restoredKeys(parts: KeysRestoring): Generator<RestoredKey> {
   }
 }
 
-/** Serializes a value as RESTORE accepts it. The code of DUMP has to be loaded. */
+/** Serializes a value as RESTORE accepts it. The build contains the code of DUMP. */
 function dump(database: Database, db: number, key: ByteString): Pick<RestoredKey, "payload" | "problem"> {
   // No key has expired at this date.
   const reply = database.execute(["DUMP", key], { at: 0, db, id: "" });

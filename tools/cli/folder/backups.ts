@@ -1,10 +1,11 @@
 /** Makes backups of a daemon's data folder, and restores them as a folder or key by key. */
 import { pino } from "pino";
 import { loadSigners } from "../../../daemon/engine/trust/load-signers.js";
-import { useAllFamilies } from "../../../daemon/installed-families.js";
+import * as faces from "../../../daemon/faces.js";
 import { StartError } from "../../../daemon/net/process/service.js";
 import { isSigned } from "../../../daemon/options/settings.js";
 import { DATABASES_DEFAULT } from "../../../daemon/store/database.js";
+import { installFamilies } from "../../../daemon/store/family-code.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { type BackupReport, backUp as writeBackup } from "../../backup/file/backup-file.js";
 import type { OpenedBackup } from "../../backup/file/opened-backup.js";
@@ -49,10 +50,7 @@ export function restoreFolder(
   at: number | null,
   flags: FolderFlags,
 ): Promise<OpenedBackup["end"]> {
-  return withFolderErrors(async () => {
-    await useAllFamilies();
-    return await restoreInto(await folderPath(flags), file, at, log);
-  });
+  return withFolderErrors(async () => await restoreInto(await folderPath(flags), file, at, log));
 }
 
 export interface WantedKeys {
@@ -76,7 +74,7 @@ export function restoreKeys(
     const settings = await daemonSettings(flags);
     if (!isSigned(settings)) throw new StartError(KEYS_MISSING, 2);
     const signers = loadSigners(settings, log);
-    await useAllFamilies();
+    installFamilies(Object.values(faces));
     const databases = DATABASES_DEFAULT;
     const onNotice = (text: string) => void printNotice(text);
     const found = restoredKeys({ file, at, db, isWanted, signers, databases, onNotice });

@@ -7,10 +7,11 @@ import { pino } from "pino";
 import { compareGenesis } from "../../../daemon/engine/trust/genesis.js";
 import { hashOf } from "../../../daemon/engine/trust/identity.js";
 import { loadSigners } from "../../../daemon/engine/trust/load-signers.js";
-import { useAllFamilies } from "../../../daemon/installed-families.js";
+import * as faces from "../../../daemon/faces.js";
 import { StartError } from "../../../daemon/net/process/service.js";
 import { isSigned, type Settings } from "../../../daemon/options/settings.js";
 import { NoWriters } from "../../../daemon/options/settings-rules.js";
+import { installFamilies } from "../../../daemon/store/family-code.js";
 import { MemoryStorage } from "../../../daemon/timeline/memory-storage.js";
 import { dateText } from "../../../protocol/version-2/envelope.js";
 import { openingProblem, whyUnread } from "../../backup/file/backup-file.js";
@@ -39,7 +40,7 @@ export function verify(
   const check = async () => {
     const problem = backup === undefined ? null : openingProblem(backup);
     if (problem !== null) throw new NotChecked(problem);
-    await useAllFamilies();
+    installFamilies(Object.values(faces));
     return await verifyWith(await settingsFor(flags), backup);
   };
   return withFolderErrors(check, {

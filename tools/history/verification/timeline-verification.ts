@@ -18,7 +18,7 @@ import type { Signers } from "../../../daemon/engine/trust/signers.js";
 import type { Settings } from "../../../daemon/options/settings.js";
 import { canonicalRing, canonicalState } from "../../../daemon/store/canonical-state.js";
 import { DATABASES_DEFAULT, Database } from "../../../daemon/store/database.js";
-import { codeForRecorded } from "../../../daemon/store/family-code.js";
+import { missingCode } from "../../../daemon/store/family-code.js";
 import type { KeyRing } from "../../../daemon/store/key-ring.js";
 import { MissingCode } from "../../../daemon/store/rows/command-families.js";
 import { type FolderView, openFolderView } from "../../../daemon/timeline/disk/folder-view.js";
@@ -38,9 +38,9 @@ import type { Storage } from "../../../daemon/timeline/entries/storage.js";
 import { readPromisesMark } from "../../../daemon/timeline/entries/stored-promises.js";
 import { readEntry, readValue } from "../../../daemon/timeline/entries/stored-value.js";
 import { Fold } from "../../../daemon/timeline/fold/fold.js";
+import { standstillOf } from "../../../daemon/timeline/fold/semantics-standstill.js";
 import { recalledUnits } from "../../../daemon/timeline/history-fold.js";
 import { MemoryStorage } from "../../../daemon/timeline/memory-storage.js";
-import { standstillOf } from "../../../daemon/timeline/semantics-standstill.js";
 import { DamagedSnapshot, readSnapshot } from "../../../daemon/timeline/snapshots/snapshot.js";
 import { storedSnapshots } from "../../../daemon/timeline/snapshots/snapshot-schedule.js";
 import { SnapshotFiles, type Snapshots } from "../../../daemon/timeline/snapshots/snapshot-stores.js";
@@ -209,8 +209,8 @@ export class Verification {
     const { cluster, decided } = entry.envelope;
     if (cluster !== this.#signers.cluster && decided?.signed !== null)
       this.#fault("wrong-cluster", nameOf(orderKey));
-    const code = codeForRecorded(entry.envelope.commands);
-    if (typeof code === "string") throw new MissingCode(code);
+    const missing = missingCode(entry.envelope.commands);
+    if (missing !== null) throw new MissingCode(missing);
     const { answers } = fold.replay(entry);
     requireMeaning(fold);
     for (const unit of recalledUnits(entry, answers)) {

@@ -1,4 +1,4 @@
-/** Tests that a command whose code is not loaded is never answered with an error, as if all daemons rejected it. */
+/** Tests that a command whose code is missing is never answered with an error, as if all daemons rejected it. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Database } from "../../../../daemon/store/database.js";
@@ -7,7 +7,7 @@ import { CommandFamily, MissingCode } from "../../../../daemon/store/rows/comman
 import { FAMILY_ROWS } from "../../../../daemon/store/rows/family-rows.js";
 import { runCommand } from "../../../../daemon/timeline/fold/apply-unit.js";
 
-test("a command whose code is not loaded is not applied, and the error names its face", () => {
+test("a command whose code is missing is not applied, and the error names its face", () => {
   const { rows } = new CommandFamily("redis/geo", FAMILY_ROWS["redis/geo"]);
   const command = rows.find(({ name }) => name === "GEOADD") ?? assert.fail();
   const database = new Database({ databases: 1 });
@@ -18,7 +18,7 @@ test("a command whose code is not loaded is not applied, and the error names its
     run,
     (problem) =>
       problem instanceof MissingCode &&
-      problem.message === "GEOADD is used before its code is loaded (redis/geo)",
+      problem.message === "this build does not contain the code of GEOADD and similar commands (redis/geo)",
   );
   assert.equal(database.keyspaces[0]?.size, 0);
 });

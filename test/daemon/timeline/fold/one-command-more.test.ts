@@ -11,7 +11,7 @@ import { Database } from "../../../../daemon/store/database.js";
 import { SEMANTICS, type Semantics } from "../../../../daemon/store/semantics.js";
 import { compareOrderKeys, type Entry, orderKeyOf } from "../../../../daemon/timeline/entries/entry.js";
 import { Fold } from "../../../../daemon/timeline/fold/fold.js";
-import { standstillOf } from "../../../../daemon/timeline/semantics-standstill.js";
+import { standstillOf } from "../../../../daemon/timeline/fold/semantics-standstill.js";
 import { shown } from "../../../conformance/resp2-fold.js";
 import { amount } from "../../../support/amount.js";
 import { FORGOTTEN_NUMBER, ONE_COMMAND_MORE } from "../../../support/one-command-more.js";

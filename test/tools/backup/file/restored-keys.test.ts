@@ -19,6 +19,6 @@ test("keys are not restored without the code of DUMP, and the error names anothe
   assert.throws(() => keys.next(), {
     name: "NotRestored",
     message:
-      /^monday\.dbsync: nothing was restored from it: the code of DUMP .* does not contain it\. .* \(--data\)$/,
+      /^monday\.dbsync: nothing was restored from it: this build does not contain the code of DUMP .*\. .* \(--data\)$/,
   });
 });

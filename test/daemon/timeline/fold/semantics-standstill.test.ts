@@ -4,11 +4,11 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { canonicalState } from "../../../daemon/store/canonical-state.js";
-import { orderKeyOf } from "../../../daemon/timeline/entries/entry.js";
-import { EARLIER_SEMANTICS, NEXT_SEMANTICS } from "../../support/next-semantics.js";
-import { hexId, key, pem, ROOT } from "./support/fold-subject.js";
-import { entryOf, KEY_IDS, withId } from "./support/random-timeline.js";
+import { canonicalState } from "../../../../daemon/store/canonical-state.js";
+import { orderKeyOf } from "../../../../daemon/timeline/entries/entry.js";
+import { EARLIER_SEMANTICS, NEXT_SEMANTICS } from "../../../support/next-semantics.js";
+import { hexId, key, pem, ROOT } from "../support/fold-subject.js";
+import { entryOf, KEY_IDS, withId } from "../support/random-timeline.js";
 import {
   entryAt,
   MEMBER,
@@ -16,7 +16,7 @@ import {
   START,
   type SubjectOptions,
   TimelineSubject,
-} from "./support/timeline-subject.js";
+} from "../support/timeline-subject.js";
 
 const root = KEY_IDS[ROOT];
 const SWITCH = "CLUSTER SEMANTICS 2";
