@@ -376,23 +376,16 @@ test("the program dbsync starts no other process", () => {
       assert.doesNotMatch(text, /"node:(child_process|worker_threads)"/, file);
 });
 
-test("no file is part of an import cycle", () => {
-  // Faces import the core, which has their list. What the list loads at start must not import the list: see below.
-  refuseCycles((file) => (file === "daemon/faces.ts" ? [] : [...importsOf(file), ...startedBy(file)]));
-});
-
-test("no file is loaded before a file that it imports", () => refuseCycles(importsAtStart));
-
-function refuseCycles(importsFrom: (file: string) => readonly string[]): void {
+test("no file is part of a cycle of imports, of values, types or import(), or of threads", () => {
   const done = new Set<string>();
   const visit = (file: string, path: readonly string[]): void => {
     assert.ok(!path.includes(file), `import cycle: ${[...path.slice(path.indexOf(file)), file].join(" → ")}`);
     if (done.has(file)) return;
-    for (const dependency of importsFrom(file)) visit(dependency, [...path, file]);
+    for (const dependency of [...importsOf(file), ...startedBy(file)]) visit(dependency, [...path, file]);
     done.add(file);
   };
   for (const file of sources) visit(file, []);
-}
+});
 
 test("protocol and store use no I/O, clock or randomness", () => {
   for (const [file, text] of texts) {

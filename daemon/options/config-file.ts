@@ -10,7 +10,7 @@ import { nearestName } from "../../protocol/nearest-name.js";
 import { UnusableFile } from "../net/process/service.js";
 import { insteadOf } from "./absent-options.js";
 import { attributeOf, nameOf, type OptionRow } from "./option-row.js";
-import { OPTIONS } from "./option-table.js";
+import type { OptionTable } from "./option-table.js";
 import { WrongType } from "./value-forms.js";
 
 /**
@@ -18,9 +18,9 @@ import { WrongType } from "./value-forms.js";
  * relative to its folder.
  * @throws UnusableFile  with the file, the line and the expected value
  */
-export function applyConfigFile(program: Command, file: string): void {
+export function applyConfigFile(program: Command, table: OptionTable, file: string): void {
   const text = readText(file);
-  const rows = Object.values<OptionRow>(OPTIONS);
+  const rows = Object.values<OptionRow>(table.rows);
   for (const [name, value] of Object.entries(parseToml(text, file))) {
     const row = rows.find((one) => nameOf(one) === name);
     const location = `${file}, line ${lineOf(text, name)}`;

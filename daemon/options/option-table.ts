@@ -1,10 +1,9 @@
 /**
  * The table of all options of the daemon that have a value. The command line, the help, the environment, the
  * configuration file, `Settings`, the output of --check-config and reloads are derived from it. The rows of limits are
- * shorter, in limits.ts and in the files options.ts of faces.
+ * shorter, in limits.ts and in the files options.ts of faces. The program passes its faces.
  */
 
-import * as faces from "../faces.js";
 import { LOG_FORMATS, LOG_LEVELS } from "../net/process/log-settings.js";
 import { type BackendSpecification, parseSpecifications } from "./database-list.js";
 import { EVICTION_POLICIES } from "./eviction-policy.js";
@@ -181,20 +180,6 @@ const CORE = {
   ...LOG,
 } as const;
 
-const LIST: readonly { readonly options?: Rows; readonly limits?: LimitRows }[] = Object.values(faces);
-
-/** The limits of the core, and of the faces that this build contains. */
-export const ALL_LIMITS = Object.assign({}, LIMITS, ...LIST.map(({ limits }) => limits)) as Readonly<
-  Record<LimitName, LimitRow>
->;
-
-/** The rows of the core, and of the faces and tools that this build contains. */
-const ALL = new Map<string, OptionRow>(
-  [CORE, ...LIST.flatMap(({ options = {}, limits = {} }) => [options, optionsOf(limits)])].flatMap((rows) =>
-    Object.entries<OptionRow>(rows),
-  ),
-);
-
 /** The sections of limits, and of other rows, that `PLACES` does not name. */
 const LIMITS_SECTION = "Limits:";
 const OTHERS = "Clients without signatures:";
@@ -248,56 +233,63 @@ const PLACES: readonly (readonly [heading: string | null, names: readonly string
   ["Log:", Object.keys(LOG)],
 ];
 
-/** The sections in the order of the help. --help shows only the section without a heading. */
-export const SECTIONS: readonly { readonly heading: string | null; readonly rows: Rows }[] = PLACES.map(
-  ([heading, names]) => ({ heading, rows: rowsOf([...names, ...unplaced(heading)]) }),
-).filter(({ rows }) => Object.keys(rows).length > 0);
-
 export type OptionName = keyof typeof CORE | keyof FaceSettings | keyof UserListeners;
 
 /** The rows of the core by the names of their settings, for the types of these. */
 export type CoreRows = typeof CORE;
 
-/** All options by the names of their settings. */
-export const OPTIONS = Object.assign({}, ...SECTIONS.map(({ rows }) => rows)) as Readonly<
-  Record<OptionName, OptionRow>
->;
-
-export const OPTION_NAMES = Object.keys(OPTIONS) as readonly OptionName[];
-
 export type UserListenerName = keyof UserListeners;
 
-/** The listeners for users without keys, such as Redis and JSON clients: names of options and settings. */
-export const USER_LISTENER_NAMES = OPTION_NAMES.filter(
-  (name) => OPTIONS[name].clients !== undefined,
-) as readonly string[] as readonly UserListenerName[];
-
-/** The settings that are addresses of listeners other than -p. */
-export const LISTENER_NAMES: readonly string[] = OPTION_NAMES.filter(
-  (name) => OPTIONS[name].clients !== undefined || OPTIONS[name].isListener,
-);
-
-/** Returns the rows that this build contains. */
-function rowsOf(names: readonly string[]): Rows {
-  return Object.fromEntries(
-    names.flatMap((name) => {
-      const found = ALL.get(name);
-      return found === undefined ? [] : [[name, found]];
-    }),
-  );
+/** A face or tool, as far as its options are concerned. */
+export interface FaceRows {
+  /** The rows of its options, by the names of their settings. Its file options.ts adds the settings to the type. */
+  readonly options?: Rows;
+  /** The rows of its limits, by their names. Its file options.ts adds these to the type. */
+  readonly limits?: LimitRows;
 }
 
-/** Returns the names of the rows that `PLACES` does not name, and that belong to the section with this heading. */
-function unplaced(heading: string | null): string[] {
-  if (heading !== LIMITS_SECTION && heading !== OTHERS) return [];
-  const placed = new Set(PLACES.flatMap(([, names]) => names));
-  return [...ALL.keys()].filter(
-    (name) => !placed.has(name) && isLimitName(name) === (heading === LIMITS_SECTION),
-  );
-}
+/** The options and limits of the core, and of the faces and tools that the program contains. */
+export class OptionTable {
+  /** All limits by their names. */
+  readonly limits: Readonly<Record<LimitName, LimitRow>>;
+  /** The sections in the order of the help. --help shows only the section without a heading. */
+  readonly sections: readonly { readonly heading: string | null; readonly rows: Rows }[];
+  /** All options by the names of their settings. */
+  readonly rows: Readonly<Record<OptionName, OptionRow>>;
+  readonly names: readonly OptionName[];
+  /** The listeners for users without keys, such as Redis and JSON clients: names of options and settings. */
+  readonly userListeners: readonly UserListenerName[];
+  /** The settings that are addresses of listeners other than -p. */
+  readonly listeners: readonly string[];
 
-export function isLimitName(name: string): name is LimitName {
-  return Object.hasOwn(ALL_LIMITS, name);
+  constructor(faces: readonly FaceRows[]) {
+    this.limits = Object.assign({}, LIMITS, ...faces.map(({ limits }) => limits));
+    const tables = faces.flatMap(({ options = {}, limits = {} }) => [options, optionsOf(limits)]);
+    const all: Rows = Object.assign({}, CORE, ...tables);
+    this.sections = this.#sectionsOf(all);
+    this.rows = Object.assign({}, ...this.sections.map(({ rows }) => rows));
+    this.names = Object.keys(this.rows) as OptionName[];
+    const hasClients = (name: OptionName) => this.rows[name].clients !== undefined;
+    this.userListeners = (this.names as readonly string[] as UserListenerName[]).filter(hasClients);
+    this.listeners = this.names.filter((name) => hasClients(name) || this.rows[name].isListener);
+  }
+
+  isLimit(name: string): name is LimitName {
+    return Object.hasOwn(this.limits, name);
+  }
+
+  #sectionsOf(all: Rows): OptionTable["sections"] {
+    const placed = new Set(PLACES.flatMap(([, names]) => names));
+    const unplaced = Object.keys(all).filter((name) => !placed.has(name));
+    return PLACES.map(([heading, names]) => {
+      const more = unplaced.filter((name) => heading === (this.isLimit(name) ? LIMITS_SECTION : OTHERS));
+      const rows = [...names, ...more].flatMap((name) => {
+        const { [name]: row } = all;
+        return row === undefined ? [] : [[name, row] as const];
+      });
+      return { heading, rows: Object.fromEntries(rows) };
+    }).filter(({ rows }) => Object.keys(rows).length > 0);
+  }
 }
 
 /** Returns the limits that have an option, as rows of options. */

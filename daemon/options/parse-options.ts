@@ -4,7 +4,8 @@ import { nearestName } from "../../protocol/nearest-name.js";
 import { loadWith, StartError } from "../net/process/service.js";
 import { insteadOf, suggestionFor } from "./absent-options.js";
 import { environmentNameOf, type OptionRow, ENVIRONMENT_PREFIX as PREFIX } from "./option-row.js";
-import { SECTIONS } from "./option-table.js";
+import { type FaceRows, OptionTable, type UserListenerName } from "./option-table.js";
+import type { Settings } from "./settings.js";
 import { explained, parsePath } from "./value-forms.js";
 
 const EXIT_CODES = `
@@ -29,7 +30,31 @@ const MORE = `
 
 These are the common options. dbsyncd --help-all prints all of them.`;
 
-export interface TableOptions {
+/** A face or tool, as far as its options are concerned. */
+export interface FaceOptions extends FaceRows {
+  /**
+   * Checks combinations of its options, whether they are set or not.
+   * @param userListeners  the names of the listeners for users
+   * @throws StartError  the message says what to do
+   */
+  readonly checkOptions?: (settings: Settings, userListeners: readonly UserListenerName[]) => void;
+}
+
+/** The program with the options of the core and of faces. */
+export class OptionProgram extends Command {
+  readonly faces: readonly FaceOptions[];
+  readonly table: OptionTable;
+
+  constructor(faces: readonly FaceOptions[]) {
+    super("dbsyncd");
+    this.faces = faces;
+    this.table = new OptionTable(faces);
+  }
+}
+
+interface ProgramOptions {
+  /** The faces and tools whose options the program has. */
+  readonly faces: readonly FaceOptions[];
   readonly version: string;
   /** Whether the help also shows rarely used options. */
   readonly everything: boolean;
@@ -38,8 +63,8 @@ export interface TableOptions {
 }
 
 /** Returns the program with its options; nothing is parsed yet. */
-export function optionTable({ version, everything, print }: TableOptions): Command {
-  const program = new Command("dbsyncd")
+export function optionProgram({ faces, version, everything, print }: ProgramOptions): OptionProgram {
+  const program = new OptionProgram(faces)
     .description(
       "Runs a daemon of dbsync: accepts commands from clients and applies them to its in-memory database, or to a Redis.",
     )
@@ -49,7 +74,7 @@ export function optionTable({ version, everything, print }: TableOptions): Comma
     .showSuggestionAfterError(false)
     .configureOutput({ writeOut: print, writeErr: () => {} })
     .allowExcessArguments(false);
-  for (const { heading, rows } of SECTIONS) {
+  for (const { heading, rows } of program.table.sections) {
     for (const row of Object.values(rows)) {
       const option = optionOf(row);
       if (heading === null) program.addOption(option);
@@ -112,11 +137,11 @@ export function parseArguments(program: Command, argv: readonly string[], env: N
 }
 
 /** Applies the configuration file of --config if there is one. @throws StartError */
-export async function applyNamedFile(program: Command): Promise<void> {
+export async function applyNamedFile(program: OptionProgram): Promise<void> {
   const { config } = program.opts<Actions>();
   if (config === undefined) return;
   const { applyConfigFile } = await loadWith("smol-toml", "--config", () => import("./config-file.js"));
-  applyConfigFile(program, config);
+  applyConfigFile(program, program.table, config);
 }
 
 /** Suggests an option. Commander's own suggestions leave out options that the short help does not show. */

@@ -5,23 +5,13 @@
  */
 
 import { isDeepStrictEqual } from "node:util";
-import type { Command } from "commander";
-import * as faces from "../faces.js";
 import { isLoopback } from "../net/process/host-and-port.js";
 import { fail, StartError } from "../net/process/service.js";
 import { parseSpecifications } from "./database-list.js";
 import { LIMITS, type LimitName, type Limits } from "./limits.js";
 import { attributeOf, nameOf } from "./option-row.js";
-import {
-  ALL_LIMITS,
-  COMPAT_DATABASE,
-  isLimitName,
-  OPTION_NAMES,
-  OPTIONS,
-  type OptionName,
-  USER_LISTENER_NAMES,
-  type UserListenerName,
-} from "./option-table.js";
+import { COMPAT_DATABASE, type OptionName } from "./option-table.js";
+import type { OptionProgram } from "./parse-options.js";
 import { refuseOpen } from "./reachable-addresses.js";
 import { hasKeys, hasTimeline, isOwnMemory, isSigned, type OptionValues, type Settings } from "./settings.js";
 import {
@@ -32,11 +22,6 @@ import {
 } from "./settings-rules.js";
 import { formatLimit } from "./value-forms.js";
 
-/** What the faces of this build check: see daemon/program/face.ts. */
-const LIST: readonly {
-  readonly checkOptions?: (settings: Settings, userListeners: readonly UserListenerName[]) => void;
-}[] = Object.values(faces);
-
 /** The settings that the core reads although they belong to a face, in a build without it. */
 const WITHOUT_FACES: Partial<OptionValues> = { order: null };
 
@@ -44,10 +29,11 @@ const WITHOUT_FACES: Partial<OptionValues> = { order: null };
 type Chosen = (name: OptionName) => boolean;
 
 /** Returns the value of each option: the set value, the value that --compat implies, or the default. */
-export function valuesOf(program: Command): OptionValues {
+export function valuesOf(program: OptionProgram): OptionValues {
+  const { names, rows } = program.table;
   const options = Object.fromEntries(
-    OPTION_NAMES.map((name) => {
-      const { [name]: row } = OPTIONS;
+    names.map((name) => {
+      const { [name]: row } = rows;
       return [name, program.getOptionValue(attributeOf(row)) ?? row.fallback];
     }),
   ) as OptionValues;
@@ -67,18 +53,20 @@ function impliedBy(options: OptionValues, chosen: Chosen): Partial<OptionValues>
  * Returns the settings.
  * @throws StartError  the combination of options is invalid; the message says what to do
  */
-export function settingsOf(program: Command): Settings {
+export function settingsOf(program: OptionProgram): Settings {
+  const { faces, table } = program;
   const values = valuesOf(program);
   const { compat } = values;
   const isShared = values.peers.length > 0 || values.order !== null;
   const defaultV1 = isShared ? "off" : values.data === null ? "local" : "gateway";
   const settings: Settings = {
-    ...withLimits(values),
+    ...withLimits(values, program),
     v1: values.v1 ?? defaultV1,
     differences: compat === null ? [] : differencesOf(chosenOf(program)),
+    table,
   };
   validateTls(settings);
-  for (const { checkOptions } of LIST) checkOptions?.(settings, USER_LISTENER_NAMES);
+  for (const { checkOptions } of faces) checkOptions?.(settings, table.userListeners);
   validate(settings);
   validateTimeline(settings, hasKeys(settings) || hasUserListener(settings), values.v1 !== null);
   validateUserListeners(settings);
@@ -87,17 +75,21 @@ export function settingsOf(program: Command): Settings {
   return settings;
 }
 
-function withLimits(values: OptionValues): Omit<OptionValues, LimitName> & { readonly limits: Limits } {
+function withLimits(
+  values: OptionValues,
+  { table }: OptionProgram,
+): Omit<OptionValues, LimitName> & { readonly limits: Limits } {
   const chosen: Readonly<Record<string, unknown>> = { ...values };
   const limits = Object.fromEntries(
-    Object.entries(ALL_LIMITS).map(([name, { fallback }]) => [name, chosen[name] ?? fallback]),
+    Object.entries(table.limits).map(([name, { fallback }]) => [name, chosen[name] ?? fallback]),
   ) as Record<LimitName, number>;
   const others = Object.entries(values).filter(([name]) => !(name in limits));
   return { ...(Object.fromEntries(others) as Omit<OptionValues, LimitName>), limits };
 }
 
-function chosenOf(program: Command): Chosen {
-  return (name) => !["default", undefined].includes(program.getOptionValueSource(attributeOf(OPTIONS[name])));
+function chosenOf(program: OptionProgram): Chosen {
+  const { rows } = program.table;
+  return (name) => !["default", undefined].includes(program.getOptionValueSource(attributeOf(rows[name])));
 }
 
 /** Checks that both TLS files are set, or none. @throws StartError */
@@ -147,19 +139,23 @@ function differencesOf(chosen: Chosen): string[] {
 
 /** Returns the names of options that have changed and need a restart. */
 export function restartNames(before: Settings, after: Settings): string[] {
-  return OPTION_NAMES.filter(
-    (name) =>
-      !appliesImmediately(name, before) &&
-      !isDeepStrictEqual(settingOf(before, name), settingOf(after, name)),
-  ).map((name) => nameOf(OPTIONS[name]));
+  const { names, rows } = after.table;
+  return names
+    .filter(
+      (name) =>
+        !appliesImmediately(name, before) &&
+        !isDeepStrictEqual(settingOf(before, name), settingOf(after, name)),
+    )
+    .map((name) => nameOf(rows[name]));
 }
 
 /** Returns the settings `before` with the values of `after` that apply without a restart. */
 export function reloaded(before: Settings, after: Settings): Settings {
-  const applied = OPTION_NAMES.filter((name) => appliesImmediately(name, before));
-  const names: readonly string[] = applied;
-  const limits = names.filter(isLimitName).map((name) => [name, after.limits[name]]);
-  const others = applied.filter((name) => !isLimitName(name)).map((name) => [name, settingOf(after, name)]);
+  const { table } = before;
+  const applied = table.names.filter((name) => appliesImmediately(name, before));
+  const isLimit = (name: string) => table.isLimit(name);
+  const limits = applied.filter(isLimit).map((name) => [name, settingOf(after, name)]);
+  const others = applied.filter((name) => !isLimit(name)).map((name) => [name, settingOf(after, name)]);
   return {
     ...before,
     ...Object.fromEntries(others),
@@ -168,9 +164,10 @@ export function reloaded(before: Settings, after: Settings): Settings {
 }
 
 function appliesImmediately(name: OptionName, before: Settings): boolean {
-  const { reload } = OPTIONS[name];
+  const { reload } = before.table.rows[name];
   return reload === "immediately" || (reload === "timeline" && hasTimeline(before));
 }
 
-const settingOf = (settings: Settings, name: OptionName): unknown =>
-  isLimitName(name) ? settings.limits[name] : settings[name];
+/** Returns the value of an option. */
+export const settingOf = (settings: Settings, name: OptionName): unknown =>
+  settings.table.isLimit(name) ? settings.limits[name] : settings[name];

@@ -3,24 +3,23 @@ import type { ListenAddress } from "../net/process/host-and-port.js";
 import { fail, StartError } from "../net/process/service.js";
 import { isRedis } from "./database-list.js";
 import { flagsOf } from "./option-row.js";
-import { LISTENER_NAMES, USER_LISTENER_NAMES } from "./option-table.js";
 import { formatPeer } from "./peer-address.js";
 import { hasTimeline, type Settings } from "./settings.js";
 
 /** Whether there is a listener for users. */
 export function hasUserListener(settings: Settings): boolean {
-  return USER_LISTENER_NAMES.some((name) => settings[name] !== null);
+  return settings.table.userListeners.some((name) => settings[name] !== null);
 }
 
-/** Returns the flags of all listeners, such as `--resp, --json and --memcached`. */
-export function allUserListeners(conjunction: "and" | "or"): string {
-  return flagsOf(USER_LISTENER_NAMES, conjunction);
+/** Returns the flags of all listeners for users, such as `--resp, --json and --memcached`. */
+export function allUserListeners({ table }: Settings, conjunction: "and" | "or"): string {
+  return flagsOf(table.userListeners, conjunction);
 }
 
 /** Checks that the listeners for users have a database. @throws StartError  the message says what to do */
 export function validateUserListeners(settings: Settings): void {
-  const { database } = settings;
-  const requested = USER_LISTENER_NAMES.filter((name) => settings[name] !== null).map((name) => `--${name}`);
+  const { database, table } = settings;
+  const requested = table.userListeners.filter((name) => settings[name] !== null).map((name) => `--${name}`);
   if (requested.length === 0) return;
   if (!hasTimeline(settings) && (database.length > 1 || database.some(({ kind }) => isRedis(kind))))
     fail(
@@ -31,11 +30,11 @@ export function validateUserListeners(settings: Settings): void {
 
 /** Checks that listeners have different addresses. @throws StartError */
 export function refuseSamePlaces(settings: Settings): void {
-  const { bind, port } = settings;
+  const { bind, port, table } = settings;
   const values: Readonly<Record<string, unknown>> = { ...settings };
   const addresses: readonly (readonly [flag: string, address: ListenAddress | null])[] = [
     ["-p", { address: bind, port }],
-    ...LISTENER_NAMES.map((name) => [`--${name}`, values[name] as ListenAddress | null] as const),
+    ...table.listeners.map((name) => [`--${name}`, values[name] as ListenAddress | null] as const),
   ];
   for (const [at, [flag, address]] of addresses.entries()) {
     const other = addresses
@@ -76,7 +75,7 @@ export function validateTimeline(settings: Settings, canWrite: boolean, chosesV1
   const flag = settings.order !== null ? "--order" : data === null ? "--peer" : "--data";
   if (!canWrite)
     throw new NoWriters(
-      `${flag} stores signed commands, and no key is set: add -s public.pem, or ${allUserListeners("or")}, for whose ` +
+      `${flag} stores signed commands, and no key is set: add -s public.pem, or ${allUserListeners(settings, "or")}, for whose ` +
         "clients the daemon signs.",
       2,
     );

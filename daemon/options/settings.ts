@@ -4,7 +4,7 @@ import type { CertificateFiles } from "../../keys/certificate-pair.js";
 import type { RedisSpecification } from "./database-list.js";
 import type { LimitName, Limits } from "./limits.js";
 import type { FaceSettings, UserListeners, ValuesOf } from "./option-row.js";
-import type { CoreRows } from "./option-table.js";
+import type { CoreRows, OptionTable } from "./option-table.js";
 import type { Version1 } from "./timeline-rows.js";
 
 /** The values of all options by name. */
@@ -15,6 +15,8 @@ export interface Settings extends Omit<OptionValues, LimitName | "v1"> {
   readonly limits: Limits;
   /** With --compat, a description of each default that differs from php-dbsync's. */
   readonly differences: readonly string[];
+  /** The table of the options from which the settings result. */
+  readonly table: OptionTable;
 }
 
 /** Whether writes are recorded: in a timeline (in the data folder or only in memory), or in a stream. */

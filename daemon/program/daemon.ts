@@ -10,13 +10,13 @@ import { type Service, StartError } from "../net/process/service.js";
 import { version } from "../net/process/version.js";
 import { reloaded, restartNames } from "../options/read-settings.js";
 import { hasKeys, isSigned, type Settings, tlsFilesOf } from "../options/settings.js";
-import { Components, type DaemonOptions, type Figures } from "./components.js";
-import type { ListenerAddress } from "./face.js";
+import { Components, type Figures } from "./components.js";
+import type { BuildOptions, ListenerAddress } from "./face.js";
 import type { Health } from "./inspection/inspected-daemon.js";
 import { type Wired, wire } from "./wiring.js";
 
 export class Daemon implements Service {
-  readonly #options: DaemonOptions;
+  readonly #options: BuildOptions;
   readonly #log: Logger;
   readonly #components: Components;
   #settings: Settings;
@@ -24,7 +24,7 @@ export class Daemon implements Service {
   #wired: Wired | null = null;
   #phase: Phase = "starting";
 
-  constructor(options: DaemonOptions) {
+  constructor(options: BuildOptions) {
     this.#options = options;
     this.#settings = options.settings;
     this.#log = options.log;

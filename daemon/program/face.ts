@@ -5,7 +5,7 @@
  */
 
 import type { RecordedWrites } from "../cluster/node/recorded-writes.js";
-import type { ReplicaContext } from "../cluster/replica/replica-context.js";
+import type { ReplicaContext, StartThread, ThreadTasks } from "../cluster/replica/replica-context.js";
 import type { Backend } from "../engine/backends/backend.js";
 import type { CommandPath } from "../engine/backends/command-path.js";
 import type { TimedDatabase } from "../engine/pipeline/start-floor.js";
@@ -15,10 +15,8 @@ import type { ProtocolGroup } from "../net/connections/foreign-client.js";
 import type { MetricTable } from "../net/process/metric-rows.js";
 import { type Service, StartError } from "../net/process/service.js";
 import type { BackendSpecification } from "../options/database-list.js";
-import type { OptionRow } from "../options/option-row.js";
-import type { UserListenerName } from "../options/option-table.js";
+import type { FaceOptions } from "../options/parse-options.js";
 import type { Settings } from "../options/settings.js";
-import type { LimitRow } from "../options/value-forms.js";
 import type { FaceFamilies } from "../store/family-code.js";
 import type { Core, DaemonOptions, Figures } from "./components.js";
 import type { Sources } from "./inspection/inspected-daemon.js";
@@ -63,19 +61,11 @@ export interface OpenedFace {
  * A face or tool of the daemon: what it adds to the options, the listeners, the databases and the metrics. All members
  * are optional.
  */
-export interface Face extends FaceFamilies {
-  /** The rows of its options, by the names of their settings. Its file options.ts adds the settings to the type. */
-  readonly options?: Readonly<Record<string, OptionRow>>;
-  /** The rows of its limits, by their names. Its file options.ts adds these to the type. */
-  readonly limits?: Readonly<Record<string, LimitRow>>;
-  /**
-   * Checks combinations of its options, whether they are set or not.
-   * @param userListeners  the names of the listeners for users
-   * @throws StartError  the message says what to do
-   */
-  readonly checkOptions?: (settings: Settings, userListeners: readonly UserListenerName[]) => void;
+export interface Face extends FaceFamilies, FaceOptions {
   /** The protocols of its clients, by which they are recognized on a wrong port. */
   readonly speaks?: ProtocolGroup;
+  /** The tasks that its threads run, by their names: see `StartThread`. */
+  readonly tasks?: ThreadTasks;
   /** Checks the files that the face would read at the start, for --check-config. @throws StartError */
   readonly checkFiles?: (settings: Settings) => Promise<void>;
   /** Imports the face's metrics, by their names. The file metrics.ts adds the face's figures to `FaceFigures`. */
@@ -110,6 +100,16 @@ export interface Face extends FaceFamilies {
    */
   readonly open?: (core: Core, service: DbsyncService, faces: readonly Face[]) => Promise<OpenedFace | null>;
 }
+
+/** What the program contains in addition to the core. The program passes it to the daemon. */
+export interface Build {
+  /** All faces and tools. */
+  readonly faces: readonly Face[];
+  readonly startThread: StartThread;
+}
+
+/** The options of a daemon, and its faces. */
+export type BuildOptions = DaemonOptions & Build;
 
 /** Returns the first result of the faces that is not null, or null. */
 export async function firstOf<Result>(

@@ -1,11 +1,10 @@
-/**
- * The faces and tools of this build, in one order for all uses. Importing this file makes their protocols known on all
- * ports.
- */
+/** What this build contains: its faces and tools, in one order for all uses, and the thread that has their code. */
+import { Worker } from "node:worker_threads";
 import * as list from "../faces.js";
-import { knowProtocols } from "../net/connections/foreign-client.js";
-import type { Face } from "./face.js";
+import type { Build, Face } from "./face.js";
 
-export const FACES: readonly Face[] = Object.values(list);
-
-knowProtocols(FACES.flatMap(({ speaks }) => speaks ?? []));
+export const BUILD: Build = {
+  faces: Object.values<Face>(list),
+  startThread: (name, task) =>
+    new Worker(new URL("./thread.js", import.meta.url), { workerData: { name, task } }),
+};

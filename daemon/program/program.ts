@@ -3,7 +3,7 @@
  * the daemon, handles signals and sets the exit code.
  */
 import { randomBytes } from "node:crypto";
-import { type Command, CommanderError } from "commander";
+import { CommanderError } from "commander";
 import { pino } from "pino";
 import { realEnvironment } from "../net/process/clock-and-randomness.js";
 import { writeCompileCache } from "../net/process/compile-cache.js";
@@ -14,15 +14,21 @@ import { boundYoungGeneration, compileEarly, engineOptions } from "../net/proces
 import { version } from "../net/process/version.js";
 import { breakHelp, shownLines } from "../net/terminal/terminal-text.js";
 import { attributeOf, environmentNameOf, nameOf } from "../options/option-row.js";
-import { OPTION_NAMES, OPTIONS, type OptionName } from "../options/option-table.js";
-import { type Actions, applyNamedFile, optionTable, parseArguments } from "../options/parse-options.js";
+import type { OptionName } from "../options/option-table.js";
+import {
+  type Actions,
+  applyNamedFile,
+  type OptionProgram,
+  optionProgram,
+  parseArguments,
+} from "../options/parse-options.js";
 import { settingsOf, valuesOf } from "../options/read-settings.js";
 import { type OptionValues, type Settings, tlsFilesOf } from "../options/settings.js";
 import { OutOfMemory } from "../store/keyspace/out-of-memory.js";
 import type { Semantics } from "../store/semantics.js";
 import { seedNameHash } from "../store/values/tables/name-hash.js";
 import { Daemon } from "./daemon.js";
-import { FACES } from "./installed-faces.js";
+import type { Build, Face } from "./face.js";
 
 const TOO_SMALL =
   "stopped: there is not enough memory for commands that other daemons may have applied. Add memory, and start it again";
@@ -30,11 +36,11 @@ const TOO_SMALL =
 const arguments_ = process.argv.slice(2);
 
 /** Runs the program. @param known  the semantics of commands by number; default: those of this release */
-export async function main(hangUps: SighupHandler, known?: Semantics): Promise<void> {
+export async function main(hangUps: SighupHandler, build: Build, known?: Semantics): Promise<void> {
   try {
-    const task = await readCommandLine(arguments_, process.env);
+    const task = await readCommandLine(arguments_, process.env, build.faces);
     if (task.kind === "print") process.stdout.write(task.text);
-    else await run(task.settings, hangUps, known);
+    else await run(task.settings, hangUps, build, known);
   } catch (problem) {
     if (!(problem instanceof StartError)) throw problem;
     process.stderr.write(`dbsyncd: ${shownLines(problem.message)}\n`);
@@ -42,14 +48,19 @@ export async function main(hangUps: SighupHandler, known?: Semantics): Promise<v
   }
 }
 
-async function run(settings: Settings, hangUps: SighupHandler, known?: Semantics): Promise<void> {
+async function run(
+  settings: Settings,
+  hangUps: SighupHandler,
+  build: Build,
+  known?: Semantics,
+): Promise<void> {
   const nameKey = randomBytes(8);
   seedNameHash(nameKey.readInt32LE(0), nameKey.readInt32LE(4));
   const growYoungGeneration = boundYoungGeneration(engineOptions());
   const { logLevel, logFormat } = settings;
   const daemon = await runService(
     { logLevel, logFormat, crashText: (problem) => (problem instanceof OutOfMemory ? TOO_SMALL : null) },
-    (log, shutDown) => new Daemon({ settings, environment: realEnvironment, known, log, shutDown }),
+    (log, shutDown) => new Daemon({ ...build, settings, environment: realEnvironment, known, log, shutDown }),
   );
   // V8 uses compiled code only with the flags with which it was written: those at the start.
   growYoungGeneration();
@@ -57,7 +68,7 @@ async function run(settings: Settings, hangUps: SighupHandler, known?: Semantics
   // Optimizing the code of the start, which runs once, would take more time than it saves.
   compileEarly(engineOptions());
   hangUps.handle(() =>
-    reload(daemon.service).catch((problem) => {
+    reload(daemon.service, build.faces).catch((problem) => {
       // No input of a file may end a daemon that runs, not even one that reveals a fault of this program.
       const fault = problem instanceof StartError ? {} : { err: problem };
       daemon.log.error(fault, `The old configuration stays in effect: ${problem.message}`);
@@ -65,8 +76,8 @@ async function run(settings: Settings, hangUps: SighupHandler, known?: Semantics
   );
 }
 
-async function reload(daemon: Daemon): Promise<void> {
-  const task = await readCommandLine(arguments_, process.env);
+async function reload(daemon: Daemon, faces: readonly Face[]): Promise<void> {
+  const task = await readCommandLine(arguments_, process.env, faces);
   if (task.kind === "run") await daemon.reload(task.settings);
 }
 
@@ -83,12 +94,16 @@ const SOURCES: Readonly<Record<string, string>> = {
 };
 
 /** Returns the task of the program. Each call reads the configuration file again. @throws StartError */
-export async function readCommandLine(argv: readonly string[], env: NodeJS.ProcessEnv): Promise<Task> {
+export async function readCommandLine(
+  argv: readonly string[],
+  env: NodeJS.ProcessEnv,
+  faces: readonly Face[],
+): Promise<Task> {
   let printed = "";
   const print = (text: string) => {
     printed += breakHelp(text);
   };
-  const program = optionTable({ version, everything: false, print });
+  const program = optionProgram({ faces, version, everything: false, print });
   try {
     parseArguments(program, argv, env);
   } catch (problem) {
@@ -97,31 +112,34 @@ export async function readCommandLine(argv: readonly string[], env: NodeJS.Proce
   }
   const { checkConfig, helpAll } = program.opts<Actions>();
   if (helpAll) {
-    optionTable({ version, everything: true, print }).outputHelp();
+    optionProgram({ faces, version, everything: true, print }).outputHelp();
     return { kind: "print", text: printed };
   }
   await applyNamedFile(program);
   const settings = settingsOf(program);
   if (!checkConfig) return { kind: "run", settings };
-  await checkAllFiles(settings);
+  await checkAllFiles(settings, faces);
   return { kind: "print", text: `${describe(program, valuesOf(program))}\n` };
 }
 
 /** Formats a line for each option with its name, value and source. The text is a valid configuration file. */
-function describe(program: Command, values: OptionValues): string {
-  return OPTION_NAMES.flatMap((name) => {
-    const { [name]: row } = OPTIONS;
-    const { [name]: value } = values;
-    if (value === null) return `# ${nameOf(row)} is not set`;
-    const source = program.getOptionValueSource(attributeOf(row)) ?? "default";
-    const implied = source === "default" && isImplied(name, values);
-    const from = implied
-      ? "compat"
-      : source === "env"
-        ? `environment, ${environmentNameOf(row)}`
-        : SOURCES[source];
-    return `${nameOf(row)} = ${JSON.stringify(row.form.show(value))}   # ${from}`;
-  }).join("\n");
+function describe(program: OptionProgram, values: OptionValues): string {
+  const { names, rows } = program.table;
+  return names
+    .map((name) => {
+      const { [name]: row } = rows;
+      const { [name]: value } = values;
+      if (value === null) return `# ${nameOf(row)} is not set`;
+      const source = program.getOptionValueSource(attributeOf(row)) ?? "default";
+      const implied = source === "default" && isImplied(name, values);
+      const from = implied
+        ? "compat"
+        : source === "env"
+          ? `environment, ${environmentNameOf(row)}`
+          : SOURCES[source];
+      return `${nameOf(row)} = ${JSON.stringify(row.form.show(value))}   # ${from}`;
+    })
+    .join("\n");
 }
 
 /** Whether --compat determines the value of an option that was not set. */
@@ -133,7 +151,7 @@ function isImplied(name: OptionName, { compat, allowUnsigned }: OptionValues): b
  * Checks the files that the daemon would read at its start, for --check-config.
  * @throws StartError  a file cannot be used; the message says what to do
  */
-async function checkAllFiles(settings: Settings): Promise<void> {
+async function checkAllFiles(settings: Settings, faces: readonly Face[]): Promise<void> {
   if (settings.signKey.length > 0 || settings.rootKey.length > 0) {
     const { loadSigners } = await import("../engine/trust/load-signers.js");
     loadSigners(settings, pino({ level: "silent" }));
@@ -147,5 +165,5 @@ async function checkAllFiles(settings: Settings): Promise<void> {
     const { readPair } = await import("../engine/trust/tls-certificate.js");
     readPair(tls);
   }
-  for (const { checkFiles } of FACES) await checkFiles?.(settings);
+  for (const { checkFiles } of faces) await checkFiles?.(settings);
 }

@@ -12,10 +12,11 @@ import { realEnvironment } from "../net/process/clock-and-randomness.js";
 import { formatHostAndPort } from "../net/process/host-and-port.js";
 import type { LogLevel } from "../net/process/log-settings.js";
 import { version } from "../net/process/version.js";
-import { optionTable, parseArguments } from "../options/parse-options.js";
+import { optionProgram, parseArguments } from "../options/parse-options.js";
 import { settingsOf } from "../options/read-settings.js";
 import type { Settings } from "../options/settings.js";
 import { Daemon } from "./daemon.js";
+import { BUILD } from "./installed-faces.js";
 
 const LOOPBACK = "127.0.0.1";
 const RSA_BITS = 2048;
@@ -121,7 +122,7 @@ async function withKeyFile<Result>(
 }
 
 function settingsFor(keyFile: string | null, { args = [] }: TestDaemonOptions): Settings {
-  const program = optionTable({ version, everything: true, print: () => {} });
+  const program = optionProgram({ faces: BUILD.faces, version, everything: true, print: () => {} });
   // Variables for a daemon of this machine must not affect tests.
   for (const option of program.options) delete option.envVar;
   const signKey = keyFile === null ? [] : ["--sign-key", keyFile];
@@ -135,7 +136,7 @@ async function run(count: number, settings: Settings, level: LogLevel = "silent"
   const running: Daemon[] = [];
   try {
     while (running.length < count) {
-      const daemon = new Daemon({ settings, environment: realEnvironment, log });
+      const daemon = new Daemon({ ...BUILD, settings, environment: realEnvironment, log });
       await daemon.start();
       running.push(daemon);
     }

@@ -20,6 +20,7 @@ import type { Signers } from "../engine/trust/signers.js";
 import { DbsyncListener } from "../listener/dbsync-dialect.js";
 import { type DbsyncService, EventSources, type WatchedDatabase } from "../listener/dbsync-server.js";
 import { ByteBudget } from "../net/connections/connection-registry.js";
+import { knowProtocols } from "../net/connections/foreign-client.js";
 import type { BackendSpecification } from "../options/database-list.js";
 import { USAGE_KIND_DEFAULT, usageKindOf } from "../options/eviction-policy.js";
 import { readLimitsOf } from "../options/limits.js";
@@ -35,11 +36,18 @@ import {
 import { hasUserListener } from "../options/settings-rules.js";
 import { installFamilies } from "../store/family-code.js";
 import { type Components, type Core, type DaemonOptions, unsignedConditionOf } from "./components.js";
-import { firstOf, type MadeBackend, missingFace, type NamedFigureServer, type OpenedFace } from "./face.js";
+import {
+  type Build,
+  type BuildOptions,
+  firstOf,
+  type MadeBackend,
+  missingFace,
+  type NamedFigureServer,
+  type OpenedFace,
+} from "./face.js";
 import type { BackendHealth, CountedKeys } from "./inspection/inspected-daemon.js";
 import { Inspection } from "./inspection/inspection.js";
 import type { Metrics } from "./inspection/metrics.js";
-import { FACES } from "./installed-faces.js";
 import { StateLog } from "./state-log.js";
 
 export interface Wired {
@@ -57,12 +65,13 @@ export interface Wired {
 }
 
 /** Creates all components. Reads all files that may be invalid before it opens anything. @throws StartError */
-export async function wire(options: DaemonOptions, components: Components): Promise<Wired> {
-  const { settings, environment, log } = options;
+export async function wire(options: BuildOptions, components: Components): Promise<Wired> {
+  const { settings, environment, log, faces } = options;
   const { figures } = components;
   const { metrics: observer, slowLog } = figures;
   const { limits, window } = settings;
-  installFamilies(FACES);
+  installFamilies(faces);
+  knowProtocols(faces.flatMap(({ speaks }) => speaks ?? []));
   const signers = await signersOf(options);
   const address = await bindAddressOf(settings);
   const { gate, pin } = await addGate(options, components);
@@ -126,11 +135,11 @@ export async function wire(options: DaemonOptions, components: Components): Prom
 
 /** Adds the listeners as one component, which starts them one after the other and stops them together. */
 async function addListeners(
-  core: Core,
+  core: Core & Build,
   address: string,
   components: Components,
 ): Promise<Pick<Wired, "listener" | "opened">> {
-  const { settings, pipeline, replica } = core;
+  const { settings, pipeline, replica, faces } = core;
   const { limits } = settings;
   const service: DbsyncService = {
     ...core,
@@ -143,8 +152,8 @@ async function addListeners(
   };
   const listener = new DbsyncListener({ ...core, address, port: settings.port, limits }, service);
   const opened: OpenedFace[] = [];
-  for (const { open } of FACES) {
-    const face = (await open?.(core, service, FACES)) ?? null;
+  for (const { open } of faces) {
+    const face = (await open?.(core, service, faces)) ?? null;
     if (face !== null) opened.push(face);
   }
   const all = [listener, ...opened.flatMap((face) => [...face.listeners.values()])];
@@ -213,11 +222,12 @@ async function addGate(
  * stopping.
  */
 async function addFigureServer(
-  options: DaemonOptions,
+  options: BuildOptions,
   components: Components,
 ): Promise<NamedFigureServer | null> {
-  const opened = await firstOf(FACES, ({ openFigureServer }) =>
-    openFigureServer?.(options, components.figures, FACES),
+  const { faces } = options;
+  const opened = await firstOf(faces, ({ openFigureServer }) =>
+    openFigureServer?.(options, components.figures, faces),
   );
   if (opened !== null) components.add({ service: opened.server });
   return opened;
@@ -258,7 +268,7 @@ async function namedDaemonOf(
 }
 
 async function addReplica(
-  context: ReplicaContext,
+  context: ReplicaContext & Build,
   broadcasts: Broadcasts,
   components: Components,
 ): Promise<RecordedWrites> {
@@ -277,8 +287,8 @@ async function addReplica(
   return replica;
 }
 
-async function openReplica(context: ReplicaContext, broadcasts: Broadcasts): Promise<RecordedWrites> {
-  const recorder = await firstOf(FACES, ({ openRecorder }) => openRecorder?.(context));
+async function openReplica(context: ReplicaContext & Build, broadcasts: Broadcasts): Promise<RecordedWrites> {
+  const recorder = await firstOf(context.faces, ({ openRecorder }) => openRecorder?.(context));
   if (recorder !== null) return recorder;
   if (context.settings.order !== null) throw missingFace("--order");
   const { openNode } = await import("../cluster/node/cluster-node.js");
@@ -299,7 +309,7 @@ function addDatabases(settings: Settings, backends: readonly Backend[], componen
 }
 
 async function addBackends(
-  options: DaemonOptions,
+  options: BuildOptions,
   metrics: Metrics | null,
   components: Components,
 ): Promise<MadeBackend[]> {
@@ -309,12 +319,12 @@ async function addBackends(
 }
 
 async function addMirror(
-  options: DaemonOptions,
+  options: BuildOptions,
   replica: RecordedWrites,
   components: Components,
 ): Promise<void> {
   const { settings } = components.figures;
-  const mirror = await firstOf(FACES, ({ openMirror }) => openMirror?.(options, replica, settings));
+  const mirror = await firstOf(options.faces, ({ openMirror }) => openMirror?.(options, replica, settings));
   if (mirror !== null) components.add({ service: mirror });
   else if (mirrorOf(options.settings) !== null) throw missingFace("-d redis");
 }
@@ -407,11 +417,11 @@ const healthOf = ({ name, up, server }: Backend): BackendHealth => ({
  */
 async function makeBackend(
   specification: BackendSpecification,
-  options: DaemonOptions,
+  options: BuildOptions,
   metrics: Metrics | null,
 ): Promise<MadeBackend> {
   if (specification.kind === "memory") return await makeMemory(options);
-  const made = await firstOf(FACES, ({ makeBackend }) => makeBackend?.(specification, options));
+  const made = await firstOf(options.faces, ({ makeBackend }) => makeBackend?.(specification, options));
   if (made === null) throw missingFace(`-d ${specification.kind}`);
   if (metrics === null || made.outliving === null) return made;
   const { TimedBackend } = await import("./timed-backend.js");

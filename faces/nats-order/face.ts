@@ -6,6 +6,9 @@ import { checkOrderOptions, ORDER_OPTIONS } from "./options.js";
 export const natsOrder: Face = {
   options: ORDER_OPTIONS,
   checkOptions: checkOrderOptions,
+  tasks: {
+    "order-snapshot": async (task) => await (await import("./order-task.js")).runOrderTask(task),
+  },
   metrics: async () => (await import("./metrics.js")).METRICS,
   async openRecorder(context) {
     const { order } = context.settings;

@@ -4,7 +4,7 @@
  */
 import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
 import type { ReplicaContext } from "../../daemon/cluster/replica/replica-context.js";
 import { orderFolder } from "../../daemon/engine/trust/data-folder.js";
 import { syncPathNow } from "../../daemon/net/process/disk.js";
@@ -23,12 +23,15 @@ import {
 import { SnapshotFiles } from "../../daemon/timeline/snapshots/snapshot-stores.js";
 import { discard, publishOver, stage } from "../../keys/atomic-file.js";
 import { type Loaded, newestIn } from "./order-snapshot.js";
-import type { OrderTask } from "./order-worker.js";
+import type { OrderTask } from "./order-task.js";
 
 /** The number of snapshots to retain: the newest one, and the one before it in case the newest cannot be read. */
 const KEPT = 2;
 /** Milliseconds for which the thread that makes a snapshot waits for the next message of the stream. */
 const MESSAGE_TIMEOUT_MS = 60_000;
+
+/** The name of the task that makes a snapshot. */
+const ORDER_SNAPSHOT_TASK = "order-snapshot";
 
 export class OrderFolder {
   readonly #context: ReplicaContext;
@@ -141,8 +144,8 @@ export class OrderFolder {
   }
 
   #run(task: OrderTask): void {
-    const { log } = this.#context;
-    const worker = new Worker(new URL("./order-worker.js", import.meta.url), { workerData: task });
+    const { log, startThread } = this.#context;
+    const worker = startThread(ORDER_SNAPSHOT_TASK, task);
     this.#worker = worker;
     let reason = "";
     worker.once("error", (problem) => {

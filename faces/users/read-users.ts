@@ -5,7 +5,7 @@
 import { statSync } from "node:fs";
 import { isLoopback } from "../../daemon/net/process/host-and-port.js";
 import { StartError } from "../../daemon/net/process/service.js";
-import { USER_LISTENER_NAMES, type UserListenerName } from "../../daemon/options/option-table.js";
+import type { UserListenerName } from "../../daemon/options/option-table.js";
 import type { Settings } from "../../daemon/options/settings.js";
 import type { PasswordSecrets } from "./password-secrets.js";
 import { DEFAULT_USER, Users } from "./users.js";
@@ -13,7 +13,7 @@ import { DEFAULT_USER, Users } from "./users.js";
 const OTHERS_READ = 0o004;
 
 /** The settings of the listeners through which users connect. */
-export type ListenerSettings = Pick<Settings, UserListenerName | "allowAnonymous">;
+export type ListenerSettings = Pick<Settings, UserListenerName | "allowAnonymous" | "table">;
 
 /**
  * Reads the users of a file.
@@ -55,7 +55,7 @@ export function readUsersAgain(before: Users, settings: ListenerSettings & Pick<
 export function requirePasswords(users: Users, settings: ListenerSettings): void {
   const open = users.withoutPassword;
   if (open === null || settings.allowAnonymous) return;
-  for (const name of USER_LISTENER_NAMES) {
+  for (const name of settings.table.userListeners) {
     const address = settings[name]?.address;
     if (address === undefined || isLoopback(address) === true) continue;
     const who = open.name === DEFAULT_USER ? "" : `, as user ${open.name}`;

@@ -23,7 +23,7 @@ import type { DaemonListener } from "../../daemon/listener/daemon-listener.js";
 import { isLoopback } from "../../daemon/net/process/host-and-port.js";
 import type { LogLevel } from "../../daemon/net/process/log-settings.js";
 import { StartError } from "../../daemon/net/process/service.js";
-import { OPTIONS, USER_LISTENER_NAMES, type UserListenerName } from "../../daemon/options/option-table.js";
+import type { UserListenerName } from "../../daemon/options/option-table.js";
 import type { Settings } from "../../daemon/options/settings.js";
 import { allUserListeners } from "../../daemon/options/settings-rules.js";
 import { type Core, type Figures, unsignedConditionOf } from "../../daemon/program/components.js";
@@ -55,7 +55,7 @@ export async function openUserListeners(core: Core, faces: readonly Face[]): Pro
     pipeline.acceptsUnsigned = allowUnsigned || users.areOpen;
   };
   pipeline.acceptsUnsigned = allowUnsigned || users.areOpen;
-  for (const name of USER_LISTENER_NAMES) {
+  for (const name of settings.table.userListeners) {
     const listenAddress = settings[name];
     if (listenAddress === null) continue;
     const face = userFaces.get(name);
@@ -75,7 +75,7 @@ export async function openUserListeners(core: Core, faces: readonly Face[]): Pro
 type UserFaces = ReturnType<typeof userFacesOf>;
 
 export class UserListeners implements OpenedFace {
-  readonly listeners = new Map<string, DaemonListener>();
+  readonly listeners = new Map<UserListenerName, DaemonListener>();
   readonly #users: Users;
   /** The settings at the start, with addresses and TLS. */
   readonly #settings: Settings;
@@ -122,7 +122,7 @@ export class UserListeners implements OpenedFace {
   logAddresses(): void {
     for (const [name, listener] of this.listeners) {
       const { address, port } = listener.address;
-      this.#log.info({ address, port }, `serving ${OPTIONS[name as UserListenerName].clients} clients`);
+      this.#log.info({ address, port }, `serving ${this.#settings.table.rows[name].clients} clients`);
       if (this.#users.withoutPassword !== null && isLoopback(address) !== true)
         this.#log.warn(`--${name} ${OPEN}`);
     }
@@ -201,7 +201,7 @@ async function pathOf({ settings, backends, path, replica, pipeline }: Core): Pr
   const [backend] = backends;
   if (path !== null) return await path();
   if (!(backend instanceof MemoryBackend))
-    throw new StartError(`${allUserListeners("and")} need the database in memory.`, 2);
+    throw new StartError(`${allUserListeners(settings, "and")} need the database in memory.`, 2);
   return new LocalPath(backend, localUnits);
 }
 

@@ -9,8 +9,8 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { dbsyncSend } from "../../client/dbsync-send.js";
-import { LISTENER_NAMES } from "../../daemon/options/option-table.js";
 import { startDaemon } from "../../daemon/program/testing.js";
+import { LISTENER_NAMES } from "../support/installed-options.js";
 import { buildRoot } from "../support/repository.js";
 
 await using daemon = await startDaemon({ args: LISTENER_NAMES.flatMap((name) => [`--${name}`, "0"]) });

@@ -7,7 +7,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { FACES } from "../../daemon/program/installed-faces.js";
+import { BUILD } from "../../daemon/program/installed-faces.js";
 import { loadMetrics } from "../../tools/admin/metric-table.js";
 import { skipUnlessFull } from "../support/amount.js";
 import { repositoryRoot } from "../support/repository.js";
@@ -19,7 +19,7 @@ const rules = readFileSync(at("alerts.yml"), "utf8");
 const dashboard = JSON.parse(readFileSync(at("grafana-dashboard.json"), "utf8")) as {
   panels: { id: number; title: string; targets: { expr: string }[] }[];
 };
-const METRICS = await loadMetrics(FACES);
+const METRICS = await loadMetrics(BUILD.faces);
 
 const expressions = [
   ...[...rules.matchAll(/^ +expr: (.*)$/gm)].map(([, expression]) => expression as string),

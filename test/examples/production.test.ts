@@ -9,12 +9,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, test } from "node:test";
 import { nameOf } from "../../daemon/options/option-row.js";
-import { isLimitName, OPTION_NAMES, OPTIONS } from "../../daemon/options/option-table.js";
+import { BUILD } from "../../daemon/program/installed-faces.js";
 import { readCommandLine } from "../../daemon/program/program.js";
 import { writeClusterSecret } from "../../keys/cluster-secret-file.js";
 import { neededBy } from "../daemon/options/examples.js";
 import { writeCertificate } from "../support/certificate-files.js";
 import { runDaemon } from "../support/daemon-process.js";
+import { OPTION_NAMES, OPTIONS, TABLE } from "../support/installed-options.js";
 import { repositoryRoot } from "../support/repository.js";
 import { skipWithout } from "../support/requirements.js";
 
@@ -35,7 +36,7 @@ function optionsIn(text: string): string[] {
 }
 
 async function printedFor(...args: readonly string[]): Promise<string> {
-  const task = await readCommandLine(args, {});
+  const task = await readCommandLine(args, {}, BUILD.faces);
   assert.ok(task.kind === "print");
   return task.text;
 }
@@ -172,7 +173,7 @@ describe("the sample configuration", () => {
             : SIDECAR_DATABASE
           : (all.find((line) => settingOf(line) === setting) ?? assert.fail(setting));
       // Limits can be combined. Some of the remaining options cannot be used together.
-      const limits = lines.filter((line) => isLimitName(settingOf(line)));
+      const limits = lines.filter((line) => TABLE.isLimit(settingOf(line)));
       for (const line of ["", ...lines.filter((each) => !limits.includes(each))]) {
         const file = join(scratch, "one.toml");
         const needed =

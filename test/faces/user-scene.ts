@@ -4,9 +4,10 @@ import { MemoryBackend } from "../../daemon/engine/backends/memory-backend.js";
 import type { MemoryLimit } from "../../daemon/engine/memory/memory-limit.js";
 import { NO_OBSERVER } from "../../daemon/engine/pipeline/pipeline-parts.js";
 import type { DaemonListener } from "../../daemon/listener/daemon-listener.js";
+import { knowProtocols } from "../../daemon/net/connections/foreign-client.js";
 import { type Environment, realEnvironment } from "../../daemon/net/process/clock-and-randomness.js";
 import { type Limits, readLimitsOf } from "../../daemon/options/limits.js";
-import "../../daemon/program/installed-faces.js";
+import { BUILD } from "../../daemon/program/installed-faces.js";
 import { PasswordSecrets } from "../../faces/users/password-secrets.js";
 import type { DaemonInterface, UserListenerParts } from "../../faces/users/user-listener.js";
 import { LocalPath } from "../../faces/users/user-listeners.js";
@@ -18,6 +19,8 @@ import { keepLog } from "../support/log-lines.js";
 import { RawClient } from "../support/raw-client.js";
 import { UNBOUNDED } from "../support/unbounded-memory.js";
 import { withFile } from "./redis/scene.js";
+
+knowProtocols(BUILD.faces.flatMap(({ speaks }) => speaks ?? []));
 
 export interface UserSceneOptions {
   readonly limits?: Partial<Limits>;

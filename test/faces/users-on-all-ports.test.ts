@@ -9,11 +9,12 @@ import { test } from "node:test";
 import { MongoClient } from "mongodb";
 import { createClient } from "../../client/dbsync-send.js";
 import { DbsyncError } from "../../client/shared/errors.js";
-import { USER_LISTENER_NAMES, type UserListenerName } from "../../daemon/options/option-table.js";
+import type { UserListenerName } from "../../daemon/options/option-table.js";
 import { makeFolder, startReplica } from "../daemon/program/replicas.js";
 import { some } from "../support/amount.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { makeKeyPair } from "../support/envelope-client.js";
+import { USER_LISTENER_NAMES } from "../support/installed-options.js";
 import { RawClient } from "../support/raw-client.js";
 
 const LOGIN = "AUTH ann secret\r\n";

@@ -1,7 +1,8 @@
 /** Writes the manual pages of all programs to `man/` in the build folder, for the package. */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { optionTable } from "../../daemon/options/parse-options.js";
+import { optionProgram } from "../../daemon/options/parse-options.js";
+import { BUILD } from "../../daemon/program/installed-faces.js";
 import { makeKeygen } from "../../keys/keygen-command.js";
 import { makeProgram } from "../../tools/cli/program.js";
 import { makeProxy } from "../../tools/proxy/program.js";
@@ -17,7 +18,7 @@ export async function makeManPages(): Promise<void> {
   mkdirSync(folder, { recursive: true });
   const programs = [
     await makeProgram(),
-    optionTable({ version, everything: true, print: () => {} }),
+    optionProgram({ faces: BUILD.faces, version, everything: true, print: () => {} }),
     makeKeygen(process),
     makeProxy(),
   ];

@@ -6,6 +6,7 @@ import { createClient } from "../../client/public-api.js";
 import { realEnvironment } from "../../daemon/net/process/clock-and-randomness.js";
 import { StartError } from "../../daemon/net/process/service.js";
 import { Daemon } from "../../daemon/program/daemon.js";
+import { BUILD } from "../../daemon/program/installed-faces.js";
 import { readCommandLine } from "../../daemon/program/program.js";
 import { runDbsync } from "../client/child.js";
 import { keepLog } from "../support/log-lines.js";
@@ -92,10 +93,10 @@ async function byDaemon(mistake: Mistake, scene: Scene): Promise<string> {
   const config = toml === undefined ? [] : ["--config", file];
   const port = words.includes("-p") ? [] : ["-p", "0"];
   try {
-    const task = await readCommandLine([...config, ...words, ...port], variables);
+    const task = await readCommandLine([...config, ...words, ...port], variables, BUILD.faces);
     assert.ok(task.kind === "run");
     const { log } = keepLog("info");
-    const daemon = new Daemon({ settings: task.settings, environment: realEnvironment, log });
+    const daemon = new Daemon({ ...BUILD, settings: task.settings, environment: realEnvironment, log });
     await daemon.start();
     await daemon.stop();
   } catch (problem) {

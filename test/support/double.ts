@@ -5,5 +5,9 @@ export function double<T>(members: Part<T>): T {
 
 /** A subset of the public members of an object, recursively. */
 type Part<T> = {
-  [Name in keyof T]?: T[Name] extends (...parameters: never[]) => unknown ? T[Name] : Part<T[Name]>;
+  [Name in keyof T]?: T[Name] extends (...parameters: never[]) => unknown
+    ? T[Name]
+    : unknown extends T[Name]
+      ? T[Name]
+      : Part<T[Name]>;
 };

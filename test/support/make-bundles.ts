@@ -26,9 +26,8 @@ export const BUNDLES: Bundles = {
   ...CLIENT_BUNDLES,
   dbsyncd: "daemon/program/main.js",
   "dbsync-proxy": "tools/proxy/main.js",
-  "snapshot-worker": "daemon/cluster/replica/snapshot-worker.js",
+  thread: "daemon/program/thread.js",
   "verify-worker": "daemon/engine/trust/verify-worker.js",
-  "order-worker": "faces/nats-order/order-worker.js",
   testing: "daemon/program/testing.js",
 };
 

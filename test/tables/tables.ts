@@ -7,9 +7,8 @@ import { join } from "node:path";
 import { REFUSALS, type Refusal } from "../../daemon/engine/answers/refusals.js";
 import type { MetricTable } from "../../daemon/net/process/metric-rows.js";
 import { nameOf, type OptionRow } from "../../daemon/options/option-row.js";
-import { ALL_LIMITS, isLimitName, OPTION_NAMES, OPTIONS } from "../../daemon/options/option-table.js";
 import { formatLimit } from "../../daemon/options/value-forms.js";
-import { FACES } from "../../daemon/program/installed-faces.js";
+import { BUILD } from "../../daemon/program/installed-faces.js";
 import { commands, findCommand } from "../../daemon/store/command-table.js";
 import { isKeyCommand } from "../../daemon/store/key-command.js";
 import { connectionMistake } from "../../daemon/store/unit-permission.js";
@@ -28,11 +27,12 @@ import { loadMetrics } from "../../tools/admin/metric-table.js";
 import { BALANCER_METRICS } from "../../tools/proxy/admin/balancer-report.js";
 import { CACHE_METRICS } from "../../tools/proxy/admin/cache-report.js";
 import { commandsPage, PAGE } from "../commands-page/page.js";
+import { ALL_LIMITS, OPTION_NAMES, OPTIONS, TABLE } from "../support/installed-options.js";
 import { repositoryRoot } from "../support/repository.js";
 import { alarmRows, alarmRules } from "./alarms.js";
 import { SIGNATURES, type Signature } from "./command-signatures.js";
 
-const METRICS = await loadMetrics(FACES);
+const METRICS = await loadMetrics(BUILD.faces);
 
 const MARK = "made by npm run tables";
 const LINE_CHARS = 120;
@@ -52,10 +52,12 @@ const PARTS: readonly Part[] = [
     lines: () => [
       "| option | default | meaning |",
       "|---|---|---|",
-      ...(OPTION_NAMES as readonly string[]).filter(isLimitName).map((name) => {
-        const row = ALL_LIMITS[name];
-        return `| \`--${row.flag}\` | ${formatLimit(row, row.fallback)} | ${row.summary} |`;
-      }),
+      ...(OPTION_NAMES as readonly string[])
+        .filter((name) => TABLE.isLimit(name))
+        .map((name) => {
+          const row = ALL_LIMITS[name];
+          return `| \`--${row.flag}\` | ${formatLimit(row, row.fallback)} | ${row.summary} |`;
+        }),
     ],
   },
   { file: "docs/metrics.md", lines: stateRows },

@@ -36,6 +36,7 @@ export abstract class RecordedWrites implements Service, ReplicaContext {
   readonly signers: Signers;
   readonly environment: Environment;
   readonly log: Logger;
+  readonly startThread: ReplicaContext["startThread"];
   readonly arrived: ReplicaContext["arrived"];
   readonly page: ReplicaContext["page"];
   readonly clientTotals: ReplicaContext["clientTotals"];
@@ -63,12 +64,14 @@ export abstract class RecordedWrites implements Service, ReplicaContext {
   abstract readonly takeMember: ((socket: Socket, hello: Hello) => void) | null;
 
   constructor(context: ReplicaContext) {
-    const { settings, identity, signers, environment, log, arrived, page, clientTotals, named } = context;
+    const { settings, identity, signers, environment, log, startThread } = context;
+    const { arrived, page, clientTotals, named } = context;
     this.settings = settings;
     this.identity = identity;
     this.signers = signers;
     this.environment = environment;
     this.log = log;
+    this.startThread = startThread;
     this.arrived = arrived;
     this.page = page;
     this.clientTotals = clientTotals;

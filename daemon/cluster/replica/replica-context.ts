@@ -1,5 +1,6 @@
 /** The settings and services of a daemon that records its writes, and the objects that such a daemon consists of. */
 
+import type { Worker } from "node:worker_threads";
 import type { Logger } from "pino";
 import type { ClientTotals } from "../../../protocol/figures/figure.js";
 import type { Identity } from "../../engine/trust/identity.js";
@@ -17,12 +18,24 @@ import type { NamedDaemon } from "../peers/shared/named-daemon.js";
 import type { RemovedDataStores } from "./replaced-data-folders.js";
 import type { TimelineBackend } from "./timeline-backend.js";
 
+/** The functions that threads run, by the names of their tasks. */
+export type ThreadTasks = Readonly<Record<string, (task: never) => Promise<void>>>;
+
+/**
+ * Starts a thread that runs one task with the code of all faces, and then exits. It sends no messages: the main thread
+ * receives only its exit code and its error.
+ * @param name  in the tasks of the daemon or of a face
+ * @param task  the argument of the function with this name, which is copied
+ */
+export type StartThread = (name: string, task: object) => Worker;
+
 export interface ReplicaContext {
   readonly settings: Settings;
   readonly identity: Identity;
   readonly signers: Signers;
   readonly environment: Environment;
   readonly log: Logger;
+  readonly startThread: StartThread;
   /** Called when entries are on disk, and when they have been applied. */
   readonly arrived: (entries: readonly { readonly id: Entry["id"] }[]) => void;
   /** Returns the address of the daemon's dashboard, or null if it has none. */

@@ -1,13 +1,12 @@
 /** Makes a daemon's snapshots: in a thread if it has a data folder, otherwise in slices between other work. */
-import { Worker } from "node:worker_threads";
 import { snapshotFolder } from "../../engine/trust/data-folder.js";
 import { hashOf } from "../../engine/trust/identity.js";
 import { DATABASES_DEFAULT } from "../../store/database.js";
 import { makeSnapshotInTurns } from "../../timeline/snapshots/make-snapshot.js";
 import type { SnapshotParts } from "../../timeline/snapshots/snapshot-schedule.js";
 import { MemorySnapshots, SnapshotFiles } from "../../timeline/snapshots/snapshot-stores.js";
-import type { NodeState } from "./replica-context.js";
-import type { SnapshotTask } from "./snapshot-worker.js";
+import type { NodeState, StartThread } from "./replica-context.js";
+import type { SnapshotTask } from "./snapshot-task.js";
 
 /**
  * The share of the free memory that a member's snapshot may use. The rest is for the state that is built from the
@@ -16,7 +15,7 @@ import type { SnapshotTask } from "./snapshot-worker.js";
 const SHARE_OF_MEMORY = 0.5;
 
 export function snapshotParts(node: NodeState): SnapshotParts {
-  const { storage, settings, signers, soon, environment } = node;
+  const { storage, settings, signers, soon, environment, startThread } = node;
   const { data, retain: retainMs } = settings;
   const every = settings.limits.snapshotEntries;
   const genesis = signers.makeRing;
@@ -36,13 +35,16 @@ export function snapshotParts(node: NodeState): SnapshotParts {
     snapshots: new SnapshotFiles(folder),
     retainMs,
     every,
-    make: (from, to) => runWorker({ data, folder, from, to, databases, genesis: keys }),
+    make: (from, to) => runThread(startThread, { data, folder, from, to, databases, genesis: keys }),
   };
 }
 
-function runWorker(task: SnapshotTask): Promise<void> {
+/** The name of the task in `ThreadTasks`. */
+export const SNAPSHOT_TASK = "snapshot";
+
+function runThread(startThread: StartThread, task: SnapshotTask): Promise<void> {
   return new Promise((resolve, reject) => {
-    const worker = new Worker(new URL("./snapshot-worker.js", import.meta.url), { workerData: task });
+    const worker = startThread(SNAPSHOT_TASK, task);
     worker.once("error", reject);
     worker.once("exit", (code) => {
       if (code === 0) resolve();

@@ -18,7 +18,7 @@ import {
 import type { DaemonInspector } from "../../engine/pipeline/apply-units.js";
 import { slowLogReply } from "../../engine/slow-log/slow-log.js";
 import { nameOf, type OptionRow } from "../../options/option-row.js";
-import { isLimitName, OPTION_NAMES, OPTIONS, type OptionName } from "../../options/option-table.js";
+import { settingOf } from "../../options/read-settings.js";
 import { isOwnMemory, type Settings } from "../../options/settings.js";
 import { CommandFailure, notLoaded } from "../../store/arguments/command-errors.js";
 import { commandTable } from "../../store/command-table.js";
@@ -122,18 +122,15 @@ const inLine = (name: string): string => name.replace(/[^\x21-\x7e]/g, "_");
  */
 function configValues(patterns: readonly ByteString[], settings: Settings): Reply {
   const wanted = patterns.map((pattern) => pattern.toLowerCase());
+  const { names, rows } = settings.table;
   return map(
-    OPTION_NAMES.flatMap((option) => {
-      const { [option]: row } = OPTIONS;
+    names.flatMap((option) => {
+      const { [option]: row } = rows;
       const name = nameOf(row);
       if (!wanted.some((pattern) => globMatches(pattern, name))) return [];
       return [bulk(name), bulk(bytesOfText(shownValue(row, settingOf(settings, option))))];
     }),
   );
-}
-
-function settingOf(settings: Settings, name: OptionName): unknown {
-  return isLimitName(name) ? settings.limits[name] : settings[name];
 }
 
 function shownValue({ form }: OptionRow, value: unknown): string {

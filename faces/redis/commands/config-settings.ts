@@ -5,7 +5,6 @@
 
 import { parseEventFlags } from "../../../daemon/options/event-flags.js";
 import { LIMITS, type LimitName } from "../../../daemon/options/limits.js";
-import { ALL_LIMITS } from "../../../daemon/options/option-table.js";
 import { INT64_MAX, parseInteger } from "../../../daemon/store/arguments/number-arguments.js";
 import type { EncodingLimits } from "../../../daemon/store/keyspace/encoding-name.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -67,19 +66,18 @@ function parseNumber(text: ByteString, { min, max, isMemory }: NumberBounds): nu
 }
 
 export function limit({ limit: name, scale, isMemory = undefined, mayBeNegative }: LimitSetting): Setting {
-  const { min, max } = ALL_LIMITS[name];
-  const bounds = {
-    min: mayBeNegative === true ? -1 : Math.ceil(min / scale),
-    max: Math.floor(max / scale),
-    isMemory: isMemory === true,
-  };
   return {
     text: ({ server }) => {
       const value = server.host.limits[name];
       return mayBeNegative && value === Number.POSITIVE_INFINITY ? "-1" : String(Math.round(value / scale));
     },
     prepare: ({ server }, text) => {
-      const value = parseNumber(text, bounds);
+      const { min, max } = server.daemon.settings.table.limits[name];
+      const value = parseNumber(text, {
+        min: mayBeNegative === true ? -1 : Math.ceil(min / scale),
+        max: Math.floor(max / scale),
+        isMemory: isMemory === true,
+      });
       if (typeof value === "string") return value;
       const changed = value < 0 ? Number.POSITIVE_INFINITY : Number(value) * scale;
       return () => {

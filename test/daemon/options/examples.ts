@@ -3,7 +3,7 @@
  * that it requires.
  */
 import { nameOf, type OptionRow } from "../../../daemon/options/option-row.js";
-import { OPTIONS } from "../../../daemon/options/option-table.js";
+import { OPTIONS } from "../../support/installed-options.js";
 
 const ROWS: Readonly<Record<string, OptionRow>> = OPTIONS;
 

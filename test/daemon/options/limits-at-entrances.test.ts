@@ -6,14 +6,15 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { StartError } from "../../../daemon/net/process/service.js";
 import { ENVIRONMENT_PREFIX } from "../../../daemon/options/option-row.js";
-import { ALL_LIMITS } from "../../../daemon/options/option-table.js";
+import { BUILD } from "../../../daemon/program/installed-faces.js";
 import { readCommandLine } from "../../../daemon/program/program.js";
+import { ALL_LIMITS } from "../../support/installed-options.js";
 import { ScratchFolder } from "../../support/scratch-folder.js";
 
 /** Returns the refusal of a start, or null if it is accepted. */
 async function refusal(argv: readonly string[]): Promise<string | null> {
   try {
-    await readCommandLine(["-p", "0", "--check-config", ...argv], process.env);
+    await readCommandLine(["-p", "0", "--check-config", ...argv], process.env, BUILD.faces);
     return null;
   } catch (problem) {
     if (problem instanceof StartError) return problem.message;

@@ -8,13 +8,13 @@ import { RefusalLog } from "../../../daemon/net/connections/connection-refusals.
 import { realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
 import { isLoopback } from "../../../daemon/net/process/host-and-port.js";
 import { LIMITS } from "../../../daemon/options/limits.js";
-import { ALL_LIMITS } from "../../../daemon/options/option-table.js";
 import {
   formatLimit,
   formatRetention,
   parseLimit,
   parseRetention,
 } from "../../../daemon/options/value-forms.js";
+import { ALL_LIMITS } from "../../support/installed-options.js";
 
 test("sizes and times are parsed with their units, and their formatted texts have the same values", () => {
   const { maxRequestBytes, idleTimeout, maxConnections } = LIMITS;

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { after, test } from "node:test";
 import { StartError } from "../../../daemon/net/process/service.js";
 import { breakHelp } from "../../../daemon/net/terminal/terminal-text.js";
+import { BUILD } from "../../../daemon/program/installed-faces.js";
 import { readCommandLine } from "../../../daemon/program/program.js";
 import { writeClusterSecret } from "../../../keys/cluster-secret-file.js";
 import { runDbsync } from "../../client/child.js";
@@ -43,7 +44,7 @@ async function checked(
 }
 
 async function printedFor(words: readonly string[]): Promise<string> {
-  const task = await readCommandLine(words, {});
+  const task = await readCommandLine(words, {}, BUILD.faces);
   assert.ok(task.kind === "print");
   return task.text;
 }
@@ -251,7 +252,7 @@ const REFUSED: readonly [args: readonly string[], code: number, stderr: RegExp][
 async function refusalOf(args: readonly string[]): Promise<{ code: number | null; stderr: string }> {
   for (const words of [args, [...args, "--check-config"]]) {
     try {
-      await readCommandLine(words, {});
+      await readCommandLine(words, {}, BUILD.faces);
     } catch (problem) {
       assert.ok(problem instanceof StartError, String(problem));
       return { code: problem.exitCode, stderr: problem.message };

@@ -3,14 +3,15 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import "../../support/installed-families.js";
 import { nameOf } from "../../../daemon/options/option-row.js";
-import { OPTION_NAMES, OPTIONS } from "../../../daemon/options/option-table.js";
 import { reloaded, restartNames } from "../../../daemon/options/read-settings.js";
 import { hasTimeline, type Settings } from "../../../daemon/options/settings.js";
+import { BUILD } from "../../../daemon/program/installed-faces.js";
 import { readCommandLine } from "../../../daemon/program/program.js";
+import { OPTION_NAMES, OPTIONS } from "../../support/installed-options.js";
 import { argumentsOf, neededBy } from "./examples.js";
 
 async function settingsOf(args: readonly string[]): Promise<Settings> {
-  const task = await readCommandLine(args, {});
+  const task = await readCommandLine(args, {}, BUILD.faces);
   if (task.kind !== "run") assert.fail(task.text);
   return task.settings;
 }

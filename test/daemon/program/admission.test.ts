@@ -9,6 +9,7 @@ import { admittedIn } from "../../../daemon/cluster/history/catching-up-mark.js"
 import type { Admitted } from "../../../daemon/cluster/peers/shared/cluster-state.js";
 import { realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
 import { Daemon } from "../../../daemon/program/daemon.js";
+import { BUILD } from "../../../daemon/program/installed-faces.js";
 import { openFolderView } from "../../../daemon/timeline/disk/folder-view.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { knowsSecret } from "../../support/cluster-secret.js";
@@ -35,6 +36,7 @@ async function start(port: number, args: readonly string[]): Promise<Running> {
   const uptime = () => realEnvironment.uptime() + jumped;
   const settings = settingsFrom(["-p", String(port), ...args]);
   const daemon = new Daemon({
+    ...BUILD,
     settings,
     environment: { ...realEnvironment, uptime },
     log: keepLog("info").log,

@@ -14,9 +14,9 @@ import { DbsyncListener } from "../../../daemon/listener/dbsync-dialect.js";
 import type { DbsyncService } from "../../../daemon/listener/dbsync-server.js";
 import { type Environment, realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
 import type { LimitName, Limits } from "../../../daemon/options/limits.js";
-import { ALL_LIMITS } from "../../../daemon/options/option-table.js";
 import { DATE_WINDOW_DEFAULT, type DateWindow } from "../../../daemon/options/timeline-values.js";
 import type { LogLine } from "../../support/daemon-process.js";
+import { ALL_LIMITS } from "../../support/installed-options.js";
 import { keepLog } from "../../support/log-lines.js";
 import { UNBOUNDED } from "../../support/unbounded-memory.js";
 

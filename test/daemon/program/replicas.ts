@@ -3,9 +3,10 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Environment, realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
-import { optionTable, parseArguments } from "../../../daemon/options/parse-options.js";
+import { optionProgram, parseArguments } from "../../../daemon/options/parse-options.js";
 import { settingsOf } from "../../../daemon/options/read-settings.js";
 import { Daemon } from "../../../daemon/program/daemon.js";
+import { BUILD } from "../../../daemon/program/installed-faces.js";
 import { peerArgs } from "../../support/cluster-secret.js";
 import type { LogLine } from "../../support/daemon-process.js";
 import { freePort } from "../../support/free-port.js";
@@ -33,7 +34,7 @@ export async function startReplica({
 }: ReplicaOptions): Promise<RunningReplica> {
   const { log, lines } = keepLog(level);
   const port = ["-p", String(await freePort())];
-  const daemon = new Daemon({ settings: settingsFrom([...port, ...args]), environment, log });
+  const daemon = new Daemon({ ...BUILD, settings: settingsFrom([...port, ...args]), environment, log });
   await daemon.start();
   return {
     daemon,
@@ -74,7 +75,7 @@ export async function startReplicas(
 }
 
 export function settingsFrom(args: readonly string[]) {
-  const program = optionTable({ version: "0", everything: true, print: () => {} });
+  const program = optionProgram({ faces: BUILD.faces, version: "0", everything: true, print: () => {} });
   for (const option of program.options) delete option.envVar;
   parseArguments(program, args, {});
   return settingsOf(program);

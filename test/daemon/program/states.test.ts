@@ -11,6 +11,7 @@ import { after, describe, test } from "node:test";
 import { type Environment, realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
 import { Daemon } from "../../../daemon/program/daemon.js";
 import { isHealthy } from "../../../daemon/program/inspection/inspected-daemon.js";
+import { BUILD } from "../../../daemon/program/installed-faces.js";
 import type { Semantics } from "../../../daemon/store/semantics.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { DAEMON_STATES } from "../../../protocol/daemon-states.js";
@@ -84,7 +85,13 @@ async function start(
 ): Promise<Running> {
   const { log, lines } = keepLog("info");
   const settings = settingsFrom(["-p", String(await freePort()), "--admin", "0", ...args]);
-  const daemon = new Daemon({ settings, environment: { ...realEnvironment, ...environment }, log, known });
+  const daemon = new Daemon({
+    ...BUILD,
+    settings,
+    environment: { ...realEnvironment, ...environment },
+    log,
+    known,
+  });
   await daemon.start();
   const port = daemon.address?.port ?? 0;
   return { daemon, port, log: lines, [Symbol.asyncDispose]: () => daemon.stop() };
@@ -445,7 +452,12 @@ describe("every report of a daemon's state agrees with what a write receives", (
 
 test("a daemon that starts or stops is not healthy", async () => {
   const { log } = keepLog("info");
-  const daemon = new Daemon({ settings: settingsFrom(["-p", "0"]), environment: realEnvironment, log });
+  const daemon = new Daemon({
+    ...BUILD,
+    settings: settingsFrom(["-p", "0"]),
+    environment: realEnvironment,
+    log,
+  });
   assert.deepEqual([daemon.health.state, isHealthy(daemon.health)], ["starting", false]);
   await daemon.start();
   assert.deepEqual([daemon.health.state, isHealthy(daemon.health)], ["live", true]);

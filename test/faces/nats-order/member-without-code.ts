@@ -3,9 +3,10 @@ import { pino } from "pino";
 import { makeIdentity } from "../../../daemon/engine/trust/identity.js";
 import { loadSigners } from "../../../daemon/engine/trust/load-signers.js";
 import { realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
-import { optionTable, parseArguments } from "../../../daemon/options/parse-options.js";
+import { optionProgram, parseArguments } from "../../../daemon/options/parse-options.js";
 import { settingsOf } from "../../../daemon/options/read-settings.js";
 import { Metrics } from "../../../daemon/program/inspection/metrics.js";
+import { BUILD } from "../../../daemon/program/installed-faces.js";
 import { type FamilyCode, installFamilies } from "../../../daemon/store/family-code.js";
 import { OrderedReplica } from "../../../faces/nats-order/ordered-replica.js";
 
@@ -18,7 +19,7 @@ export function memberWith(
   last: number,
 ) {
   installFamilies([{ families }]);
-  const program = optionTable({ version: "0", everything: true, print: () => {} });
+  const program = optionProgram({ faces: BUILD.faces, version: "0", everything: true, print: () => {} });
   for (const option of program.options) delete option.envVar;
   parseArguments(program, args, {});
   const settings = settingsOf(program);
@@ -30,6 +31,7 @@ export function memberWith(
     signers: loadSigners(settings, log),
     environment: realEnvironment,
     log,
+    startThread: BUILD.startThread,
     arrived() {},
     page: () => null,
     clientTotals: () => new Metrics().totals,

@@ -19,7 +19,7 @@ import { writeFolderFormat } from "../../../daemon/timeline/disk/timeline-folder
 import { writeValue } from "../../../daemon/timeline/entries/stored-value.js";
 import { SnapshotFiles } from "../../../daemon/timeline/snapshots/snapshot-stores.js";
 import { readOrderSnapshot, writeOrderSnapshot } from "../../../faces/nats-order/order-snapshot.js";
-import type { OrderTask } from "../../../faces/nats-order/order-worker.js";
+import type { OrderTask } from "../../../faces/nats-order/order-task.js";
 import { emptyStreamState, OrderedState, type StreamState } from "../../../faces/nats-order/ordered-state.js";
 import { makeFolder } from "../../daemon/program/replicas.js";
 import { makeKeyPair, signCommands } from "../../support/envelope-client.js";
@@ -151,8 +151,8 @@ test("the thread that makes snapshots ends with the reason if its build does not
     messageTimeoutMs: 1000,
     keys: [...makeRing().all()].map(({ role, spki, label }) => ({ role, spki, label })),
   };
-  const worker = new Worker(new URL("../../../faces/nats-order/order-worker.js", import.meta.url), {
-    workerData: task,
+  const worker = new Worker(new URL("../../../daemon/program/thread.js", import.meta.url), {
+    workerData: { name: "order-snapshot", task },
     execArgv: ["--import", pathToFileURL(join(buildRoot, "test/support/without-family.js")).href],
     env: { ...process.env, DBSYNC_WITHOUT_FAMILY: "redis/streams" },
   });

@@ -14,6 +14,7 @@ import { orderFolder } from "../../../daemon/engine/trust/data-folder.js";
 import { loadSigners } from "../../../daemon/engine/trust/load-signers.js";
 import { realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
 import { parseOrder } from "../../../daemon/options/addresses/order-address.js";
+import { BUILD } from "../../../daemon/program/installed-faces.js";
 import { NatsStream } from "../../../faces/nats-order/nats-stream.js";
 import { OrderFolder } from "../../../faces/nats-order/order-folder.js";
 import type { StreamReader } from "../../../faces/nats-order/order-stream.js";
@@ -198,6 +199,7 @@ test("a folder's thread that receives nothing from the stream gives up, and the 
     settings: { data: data.path, orderCredentials: null, limits: { snapshotEntries: 10 } },
     signers,
     log,
+    startThread: BUILD.startThread,
   });
   // The timeout is longer than a refusal takes, even on a busy machine.
   const folderOf = (name: string) => new OrderFolder(context, address(name), 3000);

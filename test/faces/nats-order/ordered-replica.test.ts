@@ -7,6 +7,7 @@ import { makeIdentity } from "../../../daemon/engine/trust/identity.js";
 import { loadSigners } from "../../../daemon/engine/trust/load-signers.js";
 import { type Environment, realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
 import { Metrics } from "../../../daemon/program/inspection/metrics.js";
+import { BUILD } from "../../../daemon/program/installed-faces.js";
 import { writeFolderFormat } from "../../../daemon/timeline/disk/timeline-folder.js";
 import { writeValue } from "../../../daemon/timeline/entries/stored-value.js";
 import { SnapshotFiles } from "../../../daemon/timeline/snapshots/snapshot-stores.js";
@@ -38,6 +39,7 @@ function makeReplica(
     signers,
     environment,
     log,
+    startThread: BUILD.startThread,
     arrived() {},
     page: () => null,
     clientTotals: () => new Metrics().totals,

@@ -9,6 +9,7 @@ import { makeIdentity } from "../../../daemon/engine/trust/identity.js";
 import { loadSigners } from "../../../daemon/engine/trust/load-signers.js";
 import { realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
 import { Metrics } from "../../../daemon/program/inspection/metrics.js";
+import { BUILD } from "../../../daemon/program/installed-faces.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { settingsFrom } from "../../daemon/program/replicas.js";
 import { log } from "../../daemon/program/scene.js";
@@ -45,7 +46,7 @@ export async function startHeld(): Promise<HeldScene> {
   });
   const node = new ClusterNode(
     {
-      ...{ settings, identity: makeIdentity(), signers, log },
+      ...{ settings, identity: makeIdentity(), signers, log, startThread: BUILD.startThread },
       ...{
         arrived: () => {},
         page: () => null,

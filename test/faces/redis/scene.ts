@@ -13,7 +13,7 @@ import { SlowLog } from "../../../daemon/engine/slow-log/slow-log.js";
 import { type Environment, realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
 import { NO_EVENTS } from "../../../daemon/options/event-flags.js";
 import type { Limits } from "../../../daemon/options/limits.js";
-import { USER_LISTENER_NAMES, type UserListenerName } from "../../../daemon/options/option-table.js";
+import type { UserListenerName } from "../../../daemon/options/option-table.js";
 import { RespListener } from "../../../faces/redis/resp-listener.js";
 import type { DaemonInterface } from "../../../faces/users/user-listener.js";
 import { LocalPath } from "../../../faces/users/user-listeners.js";
@@ -22,6 +22,7 @@ import { defaultLimits } from "../../daemon/program/in-process.js";
 import type { LogLine } from "../../support/daemon-process.js";
 import { double } from "../../support/double.js";
 import { freePort } from "../../support/free-port.js";
+import { TABLE, USER_LISTENER_NAMES } from "../../support/installed-options.js";
 import { keepLog } from "../../support/log-lines.js";
 import { RawClient } from "../../support/raw-client.js";
 import { UNBOUNDED } from "../../support/unbounded-memory.js";
@@ -79,6 +80,7 @@ export async function startResp({
       peers: [],
       ...OF_OTHER_FACES,
       ...NOWHERE,
+      table: TABLE,
       allowAnonymous: false,
       enableDebugCommand,
       notifyKeyspaceEvents: NO_EVENTS,

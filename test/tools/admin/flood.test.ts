@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { type IncomingMessage, request } from "node:http";
 import { test } from "node:test";
 import { setImmediate as turn } from "node:timers/promises";
-import { USER_LISTENER_NAMES } from "../../../daemon/options/option-table.js";
 import { amount } from "../../support/amount.js";
 import { type DaemonProcess, startDaemon } from "../../support/daemon-process.js";
 import { freePort } from "../../support/free-port.js";
+import { USER_LISTENER_NAMES } from "../../support/installed-options.js";
 import { Trio } from "../../support/trio.js";
 
 const PATHS = [

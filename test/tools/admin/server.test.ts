@@ -13,14 +13,14 @@ import { parseHostAndPort } from "../../../daemon/net/process/host-and-port.js";
 import { StartError } from "../../../daemon/net/process/service.js";
 import { type Health, isHealthy } from "../../../daemon/program/inspection/inspected-daemon.js";
 import { Metrics } from "../../../daemon/program/inspection/metrics.js";
-import { FACES } from "../../../daemon/program/installed-faces.js";
+import { BUILD } from "../../../daemon/program/installed-faces.js";
 import { AdminServer, type Site } from "../../../tools/admin/http/admin-server.js";
 import { EventStream } from "../../../tools/admin/http/event-stream.js";
 import { type Exposition, makeExposition } from "../../../tools/admin/http/exposition.js";
 import { loadMetrics } from "../../../tools/admin/metric-table.js";
 import { RawClient } from "../../support/raw-client.js";
 
-const METRICS = await loadMetrics(FACES);
+const METRICS = await loadMetrics(BUILD.faces);
 
 const TEXT = "text/plain; charset=utf-8";
 

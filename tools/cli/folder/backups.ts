@@ -1,7 +1,6 @@
 /** Makes backups of a daemon's data folder, and restores them as a folder or key by key. */
 import { pino } from "pino";
 import { loadSigners } from "../../../daemon/engine/trust/load-signers.js";
-import * as faces from "../../../daemon/faces.js";
 import { StartError } from "../../../daemon/net/process/service.js";
 import { isSigned } from "../../../daemon/options/settings.js";
 import { DATABASES_DEFAULT } from "../../../daemon/store/database.js";
@@ -18,7 +17,7 @@ import {
 import type { FolderFlags } from "../shared/folder-options.js";
 import { printNotice } from "../shared/output.js";
 import { countEntries, forEachConcurrently } from "../shared/progress.js";
-import { daemonSettings, folderPath, KEYS_MISSING, withFolderErrors } from "./data-folder.js";
+import { daemonSettings, FACES, folderPath, KEYS_MISSING, withFolderErrors } from "./data-folder.js";
 
 export type { BackupReport };
 
@@ -74,7 +73,7 @@ export function restoreKeys(
     const settings = await daemonSettings(flags);
     if (!isSigned(settings)) throw new StartError(KEYS_MISSING, 2);
     const signers = loadSigners(settings, log);
-    installFamilies(Object.values(faces));
+    installFamilies(FACES);
     const databases = DATABASES_DEFAULT;
     const onNotice = (text: string) => void printNotice(text);
     const found = restoredKeys({ file, at, db, isWanted, signers, databases, onNotice });

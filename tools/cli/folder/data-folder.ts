@@ -3,19 +3,29 @@
  * sentence and an exit code.
  */
 import { DbsyncError } from "../../../client/shared/errors.js";
+import * as list from "../../../daemon/faces.js";
 import { StartError, UnusableFile } from "../../../daemon/net/process/service.js";
 import { version } from "../../../daemon/net/process/version.js";
-import { applyNamedFile, optionTable, parseArguments } from "../../../daemon/options/parse-options.js";
+import {
+  applyNamedFile,
+  type FaceOptions,
+  optionProgram,
+  parseArguments,
+} from "../../../daemon/options/parse-options.js";
 import { settingsOf } from "../../../daemon/options/read-settings.js";
 import type { Settings } from "../../../daemon/options/settings.js";
+import type { FaceFamilies } from "../../../daemon/store/family-code.js";
 import { writingFailure } from "../../../keys/atomic-file.js";
 import { KeyFileError } from "../../../keys/key-file-errors.js";
 import { EXIT, type ExitCode, Failure } from "../shared/exit-codes.js";
 import type { FolderFlags } from "../shared/folder-options.js";
 
+/** The faces of the daemon, whose options and commands its folder may need. */
+export const FACES: readonly (FaceOptions & FaceFamilies)[] = Object.values(list);
+
 /** Returns the settings that a daemon with these options would start with. @throws StartError */
 export async function daemonSettings(flags: FolderFlags): Promise<Settings> {
-  const program = optionTable({ version, everything: false, print: () => {} });
+  const program = optionProgram({ faces: FACES, version, everything: false, print: () => {} });
   parseArguments(program, argumentsOf(flags), process.env);
   await applyNamedFile(program);
   return settingsOf(program);

@@ -7,7 +7,6 @@ import { pino } from "pino";
 import { compareGenesis } from "../../../daemon/engine/trust/genesis.js";
 import { hashOf } from "../../../daemon/engine/trust/identity.js";
 import { loadSigners } from "../../../daemon/engine/trust/load-signers.js";
-import * as faces from "../../../daemon/faces.js";
 import { StartError } from "../../../daemon/net/process/service.js";
 import { isSigned, type Settings } from "../../../daemon/options/settings.js";
 import { NoWriters } from "../../../daemon/options/settings-rules.js";
@@ -29,7 +28,7 @@ import {
 import { EXIT } from "../shared/exit-codes.js";
 import type { FolderFlags } from "../shared/folder-options.js";
 import { countEntries } from "../shared/progress.js";
-import { daemonSettings, KEYS_MISSING, withFolderErrors } from "./data-folder.js";
+import { daemonSettings, FACES, KEYS_MISSING, withFolderErrors } from "./data-folder.js";
 
 /** Checks a folder. @param backup  a file to check instead, or undefined @throws Failure */
 export function verify(
@@ -40,7 +39,7 @@ export function verify(
   const check = async () => {
     const problem = backup === undefined ? null : openingProblem(backup);
     if (problem !== null) throw new NotChecked(problem);
-    installFamilies(Object.values(faces));
+    installFamilies(FACES);
     return await verifyWith(await settingsFor(flags), backup);
   };
   return withFolderErrors(check, {

@@ -9,6 +9,7 @@ import { hashOf, makeIdentity } from "../../../../daemon/engine/trust/identity.j
 import { loadSigners } from "../../../../daemon/engine/trust/load-signers.js";
 import { realEnvironment } from "../../../../daemon/net/process/clock-and-randomness.js";
 import { Metrics } from "../../../../daemon/program/inspection/metrics.js";
+import { BUILD } from "../../../../daemon/program/installed-faces.js";
 import { writeCommand } from "../../../../protocol/resp/resp-writer.js";
 import { readBody, signedBytes } from "../../../../protocol/version-2/envelope.js";
 import { writeBody } from "../../../../protocol/version-2/envelope-body.js";
@@ -37,6 +38,7 @@ async function openOn(
       identity,
       signers,
       log,
+      startThread: BUILD.startThread,
       arrived,
       page: () => null,
       clientTotals: () => new Metrics().totals,

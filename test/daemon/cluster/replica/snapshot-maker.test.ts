@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { NodeState } from "../../../../daemon/cluster/replica/replica-context.js";
 import { snapshotParts } from "../../../../daemon/cluster/replica/snapshot-maker.js";
+import { BUILD } from "../../../../daemon/program/installed-faces.js";
 import { DiskStorage } from "../../../../daemon/timeline/disk/disk-storage.js";
 import { type Entry, orderKeyOf, writeOrderKey } from "../../../../daemon/timeline/entries/entry.js";
 import { writeValue } from "../../../../daemon/timeline/entries/stored-value.js";
@@ -33,6 +34,7 @@ test("the thread that makes a snapshot reports the damaged entry, and leaves no 
       signers: { makeRing: () => genesisRing({ hasRoots: true }) },
       environment: { uptime: () => 0 },
       soon: setImmediate,
+      startThread: BUILD.startThread,
     });
     const { snapshots, make } = snapshotParts(node);
     const isReported = (problem: Error & Partial<DamagedEntry>) => {

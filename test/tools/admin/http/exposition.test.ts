@@ -8,14 +8,14 @@ import { test } from "node:test";
 import { Histogram } from "../../../../daemon/net/process/histogram.js";
 import type { AnyMetric, MetricTable, Sample } from "../../../../daemon/net/process/metric-rows.js";
 import { Metrics as Counts } from "../../../../daemon/program/inspection/metrics.js";
-import { FACES } from "../../../../daemon/program/installed-faces.js";
+import { BUILD } from "../../../../daemon/program/installed-faces.js";
 import { makeExposition } from "../../../../tools/admin/http/exposition.js";
 import { loadMetrics } from "../../../../tools/admin/metric-table.js";
 import { BALANCER_METRICS } from "../../../../tools/proxy/admin/balancer-report.js";
 import { CACHE_METRICS } from "../../../../tools/proxy/admin/cache-report.js";
 import { skipWithout } from "../../../support/requirements.js";
 
-const METRICS = await loadMetrics(FACES);
+const METRICS = await loadMetrics(BUILD.faces);
 
 const TABLES: readonly Readonly<Record<string, AnyMetric<never>>>[] = [
   METRICS,

@@ -1,12 +1,6 @@
-/**
- * The thread that makes one snapshot from the timeline on disk, and then exits. It sends no messages to the main
- * thread, which receives only its exit code and its error.
- */
-import { workerData } from "node:worker_threads";
+/** Makes one snapshot from the timeline on disk, in a thread. */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { hashOf } from "../../engine/trust/identity.js";
-import * as faces from "../../faces.js";
-import { installFamilies } from "../../store/family-code.js";
 import { KeyRing } from "../../store/key-ring.js";
 import type { Role } from "../../store/rights/key-record.js";
 import { openReader } from "../../timeline/disk/lmdb-reader.js";
@@ -27,23 +21,25 @@ export interface SnapshotTask {
   readonly genesis: readonly { readonly role: Role; readonly spki: ByteString; readonly label: ByteString }[];
 }
 
-installFamilies(Object.values(faces));
-const { data, folder, from, to, databases, genesis } = workerData as SnapshotTask;
-const storage = openReader(data);
-try {
-  makeSnapshot({
-    storage,
-    from,
-    to,
-    databases,
-    snapshots: new SnapshotFiles(folder, { sweeps: false }),
-    hash: hashOf,
-    genesis: () => {
-      const ring = new KeyRing({ hash: (bytes) => hashOf(Buffer.from(bytes, "latin1")) });
-      for (const { role, spki, label } of genesis) ring.addGenesis(role, spki, label);
-      return ring;
-    },
-  });
-} finally {
-  await storage.close();
+/** Runs the task, in the thread. */
+export async function runSnapshotTask(task: SnapshotTask): Promise<void> {
+  const { data, folder, from, to, databases, genesis } = task;
+  const storage = openReader(data);
+  try {
+    makeSnapshot({
+      storage,
+      from,
+      to,
+      databases,
+      snapshots: new SnapshotFiles(folder, { sweeps: false }),
+      hash: hashOf,
+      genesis: () => {
+        const ring = new KeyRing({ hash: (bytes) => hashOf(Buffer.from(bytes, "latin1")) });
+        for (const { role, spki, label } of genesis) ring.addGenesis(role, spki, label);
+        return ring;
+      },
+    });
+  } finally {
+    await storage.close();
+  }
 }
