@@ -449,7 +449,6 @@ const spreading: Readonly<Record<string, string>> = {
   "daemon/timeline/members/rules.ts": "one watermark of each member",
   "protocol/members/member-list.ts": "the parents of one list",
   "keys/key-set.ts": "the warnings about one file",
-  "tools/cli/bench/bench.ts": "the bands of a histogram",
   "tools/cli/json/test-command.ts": "a constant number of samples",
   "daemon/net/terminal/text-table.ts": "the columns of a table",
   "tools/cli/sql/sql.ts": "the columns of a table",

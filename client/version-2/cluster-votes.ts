@@ -185,6 +185,6 @@ export function chooseCluster(
 }
 
 /** Whether a connection to the address stays on this machine, so that no third party can intercept it. */
-export function isLoopback({ host }: Address): boolean {
+function isLoopback({ host }: Address): boolean {
   return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
 }

@@ -3,7 +3,7 @@
  * reads has a test.
  */
 import assert from "node:assert/strict";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { parseIni } from "../../client/settings/default-options.js";
@@ -41,6 +41,7 @@ const TESTS: readonly Row[] = [
   ["docs/python.md", "python", "python/documents.test.js"],
   ["docs/recipes.md", "js", "examples/recipes/page-programs.test.js"],
   ["docs/recipes.md", "ts", "examples/recipes/page.test.js"],
+  ["docs/scale.md", "js", HERE],
   ["docs/troubleshooting.md", "text", "mistakes/mistakes.test.js"],
 ];
 
@@ -114,6 +115,25 @@ test("the daemon accepts the toml blocks of docs/setup.md", async () => {
     ]);
     assert.equal(code, 0, stderr);
   }
+});
+
+test("the program of docs/scale.md measures each list of daemons", async () => {
+  await using one = await startDaemon();
+  await using two = await startDaemon();
+  using folder = new ScratchFolder();
+  const library = join(folder.path, "node_modules", "dbsyncd");
+  mkdirSync(library, { recursive: true });
+  cpSync(join(repositoryRoot, "package.json"), join(library, "package.json"));
+  symlinkSync(buildRoot, join(library, "dist"));
+  const [program] = blocksOf("js", "docs/scale.md");
+  const file = join(folder.path, "load.mjs");
+  writeFileSync(file, program?.text ?? "");
+  const [first, second] = [one, two].map(({ port }) => `127.0.0.1:${port}`);
+  const lists = [String(first), `${first},${second}`];
+  const { code, stdout, stderr } = await run(process.execPath, [file, "0.2", ...lists]);
+  assert.equal(code, 0, stderr);
+  const figures = String.raw`: [1-9]\d* a second, median [\d.]+ ms, 99 % [\d.]+ ms`;
+  assert.match(stdout, new RegExp(`^${lists.map((list) => list + figures).join("\n")}\n$`));
 });
 
 test("the answer of /healthz in docs/metrics.md is real", async () => {

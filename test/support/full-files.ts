@@ -141,7 +141,6 @@ export const FULL_ONLY: readonly string[] = [
   "tools/admin/dashboard/events.test",
   "tools/admin/flood.test",
   "tools/backup/",
-  "tools/cli/bench/bench.test",
   "tools/cli/completion/",
   "tools/cli/exit-codes.test",
   "tools/cli/json-tls.test",

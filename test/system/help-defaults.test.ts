@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { programPaths } from "../support/programs.js";
 import { run } from "../support/run-program.js";
 
-const COMMANDS = ["send", "status", "log", "bench", "import", "export", "members", "keys", "sql", "top"];
+const COMMANDS = ["send", "status", "log", "import", "export", "members", "keys", "sql", "top"];
 
 for (const args of [
   ["dbsyncd", "--help-all"],

@@ -68,7 +68,6 @@ const SUBCOMMANDS: readonly (readonly [group: string, loads: Subcommands])[] = [
     "Tools",
     {
       profile: async () => (await import("./profile.js")).addProfile,
-      bench: async () => (await import("./bench/bench.js")).addBench,
       test: async () => (await import("./json/test-command.js")).addTest,
       completion: async () => (await import("./completion/completion.js")).addCompletion,
     },

@@ -31,22 +31,6 @@ test("doctor with a key that may not PING reports that the signature is accepted
   assert.match(stdout, /\nAll checks passed\.\n$/);
 });
 
-test("bench with a key that may not PING runs commands that the key permits", async () => {
-  const what = ["--seconds", "1", "-c", "2", "--command", "GET app:1"];
-  const { code, stdout } = await cluster.run(["bench", "-k", "web.pem", ...what]);
-  assert.equal(code, 0);
-  assert.match(stdout, /failed +none/);
-});
-
-test("bench without an answer prints no latencies", async () => {
-  const what = ["--seconds", "1", "-c", "1", "--command", "SET app:1 x", "--json"];
-  const { code, stdout } = await cluster.run(["bench", "-k", "web.pem", ...what]);
-  assert.equal(code, 1);
-  const { latency, calls } = JSON.parse(stdout) as { latency: Record<string, number | null>; calls: number };
-  assert.ok(calls > 0);
-  assert.deepEqual(new Set(Object.values(latency)), new Set([null]));
-});
-
 test("doctor checks each of two servers that belong to different clusters", async () => {
   await using one = await startDaemon();
   await using two = await startDaemon();

@@ -43,7 +43,7 @@ export const MAX_CLOCK_DIFFERENCE_MS = 2_000;
 export const CLOCK_FIX = "set both clocks by NTP";
 
 /** Sends a hello to all daemons, and queries their figures. */
-export async function readWorkStatus(settings: Settings): Promise<DaemonStatus[]> {
+async function readWorkStatus(settings: Settings): Promise<DaemonStatus[]> {
   const daemons = await readStatus(settings);
   const figures = await readDaemonFigures(
     settings,

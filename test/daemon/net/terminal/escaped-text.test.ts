@@ -191,7 +191,6 @@ const WRITERS: Readonly<Record<string, string>> = {
   "tools/cli/status/watched-report.ts": "a line break",
   "tools/cli/keys/keys.ts": "the table above",
   "tools/cli/command-line.ts": "texts with `shown`, and the user's own words",
-  "tools/cli/bench/bench.ts": "tables and numbers",
   "tools/proxy/program.ts": "the help",
   "tools/proxy/status-command.ts": "a table, or JSON with escapes",
   "tools/proxy/main.ts": "texts with `shown`",
