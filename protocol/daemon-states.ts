@@ -21,6 +21,8 @@ interface DaemonStateRow {
     readonly says: string;
     readonly fix: string;
     readonly alarm: string | null;
+    /** The instructions in docs/operations.md, with links as there, if they are not those of the alarm. */
+    readonly steps?: string;
   } | null;
 }
 
@@ -36,7 +38,10 @@ export const DAEMON_STATES = {
     refusal: null,
     isHealthy: false,
     isComplete: false,
-    problem: progress("it is starting", "its log shows its progress"),
+    problem: {
+      ...progress("it is starting", "its log shows its progress"),
+      steps: "Wait. If this continues, read its log",
+    },
   },
   live: {
     meaning: "its data is complete",
@@ -50,27 +55,36 @@ export const DAEMON_STATES = {
     refusal: null,
     isHealthy: false,
     isComplete: true,
-    problem: progress(
-      "it is fetching its documents, and refuses commands about documents",
-      "its log names the server of --json-replica that has not sent its documents",
-    ),
+    problem: {
+      ...progress(
+        "it is fetching its documents, and refuses commands about documents",
+        "its log names the server of --json-replica that has not sent its documents",
+      ),
+      steps: "Start the server of `json-replica` that the daemon's log names",
+    },
   },
   "catching-up": {
     meaning: "its data is not complete yet",
     refusal: "catching-up",
     isHealthy: false,
     isComplete: false,
-    problem: progress("it is catching up", "its log shows its progress"),
+    problem: {
+      ...progress("it is catching up", "its log shows its progress"),
+      steps: "Read its log, which shows the progress and what it waits for. Start the members that are down",
+    },
   },
   isolated: {
     meaning: "it is cut off from most of its peers, and accepts writes",
     refusal: null,
     isHealthy: true,
     isComplete: true,
-    problem: problem(
-      "it is cut off from most of its peers",
-      "start the peers that are down, or repair the network between them",
-    ),
+    problem: {
+      ...problem(
+        "it is cut off from most of its peers",
+        "start the peers that are down, or repair the network between them",
+      ),
+      steps: "Check the network between them, and read the lines about its members",
+    },
   },
   "order-unavailable": {
     meaning: "the stream of `--order` cannot be reached or read",
@@ -103,6 +117,8 @@ export const DAEMON_STATES = {
     problem: {
       severity: "note",
       alarm: null,
+      steps:
+        "Run the `CLUSTER ADD` command that it shows; `dbsync members add` and `replace` run it automatically",
       says: "it refuses writes from clients that do not sign (Redis, SQL, JSON, MongoDB, version 1): its key is not authorized",
       fix: "authorize it as administrator, with the command in its log",
     },
@@ -135,47 +151,63 @@ export const DAEMON_STATES = {
     refusal: "semantics-unknown",
     isHealthy: false,
     isComplete: false,
-    problem: problem(
-      "it applies no further entries, and answers neither reads nor writes: its release does not know the cluster's semantics version, or its build does not contain the code of a command",
-      "upgrade it, or install a complete build; its log names what is missing",
-    ),
+    problem: {
+      ...problem(
+        "it applies no further entries, and answers neither reads nor writes: its release does not know the cluster's semantics version, or its build does not contain the code of a command",
+        "upgrade it, or install a complete build; its log names what is missing",
+      ),
+      steps: "[Upgrade](#upgrades) it",
+    },
   },
   "not-listed": {
     meaning: "the list of members does not name it",
     refusal: "not-listed",
     isHealthy: false,
     isComplete: false,
-    problem: problem(
-      "it accepts no writes, because the list of members does not name it",
-      "if it was removed: run dbsync dead-letters find there, start it with a new data folder, and run dbsync members replace; otherwise add it with dbsync members add",
-    ),
+    problem: {
+      ...problem(
+        "it accepts no writes, because the list of members does not name it",
+        "if it was removed: run dbsync dead-letters find there, start it with a new data folder, and run dbsync members replace; otherwise add it with dbsync members add",
+      ),
+      steps: "Run `dbsync members list`, and read [Members by list](#members-by-list)",
+    },
   },
   "not-admitted": {
     meaning: "it is new, and every peer that answers refuses it",
     refusal: "not-admitted",
     isHealthy: false,
     isComplete: false,
-    problem: problem(
-      "it accepts no writes, because it is new and no peer admits it",
-      "its log and its dashboard name the cause and the cure: compare its --root-key, -s, --cluster-name, --cluster-secret, pins in --peer and version with those of its peers",
-    ),
+    problem: {
+      ...problem(
+        "it accepts no writes, because it is new and no peer admits it",
+        "its log and its dashboard name the cause and the cure: compare its --root-key, -s, --cluster-name, --cluster-secret, pins in --peer and version with those of its peers",
+      ),
+      steps:
+        "Correct the option that `dbsync status` names: [a new daemon that no peer admits](#a-new-daemon-that-no-peer-admits)",
+    },
   },
   revoked: {
     meaning: "its own key was revoked",
     refusal: "daemon-revoked",
     isHealthy: false,
     isComplete: false,
-    problem: problem(
-      "its own key was revoked, so it accepts no writes and is no longer a member",
-      "start it with a new data folder, or stop it and remove it from the lists",
-    ),
+    problem: {
+      ...problem(
+        "its own key was revoked, so it accepts no writes and is no longer a member",
+        "start it with a new data folder, or stop it and remove it from the lists",
+      ),
+      steps: "Start it with an empty folder, or stop it and remove it from the lists",
+    },
   },
   stopping: {
     meaning: "it is stopping",
     refusal: null,
     isHealthy: false,
     isComplete: false,
-    problem: progress("it is stopping", "start it again if it is needed"),
+    problem: {
+      ...progress("it is stopping", "start it again if it is needed"),
+      steps: "Wait. If this continues, read its log",
+    },
   },
 } as const satisfies Readonly<Record<StateName, DaemonStateRow>>;
 

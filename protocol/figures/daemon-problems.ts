@@ -2,10 +2,84 @@
 import { DAEMON_STATES, rowOfState } from "../daemon-states.js";
 import type { StateName } from "../state-names.js";
 import { mebibytes } from "./amount-texts.js";
-import { type Problem, problemsBy, problemsOf, type Rule, type Rules } from "./problem.js";
+import { type Alarms, type Problem, problemsBy, problemsOf, type Rule, type Rules } from "./problem.js";
 
 /** The number of stream messages that a daemon may be behind before this is a problem, and an alarm. */
 export const ORDER_BEHIND_MAX = 10_000;
+
+/** The alarms of a daemon outside its timeline. */
+export const DAEMON_ALARMS = {
+  DbsyncDown: {
+    expr: 'up{job="dbsync"} == 0',
+    lasting: "1m",
+    severity: "critical",
+    summary: "{{ $labels.instance }} does not answer",
+    says: ["connect: …"],
+    steps:
+      "Run `systemctl status dbsyncd` on that machine, and read the daemon's log. The remaining daemons continue to serve; the daemon fetches what it missed when it is back. [A machine is lost](runbooks.md#a-machine-is-lost), [everything is down](runbooks.md#everything-is-down)",
+  },
+  DbsyncNotLive: {
+    expr: 'dbsyncd_state{state="live"} == 0',
+    lasting: "5m",
+    severity: "warning",
+    summary: "{{ $labels.instance }} is not live, so it accepts no writes",
+    steps: "Run `dbsync status --watch`, which shows the reason",
+  },
+  DbsyncOrderAway: {
+    expr: "dbsyncd_order_connected == 0",
+    lasting: "1m",
+    severity: "critical",
+    summary: "{{ $labels.instance }} cannot read the stream of --order, so it accepts no writes",
+    steps:
+      "Read its log. Either the daemon cannot reach NATS, or the stream was deleted, was created again, or [discards messages](consistency.md#when-a-stream-orders-the-writes). Until this is repaired, the daemon accepts no writes",
+  },
+  DbsyncOrderBehind: {
+    expr: `dbsyncd_order_behind > ${ORDER_BEHIND_MAX}`,
+    lasting: "5m",
+    severity: "warning",
+    summary: "{{ $labels.instance }} is {{ $value }} messages behind the stream of --order",
+    steps:
+      "If the daemon has just started, wait until it has read the stream. Otherwise clients write more than it can apply: check `dbsync top` and its log",
+  },
+  DbsyncBackendDown: {
+    expr: "dbsyncd_backend_up == 0",
+    lasting: "1m",
+    severity: "critical",
+    summary: "{{ $labels.instance }} cannot reach its database {{ $labels.backend }}",
+    steps:
+      "Start that database, or correct the option `database`; the daemon's log states [the reason](redis-behind.md#if-the-daemon-does-not-start)",
+  },
+  DbsyncRefusals: {
+    expr: 'sum by (instance, reason) (rate(dbsyncd_refusals_total{reason=~"bad-signature|unknown-key|skew|wrong-cluster"}[5m])) > 1',
+    lasting: "10m",
+    severity: "warning",
+    summary: "{{ $labels.instance }} refuses requests: {{ $labels.reason }}",
+    steps:
+      "If the reason is `skew`, correct the clocks of the clients. If it is `bad-signature` or `unknown-key`, correct the keys, or find the attacker. [Troubleshooting](troubleshooting.md)",
+  },
+  DbsyncBusy: {
+    expr: "rate(dbsyncd_event_loop_active_seconds_total[5m]) > 0.8",
+    lasting: "10m",
+    severity: "warning",
+    summary: "{{ $labels.instance }} uses most of one core",
+    steps: "Answers will soon become slow: send fewer or larger envelopes, or start more daemons for reads",
+  },
+  DbsyncMessagesDropped: {
+    expr: "increase(dbsyncd_messages_dropped_total[10m]) > 0",
+    lasting: null,
+    severity: "warning",
+    summary: "{{ $labels.instance }} could not deliver all published messages",
+    steps:
+      "Increase `max-relay-bytes`. If this does not help, the connection between the daemons is too slow",
+  },
+  DbsyncRestarts: {
+    expr: 'changes(process_start_time_seconds{job="dbsync"}[1h]) > 3',
+    lasting: null,
+    severity: "warning",
+    summary: "{{ $labels.instance }} restarts repeatedly",
+    steps: "Read the daemon's log, and the exit codes in [the troubleshooting guide](troubleshooting.md)",
+  },
+} as const satisfies Alarms;
 
 /** The sentence about a daemon that is catching up. */
 export const INCOMPLETE = DAEMON_STATES["catching-up"].problem.says;
@@ -39,6 +113,7 @@ export const STATE_RULES = {
     fix: "update this program to the daemon's version",
     severity: "problem",
     alarm: null,
+    steps: "Update dbsync on the machine where you run it",
   },
 } as const satisfies Rules<string>;
 

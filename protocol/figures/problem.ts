@@ -18,10 +18,23 @@ export interface Problem {
 /** The texts that replace each … of a rule: first those of its sentence, then those of its remedy. */
 type Values = readonly (string | number)[];
 
-/**
- * A rule that finds a problem. The documents and the alarms (test/tables/alarms.ts) contain its sentence as it is here,
- * with … for the parts that vary.
- */
+/** An alarm for Prometheus. `npm run tables` writes it into docs/operations.md and examples/production/alerts.yml. */
+export interface Alarm {
+  /** The instructions for the operator, with links as in docs/operations.md. */
+  readonly steps: string;
+  /** The sentences of `dbsync status` that no rule has. */
+  readonly says?: readonly string[];
+  /** The expression for Prometheus. */
+  readonly expr: string;
+  /** The time for which the expression must be true, or null if the alarm fires immediately. */
+  readonly lasting: string | null;
+  readonly severity: "critical" | "warning";
+  readonly summary: string;
+}
+
+export type Alarms = Readonly<Record<string, Alarm>>;
+
+/** A rule that finds a problem. The documents contain its sentence as it is here, with … for the parts that vary. */
 export interface Rule<Subject> {
   /** Returns whether the problem exists, or the values of each case of it. */
   readonly when: (subject: Subject) => boolean | readonly Values[];
@@ -30,8 +43,10 @@ export interface Rule<Subject> {
   /** The remedy. */
   readonly fix: string;
   readonly severity: Severity;
-  /** The alarm for Prometheus that fires for this problem, or null. */
+  /** The alarm that fires for this problem, or null. */
   readonly alarm: string | null;
+  /** The instructions in docs/operations.md, with links as there, if they are not those of the alarm. */
+  readonly steps?: string;
 }
 
 export type Rules<Subject> = Readonly<Record<string, Rule<Subject>>>;

@@ -17,7 +17,7 @@ import {
 import type { CloseCode } from "./close-reasons.js";
 import { LOW_DISK } from "./daemon-problems.js";
 import { CATCHING_UP_MAX_MS, rowOfFinalityCause } from "./finality-causes.js";
-import { type Problem, problemsBy, problemsOf, type Rule, type Rules } from "./problem.js";
+import { type Alarms, type Problem, problemsBy, problemsOf, type Rule, type Rules } from "./problem.js";
 import type { MemberReport, TimelineReport } from "./timeline-figures.js";
 import { EVICTION_HELPS, UNDECIDED_CAUSES, type UndecidedCause } from "./undecided-causes.js";
 
@@ -135,6 +135,151 @@ export function diagnose(
   };
 }
 
+/** Whether the newest final unit is older than is normal, and what the next one waits for makes no progress. */
+const NOTHING_FINAL = `time() - dbsyncd_timeline_stable_seconds > ${STABLE_BEHIND_MAX_MS / 1000} and on (instance, job) max_over_time(dbsyncd_timeline_final_overdue[5m]) == 1`;
+
+/** The alarms of timelines, disks and members. */
+export const TIMELINE_ALARMS = {
+  DbsyncDiskFailed: {
+    expr: "dbsyncd_timeline_failed == 1",
+    lasting: null,
+    severity: "critical",
+    summary: "{{ $labels.instance }} cannot write its data folder, so it acknowledges no writes",
+    steps:
+      "Free disk space or repair the disk, then restart the daemon: [a disk dies](runbooks.md#a-disk-dies)",
+  },
+  DbsyncDiskLow: {
+    expr: "dbsyncd_disk_low == 1 or dbsyncd_order_disk_low == 1",
+    lasting: "5m",
+    severity: "warning",
+    summary: "The disk of {{ $labels.instance }} is nearly full",
+    steps:
+      "Free disk space, or move the data folder to a larger disk, before the daemon [stops accepting writes](runbooks.md#a-disk-dies), or with `order` stops making snapshots. `retain` limits what a daemon stores; `--min-disk-free` sets the limit of this alarm",
+  },
+  DbsyncWritesLost: {
+    expr: "dbsyncd_log_groups_lost > 0 or increase(dbsyncd_strays_total[1h]) > 0",
+    lasting: null,
+    severity: "critical",
+    summary: "{{ $labels.instance }} has lost writes that it had acknowledged",
+    steps:
+      "Read the daemon's log, which names them. Its members send them again; without members, write them again or restore them from a [backup](#backups). Then run `dbsync log verify` on its folder, and check the disk",
+  },
+  DbsyncDeadLetters: {
+    expr: "dbsyncd_dead_letters > 0",
+    lasting: null,
+    severity: "warning",
+    summary:
+      "{{ $labels.instance }} has {{ $value }} dead letters: acknowledged writes that are, or may be, missing on the other daemons",
+    steps:
+      "List them on that machine with `dbsync dead-letters list`, then write them again or remove them: [dead letters](#dead-letters)",
+  },
+  DbsyncMirrorAway: {
+    expr: "dbsyncd_mirror_connected == 0 or increase(dbsyncd_mirror_refused_keys_total[1h]) > 0",
+    lasting: "5m",
+    severity: "warning",
+    summary: "{{ $labels.instance }} cannot write to its Redis mirror, or the mirror refuses keys",
+    steps:
+      "Repair that Redis. Meanwhile the daemon continues to answer; afterwards it updates that Redis automatically. [A Redis as a mirror](#a-redis-as-a-mirror)",
+  },
+  DbsyncClockSkewed: {
+    expr: "dbsyncd_clock_skewed == 1",
+    lasting: "1m",
+    severity: "critical",
+    summary: "The clock of {{ $labels.instance }} is wrong, so it accepts no writes",
+    steps: "Run `chronyc tracking` on that machine: [a clock is wrong](runbooks.md#a-clock-is-wrong)",
+  },
+  DbsyncMemberAway: {
+    expr: "dbsyncd_member_connected == 0",
+    lasting: "5m",
+    severity: "warning",
+    summary: "{{ $labels.instance }} cannot reach its member {{ $labels.member }}",
+    steps:
+      "Start that daemon first, also if it has been down for long: it fetches what it missed. Only if it will never return, remove it from `peer` everywhere or [evict](#members-by-list) it, which is permanent: while it is listed but down, newer writes do not become final. If `dbsync status` reports `not-a-member` or `other-secret`, configure the same `cluster-secret` on both daemons; if `not-pinned`, correct `#ed25519:…` in `peer`; if `no-peers`, add this daemon to the other one's `peer`",
+  },
+  DbsyncNothingFinal: {
+    expr: NOTHING_FINAL,
+    lasting: "5m",
+    severity: "warning",
+    summary:
+      "On {{ $labels.instance }} no write of the last two minutes is final, or no write has become final since its start, and a member is not connected or makes no progress",
+    steps:
+      "Run `dbsync status`: it names the member and the cause. Start that daemon first. Only if it will never return, remove it from `peer` everywhere or [evict](#members-by-list) it, which is permanent. The alarm also fires if no write has become final since the start, but not while a daemon that joins or returns makes progress",
+  },
+  DbsyncMembersDiffer: {
+    expr: `max_over_time(dbsyncd_member_equal[10m]) == 0 and on (instance, job) (${NOTHING_FINAL})`,
+    lasting: "5m",
+    severity: "critical",
+    summary: "{{ $labels.instance }} and {{ $labels.member }} do not converge to the same data",
+    steps:
+      "If their logs report a damaged entry of which no member has a copy, and that entry added a key, [add the key again](consistency.md#an-entry-is-damaged-memory-is-too-small-or-a-clock-is-wrong). Otherwise check whether commands were [deleted](#retention). Stop one of the two daemons, and run `dbsync log verify` on its folder",
+  },
+  DbsyncStateDiffers: {
+    expr: "dbsyncd_state_differs > 0",
+    lasting: null,
+    severity: "critical",
+    summary: "{{ $labels.instance }} and a member have the same commands but different data",
+    steps:
+      "Restart the daemon that `dbsync status` names; it rebuilds its state from its folder: [different states](#different-states)",
+  },
+  DbsyncIndexInvalid: {
+    expr: "dbsyncd_invalid_indexes > 0",
+    lasting: null,
+    severity: "warning",
+    summary: "{{ $labels.instance }} has an index that a MongoDB client was answered, but that is invalid",
+    steps:
+      "`dbsync status` names the index, and `listIndexes` states the reason. Remove the cause, for example documents with equal values, and [create the index again](mongo-collections.md#invalid-indexes)",
+  },
+  DbsyncVotesContradict: {
+    expr: "dbsyncd_decision_contradicting_members > 0",
+    lasting: null,
+    severity: "critical",
+    summary: "{{ $labels.instance }} has received two votes of a member that contradict each other",
+    steps:
+      "Two units that exclude each other may have been acknowledged. Check whether two daemons run with copies of that member's folder, and stop one of them. If there is only one, its machine may be compromised: [evict](#members-by-list) it, and use an empty folder and a new key if it returns. The problem disappears when the reporting daemons are restarted",
+  },
+  DbsyncPromisesLost: {
+    expr: "dbsyncd_decision_promises_missing > 0",
+    lasting: "5m",
+    severity: "critical",
+    summary: "{{ $labels.instance }} may have lost promises, and does not vote in decisions on conditions",
+    steps:
+      "Start the members that `dbsync status` names. If several members have lost promises, they wait for each other: [replace](#members-by-list) one of them after the other with an empty folder, until the last one votes. Until a majority votes, units with conditions are answered `undecided`",
+  },
+  DbsyncUndecided: {
+    expr: "dbsyncd_decision_undecided_seconds > 0",
+    lasting: "1m",
+    severity: "critical",
+    summary:
+      "On {{ $labels.instance }}, units with conditions have waited for {{ $value }} s without a decision",
+    steps:
+      "Run `dbsync status`: it names the reason, the members concerned and the remedy. Meanwhile units with conditions are answered `undecided`, and plain writes continue ([the guarantees](consistency.md#with-a-list-of-members))",
+  },
+  DbsyncDecisionsDisturbed: {
+    expr: "dbsyncd_decision_disturbing_members > 0",
+    lasting: null,
+    severity: "warning",
+    summary: "{{ $labels.instance }} reports a member that repeatedly prevents decisions on conditions",
+    steps:
+      "Decisions continue, with delays of up to some seconds. Run `dbsync status` for that member, and check its network and its clock. If it reports nothing, its machine may be compromised: [evict](#members-by-list) it",
+  },
+  DbsyncMemberRefused: {
+    expr: "dbsyncd_member_refused_entries > 0",
+    lasting: null,
+    severity: "critical",
+    summary: "{{ $labels.instance }} has refused envelopes from {{ $labels.member }}",
+    steps:
+      "Run `dbsync log verify` on the folder of that member: the folder is damaged, or the member is compromised",
+  },
+  DbsyncFollowersGaps: {
+    expr: "increase(dbsyncd_followers_gaps_total[10m]) > 0",
+    lasting: null,
+    severity: "warning",
+    summary: "Clients of {{ $labels.instance }} that follow streams may have missed entries",
+    steps:
+      "A member was stopped, cut off, or too slow to close its dates within 500 ms. Check its load, its disk and the network. The entries are in the stream: read it again with `XRANGE`, or use [consumer groups](consistency.md#consumer-groups), which miss nothing",
+  },
+} as const satisfies Alarms;
+
 const SEE_LOG = "its log shows its progress";
 const SEE_FINALITY = "dbsync status for the members, and their logs, show their progress";
 const LISTS_FIX =
@@ -145,6 +290,14 @@ const UNKNOWN_CAUSE = {
   says: "its log names the reason",
   fix: "read its log, and update dbsync on the machine where you run it",
 };
+/** Instructions of several rules, for docs/operations.md. */
+const WAIT = "Wait. Its log shows the progress";
+const FINAL_STEPS =
+  "Wait: a daemon joins or returns, and the line names it, what it does, and how long this normally takes without progress. Meanwhile writes are accepted, and answers that wait for final units (`stable`) come later. If the daemon makes no progress for longer, `dbsync status` reports it as a problem, and DbsyncNothingFinal fires";
+const KEYS_STEPS = "Compare the keys of the daemons with `dbsync keys list`";
+const LISTS_STEPS =
+  "Start a member that knows the list. If the key that signed it was revoked, run `dbsync members sign`: [Members by list](#members-by-list)";
+const MIRROR_STEPS = "Read [A Redis as a mirror](#a-redis-as-a-mirror)";
 const PROMISES = "it may have lost promises for decisions, and does not vote until … answered";
 
 /**
@@ -184,6 +337,7 @@ const OF_DAEMON = {
     fix: "start it with a new data folder, or stop it and remove it from the lists",
     severity: "problem",
     alarm: "DbsyncNotLive",
+    steps: DAEMON_STATES.revoked.problem.steps,
   },
   standstill: {
     // The reason ends with the remedy.
@@ -196,6 +350,7 @@ const OF_DAEMON = {
     fix: "… (it stores the missed entries, and applies them afterwards)",
     severity: "problem",
     alarm: "DbsyncNotLive",
+    steps: DAEMON_STATES.outdated.problem.steps,
   },
   unlisted: {
     when: ({ unlisted }) => unlisted !== null && [[unlisted]],
@@ -203,6 +358,7 @@ const OF_DAEMON = {
     fix: "if it was removed: run dbsync dead-letters find there, start it with a new data folder, and run dbsync members replace; otherwise add it with dbsync members add",
     severity: "problem",
     alarm: "DbsyncNotLive",
+    steps: DAEMON_STATES["not-listed"].problem.steps,
   },
   notAdmitted: {
     when: ({ state, notAdmitted }) =>
@@ -211,6 +367,7 @@ const OF_DAEMON = {
     fix: "…",
     severity: "problem",
     alarm: "DbsyncNotLive",
+    steps: DAEMON_STATES["not-admitted"].problem.steps,
   },
   // The daemon was admitted before, so it continues to accept writes.
   refusedByPeers: {
@@ -220,6 +377,8 @@ const OF_DAEMON = {
     fix: "…",
     severity: "problem",
     alarm: "DbsyncMemberAway",
+    steps:
+      "Correct what `dbsync status` names. The daemon continues to accept writes, but they do not reach its peers",
   },
   foreignKey: {
     when: ({ authorize }) => authorize === FOREIGN_KEY,
@@ -227,6 +386,8 @@ const OF_DAEMON = {
     fix: "do not sign it; read the daemon's key on its machine, and check which program runs there",
     severity: "problem",
     alarm: null,
+    steps:
+      "Do not sign it: that daemon may not be yours. Read the daemon's key on the machine itself, and check which programs run there",
   },
   // This is not a failure: clients that sign are served, and there may be no other clients.
   unauthorized: {
@@ -235,6 +396,7 @@ const OF_DAEMON = {
     fix: "as administrator: dbsync send -k root-private.pem …",
     severity: "note",
     alarm: null,
+    steps: DAEMON_STATES.unauthorized.problem.steps,
   },
   // Daemons without data cannot be on a list, and without an administrator no key can sign one.
   noList: {
@@ -244,6 +406,8 @@ const OF_DAEMON = {
     fix: "as administrator, name all daemons once: dbsync members add -k root-private.pem, with the host:port of each",
     severity: "note",
     alarm: null,
+    steps:
+      "Sign a list that names all daemons: [Members by list](#members-by-list). With it, the members [decide](consistency.md#with-a-list-of-members) on conditional writes of signed JavaScript clients and sidecars, and you can evict a lost daemon",
   },
   parallelLists: {
     when: ({ lists }) => lists.length > 1 && [[lists.join(" and ")]],
@@ -251,6 +415,8 @@ const OF_DAEMON = {
     fix: "merge them as an administrator: dbsync members merge",
     severity: "problem",
     alarm: "DbsyncNothingFinal",
+    steps:
+      "Merge the lists as an administrator with `dbsync members merge`: [Members by list](#members-by-list)",
   },
   joining: {
     when: ({ joining }) => joining,
@@ -258,6 +424,7 @@ const OF_DAEMON = {
     fix: "start the members that are down (dbsync members list)",
     severity: "progress",
     alarm: "DbsyncNotLive",
+    steps: "Wait, or start the members that are down",
   },
   lostGroups: {
     when: ({ lostGroups: count }) =>
@@ -285,6 +452,7 @@ const OF_DAEMON = {
     fix: "set its clock if it is still ahead, and restart it",
     severity: "problem",
     alarm: null,
+    steps: "Run `chronyc tracking` on that machine, then restart the daemon",
   },
   dataDiffer: {
     when: (timeline) =>
@@ -354,6 +522,7 @@ const OF_FINALITY = {
     fix: "…",
     severity: "progress",
     alarm: null,
+    steps: FINAL_STEPS,
   },
   finalIsOld: {
     when: (timeline) => isFinalOld(timeline) && overdueFinality(timeline),
@@ -368,6 +537,7 @@ const OF_FINALITY = {
     fix: "…",
     severity: "progress",
     alarm: null,
+    steps: FINAL_STEPS,
   },
   nothingFinal: {
     when: (timeline) => isNothingFinal(timeline) && overdueFinality(timeline),
@@ -386,6 +556,7 @@ const OF_MEMBER = {
     fix: "remove it from --peer, or add it with dbsync members add",
     severity: "remark",
     alarm: null,
+    steps: "Run `dbsync members list`, and read [Members by list](#members-by-list)",
   },
   connecting: {
     when: (member) => linkOf(member) === "new" && [[member.address, remedyFor(member)]],
@@ -393,6 +564,8 @@ const OF_MEMBER = {
     fix: "…",
     severity: "progress",
     alarm: null,
+    steps:
+      "Wait if one of the two has just started. If this continues, start the other daemon, or correct `peer`",
   },
   memberDown: {
     when: (member) =>
@@ -424,6 +597,8 @@ const OF_MEMBER = {
     fix: "it loads a snapshot that most members have signed, once there is one; if this does not change, see its log",
     severity: "problem",
     alarm: null,
+    steps:
+      "Wait: the daemon loads a snapshot once most members have signed one. If this continues, read its log",
   },
   memberCatchingUp: {
     when: (member) =>
@@ -434,6 +609,7 @@ const OF_MEMBER = {
     fix: "that daemon's log shows its progress",
     severity: "progress",
     alarm: null,
+    steps: WAIT,
   },
   memberSkewed: {
     when: (member) =>
@@ -444,6 +620,7 @@ const OF_MEMBER = {
     fix: "set both clocks by NTP",
     severity: "problem",
     alarm: null,
+    steps: "Run `chronyc tracking` on that machine",
   },
   memberRefused: {
     when: (member) =>
@@ -468,6 +645,7 @@ const OF_MEMBER = {
     fix: "check dbsync top, and the network between them",
     severity: "progress",
     alarm: null,
+    steps: "Wait. If this continues, check `dbsync top` and the network between them",
   },
 } as const satisfies Rules<MemberCase>;
 
@@ -530,6 +708,7 @@ const OF_DATA = {
     fix: SEE_LOG,
     severity: "progress",
     alarm: null,
+    steps: MIRROR_STEPS,
   },
   mirrorForeign: {
     when: ({ mirror }) => mirror !== null && mirror.foreign > 0 && [[mirror.foreign, mirror.redis]],
@@ -537,6 +716,7 @@ const OF_DATA = {
     fix: "prevent other clients from writing there (in Redis, with a separate user for the daemon)",
     severity: "remark",
     alarm: null,
+    steps: MIRROR_STEPS,
   },
   mirrorRefused: {
     when: ({ mirror }) => mirror !== null && mirror.refused > 0 && [[mirror.redis, mirror.refused]],
@@ -551,6 +731,7 @@ const OF_DATA = {
     fix: SEE_LOG,
     severity: "progress",
     alarm: null,
+    steps: WAIT,
   },
   noSnapshotAgreed: {
     when: ({ order }) => order !== null && [[order]],
@@ -558,6 +739,8 @@ const OF_DATA = {
     fix: "start the daemons that are down; or, to trust that member, start this one once with …: the member's snapshot then replaces this daemon's data of that time, of which its data folder stores a copy",
     severity: "problem",
     alarm: null,
+    steps:
+      "Start the members that are down, or start the daemon with the option that the sentence names: [Retention](#retention)",
   },
   deadLetters: {
     when: ({ deadLetters: count }) => count > 0 && [[count, count === 1 ? "letter" : "letters"]],
@@ -579,6 +762,7 @@ const OF_DATA = {
     fix: KEYS_FIX,
     severity: "problem",
     alarm: null,
+    steps: KEYS_STEPS,
   },
   unknownKeys: {
     when: ({ dropped, quarantined }) => dropped <= 0 && quarantined > 0 && [[quarantined]],
@@ -586,6 +770,7 @@ const OF_DATA = {
     fix: KEYS_FIX,
     severity: "progress",
     alarm: null,
+    steps: KEYS_STEPS,
   },
   unknownListsDropped: {
     when: ({ decisionsDropped: count }) => count > 0 && [[count]],
@@ -593,6 +778,7 @@ const OF_DATA = {
     fix: LISTS_FIX,
     severity: "problem",
     alarm: null,
+    steps: LISTS_STEPS,
   },
   unknownLists: {
     when: ({ decisionsDropped, decisionsQuarantined: count }) =>
@@ -601,6 +787,7 @@ const OF_DATA = {
     fix: LISTS_FIX,
     severity: "progress",
     alarm: null,
+    steps: LISTS_STEPS,
   },
   waiting: {
     when: ({ waiting }) => waiting > LAG_MAX && [[waiting]],
@@ -608,6 +795,7 @@ const OF_DATA = {
     fix: SEE_LOG,
     severity: "progress",
     alarm: null,
+    steps: WAIT,
   },
   onlyInMemory: {
     when: ({ durable, members }) => !durable && members.every(({ connection }) => connection !== "connected"),
@@ -615,6 +803,7 @@ const OF_DATA = {
     fix: "start it with --data, or start its peers",
     severity: "remark",
     alarm: null,
+    steps: "Start it with `data`, or start its peers",
   },
 } as const satisfies Rules<TimelineCase>;
 
@@ -629,6 +818,7 @@ const STUCK: Rule<Pick<TimelineCase, "started" | "taking" | "waiting" | "now">> 
   fix: "its log says what it is waiting for; start the members that are down (dbsync members list)",
   severity: "problem",
   alarm: "DbsyncNotLive",
+  steps: DAEMON_STATES["catching-up"].problem.steps,
 };
 
 /** All rules, for the documents and the alarms. */

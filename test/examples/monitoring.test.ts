@@ -32,7 +32,10 @@ test("each expression of the rules and the dashboard uses existing metrics and l
     const named = [...expression.matchAll(/\b(?:dbsyncd|process|nodejs)_\w+\b/g)].map(([name]) => name);
     for (const name of named) {
       const row = METRICS[name] ?? METRICS[name.replace(/_bucket$/, "")];
-      assert.ok(row, `${name} in ${expression}`);
+      assert.ok(
+        row,
+        `${name} in ${expression} does not exist: add it to a row of protocol/figures/timeline-figures.ts or of tools/admin/metric-table.ts`,
+      );
       assert.equal(name.endsWith("_bucket"), row.type === "histogram", name);
       for (const [, labels = ""] of expression.matchAll(new RegExp(`${name}\\{([^}]*)\\}`, "g")))
         for (const [, label = ""] of labels.matchAll(/(\w+)=~?"/g))

@@ -1,6 +1,6 @@
 /**
- * Tests that every rule by which `dbsync status` finds a problem has instructions in test/tables/alarms.ts, and that
- * `dbsync status` reports a case of each rule with the sentence of the rule.
+ * Tests that every rule by which `dbsync status` finds a problem has instructions, and that `dbsync status` reports a
+ * case of each rule with the sentence of the rule.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -8,7 +8,9 @@ import type { Greeting } from "../../client/version-2/single-hello.js";
 import { DAEMON_STATES } from "../../protocol/daemon-states.js";
 import { admissionText } from "../../protocol/figures/admission-refusals.js";
 import { type STATE_RULES, stateProblems } from "../../protocol/figures/daemon-problems.js";
-import { MIRROR_FIGURES } from "../../protocol/figures/timeline-figures.js";
+import type { FigureTable } from "../../protocol/figures/figure.js";
+import type { Rule } from "../../protocol/figures/problem.js";
+import { MEMBER_FIGURES, MIRROR_FIGURES, TIMELINE_FIGURES } from "../../protocol/figures/timeline-figures.js";
 import { diagnose, FOREIGN_KEY, stuckCatchingUp } from "../../protocol/figures/timeline-problems.js";
 import { STATE_NAMES } from "../../protocol/state-names.js";
 import { KNOWS_SIGNED } from "../../protocol/version-2/messages-v2.js";
@@ -25,18 +27,25 @@ import {
   type GreetingCase,
   withFigures,
 } from "../../tools/cli/status/read-status.js";
-import { ALARMS, FINDINGS, RULES, sentencesOf } from "../tables/alarms.js";
+import { ALARMS, RULES, sentencesOf } from "../tables/alarms.js";
 import { MEMBER, NOW, WELL } from "../tools/cli/status/well-timeline.js";
 
 /** Whether a sentence matches one of the rows. In a row, … matches any text. */
 const isOneOf = (text: string, rows: readonly string[]): boolean =>
   rows.some((row) => new RegExp(`^${row.replace(/[().]/g, "\\$&").replaceAll("…", ".*")}`).test(text));
-const rows = [...Object.values(ALARMS), ...FINDINGS].flatMap(({ says }) => says);
+
+const OWN_FILES = "protocol/figures/timeline-problems.ts or daemon-problems.ts";
 
 test("every rule has instructions, and names an alarm that exists", () => {
-  for (const [name, { says, alarm }] of Object.entries(RULES)) {
-    assert.ok(rows.includes(says), `${name} has no instructions: name an alarm, or add a row to FINDINGS`);
-    assert.ok(alarm === null || ALARMS[alarm] !== undefined, `${name}: there is no alarm ${alarm}`);
+  for (const [name, { alarm, steps }] of Object.entries<Rule<never>>(RULES)) {
+    assert.ok(
+      alarm !== null || steps !== undefined,
+      `${name} has no instructions: give it an alarm, or steps`,
+    );
+    assert.ok(
+      alarm === null || ALARMS[alarm] !== undefined,
+      `${name}: there is no ${alarm}: add it to the alarms in ${OWN_FILES}`,
+    );
   }
 });
 
@@ -86,34 +95,25 @@ const REFUSED = admissionText(new Map([["db2:1111", "wrong-cluster"]]), false);
 
 const DELAYED = { finalCause: "date", finalMembers: ["ab"], finalDelayedFor: 1_000 };
 
-/** The sentences of `dbsync status` in a case of each rule. */
-const SEEN: Readonly<Record<keyof typeof RULES, Texts>> = {
-  diskFailed: textsOf({ failure: "no space" }),
+/** The sentences of `dbsync status` in a case of each rule that one figure alone does not fulfil. */
+const CASES: Partial<Readonly<Record<keyof typeof RULES, Texts>>> = {
   diskLow: textsOf({ diskLow: true, diskFree: 1, diskSize: 2 }),
   revoked: textsOf({ revoked: "db2" }),
-  standstill: textsOf({ standstill: "it knows no semantics 9: upgrade it" }),
-  unlisted: textsOf({ unlisted: "left out" }),
   notAdmitted: textsOf({ state: "not-admitted", notAdmitted: REFUSED }),
   refusedByPeers: textsOf({ notAdmitted: REFUSED }),
   foreignKey: textsOf({ authorize: FOREIGN_KEY }),
   unauthorized: textsOf({ authorize: "CLUSTER ADD k" }),
   noList: textsOf({ administered: true }),
   parallelLists: textsOf({ lists: [3, 4] }),
-  joining: textsOf({ joining: true }),
-  lostGroups: textsOf({ lostGroups: 1 }),
-  clockSkewed: textsOf({ skewed: true }),
   datedAhead: textsOf({ state: "clock-off" }),
   dataDiffer: textsOf({ settledFingerprint: "x" }),
   finalIsAwaited: textsOf({ ...DELAYED, stable: NOW - 300_000 }),
   finalIsOld: textsOf({ ...DELAYED, stable: NOW - 300_000, finalOverdue: true }),
   firstFinalIsAwaited: textsOf({ ...DELAYED, stable: 0 }),
   nothingFinal: textsOf({ ...DELAYED, stable: 0, finalOverdue: true }),
-  votesContradict: textsOf({ contradicting: ["ab"] }),
   undecided: textsOf({ undecidedFor: 12_000, undecidedCause: "keeper", undecidedMembers: ["ab"] }),
-  disturbing: textsOf({ disturbing: ["ab"] }),
   promisesAwaited: textsOf({ missingPromises: ["ab", "cd"], started: NOW - 1_000 }),
   promisesLost: textsOf({ missingPromises: ["ab"] }),
-  notListed: ofMember({ listed: false }),
   connecting: textsOf({
     started: NOW - 1_000,
     members: [{ ...MEMBER, connection: "waiting", lastHeard: null }],
@@ -125,11 +125,8 @@ const SEEN: Readonly<Record<keyof typeof RULES, Texts>> = {
     ],
   }),
   memberAway: ofMember({ connection: "waiting" }),
-  pruned: ofMember({ lacking: true }),
   memberCatchingUp: ofMember({ state: "catching-up" }),
   memberSkewed: ofMember({ skew: 3_000 }),
-  memberRefused: ofMember({ refusals: 1 }),
-  memberLeftOut: ofMember({ leftOut: true }),
   inFlight: ofMember({ lag: 20_000 }),
   invalidIndex: textsOf({ invalidIndexes: [{ db: 0, key: "mongo:shop.users", index: "email_1" }] }),
   ownStateDiffers: state("own"),
@@ -140,13 +137,7 @@ const SEEN: Readonly<Record<keyof typeof RULES, Texts>> = {
   mirrorForeign: textsOf({ mirror: { ...mirror, foreign: 1 } }),
   mirrorRefused: textsOf({ mirror: { ...mirror, refused: 1 } }),
   takingSnapshot: textsOf({ taking: { from: "db2", received: 1, total: 2 } }),
-  noSnapshotAgreed: textsOf({ order: "--trust db2" }),
-  deadLetters: textsOf({ deadLetters: 1 }),
   writesLost: textsOf({ strays: 1, durable: false }),
-  unknownKeysDropped: textsOf({ dropped: 1 }),
-  unknownKeys: textsOf({ quarantined: 1 }),
-  unknownListsDropped: textsOf({ decisionsDropped: 1 }),
-  unknownLists: textsOf({ decisionsQuarantined: 1 }),
   waiting: textsOf({ waiting: 20_000 }),
   onlyInMemory: textsOf({ durable: false, members: [] }),
   stuck: [stuckCatchingUp({ ...WELL, started: NOW - 400_000 }, NOW)].filter((found) => found !== null),
@@ -168,11 +159,39 @@ const SEEN: Readonly<Record<keyof typeof RULES, Texts>> = {
   sentVersion1: helloWith({ isSentVersion1: true }),
 };
 
+/** A bad value of each kind of figure. */
+const BAD = {
+  text: "x",
+  "text-or-nil": "x",
+  bytes: "x",
+  number: 1,
+  "number-or-nil": 1,
+  flag: true,
+  "flag-or-nil": false,
+  "bytes-list": ["ab"],
+} as const;
+
+/** Returns the figures of a table, each with a bad value. */
+const badFigures = (table: FigureTable): Readonly<Record<string, unknown>>[] =>
+  Object.entries(table).flatMap(([name, { kind }]) =>
+    kind === "list" || kind === "map" ? [] : [{ [name]: BAD[kind] }],
+  );
+
+/** The sentences of `dbsync status` for each figure of a timeline or a member that alone is bad. */
+const OF_ONE_FIGURE: readonly Texts[] = [
+  ...badFigures(TIMELINE_FIGURES).map(textsOf),
+  ...badFigures(MEMBER_FIGURES).map(ofMember),
+].filter(({ length }) => length === 1);
+
 test("dbsync status and dbsync doctor report the problem of each rule with its sentence", () => {
-  for (const [name, texts] of Object.entries(SEEN)) {
-    const [{ text }, ...more] = texts as readonly [{ readonly text: string }];
-    assert.deepEqual(more, [], name);
-    assert.ok(isOneOf(text, [RULES[name as keyof typeof RULES].says]), `${name}: ${text}`);
+  for (const [name, { says }] of Object.entries(RULES)) {
+    const found = CASES[name as keyof typeof RULES];
+    const texts = found ?? OF_ONE_FIGURE.find(([first]) => isOneOf(first?.text ?? "", [says])) ?? [];
+    assert.deepEqual(texts.slice(1), [], name);
+    assert.ok(
+      isOneOf(texts[0]?.text ?? "", [says]),
+      `${name}: ${texts[0]?.text ?? "one bad figure does not fulfil it: add a case to test/operations/alarms.test.ts"}`,
+    );
   }
 });
 

@@ -252,6 +252,7 @@ export const GREETING_RULES = {
     fix: `update it; ${STAGES.version.cure}`,
     severity: "problem",
     alarm: null,
+    steps: "Update that daemon, or allow version 1: [Troubleshooting](troubleshooting.md)",
   },
   noKeys: {
     when: ({ greeting, needs2, isSigned }) =>
@@ -260,6 +261,7 @@ export const GREETING_RULES = {
     fix: "start it with -s public.pem, or send commands unsigned",
     severity: "problem",
     alarm: null,
+    steps: "Start it with `sign-key`, or send commands unsigned",
   },
   foreignCluster: {
     when: ({ foreign }) => foreign !== null && [foreign],
@@ -267,6 +269,8 @@ export const GREETING_RULES = {
     fix: "start all daemons with the same -s, --root-key and --cluster-name",
     severity: "problem",
     alarm: null,
+    steps:
+      "Start all daemons with the same `sign-key`, `root-key` and `cluster-name`, or correct the list of servers",
   },
   clockDiffers: {
     when: ({ greeting }) =>
@@ -276,6 +280,7 @@ export const GREETING_RULES = {
     fix: CLOCK_FIX,
     severity: "problem",
     alarm: null,
+    steps: "Run `chronyc tracking` on both machines",
   },
   sameDaemon: {
     when: ({ twin }) => twin !== null && [[twin]],
@@ -283,6 +288,7 @@ export const GREETING_RULES = {
     fix: "list it only once (-s)",
     severity: "remark",
     alarm: null,
+    steps: "List it only once",
   },
   sentVersion1: {
     when: ({ greeting, isSentVersion1 }) => acceptsSigned(greeting) && isSentVersion1,
@@ -290,6 +296,7 @@ export const GREETING_RULES = {
     fix: "remove version 1 from the option versions and from the list of servers",
     severity: "remark",
     alarm: null,
+    steps: "Remove version 1 from the option `versions` and from the list of servers",
   },
 } as const satisfies Rules<GreetingCase>;
 
