@@ -43,6 +43,15 @@ const definition = (g: Generator): ByteString => {
   if (kind < 13) return `create view v as ${select(g)}`;
   if (kind < 14) return "create domain c (enum('a','b',1):date)";
   if (kind < 15) return "create table x (k c, s text)";
+  if (kind < 17)
+    return g.oneOf(
+      "create index i on t (k)",
+      "create unique index i on t (k, s)",
+      "create unique index j on u (n desc)",
+      "create index if not exists j on t (s)",
+      "drop index i",
+      "drop index if exists j",
+    );
   return g.oneOf(
     "drop table t",
     "drop table u",
@@ -55,7 +64,8 @@ const definition = (g: Generator): ByteString => {
 
 const change = (g: Generator): ByteString => {
   const kind = g.random.below(20);
-  if (kind < 8) return `insert into ${table(g)} values ${g.some(() => row(g), 1, 4).join(",")}`;
+  if (kind < 8)
+    return `${g.oneOf("insert", "insert", "replace", "insert or ignore")} into ${table(g)} values ${g.some(() => row(g), 1, 4).join(",")}`;
   if (kind < 10) return `manampia ao@ t (k,s) sanda (${value(g)},${value(g)})`;
   if (kind < 11) return `insert into ${table(g)} (k) ${select(g)}`;
   if (kind < 16)
@@ -66,7 +76,7 @@ const change = (g: Generator): ByteString => {
 const statement = (g: Generator): ByteString => {
   const kind = g.random.below(20);
   if (kind < 8) return definition(g);
-  return kind < 18 ? change(g) : g.oneOf(select(g), "show tables", "use d", "describe t");
+  return kind < 18 ? change(g) : g.oneOf(select(g), "show tables", "show indexes", "use d", "describe t");
 };
 
 const database = (g: Generator): ByteString => (g.chance(0.95) ? "d" : g.oneOf("", "e", "d:t"));

@@ -180,11 +180,11 @@ const WORDS =
   "alahatra alaivo all ampiasao analana anatiny and ankambana ankavanana ankavia antso ao ary as asc " +
   "asehoy atifitra avanana avia between by case create cross database databases date daty default " +
   "delete desc describe dia distinct domain domains drop efitra else end enum escape except exists " +
-  "fafao famaritana feno fepetra fetra fototra from full group havaozy having if in inner insert " +
-  "intersect into is isa jery join ka key lahatsoratra left like limit manamboara manampia manomboka " +
-  "miakatra midina na natoraly natural not null number ny offset on or order outer ova primary ravao " +
-  "rehefa right samihafa sanda select set show tabilao table tables tahiry tanisa text then tokana " +
-  "tonona tsy union unique update use values view views vondrona when where";
+  "fafao famaritana feno fepetra fetra fototra from full group havaozy having if ignore in index " +
+  "indexes inner insert intersect into is isa jery join ka key lahatsoratra left like limit manamboara " +
+  "manampia manomboka miakatra midina na natoraly natural not null number ny offset on or order outer " +
+  "ova primary ravao rehefa replace right samihafa sanda select set show tabilao table tables tahiry " +
+  "tanisa text then tokana tonona tsy union unique update use values view views vondrona when where";
 // The end of what is made by npm run tables.
 
 const STATEMENT_WORDS: readonly string[] = WORDS.split(" ");

@@ -78,7 +78,11 @@ function byTree(statement: Statement): StatementKind {
       const kind = statement.kind.slice("create-".length) as ObjectKind;
       return { kind: "write", affected: DATABASE, object: { kind, name: statement.name } };
     }
+    case "create-index":
+      return { kind: "write", affected: DATABASE, object: { kind: "table", name: statement.table } };
     case "drop":
+      // Only the server knows which table has the index.
+      if (statement.what === "index") return { kind: "write", affected: DATABASE, object: null };
       return { kind: "write", affected: DATABASE, object: { kind: statement.what, name: statement.name } };
     case "insert":
     case "update":

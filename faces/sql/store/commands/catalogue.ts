@@ -105,6 +105,12 @@ export function tableNamed(evaluation: Evaluation, name: ByteString): Typed<Tabl
   return entry;
 }
 
+/** Returns the names and the entries of a database's tables. */
+export function tablesOf(evaluation: Evaluation): readonly (readonly [ByteString, Typed<Table>])[] {
+  const { database } = evaluation;
+  return namesOf(evaluation, database).map((name) => [name, tableNamed(evaluation, name)]);
+}
+
 export function hasTable({ data, database }: Evaluation, name: ByteString): boolean {
   return data.getAs(Table, tableKey(database, name)) !== undefined;
 }

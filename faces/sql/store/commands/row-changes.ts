@@ -1,4 +1,6 @@
 /** INSERT, UPDATE and DELETE: everything is checked before the first row changes. */
+import type { CommandFailure } from "../../../../daemon/store/arguments/command-errors.js";
+import type { Typed } from "../../../../daemon/store/keyspace/mutators.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { finish } from "../../../../protocol/steps.js";
 import { domainWords, scalarText } from "../grammar/expression-text.js";
@@ -7,11 +9,13 @@ import type { Delete, Expression, Insert, Update } from "../grammar/syntax-tree.
 import { pushRows, removeRows, setRows } from "../keyspace/table-mutators.js";
 import { type Cell, cellKey, type Row, type Scalar } from "../values/cell.js";
 import { boundCell, fits } from "../values/domain.js";
+import type { HashIndex } from "../values/hash-index.js";
 import type { NumberedRows, Table } from "../values/table.js";
 import type { TableColumn } from "../values/table-column.js";
+import { combinedCell, type TableIndex } from "../values/table-index.js";
 import { findSources, tableNamed } from "./catalogue.js";
 import { compiled, countCalculated, rowScope } from "./compiled-expressions.js";
-import { checkColumns, checkSize, countMade, type Evaluation, failure } from "./evaluation-context.js";
+import { checkColumns, checkSize, countMade, type Evaluation, failure, spend } from "./evaluation-context.js";
 import { answered, answeredQuery } from "./execute-query.js";
 import { columnsOf } from "./relation.js";
 import type { RelationColumn, RelationRow } from "./relation-row.js";
@@ -57,11 +61,68 @@ export function insert(statement: Insert, evaluation: Evaluation): number {
     countMade(evaluation, rows.length);
     for (const row of rows) add(row, () => false);
   }
+  if (statement.onConflict !== undefined) return insertAround(entry, added, statement.onConflict, evaluation);
   checkRequired(entry.value, added, evaluation);
   checkUnique(entry.value, added, new Set(), evaluation);
   pushRows(evaluation.data, entry, added);
   return added.length;
 }
+
+/**
+ * Adds rows one after the other: a row that has a unique value of an earlier one replaces it, or is omitted.
+ * @returns the number of rows added, also of those that a later one replaces
+ */
+function insertAround(
+  entry: Typed<Table>,
+  rows: readonly Row[],
+  onConflict: "replace" | "ignore",
+  evaluation: Evaluation,
+): number {
+  const { value: table } = entry;
+  const rules = uniqueRules(table).map((rule) => ({ ...rule, seen: new Map<string, number>() }));
+  const removed = new Set<number>();
+  const added: { readonly row: Row; readonly keys: readonly (string | null)[]; isReplaced: boolean }[] = [];
+  for (const written of rows) {
+    const row = onConflict === "replace" ? withDefaults(table, written) : written;
+    const cells = rules.map(({ columns }) => combinedCell(row, columns));
+    const keys = cells.map((cell) => (cell === null ? null : cellKey(cell)));
+    const earlier = rules.flatMap(({ seen }, i) => seen.get(keys[i] ?? "") ?? []);
+    const old = rules.flatMap(({ rows: known }, i) => known.same(cells[i] ?? null) ?? []);
+    const isOmitted = earlier.length > 0 || old.length > 0 || isIncomplete(table, row);
+    if (onConflict === "ignore" && isOmitted) continue;
+
+    for (const number of old) removed.add(number);
+    for (const at of earlier) {
+      const replaced = added[at] as (typeof added)[number];
+      replaced.isReplaced = true;
+      for (const [i, { seen }] of rules.entries()) seen.delete(replaced.keys[i] ?? "");
+    }
+    for (const [i, key] of keys.entries()) if (key !== null) rules[i]?.seen.set(key, added.length);
+    added.push({ row, keys, isReplaced: false });
+  }
+  const kept = added.flatMap(({ row, isReplaced }) => (isReplaced ? [] : [row]));
+  checkRequired(table, kept, evaluation);
+  checkUnique(table, kept, removed, evaluation);
+  removeRows(
+    evaluation.data,
+    entry,
+    [...removed].sort((a, b) => a - b),
+  );
+  pushRows(evaluation.data, entry, kept);
+  return added.length;
+}
+
+/** Returns a row whose `not null` columns have their defaults instead of null, as a replacing row has in SQLite. */
+const withDefaults = ({ columns }: Table, row: Row): Row =>
+  row.map((cell, i) =>
+    cell === null && columns[i]?.isRequired === true ? (columns[i]?.preset ?? null) : cell,
+  );
+
+/** Whether a column that rejects null has no value. */
+const isIncomplete = ({ columns }: Table, row: Row): boolean =>
+  columns.some(
+    ({ isRequired, uniqueness }, i) => row[i] === null && (isRequired === true || uniqueness === "primary"),
+  );
 
 /** @returns the number of rows that meet the condition @throws CommandFailure */
 export function update(statement: Update, evaluation: Evaluation): number {
@@ -124,7 +185,7 @@ export function remove(statement: Delete, evaluation: Evaluation): number {
 }
 
 /** Finds a column for a statement that changes rows; the case of its name does not matter. */
-function positionNamed(
+export function positionNamed(
   columns: readonly TableColumn[],
   columnName: ByteString,
   evaluation: Evaluation,
@@ -163,6 +224,42 @@ function checkRequired({ columns }: Table, rows: readonly Row[], evaluation: Eva
       throw failure(evaluation, "required", name);
 }
 
+/** Columns in which no two rows have the same values. */
+interface UniqueRule {
+  readonly columns: readonly number[];
+  /** The names of the columns, for errors. */
+  readonly names: ByteString;
+  readonly isPrimary: boolean;
+  readonly rows: HashIndex;
+}
+
+function uniqueRules(table: Table): readonly UniqueRule[] {
+  const ofColumns = table.columns.flatMap(({ uniqueness, name }, position) =>
+    uniqueness === "none"
+      ? []
+      : [
+          {
+            columns: [position],
+            names: name,
+            isPrimary: uniqueness === "primary",
+            rows: table.index(position),
+          },
+        ],
+  );
+  const ofIndexes = table.createdIndexes
+    .filter(({ isUnique }) => isUnique)
+    .map((index) => ({
+      columns: index.columns,
+      names: namesOfIndex(table, index),
+      isPrimary: false,
+      rows: table.rowsByIndex(index),
+    }));
+  return [...ofColumns, ...ofIndexes];
+}
+
+const namesOfIndex = (table: Table, { columns }: TableIndex): ByteString =>
+  columns.map((column) => table.columns[column]?.name).join(", ");
+
 /**
  * Checks that rows may be added to a table without repeating a unique value.
  * @param replaced numbers of the rows that the new rows replace
@@ -173,23 +270,44 @@ function checkUnique(
   replaced: ReadonlySet<number>,
   evaluation: Evaluation,
 ): void {
-  for (const [position, { uniqueness, name }] of table.columns.entries()) {
-    if (uniqueness === "none") continue;
-    const index = table.index(position);
+  for (const { columns, names, isPrimary, rows: known } of uniqueRules(table)) {
     const seen = new Set<string>();
     for (const row of rows) {
-      const cell = row[position] as Cell;
+      const cell = combinedCell(row, columns);
       if (cell === null) {
-        if (uniqueness === "primary") throw failure(evaluation, "missing", name);
+        if (isPrimary) throw failure(evaluation, "missing", names);
         continue;
       }
       const key = cellKey(cell);
-      const other = index.same(cell);
+      const other = known.same(cell);
       if (seen.has(key) || (other !== undefined && !replaced.has(other)))
-        throw failure(evaluation, "notUnique", scalarText(cell), name);
+        throw notUnique(row, columns, names, evaluation);
       seen.add(key);
     }
   }
+}
+
+/** @throws CommandFailure if two rows of a table have the same values in the columns of a unique index */
+export function checkIndexed(table: Table, index: TableIndex, evaluation: Evaluation): void {
+  spend(evaluation, table.size);
+  const seen = new Set<string>();
+  for (const row of table.rows) {
+    const cell = combinedCell(row, index.columns);
+    if (cell === null) continue;
+    const key = cellKey(cell);
+    if (seen.has(key)) throw notUnique(row, index.columns, namesOfIndex(table, index), evaluation);
+    seen.add(key);
+  }
+}
+
+function notUnique(
+  row: Row,
+  columns: readonly number[],
+  names: ByteString,
+  evaluation: Evaluation,
+): CommandFailure {
+  const values = columns.map((column) => scalarText(row[column] as Cell)).join(", ");
+  return failure(evaluation, "notUnique", values, names);
 }
 
 /**

@@ -6,6 +6,7 @@ import { domainWords, scalarText } from "../grammar/expression-text.js";
 import { KEYWORDS } from "../grammar/keywords.js";
 import type { DomainPart, Language, ObjectKind, Statement } from "../grammar/syntax-tree.js";
 import { adviceForType } from "../grammar/unsupported-features.js";
+import { setCreatedIndexes } from "../keyspace/table-mutators.js";
 import type { Cell } from "../values/cell.js";
 import { type Domain, type DomainAtom, domainText, fits } from "../values/domain.js";
 import { Table } from "../values/table.js";
@@ -24,11 +25,13 @@ import {
   storedText,
   tableKey,
   tableNamed,
+  tablesOf,
   viewNamed,
 } from "./catalogue.js";
 import { checkColumns, type Evaluation, failure } from "./evaluation-context.js";
 import { answered } from "./execute-query.js";
 import type { Relation } from "./relation.js";
+import { checkIndexed, positionNamed } from "./row-changes.js";
 
 type SchemaChange<Kind extends Statement["kind"]> = Extract<Statement, { kind: Kind }>;
 
@@ -105,9 +108,49 @@ function isFree(name: ByteString, ifNeeded: boolean, evaluation: Evaluation): bo
   throw failure(evaluation, isTable ? "tableExists" : "viewExists", name);
 }
 
+/** Maximum number of created indexes of a table: each change of a row checks the unique ones. */
+const INDEXES_MAX = 64;
+
+/** Creates an index. The name is in use if any table of the database has an index of this name. */
+export function createIndex(
+  { name, ifNeeded, table: tableName, columns, isUnique }: SchemaChange<"create-index">,
+  evaluation: Evaluation,
+): void {
+  catalogue(evaluation);
+  const entry = tableNamed(evaluation, tableName);
+  const { value: table } = entry;
+  const isUsed = tablesOf(evaluation).some(([, { value }]) => indexNamed(value, name) !== undefined);
+  if (isUsed && ifNeeded === true) return;
+  if (isUsed) throw failure(evaluation, "indexExists", name);
+  if (table.createdIndexes.length >= INDEXES_MAX)
+    throw failure(evaluation, "tooManyIndexes", String(INDEXES_MAX));
+  checkColumns(evaluation, columns.length);
+  const positions = columns.map((column) =>
+    positionNamed(table.columns, column, evaluation, "unknownFieldOf", tableName),
+  );
+  const index = { name: detached(name), columns: positions, isUnique };
+  if (isUnique) checkIndexed(table, index, evaluation);
+  setCreatedIndexes(evaluation.data, entry, [...table.createdIndexes, index]);
+}
+
+const indexNamed = ({ createdIndexes }: Table, name: ByteString) =>
+  createdIndexes.find((index) => index.name === name);
+
+function dropIndex(name: ByteString, ifNeeded: boolean, evaluation: Evaluation): void {
+  catalogue(evaluation);
+  const owner = tablesOf(evaluation).find(([, { value }]) => indexNamed(value, name) !== undefined)?.[1];
+  if (owner === undefined) {
+    if (ifNeeded) return;
+    throw failure(evaluation, "unknownIndex", evaluation.database, name);
+  }
+  const remaining = owner.value.createdIndexes.filter((index) => index.name !== name);
+  setCreatedIndexes(evaluation.data, owner, remaining);
+}
+
 export function drop({ what, name, ifNeeded }: SchemaChange<"drop">, evaluation: Evaluation): void {
-  if (ifNeeded === true && isAbsent(what, name, evaluation)) return;
-  if (what === "table") evaluation.data.delete(tableNamed(evaluation, name).key);
+  if (what === "index") dropIndex(name, ifNeeded === true, evaluation);
+  else if (ifNeeded === true && isAbsent(what, name, evaluation)) return;
+  else if (what === "table") evaluation.data.delete(tableNamed(evaluation, name).key);
   else if (!forget(evaluation, what, name))
     throw failure(evaluation, what === "view" ? "unknownView" : "unknownTable", evaluation.database, name);
 }
@@ -161,7 +204,9 @@ export function shown(kind: ObjectKind | "database", evaluation: Evaluation): Re
       ? namesOf(evaluation, null)
       : kind === "table"
         ? namesOf(evaluation, evaluation.database)
-        : [...storedNames(evaluation, kind)].sort();
+        : kind === "index"
+          ? indexNames(evaluation)
+          : [...storedNames(evaluation, kind)].sort();
   const name = SHOWN[evaluation.language];
   return {
     name,
@@ -171,6 +216,11 @@ export function shown(kind: ObjectKind | "database", evaluation: Evaluation): Re
     isSet: true,
   };
 }
+
+const indexNames = (evaluation: Evaluation) =>
+  tablesOf(evaluation)
+    .flatMap(([, { value }]) => value.createdIndexes.map(({ name }) => name))
+    .sort();
 
 const HEADS: Readonly<Record<Language, readonly string[]>> = {
   malagasy: ["tsanganana", "karazana", "lakile"],

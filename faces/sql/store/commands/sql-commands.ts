@@ -39,6 +39,7 @@ import {
   checkDatabase,
   createDatabase,
   createDomain,
+  createIndex,
   createTable,
   createView,
   described,
@@ -169,6 +170,9 @@ function carriedOut(statement: Statement, evaluation: Evaluation): Reply {
     case "create-view":
       createView(statement, evaluation);
       return OK;
+    case "create-index":
+      createIndex(statement, evaluation);
+      return OK;
     case "drop":
       drop(statement, evaluation);
       return OK;
@@ -265,7 +269,10 @@ function touchesOfTree(statement: Statement, database: ByteString): Touch[] {
       return [reads(catalogueKey(statement.name), "")];
     case "show":
       if (statement.what === "database") return [{ db: null, key: null, access: "read" }];
-      return [...(statement.what === "table" ? [everythingRead()] : []), reads(catalogue, "R")];
+      return [
+        ...(statement.what === "table" || statement.what === "index" ? [everythingRead()] : []),
+        reads(catalogue, "R"),
+      ];
     case "describe":
       return [everythingRead(), reads(catalogue, ""), reads(table(statement.name), "R")];
     case "create-domain":
@@ -278,8 +285,13 @@ function touchesOfTree(statement: Statement, database: ByteString): Touch[] {
         reads(table(statement.name), ""),
         ...touchesOfQuery(statement.query, database),
       ];
+    case "create-index":
+      return [everythingRead(), reads(catalogue, "R"), writes(table(statement.table), "RW")];
     case "drop": {
       const { what, name, ifNeeded } = statement;
+      // No statement says which table has the index.
+      if (what === "index")
+        return [{ db: null, key: null, access: "write", beginning: table("") }, reads(catalogue, "R")];
       if (what !== "table")
         return [writes(catalogue, "RW"), ...(ifNeeded === true ? [reads(table(name), "")] : [])];
       return [...(ifNeeded === true ? [reads(catalogue, "")] : []), writes(table(name), "W")];

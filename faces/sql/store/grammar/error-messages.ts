@@ -31,6 +31,9 @@ const MESSAGES = {
   tableExists: message("Ny tabilao : {0} dia efa misy", "the table {0} already exists"),
   domainExists: message("Ny efitra : {0} dia efa misys", "the domain {0} already exists"),
   viewExists: message("Ny jery : {0} dia efa misy", "the view {0} already exists"),
+  indexExists: message("Ny index : {0} dia efa misy", "the index {0} already exists"),
+  unknownIndex: message("Tsy misy ny index {0}.{1}", "there is no index {1} in the database {0}"),
+  tooManyIndexes: message("Be loatra ny index : {0}", "more than {0} indexes of one table"),
   damaged: message("Ny tahiry {0} dia simba", "the database {0} contains an invalid definition of {1}"),
   unknownColumn: message("Le champ '{0}' n'existe pas dans la relation.", "there is no column '{0}'"),
   ambiguousColumn: message(

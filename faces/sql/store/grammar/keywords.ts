@@ -37,9 +37,18 @@ export const KEYWORDS = {
   table: word("tabilao", "table|tables", "a table"),
   domain: word("efitra", "domain|domains", "a type with a name"),
   view: word("jery", "view|views", "a query with a name"),
+  index: standardWord("index|indexes", "an index of a table: see [Indexes](#indexes)"),
   unlessExists: standardWord("if not exists", "in `create`: does nothing if there is already such an object"),
   ifExists: standardWord("if exists", "in `drop`: does nothing if there is no such object"),
   insert: word("manampia ao", "insert into", "adds rows to a table"),
+  replaceInto: standardWord(
+    "replace into|insert or replace into",
+    "as `insert into`, but first removes the rows that have a unique value of the new ones",
+  ),
+  ignoreInto: standardWord(
+    "insert or ignore into",
+    "as `insert into`, but omits rows whose unique value a row already has",
+  ),
   values: word("sanda", "values", "the rows to add"),
   update: word("havaozy", "update", "changes rows of a table"),
   set: word("ova", "set", "the new values"),

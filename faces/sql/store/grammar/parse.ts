@@ -157,11 +157,13 @@ function parsedAgain(text: ByteString): Parsed {
   }
 }
 
-const OBJECTS: readonly ObjectKind[] = ["table", "domain", "view"];
+const OBJECTS: readonly ObjectKind[] = ["table", "domain", "view", "index"];
 
 /** The statements, by the keyword with which they begin. */
 const STATEMENTS: readonly (readonly [keyword: KeywordName, read: (reader: TokenReader) => Statement])[] = [
-  ["insert", insert],
+  ["insert", (reader) => insert(reader)],
+  ["replaceInto", (reader) => insert(reader, "replace")],
+  ["ignoreInto", (reader) => insert(reader, "ignore")],
   ["update", update],
   ["delete", remove],
   ["create", create],
@@ -193,9 +195,11 @@ function kindOf<Kind extends ObjectKind | "database">(reader: TokenReader, kinds
 }
 
 const wordsOf = (keywords: readonly KeywordName[], { language }: TokenReader): string =>
-  keywords.map((keyword) => KEYWORDS[keyword][language][0]).join(", ");
+  keywords.flatMap((keyword) => KEYWORDS[keyword][language].slice(0, 1)).join(", ");
 
 function create(reader: TokenReader): Statement {
+  const isUnique = reader.form === "standard" && reader.accept("unique");
+  if (isUnique && !reader.sees("index")) throw reader.mistake("index");
   const what = kindOf(reader, [...OBJECTS, "database"]);
   const ifNeeded = reader.accept("unlessExists");
   const name = newName(reader);
@@ -208,6 +212,11 @@ function create(reader: TokenReader): Statement {
       const parts = domain(reader);
       reader.expectSign(")");
       return { kind: "create-domain", ...change, domain: parts };
+    }
+    case "index": {
+      reader.expect("on");
+      const table = reader.name("a table");
+      return { kind: "create-index", ...change, table, columns: list(reader, indexColumn, false), isUnique };
     }
     case "table":
       return { kind: "create-table", ...change, columns: list(reader, columnDefinition, true) };
@@ -222,6 +231,13 @@ function create(reader: TokenReader): Statement {
       return { kind: "create-view", ...change, query: definition, text };
     }
   }
+}
+
+/** Parses a column of an index. A hash index has no order, so the order that may follow has no effect. */
+function indexColumn(reader: TokenReader): ByteString {
+  const name = reader.name("a column");
+  if (!reader.accept("rising")) reader.accept("falling");
+  return name;
 }
 
 /**
@@ -332,18 +348,24 @@ function allowedValue(reader: TokenReader): Cell {
   return text;
 }
 
-function insert(reader: TokenReader): Statement {
+function insert(reader: TokenReader, onConflict?: Insert["onConflict"]): Statement {
   const table = reader.name("a table");
   const isShort =
     reader.language === "english" && !(reader.token.kind === "sign" && reader.token.text === "(");
   const columns = isShort ? [] : list(reader, (each) => each.name("a column"), true);
-  if (reader.sees("select")) return { kind: "insert", table, columns, source: { query: select(reader) } };
+  const head = {
+    kind: "insert",
+    ...(onConflict === undefined ? {} : { onConflict }),
+    table,
+    columns,
+  } as const;
+  if (reader.sees("select")) return { ...head, source: { query: select(reader) } };
   reader.expect("values");
   return withSubqueries(reader, () => {
     const rows: (readonly Expression[])[] = [];
     do rows.push(list(reader, reader.form === "standard" ? standardValue : literalOrBound, false));
     while (reader.acceptSign(","));
-    return { kind: "insert", table, columns, source: { rows } };
+    return { ...head, source: { rows } };
   });
 }
 

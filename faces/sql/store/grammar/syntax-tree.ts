@@ -15,7 +15,7 @@ export type Language = "malagasy" | "english";
  */
 export type Form = "original" | "standard";
 
-export type ObjectKind = "table" | "domain" | "view";
+export type ObjectKind = "table" | "domain" | "view" | "index";
 
 /** A statement that creates or drops the object with this name. */
 interface SchemaChange {
@@ -34,14 +34,24 @@ export type Statement =
   | (SchemaChange & { readonly kind: "create-table"; readonly columns: readonly ColumnDefinition[] })
   /** `text`: the query as written, which the database stores. */
   | (SchemaChange & { readonly kind: "create-view"; readonly query: Query; readonly text: ByteString })
+  | CreateIndex
   | (SchemaChange & { readonly kind: "drop"; readonly what: ObjectKind })
   | Insert
   | Update
   | Delete
   | { readonly kind: "query"; readonly query: Query };
 
+export interface CreateIndex extends SchemaChange {
+  readonly kind: "create-index";
+  readonly table: ByteString;
+  readonly columns: readonly ByteString[];
+  readonly isUnique: boolean;
+}
+
 export interface Insert {
   readonly kind: "insert";
+  /** What replaces the error if a new row has a unique value of another row; undefined: the statement fails. */
+  readonly onConflict?: "replace" | "ignore";
   readonly table: ByteString;
   /** The columns that receive values; empty means all columns, in order. */
   readonly columns: readonly ByteString[];

@@ -21,7 +21,7 @@ const TRANSACTION =
 const SUBQUERY = "write a join: select t.* from t join (select …) x on t.k = x.k";
 const REBUILD =
   "write create table t2 (…); insert into t2 (…) select … from t; drop table t; and the same back to t";
-const UPSERT = "write update … where …, and if it returns 0, insert into …";
+const UPSERT = "write replace into t …, or insert or ignore into t …";
 const TYPE = "write number, number(min,max), text, text(min,max), date or enum('a','b')";
 const NO_KEYS =
   "write a select on the other table before the insert; a column takes number(0,9), text(1,5) or enum('a','b')";
@@ -61,7 +61,7 @@ export const UNSUPPORTED: readonly Row[] = [
   row("with", /^with\b/, "write the query in from: select … from (select …) x", /^$/),
   row("values as a statement", /^values\b/, "write select 1, 'a' union all select 2, 'b'", /^$/),
   row("truncate", /^truncate\b/, "write delete from t"),
-  row("replace into", /^(?:replace|upsert)\b/, UPSERT, /^$/),
+  row("replace without into, upsert", /^(?:replace|upsert)\b/, UPSERT, /^$/),
   row("insert or …", /^insert\s+(?:or|ignore)\b/, UPSERT),
   row("insert without into", /^insert\b/, "write insert into t (k) values (1)"),
   row("delete without from", /^delete\b/, "write delete from t where …", /^$/),
@@ -111,13 +111,27 @@ export const UNSUPPORTED: readonly Row[] = [
   ),
   row("copy", /^(?:copy|load)\b/, "write insert into t values (…), (…), or dbsync import", /^$/),
   row(
-    "create index",
-    /^(?:index|fulltext)\b/,
-    "k = 1 creates an index automatically; for unique values write unique after the column",
-    /\bcreate$/,
+    "this kind of index",
+    /^(?:fulltext|spatial|clustered|nonclustered|bitmap)\b/,
+    "write create index i on t (k)",
+    /\bcreate(?:\s+unique)?$/,
   ),
-  row("create unique index", /^unique\b/, "write unique after the column in create table", /\bcreate$/),
-  row("drop index", /^index\b/, "write nothing: indexes are created and removed automatically", /\bdrop$/),
+  row("this kind of index", /^\w/, "write create index i on t (k)", /\bindex\s+concurrently$/),
+  row("this kind of index", /^using\b/, "write create index i on t (k)", /\bindex\s.*$/s),
+  row("an index without a name", /^on\b/, "write create index i on t (k)", /\bindex$/),
+  row(
+    "an index of some rows",
+    /^where\b/,
+    "write create index i on t (k)",
+    /\bcreate\s+(?:unique\s+)?index\s.*$/s,
+  ),
+  row(
+    "an index of a calculated value",
+    /^\(/,
+    "write create index i on t (k), with a column",
+    /\bindex\s.*\bon\s+\S+\s*\(.*$/s,
+  ),
+  row("the table of an index", /^on\b/, "write drop index i", /\bdrop\s+index\s.*$/s),
   row(
     "triggers and functions",
     /^(?:constraint\s+)?(?:trigger|function|procedure|event)\b/,

@@ -9,6 +9,7 @@ import {
 } from "../../../../daemon/store/keyspace/undo.js";
 import type { Row } from "../values/cell.js";
 import type { NumberedRows, Table } from "../values/table.js";
+import type { TableIndex } from "../values/table-index.js";
 
 /** Cost in steps of a row without its cells. */
 const ROW_STEPS = 4;
@@ -29,6 +30,11 @@ const rowsSet: Inverse<Table, NumberedRows> = {
 const rowsRemoved: Inverse<Table, NumberedRows> = {
   undo: (table, removed) => table.restore(removed),
   bytes: bytesOfRows,
+};
+
+const indexesSet: Inverse<Table, readonly TableIndex[]> = {
+  undo: (table, old) => void table.setCreatedIndexes(old),
+  bytes: (old) => ELEMENT_BYTES * old.length,
 };
 
 /** Appends rows. */
@@ -56,6 +62,12 @@ export function removeRows(data: Data, entry: Typed<Table>, numbers: readonly nu
   if (numbers.length === 0) return;
   data.effort.produce(ROW_STEPS * numbers.length);
   data.record(rowsRemoved, entry.value, entry.value.remove(numbers));
+  data.touch(entry);
+}
+
+/** Replaces the indexes that statements have created. */
+export function setCreatedIndexes(data: Data, entry: Typed<Table>, created: readonly TableIndex[]): void {
+  data.record(indexesSet, entry.value, entry.value.setCreatedIndexes(created));
   data.touch(entry);
 }
 

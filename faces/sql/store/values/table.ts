@@ -20,6 +20,7 @@ import type { Steps } from "../../../../protocol/steps.js";
 import { type Row, readCell, writeCell } from "./cell.js";
 import { HashIndex } from "./hash-index.js";
 import { columnTexts, readColumn, type TableColumn, writeColumn } from "./table-column.js";
+import { combinedCell, indexTexts, readIndex, type TableIndex, writeIndex } from "./table-index.js";
 import { TableReading } from "./table-reading.js";
 
 /** Rows with their numbers, ascending. */
@@ -48,6 +49,10 @@ export class Table implements ObjectValue {
   #holes = 0;
   /** Indexes by the position of their column. */
   readonly #indexes = new Map<number, HashIndex>();
+  /** The indexes that statements have created; part of the state. */
+  #created: readonly TableIndex[] = [];
+  /** Rows by the values of several columns, for created unique indexes; built on first use. */
+  readonly #combined = new Map<TableIndex, HashIndex>();
   /**
    * Statements that read the current rows. Before the rows change, the table copies them, so that these statements
    * still read the old rows.
@@ -130,6 +135,32 @@ export class Table implements ObjectValue {
     return index;
   }
 
+  /** The indexes that statements have created. */
+  get createdIndexes(): readonly TableIndex[] {
+    return this.#created;
+  }
+
+  /** Replaces the created indexes. @returns the old ones */
+  setCreatedIndexes(created: readonly TableIndex[]): readonly TableIndex[] {
+    const old = this.#created;
+    this.#created = created;
+    for (const index of this.#combined.keys()) if (!created.includes(index)) this.#combined.delete(index);
+    return old;
+  }
+
+  /** Returns the rows by the values of a created index, and finds them if necessary. */
+  rowsByIndex(created: TableIndex): HashIndex {
+    const [column, second] = created.columns;
+    if (second === undefined) return this.index(column as number);
+    let index = this.#combined.get(created);
+    if (index === undefined) {
+      index = new HashIndex();
+      for (const [number, row] of this.numbered()) index.add(number, combinedCell(row, created.columns));
+      this.#combined.set(created, index);
+    }
+    return index;
+  }
+
   /** The number of the row that was pushed last, or -1 if the table is empty. */
   get lastNumber(): number {
     return this.#rows.length === 0 ? -1 : this.#numberAt(this.#rows.length - 1);
@@ -196,6 +227,7 @@ export class Table implements ObjectValue {
   clone(): Table {
     const copy = new Table(this.columns);
     copy.#rows = [...this.rows];
+    copy.#created = this.#created;
     return copy;
   }
 
@@ -204,12 +236,14 @@ export class Table implements ObjectValue {
   }
 
   canonical(): readonly unknown[] {
-    return [this.columns.map(columnTexts), this.rows];
+    const indexes = this.#created.map(indexTexts);
+    return [this.columns.map(columnTexts), this.rows, ...(indexes.length === 0 ? [] : [indexes])];
   }
 
   addTo(digest: DigestMix): void {
     const { columns, rows } = this;
     for (const column of columns) for (const text of columnTexts(column)) digest.text(text);
+    for (const index of this.#created) for (const text of indexTexts(index)) digest.text(text);
     for (let i = digest.from; i < digest.to; i++) digest.part(JSON.stringify(rows[i]));
   }
 
@@ -224,6 +258,8 @@ export class Table implements ObjectValue {
   *write(writer: ValueWriter): Generator<undefined> {
     writer.number(this.columns.length);
     for (const column of this.columns) writeColumn(writer, column);
+    writer.number(this.#created.length);
+    for (const index of this.#created) writeIndex(writer, index);
     for (const row of this.rows) {
       for (const cell of row) {
         writeCell(writer, cell);
@@ -245,7 +281,10 @@ export class Table implements ObjectValue {
 
   #beforeChanges(count: number): void {
     this.#partReadings();
-    if (count > CHANGES_MAX && count > this.size * LARGE_PART) this.#indexes.clear();
+    if (count > CHANGES_MAX && count > this.size * LARGE_PART) {
+      this.#indexes.clear();
+      this.#combined.clear();
+    }
   }
 
   #partReadings(): void {
@@ -258,10 +297,12 @@ export class Table implements ObjectValue {
 
   #index(number: number, row: Row): void {
     for (const [column, index] of this.#indexes) index.add(number, row[column]);
+    for (const [{ columns }, index] of this.#combined) index.add(number, combinedCell(row, columns));
   }
 
   #unindex(number: number, row: Row): void {
     for (const [column, index] of this.#indexes) index.remove(number, row[column]);
+    for (const [{ columns }, index] of this.#combined) index.remove(number, combinedCell(row, columns));
   }
 
   #numberAt(slot: number): number {
@@ -306,9 +347,13 @@ export const TABLE_KIND: ValueKind = { forms: ["table"], read: readTable };
 function* readTable(reader: ValueReader, size: number): Steps<Table> {
   const columns: TableColumn[] = [];
   for (let remaining = reader.number(); remaining > 0; remaining--) columns.push(readColumn(reader));
+  const created: TableIndex[] = [];
+  for (let remaining = reader.number(); remaining > 0; remaining--)
+    created.push(readIndex(reader, columns.length));
   // Reading a row without columns consumes no bytes, so a damaged number of rows could fill the memory.
   if (columns.length === 0 && size > 0) throw new DamagedSnapshot("a table without columns has rows");
   const table = new Table(columns);
+  table.setCreatedIndexes(created);
   for (let count = 1; count <= size; count++) {
     table.push(columns.map(() => readCell(reader)));
     if (count % ITEMS_PER_STEP === 0) yield;

@@ -116,6 +116,72 @@ test("a primary key contains each value once and no null, before and after any s
   refused("insert into u values ('a')", /is already a row/);
 });
 
+test("unique indexes hold for the rows that there are and for all later ones, also after an undo", () => {
+  execute("insert into t values (1,'a','2026-01-01'),(2,'a','2026-01-02'),(3,null,null),(4,null,null)");
+  refused("create unique index i on t (x)", /already a row whose x is .*a/);
+  execute("create unique index i on t (X, d)", "create index j on t (x)");
+  refused("insert into t values (5,'b',null),(6,'a','2026-01-02')", /whose x, d is .*a.*, .*2026-01-02/);
+  refused("update t set d = '2026-01-01'", /already a row/);
+  execute("insert into t values (5,'a',null),(6,'a',null)", "update t set x = 'b' where k = 1");
+  assert.deepEqual(rows("show indexes"), [["i"], ["j"]]);
+
+  const before = canonicalState(database);
+  records = [];
+  execute("insert into t values (7,'a','2026-01-01')", "drop index i", "create index i on t (d)");
+  database.undo(records);
+  assert.deepEqual(canonicalState(database), before);
+  execute("insert into t values (7,'a','2026-01-01')");
+  refused("insert into t values (8,'a','2026-01-01')", /already a row/);
+
+  // More than a quarter of the rows change, so the table builds its indexes again.
+  execute(`insert into t (k, x) values ${Array.from({ length: 100 }, (_, i) => `(${i + 10},'c')`).join()}`);
+  execute("update t set x = 'd' where k > 9");
+  refused("insert into t values (8,'a','2026-01-01')", /already a row/);
+});
+
+test("replace into removes the rows whose unique values it takes, insert or ignore adds no such row", () => {
+  execute(
+    "create unique index i on t (x, d)",
+    "insert into t values (1,'a','2026-01-01'),(2,'b','2026-01-01')",
+  );
+  assert.equal(shown(sql("replace into t values (1,'b','2026-01-01'),(3,'c',null),(3,'d',null)")), ":3");
+  assert.deepEqual(rows("select * from t"), [
+    [1, "b", "2026-01-01"],
+    [3, "d", null],
+  ]);
+  assert.equal(
+    shown(
+      sql("insert or ignore into t values (4,'b','2026-01-01'),(5,'e',null),(5,'f',null),(null,'g',null)"),
+    ),
+    ":1",
+  );
+  assert.deepEqual(rows("select k, x from t where k > 3"), [[5, "e"]]);
+  refused("replace into t values (null,'a',null)", /must not be null/);
+});
+
+test("a table has at most 64 indexes, and names of indexes are unique in their database", () => {
+  execute("create table u (k number)");
+  for (let i = 0; i < 64; i++) execute(`create index i${i} on t (k, x)`);
+  refused("create index one_more on t (k)", /more than 64 indexes of one table/);
+  execute("create index one_more on u (k)");
+  refused("create unique index i3 on u (k)", /the index i3 already exists/);
+  execute("create index if not exists i3 on u (k)", "drop index i3", "create unique index i3 on u (k)");
+  refused("drop index absent", /no index absent in the database d/);
+  refused("create unique view w as select k from u", /expected: index/);
+});
+
+test("indexes require rights to the keys that they may change", () => {
+  const of = (statement: string) =>
+    touchesOf((commandTable.resolve(["SQL", "d", statement]) as Command).keys, ["SQL", "d", statement]).map(
+      ({ key, access, needs, beginning }) => [beginning ?? key, access, needs ?? null],
+    );
+  assert.deepEqual(
+    of("create index i on t (k)").filter(([key]) => key === "sql:d:t"),
+    [["sql:d:t", "write", "RW"]],
+  );
+  assert.deepEqual(of("drop index i")[0], ["sql:d:", "write", null]);
+});
+
 test("arguments after the statement replace its ?", () => {
   execute("insert into t values (1,'1','2026-11-21')");
   assert.equal(shown(sql("insert into t values (?,?,?)", "2", "2", "2024-02-29")), ":1");

@@ -69,6 +69,8 @@ const STANDARD: readonly string[] = [
   "select a from t cross join u left outer join v on 1 union all select 1",
   "select 1 where a in (1, 2) or a between 1 and 2 or a like 'x!%' escape '!'",
   "select 1 where exists (select 1)",
+  "replace into t values (1)",
+  "create index i on t (a asc, b)",
 ];
 
 const read = (text: string) => parse(bytesOfText(text));
@@ -135,14 +137,15 @@ test("a mistake names the word, the line and the column and shows the position",
     mistakeOf("select 'é☃', k frm t"),
     "ERR syntax: line 1, column 20: 't', expected: the end of the statement: select 'é☃', k frm ^t",
   );
-  const words = "select, insert into, update, delete from, create, drop, show, use, describe";
+  const words =
+    "select, insert into, replace into, insert or ignore into, update, delete from, create, drop, show, use, describe";
   assert.equal(
     mistakeOf("selct 1"),
     `ERR no such statement: line 1, column 1: 'selct', expected: ${words}: ^selct 1`,
   );
   assert.equal(
     mistakeOf("create thing i"),
-    "ERR no such statement: line 1, column 8: 'thing', expected: table, domain, view, database: create ^thing i",
+    "ERR no such statement: line 1, column 8: 'thing', expected: table, domain, view, index, database: create ^thing i",
   );
   assert.equal(
     mistakeOf("manamboara zavatra x"),

@@ -62,6 +62,25 @@ test("required columns and columns with defaults are read as they were written",
   assert.throws(() => read(frames, 0), DamagedSnapshot);
 });
 
+test("created indexes are read as they were written, and count in the state", () => {
+  const table = tableOf(2, ["a", 1], ["b", 2]);
+  const without = JSON.stringify(table.canonical());
+  const created = [
+    { name: "i", columns: [1, 0], isUnique: true },
+    { name: "\xc3\xa9", columns: [0], isUnique: false },
+  ];
+  table.setCreatedIndexes(created);
+  const again = read(framesOf(table), 2);
+  assert.deepEqual(again.createdIndexes, created);
+  assert.deepEqual(again.canonical(), table.canonical());
+  assert.notEqual(JSON.stringify(table.canonical()), without);
+  assert.deepEqual(table.clone().createdIndexes, created);
+  for (const wrong of [{ columns: [2] }, { columns: [] }]) {
+    table.setCreatedIndexes([{ name: "i", isUnique: true, ...wrong }]);
+    assert.throws(() => read(framesOf(table), 2), DamagedSnapshot);
+  }
+});
+
 test("bytes that no table writes count as damaged: rows without columns, invalid numbers", () => {
   assert.deepEqual(read(framesOf(tableOf(0)), 0).rows, []);
   assert.throws(() => read(framesOf(tableOf(0)), 1e15), DamagedSnapshot);
