@@ -98,6 +98,13 @@ export const greetings: readonly MongoCommand[] = [
     run: (_, command) => parameters(command),
   },
   {
+    names: ["getCmdLineOpts"],
+    group: "connection",
+    summary: "returns whether clients must log in; `dbsyncd --check-config` prints the options",
+    fields: {},
+    run: ({ server }) => commandLine(server),
+  },
+  {
     names: ["serverStatus"],
     group: "connection",
     summary: "returns version, process and time; /metrics has the figures",
@@ -173,6 +180,15 @@ function parameters(command: CommandDocument) {
   if (!command.has(VERSION_PARAMETER)) throw failure(72, "no option found to get");
   const known = { version: text(EMULATED.slice(0, 2).join(".")) };
   return elements({ [VERSION_PARAMETER]: written(known) });
+}
+
+/** Returns what drivers' tests and tools look for in a server's command line. The options may contain secrets. */
+function commandLine({ host: { users } }: MongoServer) {
+  const authorization = text(users.anonymous === null ? "enabled" : "disabled");
+  return elements({
+    argv: list([text("dbsyncd")]),
+    parsed: written({ security: written({ authorization }) }),
+  });
 }
 
 function status({ host: { environment }, daemon }: MongoServer) {

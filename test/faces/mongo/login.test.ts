@@ -144,6 +144,20 @@ test("an unauthenticated client's commands are refused, and long commands end th
   assert.equal(await client.rest(), "");
 });
 
+test("getCmdLineOpts returns whether clients must log in, after a login if they must", async () => {
+  const optionsOf = async (port: number, login: string) => {
+    await using client = clientOf(port, login);
+    const { argv, parsed } = await client.db("admin").command({ getCmdLineOpts: 1 });
+    return { argv, parsed };
+  };
+  const answer = (authorization: string) => ({ argv: ["dbsyncd"], parsed: { security: { authorization } } });
+  await using open = await startMongo();
+  assert.deepEqual(await optionsOf(open.port, ""), answer("disabled"));
+  await using closed = await startMongo({ users: USERS });
+  assert.deepEqual(await optionsOf(closed.port, "ann:secret"), answer("enabled"));
+  await assert.rejects(optionsOf(closed.port, ""), { code: 13 });
+});
+
 test("a user that is disabled is logged out at the next command", async () => {
   await using scene = await startMongo({ users: USERS });
   await using client = clientOf(scene.port, "ann:secret");

@@ -65,10 +65,7 @@ const INSTEAD_OF_COMMANDS: readonly (readonly [ByteString, string])[] = [
   ["currentOp", "see clients in dbsync top, or on the dashboard"],
   ["killOp", "a command ends when its client disconnects"],
   ["top", "see dbsync top, or the metrics of --admin"],
-  ...each(
-    "hostInfo getCmdLineOpts connPoolStats",
-    "see INFO of the Redis commands, or the metrics of --admin",
-  ),
+  ...each("hostInfo connPoolStats", "see INFO of the Redis commands, or the metrics of --admin"),
   ...each(
     "getLog logRotate setParameter getParameters",
     "the daemon writes its log to standard output; its options are those of dbsyncd --help",
