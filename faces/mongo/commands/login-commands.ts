@@ -93,7 +93,8 @@ export const greetings: readonly MongoCommand[] = [
   {
     names: ["getParameter"],
     group: "connection",
-    summary: "returns `featureCompatibilityVersion`, the only parameter",
+    summary:
+      "returns `featureCompatibilityVersion` and `enableTestCommands`, the only parameters; `*` is both",
     fields: "any",
     run: (_, command) => parameters(command),
   },
@@ -174,12 +175,17 @@ function greeting(session: MongoSession, command: CommandDocument, isPrimary: st
 const SESSION_MINUTES = 30;
 const SESSIONS = { logicalSessionTimeoutMinutes: int32(SESSION_MINUTES) };
 
-const VERSION_PARAMETER = "featureCompatibilityVersion";
+/** The parameters, by their names. Tests of drivers look for the second one. */
+const PARAMETERS = {
+  featureCompatibilityVersion: written({ version: text(EMULATED.slice(0, 2).join(".")) }),
+  enableTestCommands: boolean(false),
+};
 
 function parameters(command: CommandDocument) {
-  if (!command.has(VERSION_PARAMETER)) throw failure(72, "no option found to get");
-  const known = { version: text(EMULATED.slice(0, 2).join(".")) };
-  return elements({ [VERSION_PARAMETER]: written(known) });
+  const namesAll = command.isText("getParameter") && command.text("getParameter") === "*";
+  const known = Object.entries(PARAMETERS).filter(([name]) => namesAll || command.has(name));
+  if (known.length === 0) throw failure(72, "no option found to get");
+  return elements(Object.fromEntries(known));
 }
 
 /** Returns what drivers' tests and tools look for in a server's command line. The options may contain secrets. */

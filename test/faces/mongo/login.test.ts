@@ -158,6 +158,18 @@ test("getCmdLineOpts returns whether clients must log in, after a login if they 
   await assert.rejects(optionsOf(closed.port, ""), { code: 13 });
 });
 
+test("getParameter returns the version, by its name and for all parameters", async () => {
+  await using scene = await startMongo();
+  await using client = clientOf(scene.port);
+  const admin = client.db("admin");
+  const known = { featureCompatibilityVersion: { version: "7.0" } };
+  const named = await admin.command({ getParameter: 1, featureCompatibilityVersion: 1 });
+  assert.deepEqual(named, { ...known, ok: 1 });
+  const all = await admin.command({ getParameter: "*" });
+  assert.deepEqual(all, { ...known, enableTestCommands: false, ok: 1 });
+  for (const none of [1, "all"]) await assert.rejects(admin.command({ getParameter: none }), { code: 72 });
+});
+
 test("a user that is disabled is logged out at the next command", async () => {
   await using scene = await startMongo({ users: USERS });
   await using client = clientOf(scene.port, "ann:secret");
