@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { test } from "node:test";
 import { importsAtStart, importsOf, startedBy, texts } from "./modules/imports.js";
+import { endlessLoops } from "./modules/loops.js";
 import { folderOf } from "./modules/modules.js";
 import { ownFiles, repositoryRoot } from "./support/repository.js";
 
@@ -598,36 +599,39 @@ test("the lines of comments are short", () => {
       );
 });
 
-/** The files of tests that may have a loop without a limit, with the reason. */
-const waiting: Readonly<Record<string, string>> = {
-  "test/tools/admin/dashboard/frames.ts": "the loop runs in a page, which has no until.ts",
-  "test/tools/admin/server.test.ts": "the loop reads a stream to its end",
-};
-
-const PAUSE = String.raw`await (?:(?:[\w.]+\.)?(?:pause|sleep|delay|turns?|nextTurn|soon|setTimeout|setImmediate)\(|new Promise\b[^;]*set(?:Timeout|Immediate))`;
-
-/** Match the loops that only wait: asking in the condition, and pausing in the body. */
-const waitingLoops = [
-  /^(?! *\}).*\bwhile \((?=.*\bawait\b)(?!.*\) \w).*\);$/gm,
-  /\bfor \(;;\) if \(.*\bawait\b.*/g,
-  new RegExp(String.raw`\bwhile \(.*\)(?:\s+${PAUSE}[^;]*;| \{\s+${PAUSE}[^;]*;\s+\})`, "g"),
-];
-
 /** Matches a pause with a number, which is a group. */
 const NUMBERED_PAUSE = /\b(?:await (?:pause|sleep|delay|setTimeout)\(|setTimeout\(resolve, )([\d_]+)\)/g;
 
 test("tests wait with until.ts, and the long pauses have a name that states their purpose", () => {
-  const found = new Set<string>();
   for (const [file, text] of texts) {
-    if (!file.startsWith("test/")) continue;
-    for (const [loop] of waitingLoops.flatMap((pattern) => [...text.matchAll(pattern)])) {
-      assert.ok(waiting[file] !== undefined, `${file}: "${loop.trim()}": use until, which has a limit`);
-      found.add(file);
-    }
+    if (!file.startsWith("test/") || file === "test/support/until.ts") continue;
+    assert.deepEqual(endlessLoops(text), [], `${file}: use until, which has a limit`);
     for (const [pause, ms = ""] of text.matchAll(NUMBERED_PAUSE))
       assert.ok(Number(ms.replaceAll("_", "")) < 1000, `${file}: ${pause}: use until, or name the duration`);
   }
-  assert.deepEqual([...found].sort(), Object.keys(waiting).sort(), "files with a loop without a limit");
+});
+
+test("loops that repeat something until it succeeds are found", () => {
+  for (const endless of [
+    "  while (!isStopped(pid));\n",
+    "  while (!(await refused())) opened++;\n",
+    "  while (!isOver || won === 0) {\n    await race();\n  }\n",
+    "  while (remaining() > 0) {\n    await turn();\n  }\n",
+    "  while (isRunning) await pause(10);\n",
+    "  for (;;) {\n    if (await kill()) return;\n  }\n",
+    "  do {\n    await kill();\n  } while ((await moved()) === last());\n",
+    "  do answer = await ask();\n  while (/stopped/.test(answer));\n",
+  ])
+    assert.equal(endlessLoops(endless).length, 1, endless);
+  for (const ending of [
+    "  while (steps.next().done !== true);\n",
+    "  while (!isOver) {\n    await race();\n  }\n",
+    "  while (opened < most && !(await refused())) opened++;\n",
+    "  for (;;) {\n    const text = await this.next();\n    if (text === last) return;\n  }\n",
+    '  do {\n    cursor = await scan(cursor);\n  } while (cursor !== "0");\n',
+    "  for (const each of all) await each();\n",
+  ])
+    assert.deepEqual(endlessLoops(ending), [], ending);
 });
 
 /** Plural nouns with which the doc comment of a type may begin, although they are also forms of verbs. */

@@ -141,19 +141,7 @@ export class SimulatedWorld implements Environment {
 
   /** Runs all events up to a time. Promises settle between two events. */
   async runUntil(end: number, afterEach: () => void): Promise<void> {
-    for (;;) {
-      let first: Event | undefined;
-      for (const event of this.#events) {
-        if (
-          first === undefined ||
-          event.time < first.time ||
-          (event.time === first.time && event.order < first.order)
-        ) {
-          first = event;
-        }
-      }
-      if (first === undefined || first.time > end) break;
-      const next = first;
+    for (let next = this.#first(); next !== null && next.time <= end; next = this.#first()) {
       this.#events = this.#events.filter((event) => event !== next);
       this.time = next.time;
       next.run();
@@ -162,6 +150,10 @@ export class SimulatedWorld implements Environment {
       afterEach();
     }
     this.time = end;
+  }
+
+  #first(): Event | null {
+    return this.#events.toSorted((a, b) => a.time - b.time || a.order - b.order)[0] ?? null;
   }
 
   openSocket({ host }: Endpoint, events: SocketEvents): ClientSocket {

@@ -69,14 +69,12 @@ const suspect = join(dirname(fileURLToPath(import.meta.url)), "suspect.js");
 type Message = { readonly kind: "trying" } | ({ readonly kind: "killed" } & Detection);
 
 /** Tries a mutant. @returns null if the mutant survives */
-async function tryMutant(mutant: Mutant): Promise<Detection | null> {
+async function tryMutant(mutant: Mutant, from = mutant.from ?? FIRST_SEED): Promise<Detection | null> {
   if (mutant.test !== undefined) return tryTest(mutant, mutant.test);
-  for (let { from = FIRST_SEED } = mutant; ; ) {
-    const detection = await tryFrom(mutant, from);
-    if (detection === null) return null;
-    if (Number.isNaN(detection.seed) || (await isSound(mutant, detection.seed))) return detection;
-    from = detection.seed + 1;
-  }
+  const detection = await tryFrom(mutant, from);
+  if (detection === null || Number.isNaN(detection.seed) || (await isSound(mutant, detection.seed)))
+    return detection;
+  return await tryMutant(mutant, detection.seed + 1);
 }
 
 /** Tries a mutant that a test must detect. @returns null if it survives all cases */

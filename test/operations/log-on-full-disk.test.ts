@@ -17,7 +17,7 @@ import { makeKeyPair } from "../support/envelope-client.js";
 import { freePort } from "../support/free-port.js";
 import { programPaths } from "../support/programs.js";
 import { skipWithout } from "../support/requirements.js";
-import { until } from "../support/until.js";
+import { nextTurn, until } from "../support/until.js";
 
 /** The number of daemons that are tried with each size of values: LMDB would not end all of them. */
 const DAEMONS = amount(1, 5);
@@ -37,7 +37,7 @@ interface Run {
   /** The size of the database file at which the disk becomes full. */
   readonly databaseBytes: number;
   /** Makes the disk full. From then on, only the log can be written. */
-  readonly fill: (pid: number, database: string) => void;
+  readonly fill: (pid: number, database: string) => Promise<void>;
 }
 
 for (const valueBytes of VALUE_BYTES)
@@ -46,10 +46,10 @@ for (const valueBytes of VALUE_BYTES)
   }, async () => {
     for (let daemon = 0; daemon < DAEMONS; daemon++) {
       using folder = makeFolder();
-      const fill = (pid: number, database: string) => {
+      const fill = async (pid: number, database: string) => {
         // Stop the daemon for this moment, so that the file does not grow between both calls.
         process.kill(pid, "SIGSTOP");
-        while (!isStopped(pid));
+        await until("the daemon is stopped", () => isStopped(pid), { pause: nextTurn });
         const { size } = statSync(database);
         const { status, stderr } = spawnSync("prlimit", ["--pid", String(pid), `--fsize=${size}`]);
         process.kill(pid, "SIGCONT");
@@ -70,7 +70,7 @@ test("a daemon whose disk is filled by another program refuses writes, and logs 
     if (spawnSync("mount", ["-t", "tmpfs", "-o", DISK, "none", disk]).status !== 0)
       return context.skip("this user cannot mount a small disk");
     // The daemon takes some of the space meanwhile.
-    const fill = () => {
+    const fill = async () => {
       const { blocks, bsize } = statfsSync(disk);
       assert.throws(() => writeFileSync(join(disk, "other"), Buffer.alloc(blocks * bsize)), /ENOSPC/);
     };
@@ -122,7 +122,7 @@ async function checkFull(run: Run): Promise<void> {
       failure ??= reason ?? null;
     if (isFull || statSync(database).size < run.databaseBytes) continue;
     isFull = true;
-    run.fill(daemon.pid as number, database);
+    await run.fill(daemon.pid as number, database);
   }
   assert.ok(isFull, "the daemon wrote enough before its disk was full");
   assert.match(String(failure), /storage-failed/);

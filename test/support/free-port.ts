@@ -39,19 +39,14 @@ export async function listenAtFreePort(server: Server, host = "127.0.0.1"): Prom
 }
 
 async function nextPort(): Promise<number> {
-  for (;;) {
-    const port = ports.shift();
-    if (port === undefined) {
-      await claimBlock();
-      continue;
-    }
-    // A daemon of the developer may already listen on this port.
-    const server = await listen(port);
-    if (server === null) continue;
-    server.close();
-    await once(server, "close");
-    return port;
-  }
+  if (ports.length === 0) await claimBlock();
+  const port = ports.shift() as number;
+  // A daemon of the developer may already listen on this port.
+  const server = await listen(port);
+  if (server === null) return await nextPort();
+  server.close();
+  await once(server, "close");
+  return port;
 }
 
 /** Claims a block by listening on its first port until the process ends. */

@@ -79,16 +79,15 @@ type Inner = ReadonlyMap<string, readonly (readonly [file: string, name: string]
  * Assigns each file to a module and finds the exports that modules share. A shared export may add files to an earlier
  * module, so this repeats until nothing changes.
  */
-async function assignFiles(names: readonly string[]): Promise<{ owners: Owners; inner: Inner }> {
-  let inner: Inner = new Map();
-  for (;;) {
-    const owners = new Map<string, string>();
-    for (const name of names)
-      for (const file of await filesOf(name, inner)) if (!owners.has(file)) owners.set(file, name);
-    const next = innerOf(owners);
-    if (sizeOf(next) === sizeOf(inner)) return { owners, inner: next };
-    inner = next;
-  }
+async function assignFiles(
+  names: readonly string[],
+  inner: Inner = new Map(),
+): Promise<{ owners: Owners; inner: Inner }> {
+  const owners = new Map<string, string>();
+  for (const name of names)
+    for (const file of await filesOf(name, inner)) if (!owners.has(file)) owners.set(file, name);
+  const next = innerOf(owners);
+  return sizeOf(next) === sizeOf(inner) ? { owners, inner: next } : await assignFiles(names, next);
 }
 
 const sizeOf = (inner: Inner): number => [...inner.values()].reduce((sum, { length }) => sum + length, 0);

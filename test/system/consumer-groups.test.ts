@@ -10,6 +10,7 @@ import { amount } from "../support/amount.js";
 import { RedisConnection } from "../support/redis-connection.js";
 import { authorizeDaemons, respPort } from "../support/resp-trio.js";
 import { Trio } from "../support/trio.js";
+import { nextTurn, until } from "../support/until.js";
 
 const ENTRIES = amount(90, 600);
 const BATCH = 3;
@@ -83,15 +84,15 @@ test("a consumer of another daemon processes the entries that a killed daemon ha
 
   const workers = [new Worker(first, "c1"), new Worker(second, "c2")] as const;
   const [, atSecond] = workers.map((worker) => worker.work());
-  let isKilled = false;
   let added = 0;
-  // On a busy machine it may take a long time until the first consumer has received an entry.
-  while (added < ENTRIES || !isKilled) {
+  const add = async () => {
     await producer.call("XADD", "s", "*", "number", String(added++));
-    if (isKilled || added < ENTRIES / 3 || workers[0].done.length === 0) continue;
-    isKilled = true;
-    await trio.end(0, "SIGKILL");
-  }
+    return added >= ENTRIES / 3 && workers[0].done.length > 0;
+  };
+  // On a busy machine it may take a long time until the first consumer has received an entry.
+  await until("the first consumer has processed an entry", add, { pause: nextTurn });
+  await trio.end(0, "SIGKILL");
+  while (added < ENTRIES) await add();
   await trio.start(0);
   using again = await RedisConnection.open(await respPort(trio, 0));
   // This is a separate connection, since the worker reads all answers on its own connection.

@@ -1,7 +1,9 @@
 /** Followers of streams at several daemons, and clients that add entries at all of them. */
 
 import type { ActiveCluster } from "../support/active-cluster.js";
+import { pause } from "../support/pause.js";
 import { RedisConnection, type RedisValue } from "../support/redis-connection.js";
+import { nextTurn, until } from "../support/until.js";
 
 /** The stream that the clients follow. */
 export const STREAM = "log";
@@ -36,7 +38,7 @@ export class Follower {
   ): Promise<void> {
     using connection = await RedisConnection.open(port);
     let last = from;
-    for (;;) {
+    for (let isOver = false; !isOver; ) {
       const isLast = this.#isStopped;
       const reply = await connection.value("XREAD", "COUNT", 1000, "BLOCK", block, "STREAMS", STREAM, last);
       if (reply instanceof Error) throw reply;
@@ -46,7 +48,7 @@ export class Follower {
         this.received.set(number, now);
         last = id;
       }
-      if (isLast && entries.length === 0) return;
+      isOver = isLast && entries.length === 0;
     }
   }
 }
@@ -72,7 +74,7 @@ export async function addEntries(
 ): Promise<void> {
   using connection = await RedisConnection.open(port);
   const remaining = [...numbers];
-  while (remaining.length > 0) {
+  const addSome = async () => {
     const some = remaining.splice(0, batch);
     for (const number of some) {
       sent?.set(number, performance.now());
@@ -83,8 +85,11 @@ export async function addEntries(
       if (!CLOCK_OFF.test(reply.text)) throw new Error(reply.text);
       remaining.push(some[i] as string);
     }
-    if (pauseMs > 0) await new Promise((resolve) => setTimeout(resolve, pauseMs));
-  }
+    return remaining.length === 0;
+  };
+  await until("the daemon accepts all entries", addSome, {
+    pause: pauseMs > 0 ? () => pause(pauseMs) : nextTurn,
+  });
 }
 
 /** Returns the numbers of the entries of a round that a follower has not received. */

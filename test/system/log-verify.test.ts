@@ -28,6 +28,7 @@ import { runDaemon } from "../support/daemon-process.js";
 import { programPaths } from "../support/programs.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 import { Trio } from "../support/trio.js";
+import { until } from "../support/until.js";
 
 const NO_OBSERVER = 65_534;
 const PAGE_BYTES = 4096;
@@ -56,14 +57,15 @@ let killed: Trio;
 let killedFolder: string;
 before(async () => {
   // Writes reach LMDB about 200 ms later, so LMDB may already contain all writes when the daemon is killed.
-  do {
+  await until("the log of a killed daemon contains writes that LMDB does not contain", async () => {
     await killed?.[Symbol.asyncDispose]();
     killed = await Trio.start([], 1);
     await using client = killed.client();
     await Promise.all(Array.from({ length: KEYS }, (_, i) => client.send(`SET key:${i} ${i}`)));
     for (let i = 0; i < 10; i++) await client.send(`APPEND key:0 ${i}`);
     await killed.end(0, "SIGKILL");
-  } while ((await movedIn(killed.folder(0))) === lastIn(killed.folder(0)));
+    return (await movedIn(killed.folder(0))) !== lastIn(killed.folder(0));
+  });
   killedFolder = mkdtempSync(join(tmpdir(), "dbsync-verify-"));
   cpSync(killed.folder(0), killedFolder, { recursive: true });
 });

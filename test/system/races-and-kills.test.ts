@@ -11,6 +11,7 @@ import { CuttablePort } from "../support/cuttable-port.js";
 import { pause } from "../support/pause.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 import { Trio } from "../support/trio.js";
+import { nextTurn, until } from "../support/until.js";
 
 /** The number of races at a time, and the number of faults (a kill and a disconnection each) during all races. */
 const AT_ONCE = 20;
@@ -52,7 +53,7 @@ for (const isInMemory of some([false, true]))
     });
     let races = 0;
     let won = 0;
-    while (!isOver || won === 0) {
+    const race = async () => {
       await Promise.all(
         Array.from({ length: AT_ONCE }, async () => {
           const lock = `lock:${races++}`;
@@ -67,7 +68,9 @@ for (const isInMemory of some([false, true]))
           won += winners;
         }),
       );
-    }
+      return isOver && won > 0;
+    };
+    await until("all faults are over, and a race has a winner", race, { pause: nextTurn });
     await faults;
     t.diagnostic(`${races} races, ${won} won`);
   });

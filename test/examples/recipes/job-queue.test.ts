@@ -7,6 +7,7 @@ import { test } from "node:test";
 import { type Job, Queue } from "../../../examples/recipes/job-queue.js";
 import { amount } from "../../support/amount.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
+import { nextTurn, until } from "../../support/until.js";
 import { shareTrio } from "./cut-trio.js";
 
 const trioOfFile = shareTrio();
@@ -58,9 +59,9 @@ test(`each job is done once, although workers stop and a daemon is killed (seed 
   const isDone = async () => (await client.call("LLEN jobs")) === 0;
   const work = async () => {
     const queue = new Queue(cut.client(), "jobs", 500);
-    while (!(await isDone())) {
+    const takeOne = async () => {
       const job = await queue.take();
-      if (job === null || random.below(5) === 0) continue; // This worker stops and never returns.
+      if (job === null || random.below(5) === 0) return await isDone(); // This worker stops and never returns.
       const effects = [
         ["INCRBY", "sum", job.payload],
         ["HINCRBY", "times", job.id, 1],
@@ -69,7 +70,9 @@ test(`each job is done once, although workers stop and a daemon is killed (seed 
       if (random.below(5) === 0) await job.finish(effects); // This worker does not learn that it succeeded.
       if (++finished === Math.floor(JOBS / 3)) killed = cut.kill(1);
       if (finished === Math.floor((2 * JOBS) / 3)) restarted = killed.then(() => cut.restart(1));
-    }
+      return await isDone();
+    };
+    await until("no job is left", takeOne, { pause: nextTurn });
   };
   await Promise.all(Array.from({ length: WORKERS }, work));
   await restarted;

@@ -19,6 +19,7 @@ import { EventStream } from "../../../tools/admin/http/event-stream.js";
 import { type Exposition, makeExposition } from "../../../tools/admin/http/exposition.js";
 import { loadMetrics } from "../../../tools/admin/metric-table.js";
 import { RawClient } from "../../support/raw-client.js";
+import { nextTurn, until } from "../../support/until.js";
 
 const METRICS = await loadMetrics(BUILD.faces);
 
@@ -361,10 +362,8 @@ test("an event that cannot be created ends the connections of pages, which can r
   const reader = (await admin.get("/events")).body?.getReader() ?? assert.fail();
   assert.match(Buffer.from((await reader.read()).value ?? "").toString(), /data: event/);
   isBroken = true;
-  await assert.rejects(async () => {
-    while (!(await reader.read()).done);
-    throw new Error("ended");
-  });
+  const readRest = until("the stream ends", async () => (await reader.read()).done, { pause: nextTurn });
+  await assert.rejects(readRest, { name: "TypeError" });
   assert.deepEqual([failures, stream.size], [["no event"], 0]);
   assert.equal((await admin.get("/healthz")).status, 200);
 });

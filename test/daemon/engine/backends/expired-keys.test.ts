@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 import { MemoryBackend } from "../../../../daemon/engine/backends/memory-backend.js";
 import { type Environment, realEnvironment } from "../../../../daemon/net/process/clock-and-randomness.js";
+import { nextTurn, until } from "../../../support/until.js";
 
 const KEYS = 20_000;
 const START = 1_000_000;
@@ -28,16 +29,18 @@ test("a round that drops many expired keys runs in several turns, even if the ne
     mock.timers.tick(ROUND_MS);
     const firstTurn = KEYS - remaining();
     assert.ok(firstTurn > 0 && firstTurn < KEYS / 10, `${firstTurn} keys in the first turn`);
-    while (remaining() > 0) {
+    const dropSome = async () => {
       const before = remaining();
       mock.timers.tick(ROUND_MS);
-      await new Promise<void>((turn) => setImmediate(turn));
+      await nextTurn();
       const dropped = before - remaining();
       assert.ok(dropped > 0 && dropped <= firstTurn, `${dropped} keys in one turn`);
-    }
+      return remaining() === 0;
+    };
+    await until("all expired keys are dropped", dropSome, { pause: nextTurn });
 
     // Keys that expire afterwards are dropped as well.
-    await new Promise<void>((turn) => setImmediate(turn));
+    await nextTurn();
     backend.execute(["SET", "later", "v", "PX", "5"], { at: now, db: 0, id: "unit" });
     now += 1000;
     mock.timers.tick(ROUND_MS);

@@ -294,14 +294,17 @@ test("the next start writes to LMDB the groups that LMDB did not have when the p
  * @returns the numbers of the acknowledged entries
  */
 async function killEarly(folder: string): Promise<readonly number[]> {
-  for (;;) {
+  let numbers: readonly number[] = [];
+  await until(`a killed child has acknowledged fewer than ${EARLY_MAX} entries`, async () => {
+    rmSync(join(folder, "timeline"), { recursive: true, force: true });
     const { child, acknowledged } = startChild(folder);
     await until("ten entries are acknowledged", () => acknowledged.length >= 10);
     child.kill("SIGKILL");
     await once(child, "close");
-    if (acknowledged.length < EARLY_MAX) return acknowledged.map(Number);
-    rmSync(join(folder, "timeline"), { recursive: true });
-  }
+    numbers = acknowledged.map(Number);
+    return numbers.length < EARLY_MAX;
+  });
+  return numbers;
 }
 
 test("a damaged log is reported and moved aside, and the groups after the damage are used", () =>

@@ -144,10 +144,9 @@ class Run {
   /** Checks that a merge that exceeds its budget, or is only prepared, changes nothing. */
   #refuse(batch: readonly Entry[], { units, commands }: Cost): void {
     const [first] = batch.toSorted(compareEntries) as [Entry];
-    while (
-      this.#random.chance(0.3) &&
-      !this.#fold.prepare(first, this.#random.between(1, 8), this.#random.between(0, commands))
-    );
+    let isPrepared = false;
+    while (!isPrepared && this.#random.chance(0.3))
+      isPrepared = this.#fold.prepare(first, this.#random.between(1, 8), this.#random.between(0, commands));
     if (units === 0 || this.#random.chance(0.5)) return;
     const { redone, ring } = this.#fold;
     // A single unit is always redone, unless none may be redone.

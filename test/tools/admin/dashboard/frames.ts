@@ -18,15 +18,20 @@ export const SAMPLE = Array.from({ length: SAMPLES_MAX }, (_, index) => [
 
 /** A script that replaces the connection to the daemon: `send` accepts a frame as JSON. */
 export const STUB = (history: object) => `
-  window.EventSource = class { constructor() { window.feed = this; setTimeout(() => this.onopen?.()); } close() {} };
+  const { promise: isReading, resolve: startsReading } = Promise.withResolvers();
+  window.EventSource = class {
+    constructor() { window.feed = this; setTimeout(() => this.onopen?.()); }
+    set onmessage(take) { this.take = take; startsReading(); }
+    close() {}
+  };
   window.fetch = () => Promise.resolve(new Response(${JSON.stringify(JSON.stringify(history))}));
   window.send = async (data) => {
-    while (window.feed?.onmessage === undefined) await new Promise((resolve) => setTimeout(resolve, 10));
+    await isReading;
     await new Promise((resolve) => setTimeout(resolve, 50));
-    window.feed.onmessage({ data });
+    window.feed.take({ data });
     // Without a frame each second the page would report that nothing is received.
     clearInterval(window.again);
-    window.again = setInterval(() => window.feed.onmessage({ data }), 500);
+    window.again = setInterval(() => window.feed.take({ data }), 500);
   };`;
 
 export const memberOf = (address: string, parts: Partial<FrameMember> = {}): FrameMember => ({

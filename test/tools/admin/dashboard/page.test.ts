@@ -139,7 +139,7 @@ test("an open page keeps no more data than it shows", { skip: skipUnlessFull }, 
       const frame = ${base}, now = frame.now + i * 5000, bin = now / 250;
       Object.assign(frame, { now, sample: [now, ...frame.sample.slice(1)] });
       Object.assign(frame.timeline, { published: now - 30000, stable: now - 35000, arrivals: [[bin, 1, 1, 0], [bin - 40, 1, 0, 1]] });
-      window.feed.onmessage({ data: JSON.stringify(frame) });
+      window.feed.take({ data: JSON.stringify(frame) });
     }
     return document.querySelectorAll("*").length;
   })()`;
