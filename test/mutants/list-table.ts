@@ -279,6 +279,13 @@ export const listMutants: readonly Mutant[] = [
     test: "test/tools/cli/status/timeline-problems.test.js",
   },
   {
+    name: "key audit: a received change of the key ring is logged without the changed keys",
+    file: "daemon/engine/trust/key-audit.js",
+    find: "commands.flatMap((argv) => changedKey(argv) ?? [])",
+    replace: "[]",
+    test: "test/daemon/engine/trust/key-audit.test.js",
+  },
+  {
     name: "status: eviction is advised for a member that has just gone",
     file: "protocol/figures/away-members.js",
     find: "away < LOST_AFTER_MS ||",

@@ -52,7 +52,11 @@ export function logReceivedChanges(entries: readonly AddedEntry[], log: Logger):
     if (ring === null) continue;
     const { key, commands } = ring.envelope;
     const by = { by: hexOf(key), at: dateText(at), id: hexOf(id) };
-    log.warn({ ...by, commands: commands.length }, "received a change of the key ring from another daemon");
+    const keys = [...new Set(commands.flatMap((argv) => changedKey(argv) ?? []))];
+    log.warn(
+      { keys, ...by, commands: commands.length },
+      "received a change of the key ring from another daemon",
+    );
   }
 }
 

@@ -5,9 +5,13 @@
 import "../../../support/installed-families.js";
 import assert from "node:assert/strict";
 import { after, test } from "node:test";
+import type { Logger } from "pino";
 import { MemoryBackend } from "../../../../daemon/engine/backends/memory-backend.js";
+import { logReceivedChanges } from "../../../../daemon/engine/trust/key-audit.js";
 import { realEnvironment } from "../../../../daemon/net/process/clock-and-randomness.js";
+import type { AddedEntry } from "../../../../daemon/timeline/entries/entry.js";
 import { hexOf } from "../../../../protocol/version-2/envelope.js";
+import { double } from "../../../support/double.js";
 import { EnvelopeClient, makeKeyPair } from "../../../support/envelope-client.js";
 import { startInProcess } from "../../program/in-process.js";
 
@@ -41,6 +45,21 @@ test("the audit log records each change, but not a command that changes nothing"
   for (let i = 0; i < 2; i++) await client.replies([["KEY", "REVOKE", hexOf(web.id)]]);
   assert.equal(logged("the keys were changed").length, 2);
   for (const line of logged("the keys were changed")) assert.equal(line["key"], hexOf(web.id));
+});
+
+test("the log line about a change that another daemon sent names the changed keys", () => {
+  const lines: object[] = [];
+  const entry = (...commands: string[][]) => ({
+    ...{ id: "i".repeat(32), at: 1_790_000_000_000 },
+    ring: { envelope: { key: root.id, commands } },
+  });
+  const entries = double<AddedEntry[]>([
+    entry(ADD, ["KEY", "REVOKE", hexOf(pair.id)]),
+    { ...entry(), ring: null },
+  ]);
+  logReceivedChanges(entries, double<Logger>({ warn: (facts: object) => void lines.push(facts) }));
+  const [{ keys, by } = {}, ...others] = lines as { keys?: string[]; by?: string }[];
+  assert.deepEqual([keys, by, others], [[hexOf(web.id), hexOf(pair.id)], hexOf(root.id), []]);
 });
 
 test("the log line about a denied KEY command names the key and its label", async () => {
