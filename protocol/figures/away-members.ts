@@ -14,18 +14,26 @@ export const LOST_AFTER_MS = 4 * 3_600_000;
 export interface Sightings {
   readonly seen: number;
   readonly of: number;
-  /** Whether all of them report it, and they are most of the cluster. */
+  /**
+   * Whether all of them report it, and they are most of the cluster, or this daemon is the only one that can:
+   * in a cluster of two, once the member was connected. "seen by 1 of 1" says so.
+   */
   readonly areMost: boolean;
 }
 
 /** Counts the reports of the connected members, and this daemon's own, about a member that it cannot reach. */
-export function sightingsOf({ address }: MemberReport, members: readonly MemberReport[]): Sightings {
+export function sightingsOf(
+  { address, lastHeard }: MemberReport,
+  members: readonly MemberReport[],
+): Sightings {
   const others = members.filter(({ connection }) => connection !== "self");
   const connected = others.filter(({ connection }) => connection === "connected");
   const seen =
     1 + connected.filter(({ problems }) => problems.some((text) => awayMember(text) === address)).length;
   const of = 1 + connected.length;
-  return { seen, of, areMost: seen === of && 2 * of > others.length + 1 };
+  const isOnly = others.length === 1 && lastHeard !== null;
+  const areMost = isOnly || 2 * of > others.length + 1;
+  return { seen, of, areMost: seen === of && areMost };
 }
 
 /** Returns the address of the member that a sentence begins with and reports as down, or null. */

@@ -274,8 +274,15 @@ export const listMutants: readonly Mutant[] = [
   {
     name: "status: a daemon that is itself cut off calls the other members down",
     file: "protocol/figures/away-members.js",
-    find: "&& 2 * of > others.length + 1",
-    replace: "",
+    find: "isOnly || 2 * of > others.length + 1",
+    replace: "true",
+    test: "test/tools/cli/status/timeline-problems.test.js",
+  },
+  {
+    name: "status: in a cluster of two, a daemon that was connected is never called down",
+    file: "protocol/figures/away-members.js",
+    find: "const isOnly = others.length === 1 &&",
+    replace: "const isOnly = false &&",
     test: "test/tools/cli/status/timeline-problems.test.js",
   },
   {

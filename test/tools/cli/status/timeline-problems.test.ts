@@ -181,8 +181,8 @@ const problems: readonly (readonly [string, Partial<TimelineStatus>, RegExp])[] 
   ["the loss of envelopes from unknown signers", { dropped: 7 }, /7 envelopes .* dropped.*keys list/],
   [
     "a member that cannot be reached",
-    withMember({ connection: "waiting", trouble: "ECONNREFUSED" }),
-    /cannot reach its member 10\.0\.0\.2:1111 \(ECONNREFUSED\) for 0 s; start the daemon at 10\.0\.0\.2:1111, or correct --peer/,
+    withMember({ connection: "waiting", trouble: "ECONNREFUSED", lastHeard: null }),
+    /cannot reach its member 10\.0\.0\.2:1111 \(ECONNREFUSED\) for 60 min; start the daemon at 10\.0\.0\.2:1111, or correct --peer/,
   ],
   [
     "a member that sent nothing for too long, without the full stop of the reason",
@@ -428,6 +428,19 @@ test("a member that is down is one problem, which says who sees it, and the reme
   );
   assert.match(problems[0]?.fix ?? "", /^start it first, or repair its network; /);
   assert.doesNotMatch(problems[0]?.fix ?? "", /evict/);
+});
+
+test("in a cluster of two, the other daemon is down as the only one that can be asked reports it", () => {
+  const [, away = MEMBER] = ONE_AWAY.members ?? [];
+  const textsWith = (member: MemberStatus) =>
+    diagnose({ ...WELL, ...ONE_AWAY, members: [member] }, { others: [], now: NOW }).problems.map(
+      ({ text }) => text,
+    );
+  assert.deepEqual(textsWith(away), ["10.0.0.3:1111 is down for 3 min, seen by 1 of 1 (ECONNREFUSED)"]);
+  // A member that was never connected may be a mistake in --peer.
+  assert.deepEqual(textsWith({ ...away, lastHeard: null }), [
+    "it cannot reach its member 10.0.0.3:1111 (ECONNREFUSED) for 60 min",
+  ]);
 });
 
 test("a member that only some daemons cannot reach is not called down", () => {

@@ -75,6 +75,25 @@ test("dbsync status and dbsync doctor note that a member list is missing, until 
   assert.deepEqual([await noted("status"), await noted("doctor")], [undefined, undefined]);
 });
 
+test("one dead daemon of two is one problem, which says that the other one sees it", async () => {
+  await using pair = await Trio.start([], 2);
+  await pair.list();
+  const key = join(scratchFolder("pair-status"), "root.pem");
+  writeFileSync(key, pair.root.privateKey.export({ type: "pkcs8", format: "pem" }), { mode: 0o600 });
+  const status = (...servers: string[]) => runDbsync(["status", "-s", servers.join(","), "-k", key]);
+  const [first = "", dead = ""] = pair.servers;
+  await pair.end(1, "SIGKILL");
+  let shown = "";
+  await pair.until("the first daemon reports the disconnection", async () => {
+    shown = (await status(first)).stdout;
+    return GRADES.test(shown);
+  });
+  assert.deepEqual(shown.match(GRADES), ["FAIL "], shown);
+  assert.match(shown, /^FAIL .*: 127\.0\.0\.1:\d+ is down for \d+ s, seen by 1 of 1 .*; start it first/m);
+  const { stdout } = await status(first, dead);
+  assert.deepEqual(stdout.match(GRADES), ["FAIL "], stdout);
+});
+
 test("one dead daemon of three causes one FAIL line, and --wait prints each step of its start", async () => {
   await trio.end(2, "SIGKILL");
   const dead = `127.0.0.1:${trio.ports[2]}`;
