@@ -41,6 +41,11 @@ export const INFO_FIGURES = {
     kind: "number-or-nil",
     help: "how often clients that follow streams did not wait for a member any longer; see dbsyncd_followers_gaps_total",
   },
+  master: {
+    field: "dbsync_sentinel_master",
+    kind: "text-or-nil",
+    help: "the address for Redis clients of the daemon that sentinels name as the master; -: there is no sentinel, or it names none",
+  },
   keys: {
     field: "dbsync_keys",
     kind: "number-or-nil",

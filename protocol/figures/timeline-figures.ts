@@ -245,6 +245,20 @@ export const TIMELINE_FIGURES = {
   },
   standstill: { kind: "text-or-nil", help: "why the daemon applies nothing after a certain date" },
   revoked: { kind: "text-or-nil", help: "the daemon that reported that this daemon's own key was revoked" },
+  master: {
+    kind: "text-or-nil",
+    help: "the address for Redis clients of the daemon that sentinels name as the master (`--sentinel`); nil: there is no sentinel, or it names none",
+  },
+  masterId: { kind: "text-or-nil", help: "the id of that daemon" },
+  isMaster: {
+    kind: "flag-or-nil",
+    help: "whether that daemon is this one; nil: there is no sentinel",
+    metric: {
+      name: "dbsyncd_sentinel_master",
+      type: "gauge",
+      help: "1 if the sentinels of --sentinel name this daemon as the master, 0 if they name another one or none.",
+    },
+  },
   unlisted: { kind: "text-or-nil", help: "why this daemon is not a member of the list" },
   notAdmitted: {
     kind: "text-or-nil",

@@ -103,7 +103,7 @@ export interface FrameRefusal {
 /** The figures of the timeline that the page receives. */
 export const FRAME_FIGURES = [
   ...(["durable", "skewed", "ringEntries", "dataEntries", "bytes", "tailUnits", "tailBytes"] as const),
-  ...(["redone", "waiting", "quarantined", "published", "newest", "stable"] as const),
+  ...(["redone", "waiting", "quarantined", "published", "newest", "stable", "master", "isMaster"] as const),
 ] as const satisfies readonly (keyof TimelineReport)[];
 
 export interface FrameTimeline extends Pick<TimelineReport, (typeof FRAME_FIGURES)[number]> {

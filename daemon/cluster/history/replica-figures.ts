@@ -58,6 +58,7 @@ export function figuresOf(sources: FigureSources): ReplicaFigures {
     state: recorder.state,
     semantics: timeline.ring.semantics,
     availableSemantics: availableSemantics(node),
+    ...masterOf(node),
     revoked: recorder.revoked,
     unlisted: recorder.unlisted,
     notAdmitted: peering.admission.refusalText,
@@ -96,6 +97,13 @@ export function figuresOf(sources: FigureSources): ReplicaFigures {
     mirror: mirror?.report ?? null,
     members: peering.members.map((member) => memberReport(member, membership, timeline)),
   };
+}
+
+/** Returns the figures of the daemon that sentinels name, if this daemon knows a sentinel. */
+function masterOf({ named }: NodeState): Pick<ReplicaFigures, "master" | "masterId" | "isMaster"> {
+  if (!named?.hasSentinel) return { master: null, masterId: null, isMaster: null };
+  const id = named.current?.id ?? null;
+  return { master: named.addressText, masterId: id && hexOf(id), isMaster: id === named.id };
 }
 
 /** Returns the figures of the date before which everything is final, and of what the next one waits for. */

@@ -68,6 +68,7 @@ function ownFields(daemon: InspectedDaemon, values: InfoValues): InfoFields {
       ...{ clients, commands, errors },
       refusals: metrics.totals.clientRefusals,
       followersGaps: daemon.replica()?.followersGaps ?? null,
+      master: daemon.replica()?.master ?? null,
       keys: keys === null ? null : sum(keys.keyCounts.map((counts) => counts.keys)),
       used: memory.used,
       resident: process.memoryUsage.rss(),

@@ -52,11 +52,18 @@ function ownFields(session: RespSession): OwnFields {
     clients: () => clientFields(session),
     memory: () => memoryFields(session),
     stats: () => statFields(session),
-    replication: () => ({ master_replid: server.runId, ...server.daemon.replicationFields }),
+    replication: () => replicationFields(server),
     commandstats: () => commandFields(session),
     latencystats: () => latencyFields(session),
     errorstats: () => errorFields(session),
   };
+}
+
+/** Returns the fields of replication, with the daemon that sentinels name if there is a sentinel. */
+function replicationFields({ runId, daemon }: RespServer): InfoFields {
+  const { named, replicationFields: fields } = daemon;
+  const master = named?.hasSentinel ? { dbsync_sentinel_master: named.addressText ?? "-" } : {};
+  return { master_replid: runId, ...fields, ...master };
 }
 
 /** Returns the fields of the server; hz has no effect here. */

@@ -9,7 +9,7 @@ import {
   spanText,
 } from "../../../protocol/figures/amount-texts.js";
 import type { ClientTotals } from "../../../protocol/figures/figure.js";
-import type { DashboardFrame, FrameMember } from "../../../protocol/json/dashboard-frame.js";
+import type { DashboardFrame, FrameMember, FrameTimeline } from "../../../protocol/json/dashboard-frame.js";
 import { byId, type Cell, fillList, fillTable, setText } from "./elements.js";
 import { namesText } from "./problems.js";
 
@@ -49,6 +49,19 @@ export function showMembers(frame: DashboardFrame, isSilent: boolean): void {
   byId("claims").hidden = members.length === 0;
   byId("totals").hidden = members.length === 0;
   setText(byId("totals"), totalsText(frame.totals, members));
+  const master = masterText(timeline);
+  byId("master").hidden = master === "";
+  setText(byId("master"), master);
+}
+
+/** Says which daemon sentinels name, or returns "" if there is no sentinel. */
+function masterText(timeline: FrameTimeline | null): string {
+  if (timeline === null || timeline.isMaster === null) return "";
+  const { master, isMaster } = timeline;
+  if (master === null) return "Sentinels name no master, because no daemon accepts writes.";
+  return isMaster
+    ? `Sentinels name this daemon as the master (${master}).`
+    : `Sentinels name ${master} as the master.`;
 }
 
 /** Describes the sums of this daemon and of the members that report theirs, and names the members that do not. */

@@ -23,7 +23,7 @@ import {
  */
 export function formatStatus(daemons: readonly DaemonStatus[], columns: number, isWrapped: boolean): string {
   const timelines = formatTimelines(timelinesOf(daemons), realEnvironment.wallClock(), columns);
-  const tables = `${summaryOf(daemons)}\n\n${formatDaemons(daemons, columns)}${timelines}`;
+  const tables = `${summaryOf(daemons)}\n\n${formatDaemons(daemons, columns)}${timelines}${masterText(daemons)}`;
   const sentences = sentencesOf(daemons).flatMap(({ text, tone }) =>
     (isWrapped ? wrapped(shown(text), columns) : [shown(text)]).map((line) => `${painted(line, tone)}\n`),
   );
@@ -34,6 +34,26 @@ export function formatStatus(daemons: readonly DaemonStatus[], columns: number, 
 function summaryOf(daemons: readonly DaemonStatus[]): string {
   const text = failingText(daemons) === null ? `${readyText(daemons)}, no problems` : readyText(daemons);
   return painted(text, daemons.every(isReady) ? "plain" : "bad");
+}
+
+/** Says which daemon sentinels name as the master, or each answer if the daemons differ; "" if there is no sentinel. */
+function masterText(daemons: readonly DaemonStatus[]): string {
+  const answers = timelinesOf(daemons).filter(({ timeline }) => timeline.isMaster !== null);
+  const ids = [...new Set(answers.map(({ timeline }) => timeline.masterId))];
+  const lines = ids.map((id) => {
+    const naming = answers.filter(({ timeline }) => timeline.masterId === id);
+    const named = daemons.find(({ daemon }) => id !== null && daemon === id)?.address ?? "";
+    // A daemon that listens on all addresses does not know its own as clients see it.
+    const [first = null] = naming
+      .map(({ timeline }) => timeline.master)
+      .sort()
+      .toReversed();
+    const name =
+      first === null ? "none, because no daemon accepts writes" : `${named} (Redis clients: ${first})`;
+    const by = ids.length === 1 ? "" : `, according to ${naming.map(({ address }) => address).join(", ")}`;
+    return `Master that sentinels name: ${shown(name.trim())}${by}\n`;
+  });
+  return lines.length === 0 ? "" : `\n${lines.join("")}`;
 }
 
 /** Returns the timelines that were read. */

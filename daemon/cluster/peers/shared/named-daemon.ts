@@ -7,7 +7,7 @@
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import type { ServiceMessage } from "../../../../protocol/members/member-messages.js";
 import type { ServiceAddress } from "../../../../protocol/members/service-address.js";
-import { isLoopback } from "../../../net/process/host-and-port.js";
+import { formatHost, isLoopback } from "../../../net/process/host-and-port.js";
 
 /** The milliseconds between two statements of a daemon whose choice does not change. */
 export const SERVICE_EVERY_MS = 500;
@@ -145,6 +145,17 @@ export class NamedDaemon {
       sentinel === null ? [] : [{ id, address: sentinel, age: this.#clock - at }],
     );
     return found.sort(byId);
+  }
+
+  /** Whether this daemon or a connected one runs a sentinel. */
+  get hasSentinel(): boolean {
+    return (this.#own?.sentinel ?? null) !== null || this.sentinels.length > 0;
+  }
+
+  /** The named daemon's address for people; the host is `*` if this daemon listens on all addresses. */
+  get addressText(): string | null {
+    const { current } = this;
+    return current && formatHost({ ...current.address, host: current.address.host || "*" });
   }
 
   /** Returns the milliseconds since a daemon last stated that it accepts writes, or Infinity if it does not. */

@@ -100,6 +100,8 @@ export function frameOf({ problems = [], members = [], ...parts }: FrameParts): 
       stable: NOW - 35_000,
       arrivals: [],
       outsideWindow: 0,
+      master: null,
+      isMaster: null,
       members,
     },
     ...parts,

@@ -80,6 +80,29 @@ test("HELD is none while no entry is old enough to be compared", () => {
   assert.match(formatStatus([{ ...daemon(true), timeline: one }], 120, false), /1111 +5 +0ab000 /);
 });
 
+test("the status names the master that sentinels name, and each answer if the daemons differ", () => {
+  const naming = (index: number, parts: Partial<typeof WELL>): DaemonStatus => ({
+    ...daemon(true),
+    address: `10.0.0.${index}:1111`,
+    daemon: `a${index}`,
+    timeline: { ...WELL, ...parts },
+  });
+  const masters = (...daemons: DaemonStatus[]) => formatStatus(daemons, 120, false).match(/^Master .*$/gm);
+  const first = naming(1, { isMaster: true, master: "*:6379", masterId: "a1" });
+  const second = naming(2, { isMaster: false, master: "10.0.0.1:6379", masterId: "a1" });
+  assert.deepEqual(masters(first, second), [
+    "Master that sentinels name: 10.0.0.1:1111 (Redis clients: 10.0.0.1:6379)",
+  ]);
+  const other = naming(2, { isMaster: true, master: "*:6379", masterId: "a2" });
+  assert.deepEqual(masters(first, other), [
+    "Master that sentinels name: 10.0.0.1:1111 (Redis clients: *:6379), according to 10.0.0.1:1111",
+    "Master that sentinels name: 10.0.0.2:1111 (Redis clients: *:6379), according to 10.0.0.2:1111",
+  ]);
+  const none = naming(1, { isMaster: false });
+  assert.deepEqual(masters(none), ["Master that sentinels name: none, because no daemon accepts writes"]);
+  assert.equal(masters(naming(1, {})), null, "without sentinels there is no line");
+});
+
 test("the table shows the state that each queried member itself reports", () => {
   const late = (index: number, state: string): DaemonStatus => ({
     ...daemon(true),
