@@ -47,6 +47,7 @@ async function open(folder: string) {
     page: () => null,
     clientTotals: () => new Metrics().totals,
     named: null,
+    startThread: () => assert.fail("it makes no snapshot"),
   };
   return await openNode(context, broadcasts);
 }
