@@ -577,6 +577,20 @@ export const budgetMutants: readonly Mutant[] = [
     test: "test/daemon/net/connections/byte-budget.test.js",
   },
   {
+    name: "patterns: the option s has no effect",
+    file: "faces/mongo/store/queries/pattern.js",
+    find: "dotMatchesLines ? () => true : not(is(0x0a))",
+    replace: "not(is(0x0a))",
+    test: "test/faces/mongo/store/queries/queries.test.js",
+  },
+  {
+    name: "MongoDB: getCmdLineOpts never reports that clients must log in",
+    file: "faces/mongo/commands/login-commands.js",
+    find: 'users.anonymous === null ? "enabled"',
+    replace: 'false ? "enabled"',
+    test: "test/faces/mongo/login.test.js",
+  },
+  {
     name: "patterns: a text may match in any number of ways",
     file: "faces/mongo/store/queries/pattern.js",
     find: "if (at - from > UNREMEMBERED_MAX)",

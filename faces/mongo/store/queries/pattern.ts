@@ -18,12 +18,15 @@ type Part =
   | { readonly kind: "either"; readonly parts: readonly Part[] }
   | { readonly kind: "times"; readonly part: Part; readonly min: number; readonly max: number };
 
-/** @throws PatternFault with the position of the error */
-export function compilePattern(pattern: string): PatternProgram {
+/**
+ * @param dotMatchesLines whether `.` matches a line feed too
+ * @throws PatternFault with the position of the error
+ */
+export function compilePattern(pattern: string, dotMatchesLines = false): PatternProgram {
   if (pattern.length > PATTERN_CHARS_MAX)
     throw new PatternFault(`a pattern has at most ${PATTERN_CHARS_MAX} characters`);
   const steps: Step[] = [];
-  emit(new Reader(pattern).readAll(), steps);
+  emit(new Reader(pattern, dotMatchesLines).readAll(), steps);
   add(steps, { kind: "found" });
   return new PatternProgram(steps);
 }
@@ -128,10 +131,12 @@ const SPECIAL = "^$\\.*+?()[]{}|";
 class Reader {
   readonly #text: string;
   readonly #isAnyCase: boolean;
+  readonly #dot: CharTest;
   #at = 0;
 
-  constructor(text: string) {
+  constructor(text: string, dotMatchesLines: boolean) {
     this.#text = text;
+    this.#dot = dotMatchesLines ? () => true : not(is(0x0a));
     this.#isAnyCase = text.startsWith(ANY_CASE);
     if (this.#isAnyCase) this.#at = ANY_CASE.length;
   }
@@ -199,7 +204,7 @@ class Reader {
     const character = this.#next();
     if (character === "(") return this.#group();
     if (character === "[") return this.#charPart(this.#set());
-    if (character === ".") return this.#charPart(not(is(0x0a)));
+    if (character === ".") return this.#charPart(this.#dot);
     if (character === "^") return { kind: "one", step: { kind: "start" } };
     if (character === "$") return { kind: "one", step: { kind: "end" } };
     if (character === "\\") return this.#escaped();

@@ -117,13 +117,13 @@ const NOT_ASCII = /[^\x00-\x7f]/;
 /** @throws CommandFailure if the pattern or an option is not supported */
 export function programOf({ pattern, options }: Regex) {
   for (const option of options)
-    if (option !== "i" && option !== "u")
-      throw notImplemented(`$regex supports only the option i, not ${option}`);
+    if (!"isu".includes(option))
+      throw notImplemented(`$regex supports only the options i and s, not ${option}`);
   const ignoresCase = options.includes("i");
   if (ignoresCase && NOT_ASCII.test(pattern))
     throw notImplemented("case-insensitive $regex supports only ASCII letters");
   try {
-    return compilePattern((ignoresCase ? "(?i)" : "") + textOfBytes(pattern));
+    return compilePattern((ignoresCase ? "(?i)" : "") + textOfBytes(pattern), options.includes("s"));
   } catch (problem) {
     if (problem instanceof PatternFault) throw badValue(`$regex: ${problem.message}`);
     throw problem;

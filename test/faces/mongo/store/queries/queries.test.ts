@@ -106,6 +106,8 @@ const CASES: readonly (readonly [filter: string, entry: string, outcome: Outcome
   // In JSON, unlike in BSON, a name may contain a zero character.
   ['{"a":{"$in":[{"x\\u0000s0:.y":1}]}}', '{"a":{"x":"","y":1}}', false],
   ['{"a":{"$regex":"B","$options":"i"}}', '{"a":"abc"}', true],
+  ['{"a":{"$regex":"^a.b"}}', '{"a":"a\\nb"}', false],
+  ['{"a":{"$regex":"^A.b","$options":"si"}}', '{"a":"a\\nb"}', true],
   [
     '{"a":{"$prefix":"b"}}',
     '{"a":"bc"}',
