@@ -79,6 +79,7 @@ export function makeFront(parts: FrontParts): Front {
     timeline: facing(timeline, watched),
     backend,
     peering,
+    haveMembers: () => null,
     lists,
     soon,
   });

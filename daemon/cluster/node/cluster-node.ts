@@ -240,8 +240,9 @@ export class ClusterNode extends RecordedWrites implements NodeState {
     };
   }
 
-  async haveMembers(): Promise<void> {
-    this.#beginExchange(await this.#load());
+  haveMembers(): Promise<void> | null {
+    if (this.#members !== null) return null;
+    return this.#load().then((exchange) => void this.#beginExchange(exchange));
   }
 
   async #load(): Promise<Exchange> {

@@ -65,24 +65,32 @@ export class MemberListCommands {
     return this.#take(verified, argv, Buffer.from(message.body), Buffer.from(message.signature));
   }
 
-  async #take(
+  #take(
     verified: VerifiedEnvelope,
     [, , text = ""]: readonly ByteString[],
     body: Buffer,
     signature: Buffer,
-  ): Promise<EnvelopeAnswer> {
+  ): EnvelopeAnswer | Promise<EnvelopeAnswer> {
     const lists = this.#lists;
     const list = parseMemberList(text);
     if (typeof list === "string") return answered(verified, problem(list));
     if (list.members.includes(this.#node.identity.id) && !lists.isDurable)
       return answered(verified, problem(NO_DATA));
-    try {
-      await this.#node.haveMembers();
-    } catch (reason) {
-      return answered(verified, problem((reason as Error).message));
-    }
+    const loading = this.#node.haveMembers();
+    if (loading === null) return this.#takeChecked(verified, text, body, signature);
+    return loading.then(
+      () => this.#takeChecked(verified, text, body, signature),
+      ({ message }: Error) => answered(verified, problem(message)),
+    );
+  }
 
-    const outcome = lists.take(body, signature);
+  #takeChecked(
+    verified: VerifiedEnvelope,
+    text: ByteString,
+    body: Buffer,
+    signature: Buffer,
+  ): EnvelopeAnswer | Promise<EnvelopeAnswer> {
+    const outcome = this.#lists.take(body, signature);
     const done = bulk(hexOf(listHash(text, hashOf)));
     if (outcome === "old") return answered(verified, done);
     if (outcome === "unknown-signer") return answered(verified, problem("its signer is no longer known"));

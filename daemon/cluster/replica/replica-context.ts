@@ -60,10 +60,10 @@ export interface NodeState extends ReplicaContext {
   /** The daemon's member lists, or null if it has none. */
   readonly lists: MemberLists | null;
   /**
-   * Loads the code of connections and messages between members, unless it is loaded.
-   * @throws StartError  it cannot be loaded; nothing has changed
+   * Loads the code of connections and messages between members, and continues with them. Returns null if the daemon has
+   * members already. Rejects if the code cannot be loaded; nothing has changed then.
    */
-  readonly haveMembers: () => Promise<unknown>;
+  readonly haveMembers: () => Promise<void> | null;
   /** The existing snapshots, and the function that makes new ones. */
   readonly snapshots: SnapshotParts;
   /** The stores for entries that leave the timeline. */
