@@ -106,7 +106,7 @@ const [, , coarsest] = LEVEL_SECONDS;
 /** The sentences of docs/protocol-v2.md that contain numbers. */
 const PROTOCOL: readonly string[] = [
   `the daemon that its sentinel names, every ${of("daemon/cluster/peers/shared/named-daemon")("SERVICE_EVERY_MS").s} and after`,
-  `A host has at most ${about("HOST_CHARS_MAX").plain} letters`,
+  `A host has at most ${of("protocol/members/service-address")("HOST_CHARS_MAX").plain} letters`,
   `a payload above \`--max-request-bytes\` (${option("maxRequestBytes").mib})`,
   `(1 to ${envelope("COMMANDS_MAX").plain} commands, with \`multi\` 1 to ${envelope("UNIT_COMMANDS_MAX").plain}, each`,
   `0 to ${envelope("SEQ_MAX").plain}: orders`,
