@@ -1,8 +1,8 @@
 /**
  * `npm test`: installs the missing requirements of the tests or prints how to, then runs every test file.
  * `npm test -- store system` runs the files whose path below test/ contains one of the words. DBSYNC_FULL=1 runs
- * everything in full; with a number in DBSYNC_PART too, only half of the files run in full, and the others as without
- * DBSYNC_FULL.
+ * everything in full; with a number in DBSYNC_PART too, only a third of the files runs in full, and the others as
+ * without DBSYNC_FULL.
  */
 import { spawn } from "node:child_process";
 import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";

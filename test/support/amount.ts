@@ -4,8 +4,8 @@
 const filesInFull = process.env["DBSYNC_FULL_FILES"]?.split("\n");
 
 /**
- * Whether this test file runs in full, as with DBSYNC_FULL=1 and in `npm run explore`; in `.ci/run`, half of the files
- * do.
+ * Whether this test file runs in full, as with DBSYNC_FULL=1 and in `npm run explore`; in `.ci/run`, a third of the
+ * files does.
  */
 export const isFull: boolean =
   Boolean(process.env["DBSYNC_FULL"]) && (filesInFull?.includes(process.argv[1] ?? "") ?? true);

@@ -2,7 +2,7 @@
 import { isFullOnly } from "./full-files.js";
 
 /** With DBSYNC_PART, one of this number of files runs in full. */
-const PARTS = 2;
+const PARTS = 3;
 
 /**
  * The beginnings of the paths of files that are long in each run, the longest first, according to the list at the end
@@ -87,7 +87,7 @@ export function plannedFiles(chosen: readonly string[], { isFull, part, areNamed
   const inOrder = [...new Set([...long, ...chosen])];
   const isUsual = (file: string) => areNamed || !isFullOnly(file);
   if (!isFull || part === undefined) return { inFull: isFull ? inOrder : inOrder.filter(isUsual), usual: [] };
-  // Neighbours take about as long as each other, so both parts do.
+  // Neighbours take about as long as each other, so all parts do.
   const inFull = new Set(inOrder.filter((_, index) => (index + Number(part)) % PARTS === 0));
   return { inFull: [...inFull], usual: inOrder.filter((file) => !inFull.has(file) && isUsual(file)) };
 }
