@@ -8,6 +8,7 @@ import { FrameParser, writeFrame } from "../../../protocol/frame.js";
 import { writeResponseFrame } from "../../../protocol/version-1/response-v1.js";
 import { FakeDaemon } from "../../client/fake-daemon-v2.js";
 import { freePort } from "../../support/free-port.js";
+import { until } from "../../support/until.js";
 
 /**
  * The handling of a hello:
@@ -114,8 +115,7 @@ export class ScriptedDaemon implements AsyncDisposable {
 
   /** Waits until all connections have ended and all their bytes were handled. */
   async untilIdle(): Promise<void> {
-    const closed = (socket: Socket) => new Promise((resolve) => socket.once("close", resolve));
-    await Promise.all([...this.#sockets].map(closed));
+    await until(`the client has closed its connections to ${this.address}`, () => this.#sockets.size === 0);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
