@@ -105,7 +105,7 @@ export const readCommands: readonly MongoCommand[] = [
 
 /** For each command that `explain` supports, a function that returns the query to describe. */
 const EXPLAINED: ReadonlyMap<string, (command: CommandDocument) => ByteString> = new Map([
-  ["find", (command) => command.only(["filter", "sort"])],
+  ["find", (command) => command.only(["filter", "sort", "hint"])],
   ["count", (command) => documentBytes(renamedMember(command, "query", "filter"))],
   ["distinct", (command) => documentBytes(renamedMember(command, "query", "filter"))],
   [

@@ -16,6 +16,7 @@ import { ID_INDEX } from "../values/collection-index.js";
 import { byEquality, byRange, type Candidates } from "./candidate-documents.js";
 import { checkDatabase, collectionAt, collectionsOf, namespaceOf } from "./collection-names.js";
 import { inSteps } from "./find-and-count.js";
+import { hintOf } from "./index-hints.js";
 import { rangeInOrder } from "./index-ranges.js";
 import { answered, count } from "./mdb-replies.js";
 import { documentsAt, isAsRead, type Target } from "./update-and-delete.js";
@@ -91,8 +92,12 @@ function ofCollection(data: Data, database: ByteString, name: ByteString): BsonD
   ]);
 }
 
-/** `MDB.EXPLAIN db collection spec`: reports which index the filter and the sort use. */
-export const explain = inSteps(["filter", "sort"], function* (target, spec, request) {
+/**
+ * `MDB.EXPLAIN db collection spec`: reports which index the filter and the sort use. A hint that names no index fails,
+ * as it does in the query itself.
+ */
+export const explain = inSteps(["filter", "sort", "hint"], function* (target, spec, request) {
+  hintOf(target, spec.get("hint"));
   const [query, order] = [documentAt(spec, "filter") ?? new Map(), documentAt(spec, "sort") ?? new Map()];
   filterOf(query, target.work, target);
   const collection = collectionAt(target.data, target.namespace)?.value;

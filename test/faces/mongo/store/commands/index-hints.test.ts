@@ -187,3 +187,12 @@ test(`bounds find what a comparison of all keys finds (seed ${seedOfRun()})`, ()
     }
   }
 });
+
+test("explain refuses a hint that names no index, as the query does", () => {
+  insert("{_id:1,a:5}");
+  createIndex("{a:1}");
+  const explain = (hint: string) => store.run("EXPLAIN", json(`{filter:{b:1},hint:${hint}}`));
+  for (const hint of ["{b:1}", "'b1'"])
+    assert.match(explain(hint), /does not correspond to an existing index/);
+  for (const hint of ["{a:1}", "'a1'", "{$natural:1}"]) assert.match(explain(hint), /winningPlan/);
+});
