@@ -1099,7 +1099,6 @@ export const FAMILY_ROWS = {
       isStatement: true,
       otherRow: RULE,
       events: RULE,
-      reply: "relation",
       since: "",
       summary:
         "Executes a statement on the tables of a database; further arguments are the values for each ? in it.",

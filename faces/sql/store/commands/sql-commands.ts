@@ -65,7 +65,6 @@ export const relations = family(SQL, {
       "Executes a statement on the tables of a database; further arguments are the values for each ? in it.",
     otherRow: (argv) => (onlyReads(argv) ? READ_ROW : null),
     events: eachChangeEvent("sql"),
-    reply: "relation",
     run: execute,
   },
   [READ_ROW]: {
