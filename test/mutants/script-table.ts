@@ -161,6 +161,13 @@ export const scriptMutants: readonly Mutant[] = [
     test: RECORDED,
   },
   {
+    name: "scripts: bits that a script sets again are missing from a string that was removed",
+    file: "faces/redis/store/commands/bitmaps/bitmaps.js",
+    find: 'kinds.includes("SET") && ',
+    replace: "false && ",
+    test: RECORDED,
+  },
+  {
     name: "scripts: a script has an effect although a key that its transaction watches was removed",
     file: "daemon/cluster/replica/gateway.js",
     find: "this.#groupOf(conditions, sender, false, 0)",

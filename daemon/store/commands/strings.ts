@@ -122,6 +122,7 @@ export const strings = family("string", {
     events: getexEvents,
     lookedUp: allLookedUp,
     method: "key ...options: @text?",
+    setsAgain: (argv, reply) => argv.length > 3 && reply.kind !== "nil",
     run: getex,
   },
   GETRANGE: {

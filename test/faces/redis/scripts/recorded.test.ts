@@ -133,7 +133,10 @@ test("the writes of a script before its failure stay, as in Redis; a script that
 test("a script's call that sets what is there already is recorded; one that found its condition unmet is not", () =>
   withDaemon(async (port) => {
     using client = await RedisConnection.open(port);
-    const state = "SADD s m; ZADD z 1 m; HSET h f v; SET k v; EXPIREAT k 9999999999".split("; ");
+    const state =
+      "SADD s m; ZADD z 1 m; HSET h f v; SET k v; EXPIREAT k 9999999999; SET b a; XADD x 1-1 f v; XGROUP CREATE x g 0".split(
+        "; ",
+      );
     for (const line of state) await client.call(...line.split(" "));
     const units = async () => {
       const log = JSON.stringify(await client.call("TIMELINE", "LOG")).toLowerCase();
@@ -146,13 +149,24 @@ test("a script's call that sets what is there already is recorded; one that foun
         "0",
       );
     let after = await units();
-    for (const line of ["SADD s m", "ZADD z 1 m", "HSET h f v", "HMSET h f v", "EXPIREAT k 9999999999"]) {
+    for (const line of [
+      "SADD s m",
+      "ZADD z 1 m",
+      "HSET h f v",
+      "HMSET h f v",
+      "EXPIREAT k 9999999999",
+      "GETEX k EXAT 9999999999",
+      "BITFIELD b SET u8 0 97",
+      "XSETID x 1-1",
+      "XGROUP SETID x g 0",
+    ]) {
       const before = after;
       await run(line);
       after = await units();
       assert.notEqual(after, before, line);
     }
     await run("ZADD z NX 2 m", "HSETNX h f w", "SETNX k w", "EXPIRE none 5", "SREM s none", "DEL none");
+    await run("GETEX none EX 5", "GETEX b PERSIST", "BITFIELD b INCRBY u8 0 0", "BITFIELD b GET u8 0");
     assert.equal(await units(), after);
   }));
 

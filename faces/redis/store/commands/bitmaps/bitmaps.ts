@@ -65,6 +65,7 @@ export const bitmaps = family("bitmap", {
     keySearches: ONE_KEY_SEARCH,
     method: "key ...operations: @reply",
     keepsExpiryOf: 1,
+    setsAgain: onlySetsFields,
     run: bitfield,
   },
   BITFIELD_RO: {
@@ -319,6 +320,12 @@ function bitfieldKeys(argv: readonly ByteString[]): Touch[] {
     i += follow;
   }
   return [{ db: null, key, access: "read", needs: "R" }];
+}
+
+/** Whether BITFIELD sets integers, and adds to none. */
+function onlySetsFields(argv: readonly ByteString[]): boolean {
+  const kinds = operationsOf(argv).map(({ kind }) => kind);
+  return kinds.includes("SET") && !kinds.includes("INCRBY");
 }
 
 /** `BITFIELD_RO key [GET type offset …]` */

@@ -159,6 +159,7 @@ export const consumerGroups = family("stream", {
     keyFlags: ["RW update"],
     // It can make entries available again, but even then Redis serves no client.
     serves: "none",
+    setsAgain: true,
     run: xgroupSetId,
   },
   "XINFO|CONSUMERS": {

@@ -138,6 +138,7 @@ export const streams = family("stream", {
     events: event("t", "xsetid"),
     keyFlags: ["RW update"],
     serves: "none",
+    setsAgain: true,
     run: xsetid,
   },
   XTRIM: {
