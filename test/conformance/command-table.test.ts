@@ -1,8 +1,12 @@
 /** Compares the store's table of commands with redis-server's; each command must have a grammar. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
+import { isDeepStrictEqual } from "node:util";
 import { commands, findCommand } from "../../daemon/store/command-table.js";
+import { introspection } from "../../daemon/store/commands/introspection.js";
 import { Database } from "../../daemon/store/database.js";
+import { CommandIndex } from "../../daemon/store/rows/command-index.js";
+import type { Command } from "../../daemon/store/rows/command-row.js";
 import { isOfListener } from "../../daemon/store/rows/listener-rows.js";
 import type { Reply } from "../../protocol/reply.js";
 import { RedisConnection } from "../support/redis-connection.js";
@@ -39,6 +43,44 @@ test("every exception concerns a command of the table", () => {
   const strangers = Object.keys(incomparable).filter((name) => findCommand(name) === undefined);
   assert.deepEqual(strangers, []);
 });
+
+/** The properties of rows that only COMMAND INFO shows, and their values in a row that does not state them. */
+const ONLY_SHOWN: Partial<Command> = {
+  categories: undefined,
+  keyFlags: undefined,
+  keyRange: undefined,
+  keySearches: undefined,
+  tips: [],
+};
+
+test("each of these properties changes a row that is compared with redis-server's", () => {
+  const unnoticed = commands.flatMap((command) =>
+    (Object.keys(ONLY_SHOWN) as (keyof Command)[])
+      .filter((property) => isStated(command, property))
+      .filter((property) => {
+        const without = { ...command, [property]: ONLY_SHOWN[property] };
+        return !isInRedis(command) || isDeepStrictEqual(infoOf(without), infoOf(command));
+      })
+      .map((property) => `${property} of ${command.name}`),
+  );
+  assert.deepEqual(unnoticed, []);
+});
+
+function isStated(command: Command, property: keyof Command): boolean {
+  const value = command[property];
+  return Array.isArray(value) ? value.length > 0 : value !== undefined;
+}
+
+/** Returns what COMMAND INFO shows of a row. */
+function infoOf(command: Command): string[] {
+  const info = introspection(new CommandIndex([command])).find(
+    ({ name }) => name === "COMMAND|INFO",
+  ) as Command;
+  const database = new Database();
+  const reply = database.run(info, ["COMMAND", "INFO", command.name], { at: 0, db: 0, id: "" });
+  const [row] = itemsOf(folded(reply));
+  return comparableRow(row, [], otherKeys[command.name] !== undefined);
+}
 
 test("every command's row equals redis-server's: arity, flags, key positions, categories, tips, key specifications", {
   skip,

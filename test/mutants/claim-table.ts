@@ -221,4 +221,11 @@ export const claimMutants: readonly Mutant[] = [
     replace: "a.index - b.index",
     test: PUT_BACK,
   },
+  {
+    name: "expiries: the row of DECRBY does not declare that it keeps the expiry of its key",
+    file: "daemon/store/commands/strings.js",
+    find: "keepsExpiryOf: 1,\n        run: decrby,",
+    replace: "run: decrby,",
+    test: "test/daemon/store/command-table.test.js",
+  },
 ];

@@ -5,13 +5,8 @@ import { commandTable } from "../../../daemon/store/command-table.js";
 import { Database } from "../../../daemon/store/database.js";
 import type { Command } from "../../../daemon/store/rows/command-row.js";
 import { touchesOf } from "../../../daemon/store/rows/key-spec.js";
-import { commandGrammars } from "../../conformance/families.js";
-import { Generator } from "../../conformance/grammar.js";
 import { hasCode } from "../../support/installed-families.js";
-import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
-import { EPOCH, randomUnit, touchesOfUnit } from "./random-unit.js";
-
-const CALLS = 50;
+import { EPOCH } from "./random-unit.js";
 
 const unit = { at: EPOCH, seq: 0, db: 0, id: "unit" };
 
@@ -73,21 +68,4 @@ test("a command that writes to another database removes expired keys there", () 
     database.execute(["SET", "k", "old", "PXAT", String(EPOCH - 1)], { ...unit, at: EPOCH - 10, db: 3 });
     assert.deepEqual(database.execute(argv, unit), { kind: "integer", value: 1 }, argv.join(" "));
   }
-});
-
-const seed = seedOfRun();
-
-test(`only commands whose rows declare it write keys of other databases (seed ${seed})`, () => {
-  const g = new Generator({ random: new SeededRandom(seed, 0), now: EPOCH });
-  const writers = new Set<string>();
-  for (const grammar of commandGrammars)
-    for (let call = 0; call < CALLS; call++) {
-      const random = randomUnit(g, grammar, EPOCH, "u");
-      const isElsewhere = touchesOfUnit(random).some(
-        ({ db, key, access }) => key !== null && access === "write" && db !== random.db,
-      );
-      if (isElsewhere) writers.add(random.name);
-    }
-  const declared = commandTable.all().filter(({ writesOtherDatabases }) => writesOtherDatabases);
-  assert.deepEqual([...writers].sort(), declared.map(({ name }) => name).sort());
 });
