@@ -12,6 +12,7 @@ import type { Reply } from "../../protocol/reply.js";
 import { RedisConnection } from "../support/redis-connection.js";
 import { type RedisServer, startRedis } from "../support/redis-server.js";
 import { skipWithout } from "../support/requirements.js";
+import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 import { families, isInRedis } from "./families.js";
 import { incomparable, otherFlags, otherKeys, otherRows } from "./incomparable.js";
 import { folded, itemsOf, shown } from "./resp2-fold.js";
@@ -108,6 +109,65 @@ test("every command's row equals redis-server's: arity, flags, key positions, ca
       ),
     );
     assert.deepEqual(rows[0], rows[1], name);
+  }
+});
+
+/** Returns the replies of the store and of redis-server to a command. */
+async function replies(
+  redis: RedisConnection,
+  argv: readonly string[],
+): Promise<[ours: Reply, theirs: Reply]> {
+  const ours = new Database().execute(argv, { at: 0, db: 0, id: "" });
+  return [folded(ours), await redis.call(...argv)];
+}
+
+const CALLS = [
+  ...["EVAL_RO x 0", "EVALSHA x 0 y", "FCALL f 0", "EVAL x 1 k", "EVAL x 2 k a", "EVAL x 2 k", "EVAL x n k"],
+  ...["EVAL x -1 k", "FCALL_RO f 99999999999999999999 k", "EVAL x"],
+  ...["ZUNION 0 k", "ZUNION 2 k k", "ZUNION 3 k k", "SINTERCARD 0 k", "LMPOP x k LEFT", "ZUNIONSTORE d 0 x"],
+  ...[
+    "ZUNIONSTORE d 1 x",
+    "ZUNIONSTORE d 3 x",
+    "GET",
+    "PING",
+    "PUBLISH a b",
+    "KEYS *",
+    "FLUSHALL x",
+    "SORT a",
+  ],
+  ...["XREAD COUNT 1 STREAMS a 0", "OBJECT HELP", "OBJECT ENCODING", "nonsense x"],
+];
+
+test("COMMAND GETKEYS and GETKEYSANDFLAGS find the keys of calls, or errors, as redis-server does", {
+  skip,
+}, async () => {
+  using redis = await RedisConnection.open(server.port);
+  for (const call of CALLS)
+    for (const subcommand of ["GETKEYS", "GETKEYSANDFLAGS"]) {
+      const [ours, theirs] = await replies(redis, ["COMMAND", subcommand, ...call.split(" ")]);
+      assert.equal(shown(ours), shown(theirs), `${subcommand} ${call}`);
+    }
+});
+
+const seed = seedOfRun();
+
+test(`COMMAND LIST matches names with a pattern as redis-server does (seed ${seed})`, { skip }, async () => {
+  using redis = await RedisConnection.open(server.port);
+  const random = new SeededRandom(seed, 0);
+  const byte = () => random.oneOf([..."\\^-]sSeEtTzZaA*?_"]);
+  const some = () => Array.from({ length: random.between(1, 5) }, byte).join("");
+  const drawn = Array.from({ length: 300 }, () =>
+    random.oneOf([`[${some()}]et`, `s${byte()}${byte()}`, `${some()}t`, `[${byte()}-${byte()}]et`]),
+  );
+  const inBoth = (reply: Reply) =>
+    itemsOf(reply)
+      .map(shown)
+      .filter((name) => /^"[gs]et/.test(name))
+      .sort()
+      .join(" ");
+  for (const pattern of ["SET", "[^S]et", "[Z-a]et", "[a-Z]et", "[\\S]et", "\\Set", ...drawn]) {
+    const [ours, theirs] = await replies(redis, ["COMMAND", "LIST", "FILTERBY", "PATTERN", pattern]);
+    assert.equal(inBoth(ours), inBoth(theirs), pattern);
   }
 });
 

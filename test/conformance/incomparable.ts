@@ -193,22 +193,12 @@ export const incomparable: Readonly<Record<string, Incomparable>> = {
   WATCH: endedBy("UNWATCH"),
   COMMAND: ownAnswer("it describes the server's own commands; each row is compared in command-table.test.ts"),
   "COMMAND|COUNT": ownAnswer("it describes the server's own commands"),
-  "COMMAND|GETKEYS": {
-    reason: "the store returns the keys even if their number is wrong, since key specs need them",
-    errors: true,
-    compare: ({ argv, ours }) => ({
-      ask: [argv],
-      agree: ([theirs]) => theirs !== undefined && (sameReply(ours, theirs) || theirs.kind === "error"),
-    }),
-  },
   "COMMAND|DOCS": ownAnswer("it describes the server's own commands, in our words"),
   "COMMAND|GETKEYSANDFLAGS": {
-    reason: "see COMMAND GETKEYS, and for PFCOUNT otherKeys",
-    errors: true,
+    reason: "for PFCOUNT see otherKeys",
     compare: ({ argv, ours }) => ({
       ask: [argv],
       agree: ([theirs]) =>
-        theirs?.kind === "error" ||
         otherKeys[argv[2]?.toUpperCase() ?? ""] !== undefined ||
         (theirs !== undefined && sameReply(ours, theirs)),
     }),

@@ -3,6 +3,9 @@ import type { Mutant } from "./mutant.js";
 
 const RECORDED = "test/faces/redis/scripts/recorded.test.js";
 const PROGRAMS = "test/daemon/cluster/replica/programs.test.js";
+const SERVER_COMMANDS = "test/faces/redis/server-commands.test.js";
+const TRACKING = "test/faces/redis/tracking.test.js";
+const ROWS = "test/conformance/command-table.test.js";
 const WHOLE = "test/faces/redis/scripts/whole-units.test.js";
 
 export const scriptMutants: readonly Mutant[] = [
@@ -236,5 +239,47 @@ export const scriptMutants: readonly Mutant[] = [
     find: "rule?.isOptional === true &&",
     replace: "rule !== undefined &&",
     test: "test/faces/redis/scripts/programs.test.js",
+  },
+  {
+    name: "pauses: CLIENT PAUSE WRITE does not delay PUBLISH",
+    file: "faces/redis/session/may-write.js",
+    find: "PFCOUNT PUBLISH SPUBLISH",
+    replace: "PFCOUNT SPUBLISH",
+    test: SERVER_COMMANDS,
+  },
+  {
+    name: "pauses: CLIENT PAUSE WRITE delays functions that do not write",
+    file: "faces/redis/session/may-write.js",
+    find: '.includes("no-writes")',
+    replace: '.includes("none")',
+    test: SERVER_COMMANDS,
+  },
+  {
+    name: "tracking: the keys that the caller of a script declares are not tracked",
+    file: "faces/redis/session/tracking-table.js",
+    find: "for (const key of declared)",
+    replace: "for (const key of [])",
+    test: TRACKING,
+  },
+  {
+    name: "tracking: a script that only may read tracks its keys although it does not read",
+    file: "faces/redis/session/tracking-table.js",
+    find: "command.runsScript !== true",
+    replace: "true",
+    test: TRACKING,
+  },
+  {
+    name: "COMMAND GETKEYS: a script without keys is an error",
+    file: "daemon/store/commands/introspection.js",
+    find: 'command.group === "scripting"',
+    replace: "false",
+    test: ROWS,
+  },
+  {
+    name: "COMMAND LIST: the range Z-a of a pattern contains letters",
+    file: "daemon/store/patterns/glob.js",
+    find: "from.toLowerCase() > to.toLowerCase()",
+    replace: "false",
+    test: ROWS,
   },
 ];

@@ -2,8 +2,9 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, bulks, integer, map, NIL, type Reply, set, status } from "../../../protocol/reply.js";
 import { custom, syntaxError } from "../arguments/command-errors.js";
+import { parseInteger } from "../arguments/number-arguments.js";
 import type { EffortBudget } from "../keyspace/effort-budget.js";
-import { globMatches } from "../patterns/glob.js";
+import { globMatches, lowerPattern } from "../patterns/glob.js";
 import { type Command, type CommandTable, categoriesOf, family, type Row } from "../rows/command-row.js";
 import { at, type FoundKeys, type KeySearch, type KeysBegin, range } from "../rows/key-searches.js";
 import { type KeyRange, none, permissionFor, type Touch, touchesOf } from "../rows/key-spec.js";
@@ -194,14 +195,17 @@ function list(table: CommandTable, argv: readonly ByteString[]): Reply {
   if (argv.length === 2) return bulks(table.all().map(lowerName));
   const [, , filterBy = "", kind = "", value = ""] = argv;
   if (argv.length !== 5 || filterBy.toUpperCase() !== "FILTERBY") throw syntaxError();
-  const filter = filterOf(kind.toUpperCase(), value.toLowerCase());
+  const filter = filterOf(kind.toUpperCase(), value);
   return bulks(table.all().filter(filter).map(lowerName));
 }
 
 /** @throws CommandFailure */
 function filterOf(kind: string, value: string): (command: Command) => boolean {
-  if (kind === "ACLCAT") return (command) => categoriesOf(command).includes(value);
-  if (kind === "PATTERN") return (command) => globMatches(value, lowerName(command));
+  if (kind === "ACLCAT") return (command) => categoriesOf(command).includes(value.toLowerCase());
+  if (kind === "PATTERN") {
+    const pattern = lowerPattern(value);
+    return (command) => globMatches(pattern, lowerName(command));
+  }
   // No command belongs to a module.
   if (kind === "MODULE") return () => false;
   throw syntaxError();
@@ -244,18 +248,36 @@ function getkeysAndFlags(table: CommandTable, argv: readonly ByteString[]): Repl
   return array(keysOfCall(table, argv).map(({ key, flags }) => array([bulk(key), set(flags.map(status))])));
 }
 
-/** @throws CommandFailure if the command is unknown, has the wrong number of arguments or no keys */
+/**
+ * Returns the keys of a call; only scripts may be called without keys.
+ * @throws CommandFailure if the command is unknown, has no keys, or the wrong number of arguments or keys
+ */
 function keysOfCall(table: CommandTable, argv: readonly ByteString[]): readonly KeyUse[] {
   const called = argv.slice(2);
   const command = commandCalled(table, called);
   if (command === undefined) throw custom("ERR Invalid command specified");
-  const { arity } = command;
+  const { arity, keys } = command;
+  if (typeof keys !== "function" && keys.length === 0) throw custom("ERR The command has no key arguments");
   if (arity >= 0 ? called.length !== arity : called.length < -arity) {
     throw custom("ERR Invalid number of arguments specified for command");
   }
-  const keyUse = keyUses(command, called);
-  if (keyUse.length === 0) throw custom("ERR The command has no key arguments");
-  return keyUse;
+  const keyUse = hasKeyCount(command, called) ? keyUses(command, called) : [];
+  if (keyUse.length > 0 || command.group === "scripting") return keyUse;
+  throw custom(
+    keyHints(command).length === 0
+      ? "ERR The command has no key arguments"
+      : "ERR Invalid arguments specified for command",
+  );
+}
+
+/** Whether the number of keys that a call states, if there is one, is positive, and the call has as many arguments. */
+function hasKeyCount({ keySearches = [] }: Command, called: readonly ByteString[]): boolean {
+  return keySearches.every(([begin, found]) => {
+    if (begin.type !== "index" || found.type !== "keynum") return true;
+    const count = parseInteger(called[begin.index + found.keynumidx] ?? "");
+    const last = begin.index + found.firstkey + (Number(count) - 1) * found.keystep;
+    return count !== undefined && count > 0 && last < called.length;
+  });
 }
 
 /** Returns the command that the arguments call; a subcommand has two words. */

@@ -137,3 +137,36 @@ function matchClass(pattern: ByteString, start: number, byte: number, steps: Glo
   if (isInClass === negated || steps?.areOver === true) return -1;
   return Math.min(at + 1, pattern.length);
 }
+
+/**
+ * Returns a pattern that matches a text in lower case exactly if `pattern` matches it in Redis regardless of upper and
+ * lower case. In a class, Redis compares an escaped byte as it is, and the ends of a range after it has sorted them, so
+ * that a range such as `Z-a` may be empty.
+ */
+export function lowerPattern(pattern: ByteString): ByteString {
+  let lowered = "";
+  let isInClass = false;
+  for (let at = 0; at < pattern.length; ) {
+    const byte = pattern[at] as ByteString;
+    let part = byte.toLowerCase();
+    if (byte === "\\") {
+      part = pattern.slice(at, at + 2);
+      lowered += isInClass ? part : part.toLowerCase();
+    } else if (isInClass && byte !== "]" && pattern[at + 1] === "-" && at + 2 < pattern.length) {
+      part = pattern.slice(at, at + 3);
+      lowered += lowerRange(byte, pattern[at + 2] as ByteString);
+    } else {
+      if (byte === "[" && !isInClass && pattern[at + 1] === "^") part = "[^";
+      isInClass = isInClass ? byte !== "]" : byte === "[";
+      lowered += part;
+    }
+    at += part.length;
+  }
+  return lowered;
+}
+
+/** Returns a range, or an upper-case letter, which no text in lower case contains, if the range is empty. */
+function lowerRange(one: ByteString, other: ByteString): ByteString {
+  const [from, to] = one < other ? [one, other] : [other, one];
+  return from.toLowerCase() > to.toLowerCase() ? "Z" : `${one}-${other}`.toLowerCase();
+}

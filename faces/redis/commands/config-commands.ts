@@ -7,7 +7,7 @@ import type { LogLevel } from "../../../daemon/net/process/log-settings.js";
 import { StartError } from "../../../daemon/net/process/service.js";
 import { custom, syntaxError } from "../../../daemon/store/arguments/command-errors.js";
 import { INT64_MAX } from "../../../daemon/store/arguments/number-arguments.js";
-import { globMatches } from "../../../daemon/store/patterns/glob.js";
+import { globMatches, lowerPattern } from "../../../daemon/store/patterns/glob.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { bulk, map, OK, type Reply } from "../../../protocol/reply.js";
 import { requirePasswords } from "../../users/read-users.js";
@@ -44,7 +44,7 @@ export const configHandlers: readonly (readonly [string, SessionHandler])[] = [
 
 /** `CONFIG GET pattern [pattern …]` */
 function get(session: RespSession, argv: readonly ByteString[]): Reply {
-  const patterns = argv.slice(2).map((pattern) => pattern.toLowerCase());
+  const patterns = argv.slice(2).map(lowerPattern);
   const found = Object.entries(SETTINGS).filter(([name]) =>
     patterns.some((pattern) => globMatches(pattern, name)),
   );

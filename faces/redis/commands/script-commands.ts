@@ -90,7 +90,7 @@ function evaluating({ bySha, readsOnly }: { bySha: boolean; readsOnly: boolean }
         script,
         keys,
         argv.slice(3 + count),
-        new SessionCaller(session, run, rights),
+        new SessionCaller(session, run, rights, keys),
         scriptLimitsOf(session),
       ),
     );
@@ -214,7 +214,7 @@ function calling(readsOnly: boolean): SessionHandler {
     const keys = argv.slice(3, 3 + count);
     const args = argv.slice(3 + count);
     return runScript(session, (run) => {
-      const caller = new SessionCaller(session, run, { mayWrite: !writesNothing, allowsOom });
+      const caller = new SessionCaller(session, run, { mayWrite: !writesNothing, allowsOom }, keys);
       return scripts.engine.runFunction(library, name, keys, args, caller, scriptLimitsOf(session));
     });
   });

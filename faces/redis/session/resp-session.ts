@@ -20,6 +20,7 @@ import type { RespRequestParser } from "../bytes/resp-request-parser.js";
 import { AwaitedCommand } from "./awaited-command.js";
 import type { Client, SubscriptionCounts, Tracker } from "./clients.js";
 import type { CommandCounts } from "./command-counts.js";
+import { mayWrite } from "./may-write.js";
 import { Takings } from "./put-back.js";
 import { OUT_OF_MEMORY, refusalReply } from "./refused-commands.js";
 import type { RespServer } from "./resp-server.js";
@@ -292,7 +293,12 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
     const milliseconds = server.mark - startedAt;
     route.counts.add(milliseconds, reply !== null && "kind" in reply && reply.kind === "error");
     if (monitors.size > 0 && !isShown) server.show(route.command, argv, this);
-    if (tracking.size > 0) tracking.ran(this, route.command, argv);
+    if (tracking.size > 0) {
+      const ran = () => tracking.ran(this, route.command, argv);
+      // CLIENT CACHING applies to a script that waits for the engine.
+      if (route.command.runsScript === true && reply instanceof Promise) void reply.then(ran);
+      else ran();
+    }
     if (this.waiting === null) this.#noteTime(route, argv, milliseconds);
     // Only the command's own time is logged, not the time that the client waits for data.
     else this.#noteTimeWhenServed(route, argv, milliseconds);
@@ -379,8 +385,9 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
     if (this.server.pause.mode === "all") return true;
     const found = this.routes.find(argv);
     if (found instanceof CommandFailure) return false;
-    if (found.command.name === "EXEC") return this.queued?.some(({ route }) => route.writes) ?? false;
-    return this.queued === null && (found.writes || found.command.name === "PFCOUNT");
+    if (found.command.name === "EXEC")
+      return this.queued?.some(({ route, argv }) => mayWrite(this.server, route.command, argv)) ?? false;
+    return mayWrite(this.server, found.command, argv);
   }
 
   /** Advances CLIENT REPLY SKIP. Called once for each command whose answer is discarded. */

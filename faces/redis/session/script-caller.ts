@@ -42,9 +42,12 @@ export class SessionCaller implements ScriptCaller {
   readonly #session: RespSession;
   readonly #run: StepRunner;
   readonly #rights: ScriptRights;
+  readonly #keys: readonly ByteString[];
   #hasWritten = false;
 
-  constructor(session: RespSession, run: StepRunner, rights: ScriptRights) {
+  /** @param keys  the keys that the script's caller declares */
+  constructor(session: RespSession, run: StepRunner, rights: ScriptRights, keys: readonly ByteString[]) {
+    this.#keys = keys;
     this.#session = session;
     this.#run = run;
     this.#rights = rights;
@@ -62,7 +65,7 @@ export class SessionCaller implements ScriptCaller {
     if (found.writes) this.#hasWritten = true;
     const { command, handler } = found;
     const { server } = this.#session;
-    if (server.tracking.size > 0) server.tracking.ran(this.#session, command, argv);
+    if (server.tracking.size > 0) server.tracking.ranInScript(this.#session, command, argv, this.#keys);
     const reply = handler === null ? this.#ran(command, argv) : this.#handled(found, argv);
     found.counts.add(0, reply.kind === "error");
     if (server.monitors.size > 0) server.show(command, argv, this.#session, "lua");

@@ -126,13 +126,33 @@ export class TrackingTable implements KeyObserver {
     this.#changes?.forget(this);
   }
 
-  /** Tracks the keys that a command has read. CLIENT CACHING applies to a complete transaction. */
+  /**
+   * Tracks the keys that a command has read, except those that a script declares. CLIENT CACHING applies to a complete
+   * transaction.
+   */
   ran(reader: Reader, command: Command, argv: readonly ByteString[]): void {
     const tracker = this.of(reader);
     if (tracker === undefined) return;
-    if (command.reads && tracker.notes) for (const key of keysRead(command, argv)) this.#note(tracker, key);
+    if (command.reads && tracker.notes && command.runsScript !== true)
+      for (const key of keysRead(command, argv)) this.#note(tracker, key);
     const isAlone = reader.queued === null && !reader.isExecuting;
     if (isAlone && !command.name.startsWith("CLIENT")) tracker.isNamedByCaching = false;
+  }
+
+  /**
+   * Tracks the keys that a script reads. As in Redis, its first read also tracks all keys that its caller declares,
+   * because the client caches the script's result with them. CLIENT CACHING applies to the complete script.
+   */
+  ranInScript(
+    client: Client,
+    command: Command,
+    argv: readonly ByteString[],
+    declared: readonly ByteString[],
+  ): void {
+    const tracker = this.of(client);
+    if (tracker === undefined || !command.reads || !tracker.notes) return;
+    for (const key of declared) this.#note(tracker, key);
+    for (const key of keysRead(command, argv)) this.#note(tracker, key);
   }
 
   /**

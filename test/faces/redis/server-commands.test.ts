@@ -8,6 +8,7 @@ import { writeCommand } from "../../../protocol/resp/resp-writer.js";
 import { startDaemon } from "../../support/daemon-process.js";
 import { RawClient } from "../../support/raw-client.js";
 import { RedisConnection } from "../../support/redis-connection.js";
+import { startRedis } from "../../support/redis-server.js";
 import { skipWithout } from "../../support/requirements.js";
 import { until } from "../../support/until.js";
 import { answers, lines, RedisComparison } from "./redis-comparison.js";
@@ -242,6 +243,73 @@ test("CLIENT PAUSE delays commands until its end", async () => {
   assert.equal(await client.read(12), "+OK\r\n$1\r\n1\r\n");
   admin.send(lines("CLIENT PAUSE 50", "GET k"));
   assert.equal(await admin.read(12), "+OK\r\n$1\r\n1\r\n");
+});
+
+const MAY_WRITE: readonly (readonly string[])[] = [
+  ["SET", "k", "1"],
+  ["PFCOUNT", "h"],
+  ["PUBLISH", "c", "m"],
+  ["SPUBLISH", "c", "m"],
+  ["FUNCTION", "FLUSH"],
+  ["EVAL", "return 1", "0"],
+  ["EVAL", "#!lua\nreturn 1", "0"],
+  ["EVALSHA", "e0e1f9fabfc9d4800c877a703b823ac0578ff8db", "0"],
+  ["FCALL", "none", "0"],
+  ["FCALL", "writes", "0"],
+];
+const ONLY_READS: readonly (readonly string[])[] = [
+  ["GET", "k"],
+  ["SUBSCRIBE", "c"],
+  ["SCRIPT", "LOAD", "return 1"],
+  ["EVAL", "#!lua flags=no-writes\nreturn 1", "0"],
+  ["EVAL_RO", "return 1", "0"],
+  ["FCALL", "reads", "0"],
+];
+const LIBRARY = `#!lua name=lib
+redis.register_function('writes', function() return 1 end)
+redis.register_function{function_name='reads', callback=function() return 1 end, flags={'no-writes'}}`;
+
+/** Returns the calls that CLIENT PAUSE WRITE delays. */
+async function delayedCalls(port: number): Promise<readonly (readonly string[])[]> {
+  using admin = await RedisConnection.open(port);
+  const delayed: (readonly string[])[] = [];
+  for (const call of [...MAY_WRITE, ...ONLY_READS]) {
+    await admin.call("FUNCTION", "LOAD", "REPLACE", LIBRARY);
+    await admin.call("CLIENT", "PAUSE", "100000", "WRITE");
+    using client = await RedisConnection.open(port);
+    let isAnswered = false;
+    const answered = client.call(...call).then(() => {
+      isAnswered = true;
+    });
+    const isHeld = async () => /blocked_clients:1\r/.test(String(await admin.value("INFO", "clients")));
+    await until(`${call[0]} is answered or delayed`, async () => isAnswered || (await isHeld()));
+    if (!isAnswered) delayed.push(call);
+    await admin.call("CLIENT", "UNPAUSE");
+    await answered;
+  }
+  return delayed;
+}
+
+test("CLIENT PAUSE WRITE delays the same calls as in Redis", { skip }, async () => {
+  await using ours = await startResp();
+  await using redis = await startRedis();
+  assert.deepEqual(await delayedCalls(redis.port), MAY_WRITE);
+  assert.deepEqual(await delayedCalls(ours.port), MAY_WRITE);
+});
+
+test("MULTI does not queue a write during CLIENT PAUSE WRITE, as in Redis", async () => {
+  await using ours = await startResp();
+  using client = await RawClient.open(ours.port);
+  using admin = await RawClient.open(ours.port);
+  client.send(lines("MULTI", "PUBLISH c m"));
+  assert.equal(await client.read(14), "+OK\r\n+QUEUED\r\n");
+  admin.send(lines("CLIENT PAUSE 100000 WRITE"));
+  assert.equal(await admin.read(5), "+OK\r\n");
+  client.send(lines("GET k", "EXEC"));
+  assert.equal(await client.read(9), "+QUEUED\r\n");
+  admin.send(lines("INFO clients", "CLIENT UNPAUSE"));
+  assert.match(await admin.read(100), /blocked_clients:1/);
+  assert.equal(await client.read(13), "*2\r\n:0\r\n$-1\r\n");
 });
 
 test("INFO reports the fields that dashboards read", async () => {

@@ -9,6 +9,7 @@ import { makeFolder, startReplica } from "../../daemon/program/replicas.js";
 import { amount } from "../../support/amount.js";
 import { EnvelopeClient, makeKeyPair } from "../../support/envelope-client.js";
 import { RedisConnection } from "../../support/redis-connection.js";
+import { startRedis } from "../../support/redis-server.js";
 import { skipWithout } from "../../support/requirements.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 import { until } from "../../support/until.js";
@@ -268,6 +269,55 @@ test("the expiry of a key is reported to clients that cache it and to its prefix
 });
 
 const app = makeKeyPair();
+
+/** Scripts with the keys that are tracked after their call, in order. */
+const TRACKED_BY_SCRIPTS: readonly (readonly [call: string, tracked: string])[] = [
+  [`EVAL "redis.call('set','c',1)" 2 a b`, ""],
+  [`EVAL "redis.call('get','b')" 2 a b`, "a b"],
+  [`EVAL "redis.call('get','a') redis.call('get','b')" 2 a b`, "a b"],
+  [`EVAL "redis.pcall('lrange','b',0,1)" 2 a b`, "a b"],
+  [`EVAL_RO "redis.call('ping')" 2 a b`, ""],
+  [`EVAL_RO "redis.call('exists','b')" 2 a b`, "a b"],
+  ["FCALL f 2 a b", "a b"],
+  ["FCALL_RO f 1 b", "b"],
+];
+
+/** Returns the calls of TRACKED_BY_SCRIPTS with the keys that a server tracks for a client. */
+async function trackedByScripts(port: number, mode: string, before: string) {
+  using admin = await RedisConnection.open(port);
+  const library =
+    "redis.register_function{function_name='f', callback=function(k) return redis.call('get',k[1]) end";
+  await admin.call("FUNCTION", "LOAD", "REPLACE", `#!lua name=l\n${library}, flags={'no-writes'}}`);
+  const found: [string, string][] = [];
+  for (const [call] of TRACKED_BY_SCRIPTS) {
+    await admin.call("MSET", "a", "1", "b", "1", "c", "1");
+    using client = await RecordingClient.open(port);
+    await client.send(lines("HELLO 3", `CLIENT TRACKING ON ${mode}`, before, call));
+    const { length } = await client.receivedSoFar();
+    await admin.call("MSET", "a", "2", "b", "2", "c", "2");
+    found.push([call, invalidated((await client.receivedSoFar()).slice(length)).join(" ")]);
+  }
+  return found;
+}
+
+test("a script that reads tracks the keys that its caller declares, as in Redis", { skip }, async () => {
+  await using ours = await startResp();
+  await using redis = await startRedis();
+  for (const port of [redis.port, ours.port]) {
+    assert.deepEqual(await trackedByScripts(port, "", "PING"), TRACKED_BY_SCRIPTS);
+    assert.deepEqual(await trackedByScripts(port, "OPTIN", "CLIENT CACHING YES"), TRACKED_BY_SCRIPTS);
+  }
+});
+
+test("a key that a script reads without a declaration is tracked", async () => {
+  await using ours = await startResp();
+  using client = await RecordingClient.open(ours.port);
+  const script = `EVAL "redis.call('get','x') redis.call('get','y')" 0`;
+  await client.send(lines("HELLO 3", "CLIENT TRACKING ON OPTIN", "CLIENT CACHING YES", script));
+  using other = await RedisConnection.open(ours.port);
+  await other.call("MSET", "x", "1", "y", "1");
+  assert.deepEqual(invalidated(await client.receivedSoFar()), ["x", "y"]);
+});
 
 test("a client with NOLOOP is not notified of what its own scripts write, and other clients are", async () => {
   using folder = makeFolder();
