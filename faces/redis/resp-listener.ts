@@ -244,14 +244,18 @@ class RespDialect extends Dialect<Argv> {
     return this.#answer(reply);
   }
 
-  #awaited(reply: Promise<Reply> | AwaitedCommand, argv: Argv, isMuted: boolean): AwaitedCommand {
+  #awaited(reply: Promise<Reply | null> | AwaitedCommand, argv: Argv, isMuted: boolean): AwaitedCommand {
     const session = this.#session;
     const awaited = reply instanceof Promise ? session.waiter() : reply;
     if (!isMuted && session.last !== null && this.#server.path.records)
       awaited.unwritten = session.takings.begin(session.last.command, argv, session);
     if (reply instanceof Promise) {
       awaited.hasRun = session.hasRun;
-      reply.then((settled) => awaited.answered(settled));
+      reply.then((settled) => {
+        // The command has pushed its answer.
+        if (settled === null) awaited.isMuted = true;
+        awaited.answered(settled ?? OK);
+      });
     }
     awaited.isMuted = isMuted;
     return awaited;

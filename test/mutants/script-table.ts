@@ -5,6 +5,7 @@ const RECORDED = "test/faces/redis/scripts/recorded.test.js";
 const PROGRAMS = "test/daemon/cluster/replica/programs.test.js";
 const SERVER_COMMANDS = "test/faces/redis/server-commands.test.js";
 const TRACKING = "test/faces/redis/tracking.test.js";
+const CHANNELS = "test/faces/redis/channels.test.js";
 const ROWS = "test/conformance/command-table.test.js";
 const WHOLE = "test/faces/redis/scripts/whole-units.test.js";
 
@@ -281,5 +282,19 @@ export const scriptMutants: readonly Mutant[] = [
     find: "from.toLowerCase() > to.toLowerCase()",
     replace: "false",
     test: ROWS,
+  },
+  {
+    name: "channels: a client that subscribes to many names blocks the listener",
+    file: "faces/redis/commands/channel-commands.js",
+    find: "session.isExecuting || count <= NAMES_PER_TURN",
+    replace: "count > 0",
+    test: CHANNELS,
+  },
+  {
+    name: "channels: a client that has gone continues to subscribe",
+    file: "faces/redis/commands/channel-commands.js",
+    find: "if (!session.isGone)",
+    replace: "if (true)",
+    test: CHANNELS,
   },
 ];

@@ -8,7 +8,7 @@ import type { ChannelKind } from "../../../protocol/members/subscriber-counts.js
 import { array, bulk, bulks, integer, type Reply } from "../../../protocol/reply.js";
 import { subscriptionReply } from "../../../protocol/resp/resp-writer.js";
 import { answerBytes } from "../bytes/reply-bytes.js";
-import type { SessionHandler } from "../session/resp-session.js";
+import type { RespSession, SessionHandler } from "../session/resp-session.js";
 import { type Subscribed, type SubscribingUser, Subscriptions } from "../session/subscriptions.js";
 
 /** The session of a client that subscribes to channels. */
@@ -33,9 +33,12 @@ export const subscribingHandlers: readonly (readonly [string, SubscribingHandler
 ];
 
 export const channelHandlers: readonly (readonly [string, SessionHandler])[] = [
-  ...subscribingHandlers,
-  ["SSUBSCRIBE", subscribing("shard", "ssubscribe")],
-  ["SUNSUBSCRIBE", unsubscribing("shard", "sunsubscribe")],
+  ["SUBSCRIBE", inTurns(subscribing("channel", "subscribe"), null)],
+  ["PSUBSCRIBE", inTurns(subscribing("pattern", "psubscribe"), null)],
+  ["SSUBSCRIBE", inTurns(subscribing("shard", "ssubscribe"), null)],
+  ["UNSUBSCRIBE", inTurns(unsubscribing("channel", "unsubscribe"), "channel")],
+  ["PUNSUBSCRIBE", inTurns(unsubscribing("pattern", "punsubscribe"), "pattern")],
+  ["SUNSUBSCRIBE", inTurns(unsubscribing("shard", "sunsubscribe"), "shard")],
   ["PUBLISH", publishing("channel")],
   ["SPUBLISH", publishing("shard")],
   ["PUBSUB|CHANNELS", listing("channel")],
@@ -44,6 +47,37 @@ export const channelHandlers: readonly (readonly [string, SessionHandler])[] = [
   ["PUBSUB|SHARDCHANNELS", listing("shard")],
   ["PUBSUB|SHARDNUMSUB", counting("shard")],
 ];
+
+/** The number of names of one turn, which take a few milliseconds. */
+const NAMES_PER_TURN = 1000;
+
+/**
+ * Returns a handler that takes a long list of names in several turns, so that the listener serves other clients
+ * meanwhile. EXEC needs its replies in one turn.
+ * @param kind  the subscriptions that a call without names concerns, or null if it needs names
+ */
+function inTurns(handler: SubscribingHandler, kind: ChannelKind | null): SessionHandler {
+  return (session, argv) => {
+    const isOfAll = kind !== null && argv.length === 1;
+    const count = isOfAll ? (session.subscriptions?.size(kind) ?? 0) : argv.length - 1;
+    if (session.isExecuting || count <= NAMES_PER_TURN) return handler(session, argv);
+    const names = isOfAll ? (session.subscriptions?.all(kind) ?? []) : argv.slice(1);
+    return runInTurns(session, handler, argv[0] as ByteString, names);
+  };
+}
+
+async function runInTurns(
+  session: RespSession,
+  handler: SubscribingHandler,
+  command: ByteString,
+  names: readonly ByteString[],
+): Promise<null> {
+  for (let at = 0; at < names.length && !session.isGone; at += NAMES_PER_TURN) {
+    if (at > 0) await new Promise((resolve) => setImmediate(resolve));
+    if (!session.isGone) handler(session, [command, ...names.slice(at, at + NAMES_PER_TURN)]);
+  }
+  return null;
+}
 
 function publishing(kind: ChannelMessage["kind"]): SessionHandler {
   return ({ server }, [, channel = "", text = ""]) =>

@@ -137,7 +137,7 @@ function execHere(session: RespSession, queued: readonly Queued[]): Reply | Prom
 
 function runOne(session: RespSession, { route, argv }: Queued): Reply | Promise<Reply> {
   const served = denialOf(session, { route, argv }) ?? session.call(route, argv) ?? NIL;
-  if (!("kind" in served)) return served;
+  if (!("kind" in served)) return served.then((reply) => reply ?? NIL);
   if (served.kind === "later") throw new Error(`${route.command.name} is recorded separately`);
   return finishReply(served);
 }

@@ -35,10 +35,10 @@ import { WatchedKeys } from "./watched-keys.js";
 export type SessionHandler = (
   session: RespSession,
   argv: readonly ByteString[],
-) => Reply | Promise<Reply> | null;
+) => Reply | Promise<Reply | null> | null;
 
 /** The result of serving a command, or null if there is no reply. */
-export type CommandResult = Reply | Promise<Reply> | AwaitedCommand | null;
+export type CommandResult = Reply | Promise<Reply | null> | AwaitedCommand | null;
 
 /** A command, and how a connection treats it. */
 export interface Route {

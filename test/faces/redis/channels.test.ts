@@ -199,6 +199,54 @@ test("a client without permission for a channel receives an error, and is discon
   assert.deepEqual(await admin.call("PUBLISH", "news:1", "not heard"), { kind: "integer", value: 0 });
 });
 
+test("a list of many names is subscribed to in several turns, and its answers are in order", async () => {
+  await using scene = await startResp();
+  using other = await RedisConnection.open(scene.port);
+  const count = 30_000;
+  const names = Array.from({ length: count }, (_, number) => `name:${number}`);
+  const isServedMeanwhile = async (command: string, isThrough: () => boolean) => {
+    let isBetween = false;
+    await until(
+      `${command} is answered`,
+      async () => {
+        const reply = await other.value("PUBSUB", "NUMPAT");
+        isBetween ||= Number(reply) > 0 && Number(reply) < count;
+        return isThrough();
+      },
+      { pause: async () => {} },
+    );
+    return isBetween;
+  };
+  using client = await RawClient.open(scene.port);
+  client.send(lines("HELLO 3") + writeCommand(["PSUBSCRIBE", ...names]) + lines("PING one"));
+  assert.ok(await isServedMeanwhile("PSUBSCRIBE", () => client.received.endsWith("$3\r\none\r\n")));
+  const confirmed = [...client.received.matchAll(/psubscribe\r\n\$\d+\r\nname:(\d+)\r\n:(\d+)\r\n/g)];
+  assert.deepEqual(
+    confirmed.map(([, name, total]) => [name, total]),
+    names.map((_, number) => [String(number), String(number + 1)]),
+  );
+  client.send(lines("PUNSUBSCRIBE", "PING two"));
+  assert.ok(await isServedMeanwhile("PUNSUBSCRIBE", () => client.received.endsWith("$3\r\ntwo\r\n")));
+  assert.equal(client.received.split("punsubscribe").length - 1, count);
+});
+
+test("a client that is disconnected while it subscribes to many names has no subscriptions", async () => {
+  await using scene = await startResp();
+  using other = await RedisConnection.open(scene.port);
+  const count = async () => Number(await other.value("PUBSUB", "NUMPAT"));
+  {
+    using client = await RawClient.open(scene.port);
+    client.send(
+      writeCommand(["PSUBSCRIBE", ...Array.from({ length: 100_000 }, (_, number) => `name:${number}`)]),
+    );
+    await until("some names are subscribed to", async () => (await count()) > 0, { pause: async () => {} });
+  }
+  const idle = async () => /connected_clients:1\r/.test(String(await other.value("INFO", "clients")));
+  await until("the client is disconnected", idle);
+  await until("no subscription remains", async () => (await count()) === 0);
+  assert.equal(await count(), 0);
+});
+
 test("a client that never reads is disconnected when too much is pending, unlike other clients", async () => {
   await using scene = await startResp({ limits: { maxOutputBytes: 200_000 } });
   using deaf = await RawClient.open(scene.port);
