@@ -78,14 +78,18 @@ export function collectEvidence(): Evidence {
   const see = (database: Database, argv: readonly ByteString[], db: number) => {
     const command = commandTable.resolve(argv);
     if (command instanceof CommandFailure) return;
+    const { name, writes } = command;
     const call = new ObservedCall(database, command, argv, db);
-    if (call.isTyped()) evidence.isTyped.add(command.name);
-    if (!command.writes) return;
-    if (call.takes()) evidence.takes.add(command.name);
-    else if (call.choosesId()) evidence.choosesId.add(command.name);
-    if (call.writesElsewhere()) evidence.writesElsewhere.add(command.name);
-    if (call.keepsExpiry()) evidence.keepsExpiry.add(command.name);
-    if (call.setsAgain()) evidence.setsAgain.add(command.name);
+    const note = (names: Set<string>, isShown: () => boolean) => {
+      if (!names.has(name) && isShown()) names.add(name);
+    };
+    note(evidence.isTyped, () => call.isTyped());
+    if (!writes) return;
+    note(evidence.takes, () => call.takes());
+    note(evidence.choosesId, () => !call.takes() && call.choosesId());
+    note(evidence.writesElsewhere, () => call.writesElsewhere());
+    note(evidence.keepsExpiry, () => call.keepsExpiry());
+    note(evidence.setsAgain, () => call.setsAgain());
   };
   for (let number = 0; number < STATES; number++) {
     const g = new Generator({ random: new SeededRandom(SEED, number), now: EPOCH });
