@@ -178,7 +178,7 @@ const NEEDS: Readonly<Record<Property, Need | null>> = {
   setsAgain: {
     because: "a call that changes nothing sets what is there already",
     isNeeded: (command) =>
-      (seen.setsAgain.has(command.name) || command.name === "SET") &&
+      seen.setsAgain.has(command.name) &&
       command.name !== "PFDEBUG" &&
       !isForRemoval(command) &&
       !seen.takes.has(command.name) &&
