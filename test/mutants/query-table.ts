@@ -12,6 +12,20 @@ const ORACLE = "test/faces/mongo/store/commands/oracle.test.js";
 
 export const queryMutants: readonly Mutant[] = [
   {
+    name: "keys: RENAME gives a collection a key that names no valid one",
+    file: "daemon/store/commands/generic.js",
+    find: "checkFits(value, to);",
+    replace: "",
+    test: ENTRANCES,
+  },
+  {
+    name: "keys: COPY gives a table of SQL a key that names no valid one",
+    file: "daemon/store/commands/generic.js",
+    find: "checkFits(value, destination);",
+    replace: "",
+    test: ENTRANCES,
+  },
+  {
     name: "documents: DOC.INSERT accepts an entry that no answer can contain",
     file: "faces/json/store/commands/document-inserts.js",
     find: "jsonArgument(argument, AROUND_ENTRY)",

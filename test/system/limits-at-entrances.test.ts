@@ -11,10 +11,12 @@ import { after, before, test } from "node:test";
 import { canonicalState } from "../../daemon/store/canonical-state.js";
 import { Database } from "../../daemon/store/database.js";
 import { bytesOfText } from "../../protocol/byte-string.js";
+import type { Reply } from "../../protocol/reply.js";
 import { databasesIn } from "../../tools/cli/sql/sql-data-folder.js";
 import { shown } from "../conformance/resp2-fold.js";
 import { skipUnlessFull } from "../support/amount.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
+import { EnvelopeClient, makeKeyPair } from "../support/envelope-client.js";
 import { ask as askJson } from "../support/json-lines.js";
 import { ask as askMemcached } from "../support/memcached-lines.js";
 import { RawClient } from "../support/raw-client.js";
@@ -44,8 +46,11 @@ interface Row {
 }
 
 const data = new ScratchFolder();
+const application = makeKeyPair();
+const root = makeKeyPair();
 let daemon: DaemonProcess;
 let recording: DaemonProcess;
+let signing: DaemonProcess;
 let redis: RedisConnection;
 let json: RawClient;
 let memcached: RawClient;
@@ -54,6 +59,7 @@ let sql: SqlLineClient;
 before(async () => {
   daemon = await startDaemon(["--resp", "0", "--json", "0", "--sql", "0", "--memcached", "0"]);
   recording = await startDaemon(["--resp", "0", "--data", data.path]);
+  signing = await startDaemon(["-s", application.file, "--root-key", root.file]);
   redis = await RedisConnection.open(await daemon.portOf("Redis clients"));
   json = await RawClient.open(await daemon.portOf("JSON clients"));
   memcached = await RawClient.open(await daemon.portOf("memcached clients"));
@@ -64,6 +70,7 @@ after(async () => {
   for (const client of [redis, json, memcached, sql]) client[Symbol.dispose]();
   await daemon[Symbol.asyncDispose]();
   await recording[Symbol.asyncDispose]();
+  await signing[Symbol.asyncDispose]();
   data[Symbol.dispose]();
 });
 
@@ -71,8 +78,7 @@ const lists = (levels: number) => "[".repeat(levels) + "]".repeat(levels);
 const objects = (levels: number) => `${'{"a":'.repeat(levels)}1${"}".repeat(levels)}`;
 const letters = (count: number) => "x".repeat(count);
 const path = (names: number) => Array.from({ length: names }, (_, i) => `p${i}`).join(".");
-const numbered = (count: number, one: (i: number) => string) =>
-  Array.from({ length: count }, (_, i) => one(i));
+const numbered = <T>(count: number, one: (i: number) => T) => Array.from({ length: count }, (_, i) => one(i));
 const inDocument = (name: string, ...argv: readonly string[]): Commands => [
   ["DOC.CREATE", name],
   ["DOC.INSERT", name, '{"a":1,"b":[]}'],
@@ -126,6 +132,111 @@ const ROWS: readonly Row[] = [
           ({ message }: Error) => message,
         );
       },
+    },
+  },
+  {
+    limit: "the key of a table of SQL has two names",
+    page: "docs/sql.md",
+    sentence: "A name has at least one character, and no `:`",
+    max: 0,
+    refused: /a table cannot be in the key/,
+    commands: Object.fromEntries(
+      ["sql:copied:u:x", "sql:copied", "sql::u", "sql:copied:"].flatMap((invalid) =>
+        ["RENAME", "RENAMENX", "COPY"].map((word) => [
+          `${word} to ${invalid}`,
+          (number: number, name: string) => [
+            ...inDatabase(name),
+            ["DEL", invalid, `sql:${name}:u`],
+            [word, `sql:${name}:t`, number === 0 ? `sql:${name}:u` : invalid],
+          ],
+        ]),
+      ),
+    ),
+  },
+  {
+    limit: "the key of a collection names a valid one",
+    page: "docs/mongo-collections.md",
+    sentence: "RENAME and COPY refuse a key that begins with `mongo:` and names no valid collection",
+    max: 0,
+    refused: /a collection cannot be in the key/,
+    commands: Object.fromEntries(
+      [
+        "mongo:.c",
+        "mongo:d",
+        "mongo:d.",
+        "mongo:d.$c",
+        "mongo:d.system.c",
+        `mongo:d.${letters(254)}`,
+      ].flatMap((invalid) =>
+        ["RENAME", "RENAMENX", "COPY"].map((word) => [
+          `${word} to ${invalid}`,
+          (number: number, name: string) => [
+            ["MDB.INSERT", name, "c", "1", '{"_id":1}'],
+            [word, `mongo:${name}.c`, number === 0 ? `mongo:${name}.d` : invalid],
+          ],
+        ]),
+      ),
+    ),
+  },
+  {
+    limit: "the label of a key",
+    page: "docs/keys.md",
+    sentence: "`LABEL` is a name of up to 128 bytes",
+    max: 128,
+    refused: /the label has 129 bytes, more than 128/,
+    others: {
+      "KEY ADD": (number) => signedAnswer([["KEY", "ADD", makeKeyPair().pem, "LABEL", letters(number)]]),
+      "CLUSTER ADD": (number) =>
+        signedAnswer([["CLUSTER", "ADD", makeKeyPair().pem, "LABEL", letters(number)]]),
+      "the name of a file": async (number) => {
+        using folder = new ScratchFolder();
+        const file = folder.file(`${letters(number)}.pem`, makeKeyPair().pem);
+        return await startDaemon(["-s", file]).then(
+          async (started) => {
+            await started[Symbol.asyncDispose]();
+            return "OK";
+          },
+          ({ message }: Error) => message,
+        );
+      },
+    },
+  },
+  {
+    limit: "commands of a unit",
+    isLong: true,
+    page: "docs/limits.md",
+    sentence: "One may contain at most 100,000 commands that write or publish",
+    max: 100_000,
+    // An envelope names no limit, because the client checks it before.
+    refused: /100000 commands|"code":"malformed"/,
+    others: {
+      EXEC: async (number, name) => {
+        using connection = await RedisConnection.open(await recording.portOf("Redis clients"));
+        await connection.value("MULTI");
+        for (let i = 0; i < number; i++) connection.queue(["INCR", name]);
+        await connection.flush();
+        return textOfValue(await connection.value("EXEC")).slice(0, 200);
+      },
+      "a script": async (number, name) => {
+        using connection = await RedisConnection.open(await recording.portOf("Redis clients"));
+        const script = "for i = 1, ARGV[1] do redis.call('INCR', KEYS[1]) end return 'done'";
+        return textOfValue(await connection.value("EVAL", script, "1", name, String(number)));
+      },
+      "an envelope with multi": (number, name) =>
+        signedAnswer(
+          numbered(number, () => ["INCR", name]),
+          true,
+        ),
+    },
+  },
+  {
+    limit: "commands of an envelope without multi",
+    page: "docs/protocol-v2.md",
+    sentence: "1 to 4096 commands, with `multi` 1 to 100000",
+    max: 4096,
+    refused: /"code":"malformed"/,
+    others: {
+      "an envelope": (number, name) => signedAnswer(numbered(number, () => ["INCR", name])),
     },
   },
   {
@@ -536,6 +647,13 @@ function pattern(characters: number): string {
 
 async function answerOf(...argv: readonly string[]): Promise<string> {
   return textOfValue(await redis.value(...argv));
+}
+
+/** Sends an envelope of an administrator. @returns the last answer, or the refusal */
+async function signedAnswer(commands: readonly string[][], multi = false): Promise<string> {
+  using client = await EnvelopeClient.open(signing.port, root);
+  const message = await client.ask(commands, { multi });
+  return message.kind === "result" ? shown(message.replies.at(-1) as Reply) : JSON.stringify(message);
 }
 
 /**

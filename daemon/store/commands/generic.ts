@@ -31,7 +31,7 @@ import { family, repliesOne, sourcesLookedUp } from "../rows/command-row.js";
 import { ONE_KEY_SEARCH, TWO_KEYS_SEARCH } from "../rows/key-searches.js";
 import { currentDb, inspect, read, type Touch, touchesOf, update, write } from "../rows/key-spec.js";
 import { visitPage } from "../values/tables/scan-page.js";
-import { cloneValue, typeName } from "../values/value.js";
+import { cloneValue, typeName, type Value } from "../values/value.js";
 
 const SECONDS = { ms: 1000, absolute: false } as const;
 const MILLISECONDS = { ms: 1, absolute: false } as const;
@@ -354,6 +354,7 @@ function copy(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   const entry = data.get(source);
   if (entry === undefined || (!replace && data.get(destination, db) !== undefined)) return ZERO;
   const { value } = entry;
+  checkFits(value, destination);
   // A string is shared, not copied.
   if (typeof value === "string") data.effort.produce(1);
   else value.countCopy(data.effort);
@@ -484,6 +485,14 @@ function randomkey(data: Data, _: readonly ByteString[], unit: Unit): Reply {
   return entry === undefined ? NIL : bulk(entry.key);
 }
 
+/** @throws CommandFailure if a value of this type may not be in the key */
+function checkFits(value: Value, key: ByteString): void {
+  if (typeof value !== "string" && value.fits?.(key) === false)
+    throw custom(
+      `ERR a ${typeName(value)} cannot be in the key '${key}': choose a name that is valid for it`,
+    );
+}
+
 /** @returns whether the key was renamed */
 function rename(data: Data, argv: readonly ByteString[], over: boolean): boolean {
   const [, from, to] = argv as [string, ByteString, ByteString];
@@ -492,6 +501,7 @@ function rename(data: Data, argv: readonly ByteString[], over: boolean): boolean
   if (from === to) return false;
   if (!over && data.get(to) !== undefined) return false;
   const { value, expire } = entry;
+  checkFits(value, to);
   data.delete(from);
   data.put(to, value, expire);
   return true;

@@ -55,6 +55,12 @@ export interface ObjectValue {
    */
   readonly invalidIndexes?: readonly ByteString[] | undefined;
 
+  /**
+   * Whether the key may contain the value. A type without this method may be in any key. The type's own commands could
+   * not use a value in a key for which this returns false, and would miss it in their lists.
+   */
+  fits?(key: ByteString): boolean;
+
   /** Returns a copy that shares nothing mutable with the original. */
   clone(): ObjectValue;
 

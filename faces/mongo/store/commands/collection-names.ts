@@ -3,17 +3,10 @@
 import { isExpired } from "../../../../daemon/store/keyspace/keyspace.js";
 import type { Data, Typed } from "../../../../daemon/store/keyspace/mutators.js";
 import type { Unit } from "../../../../daemon/store/keyspace/unit.js";
-import { type ByteString, bytesOfText, textOfBytes } from "../../../../protocol/byte-string.js";
+import type { ByteString } from "../../../../protocol/byte-string.js";
 import { MongoFailure } from "../queries/mongo-failure.js";
 import { Collection } from "../values/collection.js";
-
-export const PREFIX = "mongo:";
-/** A character that no database name contains. The keys of two databases therefore never have the same prefix. */
-const SEPARATOR = ".";
-/** The maximum length of a database name in bytes, as in MongoDB. */
-const DATABASE_NAME_MAX = 63;
-/** The maximum length of a name in the form `database.collection` in bytes, as in MongoDB. */
-const NAMESPACE_MAX = 255;
+import { isCollectionName, isDatabaseName, PREFIX, SEPARATOR } from "../values/collection-key.js";
 
 export const databaseBeginning = (database: ByteString): ByteString => `${PREFIX}${database}${SEPARATOR}`;
 export const collectionKey = (database: ByteString, name: ByteString): ByteString =>
@@ -32,30 +25,13 @@ export interface Namespace {
 export function namespaceOf(database: ByteString, name: ByteString): Namespace {
   checkDatabase(database);
   const text = `${database}${SEPARATOR}${name}`;
-  const isGood =
-    name !== "" &&
-    !name.startsWith(".") &&
-    !name.endsWith(".") &&
-    !/[$\0]/.test(name) &&
-    isText(name) &&
-    !name.startsWith("system.");
-  if (!isGood || text.length > NAMESPACE_MAX)
-    throw new MongoFailure(73, `Invalid namespace specified '${text}'`);
+  if (!isCollectionName(database, name)) throw new MongoFailure(73, `Invalid namespace specified '${text}'`);
   return { database, name, text, key: collectionKey(database, name) };
 }
 
-/** Whether a name is valid UTF-8, as all texts of a reply must be. */
-const isText = (name: ByteString): boolean => bytesOfText(textOfBytes(name)) === name;
-
 /** @throws CommandFailure */
 export function checkDatabase(database: ByteString): void {
-  if (
-    database === "" ||
-    database.length > DATABASE_NAME_MAX ||
-    /[/\\. "$\0:]/.test(database) ||
-    !isText(database)
-  )
-    throw new MongoFailure(73, `Invalid database name: '${database}'`);
+  if (!isDatabaseName(database)) throw new MongoFailure(73, `Invalid database name: '${database}'`);
 }
 
 /** @throws CommandFailure if the key has a value of another type */

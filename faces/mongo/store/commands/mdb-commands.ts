@@ -9,6 +9,7 @@ import { type FamilyGroup, family } from "../../../../daemon/store/rows/command-
 import type { KeySpec, Permission, Touch } from "../../../../daemon/store/rows/key-spec.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { documentOf } from "../queries/command-fields.js";
+import { PREFIX } from "../values/collection-key.js";
 import { aggregate, collectionsIn } from "./aggregation-pipeline.js";
 import { deletesOne, updatesOne } from "./claimed-documents.js";
 import {
@@ -20,7 +21,7 @@ import {
   listDatabases,
   listIndexes,
 } from "./collection-definitions.js";
-import { collectionKey, databaseBeginning, PREFIX } from "./collection-names.js";
+import { collectionKey, databaseBeginning } from "./collection-names.js";
 import { countDocuments, distinct, find } from "./find-and-count.js";
 import { findAndModify } from "./find-and-modify.js";
 import { createIndexes } from "./index-creation.js";

@@ -27,6 +27,7 @@ import type { TableReading } from "../../../sql/store/values/table-reading.js";
 import { BsonFault } from "./bson.js";
 import { readBson } from "./bson-reader.js";
 import { CollectionIndex, ID_INDEX, type IndexSpec, indexBytes, indexOfBytes } from "./collection-index.js";
+import { isCollectionKey } from "./collection-key.js";
 
 /** Bytes of a document's key in an index, such as the text of an ObjectId. */
 const INDEX_KEY = 4 * REFERENCE;
@@ -96,6 +97,10 @@ export class Collection implements ObjectValue {
 
   get size(): number {
     return this.#table.size;
+  }
+
+  fits(key: ByteString): boolean {
+    return isCollectionKey(key);
   }
 
   get type(): "collection" {

@@ -16,6 +16,7 @@ import {
 } from "../../../../daemon/store/values/object-value.js";
 import { firstIndexFrom } from "../../../../daemon/store/values/tables/binary-search.js";
 import { DamagedSnapshot } from "../../../../daemon/timeline/snapshots/snapshot-stream.js";
+import type { ByteString } from "../../../../protocol/byte-string.js";
 import type { Steps } from "../../../../protocol/steps.js";
 import { type Row, readCell, writeCell } from "./cell.js";
 import { HashIndex } from "./hash-index.js";
@@ -39,6 +40,9 @@ const HOLES_MAX = 64;
  */
 const CHANGES_MAX = 64;
 const LARGE_PART = 0.25;
+
+/** Matches the key of a table: each of its two names has at least one character, and no separator. */
+const TABLE_KEY = /^sql:[^:]+:[^:]+$/;
 
 export class Table implements ObjectValue {
   readonly columns: readonly TableColumn[];
@@ -65,6 +69,10 @@ export class Table implements ObjectValue {
 
   get size(): number {
     return this.#rows.length - this.#holes;
+  }
+
+  fits(key: ByteString): boolean {
+    return !key.startsWith("sql:") || TABLE_KEY.test(key);
   }
 
   get type(): "table" {
