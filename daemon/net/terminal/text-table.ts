@@ -44,15 +44,25 @@ export function tableLines(cells: readonly (readonly string[])[]): string[] {
   );
 }
 
-/** Returns the rows with the widest cells shortened until all lines fit. Different addresses remain different. */
-export function fitted(cells: readonly (readonly string[])[], columns: number): string[][] {
+/**
+ * Returns the rows with the widest cells shortened until all lines fit. Different addresses remain different.
+ * @param keepsAddresses  whether addresses remain whole, so that people can copy them, even if lines do not fit then
+ */
+export function fitted(
+  cells: readonly (readonly string[])[],
+  columns: number,
+  keepsAddresses = false,
+): string[][] {
   const rows = cells.map((row) => row.map((cell) => withoutScheme(shown(cell))));
   const widths = widthsOf(rows);
   let excess = widths.reduce((sum, width) => sum + width + GAP.length, -GAP.length) - columns;
+  const isWhole = widths.map(
+    (_, column) => keepsAddresses && rows.some((row) => ADDRESS.test(row[column] ?? "")),
+  );
   for (; excess > 0; excess--) {
-    const widest = Math.max(...widths);
+    const widest = Math.max(0, ...widths.filter((_, column) => !isWhole[column]));
     if (widest <= CELL_CHARS_MIN) break;
-    widths[widths.indexOf(widest)] = widest - 1;
+    widths[widths.findIndex((width, column) => width === widest && !isWhole[column])] = widest - 1;
   }
   const addresses = widths.map((width, column) =>
     clippedAddresses(

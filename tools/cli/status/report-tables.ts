@@ -162,19 +162,19 @@ export const ORDER_COLUMNS: readonly Column<ShownOrder>[] = [
 
 /** Formats the tables. @param columns  the maximum width of lines */
 export function formatDaemons(daemons: readonly ShownDaemon[], columns: number): string {
-  const rows = fitted(rowsOf(DAEMON_COLUMNS, daemons), columns);
+  const rows = fitted(rowsOf(DAEMON_COLUMNS, daemons), columns, true);
   const table = formatHeadedTable(rows, (row) => (daemons[row]?.ok ? "plain" : "bad"));
   const reporting = daemons.flatMap(({ address, figures }) =>
     figures === null ? [] : [{ address, figures }],
   );
   if (reporting.length === 0) return table;
-  const figures = `${table}\n${formatHeadedTable(fitted(rowsOf(FIGURE_COLUMNS, reporting), columns))}`;
+  const figures = `${table}\n${formatHeadedTable(fitted(rowsOf(FIGURE_COLUMNS, reporting), columns, true))}`;
   const ordered = reporting.flatMap(({ address, figures: { order } }) =>
     order === null ? [] : [{ address, order }],
   );
   if (ordered.length === 0) return figures;
   const tone = (row: number) => (ordered[row]?.order.trouble === null ? "plain" : "bad");
-  return `${figures}\n${formatHeadedTable(fitted(rowsOf(ORDER_COLUMNS, ordered), columns), tone)}`;
+  return `${figures}\n${formatHeadedTable(fitted(rowsOf(ORDER_COLUMNS, ordered), columns, true), tone)}`;
 }
 
 /** Returns a daemon's state in one or two words. */
@@ -371,10 +371,11 @@ export const MEMBER_COLUMNS: readonly Column<ShownMember>[] = [
 export function formatTimelines(shown: readonly ShownTimeline[], now: number, columns: number): string {
   if (shown.length === 0) return "";
   const held = shown.map((one) => ({ ...one, held: heldText(one.timeline, shown) }));
-  const table = formatHeadedTable(fitted(rowsOf(timelineColumns(now, shown.some(hasList)), held), columns));
+  const timelines = rowsOf(timelineColumns(now, shown.some(hasList)), held);
+  const table = formatHeadedTable(fitted(timelines, columns, true));
   const members = membersOf(shown);
   if (members.length === 0) return `\n${table}`;
-  const rows = fitted(rowsOf(MEMBER_COLUMNS, members), columns);
+  const rows = fitted(rowsOf(MEMBER_COLUMNS, members), columns, true);
   const toneOf = (row: number) => (isAway(members[row] as ShownMember) ? "bad" : "plain");
   return `\n${table}\n${formatHeadedTable(rows, toneOf)}`;
 }

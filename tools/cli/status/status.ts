@@ -52,7 +52,8 @@ export function addStatus(program: Command): void {
 The first table needs no key: daemons report these facts to any client, except that daemons of version 1 report
 nothing. With a key that the daemons know, the status also shows whether their databases answer. With an
 administrator's key it shows software, keys, memory and clients, and for daemons with --data or --peer their timelines
-and members. Tables are as wide as the terminal, and 80 columns in a pipe; --json prints everything in full.
+and members. Tables are as wide as the terminal, and 80 columns in a pipe, but show addresses whole; --json prints
+everything in full.
 
 The first line says how many daemons are ready, and "no problems" if you need not read further. The tables are followed
 by a line for each finding. FAIL is a problem. WARN may be intended. WAIT is temporary, for example a daemon that

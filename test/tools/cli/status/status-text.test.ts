@@ -103,6 +103,15 @@ test("the status names the master that sentinels name, and each answer if the da
   assert.equal(masters(naming(1, {})), null, "without sentinels there is no line");
 });
 
+test("the tables show addresses whole at 80 columns, and shorten other cells", () => {
+  const address = (name: string) => `${name}.a-data-centre-with-a-long-name.example.internal:1111`;
+  const timeline = { ...WELL, members: [{ ...MEMBER, address: address("db2"), state: "s".repeat(30) }] };
+  const status = { ...daemon(true), address: `dbsyncs://${address("db1")}`, daemon: "a1", timeline };
+  const text = formatStatus([status], 80, true);
+  assert.equal(text.split(address("db1")).length - 1, 3, text);
+  assert.match(text, new RegExp(`${address("db1")} +${address("db2")} +s{11}… `));
+});
+
 test("the table shows the state that each queried member itself reports", () => {
   const late = (index: number, state: string): DaemonStatus => ({
     ...daemon(true),
