@@ -124,7 +124,7 @@ const CASES: Partial<Readonly<Record<keyof typeof RULES, Texts>>> = {
       { ...MEMBER, address: "10.0.0.3:1111", problems: ["10.0.0.2:1111 is down for 3 s, seen by 1 of 2"] },
     ],
   }),
-  memberAway: ofMember({ connection: "waiting" }),
+  memberAway: ofMember({ connection: "waiting", lastHeard: null }),
   memberCatchingUp: ofMember({ state: "catching-up" }),
   memberSkewed: ofMember({ skew: 3_000 }),
   inFlight: ofMember({ lag: 20_000 }),
