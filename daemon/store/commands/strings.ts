@@ -454,10 +454,7 @@ function setrange(data: Data, argv: readonly ByteString[]): Reply {
   return integer(Math.max(length, end));
 }
 
-/**
- * The options of SET and GETEX, parsed from left to right; both commands have the same rules about options that cannot
- * be used together.
- */
+/** The options of SET and GETEX, parsed from left to right. Both commands exclude the same options together. */
 interface StringOptions {
   condition: "NX" | "XX" | undefined;
   get: boolean;
