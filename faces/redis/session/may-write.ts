@@ -1,4 +1,7 @@
-/** The commands that CLIENT PAUSE WRITE delays. Source: redis-server 7.0, CMD_MAY_REPLICATE and scriptFlagsToCmdFlags. */
+/**
+ * The commands that CLIENT PAUSE WRITE delays. Source: redis-server 7.0, CMD_MAY_REPLICATE and
+ * scriptFlagsToCmdFlags.
+ */
 import { CommandFailure } from "../../../daemon/store/arguments/command-errors.js";
 import type { Command } from "../../../daemon/store/rows/command-row.js";
 import type { ByteString } from "../../../protocol/byte-string.js";

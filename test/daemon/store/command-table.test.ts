@@ -56,7 +56,9 @@ const isForRemoval = ({ keyFlags }: Command) => keyFlags?.some((flags) => flags.
 /** Whether the keys of a call follow from its other arguments, which are a script's. */
 const takesScript = ({ group, keys }: Command) => group === "scripting" && typeof keys === "function";
 
-/** Whether a command removes what it returns, without a name for it in its arguments, or gives entries to a consumer. */
+/**
+ * Whether a command removes what it returns, without a name for it in its arguments, or gives entries to a consumer.
+ */
 const takes = ({ keyFlags, method, summary }: Command) =>
   (keyFlags?.[0] === "RW access delete" && !/: (number|"OK")$/.test(method ?? "")) ||
   /^(Transfers|Delivers) to a consumer/.test(summary);
@@ -217,7 +219,7 @@ const NEEDS: Readonly<Record<Property, Need | null>> = {
     because: "client/shared/commands.ts has its method",
     isNeeded: ({ name }) => methodNames().includes(name),
   },
-  // test/conformance/command-table.test.ts compares these with redis-server's, and notices each that is taken from a row.
+  // test/conformance/command-table.test.ts compares these with redis-server's, and notices each that is missing.
   categories: null,
   keyFlags: null,
   keyRange: null,
