@@ -105,12 +105,8 @@ export class ForwardingClient {
     const commandKind = commandKindOf(argv);
     const settings = this.#settingsFor(sender, commandKind);
     const isWatching = commandKind === "reads" && sender.watched !== undefined && sender.watched.size > 0;
-    this.#client.forward(
-      writeCommand(argv),
-      commandKind,
-      isWatching ? watching(settings) : settings,
-      carrying,
-    );
+    const used = isWatching ? watching(settings) : settings;
+    this.#client.forward(argv, writeCommand(argv), commandKind, used, carrying);
   }
 
   /** Sends several commands as one unit, which is applied only if all conditions hold. */
@@ -124,7 +120,8 @@ export class ForwardingClient {
     const settings = this.#settingsFor(sender, commandKind);
     const header = settings.envelope ?? headerOf(sender.db);
     const envelope = { ...header, multi: true, if: conditions.length === 0 ? null : conditions };
-    this.#client.forward(commands.map(writeCommand), commandKind, { ...settings, envelope }, carrying);
+    const bytes = commands.map(writeCommand);
+    this.#client.forward(commands, bytes, commandKind, { ...settings, envelope }, carrying);
   }
 
   close(): Promise<void> {

@@ -2,7 +2,6 @@
  * The client, in Node and in web pages: it makes calls, adds them to an outbox, and has one timer for all of them. Each
  * call is signed only once. A `ClientHost` supplies what differs between a process of Node and a page.
  */
-import type { ByteString } from "../protocol/byte-string.js";
 import { hexOf, UNIT_COMMANDS_MAX, unitOrderKey } from "../protocol/version-2/envelope.js";
 import { type CallParts, PendingCall, type ReplyHandlers } from "./calls/pending-call.js";
 import type { CallingClient } from "./client.js";
@@ -56,6 +55,11 @@ export interface ClientHost {
 }
 
 export type Method = (...given: never[]) => unknown;
+
+/** A call whose commands are bytes already. Its errors do not name its inputs. */
+export interface ForwardedCall extends Pick<CallParts, "inputs" | "bytes" | "settings"> {
+  readonly commandKind: CommandKind;
+}
 
 /** Starts a call. @param traceparent  the trace context, for a call that has none */
 export type StartCall<Result> = (
@@ -122,13 +126,14 @@ export class OutboxClient implements CallingClient {
    * unchanged. Requires version 2.
    */
   forward(
-    bytes: ByteString | readonly ByteString[],
+    inputs: CallParts["inputs"],
+    bytes: CallParts["bytes"],
     commandKind: CommandKind,
     settings: CallSettings,
     { resolve, reject }: ReplyHandlers,
   ): void {
     const now = this.#environment.now();
-    this.#begin({ shape: "reply", inputs: [], bytes, settings, now, resolve, reject }, commandKind);
+    this.#begin({ shape: "reply", inputs, bytes, settings, now, resolve, reject }, commandKind);
   }
 
   /** Iterates over the messages on a channel, or on all channels that match a pattern. Loads the code for it. */

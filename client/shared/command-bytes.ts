@@ -21,13 +21,17 @@ export function inputBytes(
  * @throws DbsyncError `bad-command`
  */
 export function commandBytes(command: CommandInput): ByteString {
-  const words = typeof command === "string" ? wordsOf(command) : argumentsOf(command);
+  const words = argvOf(command);
   if (words.length === 0 || words[0] === "")
     throw new DbsyncError("bad-command", "it has no name: put one, such as GET, before its arguments");
   let bytes = writeArrayHead(words.length);
   for (const word of words) bytes += writeBulk(word);
   return bytes;
 }
+
+/** Returns the arguments in bytes. @throws DbsyncError `bad-command` */
+export const argvOf = (command: CommandInput): ByteString[] =>
+  typeof command === "string" ? wordsOf(command) : argumentsOf(command);
 
 /** Returns the name as the caller wrote it, or undefined if there is none. */
 export function commandName(command: CommandInput): Argument | undefined {

@@ -5,6 +5,7 @@
 import { type ByteString, textOfBytes } from "../../protocol/byte-string.js";
 import type { Argument, CommandInput } from "./command-input.js";
 import { keyedCommands } from "./commands.js";
+import type { Shape } from "./reply-value.js";
 
 /** The commands whose first argument is a key. The first argument of any other command may be a value or a secret. */
 let keyed: ReadonlySet<string> | null = null;
@@ -16,6 +17,7 @@ const NEEDS_QUOTES = /[^\x21-\x7e\u00a1-\uffff]|["'\\]/;
 
 /** The commands of a call: several if `bytes` is a list. */
 export interface LabelledCall {
+  readonly shape?: Shape;
   readonly inputs: readonly CommandInput[] | CommandInput;
   readonly bytes: ByteString | readonly ByteString[];
 }
@@ -31,8 +33,9 @@ export function commandLabel(command: CommandInput): string {
   return `${label} ${argumentLabel(key, KEY_CHARS_MAX)}`;
 }
 
-/** Returns a label such as `INCR visits`, or `INCR visits and 2 more` for `multi`. */
-export function callLabel({ inputs, bytes }: LabelledCall): string {
+/** Returns a label such as `INCR visits`, or `INCR visits and 2 more` for `multi`. A forwarded call has none. */
+export function callLabel({ shape, inputs, bytes }: LabelledCall): string {
+  if (shape === "reply") return "";
   if (typeof bytes === "string") return commandLabel(inputs as CommandInput);
   return commandsLabel(inputs as readonly CommandInput[]);
 }

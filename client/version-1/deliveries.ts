@@ -291,7 +291,9 @@ class CallFrames {
     if (call.settings.envelope !== null) return "db, if, after, only, stable, replicated";
     if (this.#isUnsupported) return `it ${ONLY_RSA}`;
     try {
-      const frame = this.#frames.get(call) ?? frameOf(textArguments(call.inputs as CommandInput), this.#sign);
+      // Version 1 has only texts as replies, so it does not support a call that forwards them unchanged.
+      const command = call.shape === "reply" ? [] : (call.inputs as CommandInput);
+      const frame = this.#frames.get(call) ?? frameOf(textArguments(command), this.#sign);
       this.#frames.set(call, frame);
       return frame;
     } catch (error) {

@@ -5,12 +5,15 @@
  */
 
 import type { ByteString } from "../../protocol/byte-string.js";
+import { CONDITIONAL_NAME, hasImplicitCondition } from "../../protocol/implicit-condition.js";
 import { bodyOf, signedBytes } from "../../protocol/version-2/envelope.js";
 import { writeBody } from "../../protocol/version-2/envelope-body.js";
 import { commandFrame, type Wait } from "../../protocol/version-2/messages-v2.js";
 import type { PendingCall } from "../calls/pending-call.js";
 import type { Sending, SentBatch, SignedEnvelope, Version1Path } from "../calls/sending.js";
 import type { Environment } from "../shared/client-environment.js";
+import { argvOf, commandName } from "../shared/command-bytes.js";
+import type { Argument, CommandInput } from "../shared/command-input.js";
 import { callLabel, tooLong } from "../shared/command-labels.js";
 import type { CommandKind } from "../shared/commands.js";
 import type { DeadlineTimer } from "../shared/deadline-timer.js";
@@ -368,38 +371,22 @@ export class Outbox implements BatchOwner, FleetOwner {
   }
 }
 
-/** The start of the commands with such a condition, as RESP; a SET with three arguments has none. */
-const MAY_HAVE_CONDITION = /^\*\d+\r\n\$\d+\r\n(?:SETNX|HSETNX|MSETNX)\r\n|^\*(?!3\r)\d+\r\n\$3\r\nSET\r\n/i;
-
 /**
  * Whether the members decide on a call, if they decide at all. A caller that names another policy than `majority` has
  * chosen what an answer means. Source: docs/consistency.md "Conditional writes".
  */
-export function requestsDecision({ settings, bytes }: PendingCall, commandKind: CommandKind): boolean {
+export function requestsDecision(
+  { settings, inputs, bytes }: PendingCall,
+  commandKind: CommandKind,
+): boolean {
   const { policy, envelope } = settings;
   if (commandKind !== "writes" || (policy !== "usual" && policy !== "majority") || envelope?.only)
     return false;
   if (envelope?.if != null) return true;
-  return typeof bytes === "string" && MAY_HAVE_CONDITION.test(bytes) && hasCondition(bytes);
-}
-
-/** Whether a command that was found above has a condition, and answers only whether the condition holds. */
-function hasCondition(bytes: ByteString): boolean {
-  const [name = "", , , ...options] = argumentsIn(bytes).map((argument) => argument.toUpperCase());
-  if (name !== "SET") return true;
-  return options.includes("NX") !== options.includes("XX") && !options.includes("GET");
-}
-
-/** Returns the arguments of a command in RESP. */
-function argumentsIn(bytes: ByteString): ByteString[] {
-  const found: ByteString[] = [];
-  for (let at = bytes.indexOf("$"); at !== -1 && at < bytes.length; ) {
-    const start = bytes.indexOf("\n", at) + 1;
-    const end = start + Number.parseInt(bytes.slice(at + 1, start), 10);
-    found.push(bytes.slice(start, end));
-    at = end + 2;
-  }
-  return found;
+  if (typeof bytes !== "string") return false;
+  const command = inputs as CommandInput;
+  const name = argvOf([commandName(command) as Argument])[0] as ByteString;
+  return CONDITIONAL_NAME.test(name) && hasImplicitCondition(argvOf(command));
 }
 
 /** An unsigned envelope. */

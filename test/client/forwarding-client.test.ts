@@ -12,7 +12,7 @@ const CARRYING = { resolve: () => {}, reject: () => {} };
 function recordingClient(policy: CallPolicy) {
   const calls: CallSettings[] = [];
   const client: Pick<OutboxClient, "forward"> = {
-    forward: (_bytes, _commandKind, settings) => void calls.push(settings),
+    forward: (_inputs, _bytes, _commandKind, settings) => void calls.push(settings),
   };
   const settings: CallSettings = {
     timeout: 1,

@@ -6,12 +6,12 @@
 
 import "../support/installed-families.js";
 import { Database } from "../../daemon/store/database.js";
-import { implicitCondition } from "../../daemon/store/implicit-condition.js";
 import { isKeyCommand, type KeyRing } from "../../daemon/store/key-ring.js";
 import type { SeveralCommands } from "../../daemon/store/keyspace/unit.js";
 import { connectionMistake } from "../../daemon/store/unit-permission.js";
 import type { Entry } from "../../daemon/timeline/entries/entry.js";
 import type { ByteString } from "../../protocol/byte-string.js";
+import { implicitCondition } from "../../protocol/implicit-condition.js";
 import type { Reply } from "../../protocol/reply.js";
 import { type Envelope, unitId } from "../../protocol/version-2/envelope.js";
 

@@ -5,6 +5,7 @@
  */
 
 import type { ByteString } from "../../../protocol/byte-string.js";
+import { implicitCondition } from "../../../protocol/implicit-condition.js";
 import { readDecision } from "../../../protocol/version-2/decision-body.js";
 import { type Envelope, signedPieces } from "../../../protocol/version-2/envelope.js";
 import type { Result } from "../../engine/answers/request.js";
@@ -18,7 +19,6 @@ import type { VerifiedEnvelope } from "../../engine/pipeline/apply-units.js";
 import { WaitingEnvelopes } from "../../engine/pipeline/waiting-envelopes.js";
 import { hashOf } from "../../engine/trust/identity.js";
 import type { Environment } from "../../net/process/clock-and-randomness.js";
-import { implicitCondition } from "../../store/implicit-condition.js";
 import type { Entry } from "../../timeline/entries/entry.js";
 import type { Storage } from "../../timeline/entries/storage.js";
 import type { FoldedEntry } from "../../timeline/fold/fold.js";

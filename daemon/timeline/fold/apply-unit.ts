@@ -5,12 +5,12 @@
  */
 
 import type { ByteString } from "../../../protocol/byte-string.js";
+import { implicitCondition } from "../../../protocol/implicit-condition.js";
 import { finishReply } from "../../../protocol/lazy-replies.js";
 import { array, type ErrorReply, error, NIL_ARRAY, OK, type Reply } from "../../../protocol/reply.js";
 import { type Decided, type Envelope, needsDaemon } from "../../../protocol/version-2/envelope.js";
 import { CommandFailure, dbIndexOutOfRange } from "../../store/arguments/command-errors.js";
 import type { Database } from "../../store/database.js";
-import { implicitCondition } from "../../store/implicit-condition.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import { BudgetExceeded } from "../../store/keyspace/effort-budget.js";
 import { throwOutOfMemory } from "../../store/keyspace/out-of-memory.js";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { PendingCall } from "../../../client/calls/pending-call.js";
-import { commandBytes } from "../../../client/shared/command-bytes.js";
+import type { CommandInput } from "../../../client/shared/command-input.js";
 import { ruleFor } from "../../../client/shared/policy.js";
 import { requestsDecision } from "../../../client/version-2/outbox.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
@@ -14,8 +14,12 @@ import { errorOf, summary } from "../test-client.js";
 
 const condition = { db: 0, key: "k", writer: "" };
 
-function requests(command: string, settings: object = {}, kind: "reads" | "writes" = "writes"): boolean {
-  const call = { bytes: commandBytes(command), settings: { policy: "usual", envelope: null, ...settings } };
+function requests(
+  command: CommandInput,
+  settings: object = {},
+  kind: "reads" | "writes" = "writes",
+): boolean {
+  const call = { inputs: command, bytes: "", settings: { policy: "usual", envelope: null, ...settings } };
   return requestsDecision(call as unknown as PendingCall, kind);
 }
 
@@ -28,9 +32,17 @@ test("commands that write only if a key is absent or present request a decision"
     "MSETNX k v l w",
     "SET k v XX KEEPTTL",
   ];
-  for (const command of conditional) assert.ok(requests(command), command);
+  for (const command of conditional) {
+    assert.ok(requests(command), command);
+    const words = command.split(" ");
+    assert.ok(requests(words), command);
+    assert.ok(requests(words.map((word) => Buffer.from(word))), command);
+  }
   const plain = ["SET k v", "SET k v EX 10", "SET k NX", "SET k v NX GET", "SETEX k 1 v", "GET k", "INCR k"];
-  for (const command of plain) assert.ok(!requests(command), command);
+  for (const command of plain) {
+    assert.ok(!requests(command), command);
+    assert.ok(!requests(command.split(" ")), command);
+  }
 });
 
 test("units with conditions request a decision, unless the caller has chosen another policy, or only reads", () => {

@@ -3,12 +3,11 @@ import { createInterface, type Interface } from "node:readline";
 import { styleText } from "node:util";
 import type { Command } from "commander";
 import { repliedError } from "../../../client/forwarding-client.js";
-import type { OutboxClient } from "../../../client/outbox-client.js";
+import type { ForwardedCall, OutboxClient } from "../../../client/outbox-client.js";
 import { readCallOptions } from "../../../client/settings/call-options.js";
 import type { Settings } from "../../../client/settings/client-settings.js";
 import { commandBytes, commandKindOf, isReadCommand } from "../../../client/shared/command-bytes.js";
 import type { CommandInput } from "../../../client/shared/command-input.js";
-import type { CommandKind } from "../../../client/shared/commands.js";
 import { DbsyncError, type Outcome } from "../../../client/shared/errors.js";
 import { escapedCharacter, shown, shownLines } from "../../../daemon/net/terminal/terminal-text.js";
 import { type ByteString, bytesOfText, textOfBytes } from "../../../protocol/byte-string.js";
@@ -35,7 +34,7 @@ import {
   printNotice,
   printValue,
 } from "../shared/output.js";
-import { callForRawReply, type RawReplyCall } from "../shared/requests.js";
+import { callForRawReply } from "../shared/requests.js";
 import {
   completeCommand,
   isCommandName,
@@ -341,12 +340,18 @@ export class ReplSession {
     this.#queue = null;
     if (queue.length === 0) return "(empty array)";
     const commandKind = queue.every(isReadCommand) ? "reads" : "writes";
-    return typedText(await this.#call(queue.map(commandBytes), commandKind, true));
+    const bytes = queue.map(commandBytes);
+    return typedText(await this.#call({ bytes, commandKind, inputs: queue }, true));
   }
 
   async #query(command: CommandInput): Promise<Reply> {
     try {
-      return await this.#call(commandBytes(command), commandKindOf(command), false);
+      const call = {
+        bytes: commandBytes(command),
+        commandKind: commandKindOf(command),
+        inputs: command,
+      };
+      return await this.#call(call, false);
     } catch (problem) {
       if (!needsVersion1(problem)) throw problem;
       // Version 1 transmits only text.
@@ -355,11 +360,11 @@ export class ReplSession {
     }
   }
 
-  async #call(bytes: RawReplyCall["bytes"], commandKind: CommandKind, multi: boolean): Promise<Reply> {
+  async #call(call: Omit<ForwardedCall, "settings">, multi: boolean): Promise<Reply> {
     const settings = readCallOptions({ db: this.#db }, this.#settings);
-    const call = multi ? { ...settings, envelope: { ...settings.envelope, multi } } : settings;
+    const used = multi ? { ...settings, envelope: { ...settings.envelope, multi } } : settings;
     try {
-      return await callForRawReply(this.#client, { bytes, commandKind, settings: call });
+      return await callForRawReply(this.#client, { ...call, settings: used });
     } catch (problem) {
       const replied = repliedError(problem as Error);
       if (replied === null) throw problem;

@@ -1,16 +1,14 @@
 /**
  * Sends the requests of subcommands: to the first daemon that answers or to all, for values or for unconverted replies.
  */
-import type { OutboxClient } from "../../../client/outbox-client.js";
-import { type CallSettings, readCallOptions } from "../../../client/settings/call-options.js";
+import type { ForwardedCall, OutboxClient } from "../../../client/outbox-client.js";
+import { readCallOptions } from "../../../client/settings/call-options.js";
 import type { Settings } from "../../../client/settings/client-settings.js";
 import { commandBytes } from "../../../client/shared/command-bytes.js";
 import type { CommandInput } from "../../../client/shared/command-input.js";
-import type { CommandKind } from "../../../client/shared/commands.js";
 import { DbsyncError } from "../../../client/shared/errors.js";
 import type { ReplyValue } from "../../../client/shared/reply-value.js";
 import type { Address } from "../../../client/shared/server-list.js";
-import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
 import { openFrom } from "./client-options.js";
 
@@ -80,18 +78,11 @@ export function typedRequests(client: OutboxClient, settings: Settings): TypedRe
       return callForRawReply(client, {
         bytes: commandBytes(command),
         commandKind: "reads",
+        inputs: command,
         settings: options,
       });
     },
   };
-}
-
-/** A call whose reply is not converted. */
-export interface RawReplyCall {
-  /** A command, or several commands that are applied together. */
-  readonly bytes: ByteString | readonly ByteString[];
-  readonly commandKind: CommandKind;
-  readonly settings: CallSettings;
 }
 
 /**
@@ -100,7 +91,9 @@ export interface RawReplyCall {
  */
 export function callForRawReply(
   client: OutboxClient,
-  { bytes, commandKind, settings }: RawReplyCall,
+  { inputs, bytes, commandKind, settings }: ForwardedCall,
 ): Promise<Reply> {
-  return new Promise((resolve, reject) => client.forward(bytes, commandKind, settings, { resolve, reject }));
+  return new Promise((resolve, reject) =>
+    client.forward(inputs, bytes, commandKind, settings, { resolve, reject }),
+  );
 }

@@ -1,8 +1,13 @@
 /** Tests the conditions of commands that write only if a key is absent or present. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { implicitCondition } from "../../../daemon/store/implicit-condition.js";
-import { NIL, ONE, ZERO } from "../../../protocol/reply.js";
+import { commandNames } from "../../client/shared/commands.js";
+import {
+  CONDITIONAL_NAME,
+  hasImplicitCondition,
+  implicitCondition,
+} from "../../protocol/implicit-condition.js";
+import { NIL, ONE, ZERO } from "../../protocol/reply.js";
 
 test("commands with a condition are run without it, or not at all", () => {
   const counted = { expected: 0, applied: ONE, unmet: ZERO };
@@ -43,5 +48,23 @@ test("other commands have no condition that a decision could replace", () => {
     ["INCR", "k"],
     [],
   ];
-  for (const argv of others) assert.equal(implicitCondition(argv), null);
+  for (const argv of others) {
+    assert.equal(implicitCondition(argv), null);
+    assert.ok(!CONDITIONAL_NAME.test(argv[0] ?? "") || !hasImplicitCondition(argv), argv.join(" "));
+  }
+});
+
+test("the names of the commands that may have a condition are those of which one has", () => {
+  const conditional = commandNames().filter((name) =>
+    [
+      ["k", "v"],
+      ["k", "f", "v"],
+      ["k", "v", "NX"],
+    ].some((rest) => implicitCondition([name, ...rest]) !== null),
+  );
+  assert.deepEqual(
+    conditional,
+    commandNames().filter((name) => CONDITIONAL_NAME.test(name)),
+  );
+  assert.equal(conditional.length, 4);
 });

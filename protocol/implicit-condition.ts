@@ -1,9 +1,10 @@
 /**
  * Commands that write only if a key is absent or present. If the members have decided on such a command, its condition
- * is not evaluated again: the fold runs the command without it, or not at all. Source: docs/protocol-v2.md "Decisions".
+ * is not evaluated again: the fold runs the command without it, or not at all. Clients request a decision on such a
+ * command. Source: docs/protocol-v2.md "Decisions".
  */
-import type { ByteString } from "../../protocol/byte-string.js";
-import { NIL, ONE, type Reply, ZERO } from "../../protocol/reply.js";
+import type { ByteString } from "./byte-string.js";
+import { NIL, ONE, type Reply, ZERO } from "./reply.js";
 
 type Argv = readonly ByteString[];
 
@@ -16,6 +17,21 @@ export interface ImplicitCondition {
   /** The replies if the condition holds, or null for that of `unconditional`, and if it does not. */
   readonly applied: Reply | null;
   readonly unmet: Reply;
+}
+
+/** A pattern of the names of the commands that may have such a condition. */
+export const CONDITIONAL_NAME = /^(SET|[HM]?SETNX)$/i;
+
+/** Whether a command with such a name has a condition, and answers only whether the condition holds. */
+export const hasImplicitCondition = (argv: Argv): boolean =>
+  (argv[0] as ByteString).length > 3 || requiresAbsence(argv) !== null;
+
+/** Returns whether a SET requires that its key is absent, or null if it has no condition that can be decided. */
+function requiresAbsence(argv: Argv): boolean | null {
+  const has = (name: ByteString) => argv.slice(3).some((option) => option.toUpperCase() === name);
+  const isAbsent = has("NX");
+  // With both options it is an error, and with GET it also answers the value.
+  return has("GET") || isAbsent === has("XX") ? null : isAbsent;
 }
 
 /** Returns the condition of a command, or null if it has none, or answers more than whether the condition holds. */
@@ -39,13 +55,11 @@ export function implicitCondition(argv: Argv): ImplicitCondition | null {
 }
 
 function conditionOfSet(argv: Argv): ImplicitCondition | null {
-  const options = argv.slice(3).map((option) => option.toUpperCase());
-  const [isAbsent, isPresent] = [options.includes("NX"), options.includes("XX")];
-  // With both options it is an error, and with GET it also answers the value.
-  if (isAbsent === isPresent || options.includes("GET")) return null;
-  const unconditional = argv.filter((_, index) => index < 3 || !isCondition(options[index - 3]));
+  const isAbsent = requiresAbsence(argv);
+  if (isAbsent === null) return null;
+  const unconditional = argv.filter((option, index) => index < 3 || !isCondition(option.toUpperCase()));
   const check = ["EXISTS", argv[1] ?? ""];
   return { check, expected: isAbsent ? 0 : 1, unconditional, applied: null, unmet: NIL };
 }
 
-const isCondition = (option: ByteString | undefined): boolean => option === "NX" || option === "XX";
+const isCondition = (option: ByteString): boolean => option === "NX" || option === "XX";
