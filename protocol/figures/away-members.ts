@@ -1,10 +1,11 @@
 /** Describes members that cannot be reached, as one problem for each, with the daemons that see it. */
 import { spanText } from "./amount-texts.js";
+import type { Problem } from "./problem.js";
 import type { MemberReport } from "./timeline-figures.js";
 
-/** The sentence about a member that most daemons report as not reachable. It begins with the member's address. */
+/** The sentence of the rule memberDown, about a member that most daemons cannot reach. It begins with its address. */
 export const DOWN = "… is down for …, seen by … of …";
-/** The sentence about a member that this daemon cannot reach. */
+/** The sentence of the rule memberAway, about a member that this daemon cannot reach. */
 export const AWAY = "it cannot reach its member …";
 
 /** Time after which a member may be considered lost, in milliseconds. Until then, the remedy is to start it. */
@@ -29,19 +30,24 @@ export function sightingsOf(
   const others = members.filter(({ connection }) => connection !== "self");
   const connected = others.filter(({ connection }) => connection === "connected");
   const seen =
-    1 + connected.filter(({ problems }) => problems.some((text) => awayMember(text) === address)).length;
+    1 +
+    connected.filter(({ problems }) => problems.some((problem) => awayMember(problem) === address)).length;
   const of = 1 + connected.length;
   const isOnly = others.length === 1 && lastHeard !== null;
   const areMost = isOnly || 2 * of > others.length + 1;
   return { seen, of, areMost: seen === of && areMost };
 }
 
-/** Returns the address of the member that a sentence begins with and reports as down, or null. */
-export const downMember = (text: string): string | null => /^(\S+) is down for /.exec(text)?.[1] ?? null;
+/** What identifies a problem: its rule and its member, whatever its sentence says. */
+type Identified = Pick<Problem, "code" | "member">;
 
-/** Returns the address of the member that a sentence of a daemon reports as not reachable, or null. */
-export const awayMember = (text: string): string | null =>
-  downMember(text) ?? /^it cannot reach its member (\S+)/.exec(text)?.[1] ?? null;
+/** Returns the address of the member that a problem reports as down, or null if there is none, or it is unknown. */
+export const downMember = ({ code, member }: Identified): string | null =>
+  code === "memberDown" && member !== "" ? member : null;
+
+/** Returns the address of the member that a problem reports as not reachable, or null, as above. */
+export const awayMember = ({ code, member }: Identified): string | null =>
+  (code === "memberDown" || code === "memberAway") && member !== "" ? member : null;
 
 /** Describes for how long a member has not been reachable, or "" if this is unknown. @param away  milliseconds */
 export const awayText = (away: number | null): string => (away === null ? "" : ` for ${spanText(away)}`);

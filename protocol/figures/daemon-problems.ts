@@ -2,7 +2,7 @@
 import { DAEMON_STATES, rowOfState } from "../daemon-states.js";
 import type { StateName } from "../state-names.js";
 import { mebibytes } from "./amount-texts.js";
-import { type Alarms, type Problem, problemsBy, problemsOf, type Rule, type Rules } from "./problem.js";
+import { type Alarms, type Problem, problemsBy, type Rule, type Rules } from "./problem.js";
 
 /** The number of stream messages that a daemon may be behind before this is a problem, and an alarm. */
 export const ORDER_BEHIND_MAX = 10_000;
@@ -98,7 +98,10 @@ export const DATABASE_DOWN: Rule<string> = {
 
 /** Returns the problem of a database that is down. @param name  the name of the database, or "" if it is unknown */
 export const databaseProblems = (name: string): Problem[] =>
-  problemsOf(DATABASE_DOWN, name).map((found) => ({ ...found, text: found.text.replace("  ", " ") }));
+  problemsBy({ databaseDown: DATABASE_DOWN }, name).map((found) => ({
+    ...found,
+    text: found.text.replace("  ", " "),
+  }));
 
 /** The rule of each state that is a problem. Its subject is the state in the daemon's hello. */
 export const STATE_RULES = {

@@ -7,6 +7,10 @@
 export type Severity = "problem" | "remark" | "note" | "progress";
 
 export interface Problem {
+  /** The name of the rule that found the problem, by which programs identify it. */
+  readonly code: string;
+  /** The address of the member that the problem concerns, or "" if it concerns no single member. */
+  readonly member: string;
   readonly text: string;
   /** The remedy. */
   readonly fix: string;
@@ -51,22 +55,32 @@ export interface Rule<Subject> {
 
 export type Rules<Subject> = Readonly<Record<string, Rule<Subject>>>;
 
+/** What the problems that rules find have in common. */
+type Concern = Pick<Problem, "member" | "isOfMember">;
+
+const OF_NO_MEMBER: Concern = { member: "", isOfMember: false };
+
 /** Returns the problems that the rules find, in the order of the rules. */
-export function problemsBy<Subject>(rules: Rules<Subject>, subject: Subject, isOfMember = false): Problem[] {
-  return Object.values(rules).flatMap((rule) => problemsOf(rule, subject, isOfMember));
+export function problemsBy<Subject>(
+  rules: Rules<Subject>,
+  subject: Subject,
+  concern: Concern = OF_NO_MEMBER,
+): Problem[] {
+  return Object.entries(rules).flatMap(([code, rule]) =>
+    foundBy(rule, subject).map((found) => ({ code, ...found, ...concern })),
+  );
 }
 
-/** Returns the problems that one rule finds. */
-export function problemsOf<Subject>(
+/** Returns what one rule finds. */
+function foundBy<Subject>(
   { when, says, fix, severity }: Rule<Subject>,
   subject: Subject,
-  isOfMember = false,
-): Problem[] {
+): Pick<Problem, "text" | "fix" | "severity">[] {
   const found = when(subject);
   const cases = typeof found === "boolean" ? (found ? [[]] : []) : found;
   return cases.map((values) => {
     const rest = [...values];
     const fill = (template: string) => template.replace(/…/g, () => String(rest.shift()));
-    return { text: fill(says), fix: fill(fix), severity, isOfMember };
+    return { text: fill(says), fix: fill(fix), severity };
   });
 }

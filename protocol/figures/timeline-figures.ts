@@ -6,6 +6,13 @@ import type { Figures, FigureTable } from "./figure.js";
 import { FINALITY_CAUSES } from "./finality-causes.js";
 import { UNDECIDED_CAUSES } from "./undecided-causes.js";
 
+/** A problem that a member reports about itself. */
+export const MEMBER_PROBLEM_FIGURES = {
+  code: { kind: "text", help: "the name of its kind" },
+  member: { kind: "text", help: "the address of the member that it concerns; empty: no single member" },
+  text: { kind: "text", help: "its sentence" },
+} as const satisfies FigureTable;
+
 /** A daemon's figures about a member. Durations are in milliseconds; nil: not known. */
 export const MEMBER_FIGURES = {
   address: {
@@ -142,8 +149,9 @@ export const MEMBER_FIGURES = {
     help: "the number of its open connections of clients, as it reports",
   },
   problems: {
-    kind: "bytes-list",
-    help: "its problems, as it reports: at most 8 sentences",
+    kind: "list",
+    of: MEMBER_PROBLEM_FIGURES,
+    help: "its problems, as it reports: at most 8",
   },
 } as const satisfies FigureTable;
 
@@ -630,5 +638,6 @@ export const UPTO_FIGURES = {
 } as const satisfies FigureTable;
 
 export type TimelineReport = Figures<typeof TIMELINE_FIGURES>;
+export type MemberProblem = Figures<typeof MEMBER_PROBLEM_FIGURES>;
 export type MemberReport = Figures<typeof MEMBER_FIGURES>;
 export type MirrorReport = Figures<typeof MIRROR_FIGURES>;

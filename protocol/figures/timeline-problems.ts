@@ -17,7 +17,7 @@ import {
 import type { CloseCode } from "./close-reasons.js";
 import { LOW_DISK } from "./daemon-problems.js";
 import { CATCHING_UP_MAX_MS, rowOfFinalityCause } from "./finality-causes.js";
-import { type Alarms, type Problem, problemsBy, problemsOf, type Rule, type Rules } from "./problem.js";
+import { type Alarms, type Problem, problemsBy, type Rule, type Rules } from "./problem.js";
 import type { MemberReport, TimelineReport } from "./timeline-figures.js";
 import { EVICTION_HELPS, UNDECIDED_CAUSES, type UndecidedCause } from "./undecided-causes.js";
 
@@ -121,11 +121,12 @@ export function diagnose(
   const reported = reportedAway(cases);
   const isNamed =
     timeline.finalCause === "away" && awaited.length > 0 && awaited.every((name) => reported.has(name));
-  const ofFinality = isNamed ? [] : problemsBy(OF_FINALITY, subject, awaited.length > 0);
+  const ofAwaited = { member: "", isOfMember: awaited.length > 0 };
+  const ofFinality = isNamed ? [] : problemsBy(OF_FINALITY, subject, ofAwaited);
   const found = [
     ...problemsBy(OF_DAEMON, subject),
     ...ofFinality,
-    ...cases.flatMap((member) => problemsBy(OF_MEMBER, member, true)),
+    ...cases.flatMap((member) => problemsBy(OF_MEMBER, member, { member: member.address, isOfMember: true })),
     ...problemsBy(OF_DATA, subject),
   ];
   return {
@@ -666,7 +667,7 @@ const INVALID_INDEX: Rule<Pick<TimelineReport, "invalidIndexes">> = {
 
 /** Returns the problem of a daemon's invalid indexes, or null if there are none. */
 export const invalidIndexProblem = (report: Pick<TimelineReport, "invalidIndexes">): Problem | null =>
-  problemsOf(INVALID_INDEX, report)[0] ?? null;
+  problemsBy({ invalidIndex: INVALID_INDEX }, report)[0] ?? null;
 
 /** The problems of a daemon's data, and of its mirror. */
 const OF_DATA = {
@@ -832,7 +833,7 @@ export const TIMELINE_RULES = {
 
 /** Returns the problem of a daemon that has been catching up for too long without progress, or null. */
 export const stuckCatchingUp = (timeline: DiagnosedTimeline, now: number): Problem | null =>
-  problemsOf(STUCK, { ...timeline, now })[0] ?? null;
+  problemsBy({ stuck: STUCK }, { ...timeline, now })[0] ?? null;
 
 /** Whether a daemon has all entries: it is not catching up. */
 const isComplete = ({ state }: DiagnosedTimeline): boolean => rowOfState(state)?.isComplete !== false;
@@ -1056,6 +1057,7 @@ export function publicProblems(report: TimelineReport, now: number): Problem[] {
     authorize !== null && authorize !== FOREIGN_KEY && fix.endsWith(` ${authorize}`);
   return [...problems, ...remarks, ...progress].map((problem) => ({
     ...problem,
+    member: problem.member.replace(ID, "…"),
     text: problem.text.replace(ID, "…"),
     fix: isOwnKey(problem.fix) ? problem.fix : problem.fix.replace(ID, "…"),
   }));

@@ -6,6 +6,7 @@
  */
 import { type ByteString, bytesOf } from "../byte-string.js";
 import type { ClientTotals } from "../figures/figure.js";
+import type { MemberProblem } from "../figures/timeline-figures.js";
 import { RespReader } from "../resp/resp-reader.js";
 import { HASH_BYTES } from "../version-2/envelope.js";
 import { type DaemonState, type Hello, readDaemonMessage } from "../version-2/messages-v2.js";
@@ -406,8 +407,8 @@ export interface MemberAbout extends ClientTotals {
   /** The bytes of the data folder's file system; size 0: there is no folder, or the size is unknown. */
   readonly diskFree: number;
   readonly diskSize: number;
-  /** The problems that the member reports about itself, one sentence each. */
-  readonly problems: readonly string[];
+  /** The problems that the member reports about itself. */
+  readonly problems: readonly MemberProblem[];
 }
 
 interface AboutMessage extends MemberAbout {
@@ -416,9 +417,12 @@ interface AboutMessage extends MemberAbout {
 
 const SOFTWARE_CHARS_MAX = 32;
 const PROBLEMS_MAX = 8;
-const PROBLEM_CHARS_MAX = 300;
+/** The maximum for the complete line, so a long sentence is cut. */
+const PROBLEM_CHARS_MAX = 600;
 const PROBLEMS_CHARS_MAX = PROBLEMS_MAX * (PROBLEM_CHARS_MAX + 1);
 const PORT_MAX = 65_535;
+/** A line of a problem: its code, its member and its sentence. */
+const PROBLEM = /^(\S+) (\S*) (.*)$/;
 /** Matches everything except printable ASCII. */
 const OTHER = /[^\x20-\x7e]/g;
 
@@ -426,7 +430,7 @@ const OTHER = /[^\x20-\x7e]/g;
 function aboutElements(about: MemberAbout): string[] {
   const { software, pagePort, isPageLocal, diskFree, diskSize, problems } = about;
   const { clientAnswers, clientRefusals, clientConnections } = about;
-  const lines = problems.slice(0, PROBLEMS_MAX).map((line) => shown(line, PROBLEM_CHARS_MAX));
+  const lines = problems.slice(0, PROBLEMS_MAX).map(problemLine);
   const local = isPageLocal ? "1" : "0";
   return [
     shown(software, SOFTWARE_CHARS_MAX),
@@ -437,6 +441,11 @@ function aboutElements(about: MemberAbout): string[] {
     ...[clientAnswers, clientRefusals, clientConnections].map(String),
     lines.join("\n"),
   ];
+}
+
+/** Returns the line of a problem, in which only the sentence contains spaces. */
+function problemLine({ code, member, text }: MemberProblem): string {
+  return shown(`${code} ${member.replace(/\s/g, "?")} ${text}`, PROBLEM_CHARS_MAX);
 }
 
 /** Reads the elements after the name. @throws MalformedFrame */
@@ -453,7 +462,12 @@ function readAbout(reader: RespReader): AboutMessage {
   };
   const text = readShort(reader, PROBLEMS_CHARS_MAX);
   const lines = text === "" ? [] : text.split("\n", PROBLEMS_MAX);
-  const problems = lines.map((line) => shown(line, PROBLEM_CHARS_MAX));
+  const problems = lines.map((line) => {
+    const [, code, member, sentence] = PROBLEM.exec(shown(line, PROBLEM_CHARS_MAX)) ?? [];
+    if (code === undefined || member === undefined || sentence === undefined)
+      throw reader.malformed("expected a problem");
+    return { code, member, text: sentence };
+  });
   return { kind: "about", software, pagePort, isPageLocal, diskFree, diskSize, ...totals, problems };
 }
 

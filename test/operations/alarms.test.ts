@@ -121,7 +121,11 @@ const CASES: Partial<Readonly<Record<keyof typeof RULES, Texts>>> = {
   memberDown: textsOf({
     members: [
       { ...MEMBER, connection: "waiting" },
-      { ...MEMBER, address: "10.0.0.3:1111", problems: ["10.0.0.2:1111 is down for 3 s, seen by 1 of 2"] },
+      {
+        ...MEMBER,
+        address: "10.0.0.3:1111",
+        problems: [{ code: "memberDown", member: "10.0.0.2:1111", text: "" }],
+      },
     ],
   }),
   memberAway: ofMember({ connection: "waiting", lastHeard: null }),

@@ -89,17 +89,21 @@ async function stubbed(chromium: Chromium, url: string, history: object, frame: 
 }
 
 async function withMembers(chromium: Chromium, url: string): Promise<Buffer> {
+  const nearlyFull = {
+    code: "diskLow",
+    member: "",
+    text: "its disk is nearly full: 5722 of 190734 MiB are free",
+  };
   const members = Array.from({ length: 19 }, (_, index) =>
     memberOf(`db${index + 2}.${index % 2 === 0 ? "antananarivo" : "toamasina"}.example:1111`, {
       skew: (index * 7) % 11,
       roundTrip: 1 + index / 10,
-      ...(index === 6
-        ? { diskFree: 6e9, problems: ["its disk is nearly full: 5722 of 190734 MiB are free"] }
-        : {}),
+      ...(index === 6 ? { diskFree: 6e9, problems: [nearlyFull] } : {}),
       ...(index === 11 ? { state: "catching-up", lag: 5200, equal: false } : {}),
     }),
   );
   const catchingUp = {
+    ...{ code: "final", member: "" },
     text: `its member ${members[11]?.address} is catching up`,
     fix: "that daemon's log shows its progress",
     ...{ severity: "progress", isOfMember: true },

@@ -152,7 +152,7 @@ const PROTOCOL: readonly string[] = [
   `A message has at most ${of("protocol/members/cut-votes")("VOTES_MAX").plain} votes`,
   `median by more than ${limits.skewMs.s}; the sender`,
   `version of the sender's program (at most ${about("SOFTWARE_CHARS_MAX").plain} bytes)`,
-  `at most ${about("PROBLEMS_MAX").plain} sentences of ${about("PROBLEM_CHARS_MAX").plain} bytes`,
+  `at most ${about("PROBLEMS_MAX").plain} lines of ${about("PROBLEM_CHARS_MAX").plain} bytes`,
   `after ${tick} to ${textsOf(2 * tick).ms}, or after up to ${textsOf((PEERING_LIMITS.offerTicksMax + 1) * tick).ms} if`,
   `has not arrived after ${limits.requestMs.s}, the daemon requests it from another`,
   `more than twice the window ago (${textsOf(2 * PEERING_LIMITS.past).minutes})`,

@@ -19,6 +19,7 @@ import { type FigureTable, wireName } from "../../protocol/figures/figure.js";
 import {
   DIFFERENCE_FIGURES,
   MEMBER_FIGURES,
+  MEMBER_PROBLEM_FIGURES,
   MIRROR_FIGURES,
   TIMELINE_FIGURES,
   UPTO_FIGURES,
@@ -63,7 +64,14 @@ const PARTS: readonly Part[] = [
   { file: "docs/metrics.md", lines: stateRows },
   { file: "docs/metrics.md", lines: () => metricRows(METRICS) },
   { file: "docs/protocol-v2.md", lines: refusalRows },
-  ...[TIMELINE_FIGURES, UPTO_FIGURES, MEMBER_FIGURES, DIFFERENCE_FIGURES, MIRROR_FIGURES].map((table) => ({
+  ...[
+    TIMELINE_FIGURES,
+    UPTO_FIGURES,
+    MEMBER_FIGURES,
+    MEMBER_PROBLEM_FIGURES,
+    DIFFERENCE_FIGURES,
+    MIRROR_FIGURES,
+  ].map((table) => ({
     file: "docs/protocol-v2.md",
     lines: () => figureRows(table),
   })),

@@ -123,7 +123,7 @@ function describeSelf(node: RecordedWrites): () => MemberAbout {
       diskSize: size,
       ...node.clientTotals(),
       // Problems that resolve without an operator are shown only on the daemon's own page.
-      problems: found.filter(({ severity }) => severity === "problem").map(({ text }) => text),
+      problems: found.filter(({ severity }) => severity === "problem"),
     };
     return last;
   };

@@ -46,7 +46,10 @@ const messages: readonly OwnMessage[] = [
     clientAnswers: 12,
     clientRefusals: 3,
     clientConnections: 4,
-    problems: ["its disk has failed (EIO)", "it cannot reach its member db2:1111"],
+    problems: [
+      { code: "failed", member: "", text: "its disk has failed (EIO)" },
+      { code: "memberAway", member: "db2:1111", text: "it cannot reach its member db2:1111" },
+    ],
   },
   {
     ...{ kind: "about", software: "", pagePort: 0, isPageLocal: false, diskFree: 0, diskSize: 0 },
@@ -171,6 +174,20 @@ test("clients' messages and unknown messages are malformed", () => {
       elements[0],
     );
   }
+});
+
+test("a member's report is malformed if one of its problems names no code or no member", () => {
+  const about = messages.find(({ kind }) => kind === "about");
+  assert.ok(about?.kind === "about");
+  const payload = payloadOf({ ...about, problems: [{ code: "failed", member: "", text: "it failed" }] });
+  const changed = (line: string) =>
+    Buffer.from(payload.toString("latin1").replace("failed  it failed", line), "latin1");
+  assert.deepEqual(readMemberMessage(changed("failed db2 failed")), {
+    ...about,
+    problems: [{ code: "failed", member: "db2", text: "failed" }],
+  });
+  for (const line of [" failed it failed", "it-failed-again!!"])
+    assert.throws(() => readMemberMessage(changed(line)), MalformedFrame, line);
 });
 
 test("truncated or changed messages are malformed or are other messages, but throw nothing else", () => {

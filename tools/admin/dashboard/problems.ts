@@ -1,7 +1,7 @@
 /** Shows problems at the top of the page and in its title and icon, in the same words as `dbsync doctor`. */
 import { spanText } from "../../../protocol/figures/amount-texts.js";
 import { awayMember, downMember } from "../../../protocol/figures/away-members.js";
-import type { Severity } from "../../../protocol/figures/problem.js";
+import type { Problem, Severity } from "../../../protocol/figures/problem.js";
 import type { DashboardFrame } from "../../../protocol/json/dashboard-frame.js";
 import { byId, newElement, setText } from "./elements.js";
 import { termsIn } from "./terms.js";
@@ -78,14 +78,15 @@ const silence = (frame: DashboardFrame | null, silentMs: number): ShownProblem =
 function problemsOf(frame: DashboardFrame | null): ShownProblem[] {
   if (frame === null) return [];
   const own = frame.problems.map(
-    ({ text, fix, severity }): ShownProblem => ({ ...subjectOf(text), fix, severity }),
+    (problem): ShownProblem => ({ ...subjectOf(problem), fix: problem.fix, severity: problem.severity }),
   );
   // Combine equal problems from several members.
-  const known = new Set(frame.problems.map(({ text }) => awayMember(text)));
+  const known = new Set(frame.problems.map(awayMember));
   const claims = new Map<string, { readonly text: string; readonly names: readonly string[] }>();
   for (const { address, problems } of frame.timeline?.members ?? [])
-    for (const text of problems) {
-      const away = awayMember(text);
+    for (const problem of problems) {
+      const { text } = problem;
+      const away = awayMember(problem);
       if (away !== null && known.has(away)) continue;
       const claim = claims.get(away ?? text) ?? { text, names: [] };
       claims.set(away ?? text, { ...claim, names: [...claim.names, address] });
@@ -102,9 +103,10 @@ function problemsOf(frame: DashboardFrame | null): ShownProblem[] {
   return [...ownOf("problem"), ...ownOf("remark"), ...reported, ...ownOf("progress"), ...ownOf("note")];
 }
 
-/** Returns the subject of a sentence of this daemon, and the sentence without it. */
-function subjectOf(text: string): Pick<ShownProblem, "subject" | "text"> {
-  const address = downMember(text);
+/** Returns the subject of a problem of this daemon, and its sentence without it. */
+function subjectOf(problem: Problem): Pick<ShownProblem, "subject" | "text"> {
+  const { text } = problem;
+  const address = downMember(problem);
   return address === null
     ? { subject: OWN, text }
     : { subject: address, text: text.slice(address.length + 1) };

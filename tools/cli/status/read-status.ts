@@ -79,8 +79,8 @@ export function withoutRepeats(daemons: readonly DaemonStatus[]): DaemonStatus[]
   const reported = new Set<string>();
   return daemons.map((daemon) => ({
     ...daemon,
-    problems: daemon.problems.filter(({ text }) => {
-      const member = downMember(text);
+    problems: daemon.problems.filter((problem) => {
+      const member = downMember(problem);
       const isNew = member === null || !reported.has(member);
       if (member !== null) reported.add(member);
       return isNew;
@@ -323,6 +323,8 @@ export function findingsOf(subject: GreetingCase): Pick<DaemonStatus, "problems"
 function failure({ stage, detail }: Extract<Greeting, { kind: "failed" }>): Problem {
   const { meaning, cure } = STAGES[stage];
   const problem = (text: string, fix: string): Problem => ({
+    code: stage,
+    member: "",
     text,
     fix,
     severity: "problem",

@@ -1,7 +1,7 @@
 /** Tests members' reports about themselves: the reports are bounded and printable, and influence no decision. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { TIMELINE_FIGURES } from "../../../../protocol/figures/timeline-figures.js";
+import { MEMBER_FIGURES, TIMELINE_FIGURES } from "../../../../protocol/figures/timeline-figures.js";
 import { publicProblems } from "../../../../protocol/figures/timeline-problems.js";
 import { FrameParser } from "../../../../protocol/frame.js";
 import {
@@ -21,7 +21,7 @@ const ABOUT: MemberAbout = {
   clientAnswers: 12,
   clientRefusals: 3,
   clientConnections: 4,
-  problems: ["its disk has failed (EIO)"],
+  problems: [{ code: "failed", member: "", text: "its disk has failed (EIO)" }],
 };
 
 test("a member shows the reports that other members send about themselves", () => {
@@ -43,15 +43,22 @@ test("a member's report is limited in length and to printable characters, whatev
     kind: "about",
     ...ABOUT,
     software: `1\x1b[2J${"x".repeat(99)}`,
-    problems: Array.from({ length: 20 }, (_, index) => `${index} \u202e<b>\r\n${"y".repeat(1000)}`),
+    problems: Array.from({ length: 20 }, (_, index) => ({
+      code: "failed",
+      member: "db2:1111 x\n",
+      text: `${index} \u202e<b>\r\n${"y".repeat(1000)}`,
+    })),
   });
   const [payload] = new FrameParser(1 << 20, 2).split(written);
   const message = readMemberMessage(payload as Buffer);
   assert.ok(message.kind === "about");
   assert.equal(message.software.length, 32);
   assert.equal(message.problems.length, 8);
-  for (const text of [message.software, ...message.problems]) {
-    assert.ok(text.length <= 300);
+  for (const { code, member, text } of message.problems) {
+    assert.deepEqual([code, member], ["failed", "db2:1111?x?"]);
+    assert.equal(text.length, 600 - "failed db2:1111?x? ".length);
+  }
+  for (const text of [message.software, ...message.problems.map(({ text }) => text)]) {
     assert.match(text, /^[\x20-\x7e]+$/);
   }
 });
@@ -67,13 +74,16 @@ test("public problems contain no name of a key and no id, but the complete comma
     differing: [{ db: 0, key: "secret-name", verdict: "own", members: [id] }],
     invalidIndexes: [{ db: 0, key: "secret-collection", index: "secret_1" }],
     revoked: id,
-    members: [],
+    members: [
+      { ...readFigures(MEMBER_FIGURES, []), connection: "waiting", address: `${id}:1111`, lastHeard: 1 },
+    ],
   };
   const problems = publicProblems(report, 1_790_000_000_000);
   const text = JSON.stringify(problems);
   assert.ok(problems.length >= 4, text);
   assert.ok(problems.some(({ fix }) => fix === `as administrator: dbsync send -k root-private.pem ${own}`));
   assert.doesNotMatch(text, /secret|0123456789ab/);
+  assert.equal(problems.find(({ code }) => code === "memberDown")?.member, "…:1111");
   assert.match(text, /its state differs from that of most members/);
   assert.match(
     text,

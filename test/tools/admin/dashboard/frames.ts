@@ -71,6 +71,8 @@ export function frameOf({ problems = [], members = [], ...parts }: FrameParts): 
     state: "live",
     isHealthy: true,
     problems: problems.map((text) => ({
+      code: "failed",
+      member: "",
       text,
       fix: "start it",
       severity: "problem" as const,

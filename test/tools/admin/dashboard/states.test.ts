@@ -78,7 +78,7 @@ test("the page shows 20 members with long names as a table or, on a phone, as ca
     memberOf(`db-${index}.a-rather-long-name-of-a-data-centre.example.internal:1111`, {
       ...(index === 3 ? { connection: "waiting" as const, state: null, lastHeard: 90_000 } : {}),
       ...(index === 4 ? { lastHeard: 7000 } : {}),
-      problems: index > 10 ? ["its disk has failed (EIO)"] : [],
+      problems: index > 10 ? [{ code: "failed", member: "", text: "its disk has failed (EIO)" }] : [],
     }),
   );
   await send(tab, frameOf({ members, problems: ["it cannot reach its member db-3 (ECONNREFUSED)"] }));
@@ -114,7 +114,7 @@ test("a temporary state is grey, and the page's title, icon and state show no fa
   await using daemon = await startDaemon(["--admin", "0"]);
   await using chromium = await startChromium();
   const tab = await stubbed(chromium, daemon, { samples: SAMPLE, arrivals: [] });
-  const about = { fix: "see its log", isOfMember: false };
+  const about = { code: "", member: "", fix: "see its log", isOfMember: false };
   const catchingUp = { ...about, text: "it is catching up", severity: "progress" as const };
   const failed = { ...about, text: "its disk has failed", severity: "problem" as const };
   const frame = frameOf({ state: "catching-up", isHealthy: false });
@@ -194,8 +194,9 @@ test("reports of members are shown as bounded text, and link only to the hosts o
   await using chromium = await startChromium();
   const tab = await stubbed(chromium, daemon, { samples: SAMPLE, arrivals: [] });
   const markup = `<img src=x onerror="window.hurt = true">`;
+  const claim = { code: markup, member: markup, text: markup };
   const claims: Partial<FrameMember>[] = [
-    { address: `${markup}:1111`, software: markup, problems: [markup] },
+    { address: `${markup}:1111`, software: markup, problems: [claim] },
     { address: "javascript:alert(1)//:1111", pagePort: 80 },
     { address: "evil.example/path?:1111", pagePort: 80 },
     { address: "user@evil.example:1111", pagePort: 80 },
@@ -283,16 +284,21 @@ test("a member that is down is one problem, however many daemons report it, and 
   const tab = await stubbed(chromium, daemon, { samples: SAMPLE, arrivals: [] });
   const down = "db3:1111 is down for 3 min, seen by 2 of 2";
   const command = "dbsync members evict db3:1111 -k root-private.pem";
-  const about = { severity: "problem" as const, isOfMember: true };
+  const about = { code: "memberDown", member: "db3:1111", severity: "problem" as const, isOfMember: true };
+  const awayFor = (member: string, time: string) => ({
+    code: "memberAway",
+    member,
+    text: `it cannot reach its member ${member} for ${time}`,
+  });
   const claims = [
-    "db3:1111 is down for 2 min, seen by 2 of 2",
-    "it cannot reach its member db4:1111 for 9 s",
+    { code: "memberDown", member: "db3:1111", text: "db3:1111 is down for 2 min, seen by 2 of 2" },
+    awayFor("db4:1111", "9 s"),
   ];
   const members = [
     memberOf("db2:1111", { problems: claims }),
     memberOf("db3:1111", { connection: "waiting" }),
-    memberOf("db4:1111", { problems: ["it cannot reach its member db4:11112 for 8 s"] }),
-    memberOf("db5:1111", { problems: ["it cannot reach its member db4:1111 for 7 s"] }),
+    memberOf("db4:1111", { problems: [awayFor("db4:11112", "8 s")] }),
+    memberOf("db5:1111", { problems: [awayFor("db4:1111", "7 s")] }),
   ];
   const fix = `start it first; only if it will never return, remove it, which is permanent: ${command}`;
   await send(tab, { ...frameOf({ members }), problems: [{ ...about, text: down, fix }] });

@@ -31,7 +31,14 @@ test("if all failures name servers that fail, the first one is fixed first", () 
 });
 
 test("a note, or a temporary state, is reported with its remedy, and is never fixed first", () => {
-  const problem: Problem = { text: "no list", fix: "sign one", severity: "note", isOfMember: false };
+  const problem: Problem = {
+    code: "",
+    member: "",
+    text: "no list",
+    fix: "sign one",
+    severity: "note",
+    isOfMember: false,
+  };
   const note = remarkOn(ONE, problem);
   assert.deepEqual(note, { grade: "NOTE", subject: ONE, text: "no list; sign one" });
   assert.equal(firstToFix([note]), undefined);

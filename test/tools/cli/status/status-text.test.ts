@@ -35,6 +35,8 @@ test("the status begins with the number of ready daemons, and with no problems i
   );
   assert.match(formatStatus([daemon(true)], 120, false), /^1 of 1 ready, no problems\n\n/);
   const remark: Problem = {
+    code: "",
+    member: "",
     text: "its disk is small",
     fix: "buy one",
     severity: "remark",
@@ -59,7 +61,14 @@ test("the status begins with the number of ready daemons, and with no problems i
 });
 
 test("a note that concerns several daemons is printed once, with their addresses", () => {
-  const note: Problem = { text: "there is no list", fix: "sign one", severity: "note", isOfMember: false };
+  const note: Problem = {
+    code: "",
+    member: "",
+    text: "there is no list",
+    fix: "sign one",
+    severity: "note",
+    isOfMember: false,
+  };
   const noted = (number: number, remark = note): DaemonStatus => ({
     ...daemon(true),
     address: `10.0.0.${number}:1111`,
@@ -130,7 +139,9 @@ test("the table shows the state that each queried member itself reports", () => 
   assert.match(ready, /^2 of 2 ready, no problems\n/);
   assert.match(ready, /\n10\.0\.0\.1:1111 +10\.0\.0\.2:1111 +live /);
   assert.doesNotMatch(ready, /catching-up/);
-  const progress = [{ text: "it is catching up", fix: "", severity: "progress", isOfMember: false }] as const;
+  const progress = [
+    { code: "", member: "", text: "it is catching up", fix: "", severity: "progress", isOfMember: false },
+  ] as const;
   const starting = formatStatus([late(1, "live"), { ...late(2, "catching-up"), progress }], 120, false);
   assert.match(starting, /^1 of 2 ready\n/);
   assert.match(starting, /\n10\.0\.0\.1:1111 +10\.0\.0\.2:1111 +catching-up /);

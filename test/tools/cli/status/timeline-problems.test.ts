@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { createPublicKey } from "node:crypto";
 import { test } from "node:test";
 import { admissionText } from "../../../../protocol/figures/admission-refusals.js";
+import { sightingsOf } from "../../../../protocol/figures/away-members.js";
 import { CLOSE_REASONS, type CloseCode } from "../../../../protocol/figures/close-reasons.js";
 import { INCOMPLETE, stateProblems } from "../../../../protocol/figures/daemon-problems.js";
 import type { Severity } from "../../../../protocol/figures/problem.js";
@@ -385,6 +386,8 @@ test("an old final date is temporary while a member makes progress, and the memb
   assert.deepEqual([found.problems, found.remarks], [[], []]);
   assert.deepEqual(found.progress, [
     {
+      code: "finalIsAwaited",
+      member: "",
       text: "only units older than 172 s are final yet: its member 10.0.0.2:1111 is catching up (normally done within 300 s of the last progress, 3 s ago)",
       fix: "dbsync status for the members, and their logs, show their progress",
       severity: "progress",
@@ -405,6 +408,12 @@ test("a daemon that is catching up does not also report the final date for which
 });
 
 const HOUR_MS = 3_600_000;
+/** What a member reports about another one that it cannot reach. */
+const claimOf = (code: "memberAway" | "memberDown", member: string) => ({
+  code,
+  member,
+  text: "any sentence",
+});
 /** A cluster of three daemons with a list, of which one is away, as the other two report. */
 const ONE_AWAY: Partial<TimelineStatus> = {
   list: "1",
@@ -414,7 +423,7 @@ const ONE_AWAY: Partial<TimelineStatus> = {
   finalDelayedFor: 178_000,
   finalMembers: ["cd"],
   members: [
-    { ...MEMBER, problems: ["10.0.0.3:1111 is down for 3 min, seen by 1 of 2"] },
+    { ...MEMBER, problems: [claimOf("memberDown", "10.0.0.3:1111")] },
     { ...MEMBER, ...AWAY, id: "cd", address: "10.0.0.3:1111", listed: true, lastHeard: 180_000 },
   ],
 };
@@ -449,13 +458,24 @@ test("a member that only some daemons cannot reach is not called down", () => {
     diagnose({ ...WELL, ...ONE_AWAY, members }, { others: [], now: NOW }).problems.map(({ text }) => text);
   const cannotReach = "it cannot reach its member 10.0.0.3:1111 (ECONNREFUSED) for 3 min";
   for (const claim of [
-    "it cannot reach its member 10.0.0.3:11112 for 3 min",
-    "10.0.0.3:1111 is not on the list",
+    claimOf("memberAway", "10.0.0.3:11112"),
+    { code: "notListed", member: "10.0.0.3:1111", text: "10.0.0.3:1111 is down for 3 min, seen by 2 of 2" },
   ])
-    assert.deepEqual(textsWith({ ...first, problems: [claim] }, away), [cannotReach], claim);
+    assert.deepEqual(textsWith({ ...first, problems: [claim] }, away), [cannotReach], claim.code);
+  // A problem of a member without a known address identifies no member.
+  const nameless = { ...away, address: "" };
+  assert.equal(
+    sightingsOf(nameless, [{ ...first, problems: [claimOf("memberDown", "")] }, nameless]).seen,
+    1,
+  );
+  const [found] = diagnose(
+    { ...WELL, ...ONE_AWAY, members: [{ ...first, problems: [] }, away] },
+    { others: [], now: NOW },
+  ).problems;
+  assert.deepEqual([found?.code, found?.member], ["memberAway", "10.0.0.3:1111"]);
   // This daemon may itself be cut off.
   assert.deepEqual(textsWith({ ...away, id: "ab", address: "10.0.0.2:1111" }, away).length, 2);
-  const claim = `${cannotReach} (other-secret)`;
+  const claim = claimOf("memberAway", "10.0.0.3:1111");
   assert.match(
     textsWith({ ...first, problems: [claim] }, away)[0] ?? "",
     /is down for 3 min, seen by 2 of 2/,
