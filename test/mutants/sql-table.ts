@@ -191,6 +191,13 @@ export const sqlMutants: readonly Mutant[] = [
     test: STATEMENTS,
   },
   {
+    name: "sql: a row that a later row replaces may have null in a column that rejects it",
+    file: "faces/sql/store/commands/row-changes.js",
+    find: "checkRequired(table, added.map(({ row }) => row), evaluation);",
+    replace: "checkRequired(table, kept, evaluation);",
+    test: "test/faces/sql/store/commands/sqlite-statements.test.js",
+  },
+  {
     name: "SQL: insert or ignore replaces rows",
     file: "faces/sql/store/commands/row-changes.js",
     find: 'if (onConflict === "ignore" && isOmitted)',

@@ -101,7 +101,12 @@ function insertAround(
     added.push({ row, keys, isReplaced: false });
   }
   const kept = added.flatMap(({ row, isReplaced }) => (isReplaced ? [] : [row]));
-  checkRequired(table, kept, evaluation);
+  // Each row has to be valid, also one that a later row replaces.
+  checkRequired(
+    table,
+    added.map(({ row }) => row),
+    evaluation,
+  );
   checkUnique(table, kept, removed, evaluation);
   removeRows(
     evaluation.data,
@@ -219,9 +224,11 @@ function cellOf(
 
 /** @throws CommandFailure if a column that rejects null has no value */
 function checkRequired({ columns }: Table, rows: readonly Row[], evaluation: Evaluation): void {
-  for (const [position, { isRequired, name }] of columns.entries())
-    if (isRequired === true && rows.some((row) => row[position] === null))
-      throw failure(evaluation, "required", name);
+  for (const [position, { isRequired, uniqueness, name }] of columns.entries()) {
+    if (isRequired !== true && uniqueness !== "primary") continue;
+    if (rows.some((row) => row[position] === null))
+      throw failure(evaluation, isRequired === true ? "required" : "missing", name);
+  }
 }
 
 /** Columns in which no two rows have the same values. */
@@ -229,7 +236,6 @@ interface UniqueRule {
   readonly columns: readonly number[];
   /** The names of the columns, for errors. */
   readonly names: ByteString;
-  readonly isPrimary: boolean;
   readonly rows: HashIndex;
 }
 
@@ -241,7 +247,6 @@ function uniqueRules(table: Table): readonly UniqueRule[] {
           {
             columns: [position],
             names: name,
-            isPrimary: uniqueness === "primary",
             rows: table.index(position),
           },
         ],
@@ -251,7 +256,6 @@ function uniqueRules(table: Table): readonly UniqueRule[] {
     .map((index) => ({
       columns: index.columns,
       names: namesOfIndex(table, index),
-      isPrimary: false,
       rows: table.rowsByIndex(index),
     }));
   return [...ofColumns, ...ofIndexes];
@@ -270,14 +274,11 @@ function checkUnique(
   replaced: ReadonlySet<number>,
   evaluation: Evaluation,
 ): void {
-  for (const { columns, names, isPrimary, rows: known } of uniqueRules(table)) {
+  for (const { columns, names, rows: known } of uniqueRules(table)) {
     const seen = new Set<string>();
     for (const row of rows) {
       const cell = combinedCell(row, columns);
-      if (cell === null) {
-        if (isPrimary) throw failure(evaluation, "missing", names);
-        continue;
-      }
+      if (cell === null) continue;
       const key = cellKey(cell);
       const other = known.same(cell);
       if (seen.has(key) || (other !== undefined && !replaced.has(other)))

@@ -133,6 +133,10 @@ const LISTS: Readonly<Record<string, readonly string[]>> = {
     "insert or ignore into e values (1)",
     "select * from e",
     "replace into absent values (1)",
+    "create table r (s text not null, n number unique)",
+    "replace into r values (null,1), ('a',1)",
+    "insert or ignore into r values (null,1), ('a',1)",
+    "select * from r",
   ],
   "the order of outer joins": [
     "select a.k, a.s, b.s from a left join b on a.k = b.k",
