@@ -6,11 +6,13 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { isDeepStrictEqual } from "node:util";
 import { methodNames } from "../../../client/shared/commands.js";
 import { commands } from "../../../daemon/store/command-table.js";
 import { isKeyCommand } from "../../../daemon/store/key-command.js";
 import { COMMAND_FAMILIES } from "../../../daemon/store/rows/command-families.js";
 import type { Command, Row } from "../../../daemon/store/rows/command-row.js";
+import { touchesOf } from "../../../daemon/store/rows/key-spec.js";
 import { hasCode } from "../../support/installed-families.js";
 import { repositoryRoot } from "../../support/repository.js";
 import type { Meaning } from "../../tables/semantics.js";
@@ -24,6 +26,18 @@ test("the table has the commands of each family of a face", () => {
         `${row.name}: add familyRows("${name}") to daemon/store/command-table.ts`,
       );
 });
+
+/** The least number of words of commands whose last parameters, of which some are required, have one name. */
+const LEAST_WORDS: Readonly<Record<string, number>> = {
+  SDIFFSTORE: 3,
+  SINTERSTORE: 3,
+  SUNIONSTORE: 3,
+  ZADD: 4,
+  XADD: 5,
+  XTRIM: 4,
+  GEOADD: 5,
+  GEOSEARCH: 7,
+};
 
 type Optional<Properties> = {
   [Name in keyof Properties]-?: object extends Pick<Properties, Name> ? Name : never;
@@ -281,6 +295,25 @@ test("each property that is taken from a row is noticed", () => {
     ),
   );
   assert.deepEqual(unnoticed, []);
+});
+
+test("the keys and the arity of each row are those of the parameters of its method", () => {
+  const problems = commands.flatMap(({ name, keys, arity, method }) => {
+    const [, parameters] = /^([^:]*):/.exec(typeof method === "string" ? method : "") ?? [];
+    if (parameters === undefined) return [];
+    const words = parameters.split(" ").filter((word) => word !== "");
+    const required = words.filter((word) => !/^\.\.\.|\?$/.test(word));
+    const argv = [name, ...required, ...(words.includes("...keys") ? ["key2", "key3"] : [])];
+    const named = argv.filter((word) => word.startsWith("key"));
+    const touched = touchesOf(keys, argv).flatMap(({ key }) => key ?? []);
+    const least = LEAST_WORDS[name] ?? required.length + 1;
+    const expected = required.length === words.length ? least : -least;
+    return [
+      ...(isDeepStrictEqual(touched, named) ? [] : [`${name} has the keys ${touched}, not ${named}`]),
+      ...(arity === expected ? [] : [`${name} has the arity ${arity}, not ${expected}`]),
+    ];
+  });
+  assert.deepEqual(problems, []);
 });
 
 test("the recipe for a command in CONTRIBUTING.md names each property", () => {
