@@ -305,7 +305,7 @@ function commandOf(group: string, name: string, row: Row): Command {
     anyMaster: row.anyMaster,
     sidecarLacks: row.sidecarLacks,
     recordedAs: row.recordedAs,
-    isClaim: row.isClaim,
+    isClaim: row.isClaim ?? false,
     peek: row.peek,
     keepsExpiryOf: row.keepsExpiryOf,
     setsAgain: row.setsAgain,

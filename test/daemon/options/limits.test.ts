@@ -65,6 +65,30 @@ test("each default is within its bounds and has a reason", () => {
   }
 });
 
+test("the bounds of a limit are accepted and round, and the values next to them are refused", () => {
+  const SIZES = { bytes: 1024, time: 60, count: 10 } as const;
+  /** Returns the digits of a bound in the largest unit that divides it. */
+  const rounded = (value: number, unit: keyof typeof SIZES): number => {
+    if (value === 0) return 0;
+
+    let rest = value;
+    if (unit === "time") while (rest % 10 === 0) rest /= 10;
+    while (rest % SIZES[unit] === 0) rest /= SIZES[unit];
+    return rest;
+  };
+
+  for (const [name, row] of Object.entries(ALL_LIMITS)) {
+    for (const value of [row.min, row.max])
+      assert.ok(rounded(value, row.unit) < 1000, `${name}: the bound ${value} is not a round number`);
+    for (const text of [row.min - 1, row.max + 1].map((value) => formatLimit(row, value)))
+      assert.throws(
+        () => parseLimit(row, text),
+        { name: "RangeError", message: /^Expected / },
+        `${name} ${text}`,
+      );
+  }
+});
+
 test("loopback addresses are recognized, and names other than localhost are undecided", () => {
   for (const address of ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1", "localhost"])
     assert.equal(isLoopback(address), true);

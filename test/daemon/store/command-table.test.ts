@@ -255,6 +255,7 @@ const DEFAULTS: Partial<Command> = {
   writesOtherDatabases: false,
   isStatement: false,
   countsOwnSteps: false,
+  isClaim: false,
   isUse: true,
   isRecorded: true,
 };
