@@ -43,6 +43,25 @@ test("without names, INFO returns the usual sections that the source has, in Red
   assert.equal(infoText(["latencystats", "foo"], VALUES, own), "");
 });
 
+test("the CPU fields are seconds, as the process counts them", () => {
+  const cpu = () => {
+    const text = infoText(["cpu"], VALUES, {});
+    return ["sys", "user"].map((kind) =>
+      Number(new RegExp(`^used_cpu_${kind}:(\\d+\\.\\d{6})\r$`, "m").exec(text)?.[1]),
+    );
+  };
+  const seconds = () => {
+    const { system, user } = process.cpuUsage();
+    return [system / 1e6, user / 1e6];
+  };
+  const [before, shown, after] = [seconds(), cpu(), seconds()];
+  for (const [at, value] of shown.entries())
+    assert.ok(
+      value >= (before[at] as number) && value <= (after[at] as number),
+      `${before} ${shown} ${after}`,
+    );
+});
+
 test("a section has the common fields and then the source's own", () => {
   assert.equal(
     infoText(["keyspace", "clients"], VALUES, { clients: () => ({ blocked_clients: 4 }) }),

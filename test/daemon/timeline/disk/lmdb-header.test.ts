@@ -44,10 +44,21 @@ async function withFile(
 
 test("the check accepts a file that LMDB has written, a missing file and an empty file", () =>
   withFile((path, _, folder) => {
-    checkHeader(path);
-    checkHeader(join(folder, "absent"));
+    assert.equal(checkHeader(path), true);
+    assert.equal(checkHeader(join(folder, "absent")), false);
     writeFileSync(join(folder, "empty"), "");
-    checkHeader(join(folder, "empty"));
+    assert.equal(checkHeader(join(folder, "empty")), false);
+  }));
+
+test("a storage whose file has a damaged page is refused before LMDB reads the page", () =>
+  withFile((path, bytes, folder) => {
+    const pageBytes = bytes.readUInt32LE(MEANT.pageBytes);
+    const damaged = changed(bytes, (copy) => copy.fill(0xff, 2 * pageBytes));
+    writeFileSync(path, damaged);
+    assert.throws(() => new DiskStorage(folder, "always", failingLog), {
+      name: "DamagedFile",
+      message: /^.*data\.mdb is damaged: page \d+: ./,
+    });
   }));
 
 test("a folder whose file has a torn head is refused, with the file's name", () =>
