@@ -279,6 +279,25 @@ test("a member that did not read receives all counts again", () => {
   assert.ok(scene.isConnected("b", "a"));
 });
 
+test("a member that did not read while all subscribers left receives that none are left", () => {
+  const scene = new Scene();
+  const [a, b] = scene.addAll({ limits: { channelMessageUnsentBytes: 3000 } });
+  const one = subscriber();
+  a.add("channel", "only", one);
+  scene.world.run(SOON_MS);
+  assert.equal(b.countAllSubscribers("channel", "only"), 1);
+  scene.world.latencyMs = 1000;
+  const names = Array.from({ length: 100 }, (_, number) => `${number}`.padEnd(100));
+  for (const name of names) a.add("channel", name, one);
+  scene.world.run(SOON_MS);
+  for (const name of ["only", ...names]) a.remove("channel", name, one);
+  scene.world.run(SOON_MS);
+  scene.world.latencyMs = 0;
+  scene.world.run(2000);
+  assert.equal(b.countAllNames("channel"), 0);
+  assert.ok(scene.isConnected("b", "a"));
+});
+
 test("random changes, disconnections and returns end with the same counts on all members", () => {
   const random = new SeededRandom(seed());
   const scene = new Scene();

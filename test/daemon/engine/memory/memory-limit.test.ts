@@ -71,6 +71,8 @@ async function withLimit(
   check({ gauge, limit, wait });
   await limit.stop();
   assert.equal(next, null, "the limit has stopped reading the gauge");
+  limit.bytes = LIMIT;
+  assert.equal(next, null, "a new limit after the stop does not read it again");
 }
 
 /** Returns a database with a hundred small keys. */

@@ -136,3 +136,13 @@ for (const [what, sizes, expected] of [
     for (const [i, bytes] of sizes.entries()) sends[i]?.(bytes, 0);
     assert.deepEqual(closed, [expected]);
   });
+
+test("of unauthenticated clients, those with less than half of the median are not closed, whichever came first", () => {
+  for (const order of ["abcde", "edcba", "caebd", "bdace"]) {
+    const { open, closed } = scene();
+    const sizes: Readonly<Record<string, number>> = { a: 10, b: 20, c: 240, d: 300, e: 431 };
+    const sends = [...order].map((name, i) => [name, open(name, 0, `192.0.2.${i}`)] as const);
+    for (const [name, send] of sends) send(sizes[name] as number, 0);
+    assert.deepEqual(closed, ["c"], order);
+  }
+});
