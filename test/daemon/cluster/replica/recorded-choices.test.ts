@@ -25,10 +25,15 @@ function prepared(...lines: string[]): Database {
 function chosen(
   database: Database,
   lines: readonly string[],
-  { multi = false, conditions = null, stepsMax = STEPS }: Partial<Unsigned & { stepsMax: number }> = {},
+  {
+    multi = false,
+    conditions = null,
+    units = null,
+    stepsMax = STEPS,
+  }: Partial<Unsigned & { stepsMax: number }> = {},
 ): Record<number, readonly ByteString[]> | null {
   const commands = lines.map((line) => line.split(" "));
-  const unsigned = { db: 0, multi, conditions, commands };
+  const unsigned = { db: 0, multi, conditions, units, commands };
   const unitId = () => "i".repeat(36);
   const { choices } = choicesOf(unsigned, { at: AT + 5, seq: 0 }, { database, stepsMax, unitId });
   return choices === null ? null : Object.fromEntries(choices);
@@ -41,6 +46,17 @@ test("a claim sees the commands before it in the envelope", () => {
     1: [],
     3: ["2"],
   });
+});
+
+test("claims of a unit with a refused command take nothing, and those of the other units take", () => {
+  for (const [lines, units, choices] of [
+    [["LPOP l", "LPOP", "LPOP l"], [2, 1], { 2: ["a"] }],
+    [["LPOP l", "LPOP", "LPOP l"], [1, 2], { 0: ["a"] }],
+    [["LPOP l", "NONE", "LPOP l", "LPOP l", "LPOP l"], [1, 1, 2, 1], { 0: ["a"], 2: ["b"], 3: ["c"], 4: [] }],
+    [["LPOP l", "LPOP l", "LPOP l", "LPOP l", "NONE"], [1, 1, 3], { 0: ["a"], 1: ["b"] }],
+    [["NONE", "LPOP l"], [2], null],
+  ] as const)
+    assert.deepEqual(chosen(prepared("RPUSH l a b c"), lines, { units }), choices, `${lines} ${units}`);
 });
 
 test("a claim whose key another command changes sees that change", { skip: !hasCode("XADD") }, () => {
