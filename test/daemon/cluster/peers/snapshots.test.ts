@@ -4,14 +4,14 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { readOrderKey } from "../../../../daemon/timeline/entries/entry.js";
+import { type Entry, readOrderKey } from "../../../../daemon/timeline/entries/entry.js";
 import type { LostEntries } from "../../../../daemon/timeline/lost-entries.js";
 import type { AdoptionHandlers } from "../../../../daemon/timeline/snapshot-transfer.js";
 import type { SnapshotSeal } from "../../../../daemon/timeline/snapshots/snapshot-stores.js";
 import type { Timeline } from "../../../../daemon/timeline/timeline.js";
-import { ENTRY_ORDER_KEY_BYTES } from "../../../../protocol/version-2/envelope.js";
+import { ENTRY_ORDER_KEY_BYTES, hexOf } from "../../../../protocol/version-2/envelope.js";
 import { double } from "../../../support/double.js";
-import { EPOCH, entryOf, keyOf, sha256 } from "./entries.js";
+import { client, EPOCH, entryOf, keyOf, sha256 } from "./entries.js";
 import type { FakeTimeline } from "./fake-timeline.js";
 import { haveSameEntries, type Line, type Node, World } from "./support.js";
 
@@ -37,6 +37,8 @@ class FakeHandover {
   wanted = 0;
   content: Buffer | null = null;
   room = Number.POSITIVE_INFINITY;
+  /** The entries that an adopted snapshot does not contain. */
+  orphaned: readonly Entry[] = [];
   /** Called for each part that arrives. */
   written = (): void => {};
   readonly #timeline: FakeTimeline;
@@ -120,7 +122,7 @@ class FakeHandover {
     }
     this.adoptions++;
     owner.onAside("aside");
-    const lost = (count: number): LostEntries => ({ count, entries: [] });
+    const lost = (count: number): LostEntries => ({ count, entries: this.orphaned });
     owner.onOrphaned({ ...lost(2), possible: lost(9), unverifiable: lost(1), deadLetters: null });
     this.#timeline.prune(staged.cutAt);
     this.content = bytes;
@@ -151,7 +153,8 @@ test("a joiner loads a live member's snapshot, then the later entries, and becom
   world.run(1000);
   for (const handover of given) handover.prune(PRUNED);
   const c = world.add("c", { peers: ["a", "b"] });
-  handoverOf(c);
+  const orphaned = Array.from({ length: 45 }, (_, at) => entryOf(at));
+  handoverOf(c).orphaned = orphaned;
   const states = new Set<string>();
   world.runUntil(() => {
     states.add(c.peering.state);
@@ -167,7 +170,15 @@ test("a joiner loads a live member's snapshot, then the later entries, and becom
     /unknown whether/,
     /no other daemon can verify/,
   ])
-    assert.equal(linesOf(c, lost).length, 1, "lost entries are logged");
+    assert.equal(linesOf(c, lost).length, 3, "lost entries are logged, twenty in a line");
+  const [named, ...more] = linesOf(c, /does not contain; this daemon no longer/).map(
+    ({ facts }) => facts["entries"] as string[],
+  );
+  assert.deepEqual([named?.length, ...more.map(({ length }) => length)], [20, 20, 5]);
+  assert.match(
+    named?.[0] ?? "",
+    new RegExp(`^2026-09-\\S+ ${hexOf(orphaned[0]?.id ?? "")} by ${hexOf(client.id)}: SET$`),
+  );
   assert.equal(linesOf(c, /snapshot was adopted/).length, 1);
   world.run(60_000);
   assert.equal(c.peering.snapshots.taken, 1, "c has adopted one snapshot");
