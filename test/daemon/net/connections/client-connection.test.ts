@@ -8,6 +8,7 @@ import { Dialect } from "../../../../daemon/net/connections/dialect.js";
 import { TURN_MS } from "../../../../protocol/steps.js";
 import { listenAtFreePort } from "../../../support/free-port.js";
 import { RawClient } from "../../../support/raw-client.js";
+import { until } from "../../../support/until.js";
 import { plainListener } from "./plain-listener.js";
 
 interface Pair extends AsyncDisposable {
@@ -130,4 +131,24 @@ async function answersAt(milliseconds: number): Promise<string> {
 test("requests that arrive together run in one turn, until the turn has lasted too long", async () => {
   assert.equal(await answersAt(0), "000");
   assert.equal(await answersAt(TURN_MS + 1), "012");
+});
+
+test("pushed bytes arrive in their order, those of each turn, without a request of the client", async () => {
+  const opened: ClientConnection<number>[] = [];
+  const listener = plainListener((registry) => (socket) => {
+    const connection = new ClientConnection(socket, registry, () => new TurnCounting());
+    opened.push(connection);
+    return connection;
+  });
+  await listener.start();
+  try {
+    using client = await RawClient.open(listener.address.port);
+    await until("the daemon has accepted the client", () => opened.length === 1);
+    for (const texts of [["one ", "two "], ["three "], ["four ", "five "]]) {
+      for (const text of texts) opened[0]?.push(text);
+      assert.equal(await client.read(texts.join("").length), texts.join(""));
+    }
+  } finally {
+    await listener.stop();
+  }
 });
