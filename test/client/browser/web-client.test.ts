@@ -4,10 +4,12 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { mock, test } from "node:test";
 import { createClient } from "../../../client/browser/public-api.js";
+import { hexOf } from "../../../protocol/version-2/envelope.js";
 import { startDaemon } from "../../support/daemon-process.js";
 import { refusingAddress } from "../../support/free-port.js";
 import { scratchFolder } from "../../support/scratch-folder.js";
 import { until } from "../../support/until.js";
+import { FakeDaemon } from "../fake-daemon-v2.js";
 import { clientOf, key, keyFile, makeFleet, makeSocket, page } from "./scene.js";
 
 test("a page can use send, call, multi and sendAll", async () => {
@@ -198,6 +200,43 @@ test("if the browser does not support Ed25519 the key is RSA", async () => {
   using other = clientOf(fleet);
   await assert.rejects(other.send("PING"), { code: "refused", effect: "not-applied" });
 });
+
+test("a page's reads name its writes that a daemon may be missing, so that the page reads its own writes", async () => {
+  const daemons = [1, 2].map((id) => new FakeDaemon({ id, clock: Date.now }));
+  for (const daemon of daemons) daemon.members = 1;
+  using client = clientOf(
+    { servers: ["ws://127.0.0.1:1", "ws://127.0.0.1:2"] },
+    { makeSocket: (url: string) => socketTo(daemons[Number(url.slice(-1)) - 1] as FakeDaemon) },
+  );
+  const [, two] = daemons as [FakeDaemon, FakeDaemon];
+  await client.send("SET k old", { policy: "all" });
+  two.refusal = { code: "catching-up", effect: "not-applied" };
+  await assert.rejects(client.send("SET k new", { policy: "all" }), { code: "not-all-answered" });
+  const written = client.lastWrite;
+  two.refusal = null;
+  await client.sendAll("GET k");
+  const named = daemons.map(({ applied }) => applied.at(-1)?.envelope.after ?? "");
+  assert.deepEqual(named.map(hexOf), [written, written]);
+});
+
+/** Returns a WebSocket of a page to a fake daemon. */
+function socketTo(daemon: FakeDaemon) {
+  const take = daemon.connection();
+  const socket = {
+    bufferedAmount: 0,
+    onopen: null as (() => void) | null,
+    onmessage: null as ((event: { data: Uint8Array }) => void) | null,
+    send: (bytes: Uint8Array) => {
+      const answers = take(Buffer.from(bytes)) ?? [];
+      setImmediate(() => {
+        for (const data of answers) socket.onmessage?.({ data });
+      });
+    },
+    close() {},
+  };
+  setImmediate(() => socket.onopen?.());
+  return socket;
+}
 
 test("options are checked, and errors say what is wrong", () => {
   const make = (options: object) => () => page.createClient(options as never);
