@@ -76,6 +76,20 @@ test("the reader returns everything that the package has written, from the begin
     assert.equal(findDamage(path, TREES, ALL), null);
   }));
 
+test("an entry with the order key of the next one is damage, in the same page or in the next", () =>
+  withFile(600, ({ path, entries }) => {
+    const bytes = readFileSync(path);
+    assert.equal(findDamage(path, TREES, ALL), null);
+    for (const [at, [key]] of entries.slice(0, -1).entries()) {
+      const [next] = entries[at + 1] as (typeof entries)[number];
+      const copy = Buffer.from(bytes);
+      for (let found = copy.indexOf(key); found >= 0; found = copy.indexOf(key, found + 1))
+        next.copy(copy, found);
+      writeFileSync(path, copy);
+      assert.match(findDamage(path, TREES, ALL)?.problem ?? "none", /not in order/, `entry ${at}`);
+    }
+  }));
+
 test("if one page of a file is empty, the reader returns the contents of all other pages and reports the page", () =>
   withFile(amount(1_500, 3_000), ({ path, entries }) => {
     const seed = seedOfRun();
