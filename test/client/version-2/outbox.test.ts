@@ -9,6 +9,7 @@ import { hexOf } from "../../../protocol/version-2/envelope.js";
 import { KNOWS_DECISIONS, KNOWS_SIGNED } from "../../../protocol/version-2/messages-v2.js";
 import { refusingAddress } from "../../support/free-port.js";
 import { until } from "../../support/until.js";
+import { HandClock } from "../hand-clock.js";
 import { client2Of, ServedDaemon } from "../served-daemon.js";
 import { errorOf, summary } from "../test-client.js";
 
@@ -104,6 +105,32 @@ test("one daemon's announcement of decisions counts, and does so permanently", a
   const failure = await errorOf(client.send("SET lock me NX"));
   assert.equal(failure.code, "too-few-answers", "one daemon does not acknowledge it");
   assert.deepEqual(one.daemon.applied.at(-1)?.envelope.decide, true);
+});
+
+test("while two envelopes have no answer, further calls wait for two milliseconds and share the next envelope", async () => {
+  await using daemon = await ServedDaemon.start();
+  const clock = new HandClock();
+  await using client = client2Of([daemon], { clock, versions: "2" });
+  await client.send("PING");
+  daemon.passes = () => [];
+  const calls: Promise<unknown>[] = [];
+  const send = () => void calls.push(client.send("PING").catch(() => {}));
+  for (const envelopes of [2, 3]) {
+    send();
+    await until(`envelope ${envelopes}`, () => daemon.envelopes.length === envelopes);
+  }
+  for (let call = 0; call < 8; call++) {
+    send();
+    await new Promise(setImmediate);
+  }
+  clock.advance(2);
+  await until("all calls", () => daemon.envelopes.flat().length === 11);
+  assert.deepEqual(
+    daemon.envelopes.map(({ length }) => length),
+    [1, 1, 1, 8],
+  );
+  client.close();
+  await Promise.all(calls);
 });
 
 test("more than half of a client's servers have to know the list", async () => {
