@@ -64,11 +64,15 @@ function scene() {
       if (held.report(answers)) registry.overBudget();
     };
   };
-  return { budget, open, closed };
+  return { budget, registries, open, closed };
 }
 
 test("connections of all listeners share the limit, and the one with the most bytes is closed", () => {
-  const { budget, open, closed } = scene();
+  const { budget, registries, open, closed } = scene();
+  assert.deepEqual(
+    registries.map(({ rejected }) => rejected),
+    [0, 0],
+  );
   const [first, second, third] = [open("first", 0), open("second", 1), open("third", 0)];
   first(600, 0);
   second(300, 0);
