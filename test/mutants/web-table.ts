@@ -332,6 +332,20 @@ export const webMutants: readonly Mutant[] = [
     test: "test/faces/memcached/memcached-listener.test.js",
   },
   {
+    name: "memcached: ms refuses flags that have no effect",
+    file: "faces/memcached/bytes/memcached-requests.js",
+    find: "`bckq${IGNORED_FLAGS.ms}`",
+    replace: '"bckq"',
+    test: "test/faces/memcached/memcached-listener.test.js",
+  },
+  {
+    name: "memcached: md shows the number of an item",
+    file: "faces/memcached/bytes/memcached-requests.js",
+    find: 'flags, shown = ""',
+    replace: 'flags, shown = "c"',
+    test: "test/faces/memcached/memcached-listener.test.js",
+  },
+  {
     name: "memcached: a number with a plus sign is refused",
     file: "faces/memcached/bytes/memcached-requests.js",
     find: "const NUMBER = /^([+-]?)",

@@ -142,6 +142,8 @@ const LIMIT_TOO_LARGE: Wrong = {
 };
 /** The flags of `mg` that are supported. The others change an item, or report what the daemon does not know. */
 const META_GET_FLAGS = "bcfkqstv";
+/** The flags that memcached permits in `ms`, `md` and `ma`, although they change nothing there. */
+const IGNORED_FLAGS = { ms: "fhlstuv", md: "cfhlstuv", ma: "fhlsu" };
 const STORE_MODES: ReadonlyMap<string, StoreVerb> = new Map([
   ["E", "add"],
   ["A", "append"],
@@ -431,7 +433,7 @@ function readMetaStore([key, bytesText, ...words]: readonly ByteString[]): Line 
   if (key === undefined) return ERROR;
   const bytes = unsigned(bytesText ?? "", LENGTH_MAX);
   if (key.length > KEY_BYTES_MAX || bytes === null) return BAD_FORMAT;
-  const flags = readMetaFlags(words, "bckq", "CFMOT");
+  const flags = readMetaFlags(words, `bckq${IGNORED_FLAGS.ms}`, "CFMOT");
   const read = typeof flags === "string" ? wrong(`${flags} flag`) : storeOf(key, bytes, flags);
   return read.kind === "wrong" ? { kind: "refused", bytes, refusal: read } : read;
 }
@@ -458,7 +460,7 @@ function storeOf(word: ByteString, bytes: number, flags: MetaFlags): Announced |
     unique,
     bytes,
     isSilent: false,
-    meta: metaFormOf(word, flags),
+    meta: metaFormOf(word, flags, "c"),
   };
 }
 
@@ -468,7 +470,7 @@ const BAD_FLAG = wrong("invalid or duplicate flag");
 function readMetaDelete([word, ...words]: readonly ByteString[]): Line {
   if (word === undefined) return ERROR;
   if (word.length > KEY_BYTES_MAX) return BAD_FORMAT;
-  const flags = readMetaFlags(words, "bkq", "CO");
+  const flags = readMetaFlags(words, `bkq${IGNORED_FLAGS.md}`, "CO");
   if (typeof flags === "string") return BAD_FLAG;
   const key = metaKey(word, flags);
   const unique = uint64(flags.get("C") ?? "0");
@@ -481,7 +483,7 @@ function readMetaDelete([word, ...words]: readonly ByteString[]): Line {
 function readMetaCount([word, ...words]: readonly ByteString[]): Line {
   if (word === undefined) return ERROR;
   if (word.length > KEY_BYTES_MAX) return BAD_FORMAT;
-  const flags = readMetaFlags(words, "bkqv", "CDJMNOT");
+  const flags = readMetaFlags(words, `bkqv${IGNORED_FLAGS.ma}`, "CDJMNOT");
   if (typeof flags === "string") return BAD_FLAG;
   const key = metaKey(word, flags);
   const [by, value, unique] = [
@@ -584,11 +586,14 @@ function metaKey(key: ByteString, flags: MetaFlags): ByteString | null {
 const keyWords = (key: ByteString, flags: MetaFlags): readonly ByteString[] =>
   flags.has("b") ? [`k${key}`, "b"] : [`k${key}`];
 
-/** @param key  the key as in the request */
-function metaFormOf(key: ByteString, flags: MetaFlags): MetaForm {
+/**
+ * @param key  the key as in the request
+ * @param shown  the flags without a text that the answer shows
+ */
+function metaFormOf(key: ByteString, flags: MetaFlags, shown = ""): MetaForm {
   const words = [...flags].flatMap(([letter, text]) => {
     if (letter === "k") return keyWords(key, flags);
-    return letter === "O" ? [`O${text}`] : letter === "c" ? [letter] : [];
+    return letter === "O" ? [`O${text}`] : shown.includes(letter) ? [letter] : [];
   });
   return { words, isQuiet: flags.has("q"), withValue: flags.has("v") };
 }
