@@ -15,6 +15,8 @@ import { until } from "../../support/until.js";
 import { exchange } from "./scene.js";
 
 const app = makeKeyPair();
+/** The maximum steps of a unit, and of the units of an envelope together. */
+const UNIT_STEPS = 10_000;
 
 const respPort = ({ daemon }: RunningReplica) => daemon.addressOf("resp")?.port ?? 0;
 const lines = (...commands: readonly string[]) => commands.map((command) => `${command}\r\n`).join("");
@@ -102,6 +104,24 @@ test("a transaction is one unit, which depends on its watched keys", async () =>
   );
   assert.doesNotMatch(reply, /unsaid/);
   assert.match(reply, /-EXECABORT .*\$4\r\nsaid\r\n\*2\r\n:1\r\n\+OK\r\n$/s);
+});
+
+test("EXEC waits for its pipeline, which creates and deletes a watched key in two envelopes", async () => {
+  using folder = makeFolder();
+  const limit = ["--max-unit-steps", String(UNIT_STEPS)];
+  await using replica = await startReplica({
+    args: ["-s", app.file, "--data", folder.path, "--resp", "0", ...limit],
+  });
+  using client = await RedisConnection.open(respPort(replica));
+  await client.call("SADD", "set", ...Array.from({ length: UNIT_STEPS / 2 }, (_, i) => String(i)));
+  client.queue(["WATCH", "absent"]);
+  client.queue(["SET", "absent", "1"]);
+  // These are too much for one envelope, so each command has its own.
+  for (let copy = 0; copy < 3; copy++) client.queue(["SUNIONSTORE", `copy${copy}`, "set"]);
+  for (const argv of [["DEL", "absent"], ["MULTI"], ["SET", "k", "1"], ["EXEC"], ["EXISTS", "k"]])
+    client.queue(argv);
+  const replies = await client.flush();
+  assert.deepEqual(replies.slice(-2), [{ kind: "nil-array" }, { kind: "integer", value: 0 }]);
 });
 
 test("a transaction with more commands than an envelope may contain is refused with a specific error", async () => {
