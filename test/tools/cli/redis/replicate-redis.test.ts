@@ -118,6 +118,8 @@ describe("dbsync import --replicate", () => {
     await using replicating = new Replicating(redis.port, "--cut-over", "1");
     await replicating.ended;
     assert.equal(replicating.code, 0, replicating.output);
+    // Nothing had changed or been deleted, so no line says so.
+    assert.match(replicating.output, /^cut over: the daemons have the \d+ keys of the Redis\nrestored /m);
     assert.equal(await contentsOf(resp), await contentsOf(redis.port));
   });
 
@@ -150,12 +152,14 @@ describe("dbsync import --replicate", () => {
     // The import has ended, so it misses these writes.
     await write(100, 300);
     await source.call("DEL", "h", "l:0", "set:0");
+    await target.call("SET", "only here", "1");
     await using again = new Replicating(redis.port, "--replace");
     await again.prints(/following/);
     await write(100, 400);
     again.kill("SIGINT");
     await again.ended;
     assert.equal(again.code, 0, again.output);
+    assert.match(again.output, /^1 key that the Redis does not have were deleted$/m);
     assert.equal(await contentsOf(resp), await contentsOf(redis.port));
   });
 
