@@ -173,8 +173,9 @@ class RespDialect extends Dialect<Argv> {
     return false;
   }
 
+  /** Also of a client whose command CLIENT PAUSE delays: if it disconnects, the command is not executed. */
   override get isWaitingForData(): boolean {
-    return this.#session.waiting !== null;
+    return this.#session.waiting !== null || this.isRequestWaiting;
   }
 
   override push(chunk: Buffer): boolean {
@@ -184,7 +185,7 @@ class RespDialect extends Dialect<Argv> {
 
   override copyUnread(): void {
     this.parser.copyUnread();
-    if (this.#session.waiting === null) return;
+    if (!this.isWaitingForData) return;
     const { heldBytes } = this.parser;
     if (heldBytes > this.#server.host.limits.maxQueryBytes)
       this.#connection.drop("too-much-behind", `${heldBytes} bytes`);

@@ -334,8 +334,8 @@ export const webMutants: readonly Mutant[] = [
   {
     name: "memcached: ms refuses flags that have no effect",
     file: "faces/memcached/bytes/memcached-requests.js",
-    find: "`bckq${IGNORED_FLAGS.ms}`",
-    replace: '"bckq"',
+    find: 'ms: "fhlstuv"',
+    replace: 'ms: ""',
     test: "test/faces/memcached/memcached-listener.test.js",
   },
   {
@@ -365,5 +365,12 @@ export const webMutants: readonly Mutant[] = [
     find: "mebibytes < MEMORY_LIMIT_MIN",
     replace: "mebibytes < 1",
     test: "test/faces/memcached/memcached-listener.test.js",
+  },
+  {
+    name: "redis: a client that closes waits for the end of CLIENT PAUSE",
+    file: "faces/redis/resp-listener.js",
+    find: "this.#session.waiting !== null || this.isRequestWaiting",
+    replace: "this.#session.waiting !== null",
+    test: "test/faces/redis/server-commands.test.js",
   },
 ];

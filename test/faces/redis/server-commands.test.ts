@@ -245,6 +245,24 @@ test("CLIENT PAUSE delays commands until its end", async () => {
   assert.equal(await admin.read(12), "+OK\r\n$1\r\n1\r\n");
 });
 
+test("a client that closes while CLIENT PAUSE delays its command is disconnected", async () => {
+  await using ours = await startResp();
+  using admin = await RedisConnection.open(ours.port);
+  const shows = async (pattern: RegExp) => pattern.test(String(await admin.value("INFO", "clients")));
+  await admin.call("CLIENT", "PAUSE", "100000", "WRITE");
+  for (const close of ["end", "destroy"] as const) {
+    using client = await RawClient.open(ours.port);
+    client.send(lines("SET k 1", "GET k"));
+    await until("the command is delayed", () => shows(/blocked_clients:1\r/));
+    client.socket[close]();
+    await until(`the client is disconnected after ${close}`, () =>
+      shows(/connected_clients:1\r[\s\S]*blocked_clients:0\r/),
+    );
+  }
+  await admin.call("CLIENT", "UNPAUSE");
+  assert.equal(await admin.value("GET", "k"), null);
+});
+
 const MAY_WRITE: readonly (readonly string[])[] = [
   ["SET", "k", "1"],
   ["PFCOUNT", "h"],
