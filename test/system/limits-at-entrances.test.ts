@@ -46,6 +46,7 @@ interface Row {
 }
 
 const data = new ScratchFolder();
+const signedData = new ScratchFolder();
 const application = makeKeyPair();
 const root = makeKeyPair();
 let daemon: DaemonProcess;
@@ -59,7 +60,7 @@ let sql: SqlLineClient;
 before(async () => {
   daemon = await startDaemon(["--resp", "0", "--json", "0", "--sql", "0", "--memcached", "0"]);
   recording = await startDaemon(["--resp", "0", "--data", data.path]);
-  signing = await startDaemon(["-s", application.file, "--root-key", root.file]);
+  signing = await startDaemon(["-s", application.file, "--root-key", root.file, "--data", signedData.path]);
   redis = await RedisConnection.open(await daemon.portOf("Redis clients"));
   json = await RawClient.open(await daemon.portOf("JSON clients"));
   memcached = await RawClient.open(await daemon.portOf("memcached clients"));
@@ -72,6 +73,7 @@ after(async () => {
   await recording[Symbol.asyncDispose]();
   await signing[Symbol.asyncDispose]();
   data[Symbol.dispose]();
+  signedData[Symbol.dispose]();
 });
 
 const lists = (levels: number) => "[".repeat(levels) + "]".repeat(levels);
@@ -104,6 +106,11 @@ const paddedSelect = (bytes: number) => `select 1${" ".repeat(bytes - "select 1"
 const sqlName = (number: number, name: string) => (number === 0 ? name : `"${name}:t"`);
 const parts = (count: number) => numbered(count, () => "1").join(" + ");
 const nested = (levels: number) => `${"(".repeat(levels)}1${")".repeat(levels)}`;
+
+/** Returns the entrance of a TIMELINE command: only daemons with a timeline answer it, to signed envelopes. */
+const timelineEntrance = (words: (number: number) => readonly string[]): NonNullable<Row["others"]> => ({
+  "an envelope": (number) => signedAnswer([["TIMELINE", ...words(number)]]),
+});
 
 const ROWS: readonly Row[] = [
   {
@@ -238,6 +245,52 @@ const ROWS: readonly Row[] = [
     others: {
       "an envelope": (number, name) => signedAnswer(numbered(number, () => ["INCR", name])),
     },
+  },
+  {
+    limit: "the length of an envelope of key commands",
+    page: "docs/protocol-v2.md",
+    sentence: "and its body may have at most 256 KiB, whatever rights its signer has",
+    max: 250 * 2 ** 10,
+    above: 2 ** 18,
+    refused: /"code":"ring-too-long"/,
+    others: {
+      "KEY ADD": (number) => signedAnswer([["KEY", "ADD", letters(number)]]),
+      "KEY ADD, several": (number) => signedAnswer(numbered(64, () => ["KEY", "ADD", letters(number / 64)])),
+      "KEY ADD, with multi": (number) =>
+        signedAnswer(
+          numbered(2, () => ["KEY", "ADD", letters(number / 2)]),
+          true,
+        ),
+      "CLUSTER ADD": (number) => signedAnswer([["CLUSTER", "ADD", letters(number)]]),
+    },
+  },
+  {
+    limit: "order keys of TIMELINE OUTCOME",
+    page: "docs/protocol-v2.md",
+    sentence: '84 hexadecimal digits, packed as in "Members"; at most 1000',
+    max: 1000,
+    refused: /order keys are named, but at most 1000 are allowed/,
+    others: timelineEntrance((number) => [
+      "OUTCOME",
+      "0".repeat(64),
+      ...numbered(number, () => "0".repeat(84)),
+    ]),
+  },
+  {
+    limit: "units of TIMELINE LOG",
+    page: "docs/protocol-v2.md",
+    sentence: "the newest `n` units (default 100, at most 10,000)",
+    max: 10_000,
+    refused: /LIMIT/,
+    others: timelineEntrance((number) => ["LOG", "LIMIT", String(number)]),
+  },
+  {
+    limit: "dead letters of TIMELINE DEADLETTERS",
+    page: "docs/protocol-v2.md",
+    sentence: "n is at most 200",
+    max: 200,
+    refused: /LIMIT/,
+    others: timelineEntrance((number) => ["DEADLETTERS", "LIMIT", String(number)]),
   },
   {
     limit: "nested parentheses of SQL",
