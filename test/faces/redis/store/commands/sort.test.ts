@@ -5,6 +5,7 @@ import { findCommand } from "../../../../../daemon/store/command-table.js";
 import { Database } from "../../../../../daemon/store/database.js";
 import { touchesOf } from "../../../../../daemon/store/rows/key-spec.js";
 import { STRING_BYTES_MAX } from "../../../../../daemon/store/values/value.js";
+import { sortedInstead } from "../../../../../faces/redis/store/commands/sort.js";
 import { shown } from "../../../../conformance/resp2-fold.js";
 import { StoreUnderTest } from "../../../../daemon/store/commands/store-under-test.js";
 
@@ -90,4 +91,19 @@ test("SORT finds nothing at keys that would exceed the length of a string", () =
   const run = (...argv: string[]) => shown(database.execute(argv, { at: 0, db: 0, id: "" }));
   run("RPUSH", "l", "x".repeat(STRING_BYTES_MAX - 4));
   assert.equal(run("SORT", "l", "BY", "weight:*", "GET", "value:*->field"), "[nil]");
+});
+
+test("a SORT in the order of a set is replaced by one that orders by bytes, and keeps each other argument", () => {
+  for (const [line, replacement] of [
+    ["SORT s BY nosort", "SORT s ALPHA"],
+    ["SORT_RO s BY nosort DESC", "SORT_RO s DESC ALPHA"],
+    ["SORT s ASC BY nosort GET # LIMIT 0 2 STORE t", "SORT s ASC GET # LIMIT 0 2 STORE t ALPHA"],
+    ["SORT s unknown BY nosort", "SORT s unknown ALPHA"],
+    ["SORT s BY w:*", null],
+    ["SORT s", null],
+    ["ZRANGE s BY nosort", null],
+  ] as const) {
+    const argv = line.split(" ");
+    assert.equal(sortedInstead(argv[0] ?? "", argv)?.join(" ") ?? null, replacement, line);
+  }
 });

@@ -94,3 +94,22 @@ test("an undo record of a few bytes does not keep a complete long string alive",
   for (let i = 0; i < 30; i++) store.run(`SETRANGE b ${i * 100} ${"y".repeat(20)}`);
   assert.ok(bytesInUse() - before < 3 * length, `${bytesInUse() - before} bytes`);
 });
+
+test("BITPOS returns -1 for an empty part, and the end of the string only for a zero in a string of ones", () => {
+  store.run("BITFIELD ones SET u16 0 65535");
+  store.run("SETBIT zeros 15 0");
+  for (const [line, position] of [
+    ["BITPOS ones 0", 16],
+    ["BITPOS ones 0 1", 16],
+    ["BITPOS ones 0 0 -1", -1],
+    ["BITPOS ones 0 2", -1],
+    ["BITPOS ones 1 1 0", -1],
+    ["BITPOS ones 1", 0],
+    ["BITPOS zeros 1", -1],
+    ["BITPOS zeros 1 1", -1],
+    ["BITPOS zeros 0 1", 8],
+    ["BITPOS absent 0", 0],
+    ["BITPOS absent 1", -1],
+  ] as const)
+    assert.equal(store.run(line), `:${position}`, line);
+});

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { findCommand } from "../../../../../../daemon/store/command-table.js";
 import { touchesOf } from "../../../../../../daemon/store/rows/key-spec.js";
-import { distance } from "../../../../../../faces/redis/store/commands/geo/geo-area.js";
+import { distance, within } from "../../../../../../faces/redis/store/commands/geo/geo-area.js";
 import {
   type GeoPosition,
   positionOf,
@@ -92,4 +92,25 @@ test(`a search finds what a check of every member finds (seed ${seed})`, () => {
       .map(([member]) => `"${member}"`);
     assert.equal(reply, `[${near.join(" ")}]`);
   }
+});
+
+test("GEORADIUS stores positions for STORE and distances for STOREDIST", () => {
+  store.run("GEOADD g 10 10 a");
+  store.run("GEORADIUS g 10 10 1 m STORE x");
+  store.run("GEORADIUS g 10 10 1 m STOREDIST y");
+  assert.equal(store.run("ZSCORE x a"), store.run("ZSCORE g a"));
+  assert.notEqual(store.run("ZSCORE y a"), store.run("ZSCORE g a"));
+  assert.ok(Number(/[\d.e-]+/.exec(store.run("ZSCORE y a"))?.[0]) < 1, store.run("ZSCORE y a"));
+});
+
+test("a circle contains the positions at exactly its radius", () => {
+  const score = scoreOf({ longitude: 10, latitude: 10 });
+  const centre = positionOf(score);
+  const there = scoreOf({ longitude: 11, latitude: 10 });
+  const radius = distance(centre, positionOf(there));
+  for (const [metres, isInside] of [
+    [radius, true],
+    [radius * 0.999, false],
+  ] as const)
+    assert.equal(within({ kind: "circle", radius: metres }, centre, there) !== undefined, isInside);
 });
