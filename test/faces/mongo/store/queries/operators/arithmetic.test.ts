@@ -41,3 +41,25 @@ test("$ceil and $floor return the next integer of each kind of number, above and
     assert.ok(returns("$floor", value, down), value);
   }
 });
+
+test("a rounded number and a date have at most 64 bits", () => {
+  const longest = '{"$numberLong":"9223372036854775807"}';
+  const scope = scopeOf();
+  for (const [expression, code] of [
+    [`{"$round":[${longest},-1]}`, 51080],
+    ['{"$toDate":9223372036854775808}', 241],
+    ['{"$toDate":{"$numberDecimal":"-9223372036854775809"}}', 241],
+  ] as const) {
+    const filter = filterOf(readExtendedJson(bytesOfText(`{"$expr":${expression}}`)), scope.work, scope);
+    assert.throws(() => filter.isMet(new Map()), { code }, expression);
+  }
+  assert.ok(returns("$toDate", longest, `{"$date":${longest}}`));
+});
+
+test("a union of no sets is an empty set, and so is an intersection", () => {
+  for (const operator of ["$setUnion", "$setIntersection"]) {
+    const scope = scopeOf();
+    const filter = `{"$expr":{"$eq":[{"${operator}":[]},[]]}}`;
+    assert.ok(filterOf(readExtendedJson(bytesOfText(filter)), scope.work, scope).isMet(new Map()), operator);
+  }
+});
