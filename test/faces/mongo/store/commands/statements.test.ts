@@ -7,7 +7,7 @@ import { beforeEach, test } from "node:test";
 import { canonicalState } from "../../../../../daemon/store/canonical-state.js";
 import { amount } from "../../../../support/amount.js";
 import { SeededRandom, seedOfRun } from "../../../../support/seeded-random.js";
-import { MdbUnderTest } from "./mdb-under-test.js";
+import { MdbUnderTest, textOf } from "./mdb-under-test.js";
 
 let store = new MdbUnderTest();
 beforeEach(() => {
@@ -280,4 +280,19 @@ test("different elements of an array may satisfy the two bounds of a range, or t
   insert('{"_id":1,"l":[10,0],"d":[{"x":1,"y":2},{"x":2,"y":3}]}');
   assert.match(store.run("FIND", '{"filter":{"l":{"$gt":3,"$lt":5}}}'), /_id:1/);
   assert.match(store.run("FIND", '{"filter":{"d.x":1,"d.y":{"$gt":2.5}}}'), /_id:1/);
+});
+
+test("STATS of an absent collection counts nothing", () => {
+  assert.match(store.run("STATS"), /count:0,size:0,.*nindexes:0,.*indexSizes:\{\}/);
+});
+
+test("RENAME refuses absent, equal and existing names, each with MongoDB's number", () => {
+  const rename = (...names: readonly string[]) => textOf(store.reply("MDB.RENAME", ...names));
+  insert('{"_id":1}');
+  store.reply("MDB.INSERT", "db", "d", "1", '{"_id":2}');
+  assert.match(rename("db", "c", "db", "c", "0"), /^MONGO 20 /);
+  assert.match(rename("db", "c", "db", "c", "1"), /^MONGO 20 /);
+  assert.match(rename("db", "absent", "db", "e", "0"), /^MONGO 26 /);
+  assert.match(rename("db", "c", "db", "d", "0"), /^MONGO 48 /);
+  assert.match(rename("db", "c", "db", "d", "2"), /^MONGO 9 /);
 });

@@ -5,7 +5,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { BSON } from "mongodb";
-import { type Bson, BsonFault, Int32, rankOf, typeOf } from "../../../../../faces/mongo/store/values/bson.js";
+import {
+  type Bson,
+  BsonFault,
+  Int32,
+  rankOf,
+  typeNamed,
+  typeNumbered,
+  typeOf,
+} from "../../../../../faces/mongo/store/values/bson.js";
 import {
   type BsonNumber,
   compareNumbers,
@@ -268,3 +276,50 @@ const MALFORMED: readonly string[] = [
   '{"$maxKey":true}',
   '{"$maxKey":0}',
 ];
+
+test("each type has the number and the name of MongoDB, and the order of its values", () => {
+  const kinds: readonly (readonly [name: string, number: number])[] = [
+    ["minKey", -1],
+    ["double", 1],
+    ["string", 2],
+    ["object", 3],
+    ["array", 4],
+    ["binData", 5],
+    ["objectId", 7],
+    ["bool", 8],
+    ["date", 9],
+    ["null", 10],
+    ["regex", 11],
+    ["int", 16],
+    ["timestamp", 17],
+    ["long", 18],
+    ["decimal", 19],
+    ["maxKey", 127],
+  ];
+  for (const [name, number] of kinds) {
+    assert.equal(typeNamed(name)?.number, number, name);
+    assert.equal(typeNumbered(number)?.name, name, name);
+  }
+  const ascending = [
+    "minKey",
+    "null",
+    "int",
+    "string",
+    "object",
+    "array",
+    "binData",
+    "objectId",
+    "bool",
+    "date",
+  ];
+  const ranks = [...ascending, "timestamp", "regex", "maxKey"].map(
+    (name) => typeNamed(name)?.rank ?? Number.NaN,
+  );
+  for (const [i, rank] of ranks.slice(1).entries()) assert.ok(rank > (ranks[i] as number), `type ${i + 1}`);
+});
+
+test("a document may have exactly as many bytes as the limit", () => {
+  const bytes = writeBson(new Map([["a", "text"]]));
+  assert.equal(writeBson(readBson(bytes, bytes.length)), bytes);
+  assert.throws(() => readBson(bytes, bytes.length - 1), BsonFault);
+});
