@@ -397,7 +397,8 @@ class CjsonDecoder {
     while (/[ \t\n\r]/.test(text[this.#at] ?? "")) this.#at++;
     this.#from = this.#at;
     const char = text[this.#at];
-    if (char === undefined) return "end";
+    // As in Redis, a zero byte between tokens ends the text.
+    if (char === undefined || char === "\0") return "end";
     const sign = SIGNS[char];
     if (sign !== undefined) {
       this.#at++;

@@ -3,6 +3,20 @@
  * `a1`, `12`.
  */
 export const programs: readonly string[] = [
+  "return {redis.LOG_DEBUG,redis.LOG_VERBOSE,redis.LOG_NOTICE,redis.LOG_WARNING}",
+  "return {redis.REPL_NONE,redis.REPL_AOF,redis.REPL_SLAVE,redis.REPL_REPLICA,redis.REPL_ALL}",
+  "local all={tostring(cjson.encode_invalid_numbers(true)),cjson.encode(1/0)} cjson.encode_invalid_numbers(false) return all",
+  "return {tostring(cjson.encode_invalid_numbers(false)),tostring(pcall(cjson.encode,1/0))}",
+  "local all={tostring(cjson.encode_invalid_numbers('null')),cjson.encode(1/0)} cjson.encode_invalid_numbers(false) return all",
+  "local all={tostring(cjson.decode_invalid_numbers(false)),tostring(pcall(cjson.decode,'nan'))} cjson.decode_invalid_numbers(true) return all",
+  "return cjson.decode('\\0\\0\\0[')",
+  "return cjson.decode('\\0[]')",
+  "return cjson.decode('[\\0]\\0')",
+  "return cjson.decode('[]\\0\\0')",
+  "return cjson.decode('[1]\\0x')",
+  "return cjson.decode('[1,\\0]')",
+  "return cjson.decode('[1\\0]')",
+  "return cjson.decode('{\"a\"\\0:1}')",
   "return cjson.encode({1,2,3})",
   'return cjson.encode({a=1,b={c="x"}})',
   "return cjson.encode({})",
