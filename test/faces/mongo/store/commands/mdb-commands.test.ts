@@ -1,7 +1,8 @@
 /** Replies of MDB commands: writes, reads, errors with MongoDB's numbers. */
 import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
-import { MdbUnderTest } from "./mdb-under-test.js";
+import { collections } from "../../../../../faces/mongo/store/commands/mdb-commands.js";
+import { MdbUnderTest, textOf } from "./mdb-under-test.js";
 
 let store: MdbUnderTest;
 beforeEach(() => {
@@ -222,4 +223,39 @@ test("collections and databases are listed and dropped", () => {
     ["d", "system.x"],
   ] as const)
     assert.match(String((store.reply("MDB.CREATE", database, name) as { text?: string }).text), /^MONGO 73 /);
+});
+
+test("each command refuses fewer arguments than it needs and, unless it accepts many, more", () => {
+  const calls: readonly (readonly [least: string, isMany?: "many"])[] = [
+    ['INSERT db c 1 {"_id":1}', "many"],
+    ['UPDATE db c 1 {"q":{},"u":{"a":1}}', "many"],
+    ['DELETE db c 1 {"q":{},"limit":1}', "many"],
+    ['FINDANDMODIFY db c {"query":{},"remove":true}'],
+    ["FIND db c {}"],
+    ["COUNT db c {}"],
+    ['DISTINCT db c {"key":"a"}'],
+    ['AGGREGATE db c {"pipeline":[]}'],
+    ["CREATE db new"],
+    ['CREATEINDEXES db c {"key":{"a":1},"name":"a"}', "many"],
+    ['DROPINDEXES db c {"index":"a"}'],
+    ["LISTINDEXES db c", "many"],
+    ["LISTCOLLECTIONS db {}"],
+    ["LISTDATABASES {}"],
+    ["STATS db", "many"],
+    ["EXPLAIN db c {}"],
+    ["RENAME db c db d 0"],
+    ["DROP db d"],
+    ["DROPDATABASE db"],
+  ];
+  const reply = (argv: readonly string[]) => store.reply(...argv);
+  const refusal = /^ERR wrong number of arguments /;
+  for (const [call, isMany] of calls) {
+    const argv = `MDB.${call}`.split(" ");
+    const least = reply(argv);
+    assert.notEqual(least.kind, "error", `${call}: ${least.kind === "error" ? least.text : ""}`);
+    assert.match(textOf(reply(argv.slice(0, -1))), refusal, call);
+    if (isMany === undefined) assert.match(textOf(reply([...argv, "{}"])), refusal, call);
+  }
+  const named = calls.map(([call]) => `MDB.${call.split(" ")[0]}`);
+  assert.deepEqual(named.sort(), collections.map(({ name }) => name).sort());
 });
