@@ -76,13 +76,15 @@ test("dbsync-keygen --certificate prints the fingerprint of the key and the entr
 
 test("A certificate is replaced only with --force, or with --keep-key for the same key", async () => {
   using folder = temporaryFolder();
-  await run(folder.path, "--certificate", "--san", "a.example");
+  const made = await run(folder.path, "--certificate", "--san", "a.example");
   const before = loadCertificatePair(filesIn(folder.path));
   const refused = await run(folder.path, "--certificate", "--san", "b.example");
   assert.equal(refused.code, 1);
   assert.match(refused.stderr, /--force/);
   const renewed = await run(folder.path, "--certificate", "--san", "b.example", "--keep-key");
   assert.equal(renewed.code, 0, renewed.stderr);
+  assert.match(made.stdout, /^private key .*tls-key\.pem \(mode 0600; /);
+  assert.match(renewed.stdout, /^private key .*tls-key\.pem \(kept; /);
   const after = loadCertificatePair(filesIn(folder.path));
   assert.equal(after.fingerprint, before.fingerprint);
   assert.deepEqual(after.names, ["b.example"]);

@@ -41,7 +41,9 @@ describe("dbsync profile", () => {
     const stored = JSON.parse(readFileSync(file, "utf8")) as { profiles: { prod: { key: string } } };
     assert.equal(stored.profiles.prod.key, join(cluster.folder, "app.pem"));
     assert.equal((await add("prod", dead)).code, 2);
-    assert.equal((await add("prod", cluster.daemons.servers, "--force")).code, 0);
+    const again = await add("prod", cluster.daemons.servers, "--force", "--versions", "2");
+    assert.deepEqual([again.code, again.stderr], [0, ""]);
+    assert.match(readFileSync(file, "utf8"), /"versions": ?"2"/);
     assert.equal((await dbsync(["profile", "use"])).stdout, "(none)\n");
     assert.equal((await dbsync(["profile", "use", "prod"])).code, 0);
     const { stdout } = await dbsync(["profile", "list"]);
@@ -51,11 +53,12 @@ describe("dbsync profile", () => {
   });
 
   test("invalid names, servers and files are refused, and nothing is stored", async () => {
-    for (const [name, servers, expected] of [
+    for (const [name, servers, expected, ...more] of [
       ["../prod", dead, /A name consists of up to 64/],
       ["prod", "::::", /the servers of the profile prod/],
+      ["prod", dead, /'--versions <list>' argument '7' is invalid\. Allowed: /, "--versions", "7"],
     ] as const) {
-      const { code, stderr } = await add(name, servers);
+      const { code, stderr } = await add(name, servers, ...more);
       assert.equal(code, 2, stderr);
       assert.match(stderr, expected);
     }

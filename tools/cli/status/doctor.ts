@@ -293,7 +293,7 @@ function examineClusters(statuses: readonly DaemonStatus[], add: Report): void {
 }
 
 /** If all daemons support a newer version of the semantics than the cluster uses, reports how to use that version. */
-function examineSemantics(statuses: readonly DaemonStatus[], add: Report): void {
+export function examineSemantics(statuses: readonly DaemonStatus[], add: Report): void {
   if (statuses.length === 0) return;
   let current = 0;
   let available = Number.POSITIVE_INFINITY;

@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Problem } from "../../../../protocol/figures/problem.js";
-import { type Finding, firstToFix, remarkOn } from "../../../../tools/cli/status/doctor.js";
+import { examineSemantics, type Finding, firstToFix, remarkOn } from "../../../../tools/cli/status/doctor.js";
+import type { DaemonStatus } from "../../../../tools/cli/status/read-status.js";
 
 const [ONE, TWO] = ["10.0.0.1:1111", "10.0.0.2:1111"];
 const fail = (subject: string, text: string): Finding => ({ grade: "FAIL", subject, text });
@@ -46,4 +47,21 @@ test("a note, or a temporary state, is reported with its remedy, and is never fi
   const wait = remarkOn(ONE, { ...problem, severity: "progress" });
   assert.deepEqual(wait, { ...note, grade: "WAIT" });
   assert.equal(firstToFix([wait]), undefined);
+});
+
+test("a command is recommended for each newer version of the semantics that all daemons support", () => {
+  const found = (...versions: readonly (readonly [semantics: number, availableSemantics: number])[]) => {
+    const findings: Finding[] = [];
+    const statuses = versions.map(([semantics, availableSemantics]) => ({
+      timeline: { semantics, availableSemantics },
+    }));
+    examineSemantics(statuses as unknown as readonly DaemonStatus[], (finding) => findings.push(finding));
+    return findings.flatMap(({ text }) =>
+      [...text.matchAll(/CLUSTER SEMANTICS (\d+)/g)].map(([, one]) => one),
+    );
+  };
+  assert.deepEqual(found([1, 3], [2, 4]), ["3"]);
+  assert.deepEqual(found([1, 3], [1, 4]), ["2", "3"]);
+  assert.deepEqual(found([2, 2], [1, 3]), []);
+  assert.deepEqual(found(), []);
 });

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Problem } from "../../../../protocol/figures/problem.js";
 import type { DaemonStatus } from "../../../../tools/cli/status/read-status.js";
+import { DAEMON_COLUMNS } from "../../../../tools/cli/status/report-tables.js";
 import { formatStatus, waitingText } from "../../../../tools/cli/status/status-text.js";
 import { MEMBER, WELL } from "./well-timeline.js";
 
@@ -148,4 +149,18 @@ test("the table shows the state that each queried member itself reports", () => 
   assert.match(starting, /\n10\.0\.0\.2:1111 +10\.0\.0\.1:1111 +live /);
   // The table shows a daemon that was not queried with the state that the other daemon has received.
   assert.match(formatStatus([late(1, "live")], 120, false), /10\.0\.0\.2:1111 +catching-up /);
+});
+
+test("the ids of a daemon and of its cluster are shown from their beginning, and a differing cluster is marked", () => {
+  const [id, cluster] = ["0123456789abcdef".repeat(2), "fedcba9876543210".repeat(2)];
+  const cellsOf = (head: string, clusterDiffers: boolean) =>
+    DAEMON_COLUMNS.find((column) => column.head === head)?.cell({
+      ...daemon(true),
+      daemon: id,
+      cluster,
+      clusterDiffers,
+    } as unknown as Parameters<(typeof DAEMON_COLUMNS)[number]["cell"]>[0]);
+  assert.equal(cellsOf("DAEMON", false), id.slice(0, 8));
+  assert.equal(cellsOf("CLUSTER", false), cluster.slice(0, 8));
+  assert.equal(cellsOf("CLUSTER", true), `${cluster.slice(0, 8)} (!)`);
 });
