@@ -305,7 +305,7 @@ function commandOf(group: string, name: string, row: Row): Command {
     anyMaster: row.anyMaster,
     sidecarLacks: row.sidecarLacks,
     recordedAs: row.recordedAs,
-    isClaim: row.isClaim ?? false,
+    isClaim: row.isClaim,
     peek: row.peek,
     keepsExpiryOf: row.keepsExpiryOf,
     setsAgain: row.setsAgain,

@@ -255,7 +255,6 @@ const DEFAULTS: Partial<Command> = {
   writesOtherDatabases: false,
   isStatement: false,
   countsOwnSteps: false,
-  isClaim: false,
   isUse: true,
   isRecorded: true,
 };
