@@ -8,6 +8,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
+import { createClient } from "../../client/public-api.js";
 import { canonicalState } from "../../daemon/store/canonical-state.js";
 import { Database } from "../../daemon/store/database.js";
 import { bytesOfText } from "../../protocol/byte-string.js";
@@ -24,6 +25,7 @@ import { RedisConnection, textOfValue } from "../support/redis-connection.js";
 import { repositoryRoot } from "../support/repository.js";
 import { ScratchFolder } from "../support/scratch-folder.js";
 import { SqlLineClient } from "../support/sql-line-client.js";
+import { startSidecar } from "../support/start-sidecar.js";
 
 type Commands = readonly (readonly string[])[];
 
@@ -217,13 +219,7 @@ const ROWS: readonly Row[] = [
     // An envelope names no limit, because the client checks it before.
     refused: /100000 commands|"code":"malformed"/,
     others: {
-      EXEC: async (number, name) => {
-        using connection = await RedisConnection.open(await recording.portOf("Redis clients"));
-        await connection.value("MULTI");
-        for (let i = 0; i < number; i++) connection.queue(["INCR", name]);
-        await connection.flush();
-        return textOfValue(await connection.value("EXEC")).slice(0, 200);
-      },
+      EXEC: async (number, name) => await execOf(await recording.portOf("Redis clients"), number, name),
       "a script": async (number, name) => {
         using connection = await RedisConnection.open(await recording.portOf("Redis clients"));
         const script = "for i = 1, ARGV[1] do redis.call('INCR', KEYS[1]) end return 'done'";
@@ -234,6 +230,29 @@ const ROWS: readonly Row[] = [
           numbered(number, () => ["INCR", name]),
           true,
         ),
+      "multi of the client": async (number, name) => {
+        const client = createClient({ servers: [`127.0.0.1:${signing.port}`], key: application.privateKey });
+        try {
+          const commands = numbered(number, () => ["INCR", name]);
+          return await client.multi(commands).then(
+            (replies) => String(replies?.at(-1)),
+            ({ message }: Error) => message,
+          );
+        } finally {
+          await client.close();
+        }
+      },
+      "EXEC through a sidecar": async (number, name) => {
+        const pem = application.privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+        using folder = new ScratchFolder();
+        const args = [
+          folder.file("private.pem", pem),
+          [`127.0.0.1:${signing.port}`],
+          ["--resp", "0"],
+        ] as const;
+        await using sidecar = await startSidecar(...args);
+        return await execOf(await sidecar.portOf("Redis clients"), number, name);
+      },
     },
   },
   {
@@ -700,6 +719,15 @@ function pattern(characters: number): string {
 
 async function answerOf(...argv: readonly string[]): Promise<string> {
   return textOfValue(await redis.value(...argv));
+}
+
+/** Runs a transaction of a number of commands. @returns the beginning of the answer */
+async function execOf(port: number, number: number, name: string): Promise<string> {
+  using connection = await RedisConnection.open(port);
+  await connection.value("MULTI");
+  for (let i = 0; i < number; i++) connection.queue(["INCR", name]);
+  await connection.flush();
+  return textOfValue(await connection.value("EXEC")).slice(0, 200);
 }
 
 /** Sends an envelope of an administrator. @returns the last answer, or the refusal */
