@@ -61,3 +61,32 @@ test("many entries of a stream are sent together, in order and within the limits
     String(maxBytes),
   );
 });
+
+/** Returns a fake Redis that has one list and no DUMP command. */
+function listOf(elements: readonly string[]): RedisSource {
+  const answers: Readonly<Record<string, (argv: readonly string[]) => PlainReply>> = {
+    PEXPIRETIME: () => ({ kind: "integer", value: -1 }),
+    TYPE: () => ({ kind: "status", text: "list" }),
+    LRANGE: ([, , from, to]) => array(...elements.slice(Number(from), Number(to) + 1).map(bulk)),
+  };
+  const query = async (argv: readonly string[]): Promise<PlainReply> => {
+    const answer = answers[argv[0] as string];
+    if (answer === undefined) throw new RedisError("ERR not here");
+    return answer(argv);
+  };
+  return { query } as unknown as RedisSource;
+}
+
+test("a list is copied completely, also if its last piece has a single element", async () => {
+  for (const length of [1, 2, 999, 1000, 1001, 500, 501, 2001]) {
+    const elements = Array.from({ length }, (_, i) => `element ${i}`);
+    const copied: string[] = [];
+    const copier = await KeyCopier.of(listOf(elements), async (command) => {
+      const [name, , ...rest] = (command as readonly Buffer[]).map(String);
+      if (name === "RPUSH") copied.push(...rest);
+      return "OK";
+    });
+    assert.equal(await copier.copy("l"), "pieces");
+    assert.deepEqual(copied, elements, `${length} elements`);
+  }
+});
