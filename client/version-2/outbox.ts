@@ -312,8 +312,8 @@ export class Outbox implements BatchOwner, FleetOwner {
     const header = { key: sealer.keyId, cluster, nonce, ...this.fleet.date(batch, now) };
     const draft = draftOf(batch, header, this.fleet.after(batch, now));
     this.#signedAt = now;
-    // An answer that waits for a condition does not show how busy the daemons are.
-    if (batch.wait === null) this.#unanswered.add(batch);
+    // An answer that waits for a condition, or for the members' decision, does not show how busy the daemons are.
+    if (batch.wait === null && !batch.decides) this.#unanswered.add(batch);
     batch.signatures++;
     if (isIdle && sealer.seal !== null) {
       batch.envelope = sealed(draft, sealer.seal(draft.bytes), batch.wait);

@@ -133,6 +133,20 @@ test("while two envelopes have no answer, further calls wait for two millisecond
   await Promise.all(calls);
 });
 
+test("calls on which members decide do not wait for the answers of earlier ones", async () => {
+  await using daemons = await startThree();
+  for (const { daemon } of daemons) daemon.knows = DECIDING;
+  const clock = new HandClock();
+  await using client = client2Of(daemons, { clock, versions: "2" });
+  await client.send("PING", { policy: "all" });
+  for (const daemon of daemons) daemon.passes = () => [];
+  const calls = Array.from({ length: 6 }, (_, call) => client.send(`SET k${call} v NX`).catch(() => {}));
+  for (const daemon of daemons)
+    await until("all envelopes", () => daemon.envelopes.filter(([line]) => line !== "PING").length === 6);
+  client.close();
+  await Promise.all(calls);
+});
+
 test("more than half of a client's servers have to know the list", async () => {
   await using daemons = await startThree();
   const [one, two, three] = daemons;
