@@ -47,8 +47,8 @@ export class DecidedUnits {
   openDate = Number.POSITIVE_INFINITY;
   /** Called when decisions are part of the state. */
   folded: (entries: readonly Entry[]) => void = () => {};
-  /** The position of the decision for which this daemon had voted last before it was started. */
-  readonly storedVote: OrderKey | null;
+  /** The positions of the decisions for which this daemon had voted last before it was started. */
+  readonly storedVote: readonly OrderKey[];
   readonly #parts: TimelineParts;
   /** Whether promises may have been lost. */
   #isIncomplete: boolean;
@@ -66,8 +66,8 @@ export class DecidedUnits {
     // The next start must know it, too.
     if (storage.mayHaveForgotten)
       storage.put([], [["decisions", writePromisesMark(mark?.promises ?? null, false)]]);
-    this.storedVote = mark?.accepted == null ? null : this.#positionOf(mark.accepted);
-    this.openDate = this.storedVote?.at ?? Number.POSITIVE_INFINITY;
+    this.storedVote = (mark?.accepted ?? []).map((decision) => this.#positionOf(decision));
+    this.openDate = this.storedVote[0]?.at ?? Number.POSITIVE_INFINITY;
   }
 
   #positionOf({ at, seq, body }: { at: number; seq: number; body: Buffer }): OrderKey {

@@ -6,7 +6,6 @@
  *   receive (members' entries) ─► known? ─► store ─► waiting (late, or ahead of the clock) ─► merge or refold
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { Envelope } from "../../protocol/version-2/envelope.js";
 import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
 import type { Database } from "../store/database.js";
 import { missingCode } from "../store/family-code.js";
@@ -24,9 +23,8 @@ import {
   type SignedBytes,
 } from "./entries/entry.js";
 import { EntryStore } from "./entry-store.js";
-import { conditionsHold } from "./fold/apply-unit.js";
 import { touchesChanged } from "./fold/changed-keys.js";
-import { admit } from "./fold/entry-budget.js";
+import { admit, conditionsHoldInTurn } from "./fold/entry-budget.js";
 import type { BetweenUnits, FoldedEntry } from "./fold/fold.js";
 import { appliesAt, limitToEnd, standstillOf } from "./fold/semantics-standstill.js";
 import { LateMerges, UNITS_PER_TURN } from "./late-merges.js";
@@ -221,8 +219,13 @@ export class Timeline {
     this.#parts.handlers.folded([entry], merged);
   }
 
-  /** Whether the conditions of a unit hold on the current state. */
-  conditionsHold = (envelope: Envelope): boolean => conditionsHold(envelope, this.database);
+  /**
+   * Returns whether the conditions of each unit hold on the current state, after those before it. Fewer than all: the
+   * other ones would take too many steps.
+   * @param drafts  decisions on one unit each
+   */
+  conditionsHoldInTurn = (drafts: readonly Entry[]): boolean[] =>
+    conditionsHoldInTurn(drafts, this.#folding.fold);
 
   /** Whether this build contains the code of an entry's commands. */
   hasCode = ({ envelope }: Entry): boolean => missingCode(envelope.commands) === null;

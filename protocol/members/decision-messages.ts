@@ -4,7 +4,13 @@
  */
 import { type ByteString, bytesOf } from "../byte-string.js";
 import { RespReader } from "../resp/resp-reader.js";
-import { type DecisionPosition, positionBytes, readPosition, SLOT_MAX } from "../version-2/decision-body.js";
+import {
+  type DecisionPosition,
+  PROPOSAL_UNITS_MAX,
+  positionBytes,
+  readPosition,
+  SLOT_MAX,
+} from "../version-2/decision-body.js";
 import { HASH_BYTES } from "../version-2/envelope.js";
 import { readNumber } from "./member-elements.js";
 
@@ -29,16 +35,19 @@ export interface MemberSignature {
   readonly signature: ByteString;
 }
 
-/** A member's vote for a decision. */
+/** A member's vote for the decisions of a proposal. */
 export interface Vote extends MemberSignature {
   readonly ballot: Ballot;
+  /** The slot of the first decision. The others have the slots after it. */
   readonly slot: number;
-  /** The id of the decision's entry, 32 bytes. */
-  readonly decision: ByteString;
+  /** The number of decisions. */
+  readonly count: number;
+  /** The root of the ids of the decisions' entries, 32 bytes. */
+  readonly root: ByteString;
 }
 
 /**
- * The evidence that two members have checked a decision: the keeper of the vote's ballot has proposed it, and another
+ * The evidence that two members have checked a proposal: the keeper of the vote's ballot has proposed it, and another
  * member has voted for it. In a list with one member, both are the same.
  */
 export interface Evidence {
@@ -48,11 +57,13 @@ export interface Evidence {
 }
 
 /**
- * The votes of a majority of a member list for one decision in one ballot. They are the signature of the decision's
- * entry.
+ * The votes of a majority of a member list for one proposal in one ballot. They are the signature of the entry of each
+ * of its decisions.
  */
 export interface Certificate {
   readonly ballot: Ballot;
+  /** The path from the decision's id to the root; empty if the proposal has only one decision. */
+  readonly path: readonly ByteString[];
   readonly votes: readonly MemberSignature[];
 }
 
@@ -83,7 +94,7 @@ export function compareBallots(a: Ballot | null, b: Ballot | null): number {
 
 const compareBytes = (a: ByteString, b: ByteString): number => (a < b ? -1 : a > b ? 1 : 0);
 
-type Voted = Pick<Vote, "ballot" | "slot" | "decision">;
+type Voted = Pick<Vote, "ballot" | "slot" | "count" | "root">;
 
 /** Returns the bytes that a vote's signature covers. @param cluster  32 bytes */
 export const voteBytes = (cluster: ByteString, vote: Voted): Buffer =>
@@ -93,15 +104,15 @@ export const voteBytes = (cluster: ByteString, vote: Voted): Buffer =>
 export const proposalBytes = (cluster: ByteString, proposal: Voted): Buffer =>
   votedBytes(PROPOSAL_DOMAIN + cluster, proposal);
 
-function votedBytes(domain: string, { ballot, slot, decision }: Voted): Buffer {
-  const number = Buffer.alloc(8);
-  number.writeBigUInt64BE(BigInt(slot));
-  return Buffer.concat([
-    Buffer.from(domain, "latin1"),
-    writeBallot(ballot),
-    number,
-    Buffer.from(decision, "latin1"),
-  ]);
+const votedBytes = (domain: string, voted: Voted): Buffer =>
+  Buffer.concat([Buffer.from(domain, "latin1"), writeVoted(voted)]);
+
+/** Packs what a vote is for as ballot ‖ slot (8) ‖ count (1) ‖ root (32). */
+function writeVoted({ ballot, slot, count, root }: Voted): Buffer {
+  const numbers = Buffer.alloc(9);
+  numbers.writeBigUInt64BE(BigInt(slot));
+  numbers.writeUInt8(count, 8);
+  return Buffer.concat([writeBallot(ballot), numbers, Buffer.from(root, "latin1")]);
 }
 
 export function writeBallot({ list, listHash, round, member, attempt }: Ballot): Buffer {
@@ -150,23 +161,33 @@ function readMemberSignature(
   return end > bytes.length ? null : { signed, end };
 }
 
-/** Packs a certificate as ballot ‖ votes. */
-export const writeCertificate = ({ ballot, votes }: Certificate): Buffer =>
-  Buffer.concat([writeBallot(ballot), ...votes.map(writeMemberSignature)]);
+/** Packs a certificate as ballot ‖ number of nodes in the path (1) ‖ path ‖ votes. */
+export const writeCertificate = ({ ballot, path, votes }: Certificate): Buffer =>
+  Buffer.concat([
+    writeBallot(ballot),
+    Buffer.of(path.length),
+    Buffer.from(path.join(""), "latin1"),
+    ...votes.map(writeMemberSignature),
+  ]);
 
 /** Unpacks a certificate. @returns null if the bytes are not a certificate */
 export function readCertificate(bytes: Buffer): Certificate | null {
   const ballot = readBallot(bytes);
   if (ballot === null) return null;
+  let offset = BALLOT_BYTES + 1;
+  const path: ByteString[] = [];
+  for (let nodes = bytes[BALLOT_BYTES] ?? 0; nodes > 0; nodes--, offset += HASH_BYTES)
+    path.push(bytesOf(bytes, offset, offset + HASH_BYTES));
+  if (offset > bytes.length) return null;
+
   const votes: MemberSignature[] = [];
-  let offset = BALLOT_BYTES;
   while (offset < bytes.length) {
     const vote = readMemberSignature(bytes, offset);
     if (vote === null) return null;
     votes.push(vote.signed);
     offset = vote.end;
   }
-  return { ballot, votes };
+  return { ballot, path, votes };
 }
 
 /** The last decision that is part of a member's state, like all before it. */
@@ -178,9 +199,10 @@ export interface LastDecision {
   readonly list: number;
 }
 
-/** The decision for which a member has voted last. */
-export interface AcceptedBody {
-  readonly body: Buffer;
+/** The decisions for which a member has voted last. */
+export interface AcceptedBodies {
+  /** At least one. */
+  readonly bodies: readonly Buffer[];
   /** From the ballot in which the member has voted. */
   readonly evidence: Evidence;
 }
@@ -190,12 +212,14 @@ export interface PromiseMessage {
   readonly kind: "promise";
   readonly ballot: Ballot;
   readonly last: LastDecision;
-  readonly accepted: AcceptedBody | null;
+  readonly accepted: AcceptedBodies | null;
   /**
    * If the message is an objection to the proposal in the previous attempt: the date from which the sender may vote for
    * another one. Otherwise 0.
    */
   readonly notBefore: number;
+  /** The indexes of the decisions to which the sender objects; empty: to the proposal as a whole, or to none. */
+  readonly objected: readonly number[];
 }
 
 export type DecisionMessage =
@@ -206,9 +230,10 @@ export type DecisionMessage =
   | {
       readonly kind: "propose";
       readonly ballot: Ballot;
-      readonly body: Buffer;
+      /** The bodies of the decisions, at least one. */
+      readonly bodies: readonly Buffer[];
       readonly signed: MemberSignature;
-      /** From an earlier ballot; null if the keeper has evaluated the unit. */
+      /** From an earlier ballot; null if the keeper has evaluated the units. */
       readonly evidence: Evidence | null;
     }
   | { readonly kind: "vote"; readonly vote: Vote }
@@ -218,7 +243,7 @@ export type DecisionMessage =
 /** What a member must not forget. */
 export interface StoredPromises {
   readonly promised: Ballot | null;
-  readonly accepted: AcceptedBody | null;
+  readonly accepted: AcceptedBodies | null;
   readonly last: LastDecision;
 }
 
@@ -239,16 +264,17 @@ export function writeDecisionMessage(message: DecisionMessage): Buffer {
     case "unit":
       return writeElements([kind, message.body, message.signature]);
     case "promise": {
-      const { ballot, accepted, last, notBefore } = message;
-      return writeElements([kind, writeBallot(ballot), ...stateElements(accepted, last), String(notBefore)]);
+      const { ballot, accepted, last, notBefore, objected } = message;
+      const head = [kind, writeBallot(ballot), String(notBefore), Buffer.from(objected)];
+      return writeElements([...head, ...stateElements(accepted, last)]);
     }
     case "propose":
       return writeElements([
         kind,
         writeBallot(message.ballot),
-        message.body,
         writeMemberSignature(message.signed),
         writeEvidence(message.evidence),
+        ...message.bodies,
       ]);
     case "vote":
       return writeElements([kind, writeVote(message.vote)]);
@@ -262,38 +288,48 @@ export function readDecisionMessage(bytes: Buffer): DecisionMessage {
   const reader = new RespReader(bytes);
   const length = reader.readArrayHead();
   const kind = reader.readBulk();
-  if (LENGTHS.get(kind) !== length) throw reader.malformed("expected a message about decisions");
-  const message = readRest(kind as DecisionMessage["kind"], reader);
+  const bodies = length - (LENGTHS.get(kind) ?? Number.POSITIVE_INFINITY);
+  if (bodies < 0 || bodies > (BODIES_MAX.get(kind) ?? 0))
+    throw reader.malformed("expected a message about decisions");
+  const message = readRest(kind as DecisionMessage["kind"], reader, bodies);
   reader.expectEnd();
   return message;
 }
 
-/** The number of elements of a message of each kind, including the name of the kind. */
+/**
+ * The number of elements of a message of each kind, including the name of the kind, without the bodies of decisions at
+ * its end.
+ */
 const LENGTHS: ReadonlyMap<string, number> = new Map([
   ["unit", 3],
   ["promise-request", 2],
   ["promise", 8],
-  ["propose", 5],
+  ["propose", 4],
   ["vote", 2],
   ["outvoted", 2],
 ]);
 
-function readRest(kind: DecisionMessage["kind"], reader: RespReader): DecisionMessage {
+/** The maximum number of bodies of decisions at the end of a message of each kind. */
+const BODIES_MAX: ReadonlyMap<string, number> = new Map([
+  ["promise", PROPOSAL_UNITS_MAX],
+  ["propose", PROPOSAL_UNITS_MAX],
+]);
+
+function readRest(kind: DecisionMessage["kind"], reader: RespReader, bodies: number): DecisionMessage {
   switch (kind) {
     case "unit":
       return { kind, body: reader.readBulkView(), signature: reader.readBulkView() };
     case "promise": {
       const ballot = expectBallot(reader);
-      return { kind, ballot, ...readState(reader), notBefore: readNumber(reader) };
+      const [notBefore, objected] = [readNumber(reader), [...reader.readBulkView()]];
+      if (objected.length > PROPOSAL_UNITS_MAX) throw reader.malformed("expected indexes of decisions");
+      return { kind, ballot, notBefore, objected, ...readState(reader, bodies) };
     }
-    case "propose":
-      return {
-        kind,
-        ballot: expectBallot(reader),
-        body: reader.readBulkView(),
-        signed: readSigned(reader),
-        evidence: readEvidence(reader),
-      };
+    case "propose": {
+      const ballot = expectBallot(reader);
+      const [signed, evidence] = [readSigned(reader), readEvidence(reader)];
+      return { kind, ballot, signed, evidence, bodies: expectBodies(reader, bodies) };
+    }
     case "vote":
       return { kind, vote: readVote(reader, reader.readBulkView()) };
     default:
@@ -309,24 +345,35 @@ export function writeStoredPromises({ promised, accepted, last }: StoredPromises
 /** @throws MalformedFrame */
 export function readStoredPromises(bytes: Buffer): StoredPromises {
   const reader = new RespReader(bytes);
-  if (reader.readArrayHead() !== 6) throw reader.malformed("expected promises");
+  const bodies = reader.readArrayHead() - 5;
+  if (bodies < 0 || bodies > PROPOSAL_UNITS_MAX) throw reader.malformed("expected promises");
   const promised = readOptionalBallot(reader);
-  return { promised, ...readState(reader) };
+  return { promised, ...readState(reader, bodies) };
 }
 
-const stateElements = (accepted: AcceptedBody | null, { slot, orderKey, list }: LastDecision): Element[] => [
-  accepted?.body ?? EMPTY,
+const stateElements = (
+  accepted: AcceptedBodies | null,
+  { slot, orderKey, list }: LastDecision,
+): Element[] => [
   writeEvidence(accepted?.evidence ?? null),
   String(slot),
   positionBytes(orderKey),
   String(list),
+  ...(accepted?.bodies ?? []),
 ];
 
-function readState(reader: RespReader): Pick<StoredPromises, "accepted" | "last"> {
-  const [body, evidence] = [reader.readBulkView(), readEvidence(reader)];
+/** @param count  the number of bodies */
+function readState(reader: RespReader, count: number): Pick<StoredPromises, "accepted" | "last"> {
+  const evidence = readEvidence(reader);
   const last = { slot: readNumber(reader), orderKey: readPosition(reader), list: readNumber(reader) };
   if (last.slot >= SLOT_MAX) throw reader.malformed("expected a slot");
-  return { accepted: evidence === null ? null : { body, evidence }, last };
+  if (evidence === null && count > 0) throw reader.malformed("expected evidence of the decisions");
+  return { accepted: evidence === null ? null : { evidence, bodies: expectBodies(reader, count) }, last };
+}
+
+function expectBodies(reader: RespReader, count: number): Buffer[] {
+  if (count === 0) throw reader.malformed("expected a decision");
+  return Array.from({ length: count }, () => reader.readBulkView());
 }
 
 function expectBallot(reader: RespReader): Ballot {
@@ -343,24 +390,24 @@ function readOptionalBallot(reader: RespReader): Ballot | null {
   return ballot;
 }
 
-/** Writes a vote as ballot ‖ slot (8) ‖ decision (32) ‖ length (1) ‖ SubjectPublicKeyInfo ‖ signature. */
+/** Writes a vote as ballot ‖ slot (8) ‖ count (1) ‖ root (32) ‖ length (1) ‖ SubjectPublicKeyInfo ‖ signature. */
 function writeVote(vote: Vote): Buffer {
-  const { ballot, slot, decision, spki, signature } = vote;
-  const number = Buffer.alloc(8);
-  number.writeBigUInt64BE(BigInt(slot));
-  const texts = [decision, String.fromCharCode(spki.length), spki, signature];
-  return Buffer.concat([writeBallot(ballot), number, Buffer.from(texts.join(""), "latin1")]);
+  const { spki, signature } = vote;
+  const texts = [String.fromCharCode(spki.length), spki, signature];
+  return Buffer.concat([writeVoted(vote), Buffer.from(texts.join(""), "latin1")]);
 }
 
 function readVote(reader: RespReader, bytes: Buffer): Vote {
   const ballot = readBallot(bytes);
-  const start = BALLOT_BYTES + 8 + HASH_BYTES;
+  const start = BALLOT_BYTES + 9 + HASH_BYTES;
   if (ballot === null || start >= bytes.length) throw reader.malformed("expected a vote");
   const slot = Number(bytes.readBigUInt64BE(BALLOT_BYTES));
   if (slot > SLOT_MAX) throw reader.malformed("expected a slot");
-  const decision: ByteString = bytesOf(bytes, BALLOT_BYTES + 8, start);
+  const count = bytes[BALLOT_BYTES + 8] as number;
+  if (count === 0 || count > PROPOSAL_UNITS_MAX) throw reader.malformed("expected a number of decisions");
+  const root: ByteString = bytesOf(bytes, BALLOT_BYTES + 9, start);
   const end = start + 1 + (bytes[start] as number);
-  return { ballot, slot, decision, spki: bytesOf(bytes, start + 1, end), signature: bytesOf(bytes, end) };
+  return { ballot, slot, count, root, spki: bytesOf(bytes, start + 1, end), signature: bytesOf(bytes, end) };
 }
 
 /** Writes evidence as the keeper's signature ‖ vote. */

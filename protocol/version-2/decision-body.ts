@@ -22,7 +22,7 @@ import { readHead } from "./envelope-head.js";
 
 /** The first element of a decision's body. */
 const DECISION_MAGIC = "dbsync2-decision";
-const ELEMENTS = 8;
+const ELEMENTS = 10;
 const START = Buffer.from(`*${ELEMENTS}\r\n$${DECISION_MAGIC.length}\r\n${DECISION_MAGIC}\r\n`, "latin1");
 
 /** The position of a decision. */
@@ -35,6 +35,10 @@ export interface DecisionPosition {
 export interface Decision {
   /** Its number; the first decision is number 1. */
   readonly slot: number;
+  /** Its index among the decisions for which the members have voted together. They have consecutive slots. */
+  readonly index: number;
+  /** The number of these decisions; at most `PROPOSAL_UNITS_MAX`. */
+  readonly count: number;
   /** The position of the previous decision, or null if there is none. */
   readonly previous: DecisionPosition | null;
   readonly at: number;
@@ -46,6 +50,8 @@ export interface Decision {
 
 /** The maximum number of a decision. */
 export const SLOT_MAX = 2 ** 48;
+/** The maximum number of decisions for which members vote together. */
+export const PROPOSAL_UNITS_MAX = 64;
 /** The command of a decision without a unit, which no table contains. */
 const NO_COMMAND = "DECISION";
 const EMPTY = Buffer.alloc(0);
@@ -54,10 +60,11 @@ const EMPTY = Buffer.alloc(0);
 export const isDecision = (body: Buffer): boolean =>
   body.length > START.length && body.compare(START, 0, START.length, 0, START.length) === 0;
 
-export function writeDecision({ slot, previous, at, seq, outcome, unit }: Decision): Buffer {
+export function writeDecision({ slot, index, count, previous, at, seq, outcome, unit }: Decision): Buffer {
+  const numbers = [slot, index, count].map(String);
   const head =
     writeArrayHead(ELEMENTS) +
-    [DECISION_MAGIC, String(slot), positionBytes(previous), String(at), String(seq), outcome]
+    [DECISION_MAGIC, ...numbers, positionBytes(previous), String(at), String(seq), outcome]
       .map(writeBulk)
       .join("");
   const { body, signature } = unit ?? { body: EMPTY, signature: EMPTY };
@@ -76,6 +83,7 @@ export function readDecision(body: Buffer): Decision {
   if (reader.readArrayHead() !== ELEMENTS || !reader.readIfEqual(DECISION_MAGIC))
     throw reader.malformed("expected a decision");
   const slot = readNumber(reader, SLOT_MAX);
+  const [index, count] = [readNumber(reader, SLOT_MAX), readNumber(reader, PROPOSAL_UNITS_MAX)];
   const previous = readPosition(reader);
   const [at, seq] = [readNumber(reader, Number.MAX_SAFE_INTEGER), readNumber(reader, SEQ_MAX)];
   const outcome = reader.readBulk();
@@ -84,7 +92,8 @@ export function readDecision(body: Buffer): Decision {
   if (outcome !== "applied" && outcome !== "unmet") throw reader.malformed("expected an outcome");
   if (slot === 0 || (slot === 1) !== (previous === null))
     throw reader.malformed("expected the position of the previous decision, except in the first one");
-  return { slot, previous, at, seq, outcome, unit: unit.body.length === 0 ? null : unit };
+  if (index >= count || index >= slot) throw reader.malformed("expected the index of a decision");
+  return { slot, index, count, previous, at, seq, outcome, unit: unit.body.length === 0 ? null : unit };
 }
 
 /** Parses the body of an entry: an envelope, or the envelope of a decision with its position. @throws MalformedFrame */

@@ -2,7 +2,7 @@
  * How a byzantine member lies about decisions: it alters its own messages, and sends messages that its state does not
  * justify. It signs with its own key only, so it cannot forge another member's vote or a client's unit.
  */
-import { bytesOf } from "../../protocol/byte-string.js";
+import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import {
   ATTEMPT_MAX,
   type Ballot,
@@ -14,6 +14,7 @@ import {
   type Vote,
   voteBytes,
 } from "../../protocol/members/decision-messages.js";
+import { rootOf } from "../../protocol/members/decision-root.js";
 import {
   type Decision,
   readDecision,
@@ -36,8 +37,8 @@ export class DecisionLiar {
   readonly #host: Host;
   readonly #lies: (lie: DecisionLie, share: number) => boolean;
   readonly #kept: DecisionMessage[] = [];
-  /** Bodies of decisions that the liar has proposed or voted for. */
-  readonly #bodies: Buffer[] = [];
+  /** The bodies of the decisions of proposals that the liar has made or voted for. */
+  readonly #proposals: (readonly Buffer[])[] = [];
   #ballot: Ballot | null = null;
 
   /** @param lies  whether the liar uses a lie now; the share of the messages in which it does */
@@ -81,17 +82,19 @@ export class DecisionLiar {
   }
 
   #objection(ballot: Ballot): DecisionMessage {
-    const notBefore = this.#host.clock() + this.#world.random.oneOf([0, 4_000, YEAR_MS]);
+    const { random } = this.#world;
+    const notBefore = this.#host.clock() + random.oneOf([0, 4_000, YEAR_MS]);
     const last = { slot: 0, orderKey: null, list: 0 };
     const next = { ...ballot, attempt: Math.min(ballot.attempt + 1, ATTEMPT_MAX) };
-    return { kind: "promise", ballot: next, last, accepted: null, notBefore };
+    const objected = random.oneOf([[], [0], [0, 1, 2], [63], [255, 255]]);
+    return { kind: "promise", ballot: next, last, accepted: null, notBefore, objected };
   }
 
   #note(message: DecisionMessage): void {
     if ("ballot" in message) this.#ballot = message.ballot;
-    const body =
-      message.kind === "propose" ? message.body : "accepted" in message ? message.accepted?.body : null;
-    if (body != null) this.#keep(this.#bodies, body);
+    const bodies =
+      message.kind === "propose" ? message.bodies : "accepted" in message ? message.accepted?.bodies : null;
+    if (bodies != null) this.#keep(this.#proposals, bodies);
     this.#keep(this.#kept, message);
   }
 
@@ -118,21 +121,21 @@ export class DecisionLiar {
   /** Proposes different decisions to different members, and votes for each of them. */
   #propose(message: Propose, to: string): DecisionMessage[] {
     const isFirst = to.charCodeAt(1) % 2 === 0;
-    const proposed = isFirst ? message : this.#proposalOf(message.ballot, this.#variantOf(message.body));
-    const vote = this.#voteFor(message.ballot, proposed.body);
+    const proposed = isFirst ? message : this.#proposalOf(message.ballot, this.#variantOf(message.bodies));
+    const vote = this.#voteFor(message.ballot, proposed.bodies);
     return [
-      { ...proposed, evidence: this.#evidenceFor(message, proposed.body) },
+      { ...proposed, evidence: this.#evidenceFor(message, proposed.bodies) },
       { kind: "vote", vote },
     ];
   }
 
   /** Returns evidence that only the liar has signed, in another keeper's ballot or in its own, or the real one. */
-  #evidenceFor({ ballot, evidence }: Propose, body: Buffer): Propose["evidence"] {
+  #evidenceFor({ ballot, evidence }: Propose, bodies: readonly Buffer[]): Propose["evidence"] {
     const { random, hosts } = this.#world;
     if (!this.#lies("invents-votes", 0.7)) return evidence;
     const member = random.oneOf(hosts).identity.id;
     const earlier: Ballot = { ...ballot, round: Math.max(0, ballot.round - 1), member };
-    const vote = this.#voteFor(earlier, body);
+    const vote = this.#voteFor(earlier, bodies);
     return { vote, proposal: this.#signed(proposalBytes(this.#cluster, vote)) };
   }
 
@@ -156,7 +159,7 @@ export class DecisionLiar {
     const { random } = this.#world;
     const kind = random.oneOf(["promise-request", "outvoted", "propose"] as const);
     if (kind !== "propose") return [{ kind, ballot }];
-    return this.#bodies.length === 0 ? [] : [this.#proposalOf(ballot, this.#someBody())];
+    return this.#proposals.length === 0 ? [] : [this.#proposalOf(ballot, this.#someBodies())];
   }
 
   /** Returns a ballot with a huge round, an invented list, or another keeper. */
@@ -176,19 +179,37 @@ export class DecisionLiar {
   #inventedVote(ballot: Ballot): Vote {
     const { random } = this.#world;
     const earlier = { ...ballot, round: Math.max(0, ballot.round - random.below(2)) };
-    if (this.#bodies.length > 0) return this.#voteFor(earlier, this.#someBody());
-    return this.#vote(earlier, random.between(1, 20), randomBytes(random, 32));
+    if (this.#proposals.length > 0) return this.#voteFor(earlier, this.#someBodies());
+    const [slot, count] = [random.between(1, 20), random.between(1, 3)];
+    return this.#vote({ ballot: earlier, slot, count, root: randomBytes(random, 32) });
   }
 
-  #someBody(): Buffer {
+  #someBodies(): readonly Buffer[] {
     const { random } = this.#world;
-    const body = random.oneOf(this.#bodies);
-    return random.chance(0.5) ? this.#variantOf(body) : body;
+    const bodies = random.oneOf(this.#proposals);
+    return random.chance(0.5) ? this.#variantOf(bodies) : bodies;
+  }
+
+  /** Returns the decisions of a proposal with a change to one of them, or fewer of them. */
+  #variantOf(bodies: readonly Buffer[]): Buffer[] {
+    const { random } = this.#world;
+    const decisions = bodies.map(readDecision);
+    const changed = random.below(decisions.length);
+    decisions[changed] = this.#changed(decisions[changed] as Decision);
+    const [first, ...others] = random.chance(0.2) ? decisions.slice(0, 1 + changed) : decisions;
+    const count = 1 + others.length;
+    const written = [writeDecision({ ...(first as Decision), count })];
+    for (const [before, { at, ...decision }] of others.entries()) {
+      const last = readDecision(written[before] as Buffer);
+      const previous = { at: last.at, seq: last.seq, id: sha256(signedBytes(written[before] as Buffer)) };
+      const place = { slot: last.slot + 1, index: before + 1, count, previous };
+      written.push(writeDecision({ ...decision, ...place, at: Math.max(at, last.at + 1) }));
+    }
+    return written;
   }
 
   /** Returns another decision of the same slot, or of another slot. */
-  #variantOf(body: Buffer): Buffer {
-    const decision = readDecision(body);
+  #changed(decision: Decision): Decision {
     const { slot, at, previous, unit } = decision;
     const id = randomBytes(this.#world.random, 32);
     const outcome = decision.outcome === "applied" ? "unmet" : "applied";
@@ -197,30 +218,31 @@ export class DecisionLiar {
       { at: at + 1 },
       { at: at + YEAR_MS },
       { outcome: "unmet", unit: null },
-      { slot: slot + 3, previous: previous ?? { at, seq: 0, id } },
-      { slot: slot + 1, previous: { at: at - 1, seq: 0, id } },
+      { slot: slot + 3, index: 0, count: 1, previous: previous ?? { at, seq: 0, id } },
+      { slot: slot + 1, index: 0, count: 1, previous: { at: at - 1, seq: 0, id } },
       { unit: unit && { ...unit, signature: Buffer.alloc(unit.signature.length) } },
     ];
-    return writeDecision({ ...decision, ...this.#world.random.oneOf(changes) });
+    return { ...decision, ...this.#world.random.oneOf(changes) };
   }
 
-  #proposalOf(ballot: Ballot, body: Buffer): Propose {
-    const vote = this.#voteFor(ballot, body);
+  #proposalOf(ballot: Ballot, bodies: readonly Buffer[]): Propose {
+    const vote = this.#voteFor(ballot, bodies);
     return {
       kind: "propose",
       ballot,
-      body,
+      bodies,
       signed: this.#signed(proposalBytes(this.#cluster, vote)),
       evidence: null,
     };
   }
 
-  #voteFor(ballot: Ballot, body: Buffer): Vote {
-    return this.#vote(ballot, readDecision(body).slot, sha256(signedBytes(body)));
+  #voteFor(ballot: Ballot, bodies: readonly Buffer[]): Vote {
+    const { slot } = readDecision(bodies[0] as Buffer);
+    const ids = bodies.map((body) => sha256(signedBytes(body)));
+    return this.#vote({ ballot, slot, count: ids.length, root: rootOf(ids, sha256) });
   }
 
-  #vote(ballot: Ballot, slot: number, decision: Vote["decision"]): Vote {
-    const vote = { ballot, slot, decision };
+  #vote(vote: Pick<Vote, "ballot" | "slot" | "count" | "root">): Vote {
     return { ...vote, ...this.#signed(voteBytes(this.#cluster, vote)) };
   }
 
@@ -229,7 +251,7 @@ export class DecisionLiar {
     return { spki, signature: bytesOf(signatureOf(spki, bytes)) };
   }
 
-  get #cluster(): Vote["decision"] {
+  get #cluster(): ByteString {
     return this.#world.genesis.cluster;
   }
 }

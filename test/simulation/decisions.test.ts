@@ -15,6 +15,8 @@ const hashOf = (list: string) => list.repeat(32);
 function decisionOf(list: string): Entry {
   const body = writeDecision({
     slot: 1,
+    index: 0,
+    count: 1,
     previous: null,
     at: Number(list),
     seq: 0,
@@ -22,7 +24,7 @@ function decisionOf(list: string): Entry {
     unit: null,
   });
   const ballot = { list: 1, listHash: hashOf(list), round: 1, member: "m".repeat(32), attempt: 0 };
-  const signature = writeCertificate({ ballot, votes: [] });
+  const signature = writeCertificate({ ballot, path: [], votes: [] });
   return { id: sha256(bytesOf(body)), body, signature, envelope: readEntryBody(body) };
 }
 

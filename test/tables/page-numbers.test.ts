@@ -94,6 +94,7 @@ const expressions = of("faces/sql/store/commands/compiled-expressions");
 const memory = of("daemon/engine/memory/memory-limit");
 const mirror = of("faces/redis-mirror/mirror");
 const replaced = of("daemon/cluster/replica/replaced-data-folders");
+const togetherMax = of("protocol/version-2/decision-body")("PROPOSAL_UNITS_MAX").plain;
 const keeper = of("daemon/cluster/peers/decisions/keeper");
 const decisions = of("daemon/cluster/peers/decisions/decisions");
 const lying = of("daemon/cluster/peers/decisions/member-limits");
@@ -215,6 +216,10 @@ const PROTOCOL: readonly string[] = [
   `A daemon stores ${list("HEADS_MAX").word} lists`,
   `A list has at most ${list("LIST_MEMBERS_MAX").plain} members, and its envelope at most ${list("LIST_BODY_BYTES_MAX").kib}`,
   `from 1; at most ${of("protocol/version-2/decision-body")("SLOT_MAX").power}`,
+  `the decisions on up to ${togetherMax} envelopes together`,
+  `the number of decisions in the proposal, at most ${togetherMax} |`,
+  `in their order: at most ${togetherMax}, and with more than one at most ${of("daemon/cluster/peers/decisions/decision-making")("PROPOSAL_BYTES").mib}.`,
+  `or ${of("daemon/timeline/fold/entry-budget")("TURN_STEPS_MAX").count} steps`,
   `An attempt is at most ${textsOf(constant("protocol/members/decision-messages", "ATTEMPT_MAX") + 1).power} - 1`,
   `whose round is more than ${limits.future.s} (\`--window\`) after its clock`,
   `have reported the same entries up to its date for ${decisions("LOST_AFTER_MS").s}`,
@@ -228,6 +233,7 @@ const PROTOCOL: readonly string[] = [
   `and ${lying("MESSAGES_PER_DECISION").word} more for each decision`,
   `at most ${votes("EACH_MAX").plain} proposals and ${votes("EACH_MAX").plain} votes of each member`,
   `it first waits ${keeper("LEAVE_MS").ms} for them`,
+  `A proposal or promise with more than ${lying("DECISIONS_PER_MESSAGE").plain} decisions counts as one message for each ${lying("DECISIONS_PER_MESSAGE").plain} of them`,
   `does not wait for the next ${keeper("HASTY_DECISIONS").plain} decisions`,
 ];
 

@@ -7,9 +7,15 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { MalformedFrame } from "../../../protocol/errors.js";
 import { type Certificate, readCertificate, voteBytes } from "../../../protocol/members/decision-messages.js";
+import { rootFrom } from "../../../protocol/members/decision-root.js";
 import type { PackedEntry } from "../../../protocol/members/member-elements.js";
 import type { MemberList, SignedList } from "../../../protocol/members/member-list.js";
-import { isDecision, readDecision, readEntryBody } from "../../../protocol/version-2/decision-body.js";
+import {
+  type Decision,
+  isDecision,
+  readDecision,
+  readEntryBody,
+} from "../../../protocol/version-2/decision-body.js";
 import { type Envelope, NO_KEY, readBody, signedPieces } from "../../../protocol/version-2/envelope.js";
 import { readHead } from "../../../protocol/version-2/envelope-head.js";
 import { type Refused, refused } from "../../engine/answers/request.js";
@@ -125,7 +131,7 @@ function checkDecision(
   if (lists === null) return { refused: "a decision, which no member of this cluster makes" };
   const id = hashOf(...signedPieces(body));
   const decision = readDecision(body);
-  const { at, seq, slot, unit } = decision;
+  const { at, seq, unit } = decision;
   const orderKey = { at, seq, id };
   if (timeline.holds(orderKey)) return { stored: orderKey };
   if (!timeline.hasRoom(orderKey, body.length + signature.length)) return "no-room";
@@ -139,7 +145,7 @@ function checkDecision(
   // Members that use the list, or a later one, accept it: it is not refused, since this daemon may receive such a list.
   if (!lists.isProved(found.hash) && at >= revocationOf(found, signers)) return "unknown-list";
   const verify = signers.verifyBy.bind(signers);
-  const problem = certificateProblem(certificate, { slot, id }, found.list, verify);
+  const problem = certificateProblem(certificate, { ...decision, id }, found.list, verify);
   if (problem !== null) return { refused: problem };
   const checked = unit === null ? null : checkUnit(signers, unit, notVerified);
   if (checked === "unknown-signer") return checked;
@@ -213,17 +219,19 @@ type Verify = (spki: ByteString, bytes: Buffer, signature: Buffer) => boolean;
 /**
  * Returns what is wrong with the certificate of a decision, the votes of a majority of a member list, or null if it is
  * valid.
- * @param decision  the slot and the id of the decision
+ * @param decision  its slot, its place in its proposal, and its id
  * @param list  the list that the certificate names
  */
 export function certificateProblem(
-  { ballot, votes }: Certificate,
-  { slot, id }: { readonly slot: number; readonly id: ByteString },
+  { ballot, path, votes }: Certificate,
+  { slot, index, count, id }: Pick<Decision, "slot" | "index" | "count"> & { readonly id: ByteString },
   { members, cluster, number }: MemberList,
   verify: Verify,
 ): string | null {
   if (number !== ballot.list) return "its votes name another number of the member list";
-  const bytes = voteBytes(cluster, { ballot, slot, decision: id });
+  const root = rootFrom(id, { index, count }, path, hashOf);
+  if (root === null) return "its path does not lead to what the members have voted for";
+  const bytes = voteBytes(cluster, { ballot, slot: slot - index, count, root });
   if (votes.length > members.length) return "it has more votes than the list has members";
   const voters = new Set<ByteString>();
   for (const { spki, signature } of votes) {

@@ -5,7 +5,7 @@
  */
 import { crc32 } from "node:zlib";
 import { MalformedFrame } from "../../../protocol/errors.js";
-import { readStoredPromises, type StoredPromises } from "../../../protocol/members/decision-messages.js";
+import { readStoredPromises } from "../../../protocol/members/decision-messages.js";
 import { type Decision, readDecision } from "../../../protocol/version-2/decision-body.js";
 
 const CRC_BYTES = 4;
@@ -16,10 +16,8 @@ interface PromisesMark {
   readonly isComplete: boolean;
   /** The bytes of the promises; null if there are none. */
   readonly promises: Buffer | null;
-  /** The decision for which this daemon has voted last; null: none. */
-  readonly accepted:
-    | (Pick<Decision, "at" | "seq"> & Pick<NonNullable<StoredPromises["accepted"]>, "body">)
-    | null;
+  /** The bodies of the decisions for which this daemon has voted last, and their dates; empty: none. */
+  readonly accepted: readonly (Pick<Decision, "at" | "seq"> & { readonly body: Buffer })[];
 }
 
 /** @param promises  null: none, because all may be lost */
@@ -38,12 +36,14 @@ export function readPromisesMark(mark: Buffer): PromisesMark | null {
   if (mark.length < HEAD_BYTES || crc32(mark.subarray(CRC_BYTES)) !== mark.readUInt32BE(0)) return null;
   const isComplete = mark[CRC_BYTES] === 1;
   const promises = Buffer.from(mark.subarray(HEAD_BYTES));
-  if (promises.length === 0) return isComplete ? null : { isComplete, promises: null, accepted: null };
+  if (promises.length === 0) return isComplete ? null : { isComplete, promises: null, accepted: [] };
   try {
-    const { accepted } = readStoredPromises(promises);
-    if (accepted === null) return { isComplete, promises, accepted };
-    const { at, seq } = readDecision(accepted.body);
-    return { isComplete, promises, accepted: { at, seq, body: accepted.body } };
+    const bodies = readStoredPromises(promises).accepted?.bodies ?? [];
+    const accepted = bodies.map((body) => {
+      const { at, seq } = readDecision(body);
+      return { at, seq, body };
+    });
+    return { isComplete, promises, accepted };
   } catch (problem) {
     if (problem instanceof MalformedFrame) return null;
     throw problem;

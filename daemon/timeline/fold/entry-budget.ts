@@ -3,13 +3,14 @@
  * decision, on its own state; recorded entries are always folded.
  */
 
+import type { Decided } from "../../../protocol/version-2/envelope.js";
 import { CommandFailure } from "../../store/arguments/command-errors.js";
 import type { Database } from "../../store/database.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import { BudgetExceeded } from "../../store/keyspace/effort-budget.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
 import type { Entry } from "../entries/entry.js";
-import { applyUnit } from "./apply-unit.js";
+import { applyUnit, conditionsHold } from "./apply-unit.js";
 import { type BetweenUnits, type FoldedEntry, isAfter } from "./entry-batch.js";
 import type { Fold } from "./fold.js";
 import { unitsOf } from "./fold-unit.js";
@@ -63,18 +64,71 @@ export function exceeds(
   stepsMax: number,
   { database, ring }: { readonly database: Database; readonly ring: KeyRing },
 ): boolean {
-  const context = { signer: ring.find(entry.envelope.key), table: ring.table };
   try {
     database.tryOut(stepsMax, (done) => {
-      for (const unit of unitsOf(entry, database.keyspaces.length, ring.known)) {
-        const records: UndoRecord[] = [];
-        if (unit.kind === "data") applyUnit(unit, context, ring, database, records);
-        for (const record of records) done.push(record);
-      }
+      applyAll(entry, done, database, ring);
     });
     return false;
   } catch (problem) {
     if (problem instanceof BudgetExceeded) return true;
     throw problem;
   }
+}
+
+/**
+ * Applies the units of an entry to the newest data.
+ * @param done  receives their undo records
+ * @returns whether they do not change the key ring
+ */
+function applyAll(entry: Entry, done: UndoRecord[], database: Database, ring: KeyRing): boolean {
+  const context = { signer: ring.find(entry.envelope.key), table: ring.table };
+  const units = unitsOf(entry, database.keyspaces.length, ring.known);
+  for (const unit of units) {
+    const records: UndoRecord[] = [];
+    if (unit.kind === "data") applyUnit(unit, context, ring, database, records);
+    for (const record of records) done.push(record);
+  }
+  return units.every(({ kind }) => kind !== "ring");
+}
+
+/**
+ * The maximum number of steps of the units that one proposal decides, except the first one. It is the same for all
+ * members: one that could not evaluate what the keeper has evaluated would object.
+ */
+const TURN_STEPS_MAX = 1_000_000;
+
+/**
+ * Returns whether the conditions of each unit hold on the newest state, after those before it have been applied or not.
+ * @param drafts  decisions on one unit each, whose outcomes do not count
+ * @returns at least one, and fewer than all if the others would exceed the steps, or follow a change of the key ring,
+ * which is not evaluated here
+ */
+export function conditionsHoldInTurn(
+  drafts: readonly Entry[],
+  { database, ring }: { readonly database: Database; readonly ring: KeyRing },
+): boolean[] {
+  const hold: boolean[] = [];
+  const [first] = drafts;
+  if (first === undefined) return hold;
+  if (drafts.length === 1) return [conditionsHold(first.envelope, database)];
+
+  try {
+    database.tryOut(TURN_STEPS_MAX, (done) => {
+      for (const draft of drafts) {
+        const holds = conditionsHold(draft.envelope, database);
+        hold.push(holds);
+        if (hold.length === drafts.length) break;
+        if (!applyAll(withOutcome(draft, holds ? "applied" : "unmet"), done, database, ring)) break;
+      }
+    });
+  } catch (problem) {
+    if (!(problem instanceof BudgetExceeded)) throw problem;
+  }
+  return hold;
+}
+
+function withOutcome(draft: Entry, outcome: Decided["outcome"]): Entry {
+  const { envelope } = draft;
+  const decided = { slot: 0, outcome, signed: envelope.decided?.signed ?? null };
+  return { ...draft, envelope: { ...envelope, decided } };
 }

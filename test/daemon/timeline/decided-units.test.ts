@@ -29,7 +29,15 @@ test("a client's answer waits for the disk after a plain write, and not after a 
   timeline.accept(entry("client", 0, ["SET k v"]));
   assert.equal(storage.awaited, 1);
   const { body, signature } = entry("client", 1, ["SET k w"], { decide: true });
-  const head = { slot: 1, previous: null, at: AT + 50, seq: 0, outcome: "applied" } as const;
+  const head = {
+    slot: 1,
+    index: 0,
+    count: 1,
+    previous: null,
+    at: AT + 50,
+    seq: 0,
+    outcome: "applied",
+  } as const;
   const bytes = writeDecision({ ...head, unit: { body, signature } });
   timeline.acceptDecision(
     { id: idOf("d"), body: bytes, signature, envelope: readEntryBody(bytes) },
@@ -47,7 +55,14 @@ test("the last decided units are known for longer than members propose them, and
   );
   const decide = (count: number): ByteString => {
     const { body, signature } = entry("client", count, ["SET k v"], { decide: true });
-    const head = { slot: count + 2, previous: { at: AT, seq: 0, id: idOf("p") }, at: AT + count, seq: 0 };
+    const head = {
+      slot: count + 2,
+      index: 0,
+      count: 1,
+      previous: { at: AT, seq: 0, id: idOf("p") },
+      at: AT + count,
+      seq: 0,
+    };
     const bytes = writeDecision({ ...head, outcome: "applied", unit: { body, signature } });
     decided.note([{ id: sha256(bytes), body: bytes, signature, envelope: readEntryBody(bytes) }]);
     return sha256(signedBytes(body));
@@ -71,7 +86,15 @@ test("a decision makes its unit known by the id of the client's envelope", () =>
     }),
   );
   const { body, signature } = entry("client", 0, ["SET k v"], { decide: true });
-  const head = { slot: 1, previous: null, at: AT + 50, seq: 0, outcome: "applied" } as const;
+  const head = {
+    slot: 1,
+    index: 0,
+    count: 1,
+    previous: null,
+    at: AT + 50,
+    seq: 0,
+    outcome: "applied",
+  } as const;
   const bytes = writeDecision({ ...head, unit: { body, signature } });
   const decision: Entry = { id: idOf("d"), body: bytes, signature, envelope: readEntryBody(bytes) };
   assert.deepEqual(decided.note([entry("plain", 1, ["SET k w"]), decision]), [{ id: unit }]);

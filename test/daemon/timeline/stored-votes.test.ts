@@ -13,13 +13,22 @@ import { writeDecision } from "../../../protocol/version-2/decision-body.js";
 
 const AT = 1_700_000_000_000;
 const ballot = { list: 1, listHash: "l".repeat(32), round: 1, member: "m".repeat(32), attempt: 0 };
-const body = writeDecision({ slot: 1, previous: null, at: AT, seq: 0, outcome: "unmet", unit: null });
+const body = writeDecision({
+  slot: 1,
+  index: 0,
+  count: 1,
+  previous: null,
+  at: AT,
+  seq: 0,
+  outcome: "unmet",
+  unit: null,
+});
 const signed = { spki: "spki", signature: "signature" };
-const vote = { ...signed, ballot, slot: 1, decision: "d".repeat(32) };
+const vote = { ...signed, ballot, slot: 1, count: 1, root: "d".repeat(32) };
 const PROMISES = writeStoredPromises({
   ...NO_PROMISES,
   promised: ballot,
-  accepted: { body, evidence: { vote, proposal: signed } },
+  accepted: { bodies: [body], evidence: { vote, proposal: signed } },
 });
 
 const NO_DAMAGE = { error: () => assert.fail("nothing is damaged") } as Partial<TimelineLogger>;
@@ -86,7 +95,7 @@ function expectLost(mark: Buffer): void {
     const errors: unknown[] = [];
     scene.log = { error: (...args: unknown[]) => void errors.push(args) };
     const decided = scene.start(false);
-    assert.deepEqual([decided.promises, decided.storedVote, errors.length], [null, null, 1]);
+    assert.deepEqual([decided.promises, decided.storedVote, errors.length], [null, [], 1]);
   }
   const decided = scene.start(false);
   decided.storePromises(PROMISES, () => {});
@@ -110,7 +119,7 @@ test("promises that are intact, but cannot be read, are lost ones", () => {
   const stored = {
     ...NO_PROMISES,
     promised: ballot,
-    accepted: { body, evidence: { vote, proposal: signed } },
+    accepted: { bodies: [body], evidence: { vote, proposal: signed } },
   };
   for (const promises of [writeStoredPromises(stored), Buffer.from("*1\r\n$0\r\n\r\n"), Buffer.alloc(0)])
     expectLost(writePromisesMark(promises));

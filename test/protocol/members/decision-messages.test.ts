@@ -25,20 +25,20 @@ const ballot: Ballot = {
   member: "m".repeat(32),
   attempt: 2,
 };
-const vote = { ballot, slot: 9, decision: "d".repeat(32), spki: "spki", signature: "signature" };
+const vote = { ballot, slot: 9, count: 1, root: "d".repeat(32), spki: "spki", signature: "signature" };
 const body = Buffer.from("body");
 const last = { slot: 8, orderKey: { at: 1_790_000_000_000, seq: 1, id: "i".repeat(32) }, list: 6 };
 const signed = { spki: "keeper", signature: "its signature" };
 const evidence = { vote, proposal: signed };
-const accepted = { body, evidence };
+const accepted = { bodies: [body, Buffer.from("next")], evidence };
 
 const MESSAGES: readonly DecisionMessage[] = [
   { kind: "unit", body, signature: Buffer.from("s") },
   { kind: "promise-request", ballot },
-  { kind: "promise", ballot, last, accepted, notBefore: 5 },
-  { kind: "promise", ballot, last: NO_PROMISES.last, accepted: null, notBefore: 0 },
-  { kind: "propose", ballot, body, signed, evidence },
-  { kind: "propose", ballot, body, signed, evidence: null },
+  { kind: "promise", ballot, last, accepted, notBefore: 5, objected: [2, 63] },
+  { kind: "promise", ballot, last: NO_PROMISES.last, accepted: null, notBefore: 0, objected: [] },
+  { kind: "propose", ballot, bodies: Array.from({ length: 64 }, () => body), signed, evidence },
+  { kind: "propose", ballot, bodies: [body], signed, evidence: null },
   { kind: "vote", vote },
   { kind: "outvoted", ballot },
 ];
@@ -55,6 +55,10 @@ test("a message of another kind or length is malformed", () => {
     good.replace("*2", "*3"),
     good.slice(0, -4),
     `${good}x`,
+    ...[0, 65].map((count) => {
+      const bodies = Array.from({ length: count }, () => body);
+      return writeDecisionMessage({ kind: "propose", ballot, bodies, signed, evidence }).toString("latin1");
+    }),
   ])
     assert.throws(() => readDecisionMessage(Buffer.from(bad, "latin1")), MalformedFrame);
 });
@@ -66,9 +70,14 @@ test("stored promises are parsed back", () => {
 
 test("a certificate is parsed back, and one that is too short is none", () => {
   const votes = ["a", "bb", "ccc"].map((spki) => ({ spki, signature: `signature of ${spki}` }));
-  const bytes = writeCertificate({ ballot, votes });
-  assert.deepEqual(readCertificate(bytes), { ballot, votes });
-  assert.equal(readCertificate(bytes.subarray(0, -1)), null);
+  for (const path of [[], ["p".repeat(32), "q".repeat(32)]]) {
+    const bytes = writeCertificate({ ballot, path, votes });
+    assert.deepEqual(readCertificate(bytes), { ballot, path, votes });
+    assert.equal(readCertificate(bytes.subarray(0, -1)), null);
+    assert.deepEqual(readCertificate(writeCertificate({ ballot, path, votes: [] }))?.votes, []);
+    const end = writeCertificate({ ballot, path, votes: [] }).length;
+    if (path.length > 0) assert.equal(readCertificate(bytes.subarray(0, end - 1)), null);
+  }
   assert.equal(readCertificate(Buffer.from("signature")), null);
 });
 
@@ -88,14 +97,15 @@ test("ballots are ordered by list, round, member and attempt", () => {
   assert.equal(compareBallots(ballot, { ...ballot }), 0);
 });
 
-test("a vote's signature covers that it is a vote, the cluster, the ballot, the slot and the decision", () => {
+test("a vote's signature covers that it is a vote, the cluster, the ballot, the slot, the number of decisions and their root", () => {
   const cluster = "c".repeat(32);
   const signed = voteBytes(cluster, vote).toString("latin1");
   const others = [
     proposalBytes(cluster, vote),
     voteBytes("x".repeat(32), vote),
     voteBytes(cluster, { ...vote, slot: 10 }),
-    voteBytes(cluster, { ...vote, decision: "e".repeat(32) }),
+    voteBytes(cluster, { ...vote, count: 2 }),
+    voteBytes(cluster, { ...vote, root: "e".repeat(32) }),
     voteBytes(cluster, { ...vote, ballot: { ...ballot, attempt: 3 } }),
   ];
   for (const other of others) assert.notEqual(other.toString("latin1"), signed);

@@ -24,11 +24,23 @@ const header = {
 };
 const body = Buffer.from(writeBody(header, [writeCommand(["SET", "lock", "x", "NX"])]), "latin1");
 const unit = { body, signature: Buffer.from("signature") };
-const first: Decision = { slot: 1, previous: null, at: header.at + 7, seq: 0, outcome: "applied", unit };
+const first: Decision = {
+  slot: 1,
+  index: 0,
+  count: 1,
+  previous: null,
+  at: header.at + 7,
+  seq: 0,
+  outcome: "applied",
+  unit,
+};
 const previous = { at: header.at, seq: 1, id: "i".repeat(32) };
 
 test("a decision is parsed back, and is the client's envelope at another position", () => {
-  for (const decision of [first, { ...first, slot: 2, previous, outcome: "unmet" as const }]) {
+  for (const decision of [
+    first,
+    { ...first, slot: 2, index: 1, count: 64, previous, outcome: "unmet" as const },
+  ]) {
     const bytes = writeDecision(decision);
     assert.ok(isDecision(bytes));
     assert.deepEqual(readDecision(bytes), decision);
@@ -58,10 +70,13 @@ test("an envelope is no decision, and a client's parser refuses a decision", () 
 test("malformed decisions are refused", () => {
   const good = writeDecision(first).toString("latin1");
   const changes: [string, string][] = [
-    ["$1\r\n1\r\n$0", "$1\r\n0\r\n$0"],
-    ["$1\r\n1\r\n$0", "$1\r\n2\r\n$0"],
+    ["$1\r\n1\r\n$1\r\n0", "$1\r\n0\r\n$1\r\n0"],
+    ["$1\r\n1\r\n$1\r\n0", "$1\r\n2\r\n$1\r\n0"],
+    ["$1\r\n0\r\n$1\r\n1", "$1\r\n1\r\n$1\r\n1"],
+    ["$1\r\n0\r\n$1\r\n1", "$1\r\n1\r\n$1\r\n2"],
+    ["$1\r\n0\r\n$1\r\n1", "$1\r\n0\r\n$2\r\n65"],
     ["$7\r\napplied", "$7\r\nperhaps"],
-    ["*8", "*7"],
+    ["*10", "*9"],
   ];
   for (const [from, to] of changes) {
     assert.ok(good.includes(from));

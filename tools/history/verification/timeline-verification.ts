@@ -244,14 +244,14 @@ export class Verification {
    * votes are not valid
    */
   #decidedUnit({ id, body, signature, envelope }: Entry): SignedBytes | null {
-    const { slot, unit } = readDecision(body);
+    const { unit, ...decision } = readDecision(body);
     const certificate = readCertificate(signature);
     const list = certificate === null ? undefined : this.#lists.get(certificate.ballot.listHash);
     const verify = this.#signers.verifyBy.bind(this.#signers);
     const isValid =
       certificate !== null &&
       list !== undefined &&
-      certificateProblem(certificate, { slot, id }, list.list, verify) === null;
+      certificateProblem(certificate, { ...decision, id }, list.list, verify) === null;
     if (isValid) return unit;
     this.#fault("bad-signature", nameOf({ ...envelope, id }));
     return null;

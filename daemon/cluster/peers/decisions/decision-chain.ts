@@ -18,6 +18,8 @@ interface Run {
   /** The position of the decision before the first one. */
   previous: OrderKey | null;
   top: LastDecision;
+  /** The latest of them that is the last one of its proposal; null: none is. */
+  end: LastDecision | null;
 }
 
 type ChainPorts = Pick<DecisionPorts, "findDecision" | "prunedTo">;
@@ -35,24 +37,29 @@ export class DecisionChain {
 
   /** Adds a decision that is part of the state. */
   add(decision: FoldedDecision, orderKey: OrderKey): void {
-    const { slot, previous, list } = decision;
+    const { slot, previous, list, isLast } = decision;
     const at = this.#runAfter(slot);
     const [before, after] = [this.#runs[at - 1], this.#runs[at]];
     if (before !== undefined && slot <= before.top.slot) return;
     const { at: date, seq, id } = orderKey;
     const top: LastDecision = { slot, list, orderKey: { at: date, seq, id } };
+    const end = isLast ? top : null;
     const followsRun = before?.top.slot === slot - 1;
     const precedesRun = after?.first === slot + 1;
     if (followsRun && precedesRun) {
       before.top = after.top;
+      before.end = after.end ?? end ?? before.end;
       this.#runs.splice(at, 1);
-    } else if (followsRun) before.top = top;
-    else if (precedesRun) Object.assign(after, { first: slot, previous });
-    else this.#runs.splice(at, 0, { first: slot, previous, top });
+    } else if (followsRun) {
+      before.top = top;
+      before.end = end ?? before.end;
+    } else if (precedesRun) Object.assign(after, { first: slot, previous, end: after.end ?? end });
+    else this.#runs.splice(at, 0, { first: slot, previous, top, end });
   }
 
   /**
-   * Returns the last decision up to which all are known to be part of the state.
+   * Returns the last decision of a proposal up to which all are known to be part of the state. Members vote for the
+   * decisions of a proposal together, so no other proposal can begin between them.
    * @param last  the last one so far
    * @param known  a decision that another member has; null: none
    */
@@ -65,14 +72,19 @@ export class DecisionChain {
       else if (!this.#contains(known.slot)) this.#addIfFolded(known.slot, known.orderKey);
     }
     for (let reads = 0; ; ) {
-      const [run] = this.#runs;
-      if (run === undefined) return found;
-      const { first, previous, top } = run;
-      if (top.slot <= found.slot) this.#runs.shift();
-      else if (first <= found.slot + 1 || this.#isRemoved(first - 1, previous, found)) found = top;
-      else if (previous === null || reads++ === READS_MAX) return found;
-      else if (!this.#addIfFolded(first - 1, previous)) {
-        this.missing = previous;
+      while ((this.#runs[0]?.top.slot ?? Number.POSITIVE_INFINITY) <= found.slot) this.#runs.shift();
+      // If the last decisions of a proposal are missing, the first run ends within it, and the next run follows.
+      const [first, second] = this.#runs;
+      if (first === undefined) return found;
+      const isNext = first.first <= found.slot + 1 || this.#isRemoved(first.first - 1, first.previous, found);
+      if (isNext && first.end !== null && first.end.slot > found.slot) {
+        found = first.end;
+        continue;
+      }
+      const gap = isNext ? second : first;
+      if (gap === undefined || gap.previous === null || reads++ === READS_MAX) return found;
+      if (!this.#addIfFolded(gap.first - 1, gap.previous)) {
+        this.missing = gap.previous;
         return found;
       }
     }
@@ -80,8 +92,10 @@ export class DecisionChain {
 
   /** Returns the last decision if that whose entry is missing, and those before it, are lost. */
   skip(last: LastDecision): LastDecision {
-    const [run] = this.#runs;
-    return run === undefined ? last : { slot: run.first - 1, orderKey: run.previous, list: last.list };
+    const run = this.#runs.find(({ first }) => first > last.slot + 1);
+    if (run === undefined) return last;
+    // If all that remains of a proposal is in the middle of it, the next one begins after it.
+    return run.end === null ? run.top : { slot: run.first - 1, orderKey: run.previous, list: last.list };
   }
 
   /** Whether two positions are of decisions that were removed, so that neither can be compared with its entry. */

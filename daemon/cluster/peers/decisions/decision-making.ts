@@ -7,7 +7,6 @@ import { type ByteString, bytesOf } from "../../../../protocol/byte-string.js";
 import { MalformedFrame } from "../../../../protocol/errors.js";
 import { UNDECIDED_CAUSES } from "../../../../protocol/figures/undecided-causes.js";
 import {
-  type Certificate,
   type DecisionMessage,
   type LastDecision,
   readCertificate,
@@ -17,9 +16,11 @@ import {
   writeDecisionMessage,
   writeStoredPromises,
 } from "../../../../protocol/members/decision-messages.js";
+import { pathOf, rootOf } from "../../../../protocol/members/decision-root.js";
 import type { SignedList } from "../../../../protocol/members/member-list.js";
 import {
   isDecision,
+  PROPOSAL_UNITS_MAX,
   readDecision,
   readEntryBody,
   writeDecision,
@@ -28,26 +29,33 @@ import { dateAfter, type Envelope, hexOf, signedBytes } from "../../../../protoc
 import { readHead } from "../../../../protocol/version-2/envelope-head.js";
 import type { EnvelopeDate } from "../../../../protocol/version-2/messages-v2.js";
 import type { Work } from "../../../net/process/background-work.js";
-import { type Entry, type OrderKey, orderKeyOf } from "../../../timeline/entries/entry.js";
+import { compareOrderKeys, type Entry, type OrderKey } from "../../../timeline/entries/entry.js";
 import type { MemberLists } from "../../members/member-lists.js";
 import type { ClusterState, IsVerified } from "../shared/cluster-state.js";
 import type {
   DecisionPorts,
   FoldedDecision,
   Judgement,
+  Objection,
   Proposal,
+  ProposedDecision,
   VoterState,
+  Votes,
   VotingList,
   VotingLists,
   WaitingUnit,
 } from "./decision-types.js";
 import { Decisions } from "./decisions.js";
 import type { Undecided } from "./undecided.js";
+import { bodiesOf } from "./voter.js";
 
 const NO_SIGNATURE = Buffer.alloc(0);
 
 /** Why this daemon does not vote for a proposal, although another member may. */
-type Objection = "clock" | "entries" | "code" | "outcome";
+type Cause = "clock" | "entries" | "code" | "outcome";
+
+/** The maximum number of bytes of the units that one proposal decides, unless it decides only one. */
+const PROPOSAL_BYTES = 1024 * 1024;
 
 export class DecisionMaking {
   readonly #cluster: ClusterState;
@@ -55,7 +63,7 @@ export class DecisionMaking {
   /** The ids of the members that have voted for two decisions in one ballot, since the start. */
   readonly contradicting = new Set<ByteString>();
   /** Why this daemon has not voted for the last proposal that it judged; null if it has. */
-  #objection: Objection | null = null;
+  #objection: Cause | null = null;
   #decisions: Decisions | null = null;
   /** Whether the decisions that were made before this start are known. Until then this daemon does not vote. */
   #areStoredKnown = false;
@@ -171,13 +179,14 @@ export class DecisionMaking {
     decided.openDate = isKnown ? open : Math.min(open, this.#storedDate);
   }
 
-  /** The date of the stored vote, unless its decision is part of the state, or can no longer be. */
+  /** The date of the stored vote, unless its decisions are part of the state, or can no longer be. */
   get #storedDate(): number {
     const { timeline } = this.#cluster;
     const { storedVote } = timeline.decided;
-    const isOpen =
-      storedVote !== null && storedVote.at > timeline.published && !timeline.hasFolded(storedVote);
-    return isOpen ? storedVote.at : Number.POSITIVE_INFINITY;
+    const open = storedVote.find(
+      (decision) => decision.at > timeline.published && !timeline.hasFolded(decision),
+    );
+    return open?.at ?? Number.POSITIVE_INFINITY;
   }
 
   /** The decisions, once those that were made before this start are known; null until then. */
@@ -197,13 +206,15 @@ export class DecisionMaking {
   /**
    * Records the decisions that were made before this start. Under a later list, a member that has never voted may be
    * part of a majority that votes on one of their units again. Later decisions are recorded when they are folded.
-   * @param accepted  the decision for which this daemon has voted last, or null if there is none
+   * @param accepted  the proposal for which this daemon has voted last, or null if there is none
    */
   *#noteStored(accepted: Proposal | null): Work {
     const { timeline } = this.#cluster;
     const { decided } = timeline;
-    const parts = accepted !== null && timeline.hasFolded(accepted) ? timeline.read(accepted) : null;
-    if (parts !== null) decided.note([this.#entryOf(parts.body, parts.signature)]);
+    for (const decision of accepted?.decisions ?? []) {
+      const parts = timeline.hasFolded(decision) ? timeline.read(decision) : null;
+      if (parts !== null) decided.note([this.#entryOf(parts.body, parts.signature)]);
+    }
     for (const found of decided.stored(decided.knownFrom)) {
       for (const { orderKey, body, signature } of found)
         if (timeline.hasFolded(orderKey)) decided.note([this.#entryOf(body, signature)]);
@@ -213,13 +224,13 @@ export class DecisionMaking {
   }
 
   #stateOf({ promised, accepted, last }: ReturnType<typeof readStoredPromises>): VoterState | null {
-    const proposal = accepted === null ? null : this.#read(accepted.body);
+    const proposal = accepted === null ? null : this.#read(accepted.bodies);
     if (accepted !== null && proposal === null) return null;
     return { promised, last, accepted: accepted && proposal && { proposal, evidence: accepted.evidence } };
   }
 
   #folded(entries: readonly Entry[]): void {
-    for (const entry of entries) this.#decisions?.folded(this.#proposalOf(entry), listOf(entry.signature));
+    for (const entry of entries) this.#decisions?.folded(this.#decisionOf(entry), listOf(entry.signature));
     this.#pin();
   }
 
@@ -259,7 +270,7 @@ export class DecisionMaking {
       isConnected: (id) => cluster.members.has(id),
       send: (to, message) => this.#send(to, message),
       save: ({ accepted, ...state }, then) => {
-        const stored = accepted && { body: accepted.proposal.body, evidence: accepted.evidence };
+        const stored = accepted && { bodies: bodiesOf(accepted.proposal), evidence: accepted.evidence };
         timeline.decided.storePromises(writeStoredPromises({ ...state, accepted: stored }), () => {
           then();
           this.#pin();
@@ -270,12 +281,12 @@ export class DecisionMaking {
       findDecision: (orderKey) => this.#findDecision(orderKey),
       areLevel: (upTo) => this.#areLevel(this.#others, upTo),
       prunedTo: () => timeline.prunedTo,
-      propose: (unit, last, notBefore) => this.#propose(unit, last, notBefore),
+      propose: (units, last, notBefore) => this.#propose(units, last, notBefore),
       latestDate: () => cluster.clock() + cluster.limits.future,
       judge: (proposal) => this.#judge(proposal),
-      read: (body) => this.#read(body),
+      read: (bodies) => this.#read(bodies),
       readUnit: (body, signature) => this.#readUnit(body, signature),
-      decided: (proposal, certificate) => this.#made(proposal, certificate),
+      decided: (proposal, votes) => this.#made(proposal, votes),
       contradicted: (member) => {
         this.contradicting.add(member);
         cluster.log.error({ member: hexOf(member) }, CONTRADICTED);
@@ -294,8 +305,8 @@ export class DecisionMaking {
     const { timeline } = this.#cluster;
     const parts = timeline.hasFolded(orderKey) ? timeline.read(orderKey) : null;
     if (parts === null || !isDecision(parts.body)) return null;
-    const { slot, previous } = readDecision(parts.body);
-    return { slot, previous, list: listOf(parts.signature) };
+    const { slot, index, count, previous } = readDecision(parts.body);
+    return { slot, previous, isLast: index === count - 1, list: listOf(parts.signature) };
   }
 
   #send(to: ByteString, message: DecisionMessage): void {
@@ -322,75 +333,139 @@ export class DecisionMaking {
   readonly #isVerified: IsVerified = (id, signature) =>
     this.#decisions?.waitingUnit(id)?.signature.equals(signature) ?? false;
 
-  /** Parses a decision and checks its unit's signature. */
-  #read(body: Buffer): Proposal | null {
+  /** Parses the decisions of a proposal and checks the signatures of their units. */
+  #read(bodies: readonly Buffer[]): Proposal | null {
     try {
-      const { unit } = readDecision(body);
-      if (unit !== null && this.#cluster.checkUnit(unit, this.#isVerified) === null) return null;
-      return this.#proposalOf(this.#entryOf(body));
+      for (const body of bodies) {
+        const { unit } = readDecision(body);
+        if (unit !== null && this.#cluster.checkUnit(unit, this.#isVerified) === null) return null;
+      }
+      return proposalOf(
+        bodies.map((body) => this.#decisionOf(this.#entryOf(body))),
+        this.#cluster.hash,
+      );
     } catch (problem) {
       if (problem instanceof MalformedFrame) return null;
       throw problem;
     }
   }
 
-  #proposalOf({ id, body }: Entry): Proposal {
-    const { slot, previous, at, seq, unit } = readDecision(body);
+  #decisionOf({ id, body }: Entry): ProposedDecision {
+    const { unit, ...decision } = readDecision(body);
     const decides = unit === null ? null : this.#cluster.hash(signedBytes(unit.body));
-    return { id, slot, previous, at, seq, unit: decides, body };
+    return { ...decision, id, unit: decides, body };
   }
 
   #entryOf(body: Buffer, signature: Buffer = NO_SIGNATURE): Entry {
     return { id: this.#cluster.hash(signedBytes(body)), body, signature, envelope: readEntryBody(body) };
   }
 
-  #propose(unit: WaitingUnit | null, last: LastDecision, notBefore: number): Proposal | null {
+  #propose(units: Iterable<WaitingUnit> | null, last: LastDecision, notBefore: number): Proposal | null {
     const { timeline, clock, limits } = this.#cluster;
     const now = clock();
     const first = Math.max(now, timeline.watermark + 1, notBefore);
-    const { at, seq } = nextDate(first, [timeline.newest, last.orderKey ?? { at: 0, seq: 0 }]);
-    if (at > now + limits.future || !timeline.isFolded(at)) return null;
-    const decision = { slot: last.slot + 1, previous: last.orderKey, at, seq };
-    if (unit === null)
-      return this.#proposalOf(this.#entryOf(writeDecision({ ...decision, outcome: "unmet", unit })));
-    const draft = this.#entryOf(writeDecision({ ...decision, outcome: "applied", unit }));
-    if (!isInWindow(draft.envelope, now, limits.past)) return null;
-    if (timeline.conditionsHold(draft.envelope)) return this.#proposalOf(draft);
-    return this.#proposalOf(this.#entryOf(writeDecision({ ...decision, outcome: "unmet", unit })));
+    const date = nextDate(first, [timeline.newest, last.orderKey ?? { at: 0, seq: 0 }]);
+    const chosen = units === null ? [null] : this.#chosen(units, now);
+    const dates = datesFrom(date, chosen.length);
+    const latest = dates.at(-1);
+    if (latest === undefined || latest.at > now + limits.future || !timeline.isFolded(latest.at)) return null;
+
+    const drafts = chosen.map((unit, index) =>
+      this.#entryOf(
+        writeDecision({ ...NO_PLACE, ...(dates[index] as EnvelopeDate), outcome: "applied", unit }),
+      ),
+    );
+    const hold = units === null ? [false] : timeline.conditionsHoldInTurn(drafts);
+    return this.#proposalOf(chosen.slice(0, hold.length), dates, hold, last);
+  }
+
+  /** Returns the units that one proposal decides: the first ones, as far as their bytes permit. */
+  #chosen(units: Iterable<WaitingUnit>, now: number): WaitingUnit[] {
+    const { past } = this.#cluster.limits;
+    const chosen: WaitingUnit[] = [];
+    let bytes = 0;
+    for (const unit of units) {
+      // The date that the client has signed is too old for a proposal.
+      if (readHead(unit.body).at <= now - past) continue;
+      bytes += unit.body.length;
+      if (chosen.length > 0 && bytes > PROPOSAL_BYTES) break;
+      chosen.push(unit);
+      if (chosen.length === PROPOSAL_UNITS_MAX) break;
+    }
+    return chosen;
+  }
+
+  /** Makes the proposal on some units. @param hold  whether the conditions of each hold */
+  #proposalOf(
+    units: readonly (WaitingUnit | null)[],
+    dates: readonly EnvelopeDate[],
+    hold: readonly boolean[],
+    last: LastDecision,
+  ): Proposal | null {
+    const decisions: ProposedDecision[] = [];
+    let previous = last.orderKey;
+    for (const [index, unit] of units.entries()) {
+      const outcome = hold[index] === true ? "applied" : "unmet";
+      const place = { slot: last.slot + 1 + index, index, count: units.length, previous };
+      const body = writeDecision({ ...place, ...(dates[index] as EnvelopeDate), outcome, unit });
+      const decision = this.#decisionOf(this.#entryOf(body));
+      decisions.push(decision);
+      previous = decision;
+    }
+    return proposalOf(decisions, this.#cluster.hash);
   }
 
   #judge(proposal: Proposal): Judgement {
     const judgement = this.#judgementOn(proposal);
-    const isObjection = typeof judgement === "string" && judgement !== "yes";
-    this.#objection = isObjection ? judgement : null;
-    return isObjection ? "wait" : judgement;
+    this.#objection = judgement !== "yes" && "cause" in judgement ? judgement.cause : null;
+    return judgement;
   }
 
-  #judgementOn({ body, previous, at, unit }: Proposal): Exclude<Judgement, "wait"> | Objection {
+  #judgementOn({ decisions }: Proposal): "yes" | Objection | CausedObjection {
     const { timeline, clock, limits } = this.#cluster;
-    const entry = this.#entryOf(body);
-    const { envelope } = entry;
+    const entries = decisions.map(({ body }) => this.#entryOf(body));
     const now = clock();
-    if (previous !== null && !isAfter(orderKeyOf(entry), previous)) return { notBefore: previous.at + 1 };
-    if (at <= timeline.watermark) return { notBefore: timeline.watermark + 1 };
-    if (at > now + limits.future) return "clock";
-    if (!timeline.isFolded(at)) return "entries";
-    if (envelope.decided?.signed === null) return "yes";
-    const isKnown = unit === null || timeline.decided.find(unit) !== null;
+    for (const { previous, ...decision } of decisions)
+      if (previous !== null && !isAfter(decision, previous)) return objectionFrom(previous.at + 1);
+    const [first, last] = [decisions[0], decisions.at(-1) as ProposedDecision];
+    if (first.at <= timeline.watermark) return objectionFrom(timeline.watermark + 1);
+    if (last.at > now + limits.future) return objectionBecause("clock");
+    if (!timeline.isFolded(last.at)) return objectionBecause("entries");
+    if (first.unit === null) return decisions.length === 1 ? "yes" : objectionBecause("outcome");
+
+    const objected = (isObjected: (entry: Entry, index: number) => boolean): number[] =>
+      entries.flatMap((entry, index) => (isObjected(entry, index) ? [index] : []));
+    const units = new Set<ByteString | null>();
+    const known = objected((_, index) => {
+      const { unit } = decisions[index] as ProposedDecision;
+      const isKnown = unit === null || units.has(unit) || timeline.decided.find(unit) !== null;
+      units.add(unit);
+      return isKnown;
+    });
+    if (known.length > 0) return objectionBecause("outcome", known);
     // A member accepts a unit a little longer than its keeper proposes it, because clocks differ.
-    if (isKnown) return "outcome";
-    if (!isInWindow(envelope, now, 2 * limits.past)) return "clock";
-    if (!timeline.hasCode(entry)) return "code";
-    if (timeline.hasChangedAfter(entry)) return { notBefore: timeline.newest.at + 1 };
-    return timeline.conditionsHold(envelope) === (envelope.decided?.outcome === "applied")
-      ? "yes"
-      : "outcome";
+    const late = objected(({ envelope }) => !isInWindow(envelope, now, 2 * limits.past));
+    if (late.length > 0) return objectionBecause("clock", late);
+    const unreadable = objected((entry) => !timeline.hasCode(entry));
+    if (unreadable.length > 0) return objectionBecause("code", unreadable);
+    const changed = objected((entry) => timeline.hasChangedAfter(entry));
+    if (changed.length > 0) return objectionFrom(timeline.newest.at + 1, changed);
+
+    const hold = timeline.conditionsHoldInTurn(entries);
+    const wrong = objected(
+      ({ envelope }, index) => hold[index] !== (envelope.decided?.outcome === "applied"),
+    );
+    return wrong.length === 0 ? "yes" : objectionBecause("outcome", wrong);
   }
 
-  #made({ body }: Proposal, certificate: Certificate): void {
-    const { timeline, identity } = this.#cluster;
-    const entry = this.#entryOf(body, writeCertificate(certificate));
-    timeline.acceptDecision(entry, identity.id);
+  #made({ decisions }: Proposal, { ballot, votes }: Votes): void {
+    const { timeline, identity, hash } = this.#cluster;
+    const ids = decisions.map(({ id }) => id);
+    for (const [index, { body }] of decisions.entries()) {
+      const path = pathOf(ids, index, hash);
+      const entry = this.#entryOf(body, writeCertificate({ ballot, path, votes }));
+      timeline.acceptDecision(entry, identity.id);
+    }
   }
 }
 
@@ -404,6 +479,48 @@ const votingList = ({ hash, list: { number, members } }: SignedList): VotingList
   hash,
   members: new Set(members),
 });
+
+/** The place of a draft, which is only evaluated. */
+const NO_PLACE = { slot: 1, index: 0, count: 1, previous: null } as const;
+
+/** Returns a proposal. @returns null if the decisions do not follow each other in one proposal */
+function proposalOf(decisions: readonly ProposedDecision[], hash: ClusterState["hash"]): Proposal | null {
+  const [first, ...others] = decisions;
+  if (first === undefined || first.index !== 0 || first.count !== decisions.length) return null;
+  let before = first;
+  for (const decision of others) {
+    const { slot, index, count, previous } = decision;
+    const isNext = slot === before.slot + 1 && index === before.index + 1 && count === first.count;
+    if (!isNext || previous === null || compareOrderKeys(previous, before) !== 0) return null;
+    before = decision;
+  }
+  const root = rootOf(
+    decisions.map(({ id }) => id),
+    hash,
+  );
+  return { slot: first.slot, decisions: [first, ...others], root };
+}
+
+/** An objection that may resolve itself, with its cause. */
+type CausedObjection = Objection & { readonly cause: Cause };
+
+const objectionFrom = (notBefore: number, objected: readonly number[] = []): Objection => ({
+  notBefore,
+  objected,
+});
+
+const objectionBecause = (cause: Cause, objected: readonly number[] = []): CausedObjection => ({
+  notBefore: 0,
+  objected,
+  cause,
+});
+
+/** Returns the dates of a number of decisions. */
+function datesFrom(first: EnvelopeDate, count: number): EnvelopeDate[] {
+  const dates: EnvelopeDate[] = [];
+  for (let date = first; dates.length < count; date = dateAfter(date)) dates.push(date);
+  return dates;
+}
 
 /** Returns the first date that is not before `first`, and later than all others. */
 function nextDate(first: number, others: readonly EnvelopeDate[]): EnvelopeDate {

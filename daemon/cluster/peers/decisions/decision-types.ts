@@ -2,10 +2,10 @@
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import type {
   Ballot,
-  Certificate,
   DecisionMessage,
   Evidence,
   LastDecision,
+  MemberSignature,
 } from "../../../../protocol/members/decision-messages.js";
 import type { OrderKey } from "../../../timeline/entries/entry.js";
 
@@ -20,9 +20,13 @@ export interface WaitingUnit {
 }
 
 /** A proposed decision: the position and the outcome of one unit. `at`, `seq` and `id` are the position. */
-export interface Proposal extends OrderKey {
+export interface ProposedDecision extends OrderKey {
   /** Its number. Each decision follows the previous one, in the order of the slots and in that of the entries. */
   readonly slot: number;
+  /** Its index in its proposal. */
+  readonly index: number;
+  /** The number of decisions in its proposal. */
+  readonly count: number;
   /** The position of the previous decision; null for the first one. */
   readonly previous: OrderKey | null;
   /** The id of the envelope that it decides; null: none, because the decision only closes earlier member lists. */
@@ -31,13 +35,31 @@ export interface Proposal extends OrderKey {
   readonly body: Buffer;
 }
 
+/** The decisions that a keeper proposes together, in consecutive slots. Members vote for all of them, or for none. */
+export interface Proposal {
+  /** The slot of the first decision. */
+  readonly slot: number;
+  /** At least one, in the order of their slots. */
+  readonly decisions: readonly [ProposedDecision, ...ProposedDecision[]];
+  /** The root of the decisions' ids. */
+  readonly root: ByteString;
+}
+
+/** The votes of a majority for a proposal, which are the certificate of each of its decisions. */
+export interface Votes {
+  readonly ballot: Ballot;
+  readonly votes: readonly MemberSignature[];
+}
+
 /** A decision whose entry is part of the state. */
-export interface FoldedDecision extends Pick<Proposal, "slot" | "previous"> {
+export interface FoldedDecision extends Pick<ProposedDecision, "slot" | "previous"> {
+  /** Whether it is the last one of its proposal. */
+  readonly isLast: boolean;
   /** The number of the member list that made it. */
   readonly list: number;
 }
 
-/** The decision for which a member has voted last. */
+/** The decisions for which a member has voted last. */
 export interface Accepted {
   readonly proposal: Proposal;
   /** From the ballot in which the member has voted. */
@@ -77,10 +99,20 @@ export interface PromiseOf {
   readonly accepted: Accepted | null;
   /** If it is an objection: the earliest date of another proposal. Otherwise 0. */
   readonly notBefore: number;
+  /** If it is an objection: the indexes of the decisions that it concerns; empty: the proposal as a whole. */
+  readonly objected: readonly number[];
 }
 
-/** A member's judgement on a proposal: `wait` if entries may be missing here; or the earliest date of another one. */
-export type Judgement = "yes" | "wait" | { readonly notBefore: number };
+/** Why a member does not vote for a proposal. */
+export interface Objection {
+  /** The earliest date of another proposal; 0: the member waits first, because entries may be missing here. */
+  readonly notBefore: number;
+  /** The indexes of the decisions that it concerns; empty: the proposal as a whole. */
+  readonly objected: readonly number[];
+}
+
+/** A member's judgement on a proposal. */
+export type Judgement = "yes" | Objection;
 
 /** What the decisions need of a daemon. */
 export interface DecisionPorts {
@@ -116,20 +148,28 @@ export interface DecisionPorts {
   /** Returns the date up to which everything is part of the state, although its entries were removed. */
   readonly prunedTo: () => number;
   /**
-   * Creates the decision on a unit, or on none, on this daemon's state; null: not now.
+   * Creates the decisions on the first of some units, or one on no unit, on this daemon's state; null: not now.
+   * @param units  in the order in which they wait; null: the decision only closes earlier member lists
    * @param notBefore  the earliest date
    */
-  readonly propose: (unit: WaitingUnit | null, last: LastDecision, notBefore: number) => Proposal | null;
+  readonly propose: (
+    units: Iterable<WaitingUnit> | null,
+    last: LastDecision,
+    notBefore: number,
+  ) => Proposal | null;
   /** Returns the latest date that a decision may have now. */
   readonly latestDate: () => number;
-  /** Judges the outcome and the position of a proposal on this daemon's state, which contains all earlier decisions. */
+  /** Judges the outcomes and positions of a proposal on this daemon's state, which contains all earlier decisions. */
   readonly judge: (proposal: Proposal) => Judgement;
-  /** Parses the body of a decision and checks the signature of its unit. @returns null if it is not valid */
-  readonly read: (body: Buffer) => Proposal | null;
+  /** Parses the decisions of a proposal and checks their units' signatures. @returns null if they are not valid */
+  readonly read: (bodies: readonly Buffer[]) => Proposal | null;
   /** Parses a unit that another member has received, and checks its signature. @returns null if it is not valid */
   readonly readUnit: (body: Buffer, signature: Buffer) => WaitingUnit | null;
-  /** Records a decision. The daemon calls `Decisions.folded` once it is part of the state. */
-  readonly decided: (proposal: Proposal, certificate: Certificate) => void;
+  /**
+   * Records the decisions of a proposal. The daemon calls `Decisions.folded` for each once it is part of the state.
+   * @param votes  those of a majority
+   */
+  readonly decided: (proposal: Proposal, votes: Votes) => void;
   /** Reports a member that has voted for two decisions in one ballot. */
   readonly contradicted: (member: ByteString) => void;
 }

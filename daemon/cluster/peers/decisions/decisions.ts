@@ -18,12 +18,14 @@ import {
   type Vote,
   voteBytes,
 } from "../../../../protocol/members/decision-messages.js";
-import { compareOrderKeys } from "../../../timeline/entries/entry.js";
+import { compareOrderKeys, type OrderKey } from "../../../timeline/entries/entry.js";
 import { DecisionChain } from "./decision-chain.js";
 import type {
   DecisionPorts,
+  Objection,
   PromiseOf,
   Proposal,
+  ProposedDecision,
   VoterState,
   VotingList,
   VotingLists,
@@ -34,7 +36,7 @@ import { MessageLimit, Turns } from "./member-limits.js";
 import { Recovery } from "./recovery.js";
 import { type Obstacle, type Undecided, UndecidedTime } from "./undecided.js";
 import { followsOthers, isMajority, VoteCount } from "./vote-count.js";
-import { Voter } from "./voter.js";
+import { bodiesOf, NO_OBJECTION, Voter, votedIn } from "./voter.js";
 
 /** Milliseconds without a decision after which a member with a waiting unit becomes the keeper; the maximum. */
 const PATIENCE_MS = 400;
@@ -141,9 +143,9 @@ export class Decisions {
     return this.#voter.last;
   }
 
-  /** The date of a decision that may have been made, although it is not part of the state; null if there is none. */
+  /** The date of the first decision that may have been made, although it is not part of the state; null if none may. */
   get openDate(): number | null {
-    return this.#voter.open?.proposal.at ?? null;
+    return this.#voter.open?.proposal.decisions[0].at ?? null;
   }
 
   /** Whether this daemon may have lost earlier votes, and so does not vote. */
@@ -233,7 +235,8 @@ export class Decisions {
    * @param bytes  the length of its body
    */
   obstacle(id: ByteString, bytes: number): string | null {
-    if (this.#units.has(id) || this.#voter.open?.proposal.unit === id) return null;
+    const open = this.#voter.open?.proposal.decisions ?? [];
+    if (this.#units.has(id) || open.some(({ unit }) => unit === id)) return null;
     if (this.#votes.hasProposalOf(id)) return null;
     if (!this.#hasRoom(bytes)) return "too many units wait for a decision";
     return this.#isMajorityConnected ? null : "it is not connected to a majority of the members";
@@ -263,10 +266,12 @@ export class Decisions {
   }
 
   /** Called when a decision is part of the state. @param list  the number of the member list that made it */
-  folded(proposal: Proposal, list: number): void {
-    if (proposal.unit !== null) this.#removeUnit(proposal.unit);
-    this.#correct(proposal);
-    if (proposal.slot > this.last.slot) this.#chain.add({ ...proposal, list }, proposal);
+  folded(decision: ProposedDecision, list: number): void {
+    const { slot, index, count, previous, unit } = decision;
+    if (unit !== null) this.#removeUnit(unit);
+    if (index === 0) this.#correct(decision);
+    const isLast = index === count - 1;
+    if (slot > this.last.slot) this.#chain.add({ slot, previous, isLast, list }, decision);
     this.#follow(null);
     this.#keeper.advance();
     this.#judge();
@@ -354,23 +359,23 @@ export class Decisions {
     if (ballot.round <= ROUND_MAX) this.#keeper.prepare(ballot);
   }
 
-  #receivePromise(from: ByteString, { ballot, last, accepted: sent, notBefore }: PromiseMessage): void {
-    if (!this.#limit.admits(from, this.#ports.uptime())) return;
-    const proposal = sent === null ? null : this.#ports.read(sent.body);
+  #receivePromise(from: ByteString, { accepted: sent, ...rest }: PromiseMessage): void {
+    if (!this.#limit.admits(from, this.#ports.uptime(), sent?.bodies.length)) return;
+    const proposal = sent === null ? null : this.#ports.read(sent.bodies);
     if (sent !== null && proposal === null) return;
     // A list that is earlier than that of the last decision can decide no more.
     const isOver = sent !== null && sent.evidence.vote.ballot.list < this.last.list;
     const accepted = sent === null || proposal === null || isOver ? null : { ...sent, proposal };
     // The keeper does not evaluate what it proposes again.
     if (accepted !== null && !this.#signatures.isEvidence(accepted.evidence, accepted.proposal)) return;
-    const promise: PromiseOf = { ballot, last, accepted, notBefore };
+    const promise: PromiseOf = { ...rest, accepted };
     this.#recovery?.promised(from, promise);
     this.#keeper.promised(from, promise);
     this.#recover();
   }
 
   #sendPromise(to: ByteString, { accepted, ...promise }: PromiseOf): void {
-    const sent = accepted && { body: accepted.proposal.body, evidence: accepted.evidence };
+    const sent = accepted && { bodies: bodiesOf(accepted.proposal), evidence: accepted.evidence };
     this.#ports.send(to, { kind: "promise", ...promise, accepted: sent });
   }
 
@@ -409,7 +414,9 @@ export class Decisions {
     if (!this.#limit.admits(from, now) || !this.#mayTurn(ballot)) return;
     this.#see(ballot);
     if (!this.#voter.isAmnesic && this.#isTurn(ballot)) this.#beginTurn(ballot);
-    const isPromised = this.#voter.promise(ballot, 0, (promise) => this.#sendPromise(from, promise));
+    const isPromised = this.#voter.promise(ballot, NO_OBJECTION, (promise) =>
+      this.#sendPromise(from, promise),
+    );
     if (!isPromised) this.#outvote(from);
   }
 
@@ -473,11 +480,11 @@ export class Decisions {
   }
 
   #proposed(from: ByteString, message: Propose): void {
-    const { ballot, body, signed, evidence } = message;
+    const { ballot, bodies, signed, evidence } = message;
     if (!this.#isVoting(ballot) || ballot.member !== from) return;
-    if (!this.#limit.admits(from, this.#ports.uptime()) || !this.#mayTurn(ballot)) return;
+    if (!this.#limit.admits(from, this.#ports.uptime(), bodies.length) || !this.#mayTurn(ballot)) return;
     this.#see(ballot);
-    const proposal = this.#ports.read(body);
+    const proposal = this.#ports.read(bodies);
     if (proposal === null) return;
     if (evidence !== null) this.#receiveVote(from, evidence.vote);
     const isEarlier = compareBallots(ballot, this.#voter.promised) < 0;
@@ -486,7 +493,7 @@ export class Decisions {
     this.#count(proposal.slot);
     const now = this.#ports.uptime();
     const isSame =
-      this.#pending?.proposal.id === proposal.id &&
+      this.#pending?.proposal.root === proposal.root &&
       compareBallots(this.#pending.message.ballot, ballot) === 0;
     // A proposal that is outvoted must not replace one for which this daemon may still vote.
     const isReplacing = !isSame && (!isEarlier || this.#pending === null);
@@ -501,7 +508,8 @@ export class Decisions {
     if (pending === null) return;
     const { from, proposal, message, since } = pending;
     const { ballot, signed, evidence } = message;
-    this.#follow({ slot: proposal.slot - 1, orderKey: proposal.previous, list: this.last.list });
+    const { previous } = proposal.decisions[0];
+    this.#follow({ slot: proposal.slot - 1, orderKey: previous, list: this.last.list });
     const { last, promised } = this.#voter;
     if (proposal.slot <= last.slot || !this.#isVoting(ballot)) this.#pending = null;
     else if (compareBallots(ballot, promised) < 0) {
@@ -510,17 +518,22 @@ export class Decisions {
     } else if (proposal.slot === last.slot + 1 && !this.#voter.isAmnesic) {
       const { open } = this.#voter;
       const hasVoted = open !== null && compareBallots(open.evidence.vote.ballot, ballot) === 0;
-      if (hasVoted && open.proposal.id !== proposal.id) {
+      if (hasVoted && open.proposal.root !== proposal.root) {
         this.#pending = null;
         return;
       }
       const isChecked = hasVoted || this.#isEvidence(evidence, proposal, ballot);
-      const judgement = isChecked ? "yes" : this.#isNext(proposal) ? this.#ports.judge(proposal) : "wait";
-      if (judgement === "wait" && this.#ports.uptime() - since < OBJECT_AFTER_MS) return;
+      const judgement = isChecked
+        ? "yes"
+        : this.#isNext(previous)
+          ? this.#ports.judge(proposal)
+          : NO_OBJECTION;
+      const mayChange = judgement !== "yes" && judgement.notBefore === 0;
+      if (mayChange && this.#ports.uptime() - since < OBJECT_AFTER_MS) return;
       this.#pending = null;
       if (this.#isTurn(ballot)) this.#beginTurn(ballot);
       if (judgement === "yes") this.#voter.vote(ballot, proposal, signed, null, (vote) => this.#voted(vote));
-      else this.#object(from, ballot, judgement === "wait" ? 0 : judgement.notBefore);
+      else this.#object(from, ballot, judgement);
     }
   }
 
@@ -528,7 +541,7 @@ export class Decisions {
    * Whether a proposal in the next slot names a decision of the last slot as the previous one. With another position,
    * members that miss earlier decisions could never find them. A liar may have made two decisions of one slot.
    */
-  #isNext({ previous }: Proposal): boolean {
+  #isNext(previous: OrderKey | null): boolean {
     const { slot, orderKey } = this.last;
     if (previous === null) return slot === 0;
     if (orderKey !== null && compareOrderKeys(previous, orderKey) === 0) return true;
@@ -536,9 +549,9 @@ export class Decisions {
     return this.#ports.findDecision(previous)?.slot === slot;
   }
 
-  #object(keeper: ByteString, ballot: Ballot, notBefore: number): void {
+  #object(keeper: ByteString, ballot: Ballot, objection: Objection): void {
     if (ballot.attempt === ATTEMPT_MAX) return;
-    this.#voter.promise(nextAttempt(ballot), notBefore, (promise) => this.#sendPromise(keeper, promise));
+    this.#voter.promise(nextAttempt(ballot), objection, (promise) => this.#sendPromise(keeper, promise));
   }
 
   /**
@@ -571,23 +584,23 @@ export class Decisions {
     this.#keeper.advance();
   }
 
-  /** Records the decision of a slot if a majority has voted for it. */
+  /** Records the decisions of a proposal if a majority has voted for it. @param slot  that of the first one */
   #count(slot: number): void {
     const lists = this.#lists();
     if (lists === null) return;
     for (const list of [lists.current, ...lists.earlier]) {
-      const made = this.#votes.decisionOf(slot, list);
+      const made = this.#votes.decisionsFrom(slot, list);
       if (made === null) continue;
-      if (slot > this.#counted) this.#limitsMove(slot, made.certificate.ballot.member);
-      this.#ports.decided(made.proposal, made.certificate);
+      if (slot > this.#counted) this.#limitsMove(made.proposal, made.votes.ballot.member);
+      this.#ports.decided(made.proposal, made.votes);
       return;
     }
   }
 
   /** Raises the limits of the members, because a majority has decided a slot in a member's turn. */
-  #limitsMove(slot: number, keeper: ByteString): void {
+  #limitsMove({ slot, decisions }: Proposal, keeper: ByteString): void {
     this.#counted = slot;
-    this.#limit.decided();
+    this.#limit.decided(decisions.length);
     // A keeper that decides units, but not the one that waits longest, has to let another member begin.
     const isFair = this.#ports.uptime() - this.#oldest < STARVING_MS;
     this.#turns.decided(keeper, isFair);
@@ -598,7 +611,7 @@ export class Decisions {
    * to have an earlier date: a member has invented that decision, and this daemon could not check it, because entries
    * of that time were removed.
    */
-  #correct({ slot, at, previous }: Proposal): void {
+  #correct({ slot, at, previous }: ProposedDecision): void {
     const { last } = this;
     if (slot > last.slot || at <= (last.orderKey?.at ?? at)) return;
     // The decisions before a later one may be missing here. The first one after the removed entries is corrected, too.
@@ -687,23 +700,25 @@ export class SignatureChecks {
   }
 
   /** Whether the keeper of a ballot has signed a proposal. */
-  isProposed(ballot: Ballot, { slot, id }: Pick<Proposal, "slot" | "id">, signed: MemberSignature): boolean {
+  isProposed(ballot: Ballot, proposal: Proposal, signed: MemberSignature): boolean {
     const { cluster, verify } = this.#ports;
-    const bytes = proposalBytes(cluster, { ballot, slot, decision: id });
+    const bytes = proposalBytes(cluster, votedIn(ballot, proposal));
     return this.#idOf(signed) === ballot.member && verify(signed.spki, bytes, signed.signature);
   }
 
   /**
-   * Whether two members have checked a decision, or the only member of a list. A single one of several members may lie
+   * Whether two members have checked a proposal, or the only member of a list. A single one of several members may lie
    * about the outcome, and about the ballot in which it has voted.
    */
-  isEvidence({ vote, proposal }: Evidence, { slot, id }: Proposal): boolean {
+  isEvidence({ vote, proposal: signed }: Evidence, proposal: Proposal): boolean {
     const { ballot } = vote;
     const members = this.#listOf(ballot)?.members;
-    if (vote.slot !== slot || vote.decision !== id || members?.has(ballot.member) !== true) return false;
+    const { slot, decisions, root } = proposal;
+    const isSame = vote.slot === slot && vote.count === decisions.length && vote.root === root;
+    if (!isSame || members?.has(ballot.member) !== true) return false;
     const voter = this.voterOf(vote);
     if (voter === null || (voter === ballot.member && members.size > 1)) return false;
-    return this.isProposed(ballot, { slot, id }, proposal);
+    return this.isProposed(ballot, proposal, signed);
   }
 
   #idOf({ spki }: MemberSignature): ByteString {

@@ -1,8 +1,8 @@
 /**
- * This daemon as the keeper: it obtains the promises of a majority for its ballot, and then proposes one decision after
- * the other. It votes for its own proposal last, when its vote completes a majority, and first waits for the other
- * members if they can make the decision without it. Until it has voted, it can propose another decision in the next
- * attempt if members object.
+ * This daemon as the keeper: it obtains the promises of a majority for its ballot, and then makes one proposal after
+ * the other, each with the decisions on the units that wait. It votes for its own proposal last, when its vote
+ * completes a majority, and first waits for the other members if they can make the decisions without it. Until it has
+ * voted, it can make another proposal in the next attempt if members object.
  */
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import {
@@ -19,6 +19,7 @@ import type {
   DecisionPorts,
   PromiseOf,
   Proposal,
+  ProposedDecision,
   VotingList,
   VotingLists,
   WaitingUnit,
@@ -26,7 +27,7 @@ import type {
 import { Objectors } from "./member-limits.js";
 import type { Obstacle } from "./undecided.js";
 import { followsOthers, isMajority, isPromised, type VoteCount } from "./vote-count.js";
-import type { Voter } from "./voter.js";
+import { bodiesOf, NO_OBJECTION, type Voter } from "./voter.js";
 
 /** Milliseconds after which a request or a proposal without an outcome is sent again. */
 const REPEAT_MS = 250;
@@ -53,7 +54,7 @@ interface Preparation {
 interface Proposed {
   readonly proposal: Proposal;
   readonly signed: MemberSignature;
-  /** Shows that two members have checked the decision in an earlier ballot; null: this daemon has evaluated it. */
+  /** Shows that two members have checked the proposal in an earlier ballot; null: this daemon has evaluated it. */
   readonly evidence: Evidence | null;
   /** Promises for the next attempt, by the members that object. */
   readonly objections: Map<ByteString, PromiseOf>;
@@ -89,6 +90,8 @@ export class Keeper {
   #ballot: Ballot | null = null;
   #proposed: Proposed | null = null;
   #notBefore = 0;
+  /** The ids of waiting units to which a member has objected. */
+  #doubted = new Set<ByteString>();
   #pause = PAUSE_MS;
   #pausedUntil = 0;
   readonly #objectors = new Objectors();
@@ -129,7 +132,7 @@ export class Keeper {
     const { own, isConnected } = this.#ports;
     const answered: Pick<ReadonlyMap<ByteString, unknown>, "has"> = ballot === null || proposed === null
       ? (this.#preparation?.promises ?? new Map<ByteString, PromiseOf>())
-      : this.#votes.votesFor(proposed.proposal.slot, ballot, proposed.proposal.id);
+      : this.#votes.votesFor(proposed.proposal.slot, ballot, proposed.proposal.root);
     const members = [...(this.#handlers.lists()?.current.members ?? [])].filter(
       (id) => id !== own.id && isConnected(id) && !answered.has(id),
     );
@@ -157,7 +160,7 @@ export class Keeper {
     const preparation: Preparation = { ballot, promises: new Map(), since: now, sentAt: now };
     this.#preparation = preparation;
     const own = this.#ports.own.id;
-    this.#voter.promise(ballot, 0, (promise) => {
+    this.#voter.promise(ballot, NO_OBJECTION, (promise) => {
       if (this.#preparation !== preparation) return;
       preparation.promises.set(own, promise);
       this.#handlers.broadcast({ kind: "promise-request", ballot });
@@ -250,8 +253,12 @@ export class Keeper {
   #attemptAgain({ proposal, objections }: Proposed): void {
     this.#objected = [...objections.keys()];
     this.#objectors.prevented(this.#objected, this.#ports.uptime());
-    // The members may never agree on this unit, for example because one of them cannot check its signature.
-    if (proposal.unit !== null) this.#handlers.postpone(proposal.unit);
+    // The members may never agree on these units, for example because one of them cannot run a command.
+    for (const { unit } of objectedOf(proposal, objections.values())) {
+      if (unit === null) continue;
+      this.#doubted.add(unit);
+      this.#handlers.postpone(unit);
+    }
     const ballot = nextAttempt(this.#ballot as Ballot);
     if (ballot.attempt > ATTEMPT_MAX) {
       this.stop();
@@ -313,12 +320,23 @@ export class Keeper {
     if (this.#ports.uptime() < this.#pausedUntil) return;
     const lists = this.#handlers.lists();
     const isFirst = lists !== null && followsOthers(lists);
-    for (const unit of isFirst ? [null] : this.#handlers.waiting()) {
-      const proposal = this.#ports.propose(unit, last, this.#notBefore);
-      if (proposal === null) continue;
-      this.#begin(proposal, null);
-      return;
-    }
+    const proposal = this.#ports.propose(isFirst ? null : this.#proposable(), last, this.#notBefore);
+    if (proposal !== null) this.#begin(proposal, null);
+  }
+
+  /**
+   * Returns the waiting units that may share a proposal, in their order. One to which a member has objected is proposed
+   * alone when it is the first, so that it prevents no other one.
+   */
+  #proposable(): Iterable<WaitingUnit> {
+    if (this.#doubted.size === 0) return this.#handlers.waiting();
+    const waiting = [...this.#handlers.waiting()];
+    const doubted = waiting.filter(({ id }) => this.#doubted.has(id));
+    this.#doubted = new Set(doubted.map(({ id }) => id));
+    const [first] = waiting;
+    return first !== undefined && first === doubted[0]
+      ? [first]
+      : waiting.filter(({ id }) => !this.#doubted.has(id));
   }
 
   #begin(proposal: Proposal, evidence: Evidence | null): void {
@@ -342,7 +360,7 @@ export class Keeper {
     proposed.sentAt = now;
     const { proposal, signed, evidence } = proposed;
     const ballot = this.#ballot as Ballot;
-    this.#handlers.broadcast({ kind: "propose", ballot, body: proposal.body, signed, evidence });
+    this.#handlers.broadcast({ kind: "propose", ballot, bodies: bodiesOf(proposal), signed, evidence });
   }
 
   /** Votes for the proposal, if a majority needs only this vote. */
@@ -351,7 +369,7 @@ export class Keeper {
     if (ballot === null || proposed === null || proposed.hasVoted || lists === null) return;
     const { proposal, signed } = proposed;
     if (proposal.slot <= this.#handlers.last().slot) return;
-    const votes = this.#votes.votesFor(proposal.slot, ballot, proposal.id);
+    const votes = this.#votes.votesFor(proposal.slot, ballot, proposal.root);
     const ids = new Set([...votes.keys(), this.#ports.own.id]);
     if (!isMajority(lists.current, ids) || this.#isLeftToOthers(proposed, votes, lists.current)) return;
     const other = [...votes.values()][0] ?? null;
@@ -374,6 +392,15 @@ export class Keeper {
     this.#hasty = HASTY_DECISIONS;
     return false;
   }
+}
+
+/** Returns the decisions of a proposal to which members object. */
+function objectedOf(
+  { decisions }: Proposal,
+  objections: Iterable<Pick<PromiseOf, "objected">>,
+): readonly ProposedDecision[] {
+  const indexes = new Set([...objections].flatMap(({ objected }) => objected));
+  return decisions.filter((_, index) => indexes.has(index));
 }
 
 export const nextAttempt = (ballot: Ballot): Ballot => ({ ...ballot, attempt: ballot.attempt + 1 });

@@ -97,6 +97,8 @@ export class Objectors {
 const MESSAGES_PER_SECOND = 64;
 /** The number of further ones for each decision: a proposal and a vote, each sent twice. */
 const MESSAGES_PER_DECISION = 4;
+/** The number of decisions that one message of a proposal may have; more of them count as further messages. */
+const DECISIONS_PER_MESSAGE = 8;
 const SECOND_MS = 1_000;
 
 /** The number of the messages of each member in the present second. */
@@ -105,20 +107,24 @@ export class MessageLimit {
   #since = 0;
   #decisions = 0;
 
-  /** Counts a message. @returns whether it is processed */
-  admits(member: ByteString, now: number): boolean {
+  /**
+   * Counts a message.
+   * @param decisions  the number of decisions in it, whose units' signatures have to be checked
+   * @returns whether it is processed
+   */
+  admits(member: ByteString, now: number, decisions = 1): boolean {
     if (now - this.#since >= SECOND_MS) {
       this.#counts.clear();
       this.#decisions = 0;
       this.#since = now;
     }
-    const count = (this.#counts.get(member) ?? 0) + 1;
+    const count = (this.#counts.get(member) ?? 0) + Math.ceil(decisions / DECISIONS_PER_MESSAGE);
     this.#counts.set(member, count);
     return count <= MESSAGES_PER_SECOND + MESSAGES_PER_DECISION * this.#decisions;
   }
 
-  /** Called when a majority has made a decision. */
-  decided(): void {
-    this.#decisions++;
+  /** Called when a majority has made decisions. */
+  decided(decisions: number): void {
+    this.#decisions += decisions;
   }
 }

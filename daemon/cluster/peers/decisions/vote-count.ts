@@ -1,15 +1,11 @@
 /** Counts the votes for the decisions that are not made yet. */
 import type { ByteString } from "../../../../protocol/byte-string.js";
-import {
-  type Ballot,
-  type Certificate,
-  compareBallots,
-  type Vote,
-} from "../../../../protocol/members/decision-messages.js";
-import type { Proposal, VotingList, VotingLists } from "./decision-types.js";
+import { type Ballot, compareBallots, type Vote } from "../../../../protocol/members/decision-messages.js";
+import { PROPOSAL_UNITS_MAX } from "../../../../protocol/version-2/decision-body.js";
+import type { Proposal, Votes, VotingList, VotingLists } from "./decision-types.js";
 
 /** The maximum number of open slots for which votes are counted: a member may be behind the others. */
-const SLOTS_AHEAD = 8;
+const SLOTS_AHEAD = 8 * PROPOSAL_UNITS_MAX;
 /** The maximum number of bytes of all stored proposals. */
 const PROPOSAL_BYTES_MAX = 64 * 1024 * 1024;
 /** The maximum number of votes and of proposals that are stored for each slot and member. */
@@ -22,7 +18,7 @@ interface KnownProposal {
 }
 
 export class VoteCount {
-  /** Proposals by slot and id. */
+  /** Proposals by slot and root. */
   readonly #proposals = new Map<number, Map<ByteString, KnownProposal>>();
   /** Members that have voted for two decisions in one ballot. */
   readonly #liars = new Set<ByteString>();
@@ -44,15 +40,15 @@ export class VoteCount {
     if (!isOpen(proposal.slot, last)) return;
     const known = this.#proposals.get(proposal.slot) ?? new Map<ByteString, KnownProposal>();
     this.#proposals.set(proposal.slot, known);
-    const added = known.get(proposal.id) ?? { proposal, keepers: new Set() };
-    known.set(proposal.id, added);
+    const added = known.get(proposal.root) ?? { proposal, keepers: new Set() };
+    known.set(proposal.root, added);
     const others = [...known.values()].filter((one) => one !== added && one.keepers.has(keeper));
     added.keepers.add(keeper);
 
     const [oldest] = others;
     if (oldest !== undefined && others.length >= EACH_MAX) {
       oldest.keepers.delete(keeper);
-      if (oldest.keepers.size === 0) known.delete(oldest.proposal.id);
+      if (oldest.keepers.size === 0) known.delete(oldest.proposal.root);
     }
     // The next decision is needed first.
     const slots = [...this.#proposals.keys()].sort((a, b) => b - a);
@@ -68,12 +64,12 @@ export class VoteCount {
     if (!isOpen(vote.slot, last)) return true;
     const votes = this.#votes.get(vote.slot)?.get(voter) ?? [];
     const same = votes.find((other) => isSameBallot(other, vote));
-    return same !== undefined && (same.decision === vote.decision || this.#liars.has(voter));
+    return same !== undefined && (same.root === vote.root || this.#liars.has(voter));
   }
 
   /**
    * Adds a vote whose signature is valid.
-   * @returns whether the voter has voted for another decision in the same ballot
+   * @returns whether the voter has voted for another proposal in the same ballot
    */
   add(vote: Vote, voter: ByteString): boolean {
     const votes = this.#of(vote.slot, voter);
@@ -89,46 +85,51 @@ export class VoteCount {
   get #proposalBytes(): number {
     let bytes = 0;
     for (const bySlot of this.#proposals.values())
-      for (const { proposal } of bySlot.values()) bytes += proposal.body.length;
+      for (const { proposal } of bySlot.values())
+        for (const { body } of proposal.decisions) bytes += body.length;
     return bytes;
   }
 
   /** Whether a decision on a unit was proposed that is not made yet. @param unit  the id of the envelope */
   hasProposalOf(unit: ByteString): boolean {
     for (const bySlot of this.#proposals.values())
-      for (const { proposal } of bySlot.values()) if (proposal.unit === unit) return true;
+      for (const { proposal } of bySlot.values())
+        if (proposal.decisions.some((decision) => decision.unit === unit)) return true;
     return false;
   }
 
-  /** Whether a member has voted for a decision. */
-  isVotedFor({ slot, id }: Proposal): boolean {
+  /** Whether a member has voted for a proposal. */
+  isVotedFor({ slot, root }: Proposal): boolean {
     for (const votes of this.#votes.get(slot)?.values() ?? [])
-      if (votes.some(({ decision }) => decision === id)) return true;
+      if (votes.some((vote) => vote.root === root)) return true;
     return false;
   }
 
-  /** Returns the members that have voted for a decision in a ballot, and their votes. */
-  votesFor(slot: number, ballot: Ballot, decision: ByteString): ReadonlyMap<ByteString, Vote> {
+  /** Returns the members that have voted for a proposal in a ballot, and their votes. */
+  votesFor(slot: number, ballot: Ballot, root: ByteString): ReadonlyMap<ByteString, Vote> {
     const found = new Map<ByteString, Vote>();
     for (const [voter, votes] of this.#votes.get(slot) ?? []) {
-      const vote = votes.find((one) => one.decision === decision && compareBallots(one.ballot, ballot) === 0);
+      const vote = votes.find((one) => one.root === root && compareBallots(one.ballot, ballot) === 0);
       if (vote !== undefined) found.set(voter, vote);
     }
     return found;
   }
 
-  /** Returns the decision of a slot, with the votes of a majority, or null if it is not known. */
-  decisionOf(slot: number, list: VotingList): { proposal: Proposal; certificate: Certificate } | null {
+  /**
+   * Returns the proposal that a majority has voted for, with its votes, or null if it is not known.
+   * @param slot  that of the first decision
+   */
+  decisionsFrom(slot: number, list: VotingList): { proposal: Proposal; votes: Votes } | null {
     const proposals = this.#proposals.get(slot);
     if (proposals === undefined) return null;
     for (const votes of this.#votes.get(slot)?.values() ?? []) {
-      for (const { ballot, decision } of votes) {
-        const proposal = proposals.get(decision)?.proposal;
+      for (const { ballot, root } of votes) {
+        const proposal = proposals.get(root)?.proposal;
         if (proposal === undefined || ballot.listHash !== list.hash) continue;
-        const found = this.votesFor(slot, ballot, decision);
+        const found = this.votesFor(slot, ballot, root);
         if (!isMajority(list, found)) continue;
         const listed = [...found].filter(([id]) => list.members.has(id)).map(([, vote]) => vote);
-        return { proposal, certificate: { ballot, votes: listed.slice(0, majorityOf(list)) } };
+        return { proposal, votes: { ballot, votes: listed.slice(0, majorityOf(list)) } };
       }
     }
     return null;

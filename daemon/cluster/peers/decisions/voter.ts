@@ -14,10 +14,19 @@ import {
   type Vote,
   voteBytes,
 } from "../../../../protocol/members/decision-messages.js";
-import type { Accepted, DecisionPorts, PromiseOf, Proposal, VoterState } from "./decision-types.js";
+import type {
+  Accepted,
+  DecisionPorts,
+  Objection,
+  PromiseOf,
+  Proposal,
+  VoterState,
+} from "./decision-types.js";
 
 /** The factor by which an earlier maximum of `savingMs` shrinks with each promise or vote. */
 const SAVING_DECAY = 0.9;
+/** What a promise contains that is not an objection. */
+export const NO_OBJECTION: Objection = { notBefore: 0, objected: [] };
 /** The number of decisions after which the last one is stored without a promise or a vote. */
 const UNSTORED_MAX = 1_024;
 
@@ -52,7 +61,7 @@ export class Voter {
     return this.#state.last;
   }
 
-  /** The vote for a decision that may not have been made; null if there is none. */
+  /** The vote for decisions that may not have been made; null if there is none. */
   get open(): Accepted | null {
     const { accepted, last } = this.#state;
     return accepted !== null && accepted.proposal.slot > last.slot ? accepted : null;
@@ -76,26 +85,27 @@ export class Voter {
 
   /**
    * Promises a ballot.
+   * @param objection  to the proposal in the attempt before this ballot, or `NO_OBJECTION`
    * @param then  receives the promise once it is stored
    * @returns whether no later ballot has been promised
    */
-  promise(ballot: Ballot, notBefore: number, then: (promise: PromiseOf) => void): boolean {
+  promise(ballot: Ballot, objection: Objection, then: (promise: PromiseOf) => void): boolean {
     if (this.isAmnesic || compareBallots(ballot, this.promised) < 0) return false;
     this.#save({ ...this.#state, promised: ballot }, () => {
       // A later promise may have been stored in the meantime, but no vote in an earlier ballot.
-      then({ ballot, last: this.last, accepted: this.open, notBefore });
+      then({ ballot, last: this.last, accepted: this.open, ...objection });
     });
     return true;
   }
 
   /** Signs a proposal in this daemon's own ballot. */
-  propose(ballot: Ballot, { slot, id }: Proposal): MemberSignature {
+  propose(ballot: Ballot, proposal: Proposal): MemberSignature {
     const { own, cluster, sign } = this.#ports;
-    return { spki: own.spki, signature: sign(proposalBytes(cluster, { ballot, slot, decision: id })) };
+    return { spki: own.spki, signature: sign(proposalBytes(cluster, votedIn(ballot, proposal))) };
   }
 
   /**
-   * Votes for a decision in the next slot.
+   * Votes for a proposal whose first decision has the next slot.
    * @param signed  the keeper's signature of its proposal
    * @param other  a vote of another member in this ballot, if this daemon is the keeper; null: its own is the evidence
    * @param then  receives the vote once it is stored
@@ -135,9 +145,18 @@ export class Voter {
     });
   }
 
-  #signed(ballot: Ballot, { slot, id }: Proposal): Vote {
+  #signed(ballot: Ballot, proposal: Proposal): Vote {
     const { own, cluster, sign } = this.#ports;
-    const vote = { ballot, slot, decision: id };
+    const vote = votedIn(ballot, proposal);
     return { ...vote, spki: own.spki, signature: sign(voteBytes(cluster, vote)) };
   }
 }
+
+/** Returns what a vote for a proposal covers. */
+export const votedIn = (
+  ballot: Ballot,
+  { slot, decisions, root }: Proposal,
+): Pick<Vote, "ballot" | "slot" | "count" | "root"> => ({ ballot, slot, count: decisions.length, root });
+
+/** Returns the bodies of a proposal's decisions, as messages and the disk contain them. */
+export const bodiesOf = ({ decisions }: Proposal): Buffer[] => decisions.map(({ body }) => body);

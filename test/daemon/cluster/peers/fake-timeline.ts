@@ -41,7 +41,7 @@ export class FakeTimeline {
   readonly decided = {
     folded: () => {},
     openDate: Number.POSITIVE_INFINITY,
-    storedVote: null,
+    storedVote: [],
     promises: writeStoredPromises(NO_PROMISES),
     storePromises: (_: Buffer, stored: () => void) => stored(),
     stored: () => [],

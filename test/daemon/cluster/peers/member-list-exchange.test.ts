@@ -140,12 +140,21 @@ test("a member that may report again after a restart knows its open vote before"
   const ballot = { list: 1, listHash: HASH, round: 1, member: keyOf("a").id, attempt: 0 };
   const signed = { spki: "spki", signature: "signature" };
   const openDate = EPOCH + 3_000;
-  const body = writeDecision({ slot: 1, previous: null, at: openDate, seq: 0, outcome: "unmet", unit: null });
-  const vote = { ...signed, ballot, slot: 1, decision: "d".repeat(32) };
+  const body = writeDecision({
+    slot: 1,
+    index: 0,
+    count: 1,
+    previous: null,
+    at: openDate,
+    seq: 0,
+    outcome: "unmet",
+    unit: null,
+  });
+  const vote = { ...signed, ballot, slot: 1, count: 1, root: "d".repeat(32) };
   b.timeline.decided.promises = writeStoredPromises({
     ...NO_PROMISES,
     promised: ballot,
-    accepted: { body, evidence: { vote, proposal: signed } },
+    accepted: { bodies: [body], evidence: { vote, proposal: signed } },
   });
   const members = new Set(["a", "b"].map((name) => keyOf(name).id));
   at.heads = [{ hash: HASH, list: { number: 1, members } }];
@@ -203,7 +212,7 @@ test("an added daemon has not joined while it waits for the list of a decision t
   const [one, two] = [new Lists("a", HASH, ["a", "b"]), new Lists("b", HASH, ["a", "b"])];
   const a = start(world, "a", one);
   const ballot = { list: 1, listHash: "E".repeat(32), round: 1, member: "a".repeat(32), attempt: 0 };
-  const decision = { ...entryOf(0), signature: writeCertificate({ ballot, votes: [] }) };
+  const decision = { ...entryOf(0), signature: writeCertificate({ ballot, path: [], votes: [] }) };
   a.timeline.accept(decision);
   world.run(5000);
   [two.isJoining, two.isReporting] = [true, false];

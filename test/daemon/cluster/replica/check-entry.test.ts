@@ -11,6 +11,7 @@ import { loadSigners } from "../../../../daemon/engine/trust/load-signers.js";
 import { signEnvelope } from "../../../../keys/signatures.js";
 import { bytesOf } from "../../../../protocol/byte-string.js";
 import { type Ballot, voteBytes, writeCertificate } from "../../../../protocol/members/decision-messages.js";
+import { pathOf, rootOf } from "../../../../protocol/members/decision-root.js";
 import { listHash, type MemberList, writeMemberList } from "../../../../protocol/members/member-list.js";
 import { type Decision, writeDecision } from "../../../../protocol/version-2/decision-body.js";
 import { type EnvelopeHeader, hexOf, signedBytes } from "../../../../protocol/version-2/envelope.js";
@@ -186,11 +187,29 @@ function decisionScene(isProved = true) {
   const check = entryCheck(signers, lists as unknown as ListHistory);
   const ballot = { list: 1, listHash: hash, round: 1, member: ids[0] as string, attempt: 0 };
   const bodyOf = (unit: SignedEnvelope | null, more: Partial<Decision> = {}) =>
-    writeDecision({ slot: 1, previous: null, at: 7, seq: 0, outcome: "applied", unit, ...more });
-  const certify = (body: Buffer, voters: readonly Identity[], by: Ballot = ballot, slot = 1) => {
-    const bytes = voteBytes(cluster, { ballot: by, slot, decision: hashOf(signedBytes(body)) });
+    writeDecision({
+      slot: 1,
+      index: 0,
+      count: 1,
+      previous: null,
+      at: 7,
+      seq: 0,
+      outcome: "applied",
+      unit,
+      ...more,
+    });
+  const certify = (
+    body: Buffer,
+    voters: readonly Identity[],
+    by: Ballot = ballot,
+    slot = 1,
+    { bodies = [body], path = null as readonly string[] | null } = {},
+  ) => {
+    const ids = bodies.map((one) => hashOf(signedBytes(one)));
+    const bytes = voteBytes(cluster, { ballot: by, slot, count: ids.length, root: rootOf(ids, hashOf) });
     const votes = voters.map(({ spki, key }) => ({ spki, signature: bytesOf(signEnvelope(bytes, key)) }));
-    return writeCertificate({ ballot: by, votes });
+    const own = path ?? pathOf(ids, bodies.indexOf(body), hashOf);
+    return writeCertificate({ ballot: by, path: own, votes });
   };
   const judge = (body: Buffer, signature: Buffer, held = "") =>
     check(body, signature, { holds: ({ id }) => id === held, hasRoom: () => true });
@@ -210,6 +229,33 @@ test("a decision with the votes of a majority of its list is an entry at its pos
     assert.ok(typeof entry === "object" && "envelope" in entry);
     assert.deepEqual([entry.envelope.at, entry.envelope.decided?.slot], [7, 1]);
     assert.ok("stored" in (judge(body, Buffer.alloc(0), entry.id) as object));
+  }
+});
+
+test("one majority of votes proves each decision of a proposal, and no other", () => {
+  const { bodyOf, certify, judge } = decisionScene();
+  const previous = { at: 6, seq: 0, id: "p".repeat(32) };
+  const bodies = [0, 1, 2].map((index) => {
+    const place = { slot: 5 + index, index, count: 3, previous, at: 7 + index };
+    return bodyOf(null, { ...place, outcome: "unmet" });
+  });
+  const voters = members.slice(1);
+  for (const body of bodies) {
+    const entry = judge(body, certify(body, voters, undefined, 5, { bodies }));
+    assert.ok(typeof entry === "object" && "envelope" in entry);
+  }
+  const [first, second] = bodies as [Buffer, Buffer];
+  const other = bodyOf(null, { slot: 6, index: 1, count: 3, previous, at: 8, outcome: "applied" });
+  const refusals: [Buffer, Buffer, RegExp][] = [
+    [other, certify(second, voters, undefined, 5, { bodies }), /signature of a vote/],
+    [second, certify(first, voters, undefined, 5, { bodies }), /signature of a vote/],
+    [second, certify(second, voters, undefined, 5, { bodies, path: [] }), /path/],
+    [second, certify(second, voters, undefined, 6, { bodies }), /signature of a vote/],
+  ];
+  for (const [body, signature, reason] of refusals) {
+    const checked = judge(body, signature);
+    assert.ok(typeof checked === "object" && "refused" in checked);
+    assert.match(checked.refused, reason);
   }
 });
 

@@ -386,7 +386,15 @@ test("an envelope that requests a decision waits for it, and is not recorded", a
   assert.equal(await isSettled(answer), false);
   const { body, signature } = envelope;
   const unit = { body, signature };
-  const head = { slot: 1, previous: null, at: NOW + 1, seq: 0, outcome: "applied" } as const;
+  const head = {
+    slot: 1,
+    index: 0,
+    count: 1,
+    previous: null,
+    at: NOW + 1,
+    seq: 0,
+    outcome: "applied",
+  } as const;
   const decision = writeDecision({ ...head, unit });
   const entry = { id: "d".repeat(32), body: decision, signature, envelope: readEntryBody(decision) };
   disk.flushed = heldFlush().flushed;
@@ -413,7 +421,15 @@ test("the answer to a decided unit waits for the disk if it may show another wri
     const { body, signature, ...envelope } = scene.sign([["INCR", "n"]], { decide: true, multi: true });
     const answer = codeOf(scene.take({ ...envelope, body, signature }));
     disk.flushed = flushed;
-    const head = { slot: 1, previous: null, at: NOW + 1, seq: 0, outcome: "applied" } as const;
+    const head = {
+      slot: 1,
+      index: 0,
+      count: 1,
+      previous: null,
+      at: NOW + 1,
+      seq: 0,
+      outcome: "applied",
+    } as const;
     const decision = writeDecision({ ...head, unit: { body, signature } });
     const entry = { id: "d".repeat(32), body: decision, signature, envelope: readEntryBody(decision) };
     recorder.folded([entry], [{ entry, answers: [applied] }]);

@@ -8,6 +8,7 @@ import { Database } from "../../../../daemon/store/database.js";
 import type { Entry } from "../../../../daemon/timeline/entries/entry.js";
 import { conditionsHold } from "../../../../daemon/timeline/fold/apply-unit.js";
 import { touchesChanged } from "../../../../daemon/timeline/fold/changed-keys.js";
+import { conditionsHoldInTurn } from "../../../../daemon/timeline/fold/entry-budget.js";
 import { Fold } from "../../../../daemon/timeline/fold/fold.js";
 import { NIL, ZERO } from "../../../../protocol/reply.js";
 import { readDecision, readEntryBody, writeDecision } from "../../../../protocol/version-2/decision-body.js";
@@ -27,7 +28,16 @@ function decided(
 ): Entry {
   const { body, signature } = entry(`client of ${name}`, at - 50, [line], { if: conditions, decide: true });
   const previous = slot++ === 0 ? null : { at: AT, seq: 0, id: idOf("previous") };
-  const bytes = writeDecision({ slot, previous, at: AT + at, seq: 0, outcome, unit: { body, signature } });
+  const bytes = writeDecision({
+    slot,
+    index: 0,
+    count: 1,
+    previous,
+    at: AT + at,
+    seq: 0,
+    outcome,
+    unit: { body, signature },
+  });
   return { id: idOf(name), body: bytes, signature, envelope: readEntryBody(bytes) };
 }
 
@@ -84,6 +94,8 @@ test("a decision without a unit has neither an answer nor an effect", () => {
   const subject = new Subject();
   const bytes = writeDecision({
     slot: 1,
+    index: 0,
+    count: 1,
     previous: null,
     at: AT + 10,
     seq: 0,
@@ -105,7 +117,14 @@ test("two decisions on one unit are both applied, as by a daemon that has only a
   const all = new Subject();
   const first = decided("unit", 100, "INCR k", "applied", absent);
   const unit = readDecision(first.body).unit ?? assert.fail();
-  const head = { slot: slot + 1, previous: { at: AT, seq: 0, id: idOf("previous") }, at: AT + 200, seq: 0 };
+  const head = {
+    slot: slot + 1,
+    index: 0,
+    count: 1,
+    previous: { at: AT, seq: 0, id: idOf("previous") },
+    at: AT + 200,
+    seq: 0,
+  };
   const body = writeDecision({ ...head, outcome: "applied", unit });
   const second = { ...first, id: idOf("again"), body, envelope: readEntryBody(body) };
   all.merge(second);
@@ -130,6 +149,33 @@ test("the conditions of a unit are evaluated on the present state", () => {
   assert.ok(holds("SET k v", [{ db: 0, key: "k", writer: unitOf("writer") }]));
   assert.ok(!holds("MSETNX l w k v") && holds("HSETNX h f v") && holds("HSETNX k f v"));
   assert.equal(set.envelope.decided, null);
+});
+
+test("the conditions of units that are decided together are evaluated one after the other", () => {
+  const { fold } = new Subject();
+  const place = { slot: 1, index: 0, count: 1, previous: null, seq: 0, outcome: "applied" } as const;
+  let at = AT + 100;
+  const draft = (line: string, conditions: readonly Condition[] | null = null): Entry => {
+    const { body, signature } = entry(`client ${at}`, 50, [line], { if: conditions, decide: true });
+    const bytes = writeDecision({ ...place, at: at++, unit: { body, signature } });
+    return { id: idOf(`decision ${at}`), body: bytes, signature, envelope: readEntryBody(bytes) };
+  };
+  const before = canonicalState(fold.database);
+  const hold = (...drafts: readonly Entry[]) => conditionsHoldInTurn(drafts, fold);
+  assert.deepEqual(hold(), []);
+  assert.deepEqual(hold(draft("SET k a", absent), draft("SET k b", absent), draft("SET l x NX")), [
+    true,
+    false,
+    true,
+  ]);
+  assert.deepEqual(hold(draft("SET k a NX"), draft("DEL k"), draft("SET k b NX")), [true, true, true]);
+  assert.deepEqual(hold(draft("SET k a XX"), draft("SET k b NX"), draft("SET k c NX")), [false, true, false]);
+  assert.deepEqual(canonicalState(fold.database), before, "nothing is applied");
+  assert.deepEqual(
+    hold(draft("SET k a NX"), draft(`KEY REVOKE ${"0".repeat(64)}`), draft("SET k b NX")),
+    [true, true],
+    "what follows a change of the key ring waits",
+  );
 });
 
 test("changes after a position concern a unit only if it touches their keys", () => {

@@ -103,7 +103,16 @@ test("an invalid signature, an unknown signer and another cluster's envelope are
 
 test("a decision without a unit is checked by its votes", () => {
   const scene = new PastScene();
-  const body = writeDecision({ slot: 1, previous: null, at: AT + 1, seq: 0, outcome: "unmet", unit: null });
+  const body = writeDecision({
+    slot: 1,
+    index: 0,
+    count: 1,
+    previous: null,
+    at: AT + 1,
+    seq: 0,
+    outcome: "unmet",
+    unit: null,
+  });
   const id = hashOf(signedBytes(body));
   const { storage } = scene;
   storage.put([[writeOrderKey({ at: AT + 1, seq: 0, id }), writeValue(body, Buffer.alloc(0))]]);

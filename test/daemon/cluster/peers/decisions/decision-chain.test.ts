@@ -13,8 +13,9 @@ import { SeededRandom } from "../../../../support/seeded-random.js";
 const keyOf = (slot: number): OrderKey => ({ at: slot * 10, seq: 0, id: `decision ${slot}` });
 const listOf = (slot: number): number => Math.ceil(slot / 10);
 const lastOf = (slot: number): LastDecision => ({ slot, orderKey: keyOf(slot), list: listOf(slot) });
-const decisionOf = (slot: number): FoldedDecision => ({
+const decisionOf = (slot: number, isLast = true): FoldedDecision => ({
   slot,
+  isLast,
   previous: slot === 1 ? null : keyOf(slot - 1),
   list: listOf(slot),
 });
@@ -25,12 +26,14 @@ class Subject {
   prunedTo = -1;
   last: LastDecision = NO_PROMISES.last;
   readonly slots = new Set<number>();
+  /** The slots of decisions that others follow in their proposal. */
+  readonly inner = new Set<number>();
   readonly #chain = new DecisionChain({
     findDecision: (orderKey) => {
       this.reads++;
       const slot = orderKey.at / 10;
       return orderKey.at > this.prunedTo && this.slots.has(slot) && orderKey.id === keyOf(slot).id
-        ? decisionOf(slot)
+        ? decisionOf(slot, !this.inner.has(slot))
         : null;
     },
     prunedTo: () => this.prunedTo,
@@ -40,8 +43,14 @@ class Subject {
   fold(first: number, to: number, isNoted = true): void {
     for (let slot = first; slot <= to; slot++) {
       this.slots.add(slot);
-      if (isNoted && slot > this.last.slot) this.#chain.add(decisionOf(slot), keyOf(slot));
+      if (isNoted && slot > this.last.slot)
+        this.#chain.add(decisionOf(slot, !this.inner.has(slot)), keyOf(slot));
     }
+  }
+
+  /** Gives up the missing decision. */
+  skip(): void {
+    this.last = this.#chain.skip(this.last);
   }
 
   /** Returns the last slot up to which all decisions are known to be here. */
@@ -150,16 +159,54 @@ test("the decision after removed ones covers them", () => {
   assert.equal(subject.advance(lastOf(12)), 12);
 });
 
+test("decisions count when all of their proposal are here", () => {
+  const subject = new Subject();
+  for (const slot of [1, 2, 4, 5]) subject.inner.add(slot);
+  subject.fold(1, 2);
+  assert.equal(subject.advance(), 0);
+  subject.fold(4, 7);
+  assert.equal(subject.advance(), 0);
+  subject.fold(3, 3);
+  assert.equal(subject.advance(), 7);
+  subject.inner.add(8);
+  subject.fold(8, 8);
+  assert.equal(subject.advance(), 7);
+  assert.equal(subject.advance(lastOf(8)), 7, "although another member names it");
+  subject.fold(9, 9);
+  assert.equal(subject.advance(), 9);
+});
+
+test("a proposal of which decisions are lost is given up with the missing ones", () => {
+  for (const [held, last] of [
+    [[3, 4, 5], 5],
+    [[3, 4], 4],
+    [[1, 3, 4, 5], 5],
+    [[2, 5], 5],
+  ] as const) {
+    const subject = new Subject();
+    for (const slot of [1, 2, 3, 4]) subject.inner.add(slot);
+    for (const slot of held) subject.fold(slot, slot);
+    assert.equal(subject.advance(), 0);
+    for (let gaps = 0; gaps < held.length; gaps++) {
+      subject.skip();
+      subject.advance();
+    }
+    assert.equal(subject.last.slot, last, `${held}`);
+  }
+});
+
 test("the last decision is the one before the first gap, in whatever order the others arrive", () => {
   const random = new SeededRandom(seed(), 56);
   for (let run = 0; run < 300; run++) {
     const subject = new Subject();
     const count = 40;
+    for (let slot = 1; slot < count; slot++) if (random.chance(0.5)) subject.inner.add(slot);
     const slots = random.shuffled(Array.from({ length: count }, (_, index) => index + 1));
     for (const slot of slots) {
       subject.fold(slot, slot, random.chance(0.7));
       const known = random.chance(0.3) ? lastOf(random.between(1, count)) : null;
-      const last = subject.advance(known);
+      const last = subject.advance(known === null || subject.inner.has(known.slot) ? null : known);
+      assert.ok(!subject.inner.has(last), `${last} is not the last one of its proposal`);
       for (let earlier = 1; earlier <= last; earlier++)
         assert.ok(subject.slots.has(earlier), `${earlier} is missing, but ${last} is covered`);
     }

@@ -13,10 +13,17 @@ import { MemoryStorage } from "../../../../../daemon/timeline/memory-storage.js"
 import type { TimelineParts } from "../../../../../daemon/timeline/timeline-environment.js";
 import {
   NO_PROMISES,
+  readStoredPromises,
   writeDecisionMessage,
   writeStoredPromises,
 } from "../../../../../protocol/members/decision-messages.js";
-import { readEntryBody, SLOT_MAX, writeDecision } from "../../../../../protocol/version-2/decision-body.js";
+import {
+  type Decision,
+  readEntryBody,
+  SLOT_MAX,
+  writeDecision,
+} from "../../../../../protocol/version-2/decision-body.js";
+import { signedBytes } from "../../../../../protocol/version-2/envelope.js";
 import { AT, entry } from "../../../timeline/support/fold-subject.js";
 import { withId } from "../../../timeline/support/random-timeline.js";
 import { sha256 } from "../entries.js";
@@ -99,7 +106,15 @@ test("a daemon votes only once it knows the decisions that were made before its 
   for (let count = 0; count < 1_000; count++)
     store(storage, withId(entry("plain", count, [`SET k ${count}`])));
   const unit = withId(entry("unit", 0, ["SET lock me NX"], { decide: true }));
-  const head = { slot: 1, previous: null, at: AT + 1_000, seq: 0, outcome: "applied" } as const;
+  const head = {
+    slot: 1,
+    index: 0,
+    count: 1,
+    previous: null,
+    at: AT + 1_000,
+    seq: 0,
+    outcome: "applied",
+  } as const;
   const body = writeDecision({ ...head, unit: { body: unit.body, signature: unit.signature } });
   store(storage, withId({ id: "", body, signature: Buffer.alloc(0), envelope: readEntryBody(body) }));
 
@@ -142,9 +157,9 @@ test("a member whose votes contradict each other is named until the next start",
   while (!works[0]?.next().done);
   const peer = sha256(PEER);
   const ballot = { list: 0, listHash: "l".repeat(32), round: 1, member: peer, attempt: 0 };
-  for (const decision of ["d".repeat(32), "d".repeat(32), "e".repeat(32)]) {
+  for (const root of ["d".repeat(32), "d".repeat(32), "e".repeat(32)]) {
     assert.deepEqual([...decisions.contradicting], []);
-    const vote = { ballot, slot: 1, decision, spki: PEER, signature: "s" };
+    const vote = { ballot, slot: 1, count: 1, root, spki: PEER, signature: "s" };
     decisions.receive(peer, writeDecisionMessage({ kind: "vote", vote }));
   }
   assert.deepEqual([...decisions.contradicting], [peer]);
@@ -186,13 +201,21 @@ test("the signature of a waiting unit is not verified again, but that of a copy 
     decisions.receive(sha256(PEER), writeDecisionMessage({ kind: "unit", body, signature: copy }));
   assert.deepEqual(verified, [false, true, false]);
   for (const copy of [signature, Buffer.from("forged")]) {
-    const decision = { slot: 1, previous: null, at: AT + 1, seq: 0, outcome: "applied" } as const;
+    const decision = {
+      slot: 1,
+      index: 0,
+      count: 1,
+      previous: null,
+      at: AT + 1,
+      seq: 0,
+      outcome: "applied",
+    } as const;
     const proposed = writeDecision({ ...decision, unit: { body, signature: copy } });
     const ballot = { list: 0, listHash: "l".repeat(32), round: 1, member: sha256(PEER), attempt: 0 };
     const signed = { spki: PEER, signature: "s" };
     decisions.receive(
       sha256(PEER),
-      writeDecisionMessage({ kind: "propose", ballot, body: proposed, signed, evidence: null }),
+      writeDecisionMessage({ kind: "propose", ballot, bodies: [proposed], signed, evidence: null }),
     );
   }
   assert.deepEqual(verified.slice(3), [true, false]);
@@ -206,12 +229,21 @@ test("no member makes another believe in a slot that leaves none for later decis
   ] as const) {
     const decisions = startVoting(AT);
     const previous = { at: 1, seq: 0, id: "p".repeat(32) };
-    const body = writeDecision({ slot, previous, at: AT + 1, seq: 0, outcome: "unmet", unit: null });
+    const body = writeDecision({
+      slot,
+      index: 0,
+      count: 1,
+      previous,
+      at: AT + 1,
+      seq: 0,
+      outcome: "unmet",
+      unit: null,
+    });
     const ballot = { list: 0, listHash: "l".repeat(32), round: 1, member: sha256(PEER), attempt: 0 };
     const signed = { spki: PEER, signature: "s" };
     decisions.receive(
       sha256(PEER),
-      writeDecisionMessage({ kind: "propose", ballot, body, signed, evidence: null }),
+      writeDecisionMessage({ kind: "propose", ballot, bodies: [body], signed, evidence: null }),
     );
     assert.equal(decisions.last, last);
   }
@@ -223,14 +255,77 @@ const JUDGED = {
   isFolded: () => true,
   hasCode: () => true,
   hasChangedAfter: () => false,
-  conditionsHold: () => true,
+  conditionsHoldInTurn: (entries: readonly Entry[]) => entries.map(() => true),
 };
+/** Whether a member votes for decisions that a keeper proposes together. */
+function isVotedFor(proposed: readonly Partial<Decision>[], timeline: object = JUDGED): boolean {
+  const storage = new MemoryStorage();
+  storage.put([], [["decisions", writePromisesMark(writeStoredPromises(NO_PROMISES))]]);
+  const peer = sha256(PEER);
+  let now = 0;
+  const { decisions, decided, works } = start(storage, -1, checkUnit, {
+    timeline,
+    cluster: {
+      uptime: () => now,
+      members: new Map([[peer, { status: null }]]),
+      identity: { id: OWN, spki: OWN, sign: () => Buffer.from("s") },
+    },
+  });
+  decisions.tick();
+  while (!works[0]?.next().done);
+  decisions.tick();
+
+  const bodies: Buffer[] = [];
+  let previous: Decision["previous"] = null;
+  for (const [index, changes] of proposed.entries()) {
+    const unit = withId(entry(`unit ${index}`, index, ["SET lock me NX"], { decide: true }));
+    const place = { slot: 1 + index, index, count: proposed.length, previous };
+    const date = { at: AT + 1_000, seq: index };
+    const body = writeDecision({ ...place, ...date, outcome: "applied", unit, ...changes });
+    bodies.push(body);
+    previous = { ...date, id: sha256(signedBytes(body).toString("latin1")) };
+  }
+  const ballot = { list: 0, listHash: "l".repeat(32), round: 1, member: peer, attempt: 0 };
+  const signed = { spki: PEER, signature: "s" };
+  const message = { kind: "propose", ballot, bodies, signed, evidence: null } as const;
+  decisions.receive(peer, writeDecisionMessage(message));
+  now = 1_000;
+  decisions.tick();
+  return readStoredPromises(decided.promises ?? assert.fail()).accepted !== null;
+}
+
+test("a member votes for decisions on different units that follow each other", () => {
+  assert.ok(isVotedFor([{}]));
+  assert.ok(isVotedFor([{}, {}, {}]));
+  const { body, signature } = withId(entry("unit 0", 0, ["SET lock me NX"], { decide: true }));
+  const previous = { at: AT, seq: 0, id: "p".repeat(32) };
+  const refused: readonly Partial<Decision>[] = [
+    { unit: { body, signature } },
+    { unit: null, outcome: "unmet" },
+    { slot: 3 },
+    { index: 0 },
+    { count: 2 },
+    { previous },
+    { at: AT + 1 },
+  ];
+  for (const change of refused) assert.ok(!isVotedFor([{}, change, {}]), JSON.stringify(change));
+  assert.ok(!isVotedFor([{ count: 2 }]));
+  assert.ok(
+    !isVotedFor([{}, {}], { ...JUDGED, conditionsHoldInTurn: () => [true] }),
+    "one cannot be evaluated",
+  );
+});
+
 const CAUSES: readonly [cause: string, timeline: object, at: number][] = [
   ["keeper", JUDGED, AT + 1_000],
   ["clock", JUDGED, AT + 2_000 + 5_001],
   ["entries", { ...JUDGED, isFolded: () => false }, AT + 1_000],
   ["code", { ...JUDGED, hasCode: () => false }, AT + 1_000],
-  ["outcome", { ...JUDGED, conditionsHold: () => false }, AT + 1_000],
+  [
+    "outcome",
+    { ...JUDGED, conditionsHoldInTurn: (entries: readonly Entry[]) => entries.map(() => false) },
+    AT + 1_000,
+  ],
 ];
 for (const [cause, timeline, at] of CAUSES)
   test(`a member without decisions reports "${cause}" after it has judged the keeper's last proposal`, () => {
@@ -269,12 +364,12 @@ for (const [cause, timeline, at] of CAUSES)
     decisions.tick();
     lines.length = 0;
     requestAt(11_000, ballot.round);
-    const head = { slot: 1, previous: null, at, seq: 0, outcome: "applied" } as const;
+    const head = { slot: 1, index: 0, count: 1, previous: null, at, seq: 0, outcome: "applied" } as const;
     const proposed = writeDecision({ ...head, unit: { body, signature } });
     const signed = { spki: PEER, signature: "s" };
     decisions.receive(
       peer,
-      writeDecisionMessage({ kind: "propose", ballot, body: proposed, signed, evidence: null }),
+      writeDecisionMessage({ kind: "propose", ballot, bodies: [proposed], signed, evidence: null }),
     );
     decisions.tick();
     assert.deepEqual(decisions.undecided, { milliseconds: 11_000, cause, members: [peer] });

@@ -1,6 +1,7 @@
 /** Tests decisions among simulated members: they never contradict each other, and are made while a majority runs. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Proposal } from "../../../../../daemon/cluster/peers/decisions/decision-types.js";
 import { SignatureChecks } from "../../../../../daemon/cluster/peers/decisions/decisions.js";
 import {
   type Ballot,
@@ -170,6 +171,7 @@ test("decisions continue without a pause while more units wait than members can 
   const { world, members } = worldOf(seed(), 3);
   const [a] = members as [Member];
   world.syncEveryMs = 60;
+  world.together = 1;
   for (let unit = 0; unit < 1_200; unit++) {
     const cas = { ...world.casOf(a, `key ${unit}`), at: a.clock + 60_000 };
     for (const { decisions } of members)
@@ -364,7 +366,18 @@ test("under a list that follows an unknown one, all members that may be in both 
   assert.equal(world.decidedUnits.get(rival.id)?.isApplied, false);
 });
 
-const proposal = { slot: 1, id: "decision" };
+const decision = {
+  slot: 1,
+  index: 0,
+  count: 1,
+  previous: null,
+  at: 1,
+  seq: 0,
+  id: "decision",
+  unit: null,
+  body: Buffer.alloc(0),
+};
+const proposal: Proposal = { slot: 1, decisions: [decision], root: "decision" };
 
 /** Whether a keeper's proposal and a member's vote are evidence under a list. */
 function isEvidence(names: readonly string[], keeper: string, voter: string): boolean {
@@ -378,7 +391,7 @@ function isEvidence(names: readonly string[], keeper: string, voter: string): bo
     () => ({ current: list, earlier: [], unknown: new Set() }),
   );
   const ballot: Ballot = { list: 1, listHash: list.hash, round: 1, member: idOf(keeper), attempt: 0 };
-  const vote = { ballot, slot: proposal.slot, decision: proposal.id };
+  const vote = { ballot, slot: proposal.slot, count: 1, root: proposal.root };
   const signed = (name: string, bytes: Buffer) => ({
     spki: `key of ${name}`,
     signature: signedBy(`key of ${name}`, bytes),
@@ -388,7 +401,7 @@ function isEvidence(names: readonly string[], keeper: string, voter: string): bo
       vote: { ...vote, ...signed(voter, voteBytes(CLUSTER, vote)) },
       proposal: signed(keeper, proposalBytes(CLUSTER, vote)),
     },
-    { ...proposal, previous: null, at: 1, seq: 0, unit: null, body: Buffer.alloc(0) },
+    proposal,
   );
 }
 

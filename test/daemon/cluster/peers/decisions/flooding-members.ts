@@ -82,21 +82,29 @@ export class Flood {
     const [first] = this.honest as [Member];
     const { slot: last, orderKey: previous } = first.decisions?.last ?? NO_DECISION;
     const slot = last + 1;
-    const decision = { slot, previous, at, cas: null, isApplied: false };
+    const decision = { slot, index: 0, count: 1, previous, at, cas: null, isApplied: false };
     const body = Buffer.from(JSON.stringify(decision), "latin1");
-    const signed = { ballot, slot, decision: idOfBody(body) };
+    const signed = { ballot, slot, count: 1, root: idOfBody(body) };
     const signature = signedBy(KEY, proposalBytes(CLUSTER, signed));
-    return { kind: "propose", ballot, body, signed: { spki: KEY, signature }, evidence };
+    return { kind: "propose", ballot, bodies: [body], signed: { spki: KEY, signature }, evidence };
   }
 
-  vote(ballot: Ballot, slot: number, decision: string): DecisionMessage {
-    const vote = { ballot, slot, decision };
+  vote(ballot: Ballot, slot: number, root: string): DecisionMessage {
+    const vote = { ballot, slot, count: 1, root };
     const signature = signedBy(KEY, voteBytes(CLUSTER, vote));
     return { kind: "vote", vote: { ...vote, spki: KEY, signature } };
   }
 
   promise(ballot: Ballot, fields: Partial<Promised> = {}): Promised {
-    return { kind: "promise", ballot, last: NO_DECISION, accepted: null, notBefore: 0, ...fields };
+    return {
+      kind: "promise",
+      ballot,
+      last: NO_DECISION,
+      accepted: null,
+      notBefore: 0,
+      objected: [],
+      ...fields,
+    };
   }
 }
 
@@ -261,8 +269,9 @@ export const STRATEGIES: Readonly<Record<string, Strategy>> = {
           flood.liar.clock + flood.count++,
         );
         if (propose.kind !== "propose") return;
-        const { slot } = JSON.parse(propose.body.toString("latin1"));
-        flood.all(flood.vote(propose.ballot, slot, idOfBody(propose.body)));
+        const [body] = propose.bodies as [Buffer];
+        const { slot } = JSON.parse(body.toString("latin1"));
+        flood.all(flood.vote(propose.ballot, slot, idOfBody(body)));
         flood.all(propose);
       }
     },

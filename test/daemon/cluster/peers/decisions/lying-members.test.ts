@@ -1,6 +1,7 @@
 /** Tests decisions while one member of three lies: the others continue to decide. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { Proposal } from "../../../../../daemon/cluster/peers/decisions/decision-types.js";
 import { VoteCount } from "../../../../../daemon/cluster/peers/decisions/vote-count.js";
 import {
   ATTEMPT_MAX,
@@ -57,16 +58,16 @@ async function expectDecision(world: World, members: readonly Member[]): Promise
     assert.ok(member.decisionOn(cas.id) !== null, `${member.name} has the decision`);
 }
 
-const voteOf = (spki: string, decision: string, ballot = ballotOf()): Vote => {
-  const vote = { ballot, slot: 1, decision };
+const voteOf = (spki: string, root: string, ballot = ballotOf()): Vote => {
+  const vote = { ballot, slot: 1, count: 1, root };
   return { ...vote, spki, signature: signedBy(spki, voteBytes(CLUSTER, vote)) };
 };
 
 /** Returns a proposal of the liar. */
 function proposalOf(ballot: Ballot, body: Buffer, evidence: Evidence | null = null): DecisionMessage {
   const { slot } = JSON.parse(body.toString("latin1")) as { slot: number };
-  const signed = signedProposal("key of liar", { ballot, slot, decision: idOfBody(body) });
-  return { kind: "propose", ballot, body, signed, evidence };
+  const signed = signedProposal("key of liar", { ballot, slot, count: 1, root: idOfBody(body) });
+  return { kind: "propose", ballot, bodies: [body], signed, evidence };
 }
 
 function signedProposal(spki: string, proposal: Parameters<typeof proposalBytes>[1]): MemberSignature {
@@ -197,7 +198,15 @@ test("a proposal that is outvoted does not replace one that a member cannot judg
   const cas = world.casOf(keeper, "y");
   voter.objectsTo.add(cas.id);
   const previous = keeper.decisions?.last.orderKey;
-  const invented = { slot: 2, previous, at: voter.clock + 1_000, cas: null, isApplied: false };
+  const invented = {
+    slot: 2,
+    index: 0,
+    count: 1,
+    previous,
+    at: voter.clock + 1_000,
+    cas: null,
+    isApplied: false,
+  };
   const outvoted = proposalOf(ballotOf({ round: 0 }), Buffer.from(JSON.stringify(invented)));
   keeper.decisions?.submit(world.unitOf(cas));
   for (let time = 0; time < 100; time += 10) {
@@ -231,7 +240,15 @@ test("members decide although a liar's proposal leaves no later attempt", async 
   const { world, members } = honestMembers();
   const [a] = members;
   const body = Buffer.from(
-    JSON.stringify({ slot: 1, previous: null, at: 1, cas: world.casOf(a, "y"), isApplied: false }),
+    JSON.stringify({
+      slot: 1,
+      index: 0,
+      count: 1,
+      previous: null,
+      at: 1,
+      cas: world.casOf(a, "y"),
+      isApplied: false,
+    }),
   );
   lie(members, proposalOf(ballotOf({ attempt: ATTEMPT_MAX }), body));
   await world.scheduler.runUntil(500);
@@ -251,7 +268,7 @@ test("a keeper goes on after an objection with the last possible date", async ()
     const ballot = { ...message.ballot, attempt: message.ballot.attempt + 1 };
     const notBefore = Number.MAX_SAFE_INTEGER;
     if (ballot.attempt === 1)
-      lie([a], { kind: "promise", ballot, last: NO_DECISION, accepted: null, notBefore });
+      lie([a], { kind: "promise", ballot, last: NO_DECISION, accepted: null, notBefore, objected: [] });
   };
   const cas = world.submit(a, [a], "x");
   await world.scheduler.runUntil(40_000);
@@ -265,7 +282,14 @@ test("a keeper proposes although a liar promises with a later decision that nobo
     if (message.kind !== "promise-request") return;
     const last = { slot: 9, orderKey: { at: 1_700_000_000_500, seq: 0, id: "i".repeat(32) }, list: 1 };
     const receiver = from === a.id ? a : b;
-    lie([receiver], { kind: "promise", ballot: message.ballot, last, accepted: null, notBefore: 0 });
+    lie([receiver], {
+      kind: "promise",
+      ballot: message.ballot,
+      last,
+      accepted: null,
+      notBefore: 0,
+      objected: [],
+    });
   };
   await expectDecision(world, members);
 });
@@ -277,7 +301,7 @@ test("a keeper does not believe which list has made a decision that it cannot ch
   const last = { slot: 9, orderKey: { at: 1, seq: 0, id: "i".repeat(32) }, list: 1000 };
   world.trace = (_from, to, message) => {
     if (message.kind === "promise-request" && to === idOf("b"))
-      lie([a], { kind: "promise", ballot: message.ballot, last, accepted: null, notBefore: 0 });
+      lie([a], { kind: "promise", ballot: message.ballot, last, accepted: null, notBefore: 0, objected: [] });
   };
   world.submit(a, [a], "x");
   await world.scheduler.runUntil(2_000);
@@ -315,7 +339,15 @@ test("a member that believes in an invented decision does not return to a decisi
   b.prunedTo = 1_700_000_000_000;
   world.cut.add([a.id, b.id].sort().join("")).add([b.id, c.id].sort().join(""));
   const last = { slot: 99, orderKey: { at: 1, seq: 0, id: "i".repeat(32) }, list: 1 };
-  const invented = { slot: 100, previous: last.orderKey, at: 1_700_000_000_001, cas: null, isApplied: false };
+  const invented = {
+    slot: 100,
+    index: 0,
+    count: 1,
+    previous: last.orderKey,
+    at: 1_700_000_000_001,
+    cas: null,
+    isApplied: false,
+  };
   b.decisions?.receive(c.id, proposalOf(ballotOf({ round: 1 }), Buffer.from(JSON.stringify(invented))));
   assert.equal(b.decisions?.last.slot, 99);
   for (let count = 0; count < 2; count++) await expectDecision(world, [a, c]);
@@ -345,7 +377,15 @@ test("a member objects to a proposal after an invented decision, which other mem
     { ...orderKey, at: 1 },
     { ...orderKey, id: "i".repeat(32) },
   ].entries()) {
-    const decision = { slot: 2, previous, at: a.clock + 1, cas: world.casOf(a, "y"), isApplied: true };
+    const decision = {
+      slot: 2,
+      index: 0,
+      count: 1,
+      previous,
+      at: a.clock + 1,
+      cas: world.casOf(a, "y"),
+      isApplied: true,
+    };
     // A further attempt is part of the liar's turn. Another turn would be ignored.
     const ballot = ballotOf({ round: 1_000, attempt: count });
     lie(members, proposalOf(ballot, Buffer.from(JSON.stringify(decision))));
@@ -359,7 +399,15 @@ test("a member objects to a proposal after an invented decision, which other mem
 /** A decision with a wrong outcome: the condition of its unit does not hold. */
 function wrongDecision(world: World, at: Member): { readonly body: Buffer; readonly id: string } {
   const cas = { ...world.casOf(at, "x"), expects: "another writer" };
-  const decision = { slot: 1, previous: null, at: at.clock + 1_000, cas, isApplied: true };
+  const decision = {
+    slot: 1,
+    index: 0,
+    count: 1,
+    previous: null,
+    at: at.clock + 1_000,
+    cas,
+    isApplied: true,
+  };
   const body = Buffer.from(JSON.stringify(decision));
   return { body, id: idOfBody(body) };
 }
@@ -390,7 +438,7 @@ for (const [which, round, isStored] of [
     const vote = voteOf("key of b", id, ballotOf({ round }));
     lie([a], proposalOf(ballot, body, { vote, proposal: signedProposal("key of liar", vote) }));
     await world.scheduler.runUntil(100);
-    assert.equal(a.stored?.accepted?.proposal.id === id, isStored);
+    assert.equal(a.stored?.accepted?.proposal.root === id, isStored);
   });
 
 /** The keepers of the ballots in which the liar claims to have voted, and whose key signs the proposal. */
@@ -423,8 +471,14 @@ for (const [keeper, signer] of FALSE_EVIDENCE) {
       if (message.kind === "propose")
         lie(receiver, { kind: "vote", vote: voteOf("key of liar", id, message.ballot) });
       if (message.kind !== "promise-request") return;
-      const promise = { kind: "promise", ballot: message.ballot, last: NO_DECISION, notBefore: 0 } as const;
-      lie(receiver, { ...promise, accepted: { body, evidence } });
+      const promise = {
+        kind: "promise",
+        ballot: message.ballot,
+        last: NO_DECISION,
+        notBefore: 0,
+        objected: [],
+      } as const;
+      lie(receiver, { ...promise, accepted: { bodies: [body], evidence } });
     };
     await expectOwnDecision(world, members);
   });
@@ -434,7 +488,7 @@ test("members do not vote for a proposal without its keeper's signature, because
   const { world, members } = honestMembers();
   const [a, b] = members;
   const cas = world.casOf(a, "x");
-  const decision = { slot: 1, previous: null, at: a.clock + 1, cas, isApplied: true };
+  const decision = { slot: 1, index: 0, count: 1, previous: null, at: a.clock + 1, cas, isApplied: true };
   const ballot = ballotOf();
   const proposal = proposalOf(ballot, Buffer.from(JSON.stringify(decision)));
   const unsigned = { ...proposal, signed: signedProposal("key of b", voteOf("", "", ballot)) };
@@ -462,10 +516,18 @@ test("a keeper does not count a vote under a list that can decide no more", asyn
     if (to !== b.id) return;
     if (message.kind === "propose") hasProposed = true;
     if (message.kind !== "promise-request") return;
-    const decision = { slot: 2, previous: orderKey, at: a.clock, cas: world.casOf(a, "y"), isApplied: false };
+    const decision = {
+      slot: 2,
+      index: 0,
+      count: 1,
+      previous: orderKey,
+      at: a.clock,
+      cas: world.casOf(a, "y"),
+      isApplied: false,
+    };
     const body = Buffer.from(JSON.stringify(decision));
-    const accepted = { body, evidence: falseEvidence(idOfBody(body), ballotOf(), "key of liar") };
-    lie([a], { kind: "promise", ballot: message.ballot, last, notBefore: 0, accepted });
+    const accepted = { bodies: [body], evidence: falseEvidence(idOfBody(body), ballotOf(), "key of liar") };
+    lie([a], { kind: "promise", ballot: message.ballot, last, notBefore: 0, objected: [], accepted });
   };
   world.submit(a, [a], "x");
   await world.scheduler.runUntil(2_000);
@@ -501,8 +563,10 @@ test("a certificate has the votes of a majority and no more, so that it fits int
   const names = Array.from({ length: LIST_MEMBERS_MAX }, (_, number) => `member ${number}`);
   const list = listOf(1, names);
   const votes = new VoteCount();
-  const proposal = {
+  const decision = {
     slot: 1,
+    index: 0,
+    count: 1,
     previous: null,
     at: 1,
     seq: 0,
@@ -510,12 +574,17 @@ test("a certificate has the votes of a majority and no more, so that it fits int
     unit: null,
     body: Buffer.alloc(9),
   };
+  const proposal: Proposal = { slot: 1, decisions: [decision], root: decision.id };
   votes.addProposal(proposal, idOf("member 0"), 0);
-  for (const name of names) votes.add(voteOf(`key of ${name}`, proposal.id), idOf(name));
-  const made = votes.decisionOf(1, list);
-  assert.equal(made?.certificate.votes.length, names.length / 2 + 1);
+  for (const name of names) votes.add(voteOf(`key of ${name}`, proposal.root), idOf(name));
+  const made = votes.decisionsFrom(1, list);
+  assert.equal(made?.votes.votes.length, names.length / 2 + 1);
   // A key of P-256 has 91 bytes, and its signatures at most 72.
   const long = { spki: "k".repeat(91), signature: "s".repeat(72) };
-  const signature = writeCertificate({ ballot: ballotOf(), votes: made.certificate.votes.map(() => long) });
-  assert.equal(readEntries(writeEntries([{ body: proposal.body, signature }]))?.length, 1);
+  const signature = writeCertificate({
+    ballot: ballotOf(),
+    path: [],
+    votes: made.votes.votes.map(() => long),
+  });
+  assert.equal(readEntries(writeEntries([{ body: decision.body, signature }]))?.length, 1);
 });

@@ -54,7 +54,10 @@ test("the limit of a member's messages is raised by decisions, and counts each s
     Array.from({ length: 1_000 }, () => limit.admits(member, now)).filter(Boolean).length;
   assert.equal(admitted("a", 1_000), 64);
   assert.equal(admitted("b", 1_999), 64);
-  limit.decided();
+  limit.decided(1);
   assert.equal(admitted("c", 1_999), 68);
   assert.equal(admitted("a", 2_000), 64);
+  const proposals = Array.from({ length: 100 }, () => limit.admits("d", 2_000, 64)).filter(Boolean);
+  assert.equal(proposals.length, 8, "a proposal with 64 decisions counts as 8 messages");
+  assert.ok(limit.admits("e", 2_000, 8) && limit.admits("e", 2_000, 0));
 });

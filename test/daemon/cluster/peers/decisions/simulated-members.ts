@@ -7,20 +7,23 @@ import assert from "node:assert/strict";
 import { hash as hashOf } from "node:crypto";
 import type {
   DecisionPorts,
+  Objection,
   Proposal,
+  ProposedDecision,
   VoterState,
+  Votes,
   VotingList,
   WaitingUnit,
 } from "../../../../../daemon/cluster/peers/decisions/decision-types.js";
 import { Decisions } from "../../../../../daemon/cluster/peers/decisions/decisions.js";
 import { compareOrderKeys, type OrderKey } from "../../../../../daemon/timeline/entries/entry.js";
 import {
-  type Certificate,
   type DecisionMessage,
   readBallot,
   voteBytes,
   writeBallot,
 } from "../../../../../protocol/members/decision-messages.js";
+import { rootOf } from "../../../../../protocol/members/decision-root.js";
 import { Scheduler } from "../../../../simulation/scheduler.js";
 import { SeededRandom } from "../../../../support/seeded-random.js";
 
@@ -51,6 +54,8 @@ interface Cas {
 
 interface Decision {
   readonly slot: number;
+  readonly index: number;
+  readonly count: number;
   readonly previous: OrderKey | null;
   readonly at: number;
   readonly cas: Cas | null;
@@ -74,18 +79,20 @@ export interface Faults {
 
 const readDecision = (body: Buffer): Decision => JSON.parse(body.toString("latin1"));
 
-function proposalOf(decision: Decision): Proposal {
+const hash = (bytes: Buffer): string => sha256(bytes.toString("latin1"));
+
+function proposedOf(decision: Decision): ProposedDecision {
   const text = JSON.stringify(decision);
-  const { slot, previous, at, cas } = decision;
-  return {
-    slot,
-    previous,
-    at,
-    seq: 0,
-    id: sha256(text),
-    unit: cas?.id ?? null,
-    body: Buffer.from(text, "latin1"),
-  };
+  const { slot, index, count, previous, at, cas } = decision;
+  const body = Buffer.from(text, "latin1");
+  return { slot, index, count, previous, at, seq: 0, id: sha256(text), unit: cas?.id ?? null, body };
+}
+
+function proposalOf(decisions: readonly Decision[]): Proposal {
+  const [first, ...others] = decisions.map(proposedOf);
+  assert.ok(first !== undefined);
+  const ids = [first, ...others].map(({ id }) => id);
+  return { slot: first.slot, decisions: [first, ...others], root: rootOf(ids, hash) };
 }
 
 export class Member {
@@ -128,7 +135,7 @@ export class Member {
     const ports = this.#ports(life);
     this.decisions = new Decisions(ports, this.stored);
     for (const { decision, at, list } of this.entries.values())
-      if (decision !== null && at > this.clock - NOTED_MS) this.decisions.folded(proposalOf(decision), list);
+      if (decision !== null && at > this.clock - NOTED_MS) this.decisions.folded(proposedOf(decision), list);
     this.#tick(life);
   }
 
@@ -162,7 +169,7 @@ export class Member {
     if (this.entries.has(entry.id)) return;
     this.entries.set(entry.id, entry);
     this.#write(() => this.#onDisk.set(entry.id, entry));
-    if (entry.decision !== null) this.decisions?.folded(proposalOf(entry.decision), entry.list);
+    if (entry.decision !== null) this.decisions?.folded(proposedOf(entry.decision), entry.list);
   }
 
   /** Returns the last writer of a key before a position. */
@@ -208,7 +215,7 @@ export class Member {
         world.verified++;
         return signedBy(by, bytes) === signature;
       },
-      hash: (bytes) => sha256(bytes.toString("latin1")),
+      hash,
       uptime: () => world.scheduler.time,
       random: () => world.random.below(1000) / 1000,
       lists: (since) => {
@@ -241,16 +248,18 @@ export class Member {
       latestDate: () => this.clock + WINDOW_MS,
       findDecision: (orderKey) => {
         const { decision, list = 0 } = this.entries.get(orderKey.id) ?? {};
-        return decision == null ? null : { slot: decision.slot, previous: decision.previous, list };
+        if (decision == null) return null;
+        const { slot, index, count, previous } = decision;
+        return { slot, previous, isLast: index === count - 1, list };
       },
       areLevel: (upTo) => this.#areLevel(upTo),
       prunedTo: () => this.prunedTo,
-      propose: (unit, last, notBefore) => this.#propose(unit, last, notBefore),
+      propose: (units, last, notBefore) => this.#propose(units, last, notBefore),
       judge: (proposal) => this.#judge(proposal),
-      read: (body) => proposalOf(readDecision(body)),
+      read: (bodies) => proposalOf(bodies.map(readDecision)),
       readUnit: (body, signature) =>
         world.unitOf(JSON.parse(body.toString("latin1")), Buffer.from(signature)),
-      decided: (proposal, certificate) => world.decided(this, proposal, certificate),
+      decided: (proposal, votes) => world.decided(this, proposal, votes),
       contradicted: (id) => {
         world.contradicted.add(id);
         world.contradictions++;
@@ -272,29 +281,67 @@ export class Member {
     });
   }
 
-  #propose(unit: WaitingUnit | null, last: VoterState["last"], notBefore: number): Proposal | null {
-    const cas = unit === null ? null : (JSON.parse(unit.body.toString("latin1")) as Cas);
-    if (cas !== null && cas.at < this.clock - WINDOW_MS) return null;
+  #propose(
+    units: Iterable<WaitingUnit> | null,
+    last: VoterState["last"],
+    notBefore: number,
+  ): Proposal | null {
+    const chosen = units === null ? [null] : this.#chosen(units);
     const lastAt = last.orderKey?.at ?? 0;
-    const known = cas === null ? 0 : this.newestOn(cas.key);
-    const at = Math.max(this.clock, lastAt + 1, known + 1, notBefore);
-    if (at > this.clock + WINDOW_MS) return null;
-    const isApplied = cas !== null && this.writerOf(cas.key) === cas.expects;
-    return proposalOf({ slot: last.slot + 1, previous: last.orderKey, at, cas, isApplied });
+    const known = chosen.map((cas) => (cas === null ? 0 : this.newestOn(cas.key)));
+    const at = Math.max(this.clock, lastAt + 1, 1 + Math.max(...known), notBefore);
+    if (chosen.length === 0 || at + chosen.length > this.clock + WINDOW_MS) return null;
+    const decisions: Decision[] = [];
+    for (const [index, cas] of chosen.entries()) {
+      const previous =
+        decisions.length === 0 ? last.orderKey : keyOf(proposedOf(decisions.at(-1) as Decision));
+      const place = { slot: last.slot + 1 + index, index, count: chosen.length, previous };
+      const isApplied = cas !== null && this.#holds(cas, decisions);
+      decisions.push({ ...place, at: at + index, cas, isApplied });
+    }
+    return proposalOf(decisions);
   }
 
-  #judge(proposal: Proposal): ReturnType<DecisionPorts["judge"]> {
-    const { cas, isApplied } = readDecision(proposal.body);
-    if (proposal.previous !== null && compareOrderKeys(proposal, proposal.previous) <= 0) return "wait";
-    if (proposal.at > this.clock + WINDOW_MS) return "wait";
-    if (cas === null) return "yes";
-    if (this.objectsTo.has(cas.id)) return "wait";
-    if (this.decisionOn(cas.id) !== null || cas.at < this.clock - 2 * WINDOW_MS) return "wait";
-    const newest = this.newestOn(cas.key);
-    if (newest >= proposal.at) return { notBefore: newest + 1 };
-    return (this.writerOf(cas.key, proposal) === cas.expects) === isApplied ? "yes" : "wait";
+  #chosen(units: Iterable<WaitingUnit>): Cas[] {
+    const all = [...units].map(({ body }) => JSON.parse(body.toString("latin1")) as Cas);
+    return all.filter(({ at }) => at >= this.clock - WINDOW_MS).slice(0, this.#world.together);
+  }
+
+  /** Whether a condition holds on the state, after the decisions before it in the same proposal. */
+  #holds(cas: Cas, before: readonly Decision[], at: OrderKey | null = null): boolean {
+    const wrote = before.findLast((decision) => decision.isApplied && decision.cas?.key === cas.key);
+    return (wrote === undefined ? this.writerOf(cas.key, at) : proposedOf(wrote).id) === cas.expects;
+  }
+
+  #judge({ decisions: proposed }: Proposal): ReturnType<DecisionPorts["judge"]> {
+    const later: Objection = { notBefore: 0, objected: [] };
+    for (const decision of proposed)
+      if (decision.previous !== null && compareOrderKeys(decision, decision.previous) <= 0) return later;
+    if (proposed.some(({ at }) => at > this.clock + WINDOW_MS)) return later;
+    const decisions = proposed.map(({ body }) => readDecision(body));
+    if (decisions[0]?.cas === null) return "yes";
+    const [first] = proposed;
+    const objected = (isObjected: (cas: Cas, index: number) => boolean): number[] =>
+      decisions.flatMap(({ cas }, index) => (cas !== null && !isObjected(cas, index) ? [] : [index]));
+    const wrong = objected(
+      (cas) =>
+        this.objectsTo.has(cas.id) || this.decisionOn(cas.id) !== null || cas.at < this.clock - 2 * WINDOW_MS,
+    );
+    if (wrong.length > 0) return { notBefore: 0, objected: wrong };
+    const newest = (cas: Cas): number => this.newestOn(cas.key);
+    const changed = objected((cas) => newest(cas) >= first.at);
+    if (changed.length > 0) {
+      const dates = changed.map((index) => newest(decisions[index]?.cas as Cas));
+      return { notBefore: 1 + Math.max(...dates), objected: changed };
+    }
+    const other = objected(
+      (cas, index) => this.#holds(cas, decisions.slice(0, index), first) !== decisions[index]?.isApplied,
+    );
+    return other.length === 0 ? "yes" : { notBefore: 0, objected: other };
   }
 }
+
+const keyOf = ({ at, seq, id }: OrderKey): OrderKey => ({ at, seq, id });
 
 /** Rules that a test breaks, to show that the run finds it. */
 export interface Rules {
@@ -313,6 +360,8 @@ export class World {
   /** Called for each message, for debugging. */
   trace: ((from: string, to: string, message: DecisionMessage) => void) | null = null;
   faults: Faults = { loss: 0, repeat: 0, delayMs: 3 };
+  /** The maximum number of units that one proposal decides. */
+  together = 3;
   /** Milliseconds between two syncs of each disk; 0: it syncs after each write. */
   syncEveryMs = 0;
   /** Pairs of members without a connection. */
@@ -337,8 +386,8 @@ export class World {
     return [...this.members.values()].filter(({ isUp }) => isUp);
   }
 
-  get decided(): (member: Member, proposal: Proposal, certificate: Certificate) => void {
-    return (member, proposal, certificate) => this.#decided(member, proposal, certificate);
+  get decided(): (member: Member, proposal: Proposal, votes: Votes) => void {
+    return (member, proposal, votes) => this.#decided(member, proposal, votes);
   }
 
   /** Returns the milliseconds until what a member stores now is on its disk. The disks sync at different times. */
@@ -416,19 +465,19 @@ export class World {
         });
   }
 
-  #decided(member: Member, proposal: Proposal, certificate: Certificate): void {
-    const { ballot, votes } = certificate;
+  #decided(member: Member, { slot, decisions, root }: Proposal, { ballot, votes }: Votes): void {
     const list = member.lists.find(({ hash }) => hash === ballot.listHash);
     assert.ok(list !== undefined);
-    const bytes = voteBytes(CLUSTER, { ballot, slot: proposal.slot, decision: proposal.id });
+    const bytes = voteBytes(CLUSTER, { ballot, slot, count: decisions.length, root });
     const voters = new Set(votes.map(({ spki }) => sha256(spki)));
     for (const { spki, signature } of votes) assert.equal(signedBy(spki, bytes), signature);
     assert.ok(voters.size * 2 > list.members.size && [...voters].every((id) => list.members.has(id)));
-    const decision = readDecision(proposal.body);
-    this.#check(decision);
-    const { at, seq, id } = proposal;
-    if (!member.entries.has(id))
-      this.#spread(member, { at, seq, id, key: null, decision, list: ballot.list });
+    for (const { at, seq, id, body } of decisions) {
+      const decision = readDecision(body);
+      this.#check(decision);
+      if (!member.entries.has(id))
+        this.#spread(member, { at, seq, id, key: null, decision, list: ballot.list });
+    }
   }
 
   /** Checks that a decision does not contradict an earlier one. */

@@ -51,8 +51,9 @@ test("under a new list, promises are necessary from a member of each majority of
 test("the proposals of a member replace only its own", () => {
   const votes = new VoteCount();
   const propose = (unit: string, keeper: string): void => {
-    const proposal = { slot: 1, previous: null, at: 1, seq: 0, id: unit, unit, body: Buffer.alloc(9) };
-    votes.addProposal(proposal, keeper, 0);
+    const place = { slot: 1, index: 0, count: 1, previous: null, at: 1, seq: 0, id: unit };
+    const decision = { ...place, unit, body: Buffer.alloc(9) };
+    votes.addProposal({ slot: 1, decisions: [decision], root: unit }, keeper, 0);
   };
   propose("copied", "liar");
   propose("copied", "a");
