@@ -1,7 +1,14 @@
-/** Compares IdMap with a sorted array while entries change everywhere. DBSYNC_SEED replays a run. */
+/**
+ * Compares IdMap with a sorted array while entries change everywhere (DBSYNC_SEED replays a run), and tests which
+ * deliveries share an object.
+ */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { IdMap } from "../../../../../../faces/redis/store/values/streams/consumer-group.js";
+import {
+  type Consumer,
+  IdMap,
+  sharedPending,
+} from "../../../../../../faces/redis/store/values/streams/consumer-group.js";
 import { STREAM_ID_MAX } from "../../../../../../faces/redis/store/values/streams/stream-id.js";
 import { SeededRandom, seedOfRun } from "../../../../../support/seeded-random.js";
 
@@ -37,4 +44,15 @@ test(`an IdMap contains the same entries as a sorted array (seed ${seed})`, () =
     );
     assert.deepEqual([...map.range(0n, STREAM_ID_MAX)], all);
   }
+});
+
+test("a delivery is shared only with an equal one", () => {
+  const [consumer, other] = [{}, {}] as [Consumer, Consumer];
+  const last = { consumer, deliveredAt: 1, deliveries: 1 };
+  assert.equal(sharedPending({ ...last }, last), last);
+  for (const change of [{ consumer: other }, { deliveredAt: 2 }, { deliveries: 2 }]) {
+    const changed = { ...last, ...change };
+    assert.equal(sharedPending(changed, last), changed);
+  }
+  assert.equal(sharedPending(last, undefined), last);
 });
