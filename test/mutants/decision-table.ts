@@ -624,7 +624,7 @@ export const decisionMutants: readonly Mutant[] = [
   {
     name: "decisions: an invented decision is believed for ever",
     file: "daemon/cluster/peers/decisions/decisions.js",
-    find: "this.#correct(decision);",
+    find: "if (index === 0)\n            this.#correct(decision);",
     replace: "",
     test: LIARS,
   },
