@@ -301,6 +301,8 @@ export class ClusterNode extends RecordedWrites implements NodeState {
     this.#ticks += ticks;
     this.#scheduleTick();
     this.peering.tick();
+    // In the turn that changes the state: the record must precede the first write that the daemon then accepts.
+    this.#stateMark.tick();
     if (this.#ticks % TIMELINE_TICKS === 0) this.#tickTimeline();
   }
 
@@ -308,7 +310,6 @@ export class ClusterNode extends RecordedWrites implements NodeState {
     this.peering.watchClock();
     this.timeline.tick();
     this.backend.tick();
-    this.#stateMark.tick();
     this.recording.logStandstill();
     if (this.#ticks % DISK_TICKS !== 0) return;
     this.watchDisk();

@@ -16,7 +16,7 @@ import { knowsSecret } from "../../support/cluster-secret.js";
 import { EnvelopeClient, type KeyPair, makeKeyPair } from "../../support/envelope-client.js";
 import { freePort } from "../../support/free-port.js";
 import { keepLog } from "../../support/log-lines.js";
-import { until } from "../../support/until.js";
+import { nextTurn, until } from "../../support/until.js";
 import { makeFolder, settingsFrom } from "./replicas.js";
 
 /** The jump of `uptime` after which a daemon no longer waits for unreachable peers. */
@@ -62,6 +62,31 @@ async function write(
 const startForeign = (port: number, peer: number) =>
   start(port, ["-s", makeKeyPair().file, "--peer", `127.0.0.1:${peer}`, ...knowsSecret]);
 
+/** Returns what a data folder records. */
+async function admittedBy(data: string): Promise<Admitted> {
+  const view = await openFolderView(join(data, "timeline"), () => {});
+  try {
+    return admittedIn(view);
+  } finally {
+    view.close();
+  }
+}
+
+test("a daemon records that it was admitted before it accepts the first write", async () => {
+  using folder = makeFolder();
+  const data = join(folder.path, "a");
+  const [own, other] = [await freePort(), await freePort()];
+  await using _member = await start(other, [...keys, "--peer", `127.0.0.1:${own}`, ...knowsSecret]);
+  {
+    const args = [...keys, "--peer", `127.0.0.1:${other}`, ...knowsSecret, "--data", data];
+    await using joins = await start(own, args);
+    // Stopping in the turn that follows the change leaves no time for a later record.
+    const isLive = () => joins.daemon.condition.state === "live";
+    await until("it is live", isLive, { pause: nextTurn });
+  }
+  assert.equal(await admittedBy(data), "compared");
+});
+
 test("a daemon that was compared with a member accepts writes after a restart, although its peer refuses it", async () => {
   using folder = makeFolder();
   const [own, other] = [await freePort(), await freePort()];
@@ -81,16 +106,6 @@ test("a daemon that was compared with a member accepts writes after a restart, a
   );
   assert.equal(await write(own), "accepted");
 });
-
-/** Returns what a data folder records. */
-async function admittedBy(data: string): Promise<Admitted> {
-  const view = await openFolderView(join(data, "timeline"), () => {});
-  try {
-    return admittedIn(view);
-  } finally {
-    view.close();
-  }
-}
 
 test("a daemon that has served alone accepts writes after it gets a peer that refuses it; a new one does not", async () => {
   for (const [writes, state] of [
