@@ -150,6 +150,13 @@ export const webMutants: readonly Mutant[] = [
     test: "test/daemon/net/process/sighup.test.js",
   },
   {
+    name: "daemon: each signal of a turn causes a reload of its own",
+    file: "daemon/net/process/sighup.js",
+    find: "await nextTurn();",
+    replace: "",
+    test: "test/daemon/net/process/sighup.test.js",
+  },
+  {
     name: "daemon: components stop in the order of their start",
     file: "daemon/program/components.js",
     find: "this.#list.toReversed()",

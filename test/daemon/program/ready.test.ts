@@ -67,10 +67,11 @@ test("a daemon that cannot notify systemd logs this, and serves clients", async 
 /** Matches a process that has a handler for SIGHUP (signal 1), in /proc/PID/status. */
 const HANDLES_SIGHUP = /^SigCgt:\s[0-9a-f]*[13579bdf]$/m;
 
-test("many SIGHUPs do not end a starting daemon once it handles the signal", async () => {
+test("many SIGHUPs do not end a starting daemon once it handles the signal", async (t) => {
   const child: ChildProcess = spawn(process.execPath, [programPaths.dbsyncd, "--port", "0"], {
     stdio: ["ignore", "pipe", "pipe"],
   });
+  t.after(() => child.kill("SIGKILL"));
   const closed = once(child, "close");
   let log = "";
   child.stdout?.setEncoding("utf8").on("data", (text: string) => (log += text));

@@ -29,16 +29,20 @@ test("a reload begins only after the one before, and one answers all signals tha
   new SighupHandler().handle(held.reload);
   assert.equal(held.begun, 0);
   hangUp();
+  await nextTurn();
   assert.equal(held.begun, 1);
   hangUp();
   hangUp();
   await nextTurn();
   assert.equal(held.begun, 1);
   await held.end();
+  await nextTurn();
   assert.equal(held.begun, 2);
   await held.end();
+  await nextTurn();
   assert.equal(held.begun, 2);
   hangUp();
+  await nextTurn();
   assert.equal(held.begun, 3);
   await held.end();
 });
@@ -49,7 +53,22 @@ test("a signal before the daemon can reload causes one reload", async () => {
   hangUp();
   hangUp();
   handler.handle(held.reload);
+  await nextTurn();
   assert.equal(held.begun, 1);
   await held.end();
+  await nextTurn();
   assert.equal(held.begun, 1);
+});
+
+test("the signals of one turn cause one reload, even if each reload takes no turn", async () => {
+  let reloads = 0;
+  new SighupHandler().handle(async () => void (reloads += 1));
+  for (let i = 0; i < 5; i++) {
+    hangUp();
+    await Promise.resolve();
+  }
+  assert.equal(reloads, 0);
+  await nextTurn();
+  await nextTurn();
+  assert.equal(reloads, 1);
 });
