@@ -1,6 +1,6 @@
 /**
  * `npm test`: installs the missing requirements of the tests or prints how to, then runs every test file.
- * `npm test -- store system` runs the files whose path below test/ contains one of the words. DBSYNC_FULL=1 runs
+ * `npm test -- store system` runs the files whose path contains one of the words. DBSYNC_FULL=1 runs
  * everything in full; with a number in DBSYNC_PART too, only a third of the files runs in full, and the others as
  * without DBSYNC_FULL.
  */
@@ -48,16 +48,15 @@ function main(words: readonly string[]): void {
     process.exitCode = 1;
     return;
   }
-  const folder = join(buildRoot, "test");
-  const pathsOf = (paths: readonly string[]) => paths.map((path) => join(folder, path));
-  const chosen = chosenFiles(testFiles(folder), words);
+  const pathsOf = (paths: readonly string[]) => paths.map((path) => join(buildRoot, path));
+  const chosen = chosenFiles(testFiles(buildRoot), words);
   const { inFull, usual } = plannedFiles(chosen, {
     isFull,
     part: process.env["DBSYNC_PART"],
     areNamed: words.length > 0,
   });
   if (inFull.length + usual.length === 0) {
-    console.error(`No path of a test file below test/ contains ${words.join(" or ")}.`);
+    console.error(`No path of a test file contains ${words.join(" or ")}.`);
     process.exitCode = 2;
     return;
   }

@@ -6,6 +6,7 @@ import { test } from "node:test";
 import { importsAtStart, importsOf, startedBy, texts } from "./modules/imports.js";
 import { endlessLoops } from "./modules/loops.js";
 import { folderOf } from "./modules/modules.js";
+import { isOfTests } from "./support/chosen-files.js";
 import { ownFiles, repositoryRoot } from "./support/repository.js";
 
 /** The folders that each folder may import. Source: CONTRIBUTING.md, "Where things live". */
@@ -266,7 +267,7 @@ const FACE_LISTS: Readonly<Record<string, RegExp>> = {
 };
 
 /** Matches the files of the product, each of which is in a folder of `arrows`. */
-const PRODUCT = /^(protocol|keys|client|daemon|faces|tools)\//;
+const PRODUCT = /^(protocol|keys|client|daemon|faces(?!\/[\w-]+\/test)|tools)\//;
 
 /** The files of the client that the daemon may import: its entry, and the class that forwards commands. */
 const clientEntries = ["client/public-api.ts", "client/forwarding-client.ts"];
@@ -323,13 +324,16 @@ test("test/README.md has a row for each folder of tests and helpers, and names e
 
 test("each test of the product is at the path of a source file, or in the folder of its subject", () => {
   for (const file of tracked) {
-    const path = /^test\/((?:client|daemon|faces|keys|protocol|tools)\/.*)\.test\.ts$/.exec(file)?.[1];
-    if (path === undefined) continue;
+    if (!isOfTests(file) || !file.endsWith(".test.ts")) continue;
+    const path = file.replace(/\.test\.ts$/, "").replace(/^test\/|(?<=^faces\/[\w-]+\/)test\//, "");
+    if (!PRODUCT.test(path)) continue;
     const [source, subject] = path.split(".") as [string, string | undefined];
     const isFile = sources.includes(`${source}.ts`);
     if (subject !== undefined) assert.ok(isFile, `${file}: ${source}.ts does not exist`);
     const folder = dirname(path);
-    const isFolder = sources.some((other) => other.startsWith(`${folder}/`) || other === `${folder}.ts`);
+    const isFolder = sources.some(
+      (other) => !isOfTests(other) && (other.startsWith(`${folder}/`) || other === `${folder}.ts`),
+    );
     assert.ok(isFile || isFolder, `${file}: ${folder} contains no source file`);
   }
 });
@@ -604,7 +608,7 @@ const NUMBERED_PAUSE = /\b(?:await (?:pause|sleep|delay|setTimeout)\(|setTimeout
 
 test("tests wait with until.ts, and the long pauses have a name that states their purpose", () => {
   for (const [file, text] of texts) {
-    if (!file.startsWith("test/") || file === "test/support/until.ts") continue;
+    if (!isOfTests(file) || file === "test/support/until.ts") continue;
     assert.deepEqual(endlessLoops(text), [], `${file}: use until, which has a limit`);
     for (const [pause, ms = ""] of text.matchAll(NUMBERED_PAUSE))
       assert.ok(Number(ms.replaceAll("_", "")) < 1000, `${file}: ${pause}: use until, or name the duration`);

@@ -37,7 +37,7 @@ export interface ChangeObserver {
 
 /**
  * Reports the events of a command, in the form and the order of Redis's keyspace notifications. Source: redis-server
- * 7.0, notify.c; test/faces/redis/notices.test.ts.
+ * 7.0, notify.c; faces/redis/test/notices.test.ts.
  */
 export function reportEvents(executed: ExecutedCommand, report: ReportEvent): void {
   // OBJECT inspects keys, and Redis reports no event for a missing one.

@@ -2,7 +2,7 @@
  * The path of a Redis client's commands through a sidecar, which signs each command with its own key and sends it to
  * all daemons of a cluster. The daemons' replies are converted from RESP2 to RESP3, which also has doubles, sets, maps
  * and pairs. The bytes of a reply in RESP2 do not show its type in RESP3, so the type is determined by `reply` in the
- * command's row. test/faces/sidecar/typed-replies.test.ts compares the converted replies with those of the store.
+ * command's row. faces/sidecar/test/typed-replies.test.ts compares the converted replies with those of the store.
  */
 import type { ForwardingClient, ReplyHandlers } from "../../client/forwarding-client.js";
 import type {

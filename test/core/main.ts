@@ -32,7 +32,7 @@ import { FACE_FOLDERS, FACE_LIST, planRemoval, type Removal } from "./removal.js
 /** The parts of the tree that are copied. */
 const COPIED = /^((protocol|keys|client|daemon|faces|tools|test|bench|examples)\/|(package|tsconfig)\.json$)/;
 /** Matches the tests of the core, as source files and as compiled files. */
-const CORE_TEST = /^(test\/)?(daemon|client|keys|protocol)\/.*\.test\.[jt]s$/;
+const CORE_TEST = /^test\/(daemon|client|keys|protocol)\/.*\.test\.[jt]s$/;
 /** The number of test files that run before the time is checked again. */
 const BATCH = 16;
 /** The time after which a test file is considered hung. */
@@ -142,7 +142,7 @@ function makePrograms(): void {
 
 /** Runs the tests of the core that need nothing that was removed. `without` has moved the others away. */
 function runCoreTests(name: string, { dependents }: Removal): void {
-  const root = join(copy, "dist/test");
+  const root = join(copy, "dist");
   const files = rotatedByTree(
     testFiles(root).filter((file) => CORE_TEST.test(file)),
     limit,
@@ -152,7 +152,7 @@ function runCoreTests(name: string, { dependents }: Removal): void {
     const batch = files.slice(ran, ran + BATCH);
     ran += batch.length;
     const paths = batch.map((file) => join(root, file));
-    if (!run([join(root, "run-files.js"), String(FILE_MS_MAX), String(LANES), ...paths]))
+    if (!run([join(root, "test/run-files.js"), String(FILE_MS_MAX), String(LANES), ...paths]))
       failures.push(`without ${name}, tests of the core fail: ${batch.join(" ")}`);
   }
   const others = dependents.filter((file) => CORE_TEST.test(file));

@@ -7,6 +7,7 @@ import type { LimitRow } from "../../daemon/options/value-forms.js";
 import type { Face } from "../../daemon/program/face.js";
 import { importsOf, startedBy, texts } from "../modules/imports.js";
 import { FOLDERS, folderOf } from "../modules/modules.js";
+import { isOfTests } from "../support/chosen-files.js";
 import { repositoryRoot } from "../support/repository.js";
 
 /** The list of the faces and tools of the daemon. */
@@ -100,7 +101,7 @@ function importedFolder(list: string, path: string): string {
   return normalize(join(dirname(list), path));
 }
 
-const isTest = (file: string): boolean => /^(test|bench|examples)\//.test(file);
+const isTest = (file: string): boolean => isOfTests(file) || /^(bench|examples)\//.test(file);
 
 const dependenciesOf = (file: string): string[] => [...importsOf(file), ...startedBy(file)];
 

@@ -18,7 +18,7 @@ export interface Finding {
 }
 
 export interface ExplorerOptions {
-  /** The folder of the compiled tests. */
+  /** The folder of the build. */
   readonly folder: string;
   readonly turns: Iterator<Turn, never>;
   /** The number of turns that run in parallel. */

@@ -5,11 +5,10 @@
  *   --minutes N   time limit
  *   --runs N      number of runs, without a time limit
  *   --seed N      derives all seeds from this one, to repeat the same runs
- *   WORD …        only test files whose path below test/ contains one of the words
+ *   WORD …        only test files whose path contains one of the words
  */
 import { randomInt } from "node:crypto";
 import { availableParallelism } from "node:os";
-import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { chosenFiles } from "../support/chosen-files.js";
 import { buildRoot } from "../support/repository.js";
@@ -36,8 +35,7 @@ function problemOf(files: readonly string[]): string | null {
     return `--runs must be a whole number above 0, not "${runs}".`;
   if (seed !== undefined && !(/^\d+$/.test(seed) && Number(seed) < SEEDS))
     return `--seed must be a whole number from 0 to ${SEEDS - 1}, not "${seed}".`;
-  if (files.length === 0)
-    return `No path of a randomised test file below test/ contains ${positionals.join(" or ")}.`;
+  if (files.length === 0) return `No path of a randomised test file contains ${positionals.join(" or ")}.`;
   return null;
 }
 
@@ -48,8 +46,7 @@ function milliseconds(): number {
 }
 
 async function main(): Promise<void> {
-  const folder = join(buildRoot, "test");
-  const files = chosenFiles(randomisedFiles(folder), positionals);
+  const files = chosenFiles(randomisedFiles(buildRoot), positionals);
   const problem = problemOf(files);
   if (problem !== null) {
     console.error(problem);
@@ -61,7 +58,7 @@ async function main(): Promise<void> {
   const end = Date.now() + ms;
   const random = new SeededRandom(values.seed === undefined ? randomInt(SEEDS) : Number(values.seed));
   const explorer = new Explorer({
-    folder,
+    folder: buildRoot,
     turns: turns(files, () => random.below(SEEDS)),
     lanes: availableParallelism(),
     ms,

@@ -2,13 +2,13 @@
 
 /** The files that run most often, since they have found the most errors. */
 const CHIEF = [
-  "simulation/simulation.test.js",
-  "conformance/differential.test.js",
-  "daemon/store/permutation.test.js",
-  "daemon/timeline/fold/fold.test.js",
-  "daemon/program/fuzz.test.js",
-  "daemon/program/envelope-fuzz.test.js",
-  "client/simulation.test.js",
+  "test/simulation/simulation.test.js",
+  "test/conformance/differential.test.js",
+  "test/daemon/store/permutation.test.js",
+  "test/daemon/timeline/fold/fold.test.js",
+  "test/daemon/program/fuzz.test.js",
+  "test/daemon/program/envelope-fuzz.test.js",
+  "test/client/simulation.test.js",
 ] as const;
 
 /** The number of turns of other files between two rounds of the chief files. */
@@ -16,12 +16,12 @@ const OTHERS = 4;
 
 /** Settings that make the turns of some files short, so that many files can run. */
 const SIZES: Readonly<Record<string, Readonly<Record<string, string>>>> = {
-  "simulation/simulation.test.js": { DBSYNC_SEEDS: "150" },
-  "conformance/differential.test.js": { DBSYNC_COMMANDS: "30000" },
+  "test/simulation/simulation.test.js": { DBSYNC_SEEDS: "150" },
+  "test/conformance/differential.test.js": { DBSYNC_COMMANDS: "30000" },
 };
 
 export interface Turn {
-  /** The path of the file below test/. */
+  /** The path of the file, from the root of the build. */
   readonly file: string;
   readonly env: Readonly<Record<string, string>>;
 }

@@ -7,12 +7,12 @@ import { connect } from "node:net";
 import { test } from "node:test";
 import { deflateRawSync } from "node:zlib";
 import type { UserListenerName } from "../../daemon/options/option-table.js";
+import { openClient, pair } from "../../faces/web/test/scene.js";
 import { amount, isFull } from "../support/amount.js";
 import { type DaemonProcess, type Served, startDaemon } from "../support/daemon-process.js";
 import { makeKeyPair } from "../support/envelope-client.js";
 import { OPTIONS } from "../support/installed-options.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
-import { openClient, pair } from "./web/scene.js";
 
 /** The number of inputs to each listener. */
 const INPUTS = amount(80, 1_500);

@@ -8,6 +8,7 @@ import { knowProtocols } from "../../daemon/net/connections/foreign-client.js";
 import { type Environment, realEnvironment } from "../../daemon/net/process/clock-and-randomness.js";
 import { type Limits, readLimitsOf } from "../../daemon/options/limits.js";
 import { BUILD } from "../../daemon/program/installed-faces.js";
+import { withFile } from "../../faces/redis/test/scene.js";
 import { PasswordSecrets } from "../../faces/users/password-secrets.js";
 import type { DaemonInterface, UserListenerParts } from "../../faces/users/user-listener.js";
 import { LocalPath } from "../../faces/users/user-listeners.js";
@@ -18,7 +19,6 @@ import { double } from "../support/double.js";
 import { keepLog } from "../support/log-lines.js";
 import { RawClient } from "../support/raw-client.js";
 import { UNBOUNDED } from "../support/unbounded-memory.js";
-import { withFile } from "./redis/scene.js";
 
 knowProtocols(BUILD.faces.flatMap(({ speaks }) => speaks ?? []));
 

@@ -7,7 +7,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { MongoClient } from "mongodb";
-import { startThreeDaemons } from "../faces/mongo/three-daemons.js";
+import { startThreeDaemons } from "../../faces/mongo/test/three-daemons.js";
 import { amount, skipUnlessFull, some } from "../support/amount.js";
 import { repositoryRoot } from "../support/repository.js";
 import { skipWithout } from "../support/requirements.js";

@@ -7,7 +7,7 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { type SentinelPair, startSentinels } from "../faces/sentinel/sentinel-pair.js";
+import { type SentinelPair, startSentinels } from "../../faces/sentinel/test/sentinel-pair.js";
 import { skipUnlessFull } from "../support/amount.js";
 import { RedisConnection } from "../support/redis-connection.js";
 import { repositoryRoot } from "../support/repository.js";

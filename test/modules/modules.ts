@@ -4,6 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { isOfTests } from "../support/chosen-files.js";
 import { repositoryRoot } from "../support/repository.js";
 import { importsOf, startedBy, texts } from "./imports.js";
 
@@ -63,8 +64,12 @@ export const FOLDERS: readonly string[] = [
   "tools/admin",
   "tools/admin/dashboard",
 ];
-/** Returns the folder of a file in this list: of several that contain it the innermost, or the file's first folder. */
+/**
+ * Returns the folder of a file in this list: of several that contain it the innermost, or the file's first folder.
+ * All tests belong to `test`.
+ */
 export function folderOf(file: string): string {
+  if (isOfTests(file)) return "test";
   const [folder] = FOLDERS.filter((one) => file.startsWith(`${one}/`)).sort(
     (one, other) => other.length - one.length,
   );
@@ -91,7 +96,7 @@ export function modulesOfReadme(parent: string): Map<string, readonly string[]> 
 
 /** Returns the module of a file, or null if the file is not in this folder. */
 function moduleOf(parent: string, file: string): string | null {
-  if (!file.startsWith(`${parent}/`)) return null;
+  if (!file.startsWith(`${parent}/`) || isOfTests(file)) return null;
   return dirname(file).slice(parent.length + 1) || DIRECT_FILES;
 }
 

@@ -6,7 +6,7 @@ const SESSION = "client/version-2/consistency-session.js";
 const DETECTOR = "daemon/cluster/peers/standstill-detector.js";
 const SESSIONS = "test/client/version-2/consistency-session.test.js";
 const DECIDED_CALLS = "test/client/version-2/outbox.test.js";
-const HELD = "test/faces/redis/held-answers.test.js";
+const HELD = "faces/redis/test/held-answers.test.js";
 const DETECTOR_TEST = "test/daemon/cluster/peers/standstill-detector.test.js";
 
 export const acknowledgedMutants: readonly Mutant[] = [
@@ -50,7 +50,7 @@ export const acknowledgedMutants: readonly Mutant[] = [
     file: "faces/redis/session/resp-session.js",
     find: "if (!isEarlierApplied && watched.size > 0)",
     replace: "if (false)",
-    test: "test/faces/redis/recorded.test.js",
+    test: "faces/redis/test/recorded.test.js",
   },
   {
     name: "held answers: a transaction publishes before the disk has its client's earlier writes",
@@ -316,7 +316,7 @@ export const acknowledgedMutants: readonly Mutant[] = [
     file: "faces/nats-order/ordered-replica.js",
     find: "this.#goal = null;\n        this.stream.locateEnd();",
     replace: "",
-    test: "test/faces/nats-order/ordered-replica.test.js",
+    test: "faces/nats-order/test/ordered-replica.test.js",
   },
   {
     name: "suspension: no daemon detects it",

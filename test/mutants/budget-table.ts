@@ -9,10 +9,10 @@ const WORKING_MEMORY = "test/daemon/engine/backends/working-memory.test.js";
 const READS = "test/daemon/store/read-allowance.test.js";
 const UNIT_READS = "test/daemon/store/unit-reads.test.js";
 const BYTE_BUDGET = "test/daemon/net/connections/byte-budget.test.js";
-const WHOLE_UNITS = "test/faces/redis/scripts/whole-units.test.js";
-const VALUES = "test/faces/mongo/store/queries/value-size.test.js";
-const LARGE_VALUES = "test/faces/mongo/store/queries/large-values.test.js";
-const ORDER = "test/faces/nats-order/order-recorder.test.js";
+const WHOLE_UNITS = "faces/redis/test/scripts/whole-units.test.js";
+const VALUES = "faces/mongo/test/store/queries/value-size.test.js";
+const LARGE_VALUES = "faces/mongo/test/store/queries/large-values.test.js";
+const ORDER = "faces/nats-order/test/order-recorder.test.js";
 
 export const budgetMutants: readonly Mutant[] = [
   {
@@ -245,7 +245,7 @@ export const budgetMutants: readonly Mutant[] = [
     file: "faces/mongo/session/mongo-session.js",
     find: "takesSteps = true;",
     replace: "takesSteps = false;",
-    test: "test/faces/mongo/long-reads.test.js",
+    test: "faces/mongo/test/long-reads.test.js",
   },
   {
     name: "budgets: describing commands is not counted",
@@ -322,14 +322,14 @@ export const budgetMutants: readonly Mutant[] = [
     file: "daemon/net/connections/client-output.js",
     find: "|| unread > UNREAD_MAX",
     replace: "",
-    test: "test/faces/redis/hostile.test.js",
+    test: "faces/redis/test/hostile.test.js",
   },
   {
     name: "answers: the requests of a client that does not read yet are not received",
     file: "daemon/net/connections/client-connection.js",
     find: "!dialect.isWaitingForData && !(dialect.readsOn && this.#output.isFull)",
     replace: "!dialect.isWaitingForData",
-    test: "test/faces/redis/hostile.test.js",
+    test: "faces/redis/test/hostile.test.js",
   },
   {
     name: "answers: unread answers may use the complete budget of connections",
@@ -378,7 +378,7 @@ export const budgetMutants: readonly Mutant[] = [
     file: "faces/sql/store/commands/joins.js",
     find: "holdRows(this.#evaluation, 1, this.#width);",
     replace: "",
-    test: "test/faces/sql/store/commands/joined-memory.test.js",
+    test: "faces/sql/test/store/commands/joined-memory.test.js",
   },
   {
     name: "budgets: rows that an update checks are not counted",
@@ -504,21 +504,21 @@ export const budgetMutants: readonly Mutant[] = [
     file: "faces/json/store/commands/entry-conditions.js",
     find: "if (effort.isSliceOver)\n            throw PAUSE",
     replace: "if (false)\n            throw PAUSE",
-    test: "test/faces/json/store/commands/condition-work.test.js",
+    test: "faces/json/test/store/commands/condition-work.test.js",
   },
   {
     name: "budget: comparing a long text with numbers counts no work",
     file: "faces/sql/store/commands/comparisons.js",
     find: "if (length > BYTES_PER_STEP)",
     replace: "if (false)",
-    test: "test/faces/sql/store/commands/long-texts.test.js",
+    test: "faces/sql/test/store/commands/long-texts.test.js",
   },
   {
     name: "budgets: functions of long texts do not yield",
     file: "faces/sql/store/commands/compiled-expressions.js",
     find: "evaluation.effort.work(value.length / BYTES_PER_STEP);",
     replace: ";",
-    test: "test/faces/sql/store/commands/long-texts.test.js",
+    test: "faces/sql/test/store/commands/long-texts.test.js",
   },
   {
     name: "budgets: sorting documents is not counted",
@@ -560,14 +560,14 @@ export const budgetMutants: readonly Mutant[] = [
     file: "faces/mongo/store/queries/pattern.js",
     find: "text.length > LONG_TEXT || ",
     replace: "",
-    test: "test/faces/mongo/store/queries/pattern.test.js",
+    test: "faces/mongo/test/store/queries/pattern.test.js",
   },
   {
     name: "patterns: the steps after each character are computed again",
     file: "faces/mongo/store/queries/pattern.js",
     find: "state.next[kind] = next;",
     replace: "",
-    test: "test/faces/mongo/store/queries/pattern.test.js",
+    test: "faces/mongo/test/store/queries/pattern.test.js",
   },
   {
     name: "connections: an address that holds more than half of all bytes is not closed first",
@@ -581,20 +581,20 @@ export const budgetMutants: readonly Mutant[] = [
     file: "faces/mongo/store/queries/pattern.js",
     find: "dotMatchesLines ? () => true : not(is(0x0a))",
     replace: "not(is(0x0a))",
-    test: "test/faces/mongo/store/queries/queries.test.js",
+    test: "faces/mongo/test/store/queries/queries.test.js",
   },
   {
     name: "MongoDB: getCmdLineOpts never reports that clients must log in",
     file: "faces/mongo/commands/login-commands.js",
     find: 'users.anonymous === null ? "enabled"',
     replace: 'false ? "enabled"',
-    test: "test/faces/mongo/login.test.js",
+    test: "faces/mongo/test/login.test.js",
   },
   {
     name: "patterns: a text may match in any number of ways",
     file: "faces/mongo/store/queries/pattern.js",
     find: "if (at - from > UNREMEMBERED_MAX)",
     replace: "if (false)",
-    test: "test/faces/mongo/store/queries/pattern.test.js",
+    test: "faces/mongo/test/store/queries/pattern.test.js",
   },
 ];

@@ -6,7 +6,7 @@ const LISTS = "test/daemon/store/commands/lists/list-claims.test.js";
 
 const CHOICES = "test/daemon/cluster/replica/recorded-choices.test.js";
 const ENTRIES = "test/daemon/timeline/entry-claims.test.js";
-const PUT_BACK = "test/faces/redis/put-back.test.js";
+const PUT_BACK = "faces/redis/test/put-back.test.js";
 const SIMULATED = "test/simulation/claims.test.js";
 
 export const claimMutants: readonly Mutant[] = [

@@ -4,17 +4,17 @@
  */
 import type { Mutant } from "./mutant.js";
 
-const ORACLE = "test/faces/mongo/store/commands/oracle.test.js";
-const DETAILS = "test/faces/mongo/store/commands/statements.test.js";
-const ORDERING = "test/faces/mongo/store/commands/ordering.test.js";
-const READS = "test/faces/mongo/store/commands/find-and-count.test.js";
-const WRITES = "test/faces/mongo/store/commands/mdb-commands.test.js";
-const KEYS = "test/faces/mongo/store/commands/collection-keys.test.js";
+const ORACLE = "faces/mongo/test/store/commands/oracle.test.js";
+const DETAILS = "faces/mongo/test/store/commands/statements.test.js";
+const ORDERING = "faces/mongo/test/store/commands/ordering.test.js";
+const READS = "faces/mongo/test/store/commands/find-and-count.test.js";
+const WRITES = "faces/mongo/test/store/commands/mdb-commands.test.js";
+const KEYS = "faces/mongo/test/store/commands/collection-keys.test.js";
 const CLAIMS = "test/daemon/timeline/document-claims.test.js";
-const FACTS = "test/faces/mongo/store/commands/stated-facts.test.js";
+const FACTS = "faces/mongo/test/store/commands/stated-facts.test.js";
 const INVALID = "test/daemon/timeline/invalid-indexes.test.js";
 const REPORTED = "test/daemon/cluster/history/invalid-indexes.test.js";
-const BSON = "test/faces/mongo/store/values/bson.test.js";
+const BSON = "faces/mongo/test/store/values/bson.test.js";
 
 export const collectionMutants: readonly Mutant[] = [
   {
@@ -155,14 +155,14 @@ export const collectionMutants: readonly Mutant[] = [
     file: "faces/mongo/commands/refused-documents.js",
     find: "if (upsert === null || upsert.every((byte) => byte === 0))",
     replace: "if (bytes !== null)",
-    test: "test/faces/mongo/documents.test.js",
+    test: "faces/mongo/test/documents.test.js",
   },
   {
     name: "mongo: a transaction is refused like a repeated write, whose error drivers replace",
     file: "faces/mongo/messages/command-document.js",
     find: "TRANSACTION.some((name) => command.has(name))",
     replace: "false",
-    test: "test/faces/mongo/documents.test.js",
+    test: "faces/mongo/test/documents.test.js",
   },
   {
     name: "collections: $lookup accesses only its own collection",
@@ -345,7 +345,7 @@ export const collectionMutants: readonly Mutant[] = [
     file: "faces/mongo/store/values/collection-index.js",
     find: '...(typeof invalid === "string" ? { invalid } : {}),',
     replace: "",
-    test: "test/faces/mongo/store/values/collection.snapshots.test.js",
+    test: "faces/mongo/test/store/values/collection.snapshots.test.js",
   },
   {
     name: "collections: a removed collection is reported as having an invalid index",
@@ -360,7 +360,7 @@ export const collectionMutants: readonly Mutant[] = [
     file: "faces/mongo/store/values/extended-json.js",
     find: "\\d+(?:\\.\\d*)?|\\.\\d+)(?:[eE]",
     replace: "\\d+\\.?\\d*|\\.\\d+)(?:[eE]",
-    test: "test/faces/mongo/store/values/bson.test.js",
+    test: "faces/mongo/test/store/values/bson.test.js",
   },
   {
     name: "collections: a query that names an invalid index fails",
@@ -493,76 +493,76 @@ export const collectionMutants: readonly Mutant[] = [
     file: "faces/mongo/commands/write-commands.js",
     find: "refusedSize(bytes) ?? refusedId(bytes)",
     replace: "refusedId(bytes)",
-    test: "test/faces/mongo/documents.test.js",
+    test: "faces/mongo/test/documents.test.js",
   },
   {
     name: "collections: a statement with a document of the maximum size is refused",
     file: "faces/mongo/store/queries/command-fields.js",
     find: "documentOf(argument, STATEMENT_BYTES_MAX)",
     replace: "documentOf(argument)",
-    test: "test/faces/mongo/documents.test.js",
+    test: "faces/mongo/test/documents.test.js",
   },
   {
     name: "mongo: a cursor with noCursorTimeout expires",
     file: "faces/mongo/commands/read-commands.js",
     find: 'expires: !command.flag("noCursorTimeout")',
     replace: "expires: true",
-    test: "test/faces/mongo/cursors.test.js",
+    test: "faces/mongo/test/cursors.test.js",
   },
   {
     name: "mongo: a cursor with noCursorTimeout prevents that other cursors expire",
     file: "faces/mongo/session/cursors.js",
     find: "if (!cursor.expires)\n                continue;\n            first = cursor;",
     replace: "if (!cursor.expires) break;\n            first = cursor;",
-    test: "test/faces/mongo/cursors.test.js",
+    test: "faces/mongo/test/cursors.test.js",
   },
   {
     name: "collections: max is the last key of a find instead of the key after it",
     file: "faces/mongo/store/commands/index-hints.js",
     find: "compareKeys(values, max, directions, work) < 0",
     replace: "compareKeys(values, max, directions, work) <= 0",
-    test: "test/faces/mongo/store/commands/index-hints.test.js",
+    test: "faces/mongo/test/store/commands/index-hints.test.js",
   },
   {
     name: "collections: the bounds of a find ignore the directions of the index",
     file: "faces/mongo/store/commands/index-hints.js",
     find: "return difference * direction;",
     replace: "return difference;",
-    test: "test/faces/mongo/store/commands/index-hints.test.js",
+    test: "faces/mongo/test/store/commands/index-hints.test.js",
   },
   {
     name: "collections: a find with bounds needs no hint",
     file: "faces/mongo/store/commands/index-hints.js",
     find: 'if (!isNamed(spec.get("hint")))',
     replace: "if (false)",
-    test: "test/faces/mongo/store/commands/index-hints.test.js",
+    test: "faces/mongo/test/store/commands/index-hints.test.js",
   },
   {
     name: "collections: a pipeline ignores its hint",
     file: "faces/mongo/store/commands/aggregation-pipeline.js",
     find: 'orderOf(NO_SORT, hintOf(target, spec.get("hint")))',
     replace: "NO_SORT",
-    test: "test/faces/mongo/store/commands/index-hints.test.js",
+    test: "faces/mongo/test/store/commands/index-hints.test.js",
   },
   {
     name: "collections: returnKey returns a key that the filter does not match",
     file: "faces/mongo/store/commands/index-hints.js",
     find: "(range === null || isWithin(values, range, work))",
     replace: "true",
-    test: "test/faces/mongo/store/commands/index-hints.test.js",
+    test: "faces/mongo/test/store/commands/index-hints.test.js",
   },
   {
     name: "mongo: the hint of a pipeline does not reach the store",
     file: "faces/mongo/commands/read-commands.js",
     find: 'command.only(["pipeline", "let", "hint"])',
     replace: 'command.only(["pipeline", "let"])',
-    test: "test/faces/mongo/documents.test.js",
+    test: "faces/mongo/test/documents.test.js",
   },
   {
     name: "mongo: the refusal of a field names the alternative of another command's field",
     file: "faces/mongo/messages/command-document.js",
     find: "alternativeTo(name, where)",
     replace: "alternativeTo(name)",
-    test: "test/faces/mongo/documents.test.js",
+    test: "faces/mongo/test/documents.test.js",
   },
 ];

@@ -3,8 +3,8 @@ import type { Mutant } from "./mutant.js";
 
 const FETCH = "faces/json/replicas/replicas.js";
 const FORWARDER = "faces/json/replicas/replica-forwarder.js";
-const LOADING = "test/faces/json/loading.test.js";
-const TEST = "test/faces/json/first-fetch.test.js";
+const LOADING = "faces/json/test/loading.test.js";
+const TEST = "faces/json/test/first-fetch.test.js";
 
 export const fetchMutants: readonly Mutant[] = [
   {
@@ -40,14 +40,14 @@ export const fetchMutants: readonly Mutant[] = [
     file: "faces/json/replicas/replica-server.js",
     find: "connection.#isDbsyncd = isFromDbsyncd(answer);",
     replace: "",
-    test: "test/faces/json/dbsyncd-replica.test.js",
+    test: "faces/json/test/dbsyncd-replica.test.js",
   },
   {
     name: "replicas: a daemon does not recognize its own address",
     file: "faces/json/replicas/replica-server.js",
     find: "if (probeId === this.#probeId)",
     replace: "if (false)",
-    test: "test/faces/json/dbsyncd-replica.test.js",
+    test: "faces/json/test/dbsyncd-replica.test.js",
   },
   {
     name: "first fetch: each attempt reports a difference again",
@@ -61,6 +61,6 @@ export const fetchMutants: readonly Mutant[] = [
     file: "faces/json/replicas/replica-server.js",
     find: " --cluster-secret FILE",
     replace: "",
-    test: "test/faces/json/dbsyncd-replica.test.js",
+    test: "faces/json/test/dbsyncd-replica.test.js",
   },
 ];

@@ -5,7 +5,7 @@ const OWN = "test/daemon/timeline/own-dates.test.js";
 const AHEAD = "test/daemon/cluster/peers/exchange/closing-answers.test.js";
 const CLOSING = "test/daemon/cluster/peers/exchange/date-closing.test.js";
 const REPLIES = "test/daemon/engine/backends/followed-streams.test.js";
-const CLIENTS = "test/faces/redis/held-streams.test.js";
+const CLIENTS = "faces/redis/test/held-streams.test.js";
 
 const DATES = "daemon/cluster/peers/exchange/date-closing.js";
 const INTAKE = "daemon/cluster/peers/exchange/entry-intake.js";

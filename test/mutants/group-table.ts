@@ -1,7 +1,7 @@
 /** Mutants of the rules of streams and their consumer groups. */
 import type { Mutant } from "./mutant.js";
 
-const COMMANDS = "test/faces/redis/store/commands/streams/consumer-groups.test.js";
+const COMMANDS = "faces/redis/test/store/commands/streams/consumer-groups.test.js";
 
 export const groupMutants: readonly Mutant[] = [
   {
@@ -51,13 +51,13 @@ export const groupMutants: readonly Mutant[] = [
     file: "faces/redis/store/commands/streams/stream-trimming.js",
     find: "max - (max % NODE_ENTRIES)",
     replace: "max - (max % (2 * NODE_ENTRIES))",
-    test: "test/faces/redis/store/commands/streams/streams.test.js",
+    test: "faces/redis/test/store/commands/streams/streams.test.js",
   },
   {
     name: "streams: CONFIG SET refuses the nodes of streams as they are",
     file: "faces/redis/commands/config-settings.js",
     find: "text(session) === value ? nothing : reason",
     replace: "reason === undefined ? nothing : reason",
-    test: "test/faces/redis/config.test.js",
+    test: "faces/redis/test/config.test.js",
   },
 ];

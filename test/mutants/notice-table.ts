@@ -3,7 +3,7 @@ import type { Mutant } from "./mutant.js";
 
 const FOLD = "test/daemon/timeline/fold/changes.test.js";
 const USAGE = "test/daemon/store/keyspace/key-usage.test.js";
-const TRACKING = "test/faces/redis/tracking.test.js";
+const TRACKING = "faces/redis/test/tracking.test.js";
 
 export const noticeMutants: readonly Mutant[] = [
   {
@@ -39,7 +39,7 @@ export const noticeMutants: readonly Mutant[] = [
     file: "daemon/store/database.js",
     find: "this.observer = null;\n        try {\n            return this.withBudget(",
     replace: "try {\n            return this.withBudget(",
-    test: "test/faces/redis/notices.test.js",
+    test: "faces/redis/test/notices.test.js",
   },
   {
     name: "tracking: writes that are reapplied after a late write do not count as changes",

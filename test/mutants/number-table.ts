@@ -2,7 +2,7 @@
 import type { Mutant } from "./mutant.js";
 
 const BOUNDS = "test/faces/number-bounds.test.js";
-const MEMCACHED = "test/faces/memcached/memcached-listener.test.js";
+const MEMCACHED = "faces/memcached/test/memcached-listener.test.js";
 
 export const numberMutants: readonly Mutant[] = [
   {

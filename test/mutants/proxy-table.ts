@@ -2,7 +2,7 @@
 import type { Mutant } from "./mutant.js";
 
 const BALANCER = "test/tools/proxy/balancer/balancer.test.js";
-const WAITING = "test/faces/redis/session/run-blocking-command.test.js";
+const WAITING = "faces/redis/test/session/run-blocking-command.test.js";
 
 export const proxyMutants: readonly Mutant[] = [
   {

@@ -1,14 +1,14 @@
 /** Mutants of the rules for filters and updates that DOC.* and MDB.* share. */
 import type { Mutant } from "./mutant.js";
 
-const QUERIES = "test/faces/mongo/store/queries/queries.test.js";
+const QUERIES = "faces/mongo/test/store/queries/queries.test.js";
 const QUERY_CLIENTS = "test/daemon/engine/pipeline/apply-units.test.js";
-const UPDATES = "test/faces/mongo/store/queries/updates.test.js";
-const DOCUMENT_UPDATES = "test/faces/json/store/commands/document-updates.test.js";
-const DOCUMENTS = "test/faces/json/store/commands/document-queries.test.js";
+const UPDATES = "faces/mongo/test/store/queries/updates.test.js";
+const DOCUMENT_UPDATES = "faces/json/test/store/commands/document-updates.test.js";
+const DOCUMENTS = "faces/json/test/store/commands/document-queries.test.js";
 const ENTRANCES = "test/system/limits-at-entrances.test.js";
-const COLUMNS = "test/faces/json/store/commands/number-tests.test.js";
-const ORACLE = "test/faces/mongo/store/commands/oracle.test.js";
+const COLUMNS = "faces/json/test/store/commands/number-tests.test.js";
+const ORACLE = "faces/mongo/test/store/commands/oracle.test.js";
 
 export const queryMutants: readonly Mutant[] = [
   {
@@ -135,21 +135,21 @@ export const queryMutants: readonly Mutant[] = [
     file: "faces/json/store/commands/entry-parts.js",
     find: "found.length < names.length ? labels.length",
     replace: "false ? labels.length",
-    test: "test/faces/json/store/commands/entry-parts.test.js",
+    test: "faces/json/test/store/commands/entry-parts.test.js",
   },
   {
     name: "queries: an entry is read once for each of its requested members",
     file: "faces/json/store/commands/entry-parts.js",
     find: "names.length > SEARCHED_MAX",
     replace: "false",
-    test: "test/faces/json/store/commands/entry-parts.test.js",
+    test: "faces/json/test/store/commands/entry-parts.test.js",
   },
   {
     name: "queries: entries that a column may skip count work",
     file: "faces/json/store/commands/entry-conditions.js",
     find: "test: tests > 1 ? test : meets",
     replace: "test: meets",
-    test: "test/faces/json/store/commands/condition-work.test.js",
+    test: "faces/json/test/store/commands/condition-work.test.js",
   },
   {
     name: "updates: $pull of a missing field is an error",
@@ -184,7 +184,7 @@ export const queryMutants: readonly Mutant[] = [
     file: "faces/mongo/session/mongo-session.js",
     find: "this.#sender.isGone = true;",
     replace: "",
-    test: "test/faces/mongo/long-reads.test.js",
+    test: "faces/mongo/test/long-reads.test.js",
   },
   {
     name: "queries: a later copy receives the answer of a query that ended for its client",
@@ -219,6 +219,6 @@ export const queryMutants: readonly Mutant[] = [
     file: "faces/json/actions/forwarded-writes.js",
     find: "String(phpIntegerOf(textOfBytes(id)))",
     replace: "String(Number.parseInt(textOfBytes(id), 10) || 0)",
-    test: "test/faces/json/passed-on.test.js",
+    test: "faces/json/test/passed-on.test.js",
   },
 ];

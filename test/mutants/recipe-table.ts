@@ -119,7 +119,7 @@ export const recipeMutants: readonly Mutant[] = [
     file: "faces/redis-mirror/mirror-mark.js",
     find: "formatOf(text) === FORMAT ?",
     replace: "true ?",
-    test: "test/faces/redis-mirror/parts.test.js",
+    test: "faces/redis-mirror/test/parts.test.js",
   },
   {
     name: "dead letters: the start of a daemon removes a file of another format",

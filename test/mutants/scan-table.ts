@@ -6,8 +6,8 @@ const PAGES = "test/daemon/timeline/fold/pages.test.js";
 /** A replacement that finds keys only in their current order. */
 const FIRST_ENTRIES =
   "((kept) => ({ keyspace: () => ({ entries: [...kept.values()], find: (key) => kept.get(key) }) }))(new Map(data.keyspace(db).entries.map((entry) => [entry.key, entry])))";
-const SPREAD = "test/faces/redis-behind/redis-cluster.scan.test.js";
-const MARKED = "test/faces/redis-behind/redis-backend.cursors.test.js";
+const SPREAD = "faces/redis-behind/test/redis-cluster.scan.test.js";
+const MARKED = "faces/redis-behind/test/redis-backend.cursors.test.js";
 const TABLE = "test/daemon/store/values/tables/dense-table.test.js";
 
 export const scanMutants: readonly Mutant[] = [

@@ -1,13 +1,13 @@
 /** Mutants of the rules of scripts. */
 import type { Mutant } from "./mutant.js";
 
-const RECORDED = "test/faces/redis/scripts/recorded.test.js";
+const RECORDED = "faces/redis/test/scripts/recorded.test.js";
 const PROGRAMS = "test/daemon/cluster/replica/programs.test.js";
-const SERVER_COMMANDS = "test/faces/redis/server-commands.test.js";
-const TRACKING = "test/faces/redis/tracking.test.js";
-const CHANNELS = "test/faces/redis/channels.test.js";
+const SERVER_COMMANDS = "faces/redis/test/server-commands.test.js";
+const TRACKING = "faces/redis/test/tracking.test.js";
+const CHANNELS = "faces/redis/test/channels.test.js";
 const ROWS = "test/conformance/command-table.test.js";
-const WHOLE = "test/faces/redis/scripts/whole-units.test.js";
+const WHOLE = "faces/redis/test/scripts/whole-units.test.js";
 
 export const scriptMutants: readonly Mutant[] = [
   {
@@ -15,14 +15,14 @@ export const scriptMutants: readonly Mutant[] = [
     file: "faces/redis/scripts/function-libraries.js",
     find: "own.toLowerCase() === wanted",
     replace: "own === name",
-    test: "test/faces/redis/scripts/functions.test.js",
+    test: "faces/redis/test/scripts/functions.test.js",
   },
   {
     name: "scripts: two libraries have functions that differ in upper and lower case only",
     file: "faces/redis/scripts/function-libraries.js",
     find: "names.get(other.toLowerCase())",
     replace: "names.get(other)",
-    test: "test/faces/redis/scripts/functions.test.js",
+    test: "faces/redis/test/scripts/functions.test.js",
   },
   {
     name: "scripts: the changes of a script are not undone before it is recorded",
@@ -232,14 +232,14 @@ export const scriptMutants: readonly Mutant[] = [
     file: "faces/redis/session/script-caller.js",
     find: "const refused = session.userSession.refusal(command, argv);",
     replace: "const refused = null;",
-    test: "test/faces/redis/scripts/rights.test.js",
+    test: "faces/redis/test/scripts/rights.test.js",
   },
   {
     name: "scripts: a key called BLOCK counts as the option",
     file: "daemon/store/rows/command-row.js",
     find: "rule?.isOptional === true &&",
     replace: "rule !== undefined &&",
-    test: "test/faces/redis/scripts/programs.test.js",
+    test: "faces/redis/test/scripts/programs.test.js",
   },
   {
     name: "pauses: CLIENT PAUSE WRITE does not delay PUBLISH",

@@ -46,7 +46,7 @@ export const secretMutants: readonly Mutant[] = [
     file: "faces/users/users.js",
     find: "FILE_MODE = 0o600",
     replace: "FILE_MODE = 0o644",
-    test: "test/faces/redis/acl-commands.test.js",
+    test: "faces/redis/test/acl-commands.test.js",
   },
   {
     name: "secrets: other users may replace the history of typed lines",

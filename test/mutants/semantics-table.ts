@@ -4,8 +4,8 @@ import type { Mutant } from "./mutant.js";
 const TABLES = "test/tables/semantics.test.js";
 const FOLD = "test/daemon/timeline/fold/semantics.test.js";
 const IDS = "test/daemon/timeline/fold/document-ids.test.js";
-const EQUALITY = "test/faces/json/store/commands/loose-equality.test.js";
-const ORDER = "test/faces/nats-order/missing-code.test.js";
+const EQUALITY = "faces/json/test/store/commands/loose-equality.test.js";
+const ORDER = "faces/nats-order/test/missing-code.test.js";
 const TIMELINE_CODE = "test/daemon/timeline/missing-code.test.js";
 const TIMELINE = "test/daemon/timeline/fold/semantics-standstill.test.js";
 
@@ -218,7 +218,7 @@ export const semanticsMutants: readonly Mutant[] = [
     file: "faces/json/actions/document-client.js",
     find: 'localData === null ? "long" : "sequential"',
     replace: '"long"',
-    test: "test/faces/json/recorded.test.js",
+    test: "faces/json/test/recorded.test.js",
   },
   {
     name: "equality: an integer of more than 64 bits is compared as a double",

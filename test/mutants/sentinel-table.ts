@@ -2,7 +2,7 @@
 import type { Mutant } from "./mutant.js";
 
 const NAMED = "daemon/cluster/peers/shared/named-daemon.js";
-const SESSIONS = "test/faces/sentinel/sentinel-session.test.js";
+const SESSIONS = "faces/sentinel/test/sentinel-session.test.js";
 const SIMULATED = "test/daemon/cluster/peers/shared/named-daemon.test.js";
 
 export const sentinelMutants: readonly Mutant[] = [

@@ -4,14 +4,14 @@
  */
 import type { Mutant } from "./mutant.js";
 
-const STATEMENTS = "test/faces/sql/store/commands/sql-commands.test.js";
-const STATEMENTS_OF_SQLITE = "test/faces/sql/store/commands/sqlite-statements.test.js";
-const LISTENER = "test/faces/sql/listener.test.js";
-const ORACLE = "test/faces/sql/store/commands/oracle.test.js";
-const PLANNED = "test/faces/sql/store/commands/planned.test.js";
-const SUBQUERIES = "test/faces/sql/store/commands/subqueries.test.js";
-const SQLITE = "test/faces/sql/store/commands/sqlite.test.js";
-const NUMBERS = "test/faces/sql/store/commands/bound-numbers.test.js";
+const STATEMENTS = "faces/sql/test/store/commands/sql-commands.test.js";
+const STATEMENTS_OF_SQLITE = "faces/sql/test/store/commands/sqlite-statements.test.js";
+const LISTENER = "faces/sql/test/listener.test.js";
+const ORACLE = "faces/sql/test/store/commands/oracle.test.js";
+const PLANNED = "faces/sql/test/store/commands/planned.test.js";
+const SUBQUERIES = "faces/sql/test/store/commands/subqueries.test.js";
+const SQLITE = "faces/sql/test/store/commands/sqlite.test.js";
+const NUMBERS = "faces/sql/test/store/commands/bound-numbers.test.js";
 
 export const sqlMutants: readonly Mutant[] = [
   {
@@ -104,14 +104,14 @@ export const sqlMutants: readonly Mutant[] = [
     file: "faces/sql/sql-listener.js",
     find: "this.#setting ?? languageOfRequest(statement)",
     replace: 'this.#setting ?? "mg"',
-    test: "test/faces/sql/listener.test.js",
+    test: "faces/sql/test/listener.test.js",
   },
   {
     name: "sql: --sql-language has no effect",
     file: "faces/sql/sql-listener.js",
     find: "this.#setting ?? languageOfRequest",
     replace: "languageOfRequest",
-    test: "test/faces/sql/listener.test.js",
+    test: "faces/sql/test/listener.test.js",
   },
   {
     name: "SQL: an insert counts as a read-only statement",
@@ -195,7 +195,7 @@ export const sqlMutants: readonly Mutant[] = [
     file: "faces/sql/store/commands/row-changes.js",
     find: "checkRequired(table, added.map(({ row }) => row), evaluation);",
     replace: "checkRequired(table, kept, evaluation);",
-    test: "test/faces/sql/store/commands/sqlite-statements.test.js",
+    test: "faces/sql/test/store/commands/sqlite-statements.test.js",
   },
   {
     name: "SQL: insert or ignore replaces rows",
@@ -349,7 +349,7 @@ export const sqlMutants: readonly Mutant[] = [
     file: "faces/sql/store/values/hash-index.js",
     find: "if (this.#changes !== before)",
     replace: "if (false)",
-    test: "test/faces/sql/store/values/table.test.js",
+    test: "faces/sql/test/store/values/table.test.js",
   },
   {
     name: "SQL: a table with an alias can also be referred to by its name",
@@ -384,28 +384,28 @@ export const sqlMutants: readonly Mutant[] = [
     file: "faces/sql/store/commands/compiled-expressions.js",
     find: "holds === true",
     replace: "holds !== false",
-    test: "test/faces/sql/store/commands/sqlite.test.js",
+    test: "faces/sql/test/store/commands/sqlite.test.js",
   },
   {
     name: "SQL: queries in expressions require no rights",
     file: "faces/sql/store/grammar/query-names.js",
     find: "query.hasSubqueries === true",
     replace: "false",
-    test: "test/faces/sql/store/commands/sql-commands.test.js",
+    test: "faces/sql/test/store/commands/sql-commands.test.js",
   },
   {
     name: "SQL: joined rows have the order in which the sources were joined",
     file: "faces/sql/store/commands/joins.js",
     find: "yield* sortedInSteps([...joined.rows], compareRows)",
     replace: "joined.rows",
-    test: "test/faces/sql/store/commands/planned.test.js",
+    test: "faces/sql/test/store/commands/planned.test.js",
   },
   {
     name: "SQL: two hyphens after a Malagasy keyword begin a comment",
     file: "faces/sql/bytes/sql-statement.js",
     find: "if (!this.#mayHaveComments)\n                return false;",
     replace: "this.#mayHaveComments = null;",
-    test: "test/faces/sql/bytes/sql-lines.test.js",
+    test: "faces/sql/test/bytes/sql-lines.test.js",
   },
   {
     name: "SQL: a calculation with null returns a number",

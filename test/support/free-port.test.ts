@@ -6,6 +6,7 @@ import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { pathToFileURL } from "node:url";
+import { isOfTests } from "./chosen-files.js";
 import { freePort, listenAtFreePort } from "./free-port.js";
 import { buildRoot, ownFiles, repositoryRoot } from "./repository.js";
 
@@ -69,7 +70,7 @@ test("a port refuses connections after its server has stopped, and is not return
  * first server stops.
  */
 test("tests let their servers listen only on ports of free-port.ts", () => {
-  const files = ownFiles().filter((file) => file.startsWith("test/") && file.endsWith(".ts"));
+  const files = ownFiles().filter((file) => isOfTests(file) && file.endsWith(".ts"));
   const thisFile = "test/support/free-port.test.ts";
   const chosen = files.filter(
     (file) => file !== thisFile && /\.listen\(\s*0\b/.test(readFileSync(join(repositoryRoot, file), "utf8")),

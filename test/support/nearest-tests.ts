@@ -1,8 +1,8 @@
 /** Finds the tests that are nearest to a source file. */
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
-import { testFiles } from "./chosen-files.js";
-import { FULL_ONLY } from "./full-files.js";
+import { isOfTests, testFiles } from "./chosen-files.js";
+import { isFullOnly } from "./full-files.js";
 import { BUNDLES } from "./make-bundles.js";
 import { BUNDLES_USED } from "./uses-bundles.js";
 
@@ -15,13 +15,13 @@ export type Importers = ReadonlyMap<string, readonly string[]>;
 /** Returns the importers of all files that tests import. A test that uses bundles imports all programs. */
 export function importersOf(root: string): Importers {
   const importers = new Map<string, string[]>();
-  const seen = new Set(testFiles(join(root, "test")).map((file) => `test/${file}`));
+  const seen = new Set(testFiles(root));
   for (const file of seen) {
     const text = readFileSync(join(root, file), "utf8");
     const imported = [...text.matchAll(IMPORTED)].map(([, path = ""]) =>
       relative(root, join(root, dirname(file), path)),
     );
-    const programs = file.startsWith("test/") && BUNDLES_USED.test(text) ? Object.values(BUNDLES) : [];
+    const programs = isOfTests(file) && BUNDLES_USED.test(text) ? Object.values(BUNDLES) : [];
     for (const one of [...imported, ...programs]) {
       if (!existsSync(join(root, one))) continue;
       importers.set(one, [...(importers.get(one) ?? []), file]);
@@ -52,9 +52,9 @@ export function nearestTests(
     for (const importer of importers.get(one) ?? [])
       if (!distances.has(importer)) distances.set(importer, distance + 1);
 
-  const own = `test/${file.replace(/\.js$/, "")}`;
+  const own = testPathOf(file);
   const isOwn = (test: string): boolean => test.startsWith(`${own}.`) || test.startsWith(`${own}/`);
-  const isUsual = (test: string): boolean => !FULL_ONLY.some((start) => test.startsWith(`test/${start}`));
+  const isUsual = (test: string): boolean => !isFullOnly(test);
   const rank = (test: string): number =>
     isOwn(test)
       ? Number.NEGATIVE_INFINITY
@@ -67,6 +67,12 @@ export function nearestTests(
     .map((test) => ({ test, rank: rank(test) }))
     .sort((a, b) => (a.rank === b.rank ? (a.test < b.test ? -1 : 1) : a.rank - b.rank))
     .map(({ test }) => test);
+}
+
+/** Returns the path of the tests of a compiled file, without their ends. */
+export function testPathOf(file: string): string {
+  const path = file.replace(/\.[jt]s$/, "");
+  return path.startsWith("faces/") ? path.replace(/^(faces\/[\w-]+)\//, "$1/test/") : `test/${path}`;
 }
 
 function commonFolders(a: string, b: string): number {

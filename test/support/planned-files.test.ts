@@ -8,20 +8,20 @@ import { FULL_ONLY } from "./full-files.js";
 import { plannedFiles } from "./planned-files.js";
 import { scratchFolder } from "./scratch-folder.js";
 
-const LONG_AND_FULL_ONLY = "system/scans.test.js";
+const LONG_AND_FULL_ONLY = "test/system/scans.test.js";
 const FILES = [
-  ...["a", "b", "c"].map((name) => `daemon/${name}.test.js`),
+  ...["a", "b", "c"].map((name) => `test/daemon/${name}.test.js`),
   LONG_AND_FULL_ONLY,
-  "docs.test.js",
+  "test/docs.test.js",
 ];
 const usual = { isFull: false, part: undefined, areNamed: false };
 
 test("long files are first, and only full runs and runs that name them include the files for full runs", () => {
-  assert.ok(FULL_ONLY.includes("system/scans.test"));
+  assert.ok(FULL_ONLY.includes("test/system/scans.test"));
   const [docs, ...others] = plannedFiles(FILES, usual).inFull;
-  assert.equal(docs, "docs.test.js");
+  assert.equal(docs, "test/docs.test.js");
   assert.deepEqual(others, FILES.slice(0, 3));
-  const all = ["docs.test.js", LONG_AND_FULL_ONLY, ...FILES.slice(0, 3)];
+  const all = ["test/docs.test.js", LONG_AND_FULL_ONLY, ...FILES.slice(0, 3)];
   assert.deepEqual(plannedFiles(FILES, { ...usual, areNamed: true }), { inFull: all, usual: [] });
   assert.deepEqual(plannedFiles(FILES, { ...usual, isFull: true }), { inFull: all, usual: [] });
   assert.deepEqual(plannedFiles(FILES, { ...usual, part: "7" }).usual, []);

@@ -9,57 +9,57 @@ const PARTS = 3;
  * of a run.
  */
 const LONG = [
-  "docs.test",
-  "site/",
-  "system/active-active",
-  "system/effects/",
-  "operations/",
-  "conformance/differential",
-  "daemon/program/replicas.test",
-  "daemon/program/false-members",
-  "run.test",
-  "simulation/known-runs",
-  "faces/json/late-entries",
-  "faces/redis/users",
+  "test/docs.test",
+  "test/site/",
+  "test/system/active-active",
+  "test/system/effects/",
+  "test/operations/",
+  "test/conformance/differential",
+  "test/daemon/program/replicas.test",
+  "test/daemon/program/false-members",
+  "test/run.test",
+  "test/simulation/known-runs",
+  "faces/json/test/late-entries",
+  "faces/redis/test/users",
 ];
 
 /** The beginnings of the paths of files that are long only in full, the longest first. */
 const LONG_IN_FULL = [
-  "system/claims/job-libraries",
-  "faces/mongo/store/queries/long-expressions",
-  "libraries/",
-  "faces/json/store/commands/number-tests",
-  "simulation/",
-  "client/simulation",
-  "system/chaos",
-  "system/scans",
-  "faces/sql/store/commands/planned",
-  "daemon/program/working-memory",
-  "system/member-snapshots",
-  "system/lost-entries-alarm",
-  "system/",
-  "client/unsigned.test",
-  "faces/sidecar/",
-  "tools/cli/redis/import-redis",
-  "tools/cli/main",
-  "tools/cli/members/members",
-  "tools/cli/timeline",
-  "tools/cli/version-2",
-  "tools/cli/json/",
-  "tools/cli/profile",
-  "tools/cli/keys/keys",
-  "tools/cli/exit-codes",
-  "examples/",
-  "daemon/engine/memory/maxmemory",
-  "daemon/timeline/timeline.test",
-  "daemon/timeline/compare/reconcile",
-  "daemon/store/keyspace/undo",
-  "faces/redis/hostile",
+  "test/system/claims/job-libraries",
+  "faces/mongo/test/store/queries/long-expressions",
+  "test/libraries/",
+  "faces/json/test/store/commands/number-tests",
+  "test/simulation/",
+  "test/client/simulation",
+  "test/system/chaos",
+  "test/system/scans",
+  "faces/sql/test/store/commands/planned",
+  "test/daemon/program/working-memory",
+  "test/system/member-snapshots",
+  "test/system/lost-entries-alarm",
+  "test/system/",
+  "test/client/unsigned.test",
+  "faces/sidecar/test/",
+  "test/tools/cli/redis/import-redis",
+  "test/tools/cli/main",
+  "test/tools/cli/members/members",
+  "test/tools/cli/timeline",
+  "test/tools/cli/version-2",
+  "test/tools/cli/json/",
+  "test/tools/cli/profile",
+  "test/tools/cli/keys/keys",
+  "test/tools/cli/exit-codes",
+  "test/examples/",
+  "test/daemon/engine/memory/maxmemory",
+  "test/daemon/timeline/timeline.test",
+  "test/daemon/timeline/compare/reconcile",
+  "test/daemon/store/keyspace/undo",
+  "faces/redis/test/hostile",
 ];
 
 /**
  * Returns whether a file is among the long ones, which have their own process and start first.
- * @param file  its path below test/
+ * @param file  its path
  * @param run.inFull  whether it runs in full
  */
 export const isLong = (file: string, run: { readonly inFull: boolean }): boolean =>
@@ -81,7 +81,7 @@ export interface PlannedFiles {
   readonly usual: readonly string[];
 }
 
-/** Returns the files that run, of those chosen. @param chosen  paths below test/ */
+/** Returns the files that run, of those chosen. @param chosen  paths from the root of the build */
 export function plannedFiles(chosen: readonly string[], { isFull, part, areNamed }: Settings): PlannedFiles {
   const long = [...LONG, ...LONG_IN_FULL].flatMap((words) => chosen.filter((file) => file.startsWith(words)));
   const inOrder = [...new Set([...long, ...chosen])];

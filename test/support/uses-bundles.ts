@@ -1,15 +1,16 @@
 /** Finds the tests that use bundles of the programs or of the browser module. */
 import { existsSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
+import { isOfTests } from "./chosen-files.js";
 
-/** Matches the texts with which a file of test/ uses bundles. */
+/** Matches the texts with which a file of the tests uses bundles. */
 export const BUNDLES_USED = /programPaths|browserModule|browserFolder|dashboardFolder|"bundles"|\bbundles\//;
 
 /**
- * Returns whether test files, or files of test/ that they import, start programs or use the browser module.
- * @param tests  the folder of the compiled tests, as an absolute path, as those of the files
+ * Returns whether test files, or files of the tests that they import, start programs or use the browser module.
+ * @param root  the folder of the build, as an absolute path, as those of the files
  */
-export function usesBundles(paths: readonly string[], tests: string): boolean {
+export function usesBundles(paths: readonly string[], root: string): boolean {
   const seen = new Set(paths);
   for (const path of seen) {
     const text = readFileSync(path, "utf8");
@@ -17,7 +18,7 @@ export function usesBundles(paths: readonly string[], tests: string): boolean {
     for (const [, imported = ""] of text.matchAll(/from "(\.[^"]+)"/g)) {
       const file = join(dirname(path), imported);
       // Templates of generated files contain imports of files that do not exist.
-      if (file.startsWith(tests) && existsSync(file)) seen.add(file);
+      if (isOfTests(relative(root, file)) && existsSync(file)) seen.add(file);
     }
   }
   return false;

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
-import { Original } from "../faces/json/original.js";
+import { Original } from "../../faces/json/test/original.js";
 import { CuttablePort } from "../support/cuttable-port.js";
 import { startDaemon } from "../support/daemon-process.js";
 import { freePort } from "../support/free-port.js";

@@ -8,10 +8,10 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { identityOf } from "../../daemon/engine/trust/identity.js";
+import { lines } from "../../faces/redis/test/redis-comparison.js";
+import { exchange } from "../../faces/redis/test/scene.js";
 import { loadPrivateKey } from "../../keys/key-file.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
-import { lines } from "../faces/redis/redis-comparison.js";
-import { exchange } from "../faces/redis/scene.js";
 import { Trio } from "../support/trio.js";
 
 const OPTIONS = ["--admin", "0", "--resp", "0"];

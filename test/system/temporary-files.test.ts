@@ -8,6 +8,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { pathToFileURL } from "node:url";
+import { isOfTests } from "../support/chosen-files.js";
 import { buildRoot, ownFiles, repositoryRoot } from "../support/repository.js";
 import { run } from "../support/run-program.js";
 import { ScratchFolder } from "../support/scratch-folder.js";
@@ -48,7 +49,7 @@ const FIXED = /\b(?:connect|createConnection)\(\s*\{?\s*(?:port:\s*)?[1-9]\d*\b/
 const FIXED_SERVER = /\bcreateClient\(\s*\{[^}]*servers:\s*\[?\s*["'`](?:127\.|localhost)[^"'`]*:\d+/;
 
 test("tests connect only to ports that they have reserved", () => {
-  const files = ownFiles().filter((file) => file.startsWith("test/") && file.endsWith(".ts"));
+  const files = ownFiles().filter((file) => isOfTests(file) && file.endsWith(".ts"));
   assert.ok(files.length > 100);
   const found = files.flatMap((file) =>
     readFileSync(join(repositoryRoot, file), "utf8")

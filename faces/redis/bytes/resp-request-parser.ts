@@ -1,6 +1,6 @@
 /**
  * Parses requests of RESP clients from a stream that arrives in arbitrary pieces: arrays of bulk strings, and lines
- * that users type ("inline"). Errors have Redis's wording. Source: redis-server 7.0, test/faces/redis.
+ * that users type ("inline"). Errors have Redis's wording. Source: redis-server 7.0, faces/redis/test.
  */
 import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
 import { ReceiveBuffer } from "../../../protocol/receive-buffer.js";

@@ -1,6 +1,6 @@
 /**
  * The session of a RESP connection: its state, and the path of its commands, which are looked up, checked, and queued
- * or run. It parses no bytes. Order of the checks, and texts: redis-server 7.0, processCommand; test/faces/redis.
+ * or run. It parses no bytes. Order of the checks, and texts: redis-server 7.0, processCommand; faces/redis/test.
  */
 
 import type { LastWrite, StepRunner, WaitingSender } from "../../../daemon/engine/backends/command-path.js";

@@ -9,6 +9,7 @@ import { after, before, describe, test } from "node:test";
 import WebSocket from "ws";
 import { MemoryBackend } from "../../../daemon/engine/backends/memory-backend.js";
 import { type Environment, realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
+import { openWs } from "../../../faces/web/test/open-ws.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { writeFrame } from "../../../protocol/frame.js";
 import { writeCommand, writeReply } from "../../../protocol/resp/resp-writer.js";
@@ -20,7 +21,6 @@ import {
   writeClientHello,
   writeCommandMessage,
 } from "../../../protocol/version-2/messages-v2.js";
-import { openWs } from "../../faces/web/open-ws.js";
 import { RawClient } from "../../support/raw-client.js";
 import {
   readVectors,

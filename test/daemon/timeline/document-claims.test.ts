@@ -10,10 +10,13 @@ import type { UndoRecord } from "../../../daemon/store/keyspace/undo.js";
 import type { Entry } from "../../../daemon/timeline/entries/entry.js";
 import { Int32 } from "../../../faces/mongo/store/values/bson.js";
 import { writeBson } from "../../../faces/mongo/store/values/bson-writer.js";
+import { textOf } from "../../../faces/mongo/test/store/commands/mdb-under-test.js";
+import {
+  type Operation,
+  RandomOperations,
+} from "../../../faces/mongo/test/store/commands/random-operation.js";
 import { bytesOfText } from "../../../protocol/byte-string.js";
 import { unitId } from "../../../protocol/version-2/envelope.js";
-import { textOf } from "../../faces/mongo/store/commands/mdb-under-test.js";
-import { type Operation, RandomOperations } from "../../faces/mongo/store/commands/random-operation.js";
 import { amount } from "../../support/amount.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 import { type Argv, choicesAt, Daemon, insert, mdb, OTHER_ID } from "./support/document-daemon.js";

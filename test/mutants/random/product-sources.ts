@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { API } from "typescript/unstable/sync";
+import { isOfTests } from "../../support/chosen-files.js";
 import { ownFiles, repositoryRoot } from "../../support/repository.js";
 import { type Candidate, candidatesOf } from "./candidates.js";
 
@@ -23,7 +24,7 @@ export class ProductSources {
   /** Returns the files, as paths relative to the repository. */
   files(): string[] {
     return ownFiles()
-      .filter((file) => PRODUCT.test(file) && !OMITTED.test(file))
+      .filter((file) => PRODUCT.test(file) && !isOfTests(file) && !OMITTED.test(file))
       .sort();
   }
 

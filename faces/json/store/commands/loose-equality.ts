@@ -1,6 +1,6 @@
 /**
  * Equality of JSON values as defined by PHP 8's `==`, by which the original server finds entries and detects changes:
- * `"1"`, `1`, `"01"` and `true` are equal. Source: php 8.2 (test/faces/json/store/commands/loose-equality.test.ts
+ * `"1"`, `1`, `"01"` and `true` are equal. Source: php 8.2 (faces/json/test/store/commands/loose-equality.test.ts
  * compares with it).
  */
 import {

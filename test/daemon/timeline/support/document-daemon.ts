@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { choicesOf } from "../../../../daemon/cluster/replica/recorded-choices.js";
 import type { Database } from "../../../../daemon/store/database.js";
 import type { Entry } from "../../../../daemon/timeline/entries/entry.js";
+import { textOf } from "../../../../faces/mongo/test/store/commands/mdb-under-test.js";
 import { type Choices, unitId } from "../../../../protocol/version-2/envelope.js";
-import { textOf } from "../../../faces/mongo/store/commands/mdb-under-test.js";
 import { AT, entry, idOf, key, pem, ROOT, Subject } from "./fold-subject.js";
 
 const DAEMON = 3;

@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { startSql } from "../../../faces/sql/scene.js";
+import { startSql } from "../../../../faces/sql/test/scene.js";
 import { amount } from "../../../support/amount.js";
 import { SeededRandom, seedOfRun } from "../../../support/seeded-random.js";
 import { SqlLineClient } from "../../../support/sql-line-client.js";

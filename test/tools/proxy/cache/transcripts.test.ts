@@ -1,8 +1,8 @@
 /** Replays the recorded conversations through a cache, and checks its answers and the reads that reach the server. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type ReplayedStep, replay } from "../../../faces/sql/replay.js";
-import { type SqlScene, startSql } from "../../../faces/sql/scene.js";
+import { type ReplayedStep, replay } from "../../../../faces/sql/test/replay.js";
+import { type SqlScene, startSql } from "../../../../faces/sql/test/scene.js";
 import { CACHE_DIFFERENCES } from "./differences.js";
 import { type CacheScene, startCache } from "./scene.js";
 
