@@ -153,6 +153,10 @@ class Link:
             has_spoken = True
             while True:
                 await self._read()
+        except asyncio.CancelledError:
+            # Up to Python 3.11, wait_for may finish the attempt to connect after `close`.
+            self._end_connection()
+            raise
         except Gone as gone:
             self._lost(gone, has_spoken)
         except OSError as error:

@@ -5,11 +5,12 @@ import os
 import signal
 import tempfile
 import unittest
+import unittest.mock
 
 import dbsync
 from dbsync import AsyncClient, BadKey, BadOption, Client, Closed, DbsyncError, NoAnswer, PolicyNotMet, Refused, TimedOut
 from dbsync.clock import MAX_AHEAD_MS, Clock
-from given import GIVEN, until
+from given import GIVEN, SECONDS, until
 
 KEY, STRANGER = GIVEN["key"], GIVEN["stranger"]
 ALIVE = GIVEN["alive"]
@@ -256,6 +257,33 @@ class Cancelled(unittest.IsolatedAsyncioTestCase):
                 await waiting
         finally:
             os.kill(hung["pid"], signal.SIGCONT)
+
+    async def test_a_connection_that_opens_while_the_client_is_closed(self):
+        opened, closed = asyncio.Event(), asyncio.Event()
+
+        async def serve(reader, writer):
+            while await reader.read(1 << 16):
+                pass
+            writer.close()
+            closed.set()
+
+        async def dial(*place):
+            streams = await dbsync.dialing.dial(*place)
+            # The event loop closes the client before it continues with the new connection.
+            opened.set()
+            await asyncio.sleep(0)
+            return streams
+
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            client = AsyncClient(f"127.0.0.1:{port}", KEY, **PATIENT)
+            with unittest.mock.patch("dbsync.link.dial", dial):
+                call = asyncio.create_task(client.ping())
+                await opened.wait()
+                await client.close(0)
+            with self.assertRaises(DbsyncError):
+                await call
+            await asyncio.wait_for(closed.wait(), SECONDS)
 
 
 if __name__ == "__main__":
