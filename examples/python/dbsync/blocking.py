@@ -14,9 +14,9 @@ from concurrent.futures import Future, wait
 from types import TracebackType
 from typing import Any, Coroutine, Literal, TypeVar, overload
 
-from .awaiting import DRAIN_S, Connected
 from .errors import Closed
 from .face import Face
+from .fleet import DRAIN_S
 from .options import Options
 from .policy import Policy
 from .requests import Request
@@ -40,7 +40,7 @@ class Background:
         self._calls: set[Future[Any]] = set()
         """The calls that have not ended."""
         self._is_closed = False
-        self.connected = Connected(settings)
+        self.fleet = settings.make_fleet()
         self.lives_in = os.getpid()
         RUNNING.add(self)
 
@@ -71,7 +71,7 @@ class Background:
             loop, thread, self._loop = self._loop, self._thread, None
         if loop is None or thread is None or self.lives_in != os.getpid():
             return
-        asyncio.run_coroutine_threadsafe(self.connected.close(drain), loop).result()
+        asyncio.run_coroutine_threadsafe(self.fleet.close(drain), loop).result()
         # On a stopped loop the remaining calls would never end.
         wait(list(self._calls))
         loop.call_soon_threadsafe(loop.stop)
@@ -81,10 +81,10 @@ class Background:
     def forked(self) -> None:
         """Resets the object in a forked child process, which has no copy of the thread. The connections belong to the parent process."""
         # The connections stay referenced: closing them here would affect the parent process.
-        self._left += [self._loop, self.connected]
+        self._left += [self._loop, self.fleet]
         self._lock, self._loop, self._thread = threading.Lock(), None, None
         self._calls = set()
-        self.connected = Connected(self._settings)
+        self.fleet = self._settings.make_fleet()
         self.lives_in = os.getpid()
 
     def _started(self) -> asyncio.AbstractEventLoop | None:
@@ -169,10 +169,9 @@ class Client(Face[S]):
         policy: Policy | None = None,
         db: int | None = None,
     ) -> None:
-        self._settings = read_settings(servers, key, password, ca, cluster)
+        self._background = Background(read_settings(servers, key, password, ca, cluster))
         self._options = Options(timeout, policy, db)
         self._decodes = decode_responses
-        self._background = Background(self._settings)
 
     def __enter__(self: Self) -> Self:
         return self
@@ -185,14 +184,11 @@ class Client(Face[S]):
     @property
     def last_write(self) -> bytes | None:
         """The newest write that a daemon has answered, for the option `after` of another client, or None."""
-        return self._background.connected.last_write
+        return self._background.fleet.last_write
 
     def close(self, drain: float = DRAIN_S) -> None:
         """Closes all connections. Daemons that have not answered yet may do so within `drain` seconds."""
         self._background.close(drain)
 
     def _send(self, request: Request[Any]) -> Any:
-        return self._background.run(self._sent(request))
-
-    async def _sent(self, request: Request[Any]) -> Any:
-        return await self._run(self._background.connected.fleet(), request)
+        return self._background.run(self._run(self._background.fleet, request))

@@ -21,7 +21,6 @@ from .policy import Policy
 from .requests import Request, Words, command
 from .resp import Argument, bytes_of, command_bytes
 from .sentences import READ_COMMANDS
-from .settings import Settings
 
 S = TypeVar("S", bytes, str)
 Self = TypeVar("Self", bound="Face[Any]")
@@ -51,7 +50,6 @@ class Face(
     final. replicated: the answer is sent when this number of disks have the write.
     """
 
-    _settings: Settings
     _options: Options
     _decodes: bool
 
@@ -125,6 +123,7 @@ class Face(
 
     async def _run(self, fleet: Fleet, request: Request[Any]) -> Any:
         """Sends a request. The clients differ in how they wait for it."""
+        fleet.bind()
         options = self._options if request.options is None else _joined(self._options, request.options)
         commands = [command_bytes(words) for words in request.commands]
         if not commands:

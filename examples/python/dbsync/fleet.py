@@ -1,5 +1,6 @@
 """
-The daemons of a client: their links, their clock, and the cluster to which they belong. A fleet belongs to one event loop.
+The daemons of a client: their links, their clock, and the cluster to which they belong. A fleet belongs to the event
+loop of its first call. Clients made by `using` share it.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Sequence
 
 from .clock import Clock
 from .envelope import order_key
-from .errors import ClustersDiffer, DbsyncError, DbsyncWarning, NoAnswer, Outcome, Refused, TimedOut
+from .errors import Closed, ClustersDiffer, DbsyncError, DbsyncWarning, NoAnswer, Outcome, Refused, TimedOut
 from .link import Link
 from .messages import NO_CLUSTER, Hello, Refusal, Result
 from .sending import Sending
@@ -22,6 +23,11 @@ from .signing import Signer
 
 LINGER_S = 0.05
 """The time in seconds for which a fleet waits for the cluster ids of the remaining daemons after the first one."""
+
+DRAIN_S = 0.5
+"""The time in seconds for which `close` waits for daemons that have not answered yet."""
+
+TURNS_TO_CLOSE = 3
 
 
 class Fleet:
@@ -50,6 +56,17 @@ class Fleet:
         self._conflict: str | None = None
         self._news: asyncio.Future[None] | None = None
         self._believed: bytes | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._is_closed = False
+
+    def bind(self) -> None:
+        """Binds the fleet to the running event loop. Raises Closed, RuntimeError."""
+        if self._is_closed:
+            raise Closed("The client was closed")
+        loop = asyncio.get_running_loop()
+        if self._loop not in (None, loop):
+            raise RuntimeError("this AsyncClient belongs to another event loop: make one in each")
+        self._loop = loop
 
     @property
     def is_in_backoff(self) -> bool:
@@ -113,25 +130,24 @@ class Fleet:
         self._decide(False)
         self._tell()
 
-    async def drain(self, seconds: float) -> None:
-        """Waits until no envelope is in flight, at most for this time."""
+    async def close(self, seconds: float) -> None:
+        """Waits for pending answers, at most for this time. Closes all connections, and fails the remaining calls."""
+        self._is_closed = True
         deadline = asyncio.get_running_loop().time() + seconds
-        while not all(link.is_idle for link in self.links):
-            if not await self._changed(deadline):
-                return
-
-    def close(self) -> None:
-        """Closes all connections, and fails all envelopes in flight."""
-        if self._linger is not None:
-            self._linger.cancel()
-        for link in self.links:
-            link.close()
-        self._tell()
-
-    async def ended(self) -> None:
-        """Waits until a closed fleet has released its sockets."""
+        try:
+            while not all(link.is_idle for link in self.links) and await self._changed(deadline):
+                pass
+        finally:
+            if self._linger is not None:
+                self._linger.cancel()
+            for link in self.links:
+                link.close()
+            self._tell()
         for link in self.links:
             await link.ended()
+        # Sockets are closed in the next turn of the loop, and those with TLS in the turn after it.
+        for _ in range(TURNS_TO_CLOSE):
+            await asyncio.sleep(0)
 
     def _decide(self, is_final: bool) -> None:
         if is_final:

@@ -198,7 +198,7 @@ class Clocks(unittest.TestCase):
     def test_a_clock_that_is_wrong_is_corrected_by_the_refusal(self):
         with Client(ALIVE, KEY, **PATIENT) as client:
             answers = [client.incr("jumps")]
-            clock = client._background.connected._fleet.clock
+            clock = client._background.fleet.clock
             for jump in (3_600_000, -3_600_000):
                 clock._offset += jump
                 clock._offsets = {link: offset + jump for link, offset in clock._offsets.items()}
