@@ -20,6 +20,7 @@ from .fleet import DRAIN_S
 from .options import Options
 from .policy import Policy
 from .requests import Request
+from .sentences import CODES
 from .servers import Servers
 from .settings import KeySource, Settings, read_settings
 
@@ -54,7 +55,7 @@ class Background:
                 self._calls.add(future)
         if future is None:
             coroutine.close()
-            raise Closed("The client was closed")
+            raise Closed(CODES["closed"])
         try:
             return future.result()
         except BaseException:

@@ -62,7 +62,7 @@ class Fleet:
     def bind(self) -> None:
         """Binds the fleet to the running event loop. Raises Closed, RuntimeError."""
         if self._is_closed:
-            raise Closed("The client was closed")
+            raise Closed(CODES["closed"])
         loop = asyncio.get_running_loop()
         if self._loop not in (None, loop):
             raise RuntimeError("this AsyncClient belongs to another event loop: make one in each")
@@ -85,6 +85,8 @@ class Fleet:
             # Daemons may have sent their clusters between two calls.
             self._decide(False)
         while self.cluster is None or not self._is_heard:
+            if self._is_closed:
+                raise Closed(CODES["closed"])
             if self._conflict is not None:
                 self._votes.clear()
                 raise ClustersDiffer(f"{CODES['clusters-differ']}: {self._conflict}")

@@ -281,8 +281,9 @@ class Cancelled(unittest.IsolatedAsyncioTestCase):
                 call = asyncio.create_task(client.ping())
                 await opened.wait()
                 await client.close(0)
-            with self.assertRaises(DbsyncError):
+            with self.assertRaises(Closed) as caught:
                 await call
+            self.assertEqual(caught.exception.effect, "not-applied")
             await asyncio.wait_for(closed.wait(), SECONDS)
 
 
