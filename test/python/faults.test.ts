@@ -44,7 +44,8 @@ test("errors state the failure, the server, the remedy, and whether the command 
 }, async () => {
   const certificate = await writeCertificate(folder.path);
   const secured = ["--tls-cert", certificate.certificate, "--tls-key", certificate.key];
-  const [victim, hung, keyless, tls] = await Promise.all([
+  const [victim, anotherVictim, hung, keyless, tls] = await Promise.all([
+    start(...signed),
     start(...signed),
     start(...signed),
     start(),
@@ -69,7 +70,7 @@ test("errors state the failure, the server, the remedy, and whether the command 
     public: readFileSync(keyFile("ed25519", "public"), "utf8"),
     elsewhere: elsewhere.address,
     keyless: addressOf(keyless),
-    victim: killable(victim),
+    victims: [victim, anotherVictim].map(killable),
     hung: killable(hung),
     tls: {
       place: addressOf(tls),

@@ -55,12 +55,12 @@ export function runCommand(
 }
 
 /**
- * Runs a file of programs/, which contains cases of Python's unittest.
+ * Runs a file of programs/, which contains cases of Python's unittest, most of them for the blocking and the asyncio client.
  * @param given  data for its cases: addresses, key files, process ids
  */
-export async function runCases(file: string, given: unknown, cases: readonly string[] = []): Promise<void> {
+export async function runCases(file: string, given: unknown): Promise<void> {
   const path = join(repositoryRoot, "test", "python", "programs", file);
-  const ended = await run(PYTHON, [path, ...cases], { env: { ...env, DBSYNC_GIVEN: JSON.stringify(given) } });
+  const ended = await run(PYTHON, [path], { env: { ...env, DBSYNC_GIVEN: JSON.stringify(given) } });
   assert.equal(ended.code, 0, ended.stderr + ended.stdout);
   assert.match(ended.stderr, /^OK/m);
   assert.doesNotMatch(ended.stderr, /(Resource|Runtime)Warning|never (awaited|retrieved)|Traceback/);

@@ -10,7 +10,7 @@ import unittest.mock
 import dbsync
 from dbsync import AsyncClient, BadKey, BadOption, Client, Closed, DbsyncError, NoAnswer, PolicyNotMet, Refused, TimedOut
 from dbsync.clock import MAX_AHEAD_MS, Clock
-from given import GIVEN, SECONDS, until
+from given import GIVEN, SECONDS, Awaited, fleet_of, until
 
 KEY, STRANGER = GIVEN["key"], GIVEN["stranger"]
 ALIVE = GIVEN["alive"]
@@ -23,10 +23,13 @@ def stage_of(error):
     return outcome.stage
 
 
-class Daemons(unittest.TestCase):
+class Daemons:
+    """Cases for both clients, as those of Keys and Tls; `open` makes one."""
+
     def test_one_is_killed(self):
-        victim = GIVEN["victim"]
-        with Client([victim["address"], ALIVE], KEY, **PATIENT) as client, Client(victim["address"], KEY, **PATIENT) as alone:
+        victim = GIVEN["victims"].pop()
+        servers = [victim["address"], ALIVE]
+        with self.open(servers, KEY, **PATIENT) as client, self.open(servers[:1], KEY, **PATIENT) as alone:
             self.assertEqual(client.using(policy="all").set("killed", 0), True)
             self.assertIs(alone.ping(), True)
             os.kill(victim["pid"], signal.SIGKILL)
@@ -46,7 +49,8 @@ class Daemons(unittest.TestCase):
 
     def test_one_hangs(self):
         hung = GIVEN["hung"]
-        with Client([hung["address"], ALIVE], KEY, **PATIENT) as client, Client(hung["address"], KEY, **PATIENT) as alone:
+        servers = [hung["address"], ALIVE]
+        with self.open(servers, KEY, **PATIENT) as client, self.open(servers[:1], KEY, **PATIENT) as alone:
             client.using(policy="all").set("hung", 0)
             alone.ping()
             os.kill(hung["pid"], signal.SIGSTOP)
@@ -72,7 +76,7 @@ class Daemons(unittest.TestCase):
             until(is_back)
 
     def test_none_is_there(self):
-        with Client(DEAD, KEY) as client:
+        with self.open(DEAD, KEY) as client:
             with self.assertRaises(NoAnswer) as caught:
                 client.set("k", 1)
             self.assertRegex(str(caught.exception), rf"^No daemon answered:\n  {DEAD}: connect: .*refused.*is dbsyncd running")
@@ -81,7 +85,7 @@ class Daemons(unittest.TestCase):
     def test_clusters_differ(self):
         def are_told_apart():
             # If one daemon is slow, the client trusts the cluster that the other daemon reports.
-            with Client([ALIVE, GIVEN["elsewhere"]], KEY, **PATIENT) as client:
+            with self.open([ALIVE, GIVEN["elsewhere"]], KEY, **PATIENT) as client:
                 try:
                     return not client.ping()
                 except dbsync.ClustersDiffer as error:
@@ -90,23 +94,34 @@ class Daemons(unittest.TestCase):
                     return True
 
         until(are_told_apart)
-        with Client(ALIVE, KEY, cluster="00" * 31 + "01") as client:
+        with self.open(ALIVE, KEY, cluster="00" * 31 + "01") as client:
             with self.assertRaises(NoAnswer) as caught:
                 client.ping()
             self.assertEqual(stage_of(caught.exception), "wrong-cluster")
 
     def test_a_client_that_is_closed(self):
-        client = Client(ALIVE, KEY, **PATIENT)
+        client = self.open(ALIVE, KEY, **PATIENT)
         client.ping()
         client.close()
         client.close()
-        with self.assertRaises(Closed):
+        with self.assertRaisesRegex(Closed, "^The client was closed$"):
             client.ping()
 
+    def test_a_clock_that_is_wrong_is_corrected_by_the_refusal(self):
+        with self.open(ALIVE, KEY, **PATIENT) as client:
+            client.delete("jumps")
+            answers = [client.incr("jumps")]
+            clock = fleet_of(client).clock
+            for jump in (3_600_000, -3_600_000):
+                clock._offset += jump
+                clock._offsets = {link: offset + jump for link, offset in clock._offsets.items()}
+                answers.append(client.incr("jumps"))
+            self.assertEqual(answers, [1, 2, 3])
 
-class Keys(unittest.TestCase):
+
+class Keys:
     def test_a_key_that_no_daemon_knows(self):
-        with Client([ALIVE], STRANGER, **PATIENT) as client:
+        with self.open([ALIVE], STRANGER, **PATIENT) as client:
             with self.assertRaises(Refused) as caught:
                 client.set("k", 1)
         error = caught.exception
@@ -114,21 +129,21 @@ class Keys(unittest.TestCase):
         self.assertRegex(str(error), "Compare the fingerprint")
 
     def test_no_key(self):
-        with Client(ALIVE, **PATIENT) as client:
+        with self.open(ALIVE, **PATIENT) as client:
             with self.assertRaisesRegex(Refused, "accepts only signed commands.*Specify the private key") as caught:
                 client.set("k", 1)
         self.assertEqual(caught.exception.effect, "not-applied")
 
     def test_a_daemon_without_keys(self):
-        with Client(GIVEN["keyless"], KEY, **PATIENT) as client:
+        with self.open(GIVEN["keyless"], KEY, **PATIENT) as client:
             with self.assertRaisesRegex(Refused, "It has no keys.*Start it with this key's public half"):
                 client.set("k", 1)
 
     def test_without_a_key_where_none_is_wanted(self):
-        with Client([GIVEN["keyless"], ALIVE], **PATIENT) as client:
+        with self.open([GIVEN["keyless"], ALIVE], **PATIENT) as client:
             self.assertIs(client.set("unsigned", "a b"), True)
             self.assertEqual(client.get("unsigned"), b"a b")
-            self.assertEqual(client.multi([["INCR", "n"], ["INCR", "n"]]), [1, 2])
+            self.assertEqual(client.multi([["SET", "n", 1], ["INCR", "n"]]), ["OK", 2])
             with self.assertRaisesRegex(dbsync.ReplyError, "ERR unknown command 'GETT'"):
                 client.call("GETT", "k")
 
@@ -146,24 +161,24 @@ class Keys(unittest.TestCase):
                     file.write(content)
                 os.chmod(path, 0o600)
                 with self.assertRaisesRegex(BadKey, f"{path} {told}"):
-                    Client(ALIVE, path)
+                    self.open(ALIVE, path)
             with self.assertRaisesRegex(BadKey, "cannot be decrypted with this passphrase"):
-                Client(ALIVE, path, password="wrong")
-            Client(ALIVE, path, password="right").close()
+                self.open(ALIVE, path, password="wrong")
+            self.open(ALIVE, path, password="right").close()
             os.chmod(path, 0o644)
             with self.assertWarnsRegex(dbsync.DbsyncWarning, "chmod 600"):
-                Client(ALIVE, path, password="right").close()
+                self.open(ALIVE, path, password="right").close()
             with self.assertRaisesRegex(BadKey, "is a folder"):
-                Client(ALIVE, folder)
+                self.open(ALIVE, folder)
             with self.assertRaisesRegex(BadKey, "does not exist"):
-                Client(ALIVE, path + "x")
+                self.open(ALIVE, path + "x")
 
 
-class Tls(unittest.TestCase):
+class Tls:
     place, pin = GIVEN["tls"]["place"], GIVEN["tls"]["pin"]
 
     def trouble(self, servers, **options):
-        with Client(servers, KEY, timeout=15, **options) as client:
+        with self.open(servers, KEY, timeout=15, **options) as client:
             with self.assertRaises(NoAnswer) as caught:
                 client.set("k", 1)
         self.assertEqual((stage_of(caught.exception), caught.exception.effect), ("tls", "not-applied"))
@@ -176,7 +191,7 @@ class Tls(unittest.TestCase):
             (f"dbsyncs://{self.place}", {"ca": GIVEN["tls"]["certificate"]}),
             (f"dbsyncs://{self.place}", {"ca": GIVEN["tls"]["pem"]}),
         ):
-            with Client(servers, KEY, **PATIENT, **options) as client:
+            with self.open(servers, KEY, **PATIENT, **options) as client:
                 self.assertIs(client.ping(), True)
 
     def test_who_is_somebody_else(self):
@@ -191,20 +206,43 @@ class Tls(unittest.TestCase):
     def test_authorities_that_are_none(self):
         for ca in ("/nowhere.pem", __file__, "-----BEGIN CERTIFICATE-----"):
             with self.assertRaisesRegex(BadOption, "ca is .*, allowed: "):
-                Client(f"dbsyncs://{self.place}", KEY, ca=ca)
+                self.open(f"dbsyncs://{self.place}", KEY, ca=ca)
+
+
+class OfClient(Daemons, Keys, Tls, unittest.TestCase):
+    open = Client
+
+
+class OfAsyncClient(Daemons, Keys, Tls, unittest.TestCase):
+    open = Awaited
+
+
+class Reports(unittest.TestCase):
+    def test_both_clients_report_the_same(self):
+        place, pin = Tls.place, Tls.pin
+        for servers, options in (
+            (DEAD, {"key": KEY}),
+            (ALIVE, {"key": KEY}),
+            (ALIVE, {"key": STRANGER}),
+            (ALIVE, {}),
+            (ALIVE, {"key": KEY, "cluster": "ff" * 32}),
+            (GIVEN["keyless"], {"key": KEY}),
+            (place, {"key": KEY}),
+            (f"dbsyncs://{place}#sha256:{'00' * 32}", {"key": KEY}),
+            (f"dbsyncs://{place},{ALIVE}", {"key": KEY, "policy": "all"}),
+            (f"dbsyncs://{place}#sha256:{pin},{DEAD}", {"key": KEY, "policy": "majority"}),
+            ([ALIVE, DEAD, GIVEN["keyless"]], {"key": KEY, "policy": 2}),
+        ):
+            reports = []
+            for open in (Client, Awaited):
+                with open(servers, **options, **PATIENT) as client, self.assertRaises(DbsyncError) as caught:
+                    client.call("GETT", "k")
+                error = caught.exception
+                reports.append((type(error), str(error), error.code, error.effect, error.outcomes))
+            self.assertEqual(*reports)
 
 
 class Clocks(unittest.TestCase):
-    def test_a_clock_that_is_wrong_is_corrected_by_the_refusal(self):
-        with Client(ALIVE, KEY, **PATIENT) as client:
-            answers = [client.incr("jumps")]
-            clock = client._background.fleet.clock
-            for jump in (3_600_000, -3_600_000):
-                clock._offset += jump
-                clock._offsets = {link: offset + jump for link, offset in clock._offsets.items()}
-                answers.append(client.incr("jumps"))
-            self.assertEqual(answers, [1, 2, 3])
-
     def test_dates_never_go_back(self):
         now = [1000.0]
         clock = Clock(lambda: now[0])

@@ -9,7 +9,7 @@ import unittest
 import uuid
 
 from dbsync import AsyncClient, BadCommand, BadOption, Client, Condition, DbsyncError, ReplyError
-from given import GIVEN, until
+from given import GIVEN, Awaited, until
 
 KEY = GIVEN["key"]
 SERVERS = GIVEN["servers"]
@@ -23,10 +23,12 @@ def name():
     return f"case:{uuid.uuid4()}"
 
 
-class Commands(unittest.TestCase):
+class Commands:
+    """Cases for both clients; `open` makes one."""
+
     @classmethod
     def setUpClass(cls):
-        cls.client = Client(SERVERS, KEY, **PATIENT)
+        cls.client = cls.open(SERVERS, KEY, **PATIENT)
 
     @classmethod
     def tearDownClass(cls):
@@ -151,7 +153,7 @@ class Commands(unittest.TestCase):
         self.assertEqual(client.get(key), b"2")
 
     def test_text(self):
-        with Client(SERVERS, KEY, decode_responses=True, **PATIENT) as client:
+        with self.open(SERVERS, KEY, decode_responses=True, **PATIENT) as client:
             key = name()
             client.hset(key, mapping={"ä": "ö"})
             self.assertEqual(client.hgetall(key), {"ä": "ö"})
@@ -174,13 +176,13 @@ class Commands(unittest.TestCase):
         key = name()
         self.assertEqual(self.client.using(policy="all").incr(key), 1)
         for server in SERVERS:
-            with Client([server], KEY, **PATIENT) as one:
+            with self.open([server], KEY, **PATIENT) as one:
                 self.assertEqual(one.get(key), b"1")
 
     def test_what_was_written_elsewhere_is_waited_for(self):
         key = name()
         self.client.set(key, 1)
-        with Client(SERVERS[::-1], KEY, **PATIENT) as other:
+        with self.open(SERVERS[::-1], KEY, **PATIENT) as other:
             self.assertEqual(other.call("GET", key, after=self.client.last_write), b"1")
 
     def test_numbers_are_sent_as_their_digits(self):
@@ -231,7 +233,11 @@ class Commands(unittest.TestCase):
             *("a,dbsyncs://a", "::1,dbsyncs://[0::1]"),
         ):
             with self.assertRaises(BadOption):
-                Client(servers, KEY)
+                self.open(servers, KEY)
+
+
+class CommandsOfClient(Commands, unittest.TestCase):
+    open = Client
 
     def test_threads_share_a_client(self):
         key, threads = name(), 8
@@ -259,17 +265,11 @@ class Commands(unittest.TestCase):
         self.assertEqual(self.client.get(key), b"before+")
 
 
-class Awaited(unittest.IsolatedAsyncioTestCase):
-    async def test_the_same_commands(self):
-        async with AsyncClient(SERVERS, KEY, decode_responses=True, **PATIENT) as client:
-            key = name()
-            self.assertIs(await client.set(key, "a b", ex=1000), True)
-            self.assertEqual(await client.get(key), "a b")
-            self.assertEqual(await client.call("STRLEN", key, policy="all"), 3)
-            self.assertEqual(await client.multi([["SET", key, 1], ["INCR", key]]), ["OK", 2])
-            with self.assertRaises(ReplyError):
-                await client.using(db=0).lpush(key, 1)
+class CommandsOfAsyncClient(Commands, unittest.TestCase):
+    open = Awaited
 
+
+class Tasks(unittest.IsolatedAsyncioTestCase):
     async def test_many_are_in_flight(self):
         async with AsyncClient(SERVERS, KEY, **PATIENT) as client:
             key, calls = name(), GIVEN["calls"]
@@ -303,8 +303,8 @@ class Awaited(unittest.IsolatedAsyncioTestCase):
         await client.close()
 
 
-class Peers(unittest.TestCase):
-    """Daemons that replicate to each other, with data folders."""
+class Peers:
+    """Cases for both clients, with daemons that replicate to each other and have data folders; `open` makes a client."""
 
     @classmethod
     def setUpClass(cls):
@@ -316,28 +316,36 @@ class Peers(unittest.TestCase):
             except DbsyncError:
                 return False
 
-        with Client(GIVEN["peers"], KEY, **PATIENT) as client:
+        with cls.open(GIVEN["peers"], KEY, **PATIENT) as client:
             until(has_caught_up)
 
     def test_one_is_written_to_and_all_have_it(self):
         first, *others = GIVEN["peers"]
         key = name()
-        with Client([first], KEY, **PATIENT) as client:
+        with self.open([first], KEY, **PATIENT) as client:
             self.assertIs(client.set(key, "a b"), True)
             self.assertEqual(client.call("INCR", key + "n", replicated=2), 1)
         for server in others:
-            with Client([server], KEY, **PATIENT) as client:
+            with self.open([server], KEY, **PATIENT) as client:
                 until(lambda: client.get(key) == b"a b")
 
     def test_all_are_written_to_and_each_applies_it_once(self):
         key = name()
-        with Client(GIVEN["peers"], KEY, **PATIENT) as client:
+        with self.open(GIVEN["peers"], KEY, **PATIENT) as client:
             self.assertEqual([client.incr(key) for _ in range(10)], list(range(1, 11)))
             self.assertEqual(client.call("GET", key, policy="all"), b"10")
             with self.assertRaises(ReplyError) as caught:
                 client.lpush(key, 1)
             # It is recorded, and may still succeed.
             self.assertEqual(caught.exception.effect, "unknown")
+
+
+class PeersOfClient(Peers, unittest.TestCase):
+    open = Client
+
+
+class PeersOfAsyncClient(Peers, unittest.TestCase):
+    open = Awaited
 
 
 if __name__ == "__main__":
