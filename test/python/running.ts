@@ -55,7 +55,7 @@ export function runCommand(
 }
 
 /**
- * Runs a file of programs/, which contains cases of Python's unittest, most of them for the blocking and the asyncio client.
+ * Runs a file of programs/, which contains cases of Python's unittest, most of them for both clients.
  * @param given  data for its cases: addresses, key files, process ids
  */
 export async function runCases(file: string, given: unknown): Promise<void> {
