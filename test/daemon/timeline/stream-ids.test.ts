@@ -71,14 +71,14 @@ test(`XADD * reports permanent ids, in any order of arrival (seed ${seed})`, () 
   }
 });
 
-test("ids ascend in the order of units: by date, number, envelope, and index in the envelope", () => {
+test("ids ascend in the order of units: by date, number, envelope, and index in the envelope, in all streams", () => {
   const subject = new Subject();
-  const add = "XADD s * a 1";
+  const [add, other] = ["XADD s * a 1", "XADD t * a 1"] as const;
   const last = subject.merge(
     entry("zz", 5, [add]),
     entry("a", 5, [add], { seq: 1 }),
-    entry("b", 5, [add, add, add], { seq: 1 }),
-    entry("c", 5, [add, add], { seq: 1, multi: true }),
+    entry("b", 5, [add, other, add], { seq: 1 }),
+    entry("c", 5, [other, add], { seq: 1, multi: true }),
     entry("a2", 6, [add]),
   );
   const ids = last.flatMap(({ reply }) => shown(reply).match(/\d+-\d+/g) ?? []);
