@@ -154,10 +154,16 @@ describe("the redis backend", () => {
     assert.doesNotMatch(JSON.stringify(outcome), /p@ss|wrong@/);
   });
 
-  test("a failure is reported immediately while the database is down, and commands succeed when it is up again", async () => {
+  test("a failure is reported immediately with its reason while the database is down, and commands succeed when it is up again", async () => {
     const redis = await startRedis();
     await using subject = await Subject.start(at(redis));
     assert.deepEqual(await subject.run("SET", "k", "v"), OK);
+    redis.kill("SIGSTOP");
+    const pending = subject.run("GET", "k");
+    redis.kill("SIGKILL");
+    const lost = await pending;
+    assert.ok(lost.kind === "failed" && lost.code === "database-lost" && lost.effect === "unknown");
+    assert.match(lost.detail, /^redis:127\.0\.0\.1:\d+: (read ECONNRESET|the connection was lost)$/);
     await redis.stop();
     const outcome = await subject.run("GET", "k");
     assert.match(String(codeOf(outcome)), /database-(lost|down)/);
