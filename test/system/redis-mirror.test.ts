@@ -118,6 +118,7 @@ describe("a mirrored daemon", { skip }, () => {
     await client.replies([["SET", "elsewhere", "1"]], { db: 1 });
     await untilSame();
     const text = await (await fetch(`http://127.0.0.1:${ports.admin}/metrics`)).text();
+    assert.match(text, /^dbsyncd_mirror_connected 1$/m);
     assert.match(text, /^dbsyncd_mirror_written_keys_total [1-9]/m);
     assert.match(text, /^dbsyncd_mirror_foreign_keys_total 0$/m);
   });
