@@ -92,10 +92,11 @@ async function untilListening(child: ChildProcess): Promise<DaemonProcess> {
   return daemon;
 }
 
-/** Runs dbsyncd until it exits, for arguments with which it does not keep running. */
+/** Runs dbsyncd until it exits, for arguments with which it does not keep running. Stops it if it becomes ready. */
 export async function runDaemon(args: readonly string[], options: DaemonOptions = {}): Promise<Ended> {
   await using daemon = new RunningDaemon(await spawnDaemon(args, options));
-  return await daemon.ended();
+  const stopped = daemon.logged(({ msg }) => msg.startsWith("ready")).then(() => daemon.stop());
+  return await stopped.catch(() => daemon.ended());
 }
 
 async function spawnDaemon(
