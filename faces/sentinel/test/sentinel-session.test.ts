@@ -91,6 +91,15 @@ test("each change is published once for each name, with the address by which cli
   assert.equal(scene.logged.filter((line) => line.includes("10.0.0.2:6380")).length, 1);
 });
 
+test("INFO counts the earlier commands and all connections of this listener", async () => {
+  await using scene = await startSentinel();
+  const answers = await scene.exchange("PING\r\nINFO stats\r\nINFO stats\r\n");
+  assert.deepEqual(
+    [...answers.matchAll(/^total_(?:connections|commands).*:(\d+)\r$/gm)].map(([, count]) => Number(count)),
+    [1, 1, 1, 2],
+  );
+});
+
 test("each client receives the address at which it has reached this machine", {
   skip: process.platform !== "linux" && "127.0.0.2 is an address of the machine only on Linux",
 }, async () => {
