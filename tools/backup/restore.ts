@@ -14,7 +14,7 @@ import {
 import { formatDate, parsePastDate } from "../cli/shared/date-text.js";
 import { EXIT, exitCodeHelp } from "../cli/shared/exit-codes.js";
 import { addFolderOptions, type FolderFlags } from "../cli/shared/folder-options.js";
-import { printLine } from "../cli/shared/output.js";
+import { firstLines, printLine } from "../cli/shared/output.js";
 
 type RestoreFlags = FolderFlags &
   ClientFlags & {
@@ -25,7 +25,6 @@ type RestoreFlags = FolderFlags &
   };
 
 const COMMAND_MS = 20_000;
-const NAMED_MAX = 10;
 
 export function addRestore(program: Command): void {
   const command = program
@@ -130,13 +129,8 @@ function report(tally: {
     printLine(
       `${keys(existing)} not restored, because the daemons have ${existing === 1 ? "it" : "them"} (--replace overwrites)`,
     );
-  const more = failed.length > NAMED_MAX ? `\n  and ${failed.length - NAMED_MAX} more` : "";
   if (failed.length > 0)
-    printLine(
-      shownLines(
-        `${keys(failed.length)} could not be restored:\n${failed.slice(0, NAMED_MAX).join("\n")}${more}`,
-      ),
-    );
+    printLine(shownLines(`${keys(failed.length)} could not be restored:\n${firstLines(failed)}`));
   if (restored + existing + expired + failed.length === 0) printLine("the backup contains no such key");
   if (restored + expired === 0 || existing + failed.length > 0) process.exitCode = EXIT.failed;
 }

@@ -29,6 +29,7 @@ import { writingFailure } from "../../../keys/atomic-file.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { dateText, ENTRY_ORDER_KEY_BYTES, hexOf } from "../../../protocol/version-2/envelope.js";
 import type { FolderFlags } from "../shared/folder-options.js";
+import { firstLines } from "../shared/output.js";
 import { folderPath, withFolderErrors } from "./data-folder.js";
 
 export type { EntryOutcome };
@@ -299,17 +300,9 @@ function checkWritable(deadLetters: readonly DeadLetter[], isAnyway: boolean): v
     );
   const doubtful = isAnyway ? [] : deadLetters.filter((deadLetter) => reasonNotToWrite(deadLetter) !== null);
   if (doubtful.length === 0) return;
-  const lines = doubtful
-    .slice(0, NAMED_MAX)
-    .map((deadLetter) => `  ${shortId(deadLetter)}: ${reasonNotToWrite(deadLetter)}`);
-  const more = doubtful.length > NAMED_MAX ? [`  and ${doubtful.length - NAMED_MAX} more`] : [];
+  const lines = doubtful.map((deadLetter) => `  ${shortId(deadLetter)}: ${reasonNotToWrite(deadLetter)}`);
   throw new NotSelected(
-    [
-      "Nothing was written, because it could take effect twice:",
-      ...lines,
-      ...more,
-      "--anyway writes them.",
-    ].join("\n"),
+    `Nothing was written, because it could take effect twice:\n${firstLines(lines)}\n--anyway writes them.`,
   );
 }
 

@@ -12,14 +12,11 @@ import type { ReplyValue } from "../../../client/shared/reply-value.js";
 import { discard, publishNew, unwritable } from "../../../keys/atomic-file.js";
 import { errnoOf } from "../../../keys/key-source.js";
 import { writeCommand } from "../../../protocol/resp/resp-writer.js";
-import { printNotice } from "../shared/output.js";
+import { firstLines, printNotice } from "../shared/output.js";
 import { progressOf, showProgress } from "../shared/progress.js";
 import type { BufferQuery } from "../shared/requests.js";
 
 export type ExportForm = "resp" | "json";
-
-/** Maximum number of omitted keys that are named. */
-const NAMED_MAX = 10;
 
 interface Form<Value> {
   readonly read: (query: BufferQuery, key: Buffer) => Promise<Value | null>;
@@ -65,10 +62,7 @@ async function exportAs<Value>(
   });
   printNotice(`${count} ${count === 1 ? "key" : "keys"} written`);
   if (skipped.length === 0) return;
-  const more = skipped.length > NAMED_MAX ? `\n  and ${skipped.length - NAMED_MAX} more` : "";
-  throw new Error(
-    `${skipped.length} could not be written:\n${skipped.slice(0, NAMED_MAX).join("\n")}${more}`,
-  );
+  throw new Error(`${skipped.length} could not be written:\n${firstLines(skipped)}`);
 }
 
 const latin1 = (bytes: Buffer) => bytes.toString("latin1");

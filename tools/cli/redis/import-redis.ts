@@ -6,7 +6,7 @@
 import { DbsyncError } from "../../../client/shared/errors.js";
 import { shown } from "../../../daemon/net/terminal/terminal-text.js";
 import { type ByteString, textOfBytes } from "../../../protocol/byte-string.js";
-import { printLine } from "../shared/output.js";
+import { firstLines, printLine } from "../shared/output.js";
 import { elapsedText, forEachConcurrently, progressOf, showProgress } from "../shared/progress.js";
 import type { BufferQuery, SendToAll } from "../shared/requests.js";
 import { type CopyOutcome, KeyCopier, type Marks } from "./key-copier.js";
@@ -17,8 +17,6 @@ const SILENCE_MS = 60_000;
 const SCAN_COUNT = "512";
 /** Maximum number of keys in flight; all their values are in memory. */
 const KEYS_IN_FLIGHT_MAX = 256;
-/** Maximum number of failed keys that an error names. */
-const NAMED_MAX = 10;
 
 interface CopyCounts {
   dumps: number;
@@ -59,7 +57,7 @@ export async function importRedis(address: RedisAddress, send: SendToAll, replac
     );
   if (counts.absent > 0) printLine(`${keys(counts.absent)} expired or were deleted during the import`);
   if (counts.left.length > 0)
-    throw new Error(`${keys(counts.left.length)} could not be copied:\n${named(counts.left)}`);
+    throw new Error(`${keys(counts.left.length)} could not be copied:\n${firstLines(counts.left)}`);
 }
 
 const LONG = "their values are long";
@@ -93,11 +91,6 @@ function count(counts: CopyCounts, key: ByteString, copied: CopyOutcome): void {
   else if (copied === "pieces") counts.pieces++;
   else if (copied === "absent") counts.absent++;
   else if (copied !== "same") counts.left.push(`  ${JSON.stringify(textOfBytes(key))}: ${copied.reason}`);
-}
-
-function named(left: readonly string[]): string {
-  const more = left.length > NAMED_MAX ? `\n  and ${left.length - NAMED_MAX} more` : "";
-  return left.slice(0, NAMED_MAX).join("\n") + more;
 }
 
 const keys = (count: number) => `${count} ${count === 1 ? "key" : "keys"}`;
@@ -310,7 +303,7 @@ class Replica {
     if (changed > 0) printLine(`${keys(changed)} had changed without a notification, and were copied`);
     if (deleted > 0) printLine(`${keys(deleted)} that the Redis does not have were deleted`);
     if (this.#left.length > 0)
-      throw new ImportEnded(`${keys(this.#left.length)} could not be copied:\n${named(this.#left)}`);
+      throw new ImportEnded(`${keys(this.#left.length)} could not be copied:\n${firstLines(this.#left)}`);
     return true;
   }
 

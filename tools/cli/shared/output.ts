@@ -21,6 +21,15 @@ export function printNotice(text: string): void {
   process.stderr.write(`dbsync: ${shownLines(text)}\n`);
 }
 
+/** Maximum number of lines that an error names. */
+const NAMED_MAX = 10;
+
+/** Returns the first ten lines, and the number of the remaining ones. */
+export function firstLines(lines: readonly string[]): string {
+  const more = lines.length > NAMED_MAX ? [`  and ${lines.length - NAMED_MAX} more`] : [];
+  return [...lines.slice(0, NAMED_MAX), ...more].join("\n");
+}
+
 /** Prints a sentence; on a terminal long lines are wrapped between words. */
 export function printSentence(text: string, tone: Tone): void {
   const lines = shownLines(text).split("\n");
