@@ -68,6 +68,8 @@ before(async () => {
   ];
   for (const command of commands) await client.call(command);
   await client.call("SET second 2", { db: 2 });
+  // The state at the date of this write has the key.
+  await client.call("SET brief 1 PX 1");
   // `then` is the date of the last write, by the client's clock. The writes after the backup have later dates.
   then = Number.parseInt((client.lastWrite as string).slice(0, 16), 16);
   writeFileSync(at("data/functions.rdb"), "libraries of functions");
@@ -86,7 +88,7 @@ after(async () => {
 test("a backup of a running daemon is verified like its folder, only its owner can read it, and it overwrites nothing", async () => {
   const { code, stdout, stderr } = await backUp("second.dbsync");
   assert.equal(code, 0, stderr);
-  assert.match(stdout, /second\.dbsync: 13 entries up to .*\nseal [\da-f]{64}\n$/);
+  assert.match(stdout, /second\.dbsync: 14 entries up to .*\nseal [\da-f]{64}\n$/);
   assert.equal(statSync(at("second.dbsync")).mode & 0o777, 0o600);
   secondState = await stateOf("--backup", at("second.dbsync"));
   assert.equal(secondState, await stateOf("--data", at("data")));
@@ -151,6 +153,11 @@ test("keys are restored as signed commands, and existing keys are overwritten on
   assert.deepEqual(await client.call("HGETALL hash"), ["name", "Ada"]);
   assert.deepEqual(await client.call("XRANGE stream - +"), [["5-1", ["field", "value"]]]);
   assert.equal(await client.call("GET cart:new"), "new");
+  const expired = await restoreKeys("first.dbsync", "--only", "brief", "--at", String(then));
+  assert.deepEqual(
+    [expired.code, expired.stdout],
+    [0, "0 keys restored\n1 key left out, because it has expired since\n"],
+  );
   if (!isFull) return;
   const history = await restoreKeys("second.dbsync", "--only", "cart:1", "--at", String(then), "--replace");
   assert.equal(history.code, 0, history.stderr);

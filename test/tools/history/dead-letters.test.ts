@@ -252,6 +252,13 @@ test("a letter that takes what is there is shown with what it took, and written 
   assert.deepEqual([second.code, await client.send("LLEN queue")], [0, "1"], second.stdout);
 });
 
+test("the answer of a letter whose condition is met is printed", async () => {
+  const met = deadLetter(8, [["INCR", "met"]], { if: [{ db: 0, key: "met", writer: "" }] });
+  await keep([[met, "missing"]]);
+  const { code, stdout, stderr } = await writeAgain(shortId(met));
+  assert.deepEqual([code, stdout], [0, `${shortId(met)} written again: 1\n`], stderr);
+});
+
 /** Creates the data folder of a daemon. @param mark  what the daemon has recorded of its state and its admission */
 async function makeDaemonFolder(name: string, mark: string, entries: readonly Entry[]): Promise<string> {
   const folder = join(cluster.folder, name);
