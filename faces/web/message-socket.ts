@@ -206,8 +206,8 @@ const PIECE_BYTES = 200;
 const IS_LAST = 0x80;
 const OPCODE = 0x0f;
 const IS_CONTROL = 0x08;
-const IS_MASKED = 0x80;
 const LENGTH = 0x7f;
+/** The length of the mask, which each frame of a client has: the package closes the connection of another client. */
 const MASK_BYTES = 4;
 /** The number of additional head bytes for the length, by the length code in the second byte. */
 const EXTENDED_LENGTH_BYTES: Readonly<Record<number, number>> = { 126: 2, 127: 8 };
@@ -256,8 +256,7 @@ export class MessageGauge {
   /** The length of the head. It is 2 until the second byte, which determines the length, has arrived. */
   get #headSize(): number {
     if (this.#headLength < 2) return 2;
-    const second = this.#head[1] as number;
-    return 2 + (EXTENDED_LENGTH_BYTES[second & LENGTH] ?? 0) + ((second & IS_MASKED) === 0 ? 0 : MASK_BYTES);
+    return 2 + (EXTENDED_LENGTH_BYTES[(this.#head[1] as number) & LENGTH] ?? 0) + MASK_BYTES;
   }
 
   get #payload(): number {

@@ -8,11 +8,14 @@ import { test } from "node:test";
 import type { DaemonSocketHost } from "../../../daemon/listener/daemon-listener.js";
 import { listenAtFreePort } from "../../../test/support/free-port.js";
 import { until } from "../../../test/support/until.js";
-import type { MessageSocket } from "../message-socket.js";
+import { MessageGauge, type MessageSocket } from "../message-socket.js";
 import { WebSocketUpgrade } from "../ws-listener.js";
 
 const MIB = 1024 * 1024;
-const BINARY = 0x82;
+const LAST = 0x80;
+const TEXT = 0x01;
+const PING = 0x09;
+const BINARY = LAST | 0x02;
 const MASKED = 0x80;
 const LONG = 127;
 
@@ -75,3 +78,29 @@ for (const padding of [0, 1, 2, 3])
       await until("the message is complete", () => received() === 8 * MIB);
       assert.deepEqual([socket.isMidMessage, socket.unfinishedBytes], [false, 0]);
     }));
+
+test("a message in fragments is incomplete until its last one, and control frames between them change nothing", () => {
+  const gauge = new MessageGauge();
+  /** Counts a frame. @returns whether a message is incomplete then */
+  const after = (first: number, text: string) => {
+    gauge.push(Buffer.from([first, MASKED | text.length, 0, 0, 0, 0, ...Buffer.from(text)]));
+    return gauge.isMidMessage;
+  };
+  for (const kind of [TEXT, BINARY - LAST]) {
+    assert.equal(after(LAST | kind, "ab"), false);
+    assert.equal(after(LAST | PING, "ab"), false);
+    assert.equal(after(kind, "a"), true);
+    assert.equal(after(LAST | PING, ""), true);
+    assert.equal(after(0, "b"), true);
+    assert.equal(after(LAST, "c"), false);
+    assert.equal(gauge.bytes, 0);
+  }
+});
+
+test("a frame without a mask is a fault, and not delivered", () =>
+  withClient("", async (socket, write, received) => {
+    write(Buffer.from([BINARY, 1, 0x61]));
+    await until("the fault is found", () => socket.fault !== null);
+    assert.match(socket.fault ?? "", /MASK must be set/);
+    assert.equal(received(), 0);
+  }));
