@@ -31,7 +31,6 @@ import {
   type Stage,
 } from "./condition-plan.js";
 import {
-  checkColumns,
   checkSize,
   countRows,
   type Evaluation,
@@ -617,7 +616,6 @@ export function* naturallyJoined(
     const other = right.columns.findIndex((column) => column.name === name);
     return other < 0 ? [] : [{ position, other }];
   });
-  checkColumns(evaluation, left.columns.length + right.columns.length);
   spend(evaluation, left.rows.length + right.rows.length);
   const names = new Set(left.columns.map(({ name }) => name));
   const added = [...right.columns.keys()].filter(

@@ -66,6 +66,10 @@ test("a statement with too many columns or values is rejected before they are cr
   refused(`update t set ${list(1001, () => "c1 = 1")}`, /more than 1000 columns/);
   refused(`select c1 from t order by ${list(1001, () => "c1")}`, /more than 1000 columns/);
   refused(`insert into t (c1) values ${list(33_000, () => "(1)")}`, /more than 32000 rows/);
+  execute("create table w (k number)", "insert into w values (1)", "insert into t (c1) values (1)");
+  refused("select c1 from t natural join w", /more than 1000 columns/);
+  refused("select c1 from w join t on c1 = k", /more than 1000 columns/);
+  refused("select c1 from w, t", /more than 1000 columns/);
   execute("create table u (k number)", `insert into u values ${list(33_000, (i) => `(${i})`)}`);
   refused(`select ${list(1000, () => "k")} from u`, /more than 32000 rows/);
   refused(`select k, ${list(999, () => "k")} from u group by k`, /more than 32000 rows/);
