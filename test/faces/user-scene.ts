@@ -2,7 +2,7 @@
 import { LocalUnits, NewestDate } from "../../daemon/engine/backends/local-units.js";
 import { MemoryBackend } from "../../daemon/engine/backends/memory-backend.js";
 import type { MemoryLimit } from "../../daemon/engine/memory/memory-limit.js";
-import { NO_OBSERVER } from "../../daemon/engine/pipeline/pipeline-parts.js";
+import { NO_OBSERVER, type Observer } from "../../daemon/engine/pipeline/pipeline-parts.js";
 import type { DaemonListener } from "../../daemon/listener/daemon-listener.js";
 import { knowProtocols } from "../../daemon/net/connections/foreign-client.js";
 import { type Environment, realEnvironment } from "../../daemon/net/process/clock-and-randomness.js";
@@ -27,6 +27,7 @@ export interface UserSceneOptions {
   /** The lines of an ACL file. */
   readonly users?: readonly string[];
   readonly memory?: MemoryLimit;
+  readonly observer?: Partial<Observer>;
 }
 
 export interface UserScene<Listener> extends AsyncDisposable {
@@ -40,7 +41,7 @@ export interface UserScene<Listener> extends AsyncDisposable {
 }
 
 export async function startUserListener<Listener extends DaemonListener>(
-  { limits = {}, users, memory = UNBOUNDED }: UserSceneOptions,
+  { limits = {}, users, memory = UNBOUNDED, observer = {} }: UserSceneOptions,
   makeListener: (parts: UserListenerParts) => Listener,
   environment: Environment = realEnvironment,
 ): Promise<UserScene<Listener>> {
@@ -54,7 +55,7 @@ export async function startUserListener<Listener extends DaemonListener>(
     address: "127.0.0.1",
     port: 0,
     gate: null,
-    observer: NO_OBSERVER,
+    observer: { ...NO_OBSERVER, ...observer },
     environment,
     log,
     daemon: double<DaemonInterface>({}),

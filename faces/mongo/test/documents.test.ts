@@ -240,6 +240,10 @@ test("collections and databases are listed, created and dropped", async () => {
     ["shop"],
   );
   await assert.rejects(db.createCollection("full"), { code: 48 });
+  await assert.rejects(db.renameCollection("empty", "full"), { code: 48 });
+  assert.equal(await db.collection("full").countDocuments(), 1);
+  await db.renameCollection("empty", "full", { dropTarget: true });
+  assert.equal(await db.collection("full").countDocuments(), 0);
   await db.collection("full").drop();
   await db.dropDatabase();
   assert.deepEqual((await client.db().admin().listDatabases()).databases, []);

@@ -47,6 +47,19 @@ test("a ; in a string does not end a statement; a packet may contain several sta
   assert.equal(await client.read(expected.length), expected);
 });
 
+test("each answer is counted, and whether it is an error", async () => {
+  const counts: (readonly [units: number, errors: number])[] = [];
+  await using scene = await startSql({
+    observer: { served: (_, units, errors) => void counts.push([units, errors]) },
+  });
+  await scene.exchange("select 1 x; select y; select 2 x;");
+  assert.deepEqual(counts, [
+    [1, 0],
+    [1, 1],
+    [1, 0],
+  ]);
+});
+
 test("a last statement without ; is executed once the client ends its stream", async () => {
   await using scene = await startSql();
   assert.equal(await scene.exchange("alaivo 3 x"), page("3.0"));

@@ -110,11 +110,14 @@ test("a statement that is too long, or a browser's request, ends its connection 
   assert.deepEqual(server.statements, []);
 });
 
-test("connections above the limit are refused with a message", async () => {
+test("connections above the limit are refused with a message, and counted", async () => {
   await using server = await FakeSqlServer.start(({ statement }) => pageOf(statement));
   await using cache = await startCache(server.port, { clients: { maxConnections: 1 } });
   using first = await SqlLineClient.open(cache.port);
   assert.equal(await first.ask("alaivo 2"), pageOf("alaivo 2"));
   using second = await SqlLineClient.open(cache.port);
   assert.match(await second.raw.rest(), /too many connections/);
+  const { connections, opened, answers, errors, refusals } = cache.clients;
+  assert.deepEqual([connections, opened, answers, errors], [1, 1, 1, 0]);
+  assert.deepEqual([...refusals], [["too-many-connections", 1]]);
 });

@@ -7,7 +7,11 @@ import {
   type CacheLimits,
 } from "../../../../tools/proxy/cache/answer-store.js";
 import { SqlCache } from "../../../../tools/proxy/cache/sql-cache.js";
-import { CLIENT_LIMITS, type ClientLimits } from "../../../../tools/proxy/clients/line-listener.js";
+import {
+  CLIENT_LIMITS,
+  ClientCounts,
+  type ClientLimits,
+} from "../../../../tools/proxy/clients/line-listener.js";
 import {
   UPSTREAM_LIMITS,
   type UpstreamLimits,
@@ -19,6 +23,7 @@ export interface CacheScene extends AsyncDisposable {
   readonly port: number;
   readonly figures: CacheFigures;
   readonly cache: SqlCache;
+  readonly clients: ClientCounts;
   /** The cache's log lines. */
   readonly lines: readonly LogLine[];
   /** Advances the clock that determines the age of answers. */
@@ -34,12 +39,13 @@ export interface CacheSceneOptions {
 export async function startCache(port: number, options: CacheSceneOptions = {}): Promise<CacheScene> {
   let passed = 0;
   const { log, lines } = keepLog("debug");
+  const clients = new ClientCounts();
   const environment = { ...realEnvironment, uptime: () => realEnvironment.uptime() + passed };
   const cache = new SqlCache({
     serverAddress: { host: "127.0.0.1", port, tls: null, text: `127.0.0.1:${port}` },
     address: "127.0.0.1",
     port: 0,
-    observer: { connected() {}, refused() {}, served() {} },
+    observer: clients,
     environment,
     log,
     Lru: LRUCache,
@@ -52,6 +58,7 @@ export async function startCache(port: number, options: CacheSceneOptions = {}):
     port: cache.address.port,
     figures: cache.figures,
     cache,
+    clients,
     lines,
     pass(milliseconds) {
       passed += milliseconds;

@@ -9,7 +9,16 @@ import { parseJson } from "../../../../../protocol/json/json-reader.js";
 import { JsonObject, type JsonValue, memberOf } from "../../../../../protocol/json/json-value.js";
 import { writeJson } from "../../../../../protocol/json/json-writer.js";
 import { SeededRandom, seedOfRun } from "../../../../../test/support/seeded-random.js";
-import { endOfValue, memberName, valueAt } from "../../../store/values/member-value.js";
+import {
+  endOfValue,
+  MISSING,
+  memberAt,
+  memberIn,
+  memberName,
+  memberPath,
+  memberValueOf,
+  valueAt,
+} from "../../../store/values/member-value.js";
 
 const seed = seedOfRun();
 const ENTRIES = 5000;
@@ -50,4 +59,18 @@ test(`a member is found where a parser finds it, and nowhere else (seed ${seed})
     }
   }
   assert.ok(foundCount > ENTRIES / 2);
+});
+
+test("a path leads through objects and positions of lists to the same value as in the parsed entry", () => {
+  const entry = parseJson('{"a":[{"b":{"c":1}},[2,[3]],"x"],"d":{"e":"f"},"g":[[{"h":4}]]}');
+  const text = bytesOfText(writeJson(entry));
+  for (const path of ["a.0.b.c", "a.0.b", "a.1.0", "a.1.1.0", "a.2", "d.e", "g.0.0.h", "a.1", "d"]) {
+    const value = memberAt(entry, path);
+    assert.ok(value !== undefined, path);
+    assert.deepEqual(memberIn(text, memberPath(path)), memberValueOf(value), path);
+  }
+  for (const path of ["a.3.b", "a.0.c.d", "a.2.b", "d.0.e", "g.0.1.h", "z.a"])
+    assert.equal(memberIn(text, memberPath(path)), MISSING, path);
+  const all = memberValueOf(memberAt(entry, "a") ?? assert.fail());
+  assert.deepEqual(memberIn(text, memberPath("a.b.c")), all, "all values of the list");
 });
