@@ -7,6 +7,7 @@ import { after, before, test } from "node:test";
 import { OK } from "../../../protocol/reply.js";
 import { RawClient } from "../../../test/support/raw-client.js";
 import { RedisConnection } from "../../../test/support/redis-connection.js";
+import { startRedis } from "../../../test/support/redis-server.js";
 import { skipWithout } from "../../../test/support/requirements.js";
 import { seed } from "../../../test/support/seed.js";
 import { SeededRandom } from "../../../test/support/seeded-random.js";
@@ -20,6 +21,25 @@ before(async () => {
   if (skip === false) comparison = await RedisComparison.start();
 });
 after(() => comparison?.[Symbol.asyncDispose]());
+
+/** Settings whose values differ from those of a new redis-server, because they say how this daemon works. */
+const OWN_VALUES = [
+  ...["appendfsync", "client-output-buffer-limit", "dir", "port", "proto-max-bulk-len"],
+  ...["sanitize-dump-payload", "stream-node-max-bytes"],
+];
+
+test("CONFIG GET reports the defaults of Redis, except where this daemon differs", { skip }, async () => {
+  await using ours = await startResp();
+  await using redis = await startRedis();
+  const settingsOf = async (port: number) => {
+    using client = await RedisConnection.open(port);
+    const words = (await client.value("CONFIG", "GET", "*")) as string[];
+    return new Map(words.flatMap((word, index) => (index % 2 === 0 ? [[word, words[index + 1]]] : [])));
+  };
+  const [given, wanted] = [await settingsOf(ours.port), await settingsOf(redis.port)];
+  const differing = [...given].filter(([name, value]) => wanted.has(name) && wanted.get(name) !== value);
+  assert.deepEqual(differing.map(([name]) => name).sort(), OWN_VALUES);
+});
 
 /** Values that are set one after the other. */
 const VALUES: Readonly<Record<string, readonly string[]>> = {
@@ -148,7 +168,17 @@ test("INFO reports the load, the peak, percentiles and rejected connections", { 
   assert.match(await answers(ours.port, ""), /max number of clients/);
   assert.match(await info("stats"), /\r\nrejected_connections:1\r\n/);
   await until("load is shown", async () => /\r\ninstantaneous_ops_per_sec:[1-9]/.test(await info("stats")));
-  assert.match(await info("memory"), /\r\nused_memory_peak:[1-9]\d*\r\nused_memory_peak_human:[^\r]+\r\n/);
+  const memory = await info("memory");
+  const bytesOf = (name: string) => Number(new RegExp(`^${name}:(\\d+)\r$`, "m").exec(memory)?.[1]);
+  assert.equal(
+    bytesOf("used_memory_vm_total"),
+    bytesOf("used_memory_vm_eval") + bytesOf("used_memory_vm_functions"),
+  );
+  assert.equal(
+    bytesOf("used_memory_scripts"),
+    bytesOf("used_memory_scripts_eval") + bytesOf("used_memory_functions"),
+  );
+  assert.match(memory, /\r\nused_memory_peak:[1-9]\d*\r\nused_memory_peak_human:[^\r]+\r\n/);
   const latencies =
     /^# Latencystats\r\nlatency_percentiles_usec_info:p50=\d+\.\d{3},p99=\d+\.\d{3},p99\.9=\d+\.\d{3}\r\n$/;
   assert.match(await info("latencystats"), latencies);
