@@ -328,6 +328,13 @@ export const listMutants: readonly Mutant[] = [
     test: "test/tools/cli/status/timeline-problems.test.js",
   },
   {
+    name: "keys: a KEY ADD with a text that is not a key stops the daemons that receive it",
+    file: "daemon/engine/trust/key-audit.js",
+    find: "if (problem instanceof CommandFailure)",
+    replace: "if (false)",
+    test: "test/daemon/engine/trust/key-audit.test.js",
+  },
+  {
     name: "key audit: a received change of the key ring is logged without the changed keys",
     file: "daemon/engine/trust/key-audit.js",
     find: "commands.flatMap((argv) => changedKey(argv) ?? [])",

@@ -1,7 +1,7 @@
 /** Logs changes of the key ring with their signer, and unauthorized attempts. */
 import type { Logger } from "pino";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { dateText, hexOf } from "../../../protocol/version-2/envelope.js";
+import { bytesOfHex, dateText, HASH_BYTES, hexOf } from "../../../protocol/version-2/envelope.js";
 import type { Environment } from "../../net/process/clock-and-randomness.js";
 import { type LineLog, LogThrottle } from "../../net/process/log-throttle.js";
 import { CommandFailure } from "../../store/arguments/command-errors.js";
@@ -65,14 +65,24 @@ function describeKey({ id, label }: NamedKey): { by: string; label: string } {
 }
 
 /**
- * Returns the fingerprint of the key that an applied command adds, as `dbsync keys list` prints it. Returns the key's
- * argument of other KEY commands, which contains the fingerprint, and undefined for other CLUSTER commands.
+ * Returns the fingerprint of the key that a command changes, as `dbsync keys list` prints it. Returns undefined for a
+ * command that changes no key, and if its argument is not valid: entries of other daemons contain any arguments.
  */
 function changedKey(argv: Argv): string | undefined {
   const command = commandTable.resolve(argv);
   if (command instanceof CommandFailure) return undefined;
-  if (command.publicKeyAt === undefined) return command.name.startsWith("KEY|") ? argv[2] : undefined;
-  return hexOf(hashOf(Buffer.from(spkiOfText(argv[command.publicKeyAt] as ByteString), "latin1")));
+  if (command.publicKeyAt !== undefined) return fingerprintOf(argv[command.publicKeyAt] as ByteString);
+  const [, , id = ""] = command.name.startsWith("KEY|") ? argv : [];
+  return bytesOfHex(id, HASH_BYTES) === undefined ? undefined : id;
+}
+
+function fingerprintOf(text: ByteString): string | undefined {
+  try {
+    return hexOf(hashOf(Buffer.from(spkiOfText(text), "latin1")));
+  } catch (problem) {
+    if (problem instanceof CommandFailure) return undefined;
+    throw problem;
+  }
 }
 
 function textOf(argv: Argv): string {

@@ -62,6 +62,23 @@ test("the log line about a change that another daemon sent names the changed key
   assert.deepEqual([keys, by, others], [[hexOf(web.id), hexOf(pair.id)], hexOf(root.id), []]);
 });
 
+test("an entry of another daemon with an argument that is not a key is logged without it", () => {
+  const lines: object[] = [];
+  const invalid = [
+    "KEY ADD typo!",
+    `KEY ADD ${"A".repeat(8192)}`,
+    "CLUSTER ADD -",
+    "KEY REVOKE typo",
+    "KEY ADD",
+  ];
+  const commands = [...invalid.map((line) => line.split(" ")), ADD];
+  const ring = { envelope: { key: root.id, commands } };
+  const entries = double<AddedEntry[]>([{ id: "i".repeat(32), at: 1_790_000_000_000, ring }]);
+  logReceivedChanges(entries, double<Logger>({ warn: (facts: object) => void lines.push(facts) }));
+  const [line, ...others] = lines as { keys?: string[] }[];
+  assert.deepEqual([line?.keys, others], [[hexOf(web.id)], []]);
+});
+
 test("the log line about a denied KEY command names the key and its label", async () => {
   const { open, logged } = await start();
   const client = await open(pair);
