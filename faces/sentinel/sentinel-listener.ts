@@ -96,9 +96,13 @@ class SentinelDialect extends Dialect<Argv> {
     return argumentBytes(argv);
   }
 
-  serve(argv: Argv): Answer {
+  serve(argv: Argv): Answer | Promise<Answer> {
+    const served = this.#session.serve(argv);
+    return served instanceof Promise ? served.then((reply) => this.#answer(reply)) : this.#answer(served);
+  }
+
+  #answer(reply: Reply | null): Answer {
     const session = this.#session;
-    const reply = session.serve(argv);
     this.#server.commands++;
     this.#server.host.observer.served(SENTINEL_LISTENER, 1, reply?.kind === "error" ? 1 : 0);
     this.parser.trusted = !session.needsLogin;

@@ -34,7 +34,7 @@ import { noMaster } from "./sentinel-answers.js";
 import type { SentinelServer } from "./sentinel-server.js";
 
 type Argv = readonly ByteString[];
-type Handler = (session: SentinelSession, argv: Argv) => Reply | null;
+type Handler = (session: SentinelSession, argv: Argv) => Reply | null | Promise<Reply | null>;
 
 interface Route {
   /** The number of arguments with the name; negative: at least that number. As in Redis. */
@@ -64,6 +64,8 @@ export class SentinelSession {
   /** The subscriptions, or null if the client has never subscribed. */
   subscriptions: Subscriptions | null = null;
   readonly isExecuting = false;
+  readonly execTurns = null;
+  isGone = false;
   /** Whether the connection closes after the next answer. */
   isClosing = false;
   /** This machine's address as the client has reached it. */
@@ -114,12 +116,13 @@ export class SentinelSession {
   }
 
   disconnected(): void {
+    this.isGone = true;
     this.subscriptions?.clear();
     this.server.disconnected(this.host);
   }
 
   /** Serves one command. @param argv  at least the name @returns null if there is no reply */
-  serve(argv: Argv): Reply | null {
+  serve(argv: Argv): Reply | null | Promise<Reply | null> {
     const name = (argv[0] as ByteString).toUpperCase();
     // As in Redis, a client whose user was removed or disabled is disconnected.
     if (!this.userSession.renew()) this.isClosing = true;

@@ -3,13 +3,19 @@
 import type { ChannelMessage, Channels } from "../../../daemon/engine/channels/channels.js";
 import { custom } from "../../../daemon/store/arguments/command-errors.js";
 import { GlobSteps, globMatches } from "../../../daemon/store/patterns/glob.js";
+import type { Command } from "../../../daemon/store/rows/command-row.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { ChannelKind } from "../../../protocol/members/subscriber-counts.js";
 import { array, bulk, bulks, integer, type Reply } from "../../../protocol/reply.js";
 import { subscriptionReply } from "../../../protocol/resp/resp-writer.js";
 import { answerBytes } from "../bytes/reply-bytes.js";
-import type { RespSession, SessionHandler } from "../session/resp-session.js";
-import { type Subscribed, type SubscribingUser, Subscriptions } from "../session/subscriptions.js";
+import type { SessionHandler } from "../session/resp-session.js";
+import {
+  type ExecTurns,
+  type Subscribed,
+  type SubscribingUser,
+  Subscriptions,
+} from "../session/subscriptions.js";
 
 /** The session of a client that subscribes to channels. */
 export interface SubscribingSession extends Subscribed {
@@ -20,24 +26,30 @@ export interface SubscribingSession extends Subscribed {
   /** The subscriptions, or null if the client has never subscribed. */
   subscriptions: Subscriptions | null;
   readonly isExecuting: boolean;
+  /** The turns of the lists of names in EXEC, or null if EXEC is not running, or runs in one turn. */
+  readonly execTurns: ExecTurns | null;
+  readonly isGone: boolean;
 }
 
-type SubscribingHandler = (session: SubscribingSession, argv: readonly ByteString[]) => Reply | null;
+type SubscribingHandler = (
+  session: SubscribingSession,
+  argv: readonly ByteString[],
+) => Reply | null | Promise<Reply | null>;
+
+/** Adds or removes subscriptions. @returns a confirmation for each name, at least one */
+type Change = (session: SubscribingSession, names: readonly ByteString[]) => Reply[];
 
 /** The commands that a sentinel also has. */
 export const subscribingHandlers: readonly (readonly [string, SubscribingHandler])[] = [
-  ["SUBSCRIBE", subscribing("channel", "subscribe")],
-  ["PSUBSCRIBE", subscribing("pattern", "psubscribe")],
-  ["UNSUBSCRIBE", unsubscribing("channel", "unsubscribe")],
-  ["PUNSUBSCRIBE", unsubscribing("pattern", "punsubscribe")],
+  ["SUBSCRIBE", inTurns(subscribing("channel", "subscribe"), null)],
+  ["PSUBSCRIBE", inTurns(subscribing("pattern", "psubscribe"), null)],
+  ["UNSUBSCRIBE", inTurns(unsubscribing("channel", "unsubscribe"), "channel")],
+  ["PUNSUBSCRIBE", inTurns(unsubscribing("pattern", "punsubscribe"), "pattern")],
 ];
 
 export const channelHandlers: readonly (readonly [string, SessionHandler])[] = [
-  ["SUBSCRIBE", inTurns(subscribing("channel", "subscribe"), null)],
-  ["PSUBSCRIBE", inTurns(subscribing("pattern", "psubscribe"), null)],
+  ...subscribingHandlers,
   ["SSUBSCRIBE", inTurns(subscribing("shard", "ssubscribe"), null)],
-  ["UNSUBSCRIBE", inTurns(unsubscribing("channel", "unsubscribe"), "channel")],
-  ["PUNSUBSCRIBE", inTurns(unsubscribing("pattern", "punsubscribe"), "pattern")],
   ["SUNSUBSCRIBE", inTurns(unsubscribing("shard", "sunsubscribe"), "shard")],
   ["PUBLISH", publishing("channel")],
   ["SPUBLISH", publishing("shard")],
@@ -51,57 +63,89 @@ export const channelHandlers: readonly (readonly [string, SessionHandler])[] = [
 /** The number of names of one turn, which take a few milliseconds. */
 const NAMES_PER_TURN = 1000;
 
+/** Returns the turns of an EXEC, or null if a command of it shows how far its lists are taken. */
+export const execTurnsOf = (
+  queued: readonly { readonly route: { readonly command: Command } }[],
+): ExecTurns | null =>
+  queued.some(({ route: { command } }) => command.group === "pubsub" && command.connectionUse !== "listens")
+    ? null
+    : { left: NAMES_PER_TURN, taken: null };
+
 /**
  * Returns a handler that takes a long list of names in several turns, so that the listener serves other clients
- * meanwhile. EXEC needs its replies in one turn.
+ * meanwhile.
  * @param kind  the subscriptions that a call without names concerns, or null if it needs names
  */
-function inTurns(handler: SubscribingHandler, kind: ChannelKind | null): SessionHandler {
-  return (session, argv) => {
-    const isOfAll = kind !== null && argv.length === 1;
-    const count = isOfAll ? (session.subscriptions?.size(kind) ?? 0) : argv.length - 1;
-    if (session.isExecuting || count <= NAMES_PER_TURN) return handler(session, argv);
-    const names = isOfAll ? (session.subscriptions?.all(kind) ?? []) : argv.slice(1);
-    return runInTurns(session, handler, argv[0] as ByteString, names);
+function inTurns(change: Change, kind: ChannelKind | null): SubscribingHandler {
+  return (session, [, ...named]) => {
+    const names = () =>
+      kind === null || named.length > 0 ? named : (session.subscriptions?.all(kind) ?? []);
+    if (session.isExecuting) return inExec(session, change, names);
+    const now = names();
+    return now.length <= NAMES_PER_TURN
+      ? confirmed(session, change(session, now), false)
+      : takeInTurns(session, change, now, false);
   };
 }
 
-async function runInTurns(
-  session: RespSession,
-  handler: SubscribingHandler,
-  command: ByteString,
+/** Takes a list of names in EXEC, after the lists of the commands before it. @param names  returns the list then */
+function inExec(
+  session: SubscribingSession,
+  change: Change,
+  names: () => readonly ByteString[],
+): Reply | null | Promise<Reply | null> {
+  const { execTurns } = session;
+  if (execTurns === null) return confirmed(session, change(session, names()), true);
+  if (execTurns.taken === null) {
+    const now = names();
+    execTurns.left -= now.length;
+    if (execTurns.left >= 0) return confirmed(session, change(session, now), true);
+  }
+  const taken = (execTurns.taken ?? Promise.resolve())
+    .then(nextTurn)
+    .then(() => takeInTurns(session, change, names(), true));
+  execTurns.taken = taken;
+  return taken;
+}
+
+async function takeInTurns(
+  session: SubscribingSession,
+  change: Change,
   names: readonly ByteString[],
-): Promise<null> {
-  for (let at = 0; at < names.length && !session.isGone; at += NAMES_PER_TURN) {
-    if (at > 0) await new Promise((resolve) => setImmediate(resolve));
-    if (!session.isGone) handler(session, [command, ...names.slice(at, at + NAMES_PER_TURN)]);
+  isInExec: boolean,
+): Promise<Reply | null> {
+  for (let at = 0; !session.isGone; at += NAMES_PER_TURN) {
+    const replies = change(session, names.slice(at, at + NAMES_PER_TURN));
+    const isLast = at + NAMES_PER_TURN >= names.length;
+    const last = confirmed(session, replies, isInExec && isLast);
+    if (isLast) return last;
+    await nextTurn();
   }
   return null;
 }
+
+const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 function publishing(kind: ChannelMessage["kind"]): SessionHandler {
   return ({ server }, [, channel = "", text = ""]) =>
     integer(server.channels.publish({ kind, channel, text }));
 }
 
-function subscribing(kind: ChannelKind, word: ByteString): SubscribingHandler {
-  return (session, [, ...names]) => {
+function subscribing(kind: ChannelKind, word: ByteString): Change {
+  return (session, names) => {
     session.subscriptions ??= new Subscriptions(session.channels, session, session.subscriber);
     const { subscriptions } = session;
-    return confirmed(session, names, (name) => {
+    return names.map((name) => {
       subscriptions.add(kind, name);
       return subscriptionReply(word, name, subscriptions.countShown(kind));
     });
   };
 }
 
-function unsubscribing(kind: ChannelKind, word: ByteString): SubscribingHandler {
-  return (session, [, ...named]) => {
-    const { subscriptions } = session;
-    const names = named.length > 0 ? named : (subscriptions?.all(kind) ?? []);
-    const none = () => subscriptionReply(word, null, subscriptions?.countShown(kind) ?? 0);
-    if (names.length === 0) return confirmed(session, [""], none);
-    return confirmed(session, names, (name) => {
+function unsubscribing(kind: ChannelKind, word: ByteString): Change {
+  return ({ subscriptions }, names) => {
+    if (names.length === 0) return [subscriptionReply(word, null, subscriptions?.countShown(kind) ?? 0)];
+    return names.map((name) => {
       subscriptions?.remove(kind, name);
       return subscriptionReply(word, name, subscriptions?.countShown(kind) ?? 0);
     });
@@ -109,16 +153,12 @@ function unsubscribing(kind: ChannelKind, word: ByteString): SubscribingHandler 
 }
 
 /**
- * Sends a confirmation for each name, even to a client without replies (CLIENT REPLY OFF). During EXEC, the last
- * confirmation is returned instead of sent, because EXEC's array has one element for each command.
+ * Sends confirmations, even to a client without replies (CLIENT REPLY OFF).
+ * @param isReply  whether the last one is returned instead of sent, because EXEC's array has one element for each
+ * command
  */
-function confirmed(
-  session: SubscribingSession,
-  names: readonly ByteString[],
-  change: (name: ByteString) => Reply,
-): Reply | null {
-  const replies = names.map(change);
-  const last = session.isExecuting ? (replies.pop() as Reply) : null;
+function confirmed(session: SubscribingSession, replies: Reply[], isReply: boolean): Reply | null {
+  const last = isReply ? (replies.pop() as Reply) : null;
   const { protocol } = session;
   const maxBytes = session.server.host.limits.maxOutputBytes;
   session.push(replies.map((reply) => answerBytes(reply, protocol, maxBytes) ?? "").join(""));

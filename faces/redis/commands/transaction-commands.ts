@@ -14,6 +14,7 @@ import { type Condition, UNIT_COMMANDS_MAX } from "../../../protocol/version-2/e
 import type { User } from "../../users/users.js";
 import { noteRefusal } from "../session/refused-commands.js";
 import type { Queued, RespSession, SessionHandler } from "../session/resp-session.js";
+import { execTurnsOf } from "./channel-commands.js";
 import { publishingAfter } from "./script-commands.js";
 
 const ABORTED = error("EXECABORT Transaction discarded because of previous errors.");
@@ -91,6 +92,8 @@ function exec(session: RespSession, isReady: boolean): Reply | Promise<Reply> {
   session.leaveTransaction();
   if (hasQueueError) return ABORTED;
   if (hasChanged || !server.path.hold(conditions)) return server.path.whenSafe(NIL_ARRAY);
+  // The commands of scripts show how far the lists are taken.
+  session.execTurns = hasScripts ? null : execTurnsOf(queued);
   const reply = !server.path.records
     ? executing(session, hasScripts, () => execHere(session, queued))
     : hasScripts
@@ -115,6 +118,7 @@ function executing<Result>(session: RespSession, hasScripts: boolean, run: () =>
     return run();
   } finally {
     session.isExecuting = false;
+    session.execTurns = null;
     session.scriptsSince = null;
   }
 }

@@ -25,7 +25,7 @@ import { Takings } from "./put-back.js";
 import { OUT_OF_MEMORY, refusalReply } from "./refused-commands.js";
 import type { RespServer } from "./resp-server.js";
 import { runOrWait } from "./run-blocking-command.js";
-import type { Subscriptions } from "./subscriptions.js";
+import type { ExecTurns, Subscriptions } from "./subscriptions.js";
 import { WatchedKeys } from "./watched-keys.js";
 
 /**
@@ -130,6 +130,8 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
   heldBytes = 0;
   /** Whether EXEC is running its commands, none of which may wait. */
   isExecuting = false;
+  /** The turns of the lists of names in EXEC, or null if EXEC is not running, or runs in one turn. */
+  execTurns: ExecTurns | null = null;
   /** The runner of EXEC's commands if there are scripts among them, or null otherwise. */
   steps: StepRunner | null = null;
   /** The start of a transaction with scripts, which share one time limit, as uptime in milliseconds. */

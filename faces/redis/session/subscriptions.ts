@@ -37,6 +37,14 @@ export interface SubscribingUser {
   renew(): unknown;
 }
 
+/** The lists of names in one EXEC: it takes the first names in its own turn, and the others in later ones, in order. */
+export interface ExecTurns {
+  /** The number of names that EXEC may still take in its own turn. */
+  left: number;
+  /** Resolves when all lists before the next one are taken; null if EXEC has taken them in its own turn. */
+  taken: Promise<unknown> | null;
+}
+
 export class Subscriptions implements Subscriber {
   readonly #channels: Channels;
   readonly #client: Subscribed;

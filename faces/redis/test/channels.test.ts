@@ -11,6 +11,7 @@ import { skipWithout } from "../../../test/support/requirements.js";
 import { seed } from "../../../test/support/seed.js";
 import { SeededRandom } from "../../../test/support/seeded-random.js";
 import { until } from "../../../test/support/until.js";
+import { namesInOneTurn } from "./names-in-one-turn.js";
 import { RecordingClient } from "./recording-client.js";
 import { lines, RedisComparison } from "./redis-comparison.js";
 import { type RespScene, startResp } from "./scene.js";
@@ -228,6 +229,53 @@ test("a list of many names is subscribed to in several turns, and its answers ar
   client.send(lines("PUNSUBSCRIBE", "PING two"));
   assert.ok(await isServedMeanwhile("PUNSUBSCRIBE", () => client.received.endsWith("$3\r\ntwo\r\n")));
   assert.equal(client.received.split("punsubscribe").length - 1, count);
+});
+
+const NAMES = 10_000;
+const many = (prefix: string) => Array.from({ length: NAMES }, (_, i) => `${prefix}:${i}`);
+
+const DONE = "$4\r\ndone\r\n";
+
+test("an EXEC takes its lists of many names in several turns, in the order of its commands", async (t) => {
+  await using scene = await startResp();
+  using client = await RawClient.open(scene.port);
+  client.send(lines("HELLO 3"));
+  const request =
+    lines("MULTI") +
+    writeCommand(["SUBSCRIBE", ...many("a")]) +
+    lines("SUBSCRIBE b", "SET k v") +
+    writeCommand(["SSUBSCRIBE", ...many("c")]) +
+    lines("UNSUBSCRIBE", "EXEC", "ECHO done");
+  const { answer, names } = await namesInOneTurn(t, client, request, DONE);
+  // Two turns of the listener may follow each other between two of the test.
+  assert.ok(names > 0 && names <= 2000, `${names} names in one turn`);
+  const confirmations = [...answer.matchAll(/(s?(?:un)?subscribe)\r\n\$\d+\r\n(\w(?::\d+)?)\r\n:(\d+)/g)];
+  const expected = [
+    ...many("a").map((name, i) => ["subscribe", name, i + 1]),
+    ["subscribe", "b", NAMES + 1],
+    ...many("c").map((name, i) => ["ssubscribe", name, i + 1]),
+    ...[...many("a"), "b"].map((name, i) => ["unsubscribe", name, NAMES - i]),
+  ];
+  // The last confirmation of each command is in the array of EXEC, which follows the others.
+  const last = [NAMES - 1, NAMES, 2 * NAMES, 3 * NAMES + 1];
+  const order = [...expected.filter((_, i) => !last.includes(i)), ...last.map((i) => expected[i])];
+  assert.deepEqual(
+    confirmations.map(([, word, name, count]) => [word, name, Number(count)]),
+    order,
+  );
+  assert.match(answer, /\*5\r\n>3\r\n\$9\r\nsubscribe\r\n/);
+  using other = await RedisConnection.open(scene.port);
+  assert.deepEqual(await other.value("PUBSUB", "CHANNELS"), []);
+});
+
+test("an EXEC whose other commands count subscriptions subscribes to all names before them", async (t) => {
+  await using scene = await startResp();
+  using client = await RawClient.open(scene.port);
+  client.send(lines("HELLO 3"));
+  const request =
+    lines("MULTI") + writeCommand(["PSUBSCRIBE", ...many("a")]) + lines("PUBSUB NUMPAT", "EXEC", "ECHO done");
+  const { answer } = await namesInOneTurn(t, client, request, DONE);
+  assert.ok(answer.endsWith(`:${NAMES}\r\n:${NAMES}\r\n${DONE}`), answer.slice(-100));
 });
 
 test("a client that is disconnected while it subscribes to many names has no subscriptions", async () => {

@@ -4,11 +4,13 @@ import { test } from "node:test";
 import { NamedDaemon } from "../../../daemon/cluster/peers/shared/named-daemon.js";
 import { realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
 import type { ServiceMessage } from "../../../protocol/members/member-messages.js";
+import { writeCommand } from "../../../protocol/resp/resp-writer.js";
 import { startUserListener, type UserSceneOptions } from "../../../test/faces/user-scene.js";
 import { double } from "../../../test/support/double.js";
 import { RawClient } from "../../../test/support/raw-client.js";
 import { RedisConnection } from "../../../test/support/redis-connection.js";
 import { until } from "../../../test/support/until.js";
+import { namesInOneTurn } from "../../redis/test/names-in-one-turn.js";
 import type { DaemonInterface, UserSocketHost } from "../../users/user-listener.js";
 import { SentinelListener } from "../sentinel-listener.js";
 import { SentinelServer } from "../sentinel-server.js";
@@ -67,6 +69,26 @@ test("users log in with their passwords, whatever their rights are, and a remove
   scene.users.remove("ann");
   await subscriber.rest();
   assert.ok(subscriber.ended);
+});
+
+test("a list of many channels is subscribed to in several turns, and its answers are in order", async (t) => {
+  await using scene = await startSentinel();
+  using client = await RawClient.open(scene.port);
+  const channels = Array.from({ length: 10_000 }, (_, i) => `c:${i}`);
+  for (const [words, wanted] of [
+    [["SUBSCRIBE", ...channels], channels.map((name, i) => [name, i + 1])],
+    [["UNSUBSCRIBE"], channels.map((name, i) => [name, channels.length - i - 1])],
+  ] as const) {
+    const request = `${writeCommand(words)}PING end\r\n`;
+    const { answer, names } = await namesInOneTurn(t, client, request, "$3\r\nend\r\n");
+    // Two turns of the listener may follow each other between two of the test.
+    assert.ok(names > 0 && names <= 2000, `${names} names in one turn`);
+    const confirmed = [...answer.matchAll(/subscribe\r\n\$\d+\r\n(c:\d+)\r\n:(\d+)/g)];
+    assert.deepEqual(
+      confirmed.map(([, name, count]) => [name, Number(count)]),
+      wanted,
+    );
+  }
 });
 
 test("each change is published once for each name, with the address by which clients reach this daemon", async () => {
