@@ -517,6 +517,20 @@ export const collectionMutants: readonly Mutant[] = [
     test: "faces/mongo/test/cursors.test.js",
   },
   {
+    name: "collections: documents with one of several ids are in the order of their insertion",
+    file: "faces/mongo/store/commands/index-hints.js",
+    find: "hasListOfIds(query) ? ID_INDEX.pattern : sort",
+    replace: "sort",
+    test: "faces/mongo/test/store/commands/index-hints.test.js",
+  },
+  {
+    name: "collections: a list of many ids is looked for in all documents of the collection",
+    file: "faces/mongo/store/commands/find-and-count.js",
+    find: " || few.index.spec === ID_INDEX",
+    replace: "",
+    test: "faces/mongo/test/store/commands/index-hints.test.js",
+  },
+  {
     name: "collections: max is the last key of a find instead of the key after it",
     file: "faces/mongo/store/commands/index-hints.js",
     find: "compareKeys(values, max, directions, work) < 0",
@@ -540,8 +554,8 @@ export const collectionMutants: readonly Mutant[] = [
   {
     name: "collections: a pipeline ignores its hint",
     file: "faces/mongo/store/commands/aggregation-pipeline.js",
-    find: 'orderOf(NO_SORT, hintOf(target, spec.get("hint")))',
-    replace: "NO_SORT",
+    find: 'hintOf(target, spec.get("hint")), query',
+    replace: "null, query",
     test: "faces/mongo/test/store/commands/index-hints.test.js",
   },
   {

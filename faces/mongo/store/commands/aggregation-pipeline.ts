@@ -69,7 +69,7 @@ export const aggregate = inSteps(["pipeline", "let", "hint"], function* (target,
   const isChoosing = first?.[0] === "$match" && isDocument(first[1]);
   const query: BsonDocument = isChoosing ? (first[1] as BsonDocument) : new Map();
   const stages = pipeline.slice(isChoosing ? 1 : 0).map((one) => stageOf(one, target));
-  const order = orderOf(NO_SORT, hintOf(target, spec.get("hint")));
+  const order = orderOf(NO_SORT, hintOf(target, spec.get("hint")), query);
   const matches = yield* inStepsOf(choosing(target, query, order, EVERY));
   const roots = rootsOf(stageAt(pipeline[isChoosing ? 1 : 0]));
   let documents: readonly BsonDocument[] = yield* mappedInSlices(matches, target.work, ({ bytes }) => {

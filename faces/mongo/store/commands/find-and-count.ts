@@ -16,6 +16,7 @@ import { projectionOf } from "../queries/projection.js";
 import { keyCounted } from "../queries/value-size.js";
 import { type Bson, type BsonDocument, DOCUMENT_BYTES_MAX } from "../values/bson.js";
 import type { CollectionReading } from "../values/collection.js";
+import { ID_INDEX } from "../values/collection-index.js";
 import {
   byEquality,
   collectInSteps,
@@ -106,7 +107,7 @@ export const find = inSteps(FIND_FIELDS, function* (target, spec, request) {
     return yield* answeringKeys(target, { query, sort, hint, bounds, range }, request);
   const matches =
     bounds === null
-      ? choosing(target, query, orderOf(sort, hint), range)
+      ? choosing(target, query, orderOf(sort, hint, query), range)
       : choosingWithin(target, query, sort, range, bounds);
   // Most reads match few documents, for which steps cost more than they save.
   if (project === null && isComplete(matches) && matches.length <= STEP_ITEMS)
@@ -144,7 +145,7 @@ function* answeringKeys(
   { query, sort, hint, bounds, range }: Choice,
   request: ByteString,
 ): Generator<void, Reply> {
-  const order = orderOf(sort, hint);
+  const order = orderOf(sort, hint, query);
   const keyOf = returnedKeys(target, { query, order, bounds, hint });
   const matches = yield* inStepsOf(
     bounds === null
@@ -247,7 +248,8 @@ function* foundInOrder(
   const plan = rangeInOrder(collection, query, order);
   if (plan === null) return null;
   const few = byEquality(collection, query);
-  if (few !== null && few.numbers.length <= STEP_ITEMS) return null;
+  // Each id belongs to at most one document.
+  if (few !== null && (few.numbers.length <= STEP_ITEMS || few.index.spec === ID_INDEX)) return null;
   const filter = { ...filterOf(query, target.work, target), isExpired: expiredBy(collection, target.at) };
   const documents = documentsAt(target, collection);
   yield* ordering(collection, plan.range.index, target.work.effort);

@@ -9,10 +9,10 @@ import { documentAt } from "../queries/command-fields.js";
 import { mappedInSlices } from "../queries/long-evaluation.js";
 import { badValue, ELEMENTS_PER_UNIT, MongoFailure, spend, type Work } from "../queries/mongo-failure.js";
 import { compareCounted, isLarge, sortedInSlices } from "../queries/value-size.js";
-import { type Bson, type BsonDocument, isDocument, MAX_KEY, MIN_KEY } from "../values/bson.js";
+import { type Bson, type BsonDocument, isArray, isDocument, MAX_KEY, MIN_KEY } from "../values/bson.js";
 import { doubleOf, isNumber } from "../values/bson-numbers.js";
 import { compareBson } from "../values/bson-order.js";
-import { CollectionIndex } from "../values/collection-index.js";
+import { CollectionIndex, ID_INDEX } from "../values/collection-index.js";
 import type { OrderedKey } from "../values/index-keys.js";
 import { byEquality, collectInSteps, type Found, matching } from "./candidate-documents.js";
 import { collectionAt } from "./collection-names.js";
@@ -57,13 +57,21 @@ export function hintOf(target: Target, hint: Bson | undefined): Hint {
 const isIndex = (hint: Hint): hint is CollectionIndex => hint instanceof CollectionIndex;
 
 /**
- * Returns the sort, or without one the order that the hint names. The command chooses the index for its filter itself.
+ * Returns the sort, or without one the order that the hint names. Without a hint, documents with one of several ids are
+ * in the order of their ids, because MongoDB finds them by the index of ids. The command chooses the index for its
+ * filter itself.
  */
-export function orderOf(sort: BsonDocument, hint: Hint): BsonDocument {
-  if (sort.size > 0 || hint === null) return sort;
+export function orderOf(sort: BsonDocument, hint: Hint, query: BsonDocument): BsonDocument {
+  if (sort.size > 0) return sort;
+  if (hint === null) return hasListOfIds(query) ? ID_INDEX.pattern : sort;
   if (!isIndex(hint)) return isBackwards(hint) ? hint : sort;
   // Documents that an invalid index cannot contain have no place in its order.
   return hint.isComplete ? hint.spec.pattern : sort;
+}
+
+function hasListOfIds(query: BsonDocument): boolean {
+  const ids = query.get("_id");
+  return isDocument(ids) && isArray(ids.get("$in")) && !ids.has("$eq");
 }
 
 /** A part of the keys of an index, in the order of the index. */

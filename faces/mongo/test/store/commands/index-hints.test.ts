@@ -7,6 +7,7 @@ import assert from "node:assert/strict";
 import { beforeEach, test } from "node:test";
 import { amount } from "../../../../../test/support/amount.js";
 import { SeededRandom, seedOfRun } from "../../../../../test/support/seeded-random.js";
+import { Collection } from "../../../store/values/collection.js";
 import { MdbUnderTest } from "./mdb-under-test.js";
 
 let store: MdbUnderTest;
@@ -137,6 +138,33 @@ test("the hint of a pipeline decides the order of the documents that reach its f
       run(`pipeline:[],hint:${hint}`),
       /^MONGO 2 BadValue hint provided does not correspond to an existing index/,
     );
+});
+
+test("documents with one of several ids are in the order of their ids, unless a sort or a hint orders them", () => {
+  insert("{_id:3,a:1}", "{_id:1,a:3}", "{_id:2,a:2}", "{_id:4,a:0}");
+  createIndex("{a:1}");
+  const list = "{_id:{$in:[4,3,1,9,2]}}";
+  const table: readonly (readonly [string, string])[] = [
+    [`{filter:${list}}`, "1 2 3 4"],
+    [`{filter:${list},skip:1,limit:2}`, "2 3"],
+    ["{filter:{_id:{$in:[3,1]},a:{$gt:0}}}", "1 3"],
+    ["{filter:{_id:{$in:[3,1],$gt:1}}}", "3"],
+    [`{filter:${list},sort:{a:1}}`, "4 3 2 1"],
+    [`{filter:${list},hint:{a:1}}`, "4 3 2 1"],
+    [`{filter:${list},hint:{$natural:1}}`, "3 1 2 4"],
+    ["{filter:{a:{$in:[0,1,3]}}}", "3 1 4"],
+  ];
+  for (const [spec, expected] of table) assert.equal(ids(spec), expected, spec);
+  assert.equal(idsIn(store.run("AGGREGATE", json(`{pipeline:[{$match:${list}}]}`))), "1 2 3 4");
+});
+
+test("a find by a list of many ids reads only documents with these ids", (t) => {
+  const numbers = Array.from({ length: 2000 }, (_, i) => i);
+  insert(...numbers.map((number) => `{_id:${1999 - number}}`));
+  const read = t.mock.method(Collection.prototype, "document");
+  const wanted = numbers.filter((number) => number % 4 === 0);
+  assert.equal(ids(`{filter:{_id:{$in:[${wanted}]}}}`), wanted.join(" "));
+  assert.equal(read.mock.callCount(), wanted.length);
 });
 
 test(`bounds find what a comparison of all keys finds (seed ${seedOfRun()})`, () => {
