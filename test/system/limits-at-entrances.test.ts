@@ -13,7 +13,9 @@ import { canonicalState } from "../../daemon/store/canonical-state.js";
 import { Database } from "../../daemon/store/database.js";
 import { bytesOfText } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
+import { type EnvelopeHeader, hexOf } from "../../protocol/version-2/envelope.js";
 import { databasesIn } from "../../tools/cli/sql/sql-data-folder.js";
+import { runDbsync } from "../client/child.js";
 import { shown } from "../conformance/resp2-fold.js";
 import { skipUnlessFull } from "../support/amount.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
@@ -26,6 +28,9 @@ import { repositoryRoot } from "../support/repository.js";
 import { ScratchFolder } from "../support/scratch-folder.js";
 import { SqlLineClient } from "../support/sql-line-client.js";
 import { startSidecar } from "../support/start-sidecar.js";
+import { type Command, type Envelope, envelope, type Header } from "./attacker/envelope.js";
+import { makeKey } from "./attacker/key.js";
+import { outcomeAt, PushedEntries } from "./attacker/pushed-entries.js";
 
 type Commands = readonly (readonly string[])[];
 
@@ -45,6 +50,8 @@ interface Row {
   readonly commands?: Readonly<Record<string, (number: number, name: string) => Commands>>;
   /** Other entrances. @returns the answer */
   readonly others?: Readonly<Record<string, (number: number, name: string) => Promise<string>>>;
+  /** Entries that a peer sends, although no daemon would accept those above the limit from a client. */
+  readonly entries?: Readonly<Record<string, (number: number, name: string) => Envelope>>;
 }
 
 const data = new ScratchFolder();
@@ -54,6 +61,7 @@ const root = makeKeyPair();
 let daemon: DaemonProcess;
 let recording: DaemonProcess;
 let signing: DaemonProcess;
+let pushed: PushedEntries;
 let redis: RedisConnection;
 let json: RawClient;
 let memcached: RawClient;
@@ -63,6 +71,7 @@ before(async () => {
   daemon = await startDaemon(["--resp", "0", "--json", "0", "--sql", "0", "--memcached", "0"]);
   recording = await startDaemon(["--resp", "0", "--data", data.path]);
   signing = await startDaemon(["-s", application.file, "--root-key", root.file, "--data", signedData.path]);
+  pushed = await PushedEntries.start();
   redis = await RedisConnection.open(await daemon.portOf("Redis clients"));
   json = await RawClient.open(await daemon.portOf("JSON clients"));
   memcached = await RawClient.open(await daemon.portOf("memcached clients"));
@@ -74,6 +83,7 @@ after(async () => {
   await daemon[Symbol.asyncDispose]();
   await recording[Symbol.asyncDispose]();
   await signing[Symbol.asyncDispose]();
+  await pushed[Symbol.asyncDispose]();
   data[Symbol.dispose]();
   signedData[Symbol.dispose]();
 });
@@ -113,6 +123,26 @@ const nested = (levels: number) => `${"(".repeat(levels)}1${")".repeat(levels)}`
 const timelineEntrance = (words: (number: number) => readonly string[]): NonNullable<Row["others"]> => ({
   "an envelope": (number) => signedAnswer([["TIMELINE", ...words(number)]]),
 });
+
+/** Returns the entry of an administrator's commands. */
+const byRoot = (...commands: readonly Command[]): Envelope => entryBy("root", commands);
+
+/** Returns an entry of the cluster that receives pushed entries. */
+function entryBy(
+  signer: "root" | "application",
+  commands: readonly Command[],
+  header: Header = {},
+): Envelope {
+  return envelope(pushed.victims[signer], pushed.victims.cluster, commands, header);
+}
+
+/** Returns a number of rules, which permit everything. */
+const few = (count: number) => ["+@all", "~*", ...numbered(count - 2, () => "+get")];
+/** Returns rules of a number of bytes, with the spaces between them. */
+const long = (bytes: number) => ["+@all", "~*", `~${letters(bytes - "+@all ~* ~".length)}`];
+
+const absent = (count: number, name: string) =>
+  numbered(count, (i) => ({ db: 0, key: `${name}:${i}`, writer: "" }));
 
 const ROWS: readonly Row[] = [
   {
@@ -193,20 +223,29 @@ const ROWS: readonly Row[] = [
     sentence: "`LABEL` is a name of up to 128 bytes",
     max: 128,
     refused: /the label has 129 bytes, more than 128/,
+    entries: {
+      "KEY ADD": (number) => byRoot(["KEY", "ADD", makeKey().pem, "LABEL", letters(number)]),
+      "CLUSTER ADD": (number) => byRoot(["CLUSTER", "ADD", makeKey().pem, "LABEL", letters(number)]),
+    },
     others: {
+      "dbsync keys add": (number) => keysAdd("--label", letters(number)),
+      "dbsync restore": (number) =>
+        outcomeOfRestored(byRoot(["KEY", "ADD", makeKey().pem, "LABEL", letters(number)])),
+      "the configuration": async (number) => {
+        using folder = new ScratchFolder();
+        const file = folder.file(`${letters(number)}.pem`, makeKeyPair().pem);
+        const config = folder.file(
+          "dbsyncd.toml",
+          `root-key = ["${file}"]\nsign-key = ["${application.file}"]\n`,
+        );
+        return await startOf("--config", config);
+      },
       "KEY ADD": (number) => signedAnswer([["KEY", "ADD", makeKeyPair().pem, "LABEL", letters(number)]]),
       "CLUSTER ADD": (number) =>
         signedAnswer([["CLUSTER", "ADD", makeKeyPair().pem, "LABEL", letters(number)]]),
       "the name of a file": async (number) => {
         using folder = new ScratchFolder();
-        const file = folder.file(`${letters(number)}.pem`, makeKeyPair().pem);
-        return await startDaemon(["-s", file]).then(
-          async (started) => {
-            await started[Symbol.asyncDispose]();
-            return "OK";
-          },
-          ({ message }: Error) => message,
-        );
+        return await startOf("-s", folder.file(`${letters(number)}.pem`, makeKeyPair().pem));
       },
     },
   },
@@ -218,6 +257,14 @@ const ROWS: readonly Row[] = [
     max: 100_000,
     // An envelope names no limit, because the client checks it before.
     refused: /100000 commands|"code":"malformed"/,
+    entries: {
+      "an entry with multi": (number, name) =>
+        entryBy(
+          "application",
+          numbered(number, () => ["INCR", name]),
+          { more: ["multi", 1] },
+        ),
+    },
     others: {
       EXEC: async (number, name) => await execOf(await recording.portOf("Redis clients"), number, name),
       "a script": async (number, name) => {
@@ -228,7 +275,7 @@ const ROWS: readonly Row[] = [
       "an envelope with multi": (number, name) =>
         signedAnswer(
           numbered(number, () => ["INCR", name]),
-          true,
+          { multi: true },
         ),
       "multi of the client": async (number, name) => {
         const client = createClient({ servers: [`127.0.0.1:${signing.port}`], key: application.privateKey });
@@ -261,10 +308,69 @@ const ROWS: readonly Row[] = [
     sentence: "1 to 4096 commands, with `multi` 1 to 100000",
     max: 4096,
     refused: /"code":"malformed"/,
+    entries: {
+      "an entry": (number, name) =>
+        entryBy(
+          "application",
+          numbered(number, () => ["INCR", name]),
+        ),
+    },
     others: {
       "an envelope": (number, name) => signedAnswer(numbered(number, () => ["INCR", name])),
     },
   },
+  {
+    limit: "keys of a condition",
+    page: "docs/protocol-v2.md",
+    sentence: "database, key, unit, database, key, unit, …; 1 to 1024 keys",
+    max: 1024,
+    refused: /"code":"malformed"|a list of 1 to 1024 conditions/,
+    entries: {
+      "an entry": (number, name) =>
+        entryBy("application", [["SET", name, "1"]], {
+          more: ["if", numbered(number, (i) => ["0", `${name}:${i}`, ""]).flat()],
+        }),
+    },
+    others: {
+      "an envelope": (number, name) => signedAnswer([["SET", name, "1"]], { if: absent(number, name) }),
+      "if of the client": async (number, name) => {
+        const client = createClient({ servers: `127.0.0.1:${signing.port}`, key: application.privateKey });
+        try {
+          const conditions = numbered(number, (i) => ({ key: `${name}:${i}`, writer: null }));
+          return await client
+            .call(["SET", name, "1"], { if: conditions })
+            .then(String, ({ message }: Error) => message);
+        } finally {
+          await client.close();
+        }
+      },
+    },
+  },
+  {
+    limit: "the name of a user",
+    page: "docs/protocol-v2.md",
+    sentence: "for clients of its listeners that do not sign (1 to 256 bytes)",
+    max: 256,
+    refused: /a user's name of 257 bytes, above 256/,
+    entries: {
+      "an entry of a daemon": (number, name) =>
+        envelope(pushed.daemonKey, pushed.victims.cluster, [["SET", name, "1"]], {
+          more: ["as", letters(number)],
+        }),
+    },
+    others: {
+      "ACL SETUSER": (number) => answerOf("ACL", "SETUSER", letters(number)),
+      "the file of users": async (number) => {
+        using folder = new ScratchFolder();
+        const file = folder.file(
+          "users.acl",
+          `user default on nopass ~* +@all\nuser ${letters(number)} off\n`,
+        );
+        return await startOf("--resp", "0", "--acl-file", file);
+      },
+    },
+  },
+  ...rulesRows(),
   {
     limit: "the length of an envelope of key commands",
     page: "docs/protocol-v2.md",
@@ -272,13 +378,18 @@ const ROWS: readonly Row[] = [
     max: 250 * 2 ** 10,
     above: 2 ** 18,
     refused: /"code":"ring-too-long"/,
+    entries: {
+      "KEY ADD": (number) => byRoot(["KEY", "ADD", letters(number)]),
+      "KEY ADD, several": (number) => byRoot(...numbered(64, () => ["KEY", "ADD", letters(number / 64)])),
+      "CLUSTER ADD": (number) => byRoot(["CLUSTER", "ADD", letters(number)]),
+    },
     others: {
       "KEY ADD": (number) => signedAnswer([["KEY", "ADD", letters(number)]]),
       "KEY ADD, several": (number) => signedAnswer(numbered(64, () => ["KEY", "ADD", letters(number / 64)])),
       "KEY ADD, with multi": (number) =>
         signedAnswer(
           numbered(2, () => ["KEY", "ADD", letters(number / 2)]),
-          true,
+          { multi: true },
         ),
       "CLUSTER ADD": (number) => signedAnswer([["CLUSTER", "ADD", letters(number)]]),
     },
@@ -712,6 +823,71 @@ const ROWS: readonly Row[] = [
   },
 ];
 
+/** Returns the rows of the two limits of rules, which have the same entrances. */
+function rulesRows(): Row[] {
+  const rows = [
+    { limit: "rules of a key", max: 128, refused: /129 rules, above 128/, rules: few },
+    { limit: "bytes of rules", max: 8192, refused: /rules of 8193 bytes, above 8192/, rules: long },
+  ];
+  return rows.map(({ rules, ...row }) => ({
+    ...row,
+    page: "docs/keys.md",
+    sentence: "**Limits**: 128 rules, 8192 bytes.",
+    entries: {
+      "KEY ADD": (number) => byRoot(["KEY", "ADD", makeKey().pem, "RULES", ...rules(number)]),
+      "KEY RULES": (number) =>
+        byRoot(["KEY", "RULES", pushed.victims.application.id.toString("hex"), ...rules(number)]),
+    },
+    others: {
+      "KEY ADD": (number) => signedAnswer([["KEY", "ADD", makeKeyPair().pem, "RULES", ...rules(number)]]),
+      "KEY RULES": (number) => signedAnswer([["KEY", "RULES", hexOf(application.id), ...rules(number)]]),
+      "dbsync keys add": (number) => keysAdd("--rules", rules(number).join(" ")),
+      "dbsync restore": (number) =>
+        outcomeOfRestored(byRoot(["KEY", "ADD", makeKey().pem, "RULES", ...rules(number)])),
+    },
+  }));
+}
+
+/** Starts a daemon with options. @returns OK, or the error */
+async function startOf(...args: readonly string[]): Promise<string> {
+  return await startDaemon(args).then(
+    async (started) => {
+      await started[Symbol.asyncDispose]();
+      return "OK";
+    },
+    ({ message }: Error) => message,
+  );
+}
+
+/** Adds a new key with options, as an administrator does. @returns what the program prints */
+async function keysAdd(...args: readonly string[]): Promise<string> {
+  using folder = new ScratchFolder();
+  const pem = root.privateKey.export({ type: "pkcs8", format: "pem" }).toString();
+  const words = ["keys", "add", makeKeyPair().file, "-k", folder.file("root.pem", pem, 0o600), ...args];
+  const { stdout, stderr } = await runDbsync([...words, "-s", `127.0.0.1:${signing.port}`]);
+  return stdout + stderr;
+}
+
+/** Restores a backup of a daemon that a peer has sent an entry. @returns the entry's outcome in the restored folder */
+async function outcomeOfRestored(entry: Envelope): Promise<string> {
+  const { victims } = pushed;
+  const later = pushed.laterThan(entry);
+  await pushed.outcomeOf(entry, later);
+  using folder = new ScratchFolder();
+  const [file, restored] = [join(folder.path, "backup"), join(folder.path, "restored")];
+  for (const words of [
+    ["backup", "--data", victims.folder(0), file],
+    ["restore", file, "--data", restored],
+  ]) {
+    const { code, stderr } = await runDbsync(words);
+    assert.equal(code, 0, stderr);
+  }
+  const keys = ["-s", join(victims.scratch.path, "application.pem")];
+  keys.push("--root-key", join(victims.scratch.path, "root.pem"));
+  await using started = await startDaemon([...keys, "--data", restored]);
+  return await outcomeAt(started.port, victims.root, entry, later);
+}
+
 function pattern(characters: number): string {
   // A class of characters counts as one step.
   return `[${letters(characters - 2)}]`;
@@ -731,9 +907,12 @@ async function execOf(port: number, number: number, name: string): Promise<strin
 }
 
 /** Sends an envelope of an administrator. @returns the last answer, or the refusal */
-async function signedAnswer(commands: readonly string[][], multi = false): Promise<string> {
+async function signedAnswer(
+  commands: readonly (readonly string[])[],
+  header: Partial<EnvelopeHeader> = {},
+): Promise<string> {
   using client = await EnvelopeClient.open(signing.port, root);
-  const message = await client.ask(commands, { multi });
+  const message = await client.ask(commands, header);
   return message.kind === "result" ? shown(message.replies.at(-1) as Reply) : JSON.stringify(message);
 }
 
@@ -794,7 +973,18 @@ function folded(commands: Commands): { readonly answer: string; readonly isChang
 }
 
 for (const row of ROWS) {
-  const { limit, page, sentence, isLong, max, above = max + 1, refused, commands = {}, others = {} } = row;
+  const {
+    limit,
+    page,
+    sentence,
+    isLong,
+    max,
+    above = max + 1,
+    refused,
+    commands = {},
+    others = {},
+    entries = {},
+  } = row;
   test(`${limit}: the documented limit holds at each entrance`, {
     skip: isLong ? skipUnlessFull : false,
   }, async () => {
@@ -817,6 +1007,12 @@ for (const row of ROWS) {
       }
       for (const [entrance, run] of Object.entries(others))
         check(await run(number, `n${names++}`), isAbove, entrance);
+      for (const [entrance, make] of Object.entries(entries)) {
+        const outcome = await pushed.outcomeOf(make(number, `n${names++}`));
+        // The daemons do not store an entry that is malformed.
+        const isRefused = outcome === "refused" || refused.test(outcome);
+        assert.equal(isRefused, isAbove, `${entrance}, as an entry of a peer: ${outcome}`);
+      }
     }
   });
 }

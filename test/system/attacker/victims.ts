@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { type DaemonProcess, startDaemon } from "../../support/daemon-process.js";
 import { freePort } from "../../support/free-port.js";
 import { ScratchFolder } from "../../support/scratch-folder.js";
+import type { DaemonArgs } from "../../support/trio.js";
 import { until } from "../../support/until.js";
 import { Client } from "./client.js";
 import { type Command, clusterIdOf } from "./envelope.js";
@@ -20,7 +21,7 @@ export interface VictimOptions {
    * listens.
    */
   readonly others?: readonly Key[];
-  readonly args?: readonly string[];
+  readonly args?: DaemonArgs;
   /** Options of Node, for example a heap limit. */
   readonly execArgv?: readonly string[];
   readonly root?: boolean;
@@ -135,7 +136,8 @@ export class Victims implements AsyncDisposable {
 
   #arguments(index: number): string[] {
     const { data = true, peers = "none", others = [], args = [], root = true } = this.#options;
-    const list = ["-s", this.scratch.file("application.pem", this.application.pem), ...args];
+    const more = typeof args === "function" ? args(index) : args;
+    const list = ["-s", this.scratch.file("application.pem", this.application.pem), ...more];
     if (root) list.push("--root-key", this.scratch.file("root.pem", this.root.pem));
     if (data) list.push("--data", this.#folderWithKey(index));
     const pin = (key: Key) => (peers === "pinned" ? `#ed25519:${key.id.toString("hex")}` : "");
