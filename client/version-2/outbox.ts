@@ -218,11 +218,10 @@ export class Outbox implements BatchOwner, FleetOwner {
   }
 
   detectedVersion1(index: number, now: number): void {
-    // A waiting batch may contain aborted calls, which were reported as not applied.
-    for (const batch of [...this.#waiting, ...this.#live]) {
-      const sending = batch.sendings[index] as Sending;
-      if (batch.unsettled > 0 && sending.state === "waiting" && sending.refusal === null)
-        this.fleet.switchToVersion1(sending, now);
+    // A batch that is being signed precedes the unsigned ones.
+    for (const { sendings } of this.#live) {
+      const sending = sendings[index] as Sending;
+      if (sending.state === "waiting" && sending.refusal === null) this.fleet.switchToVersion1(sending, now);
     }
     this.#planFlush();
   }

@@ -193,6 +193,13 @@ export const acknowledgedMutants: readonly Mutant[] = [
     test: "test/client/version-2/effects.test.js",
   },
   {
+    name: "order: an unsigned call overtakes one that is being signed, to a daemon of version 1",
+    file: "client/version-2/outbox.js",
+    find: "for (const { sendings } of this.#live)",
+    replace: "for (const { sendings } of [...this.#live].reverse())",
+    test: "test/client/version-1/legacy-link.test.js",
+  },
+  {
     name: "effects: dbsyncSend uses a client of another cluster",
     file: "client/dbsync-send.js",
     find: "cluster,\n        keepalive",
