@@ -176,7 +176,10 @@ export class Fleet implements LinkOwner {
     if (sending.state === "ended") return;
     sending.reset();
     const insist = this.isBackingOff(now);
+    // A delivery may end immediately, but the sending must not end before all of its calls are delivered.
+    sending.openDeliveries++;
     for (const call of sending.batch.calls) this.#deliverAsVersion1(sending, call, insist, now);
+    sending.openDeliveries--;
     if (sending.batch.isClosed) sending.batch.close(now);
   }
 
