@@ -3,7 +3,7 @@
  * client does), sends to some of the daemons, and sends the same bytes again, sometimes much too late. Administrators
  * are clients too.
  */
-import { ClientClock } from "../../client/version-2/fleet.js";
+import { ClientClock } from "../../client/version-2/client-clock.js";
 import type { EnvelopeAnswer } from "../../daemon/engine/answers/request.js";
 import { type Entry, orderKeyOf } from "../../daemon/timeline/entries/entry.js";
 import { mayChange } from "../../daemon/timeline/entries/recorded-envelopes.js";

@@ -82,6 +82,7 @@ const subscribers = of("daemon/cluster/peers/member-subscribers");
 const handshake = of(CONNECTION);
 const tick = constant("daemon/cluster/node/cluster-node", "TICK_MS");
 const client = of("client/version-2/fleet");
+const clientClock = of("client/version-2/client-clock");
 const recalls = of("daemon/timeline/history-fold");
 const digests = of("daemon/timeline/state-digests");
 const SCHEDULE = "daemon/timeline/snapshots/snapshot-schedule";
@@ -135,7 +136,7 @@ const PROTOCOL: readonly string[] = [
   `unit for ${known("KNOWN_MS").s} after the end of the window`,
   `also knows the last ${known("KNOWN_LONGER").count} of them`,
   `waits for this unit for up to ${waiting("WAIT_MS_MAX").s}. At most ${waiting("WAITERS_MAX").count} envelopes and ${waiting("WAITING_BYTES_MAX").mib} may wait`,
-  `in both cases at most ${client("AHEAD_MS_MAX").s} ahead of the daemon's clock. If the pair is further ahead, the client uses the daemon's clock plus ${client("AHEAD_MS_MAX").s}`,
+  `in both cases at most ${clientClock("AHEAD_MS_MAX").s} ahead of the daemon's clock. If the pair is further ahead, the client uses the daemon's clock plus ${clientClock("AHEAD_MS_MAX").s}`,
   `before any later message, at most ${of("daemon/engine/pipeline/publish-messages")("MISSED_EVERY_MS").s === "1 s" ? "once a second" : "otherwise"}`,
   `damaged or above ${of("daemon/cluster/history/timeline-answers")("READ_BYTES_MAX").kib}. n is at most ${history("DEAD_LETTERS_MAX").plain}`,
   `at most ${of("daemon/cluster/history/timeline-answers")("ORDER_KEYS_MAX").plain}): \`held\``,

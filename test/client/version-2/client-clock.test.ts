@@ -1,8 +1,8 @@
 /** Tests the clock by which a client dates its envelopes, and the choice of the cluster. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { ClientClock } from "../../../client/version-2/client-clock.js";
 import { chooseCluster } from "../../../client/version-2/cluster-votes.js";
-import { ClientClock } from "../../../client/version-2/fleet.js";
 import { SEQ_MAX } from "../../../protocol/version-2/envelope.js";
 
 const daemon = {};
