@@ -17,7 +17,7 @@ import { DELIVERY_LINGER_MS } from "./shared/connections.js";
 import type { DeadlineTimer } from "./shared/deadline-timer.js";
 import type { FrameTracer } from "./shared/frame-tracer.js";
 import type { Sealer } from "./shared/sealer.js";
-import { type Version1Deliveries, version1Deliveries } from "./version-1/deliveries.js";
+import { type LegacyLink, makeLegacyLinks } from "./version-1/legacy-link.js";
 import { Outbox, type OutboxOwner } from "./version-2/outbox.js";
 
 /** The options of a client that do not come from the caller's options. */
@@ -37,7 +37,7 @@ export class NodeHost implements ClientHost, OutboxOwner {
   readonly #signing: Signing;
   readonly #sealer: Sealer;
   readonly #options: HostOptions;
-  readonly #version1: readonly Version1Deliveries[];
+  readonly #version1: readonly LegacyLink[];
   #timer: DeadlineTimer | null = null;
   #outbox: Outbox | null = null;
   /** The number of calls that have not settled. */
@@ -53,7 +53,7 @@ export class NodeHost implements ClientHost, OutboxOwner {
     this.#signing = signing;
     this.#sealer = sealerOf(signing.signer);
     this.#options = options;
-    this.#version1 = version1Deliveries(settings.servers, environment, signing, options.trace ?? null);
+    this.#version1 = makeLegacyLinks(settings.servers, environment, signing, options.trace ?? null);
   }
 
   open(timer: DeadlineTimer, opened: (outbox: Outbox) => void): void {

@@ -50,26 +50,25 @@ interface Delivery {
 }
 
 /** Returns the deliveries of a client to each of its daemons. */
-export function version1Deliveries(
+export function makeLegacyLinks(
   addresses: readonly Address[],
   environment: Environment,
   { sign, signer }: Signing,
   trace: FrameTracer | null,
-): readonly Version1Deliveries[] {
+): readonly LegacyLink[] {
   const frames = new CallFrames(sign, signer !== null);
-  const all: Version1Deliveries[] = [];
-  for (const address of addresses)
-    all.push(new Version1Deliveries({ address, environment, frames, all, trace }));
+  const all: LegacyLink[] = [];
+  for (const address of addresses) all.push(new LegacyLink({ address, environment, frames, all, trace }));
   return all;
 }
 
-export class Version1Deliveries implements Version1Path, ConnectionV1Owner {
+export class LegacyLink implements Version1Path, ConnectionV1Owner {
   lastAnswerAt = Number.NEGATIVE_INFINITY;
   readonly #address: Address;
   readonly #environment: Environment;
   readonly #frames: CallFrames;
   /** The deliveries to all daemons of the client. */
-  readonly #all: readonly Version1Deliveries[];
+  readonly #all: readonly LegacyLink[];
   readonly #trace: FrameTracer | null;
   readonly #backoff = new Backoff();
   readonly #queue = new BoundedQueue<Delivery>();
@@ -83,7 +82,7 @@ export class Version1Deliveries implements Version1Path, ConnectionV1Owner {
     address: Address;
     environment: Environment;
     frames: CallFrames;
-    all: readonly Version1Deliveries[];
+    all: readonly LegacyLink[];
     trace: FrameTracer | null;
   }) {
     this.#address = parts.address;
