@@ -34,10 +34,11 @@ export interface HostOptions {
 export class NodeHost implements ClientHost, OutboxOwner {
   readonly environment: Environment;
   readonly #settings: Settings;
-  readonly #signing: Signing;
   readonly #sealer: Sealer;
   readonly #options: HostOptions;
-  readonly #version1: readonly LegacyLink[];
+  /** The versions for daemons whose address names none, or null if they are not set. */
+  readonly #versions: Settings["versions"];
+  readonly #legacyLinks: readonly LegacyLink[];
   #timer: DeadlineTimer | null = null;
   #outbox: Outbox | null = null;
   /** The number of calls that have not settled. */
@@ -50,15 +51,17 @@ export class NodeHost implements ClientHost, OutboxOwner {
   constructor(settings: Settings, environment: Environment, signing: Signing, options: HostOptions) {
     this.environment = environment;
     this.#settings = settings;
-    this.#signing = signing;
     this.#sealer = sealerOf(signing.signer);
     this.#options = options;
-    this.#version1 = makeLegacyLinks(settings.servers, environment, signing, options.trace ?? null);
+    // An unsigned call can be replayed in either version, so version 1 needs no permission.
+    this.#versions = settings.versions ?? (signing.signer === null ? "1,2" : null);
+    const { trace = null } = options;
+    this.#legacyLinks = makeLegacyLinks(settings.servers, this.#versions, environment, signing, trace);
   }
 
   open(timer: DeadlineTimer, opened: (outbox: Outbox) => void): void {
     const { environment } = this;
-    const { servers: addresses, cluster, versions, keepalive } = this.#settings;
+    const { servers: addresses, cluster, keepalive } = this.#settings;
     const { isSession = false, trace = null, warn = () => {} } = this.#options;
     this.#timer = timer;
     this.#outbox = new Outbox({
@@ -69,13 +72,12 @@ export class NodeHost implements ClientHost, OutboxOwner {
       settings: {
         addresses,
         cluster: bytesOfHex(cluster, HASH_BYTES) ?? "",
-        // An unsigned call can be replayed in either version, so version 1 needs no permission.
-        versions: versions ?? (this.#signing.signer === null ? "1,2" : null),
+        versions: this.#versions,
         keepalive,
         isPatient: false,
         isSession,
       },
-      version1: this.#version1,
+      legacyLinks: this.#legacyLinks,
       trace,
       warn,
     });
@@ -109,7 +111,7 @@ export class NodeHost implements ClientHost, OutboxOwner {
   }
 
   check(inputs: CallParts["inputs"], settings: CallSettings, now: number): void {
-    if (this.#outbox?.fleet.isVersion1(now, !this.isBusy)) this.#version1[0]?.check(inputs, settings);
+    if (this.#outbox?.fleet.isLegacy(now, !this.isBusy)) this.#legacyLinks[0]?.check(inputs, settings);
   }
 
   added(): void {
@@ -141,17 +143,17 @@ export class NodeHost implements ClientHost, OutboxOwner {
   done(): void {}
 
   tick(now: number): number {
-    for (const deliveries of this.#version1) deliveries.tick(now);
+    for (const link of this.#legacyLinks) link.tick(now);
     this.#outbox?.tick(now);
     if (this.#lingerUntil <= now) this.#releaseProcess(now);
     let next = Math.min(this.#lingerUntil, this.#outbox?.nextTick() ?? Number.POSITIVE_INFINITY);
-    for (const deliveries of this.#version1) next = Math.min(next, deliveries.nextTick());
+    for (const link of this.#legacyLinks) next = Math.min(next, link.nextTick());
     return next;
   }
 
   close(code: "closed" | "reset", now: number): void {
     this.#outbox?.close(code, now);
-    for (const deliveries of this.#version1) deliveries.close(now);
+    for (const link of this.#legacyLinks) link.close(now);
   }
 
   /** Stops keeping the process alive, because all calls have settled. */
@@ -160,7 +162,7 @@ export class NodeHost implements ClientHost, OutboxOwner {
     this.#outbox?.fleet.releaseProcess(now);
     // If the process continues, a daemon still receives what is queued for it, unless it cannot be reached now.
     let next = this.#deliveries > 0 ? now + DELIVERY_LINGER_MS : Number.POSITIVE_INFINITY;
-    for (const deliveries of this.#version1) next = Math.min(next, deliveries.releaseProcess(now));
+    for (const link of this.#legacyLinks) next = Math.min(next, link.releaseProcess(now));
     this.#lingerUntil = next;
   }
 

@@ -243,7 +243,7 @@ export class WebPage implements ClientHost, OutboxOwner, StoringPage {
         isPatient: true,
         isSession: true,
       },
-      version1: [],
+      legacyLinks: [],
       trace: null,
       warn: (warning: string) => console.warn(warning),
     });

@@ -45,26 +45,9 @@ export interface SentBatch {
   readonly sendings: readonly Sending[];
   answered(sending: Sending, message: ResultMessage, now: number): void;
   failed(sending: Sending, failure: Failure): void;
-  delivered(sending: Sending, call: PendingCall, now: number): void;
+  reported(sending: Sending, call: PendingCall, now: number): void;
   reset(): void;
   close(now: number): void;
-}
-
-/**
- * The path to one daemon that may turn out to speak version 1, which receives each call as a separate delivery. Web
- * pages have none.
- */
-export interface Version1Path {
-  /** Whether no delivery is in progress. */
-  readonly isEmpty: boolean;
-  /** Whether a delivery would fail without an attempt to connect. */
-  isBackingOff(now: number): boolean;
-  /**
-   * Sends a call; `ended` is called once, when the daemon has answered or failed.
-   * @param insist  try even during the backoff
-   * @returns the reason why it cannot be sent, or null if the delivery has started
-   */
-  deliver(sending: Sending, call: PendingCall, ended: () => void, insist: boolean): Failure | null;
 }
 
 /**
@@ -72,10 +55,10 @@ export interface Version1Path {
  * - `waiting`: its batch is not signed yet, or must be signed again
  * - `queued`: it is signed and must be written, possibly again
  * - `written`: it is waiting for an answer
- * - `version-1`: its calls are sent individually, as deliveries
+ * - `separate`: its calls are sent individually, as deliveries
  * - `ended`: the daemon has answered or failed
  */
-export type SendingState = "waiting" | "queued" | "written" | "version-1" | "ended";
+export type SendingState = "waiting" | "queued" | "written" | "separate" | "ended";
 
 /** The stages of a daemon that was silent until the deadline, until the call failed, or until the client was closed. */
 export type SilentStage = "timeout" | "not-awaited" | "closed";
@@ -99,10 +82,10 @@ export class Sending {
   hasRefusedDate = false;
   /** The envelope that was or will be written; its batch may have been signed again since. */
   envelope: SignedEnvelope | null = null;
-  /** One delivery for each call, in the state `version-1`. */
+  /** One delivery for each call, in the state `separate`. */
   deliveries: { readonly report: Report | null; readonly writtenAt: number }[] | null = null;
-  /** Whether the daemon may still turn out to speak version 1, so that it needs the calls individually. */
-  mayBeVersion1 = true;
+  /** Whether the daemon may still need the calls individually, so that their batch must not free them. */
+  needsCalls = false;
   /** Whether the daemon has peers. If the daemon is also live, a nil that it answers is valid for all its peers. */
   hasPeers = false;
   /**
@@ -127,7 +110,7 @@ export class Sending {
    * RESP.
    */
   get bytes(): number {
-    return 2 * (this.envelope?.message.length ?? 0) + (this.mayBeVersion1 ? 2 * this.batch.bytes : 0);
+    return 2 * (this.envelope?.message.length ?? 0) + (this.needsCalls ? 2 * this.batch.bytes : 0);
   }
 
   get deadline(): number {
@@ -181,6 +164,21 @@ export class Sending {
     if (this.refusal !== null) return this.refusal;
     const writtenAt = this.deliveries === null ? this.writtenAt : (this.deliveries[index]?.writtenAt ?? -1);
     return { ok: false, stage, detail: "", written: writtenAt >= 0, at: now };
+  }
+
+  /** Whether the daemon may still receive a call that it has not received yet. */
+  mayReceive(call: PendingCall, now: number): boolean {
+    return this.state === "separate" ? call.deadline > now : this.isUnsent && this.deadline > now;
+  }
+
+  /** Whether the envelope is not written, but may still be. */
+  get isUnsent(): boolean {
+    return this.state === "waiting" || this.state === "queued";
+  }
+
+  /** Whether all deliveries have ended. */
+  get isDelivered(): boolean {
+    return this.state === "separate" && this.openDeliveries === 0;
   }
 
   /** Whether this daemon may have applied a part of the batch, or may still do so. */

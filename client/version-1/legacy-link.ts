@@ -1,16 +1,24 @@
 /**
- * Sends calls to one daemon that speaks version 1: one after another in the order of the calls, each on a new
- * connection. The next command is written only when the daemon has answered the one before, or can no longer do so, so
- * the daemon executes a caller's commands in order. Calls to a daemon that is silent while others answer wait until the
- * daemon recovers.
+ * The link to one daemon in version 1, the counterpart of DaemonLink. Only daemons for which the user has allowed
+ * version 1 have one. DaemonLink detects the version, because a daemon that speaks version 1 closes the connection after
+ * the hello, and has executed nothing. The client falls back to version 1 only then, and never once the daemon has
+ * answered a hello: an attacker could close the connection to hide version 2.
+ *
+ *   off ──closed hello──► on ──a minute later, while no call is in flight──► off
+ *    └────────────────────┴───answered hello──► ruled out
+ *
+ * While the link is on, calls are sent one after another in the order of the calls, each on a new connection. The next
+ * command is written only when the daemon has answered the one before, or can no longer do so, so the daemon executes a
+ * caller's commands in order. Calls to a daemon that is silent while others answer wait until the daemon recovers.
+ * Source: docs/protocol-v2.md "hello".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { unreadable } from "../../protocol/errors.js";
 import { FrameParser } from "../../protocol/frame.js";
 import { readResponsePayload } from "../../protocol/version-1/response-v1.js";
-import { publishDelivery } from "../calls/diagnostics-channels.js";
+import { publishDelivery, publishVersion } from "../calls/diagnostics-channels.js";
 import type { PendingCall } from "../calls/pending-call.js";
-import type { Sending, Version1Path } from "../calls/sending.js";
+import type { Sending } from "../calls/sending.js";
 import type { CallSettings } from "../settings/call-options.js";
 import { frameOf, type Signer, type Signing, textOf } from "../settings/signing-key.js";
 import { BoundedQueue } from "../shared/bounded-queue.js";
@@ -29,45 +37,66 @@ import {
 import { DbsyncError, needsVersion2, type Stage } from "../shared/errors.js";
 import type { FrameTracer } from "../shared/frame-tracer.js";
 import type { Failure, Report } from "../shared/outcome.js";
-import type { Address } from "../shared/server-list.js";
+import type { Address, Versions } from "../shared/server-list.js";
 
 const ONLY_RSA = "supports only RSA keys";
 const NOT_CONNECTED = "the connection attempt was not answered";
 const NEVER_SENT = "never sent: other calls were ahead of it";
 
+/** The time after which the client checks again whether a daemon speaks only version 1. */
+const RECHECK_MS = 60_000;
+
 /** The delivery of a call to the daemon. */
 interface Delivery {
+  readonly sending: Sending;
+  readonly call: PendingCall;
   readonly address: Address;
   readonly frame: Buffer;
   /** The size of the frame, and of the call, which is stored until its deliveries have ended. */
   readonly bytes: number;
   readonly deadline: number;
-  /** Called once, when `report` is set. */
-  readonly ended: () => void;
   /** The time at which the frame was passed to a socket, or -1 before that. It is never sent twice. */
   writtenAt: number;
   report: Report | null;
 }
 
-/** Returns the deliveries of a client to each of its daemons. */
+/**
+ * Returns a link to each daemon for which version 1 is allowed.
+ * @param versions  the versions for daemons whose address names none; null (not configured) does not allow version 1
+ */
 export function makeLegacyLinks(
   addresses: readonly Address[],
+  versions: Versions | null,
   environment: Environment,
   { sign, signer }: Signing,
   trace: FrameTracer | null,
 ): readonly LegacyLink[] {
   const frames = new CallFrames(sign, signer !== null);
   const all: LegacyLink[] = [];
-  for (const address of addresses) all.push(new LegacyLink({ address, environment, frames, all, trace }));
+  for (const [index, address] of addresses.entries()) {
+    const allowed = address.versions ?? versions;
+    if (allowed !== "1" && allowed !== "1,2") continue;
+    const isOnly = allowed === "1";
+    all.push(new LegacyLink({ address, index, isOnly, environment, frames, all, trace }));
+  }
   return all;
 }
 
-export class LegacyLink implements Version1Path, ConnectionV1Owner {
+export class LegacyLink {
+  /** The index of the daemon in the client's list. */
+  readonly index: number;
+  /** Whether the daemon receives its calls on this link. */
+  isOn: boolean;
+  /** Whether the daemon has spoken version 2. */
+  isRuledOut = false;
   lastAnswerAt = Number.NEGATIVE_INFINITY;
   readonly #address: Address;
+  /** Whether the user has allowed only version 1, so that the client sends no hello. */
+  readonly #isOnly: boolean;
+  #turnedOnAt = 0;
   readonly #environment: Environment;
   readonly #frames: CallFrames;
-  /** The deliveries to all daemons of the client. */
+  /** The links of the client. */
   readonly #all: readonly LegacyLink[];
   readonly #trace: FrameTracer | null;
   readonly #backoff = new Backoff();
@@ -80,22 +109,73 @@ export class LegacyLink implements Version1Path, ConnectionV1Owner {
 
   constructor(parts: {
     address: Address;
+    index: number;
+    isOnly: boolean;
     environment: Environment;
     frames: CallFrames;
     all: readonly LegacyLink[];
     trace: FrameTracer | null;
   }) {
     this.#address = parts.address;
+    this.index = parts.index;
+    this.#isOnly = this.isOn = parts.isOnly;
     this.#environment = parts.environment;
     this.#frames = parts.frames;
     this.#all = parts.all;
     this.#trace = parts.trace;
   }
 
+  /** Turns the link on, because the daemon has closed the connection after the hello. */
+  turnOn(now: number): void {
+    this.isOn = true;
+    this.#turnedOnAt = now;
+    publishVersion(this.#address.text, 1);
+  }
+
+  /** Turns the link off permanently, because the daemon has answered a hello. */
+  ruleOut(): void {
+    this.isOn = false;
+    this.isRuledOut = true;
+  }
+
+  /**
+   * Checks again whether a daemon that spoke version 1 some time ago still does. If no call is in flight (`isQuiet`) the
+   * link is turned off, and the next call waits for the daemon's answer.
+   * @returns whether the caller must send the daemon a hello in parallel with its calls instead
+   */
+  recheck(now: number, isQuiet: boolean): boolean {
+    if (!this.isOn || this.#isOnly || now - this.#turnedOnAt <= RECHECK_MS) return false;
+    this.#turnedOnAt = now;
+    if (isQuiet) this.isOn = false;
+    return !isQuiet;
+  }
+
+  /**
+   * Sends a call that joins a batch if the link is on, or was when the batch began.
+   * @param insist  try even during the backoff
+   */
+  add(sending: Sending, call: PendingCall, insist: boolean): void {
+    if (this.isOn || sending.state === "separate") this.#deliver(sending, call, insist);
+    else sending.needsCalls = !this.isRuledOut;
+  }
+
+  /** Sends all calls of a batch, which the daemon has not received as an envelope. */
+  takeOver(sending: Sending, insist: boolean, now: number): void {
+    const { batch } = sending;
+    sending.reset();
+    // A delivery may end immediately, but the sending must not end before all of its calls are delivered.
+    sending.openDeliveries++;
+    for (const call of batch.calls) this.#deliver(sending, call, insist);
+    sending.openDeliveries--;
+    if (batch.isClosed) batch.close(now);
+  }
+
+  /** Whether no delivery is in progress. */
   get isEmpty(): boolean {
     return this.#connection === null && this.#queue.length === 0;
   }
 
+  /** Whether a delivery would fail without an attempt to connect. */
   isBackingOff(now: number): boolean {
     return this.#connection === null && this.#backoff.refusal(now) !== null;
   }
@@ -105,16 +185,22 @@ export class LegacyLink implements Version1Path, ConnectionV1Owner {
     this.#frames.check(inputs, settings);
   }
 
-  deliver(sending: Sending, call: PendingCall, ended: () => void, insist: boolean): Failure | null {
+  #deliver(sending: Sending, call: PendingCall, insist: boolean): void {
     const now = this.#environment.now();
+    sending.state = "separate";
+    sending.deliveries ??= [];
+    sending.openDeliveries++;
     const frame = this.#frames.of(call);
-    if (typeof frame === "string")
-      return { ok: false, stage: "version-1", detail: frame, written: false, at: now };
-    const { address } = sending;
-    const { deadline, size } = call;
+    if (typeof frame === "string") {
+      const report = { ok: false, stage: "version-1", detail: frame, written: false, at: now } as const;
+      sending.deliveries.push({ report, writtenAt: -1 });
+      this.#report(sending, call);
+      return;
+    }
+    const [{ address }, { deadline, size }] = [sending, call];
     const bytes = frame.length + size;
-    const delivery: Delivery = { address, frame, bytes, deadline, ended, writtenAt: -1, report: null };
-    sending.deliveries?.push(delivery);
+    const delivery = { sending, call, address, frame, bytes, deadline, writtenAt: -1, report: null };
+    sending.deliveries.push(delivery);
     this.#sweep(now);
     if (!insist && this.isBackingOff(now)) {
       const { stage, detail } = this.#backoff.failure ?? { stage: "connect", detail: "" };
@@ -124,7 +210,6 @@ export class LegacyLink implements Version1Path, ConnectionV1Owner {
       this.#queue.push(delivery);
       this.#connect(now);
     }
-    return null;
   }
 
   /** Handles all timeouts that have expired. */
@@ -173,6 +258,7 @@ export class LegacyLink implements Version1Path, ConnectionV1Owner {
     this.#failQueue("closed", "", now);
   }
 
+  /** Writes the first waiting command on the new connection. */
   opened(now: number): void {
     this.#backoff.succeeded();
     // The head has not expired after this.
@@ -195,6 +281,7 @@ export class LegacyLink implements Version1Path, ConnectionV1Owner {
     this.#connect(now);
   }
 
+  /** Handles the end of the connection. @param wasConnecting  whether nothing was written */
   lost(stage: Stage, detail: string, wasConnecting: boolean, now: number): void {
     const written = this.#drop();
     if (written !== null) this.#end(written, failure(stage, detail, written, now));
@@ -223,7 +310,7 @@ export class LegacyLink implements Version1Path, ConnectionV1Owner {
     // The attempt may outlive the first command, because commands with longer timeouts may follow.
     this.#connectBy = Math.max(first.deadline, now + CONNECT_MS);
     const [address, environment, trace] = [this.#address, this.#environment, this.#trace];
-    this.#connection = new ConnectionV1({ address, environment, trace, owner: this, now });
+    this.#connection = new ConnectionV1({ address, environment, trace, link: this, now });
   }
 
   /** Closes the connection. @returns the delivery that waited for its answer, or null */
@@ -252,7 +339,12 @@ export class LegacyLink implements Version1Path, ConnectionV1Owner {
   #end(delivery: Delivery, report: Report): void {
     delivery.report = report;
     publishDelivery(delivery);
-    delivery.ended();
+    this.#report(delivery.sending, delivery.call);
+  }
+
+  #report(sending: Sending, call: PendingCall): void {
+    sending.openDeliveries--;
+    sending.batch.reported(sending, call, this.#environment.now());
   }
 }
 
@@ -308,19 +400,11 @@ class CallFrames {
  */
 const REPLY_BYTES_MAX = 64 * 1024 * 1024;
 
-/** The owner of a connection. It receives either `answered` or `lost`, once, unless it closes the connection first. */
-interface ConnectionV1Owner {
-  /** Called when the connection is established; calls `send`, or closes the connection. */
-  opened(now: number): void;
-  answered(values: readonly ByteString[], now: number): void;
-  /** @param wasConnecting  whether nothing was written */
-  lost(stage: Stage, detail: string, wasConnecting: boolean, now: number): void;
-}
-
 /**
  * A version 1 connection, which carries one call: a command is written, the next frame is its answer, and then the
  * client closes the connection. A kept connection would need to detect whether the daemon closes it after each answer
- * (`-c`) or after 3 s, because a command that is written at that moment is lost without an answer.
+ * (`-c`) or after 3 s, because a command that is written at that moment is lost without an answer. The link receives
+ * either `answered` or `lost`, once, unless it closes the connection first.
  *
  *   connecting ──opened──► waiting ──answer──► closed
  *        └────────────────────┴────closed, garbage, close()──► closed
@@ -333,7 +417,7 @@ class ConnectionV1 implements SocketEvents {
   since: number;
   readonly #address: Address;
   readonly #environment: Environment;
-  readonly #owner: ConnectionV1Owner;
+  readonly #link: LegacyLink;
   readonly #trace: FrameTracer | null;
   readonly #socket: ClientSocket;
   readonly #parser = new FrameParser(REPLY_BYTES_MAX);
@@ -341,13 +425,13 @@ class ConnectionV1 implements SocketEvents {
   constructor(parts: {
     address: Address;
     environment: Environment;
-    owner: ConnectionV1Owner;
+    link: LegacyLink;
     trace: FrameTracer | null;
     now: number;
   }) {
     this.#address = parts.address;
     this.#environment = parts.environment;
-    this.#owner = parts.owner;
+    this.#link = parts.link;
     this.#trace = parts.trace;
     this.since = parts.now;
     this.#socket = this.#environment.openSocket(parts.address, this);
@@ -361,7 +445,7 @@ class ConnectionV1 implements SocketEvents {
     this.#socket.write(frame);
   }
 
-  /** Closes immediately, without notifying the owner. */
+  /** Closes immediately, without notifying the link. */
   close(): void {
     if (this.state === "closed") return;
     this.state = "closed";
@@ -374,7 +458,7 @@ class ConnectionV1 implements SocketEvents {
   }
 
   opened(): void {
-    this.#owner.opened(this.#environment.now());
+    this.#link.opened(this.#environment.now());
   }
 
   received(chunk: Buffer): void {
@@ -389,7 +473,7 @@ class ConnectionV1 implements SocketEvents {
     }
     if (values !== null) {
       this.close();
-      this.#owner.answered(values, this.#environment.now());
+      this.#link.answered(values, this.#environment.now());
     } else if (this.#parser.malformed !== null) this.#lose("garbage", this.#parser.malformed.message);
   }
 
@@ -405,6 +489,6 @@ class ConnectionV1 implements SocketEvents {
   #lose(stage: Stage, detail: string): void {
     const wasConnecting = this.state === "connecting";
     this.close();
-    this.#owner.lost(stage, detail, wasConnecting, this.#environment.now());
+    this.#link.lost(stage, detail, wasConnecting, this.#environment.now());
   }
 }

@@ -181,13 +181,12 @@ export class CallBatch implements SentBatch {
     this.#end(sending, failure.at);
   }
 
-  /** Handles the end of a call's version 1 delivery. */
-  delivered(sending: Sending, call: PendingCall, now: number): void {
-    sending.openDeliveries--;
+  /** Handles a daemon's report on a call that was sent to it individually. */
+  reported(sending: Sending, call: PendingCall, now: number): void {
     const before = this.unsettled;
     this.#judge(this.calls.indexOf(call), now, false);
     this.#reportSettled(before);
-    if (this.isClosed && sending.openDeliveries === 0) this.#end(sending, now);
+    if (this.isClosed && sending.isDelivered) this.#end(sending, now);
   }
 
   /** Restores the batch's state before it was signed, except for daemons that have answered or must still answer. */
@@ -195,16 +194,13 @@ export class CallBatch implements SentBatch {
     this.envelope = null;
     for (const call of this.calls) call.lingerUntil = Number.POSITIVE_INFINITY;
     if (this.isUntouched) this.#dropSettled();
-    for (const sending of this.sendings)
-      if (sending.state === "waiting" || sending.state === "queued") sending.reset();
+    for (const sending of this.sendings) if (sending.isUnsent) sending.reset();
   }
 
   /** Closes the batch to further calls. */
   close(now: number): void {
     this.isClosed = true;
-    for (const sending of this.sendings) {
-      if (sending.state === "version-1" && sending.openDeliveries === 0) this.#end(sending, now);
-    }
+    for (const sending of this.sendings) if (sending.isDelivered) this.#end(sending, now);
   }
 
   /** Settles the calls whose deadline, or whose wait after a miss, is over. */
@@ -342,18 +338,18 @@ export class CallBatch implements SentBatch {
   get #hasUntried(): boolean {
     // A sending that has just failed is still in its last state.
     return this.sendings.some(
-      ({ state, writes, failure }) => failure === null && isUnsent(state) && writes === 0,
+      ({ isUnsent, writes, failure }) => failure === null && isUnsent && writes === 0,
     );
   }
 
   /**
-   * Returns the reports of an aborted call, with null for the daemons that have not received it and will not. A version
-   * 1 delivery continues after the call was aborted.
+   * Returns the reports of an aborted call, with null for the daemons that have not received it and will not. They
+   * never receive an envelope that is not signed.
    */
   #withoutUnsent(reports: readonly (Report | null)[], call: PendingCall, now: number): (Report | null)[] {
     return reports.map((report, index) => {
-      const isDelivery = this.sendings[index]?.state === "version-1";
-      const end = isDelivery ? this.#afterEnd(report, index, call, now) : report;
+      const isUnsigned = this.sendings[index]?.state === "waiting";
+      const end = isUnsigned ? report : this.#afterEnd(report, index, call, now);
       return end?.ok || end?.written ? end : null;
     });
   }
@@ -364,11 +360,9 @@ export class CallBatch implements SentBatch {
    */
   #afterEnd(report: Report | null, index: number, call: PendingCall, now: number): Report | null {
     const sending = this.sendings[index] as Sending;
-    const { state } = sending;
     if (report === null || report.ok || report.written || sending.isMissing) return report;
     if (report.stage !== "timeout" && report.stage !== "not-awaited") return report;
-    const mayBeSent = state === "version-1" ? call.deadline > now : isUnsent(state) && this.deadline > now;
-    return mayBeSent ? { ...report, written: true } : report;
+    return sending.mayReceive(call, now) ? { ...report, written: true } : report;
   }
 
   #outcomes(call: PendingCall, reports: readonly (Report | null)[]): Outcome[] {
@@ -412,13 +406,9 @@ export class CallBatch implements SentBatch {
   /** Frees the data that only the calls needed, so that a hung daemon does not keep it in memory. */
   #release(): void {
     for (const sending of this.sendings) sending.forgetReplies();
-    const isNeeded = this.sendings.some(({ state, mayBeVersion1 }) => state !== "ended" && mayBeVersion1);
+    const isNeeded = this.sendings.some(({ state, needsCalls }) => state !== "ended" && needsCalls);
     if (!isNeeded) this.calls = [];
   }
-}
-
-function isUnsent(state: Sending["state"]): boolean {
-  return state === "waiting" || state === "queued";
 }
 
 function isOpen(call: PendingCall): boolean {

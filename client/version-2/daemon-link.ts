@@ -1,8 +1,8 @@
 /**
- * The link to one daemon in version 2: a connection, the envelopes that wait for its answer, and a queue. A daemon that
- * speaks version 1 closes the connection after the hello. It has executed nothing, so the client may send the commands
- * as version 1 if the user has allowed that. After the loss of a connection, its unanswered envelopes are written again
- * with the same bytes, and the daemon applies them once. Source: docs/protocol-v2.md "hello", "Retrying".
+ * The link to one daemon in version 2: a connection, the envelopes that wait for its answer, and a queue. After the loss
+ * of a connection, its unanswered envelopes are written again with the same bytes, and the daemon applies them once. If
+ * the daemon closes the connection after the hello, its legacy link takes over. Source: docs/protocol-v2.md "hello",
+ * "Retrying".
  */
 
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -15,7 +15,7 @@ import {
   readDaemonMessage,
   tracedFrame,
 } from "../../protocol/version-2/messages-v2.js";
-import { InFlightEnvelopes, type Sending, type Version1Path } from "../calls/sending.js";
+import { InFlightEnvelopes, type Sending } from "../calls/sending.js";
 import { BoundedQueue } from "../shared/bounded-queue.js";
 import type { Environment } from "../shared/client-environment.js";
 import {
@@ -33,6 +33,7 @@ import type { Stage } from "../shared/errors.js";
 import type { FrameTracer } from "../shared/frame-tracer.js";
 import type { Failure } from "../shared/outcome.js";
 import type { Address, Versions } from "../shared/server-list.js";
+import type { LegacyLink } from "../version-1/legacy-link.js";
 import { ConnectionV2, type ConnectionV2Owner } from "./connection-v2.js";
 import { disagreement, isSigningMismatch } from "./signing-terms.js";
 
@@ -42,8 +43,8 @@ export interface LinkOwner {
   readonly cluster: string;
   /** Called for each answer to a hello. */
   greeted(link: DaemonLink, hello: Hello, sentAt: number, now: number): void;
-  /** Called with the queued sendings when the daemon has closed the connection after the hello. */
-  detectedVersion1(link: DaemonLink, sendings: readonly Sending[], now: number): void;
+  /** Called with the queued sendings when the legacy link has been turned on. */
+  turnedLegacy(link: DaemonLink, sendings: readonly Sending[], now: number): void;
   /**
    * Called for each result. Returns false for a read whose daemon may not have the client's writes.
    * @throws MalformedFrame
@@ -63,7 +64,8 @@ export interface LinkOwner {
 
 export class DaemonLink implements ConnectionV2Owner {
   readonly address: Address;
-  readonly version: DetectedVersion;
+  /** The link to the same daemon in version 1, or null if the client may not speak it. */
+  readonly legacy: LegacyLink | null;
   /** Whether the daemon belongs to another cluster, and therefore receives no commands. */
   isForeign = false;
   lastAnswerAt = Number.NEGATIVE_INFINITY;
@@ -75,13 +77,18 @@ export class DaemonLink implements ConnectionV2Owner {
   readonly #environment: Environment;
   readonly #timer: DeadlineTimer;
   readonly #settings: FleetSettings;
-  readonly #version1: Version1Path | undefined;
+  /** Whether the user has stated that the daemon speaks version 2. */
+  readonly #isOnly2: boolean;
   readonly isSigned: boolean;
   readonly #trace: FrameTracer | null;
   readonly #backoff = new Backoff();
   readonly #queue = new BoundedQueue<Sending>();
   readonly #inFlight = new InFlightEnvelopes();
   #connection: ConnectionV2 | null = null;
+  /** Whether the daemon has answered a hello. */
+  #hasSpoken = false;
+  /** Whether the daemon has closed the connection after the last hello. It may just have stopped. */
+  #isUncertain = false;
   /** The time of the last read or write. */
   #activeAt = 0;
   /** The time of a further hello that the daemon has not answered yet, or -1. */
@@ -98,8 +105,7 @@ export class DaemonLink implements ConnectionV2Owner {
     timer: DeadlineTimer;
     settings: FleetSettings;
     address: Address;
-    /** The version 1 deliveries to the same daemon, if the client may speak version 1. */
-    version1: Version1Path | undefined;
+    legacy: LegacyLink | null;
     isSigned: boolean;
     trace: FrameTracer | null;
   }) {
@@ -108,14 +114,19 @@ export class DaemonLink implements ConnectionV2Owner {
     this.#timer = parts.timer;
     this.#settings = parts.settings;
     this.address = parts.address;
-    this.#version1 = parts.version1;
+    this.legacy = parts.legacy;
     this.isSigned = parts.isSigned;
     this.#trace = parts.trace;
-    this.version = new DetectedVersion(parts.address.versions ?? parts.settings.versions);
+    this.#isOnly2 = (parts.address.versions ?? parts.settings.versions) === "2";
   }
 
   get state(): ConnectionV2["state"] {
     return this.#connection?.state ?? "closed";
+  }
+
+  /** Whether the daemon receives its calls on the legacy link. */
+  get isLegacy(): boolean {
+    return this.legacy?.isOn === true;
   }
 
   get cluster(): string {
@@ -160,7 +171,6 @@ export class DaemonLink implements ConnectionV2Owner {
 
   /** Accepts a sending, which ends now or later. */
   offer(sending: Sending, now: number, insist: boolean): void {
-    sending.mayBeVersion1 = this.version.known === 0;
     const isSettled = (this.state === "speaking" || this.state === "closed") && !this.isGreetingAgain;
     if (this.isForeign && isSettled && now < this.#greetedAt + FOREIGN_RETRY_MS)
       this.#fail(sending, "wrong-cluster", "", now);
@@ -293,7 +303,9 @@ export class DaemonLink implements ConnectionV2Owner {
       return;
     }
     this.#takesTrace = hello.knows.includes(KNOWS_TRACE);
-    this.version.confirmVersion2();
+    this.#hasSpoken = true;
+    this.#isUncertain = false;
+    this.legacy?.ruleOut();
     this.lastAnswerAt = now;
     this.#greetedAt = now;
     const sentAt = this.isGreetingAgain ? this.#greetedAgainAt : (this.#connection?.since ?? now);
@@ -302,14 +314,17 @@ export class DaemonLink implements ConnectionV2Owner {
   }
 
   #handleClosedHello(now: number): void {
-    const meaning = this.version.closedHello(now);
-    // Connect even if the queue is empty: calls may be waiting until a daemon names the cluster.
-    if (meaning === "uncertain") this.#retry("lost", "", now, true);
-    else if (meaning !== "version-1") this.#lose(meaning, "", now);
-    else {
+    if (this.legacy?.isRuledOut === false) {
+      this.legacy.turnOn(now);
       this.#drop();
       this.#backoff.succeeded();
-      this.#owner.detectedVersion1(this, this.#takeAll(), now);
+      this.#owner.turnedLegacy(this, this.#takeAll(), now);
+    } else if (this.#isUncertain) this.#lose(this.#hasSpoken ? "downgrade" : "version", "", now);
+    else {
+      // The next hello is sent without envelopes, to be sure. It is sent even if the queue is empty, because calls may
+      // be waiting until a daemon names the cluster.
+      this.#isUncertain = true;
+      this.#retry("lost", "", now, true);
     }
   }
 
@@ -350,16 +365,20 @@ export class DaemonLink implements ConnectionV2Owner {
     this.#inFlight.silentSince = Number.POSITIVE_INFINITY;
   }
 
-  /** Whether envelopes may be written. */
+  /**
+   * Whether envelopes may be written. They may follow a hello that is not answered yet only if the daemon is certain to
+   * speak version 2.
+   */
   get #isOpen(): boolean {
-    return this.state === "greeting" ? this.version.isCertain : this.state === "speaking";
+    if (this.state !== "greeting") return this.state === "speaking";
+    return (this.#hasSpoken || this.#isOnly2) && !this.#isUncertain;
   }
 
   #pump(now: number): void {
     this.#dropExpired(now);
     if (!this.#isOpen || this.#isStalled(now)) return;
-    if (this.#queue.length > 0 && this.#version1?.isEmpty === false) {
-      // The daemon has spoken version 1 until now: envelopes must not overtake the commands that are still in flight.
+    if (this.#queue.length > 0 && this.legacy?.isEmpty === false) {
+      // Envelopes must not overtake the commands that are still in flight on the legacy link.
       this.#timer.wakeBy(now + DRAIN_MS);
       return;
     }
@@ -433,74 +452,4 @@ export interface FleetSettings {
   readonly isPatient: boolean;
   /** Whether reads must see the client's acknowledged writes; otherwise each call is independent. */
   readonly isSession: boolean;
-}
-
-/** The time after which the client checks again whether a daemon speaks only version 1. */
-const VERSION_1_MS = 60_000;
-
-/**
- * The meanings of a closed hello:
- * - `uncertain`: the daemon may just have stopped; the next hello is sent without envelopes, to be sure
- * - `version-1`: the daemon speaks version 1
- * - `version`: the daemon speaks version 1, or pretends to, and the user has not allowed version 1
- * - `downgrade`: the daemon has spoken version 2 before
- */
-type ClosedHello = "uncertain" | "version-1" | "version" | "downgrade";
-
-/**
- * The version that a daemon speaks, according to its hellos. If the connection is closed after the hello, the daemon
- * speaks version 1, or an attacker hides version 2. The client therefore falls back to version 1 only if the user has
- * allowed that, and never if the daemon has spoken version 2 before. Callers pass all times. Source:
- * docs/protocol-v2.md "hello".
- */
-class DetectedVersion {
-  /** The version, or 0 if it is not known yet. */
-  known: 0 | 1 | 2;
-  readonly #versions: Versions | null;
-  #foundAt = 0;
-  #hasUsedVersion2 = false;
-  #isUncertain = false;
-
-  /** Creates the state for one daemon. @param versions  null (not configured) does not allow version 1 */
-  constructor(versions: Versions | null) {
-    this.#versions = versions;
-    this.known = versions === "1" ? 1 : 0;
-  }
-
-  /**
-   * Whether envelopes may follow the hello before it is answered. A daemon that speaks version 1 would not execute
-   * them, but the client could not be certain that it may send them again as version 1.
-   */
-  get isCertain(): boolean {
-    return (this.#hasUsedVersion2 || this.#versions === "2") && !this.#isUncertain;
-  }
-
-  confirmVersion2(): void {
-    this.known = 2;
-    this.#hasUsedVersion2 = true;
-    this.#isUncertain = false;
-  }
-
-  closedHello(now: number): ClosedHello {
-    if (this.#hasUsedVersion2 || this.#versions !== "1,2") {
-      if (this.#isUncertain) return this.#hasUsedVersion2 ? "downgrade" : "version";
-      this.#isUncertain = true;
-      return "uncertain";
-    }
-    this.known = 1;
-    this.#foundAt = now;
-    return "version-1";
-  }
-
-  /**
-   * Checks again whether a daemon that spoke version 1 some time ago still does. If no call is in flight (`isQuiet`)
-   * the result is discarded, and the next call waits for the daemon's answer.
-   * @returns whether the caller must query the daemon in parallel with its calls instead
-   */
-  recheck(now: number, isQuiet: boolean): boolean {
-    if (this.known !== 1 || this.#versions === "1" || now - this.#foundAt <= VERSION_1_MS) return false;
-    this.#foundAt = now;
-    if (isQuiet) this.known = 0;
-    return !isQuiet;
-  }
 }

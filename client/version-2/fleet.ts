@@ -1,6 +1,6 @@
 /**
- * A client's daemons in version 2: their links, their common clock and cluster, and the handling of their answers and
- * refusals. Daemons that turn out to speak version 1 receive each call as a delivery.
+ * A client's daemons: their links, their common clock and cluster, and the handling of their answers and refusals. It
+ * chooses for each daemon between its link in version 2 and its legacy link.
  */
 
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -13,12 +13,13 @@ import {
 } from "../../protocol/version-2/messages-v2.js";
 import { publishOutcome, publishVersion } from "../calls/diagnostics-channels.js";
 import type { PendingCall } from "../calls/pending-call.js";
-import type { Sending, SentBatch, Version1Path } from "../calls/sending.js";
+import type { Sending, SentBatch } from "../calls/sending.js";
 import type { Environment } from "../shared/client-environment.js";
 import { MISS_LINGER_MS } from "../shared/connections.js";
 import type { DeadlineTimer } from "../shared/deadline-timer.js";
 import type { FrameTracer } from "../shared/frame-tracer.js";
 import type { Failure } from "../shared/outcome.js";
+import type { LegacyLink } from "../version-1/legacy-link.js";
 import { ClientClock } from "./client-clock.js";
 import { ClusterVotes } from "./cluster-votes.js";
 import { ConsistencySession, type LastWrite } from "./consistency-session.js";
@@ -39,8 +40,8 @@ export class Fleet implements LinkOwner {
   readonly clock: ClientClock;
   readonly session: ConsistencySession;
   readonly #owner: FleetOwner;
-  readonly #environment: Environment;
-  readonly #version1: readonly Version1Path[];
+  readonly #legacyLinks: readonly LegacyLink[];
+  readonly #live: ReadonlySet<SentBatch>;
   readonly votes: ClusterVotes;
   /** Whether a daemon has reported its capabilities. */
   hasGreeted = false;
@@ -51,21 +52,24 @@ export class Fleet implements LinkOwner {
     environment: Environment;
     timer: DeadlineTimer;
     settings: FleetSettings;
-    /** The version 1 deliveries, one for each address; empty if the client never speaks version 1. */
-    version1: readonly Version1Path[];
+    /** The links to the daemons that may speak version 1. */
+    legacyLinks: readonly LegacyLink[];
+    /** The batches with unsettled calls, in the order of their calls. */
+    live: ReadonlySet<SentBatch>;
     isSigned: boolean;
     trace: FrameTracer | null;
     warn: (warning: string) => void;
   }) {
-    const { owner, environment, timer, settings, isSigned, trace } = parts;
+    const { owner, environment, timer, settings, isSigned, trace, legacyLinks } = parts;
     this.#owner = owner;
-    this.#environment = environment;
-    this.#version1 = parts.version1;
+    this.#legacyLinks = legacyLinks;
+    this.#live = parts.live;
     const shared = { owner: this, environment, timer, settings, isSigned, trace };
     this.clock = new ClientClock(environment.wallClock() - environment.now());
-    this.links = settings.addresses.map(
-      (address, index) => new DaemonLink({ ...shared, address, version1: parts.version1[index] }),
-    );
+    this.links = settings.addresses.map((address, at) => {
+      const legacy = legacyLinks.find(({ index }) => index === at) ?? null;
+      return new DaemonLink({ ...shared, address, legacy });
+    });
     this.session = new ConsistencySession(this.links.length, settings.isSession);
     // Unsigned envelopes name no cluster, and only daemons without a cluster accept them.
     const cluster = isSigned ? settings.cluster : clusterOrNoKey("");
@@ -97,25 +101,26 @@ export class Fleet implements LinkOwner {
   }
 
   /**
-   * Whether every daemon is known to speak version 1. Also queries again the daemons whose version was detected some
-   * time ago.
-   * @param isQuiet  whether no envelope is in flight to any daemon
+   * Whether every daemon receives its calls on its legacy link. Also queries again the daemons whose version was
+   * detected some time ago.
+   * @param isQuiet  whether no sending is in flight to any daemon
    */
-  isVersion1(now: number, isQuiet: boolean): boolean {
-    for (const link of this.links) if (link.version.recheck(now, isQuiet)) link.ensureConnected(now, true);
-    return this.links.every(({ version }) => version.known === 1);
+  isLegacy(now: number, isQuiet: boolean): boolean {
+    for (const legacy of this.#legacyLinks)
+      if (legacy.recheck(now, isQuiet)) this.links[legacy.index]?.ensureConnected(now, true);
+    return this.links.every(({ isLegacy }) => isLegacy);
   }
 
   /** Begins to query the daemons for their version and cluster. */
   greet(now: number, insist = this.isBackingOff(now)): void {
-    for (const link of this.links) if (link.version.known !== 1) link.ensureConnected(now, insist);
+    for (const link of this.links) if (!link.isLegacy) link.ensureConnected(now, insist);
   }
 
   /** Returns the earliest end of a daemon's backoff, or infinity if there is none. */
   nextGreeting(): number {
     let time = Number.POSITIVE_INFINITY;
-    for (const { state, version, nextAttempt } of this.links)
-      if (state === "closed" && version.known !== 1) time = Math.min(time, nextAttempt);
+    for (const { state, nextAttempt } of this.links)
+      if (state === "closed") time = Math.min(time, nextAttempt);
     return time;
   }
 
@@ -161,26 +166,12 @@ export class Fleet implements LinkOwner {
     }
   }
 
-  /** Sends a call that joins a batch to the daemons that speak version 1, or did when the batch began. */
-  deliverAsVersion1(batch: SentBatch, call: PendingCall, now: number): void {
+  /** Sends a call that joins a batch to the daemons that need no signature. */
+  add(batch: SentBatch, call: PendingCall, now: number): void {
+    if (this.#legacyLinks.length === 0) return;
     // If no daemon is reachable, the client tries each of them, because the user may have just started one.
     const insist = this.isBackingOff(now);
-    for (const sending of batch.sendings) {
-      if (sending.state === "version-1" || this.#link(sending).version.known === 1)
-        this.#deliverAsVersion1(sending, call, insist, now);
-    }
-  }
-
-  /** Sends all calls of a batch to a daemon that turned out to speak version 1. */
-  switchToVersion1(sending: Sending, now: number): void {
-    if (sending.state === "ended") return;
-    sending.reset();
-    const insist = this.isBackingOff(now);
-    // A delivery may end immediately, but the sending must not end before all of its calls are delivered.
-    sending.openDeliveries++;
-    for (const call of sending.batch.calls) this.#deliverAsVersion1(sending, call, insist, now);
-    sending.openDeliveries--;
-    if (sending.batch.isClosed) sending.batch.close(now);
+    for (const legacy of this.#legacyLinks) legacy.add(batch.sendings[legacy.index] as Sending, call, insist);
   }
 
   /** Handles the end of a sending. */
@@ -221,13 +212,17 @@ export class Fleet implements LinkOwner {
     this.#decide(now);
   }
 
-  detectedVersion1(link: DaemonLink, sendings: readonly Sending[], now: number): void {
-    publishVersion(link.address.text, 1);
-    for (const sending of sendings) this.switchToVersion1(sending, now);
+  turnedLegacy({ legacy }: DaemonLink, sendings: readonly Sending[], now: number): void {
+    const { index } = legacy as LegacyLink;
+    const insist = this.isBackingOff(now);
+    for (const sending of sendings) legacy?.takeOver(sending, insist, now);
+    for (const batch of this.#live) {
+      const sending = batch.sendings[index] as Sending;
+      if (sending.state === "waiting" && sending.refusal === null) legacy?.takeOver(sending, insist, now);
+    }
     // A decision may abort calls. Those that this daemon will receive must not count as unsent then.
-    this.#owner.detectedVersion1(this.links.indexOf(link), now);
     this.#decide(now);
-    if (this.isUnreachable) this.#owner.unreachable(now);
+    this.#owner.changed(now);
   }
 
   /** Returns the acknowledged write that a batch names in `after`, or null if there is none. */
@@ -294,24 +289,11 @@ export class Fleet implements LinkOwner {
 
   connectionFailed(_link: DaemonLink, now: number): void {
     this.#decide(now);
-    if (this.isUnreachable) this.#owner.unreachable(now);
+    this.#owner.changed(now);
   }
 
   othersAnsweredSince(link: DaemonLink, time: number): boolean {
     return this.links.some((other) => other !== link && other.lastAnswerAt > time);
-  }
-
-  #deliverAsVersion1(sending: Sending, call: PendingCall, insist: boolean, now: number): void {
-    const { batch } = sending;
-    sending.state = "version-1";
-    sending.deliveries ??= [];
-    sending.openDeliveries++;
-    const ended = () => batch.delivered(sending, call, this.#environment.now());
-    const version1 = this.#version1[sending.index] as Version1Path;
-    const problem = version1.deliver(sending, call, ended, insist);
-    if (problem === null) return;
-    sending.deliveries.push({ report: problem, writtenAt: -1 });
-    batch.delivered(sending, call, now);
   }
 
   #link(sending: Sending): DaemonLink {
@@ -320,17 +302,16 @@ export class Fleet implements LinkOwner {
 
   /** Whether every daemon is in its backoff. */
   isBackingOff(now: number): boolean {
-    return this.links.every((link, index) =>
-      link.version.known === 1
-        ? (this.#version1[index] as Version1Path).isBackingOff(now)
-        : link.isBackingOff(now),
-    );
+    return this.links.every((link) => {
+      const { legacy } = link;
+      return legacy?.isOn ? legacy.isBackingOff(now) : link.isBackingOff(now);
+    });
   }
 
   /** Decides which cluster commands are for, if possible. */
   #decide(now: number): void {
     if (!this.votes.decide(now)) return;
-    this.#owner.ready(now);
+    this.#owner.changed(now);
     this.#held.reconsiderAll(now);
   }
 }
@@ -345,12 +326,8 @@ const notYet = (at: number): Failure => ({
 });
 
 export interface FleetOwner {
-  /** Signs the waiting batches, because the cluster is now known. */
-  ready(now: number): void;
-  /** Handles a daemon that turned out to speak version 1: sends it the batches that are not signed yet as version 1. */
-  detectedVersion1(index: number, now: number): void;
-  /** Handles the loss of the last reachable daemon. */
-  unreachable(now: number): void;
+  /** Signs, aborts or abandons the waiting batches, because the cluster or the state of a daemon has changed. */
+  changed(now: number): void;
   /** Signs a batch again, in its original position. */
   again(batch: SentBatch): void;
 }

@@ -10,7 +10,7 @@ import { bodyOf, signedBytes } from "../../protocol/version-2/envelope.js";
 import { writeBody } from "../../protocol/version-2/envelope-body.js";
 import { commandFrame, type Wait } from "../../protocol/version-2/messages-v2.js";
 import type { PendingCall } from "../calls/pending-call.js";
-import type { Sending, SentBatch, SignedEnvelope, Version1Path } from "../calls/sending.js";
+import type { Sending, SentBatch, SignedEnvelope } from "../calls/sending.js";
 import type { Environment } from "../shared/client-environment.js";
 import { argvOf, commandName } from "../shared/command-bytes.js";
 import type { Argument, CommandInput } from "../shared/command-input.js";
@@ -20,6 +20,7 @@ import type { DeadlineTimer } from "../shared/deadline-timer.js";
 import { DbsyncError, type ErrorCode } from "../shared/errors.js";
 import type { FrameTracer } from "../shared/frame-tracer.js";
 import type { Seal, Sealer } from "../shared/sealer.js";
+import type { LegacyLink } from "../version-1/legacy-link.js";
 import { type BatchOwner, CallBatch, type SignedBatch } from "./call-batch.js";
 import type { FleetSettings } from "./daemon-link.js";
 import { Fleet, type FleetOwner } from "./fleet.js";
@@ -77,7 +78,7 @@ export class Outbox implements BatchOwner, FleetOwner {
     timer: DeadlineTimer;
     sealer: Sealer;
     settings: FleetSettings;
-    version1: readonly Version1Path[];
+    legacyLinks: readonly LegacyLink[];
     trace: FrameTracer | null;
     warn: (warning: string) => void;
   }) {
@@ -86,7 +87,7 @@ export class Outbox implements BatchOwner, FleetOwner {
     this.#timer = parts.timer;
     this.#sealer = parts.sealer;
     this.#settings = parts.settings;
-    this.fleet = new Fleet({ ...parts, isSigned: isSigning(parts.sealer), owner: this });
+    this.fleet = new Fleet({ ...parts, isSigned: isSigning(parts.sealer), owner: this, live: this.#live });
   }
 
   /**
@@ -123,13 +124,11 @@ export class Outbox implements BatchOwner, FleetOwner {
     batch.add(call);
     this.#waitingCalls++;
     this.#waitingBytes += bytes;
-    this.fleet.deliverAsVersion1(batch, call, now);
+    this.fleet.add(batch, call, now);
     if (!this.#maySign(batch)) {
       this.fleet.greet(now, this.#settings.isPatient ? false : undefined);
-      // Daemons that speak version 1 have received the call; the other daemons may all be in their backoff.
-      if (this.fleet.isUnreachable) this.unreachable(now);
-    }
-    this.#planFlush();
+      this.changed(now);
+    } else this.#planFlush();
   }
 
   /** Rejects a call whose signal was aborted, and does not send it if no daemon has received it. */
@@ -209,19 +208,14 @@ export class Outbox implements BatchOwner, FleetOwner {
     this.#owner.ended();
   }
 
-  ready(now: number): void {
-    const { conflict } = this.fleet;
+  changed(now: number): void {
+    const { conflict, isUnreachable } = this.fleet;
     if (conflict !== null) {
       for (const batch of this.#waiting) batch.abort("clusters-differ", conflict, now);
     }
-    this.#planFlush();
-  }
-
-  detectedVersion1(index: number, now: number): void {
-    // A batch that is being signed precedes the unsigned ones.
-    for (const { sendings } of this.#live) {
-      const sending = sendings[index] as Sending;
-      if (sending.state === "waiting" && sending.refusal === null) this.fleet.switchToVersion1(sending, now);
+    if (isUnreachable && this.#settings.isPatient) this.#timer.wakeBy(this.nextTick());
+    else if (isUnreachable) {
+      for (const batch of [...this.#waiting]) if (!this.#maySign(batch)) this.fleet.abandon(batch, now);
     }
     this.#planFlush();
   }
@@ -239,12 +233,6 @@ export class Outbox implements BatchOwner, FleetOwner {
   get #waitsForHello(): boolean {
     const [first] = this.#waiting;
     return this.#settings.isPatient && first !== undefined && !this.#maySign(first);
-  }
-
-  unreachable(now: number): void {
-    if (this.#settings.isPatient) this.#timer.wakeBy(this.nextTick());
-    else for (const batch of [...this.#waiting]) if (!this.#maySign(batch)) this.fleet.abandon(batch, now);
-    this.#planFlush();
   }
 
   again(sent: SentBatch): void {

@@ -11,7 +11,7 @@ import { judgeOrder, type SimulatedServer, SimulatedWorld } from "./simulated-wo
 
 const RUNS = amount(1, 10);
 const UPGRADE_MS = 20_000;
-/** VERSION_1_MS of daemon-link.ts, and sufficient time for a hello. */
+/** RECHECK_MS of legacy-link.ts, and sufficient time for a hello. */
 const NOTICED_MS = 60_000 + 3_000;
 const END_MS = UPGRADE_MS + NOTICED_MS + 10_000;
 const WORKERS = 4;
