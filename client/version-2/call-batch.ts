@@ -26,14 +26,6 @@ import type { Address } from "../shared/server-list.js";
 /** The size at which a batch is closed. Larger batches save no more, and daemons may limit the size they accept. */
 const BATCH_BYTES_MAX = 256 * 1024;
 
-/** The part of the outbox that its batches use. */
-export interface BatchOwner {
-  /** Called when calls of the batch have settled. */
-  settled(batch: CallBatch, calls: number): void;
-  /** Called when a sending of the batch has ended. */
-  ended(sending: Sending): void;
-}
-
 /** The fields of a batch that a client stores to send its envelope again. */
 export interface SignedBatch {
   readonly commandKind: CommandKind;
@@ -71,20 +63,25 @@ export class CallBatch implements SentBatch {
   units = 0;
   /** The trace context of the first call that has one, or null if none has one. */
   traceparent: string | null = null;
-  readonly #owner: BatchOwner;
+  readonly #settled: (batch: CallBatch, calls: number) => void;
+  readonly #ended: (sending: Sending) => void;
   readonly #timer: DeadlineTimer;
   /** The rule for calls without a policy. */
   #usualRule: Rule;
 
   constructor(parts: {
-    owner: BatchOwner;
+    /** Called when calls of the batch have settled. */
+    settled: (batch: CallBatch, calls: number) => void;
+    /** Called when a sending of the batch has ended. */
+    ended: (sending: Sending) => void;
     timer: DeadlineTimer;
     commandKind: CommandKind;
     options: EnvelopeOptions | null;
     addresses: readonly Address[];
     number: number;
   }) {
-    this.#owner = parts.owner;
+    this.#settled = parts.settled;
+    this.#ended = parts.ended;
     this.#timer = parts.timer;
     this.number = parts.number;
     this.commandKind = parts.commandKind;
@@ -379,13 +376,13 @@ export class CallBatch implements SentBatch {
     this.unsettled--;
   }
 
-  /** Reports settled calls to the owner, in one step. @param before  the number of unsettled calls before */
+  /** Reports settled calls to the outbox, in one step. @param before  the number of unsettled calls before */
   #reportSettled(before: number): void {
     if (this.unsettled === 0 && before > 0) {
       this.isAnswered = true;
       this.#release();
     }
-    if (this.unsettled < before) this.#owner.settled(this, before - this.unsettled);
+    if (this.unsettled < before) this.#settled(this, before - this.unsettled);
   }
 
   #end(sending: Sending, now: number): void {
@@ -393,7 +390,7 @@ export class CallBatch implements SentBatch {
     sending.state = "ended";
     sending.endedAt = now;
     if (this.unsettled === 0) this.#release();
-    this.#owner.ended(sending);
+    this.#ended(sending);
   }
 
   /** Removes the calls that have settled. */

@@ -39,7 +39,7 @@ export class Fleet implements LinkOwner {
   readonly links: readonly DaemonLink[];
   readonly clock: ClientClock;
   readonly session: ConsistencySession;
-  readonly #owner: FleetOwner;
+  readonly #changed: (now: number) => void;
   readonly #legacyLinks: readonly LegacyLink[];
   readonly #live: ReadonlySet<SentBatch>;
   readonly votes: ClusterVotes;
@@ -48,7 +48,10 @@ export class Fleet implements LinkOwner {
   readonly #held: RefusedBatches;
 
   constructor(parts: {
-    owner: FleetOwner;
+    /** Called when the cluster or the state of a daemon has changed. */
+    changed: (now: number) => void;
+    /** Called with a batch that must be signed again. */
+    again: (batch: SentBatch) => void;
     environment: Environment;
     timer: DeadlineTimer;
     settings: FleetSettings;
@@ -60,8 +63,8 @@ export class Fleet implements LinkOwner {
     trace: FrameTracer | null;
     warn: (warning: string) => void;
   }) {
-    const { owner, environment, timer, settings, isSigned, trace, legacyLinks } = parts;
-    this.#owner = owner;
+    const { environment, timer, settings, isSigned, trace, legacyLinks } = parts;
+    this.#changed = parts.changed;
     this.#legacyLinks = legacyLinks;
     this.#live = parts.live;
     const shared = { owner: this, environment, timer, settings, isSigned, trace };
@@ -74,7 +77,7 @@ export class Fleet implements LinkOwner {
     // Unsigned envelopes name no cluster, and only daemons without a cluster accept them.
     const cluster = isSigned ? settings.cluster : clusterOrNoKey("");
     this.votes = new ClusterVotes(cluster, this.links, parts.warn, timer);
-    this.#held = new RefusedBatches(this.votes, this.links, owner, timer);
+    this.#held = new RefusedBatches(this.votes, this.links, parts.again, timer);
   }
 
   /** The newest write that a daemon has acknowledged. */
@@ -222,7 +225,7 @@ export class Fleet implements LinkOwner {
     }
     // A decision may abort calls. Those that this daemon will receive must not count as unsent then.
     this.#decide(now);
-    this.#owner.changed(now);
+    this.#changed(now);
   }
 
   /** Returns the acknowledged write that a batch names in `after`, or null if there is none. */
@@ -289,7 +292,7 @@ export class Fleet implements LinkOwner {
 
   connectionFailed(_link: DaemonLink, now: number): void {
     this.#decide(now);
-    this.#owner.changed(now);
+    this.#changed(now);
   }
 
   othersAnsweredSince(link: DaemonLink, time: number): boolean {
@@ -311,7 +314,7 @@ export class Fleet implements LinkOwner {
   /** Decides which cluster commands are for, if possible. */
   #decide(now: number): void {
     if (!this.votes.decide(now)) return;
-    this.#owner.changed(now);
+    this.#changed(now);
     this.#held.reconsiderAll(now);
   }
 }
@@ -325,13 +328,6 @@ const notYet = (at: number): Failure => ({
   detail: "not-yet: It may be missing this client's writes. Try again later.",
 });
 
-export interface FleetOwner {
-  /** Signs, aborts or abandons the waiting batches, because the cluster or the state of a daemon has changed. */
-  changed(now: number): void;
-  /** Signs a batch again, in its original position. */
-  again(batch: SentBatch): void;
-}
-
 /**
  * Batches that a daemon has refused and that the client may sign again: with another date, for another cluster, or with
  * the write that a daemon must have before it answers. A write is signed again only if no daemon can have applied it. A
@@ -340,15 +336,20 @@ export interface FleetOwner {
 class RefusedBatches {
   readonly #votes: ClusterVotes;
   readonly #links: readonly DaemonLink[];
-  readonly #owner: FleetOwner;
+  readonly #again: (batch: SentBatch) => void;
   readonly #timer: DeadlineTimer;
   /** The held batches, each with the time at which it is reconsidered even if no daemon has answered by then. */
   readonly #held = new Map<SentBatch, number>();
 
-  constructor(votes: ClusterVotes, links: readonly DaemonLink[], owner: FleetOwner, timer: DeadlineTimer) {
+  constructor(
+    votes: ClusterVotes,
+    links: readonly DaemonLink[],
+    again: (batch: SentBatch) => void,
+    timer: DeadlineTimer,
+  ) {
     this.#votes = votes;
     this.#links = links;
-    this.#owner = owner;
+    this.#again = again;
     this.#timer = timer;
   }
 
@@ -413,7 +414,7 @@ class RefusedBatches {
     for (const sending of batch.sendings)
       if (sending.state === "queued") this.#linkOf(sending).withdraw(sending);
     batch.reset();
-    this.#owner.again(batch);
+    this.#again(batch);
   }
 
   /** Whether an answer is pending that may change the cluster. */

@@ -21,9 +21,9 @@ import { DbsyncError, type ErrorCode } from "../shared/errors.js";
 import type { FrameTracer } from "../shared/frame-tracer.js";
 import type { Seal, Sealer } from "../shared/sealer.js";
 import type { LegacyLink } from "../version-1/legacy-link.js";
-import { type BatchOwner, CallBatch, type SignedBatch } from "./call-batch.js";
+import { CallBatch, type SignedBatch } from "./call-batch.js";
 import type { FleetSettings } from "./daemon-link.js";
-import { Fleet, type FleetOwner } from "./fleet.js";
+import { Fleet } from "./fleet.js";
 import { isSigning } from "./signing-terms.js";
 
 /** The maximum number of calls, and the maximum number of their bytes, that may wait to be signed. */
@@ -51,7 +51,7 @@ export interface OutboxOwner {
   done(batch: SentBatch): void;
 }
 
-export class Outbox implements BatchOwner, FleetOwner {
+export class Outbox {
   readonly fleet: Fleet;
   readonly #owner: OutboxOwner;
   readonly #environment: Environment;
@@ -87,7 +87,8 @@ export class Outbox implements BatchOwner, FleetOwner {
     this.#timer = parts.timer;
     this.#sealer = parts.sealer;
     this.#settings = parts.settings;
-    this.fleet = new Fleet({ ...parts, isSigned: isSigning(parts.sealer), owner: this, live: this.#live });
+    const [isSigned, live] = [isSigning(parts.sealer), this.#live];
+    this.fleet = new Fleet({ ...parts, isSigned, live, changed: this.#changed, again: this.#again });
   }
 
   /**
@@ -127,7 +128,7 @@ export class Outbox implements BatchOwner, FleetOwner {
     this.fleet.add(batch, call, now);
     if (!this.#maySign(batch)) {
       this.fleet.greet(now, this.#settings.isPatient ? false : undefined);
-      this.changed(now);
+      this.#changed(now);
     } else this.#planFlush();
   }
 
@@ -193,22 +194,24 @@ export class Outbox implements BatchOwner, FleetOwner {
     for (const batch of this.#waiting.splice(0)) this.#discard(batch, now);
   }
 
-  settled(batch: CallBatch, calls: number): void {
+  /** Handles settled calls of a batch. */
+  readonly #settled = (batch: CallBatch, calls: number): void => {
     if (batch.unsettled === 0) {
       this.#live.delete(batch);
       this.#owner.done(batch);
     }
     this.#noteAnswer(batch);
     this.#owner.settled(calls);
-  }
+  };
 
-  ended(sending: Sending): void {
+  readonly #ended = (sending: Sending): void => {
     this.#noteAnswer(sending.batch);
     this.fleet.ended(sending, this.#environment.now());
     this.#owner.ended();
-  }
+  };
 
-  changed(now: number): void {
+  /** Signs, aborts or abandons the waiting batches, because the cluster or the state of a daemon has changed. */
+  readonly #changed = (now: number): void => {
     const { conflict, isUnreachable } = this.fleet;
     if (conflict !== null) {
       for (const batch of this.#waiting) batch.abort("clusters-differ", conflict, now);
@@ -218,7 +221,7 @@ export class Outbox implements BatchOwner, FleetOwner {
       for (const batch of [...this.#waiting]) if (!this.#maySign(batch)) this.fleet.abandon(batch, now);
     }
     this.#planFlush();
-  }
+  };
 
   /**
    * Whether a batch may be signed: the cluster is known and, if members may have to decide on it, a daemon has reported
@@ -235,7 +238,8 @@ export class Outbox implements BatchOwner, FleetOwner {
     return this.#settings.isPatient && first !== undefined && !this.#maySign(first);
   }
 
-  again(sent: SentBatch): void {
+  /** Signs a batch again, in its original position. */
+  readonly #again = (sent: SentBatch): void => {
     this.#unanswered.delete(sent);
     for (const batch of this.#live) {
       if (batch !== sent) continue;
@@ -247,7 +251,7 @@ export class Outbox implements BatchOwner, FleetOwner {
       if (conflict !== null) batch.abort("clusters-differ", conflict, this.#environment.now());
     }
     this.#planFlush();
-  }
+  };
 
   #planFlush(): void {
     if (this.#isFlushPlanned || this.#isClosed) return;
@@ -334,8 +338,9 @@ export class Outbox implements BatchOwner, FleetOwner {
 
   #begin(commandKind: CommandKind, options: CallBatch["options"]): CallBatch {
     const number = ++this.#batches;
-    const parts = { owner: this, timer: this.#timer, addresses: this.#settings.addresses };
-    const batch = new CallBatch({ ...parts, commandKind, options, number });
+    const parts = { settled: this.#settled, ended: this.#ended, timer: this.#timer };
+    const { addresses } = this.#settings;
+    const batch = new CallBatch({ ...parts, commandKind, options, addresses, number });
     this.#live.add(batch);
     this.#owner.started(batch.sendings.length);
     return batch;
