@@ -9,12 +9,14 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import {
   type DaemonMessage,
   type Hello,
+  KNOWS_DECISIONS,
   KNOWS_TRACE,
   type RefusedMessage,
   type ResultMessage,
   readDaemonMessage,
   tracedFrame,
 } from "../../protocol/version-2/messages-v2.js";
+import { publishVersion } from "../calls/diagnostics-channels.js";
 import { InFlightEnvelopes, type Sending } from "../calls/sending.js";
 import { BoundedQueue } from "../shared/bounded-queue.js";
 import type { Environment } from "../shared/client-environment.js";
@@ -34,32 +36,25 @@ import type { FrameTracer } from "../shared/frame-tracer.js";
 import type { Failure } from "../shared/outcome.js";
 import type { Address, Versions } from "../shared/server-list.js";
 import type { LegacyLink } from "../version-1/legacy-link.js";
+import type { ClientClock } from "./client-clock.js";
 import { ConnectionV2, type ConnectionV2Owner } from "./connection-v2.js";
-import { disagreement, isSigningMismatch } from "./signing-terms.js";
+import type { ConsistencySession } from "./consistency-session.js";
+import { clusterOrNoKey, disagreement, isSigningMismatch } from "./signing-terms.js";
 
-/** The part of the fleet that its links use. */
-export interface LinkOwner {
-  /** The configured cluster, for the hello, or "" if there is none. */
-  readonly cluster: string;
+/** The events that only the fleet can handle. Its class imports this one, so a reference to it would be a cycle. */
+export interface LinkHandlers {
+  /** Returns the cluster that commands are for, or "" if it is not known yet. */
+  cluster(): ByteString;
   /** Called for each answer to a hello. */
-  greeted(link: DaemonLink, hello: Hello, sentAt: number, now: number): void;
+  greeted(link: DaemonLink, cluster: ByteString, now: number): void;
   /** Called with the queued sendings when the legacy link has been turned on. */
-  turnedLegacy(link: DaemonLink, sendings: readonly Sending[], now: number): void;
-  /**
-   * Called for each result. Returns false for a read whose daemon may not have the client's writes.
-   * @throws MalformedFrame
-   */
-  answered(link: DaemonLink, sending: Sending, message: ResultMessage, now: number): boolean;
-  /** Called if `answered` returned false: the read is signed again, with the missing write in `after`. */
-  notProven(sending: Sending, now: number): void;
+  turnedLegacy(legacy: LegacyLink, sendings: readonly Sending[], now: number): void;
+  /** Called when a daemon has refused an envelope, which may be signed again. */
   refused(link: DaemonLink, sending: Sending, message: RefusedMessage, now: number): void;
-  failed(sending: Sending, failure: Failure): void;
-  /**
-   * Called when an attempt to connect has failed: possibly no daemon remains for the batches that wait to be signed.
-   */
-  connectionFailed(link: DaemonLink, now: number): void;
-  /** Whether another daemon has answered since `time`. */
-  othersAnsweredSince(link: DaemonLink, time: number): boolean;
+  /** Called for an answer to a read by a daemon that may not have the client's writes. */
+  notProven(sending: Sending, now: number): void;
+  /** Called when an attempt to connect has failed. */
+  connectionFailed(now: number): void;
 }
 
 export class DaemonLink implements ConnectionV2Owner {
@@ -69,11 +64,13 @@ export class DaemonLink implements ConnectionV2Owner {
   /** Whether the daemon belongs to another cluster, and therefore receives no commands. */
   isForeign = false;
   lastAnswerAt = Number.NEGATIVE_INFINITY;
-  /** Whether the daemon has peers, according to its hello. */
-  hasPeers = false;
   /** Whether the daemon has ever announced that members decide on units with conditions. */
   isDeciding = false;
-  readonly #owner: LinkOwner;
+  readonly #handlers: LinkHandlers;
+  /** The links of the client. */
+  readonly #all: readonly DaemonLink[];
+  readonly #clock: ClientClock;
+  readonly #session: ConsistencySession;
   readonly #environment: Environment;
   readonly #timer: DeadlineTimer;
   readonly #settings: FleetSettings;
@@ -87,6 +84,8 @@ export class DaemonLink implements ConnectionV2Owner {
   #connection: ConnectionV2 | null = null;
   /** Whether the daemon has answered a hello. */
   #hasSpoken = false;
+  /** Whether the daemon has peers, according to its hello. */
+  #hasPeers = false;
   /** Whether the daemon has closed the connection after the last hello. It may just have stopped. */
   #isUncertain = false;
   /** The time of the last read or write. */
@@ -100,7 +99,10 @@ export class DaemonLink implements ConnectionV2Owner {
   #takesTrace = false;
 
   constructor(parts: {
-    owner: LinkOwner;
+    handlers: LinkHandlers;
+    all: readonly DaemonLink[];
+    clock: ClientClock;
+    session: ConsistencySession;
     environment: Environment;
     timer: DeadlineTimer;
     settings: FleetSettings;
@@ -109,7 +111,10 @@ export class DaemonLink implements ConnectionV2Owner {
     isSigned: boolean;
     trace: FrameTracer | null;
   }) {
-    this.#owner = parts.owner;
+    this.#handlers = parts.handlers;
+    this.#all = parts.all;
+    this.#clock = parts.clock;
+    this.#session = parts.session;
     this.#environment = parts.environment;
     this.#timer = parts.timer;
     this.#settings = parts.settings;
@@ -130,7 +135,7 @@ export class DaemonLink implements ConnectionV2Owner {
   }
 
   get cluster(): string {
-    return this.isSigned ? this.#owner.cluster : "";
+    return this.isSigned ? this.#handlers.cluster() : "";
   }
 
   /** Whether a sending would be refused without an attempt to connect. */
@@ -175,7 +180,7 @@ export class DaemonLink implements ConnectionV2Owner {
     if (this.isForeign && isSettled && now < this.#greetedAt + FOREIGN_RETRY_MS)
       this.#fail(sending, "wrong-cluster", "", now);
     else if (!insist && !this.#settings.isPatient && this.isBackingOff(now))
-      this.#owner.failed(sending, { ...this.failure(now), written: sending.writes > 0 });
+      this.#end(sending, { ...this.failure(now), written: sending.writes > 0 });
     else if (!this.#queue.hasRoomFor(sending)) this.#fail(sending, "busy", "", now);
     else {
       sending.state = "queued";
@@ -255,10 +260,12 @@ export class DaemonLink implements ConnectionV2Owner {
       return;
     }
     this.lastAnswerAt = now;
-    const isProven = message.kind !== "result" || this.#owner.answered(this, sending, message, now);
+    const isProven = message.kind !== "result" || this.#answered(sending, message, now);
     this.#inFlight.remove(sending);
-    if (!isProven) this.#owner.notProven(sending, now);
-    if (message.kind === "refused") this.#owner.refused(this, sending, message, now);
+    if (!isProven) this.#handlers.notProven(sending, now);
+    if (message.kind !== "refused") return;
+    this.#clock.update(this, message.clock, sending.writtenAt, now);
+    this.#handlers.refused(this, sending, message, now);
   }
 
   chunkEnded(now: number): void {
@@ -310,15 +317,37 @@ export class DaemonLink implements ConnectionV2Owner {
     this.#greetedAt = now;
     const sentAt = this.isGreetingAgain ? this.#greetedAgainAt : (this.#connection?.since ?? now);
     this.#greetedAgainAt = -1;
-    this.#owner.greeted(this, hello, sentAt, now);
+    this.#hasPeers = (hello.members ?? 0) > 0;
+    this.isDeciding ||= hello.knows.includes(KNOWS_DECISIONS);
+    this.#session.connected(this.#all.indexOf(this), hello.members !== null);
+    this.#clock.update(this, hello.clock, sentAt, now);
+    publishVersion(this.address.text, 2);
+    this.#handlers.greeted(this, clusterOrNoKey(hello.cluster), now);
+  }
+
+  /**
+   * Handles a result. Returns false for a read whose daemon may not have the client's writes.
+   * @throws MalformedFrame
+   */
+  #answered(sending: Sending, message: ResultMessage, now: number): boolean {
+    const { batch, index } = sending;
+    sending.hasPeers = this.#hasPeers;
+    this.#clock.update(this, message.clock, sending.writtenAt, now);
+    this.#clock.seen(message.newest);
+    sending.isCatchingUp = this.#session.isCatchingUp(index, batch, now);
+    this.#session.answered(index, batch, message.units, now);
+    if (sending.isCatchingUp && batch.isRead) return false;
+    batch.answered(sending, message, now);
+    return true;
   }
 
   #handleClosedHello(now: number): void {
-    if (this.legacy?.isRuledOut === false) {
-      this.legacy.turnOn(now);
+    const { legacy } = this;
+    if (legacy?.isRuledOut === false) {
+      legacy.turnOn(now);
       this.#drop();
       this.#backoff.succeeded();
-      this.#owner.turnedLegacy(this, this.#takeAll(), now);
+      this.#handlers.turnedLegacy(legacy, this.#takeAll(), now);
     } else if (this.#isUncertain) this.#lose(this.#hasSpoken ? "downgrade" : "version", "", now);
     else {
       // The next hello is sent without envelopes, to be sure. It is sent even if the queue is empty, because calls may
@@ -340,7 +369,7 @@ export class DaemonLink implements ConnectionV2Owner {
         this.#queue.putBack(this.#inFlight.takeAll());
         this.#timer.wakeBy(this.#backoff.until);
       } else for (const sending of this.#takeAll()) this.#fail(sending, stage, detail, now);
-      this.#owner.connectionFailed(this, now);
+      this.#handlers.connectionFailed(now);
       return;
     }
     this.#retry(stage, detail, now);
@@ -405,7 +434,12 @@ export class DaemonLink implements ConnectionV2Owner {
 
   #isStalled(now: number): boolean {
     const { silentSince } = this.#inFlight;
-    return now - silentSince > STALL_MS && this.#owner.othersAnsweredSince(this, silentSince);
+    return now - silentSince > STALL_MS && this.#othersAnsweredSince(silentSince);
+  }
+
+  /** Whether another daemon has answered since `time`. */
+  #othersAnsweredSince(time: number): boolean {
+    return this.#all.some((other) => other !== this && other.lastAnswerAt > time);
   }
 
   #expire(now: number): void {
@@ -415,7 +449,7 @@ export class DaemonLink implements ConnectionV2Owner {
     for (const sending of this.#inFlight.takeExpired(now)) {
       // If no other daemon has answered either, this machine's network may have failed: give up the connection, so that
       // the next call uses a new one.
-      isAlone ||= sending.writtenAt >= silentSince && !this.#owner.othersAnsweredSince(this, silentSince);
+      isAlone ||= sending.writtenAt >= silentSince && !this.#othersAnsweredSince(silentSince);
       this.#fail(sending, "timeout", "", now);
     }
     if (isAlone || now >= silentSince + OVERDUE_MS) this.#lose("lost", "silent for too long", now);
@@ -437,7 +471,12 @@ export class DaemonLink implements ConnectionV2Owner {
     // The daemon refuses all envelopes of this client, so it has not applied an envelope that was written only on this
     // connection.
     const before = isSigningMismatch(detail) && sending.state === "written" ? 1 : 0;
-    this.#owner.failed(sending, { ok: false, stage, detail, written: sending.writes > before, at: now });
+    this.#end(sending, { ok: false, stage, detail, written: sending.writes > before, at: now });
+  }
+
+  #end(sending: Sending, failure: Failure): void {
+    sending.batch.failed(sending, failure);
+    this.#session.failed(sending.index, sending.batch, failure.at);
   }
 }
 

@@ -1,17 +1,11 @@
 /**
- * A client's daemons: their links, their common clock and cluster, and the handling of their answers and refusals. It
- * chooses for each daemon between its link in version 2 and its legacy link.
+ * A client's daemons: their links, their common clock and cluster, and the batches that they refuse. The fleet chooses
+ * for each daemon between its link in version 2 and its legacy link.
  */
 
 import type { ByteString } from "../../protocol/byte-string.js";
-import {
-  type EnvelopeDate,
-  type Hello,
-  KNOWS_DECISIONS,
-  type RefusedMessage,
-  type ResultMessage,
-} from "../../protocol/version-2/messages-v2.js";
-import { publishOutcome, publishVersion } from "../calls/diagnostics-channels.js";
+import type { EnvelopeDate, RefusedMessage } from "../../protocol/version-2/messages-v2.js";
+import { publishOutcome } from "../calls/diagnostics-channels.js";
 import type { PendingCall } from "../calls/pending-call.js";
 import type { Sending, SentBatch } from "../calls/sending.js";
 import type { Environment } from "../shared/client-environment.js";
@@ -23,7 +17,7 @@ import type { LegacyLink } from "../version-1/legacy-link.js";
 import { ClientClock } from "./client-clock.js";
 import { ClusterVotes } from "./cluster-votes.js";
 import { ConsistencySession, type LastWrite } from "./consistency-session.js";
-import { DaemonLink, type FleetSettings, type LinkOwner } from "./daemon-link.js";
+import { DaemonLink, type FleetSettings, type LinkHandlers } from "./daemon-link.js";
 import { clusterOrNoKey } from "./signing-terms.js";
 
 /**
@@ -35,7 +29,7 @@ const SIGNATURES_MAX = 4;
 const REFUSED_FOR_DATE: readonly string[] = ["skew", "too-old"];
 const REFUSED_FOR_CLUSTER = "wrong-cluster";
 
-export class Fleet implements LinkOwner {
+export class Fleet {
   readonly links: readonly DaemonLink[];
   readonly clock: ClientClock;
   readonly session: ConsistencySession;
@@ -64,16 +58,28 @@ export class Fleet implements LinkOwner {
     warn: (warning: string) => void;
   }) {
     const { environment, timer, settings, isSigned, trace, legacyLinks } = parts;
+    const { addresses } = settings;
     this.#changed = parts.changed;
     this.#legacyLinks = legacyLinks;
     this.#live = parts.live;
-    const shared = { owner: this, environment, timer, settings, isSigned, trace };
     this.clock = new ClientClock(environment.wallClock() - environment.now());
-    this.links = settings.addresses.map((address, at) => {
+    this.session = new ConsistencySession(addresses.length, settings.isSession);
+    const all: DaemonLink[] = [];
+    const { clock, session } = this;
+    const handlers: LinkHandlers = {
+      cluster: () => this.cluster,
+      greeted: this.#greeted,
+      turnedLegacy: this.#turnedLegacy,
+      refused: this.#refused,
+      notProven: this.#notProven,
+      connectionFailed: this.#reconsider,
+    };
+    const shared = { handlers, all, clock, session, environment, timer, settings, isSigned, trace };
+    for (const [at, address] of addresses.entries()) {
       const legacy = legacyLinks.find(({ index }) => index === at) ?? null;
-      return new DaemonLink({ ...shared, address, legacy });
-    });
-    this.session = new ConsistencySession(this.links.length, settings.isSession);
+      all.push(new DaemonLink({ ...shared, address, legacy }));
+    }
+    this.links = all;
     // Unsigned envelopes name no cluster, and only daemons without a cluster accept them.
     const cluster = isSigned ? settings.cluster : clusterOrNoKey("");
     this.votes = new ClusterVotes(cluster, this.links, parts.warn, timer);
@@ -158,7 +164,7 @@ export class Fleet implements LinkOwner {
     for (const sending of batch.sendings) {
       if (sending.state !== "queued") continue;
       this.#link(sending).withdraw(sending);
-      this.failed(sending, { ok: false, stage: "not-awaited", detail: "", written: false, at: now });
+      batch.failed(sending, { ok: false, stage: "not-awaited", detail: "", written: false, at: now });
     }
   }
 
@@ -204,29 +210,22 @@ export class Fleet implements LinkOwner {
     this.#held.close();
   }
 
-  greeted(link: DaemonLink, hello: Hello, sentAt: number, now: number): void {
-    link.hasPeers = (hello.members ?? 0) > 0;
+  readonly #greeted = (link: DaemonLink, cluster: ByteString, now: number): void => {
     this.hasGreeted = true;
-    link.isDeciding ||= hello.knows.includes(KNOWS_DECISIONS);
-    this.session.connected(this.links.indexOf(link), hello.members !== null);
-    this.clock.update(link, hello.clock, sentAt, now);
-    this.votes.vote(link, clusterOrNoKey(hello.cluster), now);
-    publishVersion(link.address.text, 2);
+    this.votes.vote(link, cluster, now);
     this.#decide(now);
-  }
+  };
 
-  turnedLegacy({ legacy }: DaemonLink, sendings: readonly Sending[], now: number): void {
-    const { index } = legacy as LegacyLink;
+  readonly #turnedLegacy = (legacy: LegacyLink, sendings: readonly Sending[], now: number): void => {
     const insist = this.isBackingOff(now);
-    for (const sending of sendings) legacy?.takeOver(sending, insist, now);
+    for (const sending of sendings) legacy.takeOver(sending, insist, now);
     for (const batch of this.#live) {
-      const sending = batch.sendings[index] as Sending;
-      if (sending.state === "waiting" && sending.refusal === null) legacy?.takeOver(sending, insist, now);
+      const sending = batch.sendings[legacy.index] as Sending;
+      if (sending.state === "waiting" && sending.refusal === null) legacy.takeOver(sending, insist, now);
     }
     // A decision may abort calls. Those that this daemon will receive must not count as unsent then.
-    this.#decide(now);
-    this.#changed(now);
-  }
+    this.#reconsider(now);
+  };
 
   /** Returns the acknowledged write that a batch names in `after`, or null if there is none. */
   after(batch: SentBatch, now: number): ByteString | null {
@@ -237,19 +236,7 @@ export class Fleet implements LinkOwner {
     return this.session.after(batch, now);
   }
 
-  answered(link: DaemonLink, sending: Sending, message: ResultMessage, now: number): boolean {
-    const { batch } = sending;
-    sending.hasPeers = link.hasPeers;
-    this.clock.update(link, message.clock, sending.writtenAt, now);
-    this.clock.seen(message.newest);
-    sending.isCatchingUp = this.session.isCatchingUp(sending.index, batch, now);
-    this.session.answered(sending.index, batch, message.units, now);
-    if (sending.isCatchingUp && batch.isRead) return false;
-    batch.answered(sending, message, now);
-    return true;
-  }
-
-  notProven(sending: Sending, now: number): void {
+  readonly #notProven = (sending: Sending, now: number): void => {
     const { batch } = sending;
     if (batch.unsettled > 0 && batch.signatures < SIGNATURES_MAX) {
       sending.refusal = notYet(now);
@@ -257,11 +244,10 @@ export class Fleet implements LinkOwner {
       this.#held.hold(batch, now);
     } else batch.failed(sending, notYet(now));
     this.#held.reconsider(batch, now);
-  }
+  };
 
-  refused(link: DaemonLink, sending: Sending, message: RefusedMessage, now: number): void {
-    const { code, sentence, clock, effect } = message;
-    this.clock.update(link, clock, sending.writtenAt, now);
+  readonly #refused = (link: DaemonLink, sending: Sending, message: RefusedMessage, now: number): void => {
+    const { code, sentence, effect } = message;
     const detail = `${code}: ${sentence}`;
     // If the envelope was also written to an earlier connection that was lost, the daemon may have applied it then,
     // although it refuses the envelope now.
@@ -283,21 +269,7 @@ export class Fleet implements LinkOwner {
     if (isForCluster && this.votes.handleRefusal(link, batch.envelope?.cluster ?? "", now)) this.#decide(now);
     this.session.failed(sending.index, batch, now);
     this.#held.reconsider(batch, now);
-  }
-
-  failed(sending: Sending, failure: Failure): void {
-    sending.batch.failed(sending, failure);
-    this.session.failed(sending.index, sending.batch, failure.at);
-  }
-
-  connectionFailed(_link: DaemonLink, now: number): void {
-    this.#decide(now);
-    this.#changed(now);
-  }
-
-  othersAnsweredSince(link: DaemonLink, time: number): boolean {
-    return this.links.some((other) => other !== link && other.lastAnswerAt > time);
-  }
+  };
 
   #link(sending: Sending): DaemonLink {
     return this.links[sending.index] as DaemonLink;
@@ -310,6 +282,12 @@ export class Fleet implements LinkOwner {
       return legacy?.isOn ? legacy.isBackingOff(now) : link.isBackingOff(now);
     });
   }
+
+  /** Reconsiders the cluster, and the batches that wait for it, because a daemon's state has changed. */
+  readonly #reconsider = (now: number): void => {
+    this.#decide(now);
+    this.#changed(now);
+  };
 
   /** Decides which cluster commands are for, if possible. */
   #decide(now: number): void {

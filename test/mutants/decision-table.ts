@@ -265,9 +265,9 @@ export const decisionMutants: readonly Mutant[] = [
   },
   {
     name: "decisions: a client forgets that members decide",
-    file: "client/version-2/fleet.js",
-    find: "link.isDeciding ||= hello",
-    replace: "link.isDeciding = hello",
+    file: "client/version-2/daemon-link.js",
+    find: "this.isDeciding ||= hello",
+    replace: "this.isDeciding = hello",
     test: CLIENT,
   },
   {
