@@ -208,6 +208,27 @@ export const acknowledgedMutants: readonly Mutant[] = [
     test: "test/client/version-1/legacy-link.test.js",
   },
   {
+    name: "version 1: a daemon that turns out to speak it does not receive answered calls",
+    file: "client/version-1/legacy-link.js",
+    find: "sending.needsCalls = !this.isRuledOut",
+    replace: "sending.needsCalls = false",
+    test: "test/client/version-1/legacy-link.test.js",
+  },
+  {
+    name: "version 1: a quiet client never checks the version of a daemon again",
+    file: "client/version-1/legacy-link.js",
+    find: "if (isQuiet)\n            this.isOn = false;",
+    replace: "",
+    test: "test/client/version-1/legacy-link.test.js",
+  },
+  {
+    name: "version 1: an attacker hides version 2 of a daemon that has spoken it",
+    file: "client/version-2/daemon-link.js",
+    find: "legacy?.isRuledOut === false",
+    replace: "legacy !== null",
+    test: "test/client/version-2/fleet.test.js",
+  },
+  {
     name: "effects: dbsyncSend uses a client of another cluster",
     file: "client/dbsync-send.js",
     find: "cluster,\n        keepalive",

@@ -9,6 +9,7 @@ import { readOptions } from "../../../client/settings/client-settings.js";
 import { realEnvironment } from "../../../client/shared/client-environment.js";
 import { until } from "../../support/until.js";
 import { FakeServer } from "../fake-server.js";
+import { HandClock } from "../hand-clock.js";
 import { client2Of, ServedDaemon } from "../served-daemon.js";
 import { errorOf, summary } from "../test-client.js";
 
@@ -21,7 +22,7 @@ async function startOld() {
     server,
     hasHello: () => hellos.length > 0,
     close: () => {
-      for (const socket of hellos) socket.end();
+      for (const socket of hellos.splice(0)) socket.end();
     },
     [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
   };
@@ -46,6 +47,35 @@ test("calls that are signed, being signed and not signed reach a version 1 daemo
   await Promise.all([first, second, third]);
   const sent = old.server.requests.map((request) => /SET k (\d)/.exec(request.toString("latin1"))?.[1]);
   assert.deepEqual(sent, ["1", "2", "3"]);
+});
+
+test("a version 1 daemon receives a call that another daemon has answered before its version was known", async () => {
+  await using old = await startOld();
+  await using daemon = await ServedDaemon.start();
+  await using client = client2Of([old.server, daemon], { versions: "1,2" });
+  await client.send("SET k 1");
+  await until("the hello", old.hasHello);
+  assert.equal(old.server.requests.length, 0);
+  old.close();
+  await until("the call", () => old.server.requests.length === 1);
+});
+
+test("after a minute, a call of a quiet client waits until the daemon has shown its version again", async () => {
+  await using old = await startOld();
+  const clock = new HandClock();
+  await using client = client2Of([old.server], { versions: "1,2", clock });
+  const first = client.send("SET k 1");
+  await until("the hello", old.hasHello);
+  old.close();
+  await first;
+  await client.send("SET k 2");
+  assert.equal(old.server.requests.length, 2);
+  clock.advance(61_000);
+  const third = client.send("SET k 3");
+  await until("another hello", old.hasHello);
+  assert.equal(old.server.requests.length, 2);
+  old.close();
+  await third;
 });
 
 test("a batch of calls that version 1 does not support ends once for a version 1 daemon", async () => {
