@@ -8,16 +8,13 @@ import { test } from "node:test";
 import { admittedIn } from "../../../daemon/cluster/history/catching-up-mark.js";
 import type { Admitted } from "../../../daemon/cluster/peers/shared/cluster-state.js";
 import { realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
-import { Daemon } from "../../../daemon/program/daemon.js";
-import { BUILD } from "../../../daemon/program/installed-faces.js";
 import { openFolderView } from "../../../daemon/timeline/disk/folder-view.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { knowsSecret } from "../../support/cluster-secret.js";
 import { EnvelopeClient, type KeyPair, makeKeyPair } from "../../support/envelope-client.js";
 import { freePort } from "../../support/free-port.js";
-import { keepLog } from "../../support/log-lines.js";
 import { nextTurn, until } from "../../support/until.js";
-import { makeFolder, settingsFrom } from "./replicas.js";
+import { makeFolder, type RunningReplica, startReplica } from "./replicas.js";
 
 /** The jump of `uptime` after which a daemon no longer waits for unreachable peers. */
 const JUMP_MS = 60_000;
@@ -25,8 +22,7 @@ const JUMP_MS = 60_000;
 const [app, root] = [makeKeyPair(), makeKeyPair()];
 const keys = ["-s", app.file, "--root-key", root.file];
 
-interface Running extends AsyncDisposable {
-  readonly daemon: Daemon;
+interface Running extends RunningReplica {
   /** Advances the daemon's uptime, so that it no longer waits for its peers. */
   readonly jump: () => void;
 }
@@ -34,15 +30,8 @@ interface Running extends AsyncDisposable {
 async function start(port: number, args: readonly string[]): Promise<Running> {
   let jumped = 0;
   const uptime = () => realEnvironment.uptime() + jumped;
-  const settings = settingsFrom(["-p", String(port), ...args]);
-  const daemon = new Daemon({
-    ...BUILD,
-    settings,
-    environment: { ...realEnvironment, uptime },
-    log: keepLog("info").log,
-  });
-  await daemon.start();
-  return { daemon, jump: () => void (jumped = JUMP_MS), [Symbol.asyncDispose]: () => daemon.stop() };
+  const running = await startReplica({ args: ["-p", String(port), ...args], environment: { uptime } });
+  return { ...running, jump: () => void (jumped = JUMP_MS) };
 }
 
 const becomes = ({ daemon }: Running, state: string) =>

@@ -7,6 +7,7 @@ import { optionProgram, parseArguments } from "../../../daemon/options/parse-opt
 import { settingsOf } from "../../../daemon/options/read-settings.js";
 import { Daemon } from "../../../daemon/program/daemon.js";
 import { BUILD } from "../../../daemon/program/installed-faces.js";
+import type { Semantics } from "../../../daemon/store/semantics.js";
 import { peerArgs } from "../../support/cluster-secret.js";
 import type { LogLine } from "../../support/daemon-process.js";
 import { freePort } from "../../support/free-port.js";
@@ -20,8 +21,12 @@ export interface RunningReplica extends AsyncDisposable {
 }
 
 export interface ReplicaOptions {
+  /** Its options. Its port is a free one, unless `-p` is among them. */
   readonly args: readonly string[];
-  readonly environment?: Environment;
+  /** What differs from the real clock and random numbers. */
+  readonly environment?: Partial<Environment>;
+  /** The meanings of commands that it knows; default: those of this build. */
+  readonly known?: Semantics | undefined;
   /** The level of the log; default: info. */
   readonly level?: "trace" | "info";
 }
@@ -29,12 +34,19 @@ export interface ReplicaOptions {
 /** Starts a daemon. @throws StartError */
 export async function startReplica({
   args,
-  environment = realEnvironment,
+  environment,
+  known,
   level = "info",
 }: ReplicaOptions): Promise<RunningReplica> {
   const { log, lines } = keepLog(level);
-  const port = ["-p", String(await freePort())];
-  const daemon = new Daemon({ ...BUILD, settings: settingsFrom([...port, ...args]), environment, log });
+  const settings = settingsFrom(["-p", String(await freePort()), ...args]);
+  const daemon = new Daemon({
+    ...BUILD,
+    settings,
+    environment: { ...realEnvironment, ...environment },
+    log,
+    known,
+  });
   await daemon.start();
   return {
     daemon,

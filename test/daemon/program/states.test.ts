@@ -8,11 +8,10 @@ import { chmodSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { after, describe, test } from "node:test";
-import { type Environment, realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
+import { realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
 import { Daemon } from "../../../daemon/program/daemon.js";
 import { isHealthy } from "../../../daemon/program/inspection/inspected-daemon.js";
 import { BUILD } from "../../../daemon/program/installed-faces.js";
-import type { Semantics } from "../../../daemon/store/semantics.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { DAEMON_STATES } from "../../../protocol/daemon-states.js";
 import type { DashboardFrame } from "../../../protocol/json/dashboard-frame.js";
@@ -22,14 +21,19 @@ import { STATE_NAMES, type StateName } from "../../../protocol/state-names.js";
 import { runDbsync } from "../../client/child.js";
 import { amount } from "../../support/amount.js";
 import { knowsSecret } from "../../support/cluster-secret.js";
-import type { LogLine } from "../../support/daemon-process.js";
 import { EnvelopeClient, type KeyPair, makeKeyPair } from "../../support/envelope-client.js";
 import { freePort, refusingAddress } from "../../support/free-port.js";
 import { keepLog } from "../../support/log-lines.js";
 import { NEXT_SEMANTICS } from "../../support/next-semantics.js";
 import { RedisConnection } from "../../support/redis-connection.js";
 import { until } from "../../support/until.js";
-import { makeFolder, settingsFrom } from "./replicas.js";
+import {
+  makeFolder,
+  type ReplicaOptions,
+  type RunningReplica,
+  settingsFrom,
+  startReplica,
+} from "./replicas.js";
 
 const DAY_MS = 86_400_000;
 /** The jump of `uptime` after which a daemon no longer waits for unreachable peers. */
@@ -68,43 +72,19 @@ class Resources implements AsyncDisposable {
   }
 }
 
-interface Running extends AsyncDisposable {
-  readonly daemon: Daemon;
-  readonly port: number;
-  readonly log: readonly LogLine[];
-}
+type StartOptions = Omit<ReplicaOptions, "args">;
 
-interface StartOptions {
-  readonly environment?: Partial<Environment>;
-  readonly known?: Semantics;
-}
+const start = (args: readonly string[], options: StartOptions = {}): Promise<RunningReplica> =>
+  startReplica({ ...options, args: ["--admin", "0", ...args] });
 
-async function start(
-  args: readonly string[],
-  { environment = {}, known }: StartOptions = {},
-): Promise<Running> {
-  const { log, lines } = keepLog("info");
-  const settings = settingsFrom(["-p", String(await freePort()), "--admin", "0", ...args]);
-  const daemon = new Daemon({
-    ...BUILD,
-    settings,
-    environment: { ...realEnvironment, ...environment },
-    log,
-    known,
-  });
-  await daemon.start();
-  const port = daemon.address?.port ?? 0;
-  return { daemon, port, log: lines, [Symbol.asyncDispose]: () => daemon.stop() };
-}
-
-async function asRootSend({ port }: Running, ...argv: readonly ByteString[]): Promise<void> {
+async function asRootSend({ port }: RunningReplica, ...argv: readonly ByteString[]): Promise<void> {
   using client = await EnvelopeClient.open(port, root);
   const [reply] = await client.replies([argv]);
   assert.notEqual(reply?.kind, "error", JSON.stringify(reply));
 }
 
 /** Authorizes the daemon's own key. @returns the key's id, hexadecimal */
-async function authorize(running: Running): Promise<string> {
+async function authorize(running: RunningReplica): Promise<string> {
   using client = await EnvelopeClient.open(running.port, root);
   const [reply] = await client.replies([["CLUSTER", "MEMBERS"]]);
   const fields = fieldsOf(reply);
@@ -120,7 +100,7 @@ function fieldsOf(reply: Reply | undefined): Map<string, string> {
   );
 }
 
-async function write({ port }: Running): Promise<string> {
+async function write({ port }: RunningReplica): Promise<string> {
   using client = await EnvelopeClient.open(port, app);
   const answer = await client.ask([["SET", "k", "v"]]);
   return answer.kind === "refused" ? answer.code : "accepted";
@@ -146,14 +126,14 @@ async function silentServer(): Promise<AsyncDisposable & { readonly address: str
 }
 
 /** Starts a daemon with a folder and RESP clients, whose key is authorized. */
-async function startAuthorized(held: Resources, options?: StartOptions): Promise<Running> {
+async function startAuthorized(held: Resources, options?: StartOptions): Promise<RunningReplica> {
   const data = held.use(makeFolder());
   const running = held.use(await start([...keys, "--resp", "0", "--data", data.path], options));
   await authorize(running);
   return running;
 }
 
-type Scene = (held: Resources) => Promise<Running>;
+type Scene = (held: Resources) => Promise<RunningReplica>;
 
 /** What a state must look like from outside. */
 interface Expected {
@@ -349,20 +329,20 @@ const states: Readonly<Record<Exclude<StateName, "starting" | "stopping">, Expec
   },
 };
 
-async function isAhead(running: Running): Promise<boolean> {
+async function isAhead(running: RunningReplica): Promise<boolean> {
   const text = await metricsOf(running);
   const [, seconds = "0"] = /^dbsyncd_timeline_watermark_seconds (\S+)$/m.exec(text) ?? [];
   return Number(seconds) * 1000 > Date.now() + DAY_MS / 2;
 }
 
-const adminOf = ({ daemon }: Running) => `http://127.0.0.1:${daemon.addressOf("admin")?.port}`;
+const adminOf = ({ daemon }: RunningReplica) => `http://127.0.0.1:${daemon.addressOf("admin")?.port}`;
 
-async function metricsOf(running: Running): Promise<string> {
+async function metricsOf(running: RunningReplica): Promise<string> {
   return await (await fetch(`${adminOf(running)}/metrics`)).text();
 }
 
 /** Returns the first frame of the page of --admin. */
-async function frameOf(running: Running): Promise<DashboardFrame> {
+async function frameOf(running: RunningReplica): Promise<DashboardFrame> {
   const { body } = await fetch(`${adminOf(running)}/events`);
   let text = "";
   for await (const chunk of body ?? assert.fail()) {
@@ -399,7 +379,11 @@ async function checkRedis(port: number, name: StateName, { set, loading, role }:
   assert.equal(fieldsOf(hello).get("role"), role === "master" ? "master" : "replica");
 }
 
-async function checkAdmin(running: Running, state: StateName, { health, says }: Expected): Promise<void> {
+async function checkAdmin(
+  running: RunningReplica,
+  state: StateName,
+  { health, says }: Expected,
+): Promise<void> {
   const response = await fetch(`${adminOf(running)}/healthz`);
   const { state: reported } = (await response.json()) as { state: string };
   assert.deepEqual([response.status, reported], [health, state]);
@@ -412,7 +396,11 @@ async function checkAdmin(running: Running, state: StateName, { health, says }: 
 }
 
 /** Checks the programs: `dbsync status` as administrator, and `dbsync doctor` as a client that may see less. */
-async function checkPrograms({ port }: Running, state: StateName, { exits, says }: Expected): Promise<void> {
+async function checkPrograms(
+  { port }: RunningReplica,
+  state: StateName,
+  { exits, says }: Expected,
+): Promise<void> {
   const server = ["-s", `127.0.0.1:${port}`];
   // Doctor waits for work in progress for some seconds, so only full runs include it.
   const programs = [
