@@ -7,8 +7,9 @@ import type { Condition } from "../../protocol/version-2/envelope.js";
 import { unitId } from "../../protocol/version-2/envelope.js";
 import { SeededRandom } from "../support/seeded-random.js";
 import { wrongAcknowledgements } from "./acknowledged.js";
-import { makeKey, randomBytes, sign } from "./cast.js";
+import { makeKey, randomBytes } from "./cast.js";
 import { Ledger } from "./ledger.js";
+import { sign } from "./signatures.js";
 
 const random = new SeededRandom(1);
 const key = makeKey(random);

@@ -1,28 +1,14 @@
-/**
- * The keys of one run and their signatures. The public keys have the real format, but each signature is only a hash,
- * which is faster than a curve operation. Each signed text is parsed once for all daemons of the run.
- */
+/** The keys of one run. The public keys have the real format; signatures.ts makes their signatures. */
 import "../support/installed-families.js";
-import { createPrivateKey, createPublicKey, hash, type KeyObject, verify } from "node:crypto";
+import { createPrivateKey, createPublicKey, type KeyObject } from "node:crypto";
 import { KeyRing } from "../../daemon/store/key-ring.js";
-import type { Entry } from "../../daemon/timeline/entries/entry.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { bytesOf } from "../../protocol/byte-string.js";
-import { writeCommand } from "../../protocol/resp/resp-writer.js";
-import { type HeaderFields, readBody, signedBytes } from "../../protocol/version-2/envelope.js";
-import { writeBody } from "../../protocol/version-2/envelope-body.js";
 import type { SeededRandom } from "../support/seeded-random.js";
-
-export const sha256 = (bytes: Buffer | string): ByteString =>
-  hash("sha256", typeof bytes === "string" ? Buffer.from(bytes, "latin1") : bytes, "binary");
+import { type SimulatedKey, sha256 } from "./signatures.js";
 
 /** The beginning of an Ed25519 key's SubjectPublicKeyInfo. The 32 bytes of the key follow. */
 const SPKI_HEAD = "\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00";
-
-export interface SimulatedKey {
-  readonly id: ByteString;
-  readonly spki: ByteString;
-}
 
 export function makeKey(random: SeededRandom): SimulatedKey {
   const spki = SPKI_HEAD + randomBytes(random, 32);
@@ -35,13 +21,6 @@ export function randomBytes(random: SeededRandom, count: number): ByteString {
   return bytes;
 }
 
-const SIGNED = "signed\0";
-
-/** Returns the simulated signature of a key over `bytes`. */
-export function signatureOf(spki: ByteString, bytes: Buffer): Buffer {
-  return Buffer.from(sha256(Buffer.concat([Buffer.from(SIGNED + spki, "latin1"), bytes])), "latin1");
-}
-
 /** A daemon's identity. Its envelopes have real signatures. */
 export interface SimulatedIdentity extends SimulatedKey {
   readonly key: KeyObject;
@@ -49,33 +28,12 @@ export interface SimulatedIdentity extends SimulatedKey {
 
 /** The beginning of an Ed25519 key's PKCS #8 form (RFC 8410). The 32 bytes of the key follow. */
 const PKCS8_HEAD = "\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20";
-const ED25519_SIGNATURE_BYTES = 64;
 
 export function makeIdentity(random: SeededRandom): SimulatedIdentity {
   const der = Buffer.from(PKCS8_HEAD + randomBytes(random, 32), "latin1");
   const key = createPrivateKey({ key: der, format: "der", type: "pkcs8" });
   const spki = bytesOf(createPublicKey(key).export({ type: "spki", format: "der" }));
   return { id: sha256(spki), spki, key };
-}
-
-export function isSignedBy(spki: ByteString, bytes: Buffer, signature: Buffer): boolean {
-  if (signature.length === ED25519_SIGNATURE_BYTES) {
-    const key = createPublicKey({ key: Buffer.from(spki, "latin1"), format: "der", type: "spki" });
-    return verify(null, bytes, key, signature);
-  }
-  return signatureOf(spki, bytes).equals(signature);
-}
-
-/** Signs commands and returns the entry that every daemon must have in the end. */
-export function sign(
-  key: SimulatedKey,
-  header: Omit<HeaderFields, "key">,
-  commands: readonly (readonly ByteString[])[],
-): Entry {
-  const text = writeBody({ ...header, key: key.id }, commands.map(writeCommand));
-  const body = Buffer.from(text, "latin1");
-  const signed = signedBytes(body);
-  return { id: sha256(signed), body, signature: signatureOf(key.spki, signed), envelope: readBody(body) };
 }
 
 /** The keys with which a cluster starts. */

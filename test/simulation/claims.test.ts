@@ -6,10 +6,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { amount } from "../support/amount.js";
 import { SeededRandom } from "../support/seeded-random.js";
-import { makeKey, randomBytes, ringOf, sign } from "./cast.js";
+import { makeKey, randomBytes, ringOf } from "./cast.js";
 import { wrongClaims } from "./claims.js";
 import { Ledger } from "./ledger.js";
 import { naiveFold } from "./naive-fold.js";
+import { sign } from "./signatures.js";
 import { simulate } from "./simulate.js";
 
 const SEEDS = [313, 169, 211, 321, 122, 298, 283].slice(0, amount(2, 7));

@@ -12,9 +12,10 @@ import { type Condition, hexOf } from "../../protocol/version-2/envelope.js";
 import type { Wait } from "../../protocol/version-2/messages-v2.js";
 import { SeededRandom } from "../support/seeded-random.js";
 import { ConditionalCall } from "./acknowledged.js";
-import { makeKey, randomBytes, type SimulatedKey, shortId, sign } from "./cast.js";
+import { makeKey, randomBytes, shortId } from "./cast.js";
 import { CommandMaker } from "./commands.js";
 import type { Outcome, Sent } from "./ledger.js";
+import { type SimulatedKey, sign } from "./signatures.js";
 import { noteStable } from "./stable-promises.js";
 import { type Daemon, EPOCH, type Host, type World } from "./world.js";
 

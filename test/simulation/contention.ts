@@ -10,10 +10,11 @@ import type { Entry } from "../../daemon/timeline/entries/entry.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Condition } from "../../protocol/version-2/envelope.js";
 import { SeededRandom } from "../support/seeded-random.js";
-import { randomBytes, type SimulatedKey, shortId, sign } from "./cast.js";
+import { randomBytes, shortId } from "./cast.js";
 import type { Outcomes } from "./decisions.js";
 import type { Outcome, Sent } from "./ledger.js";
 import { isInEach } from "./lists/known-lists.js";
+import { type SimulatedKey, sign } from "./signatures.js";
 import type { Host, World } from "./world.js";
 
 type Argv = readonly ByteString[];

@@ -15,13 +15,14 @@ import { CLOSE_REASONS } from "../../protocol/figures/close-reasons.js";
 
 import { hexOf } from "../../protocol/version-2/envelope.js";
 import { openAsideOf } from "./asides.js";
-import { isSignedBy, randomBytes, ringOf, sha256, shortId, signatureOf } from "./cast.js";
+import { randomBytes, ringOf, shortId } from "./cast.js";
 import { ComparisonWatch } from "./comparison-watch.js";
 import { type DiskMoment, SimulatedStorage } from "./disk.js";
 import { makeFront, signersOf } from "./front.js";
 import { openDeadLettersOf } from "./lists/simulated-dead-letters.js";
 import { misbehave } from "./misbehaviour.js";
 import { Ports } from "./ports.js";
+import { isSignedBy, sha256, signatureOf } from "./signatures.js";
 import { snapshotParts } from "./snapshots.js";
 import { BeginningWatch, noteAccepted, StablePointWatch } from "./stable-promises.js";
 import { StateWatch } from "./state-watch.js";

@@ -22,8 +22,9 @@ import {
   writeDecision,
 } from "../../protocol/version-2/decision-body.js";
 import { signedBytes } from "../../protocol/version-2/envelope.js";
-import { randomBytes, sha256, signatureOf } from "./cast.js";
+import { randomBytes } from "./cast.js";
 import type { DecisionLie } from "./lies.js";
+import { sha256, signatureOf } from "./signatures.js";
 import type { Host, World } from "./world.js";
 
 /** Maximum number of messages and of decisions that the liar remembers. */

@@ -5,8 +5,8 @@ import { type Entry, orderKeyOf, writeOrderKey } from "../../daemon/timeline/ent
 import { bytesOf } from "../../protocol/byte-string.js";
 import { writeCertificate } from "../../protocol/members/decision-messages.js";
 import { readEntryBody, writeDecision } from "../../protocol/version-2/decision-body.js";
-import { sha256 } from "./cast.js";
 import { DecisionLedger } from "./decisions.js";
+import { sha256 } from "./signatures.js";
 
 const LISTS: Readonly<Record<string, string>> = { "1": "abc", "2": "ac", "3": "c" };
 const hashOf = (list: string) => list.repeat(32);

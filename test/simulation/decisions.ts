@@ -13,7 +13,8 @@ import { readCertificate } from "../../protocol/members/decision-messages.js";
 import { RespReader } from "../../protocol/resp/resp-reader.js";
 import { readDecision } from "../../protocol/version-2/decision-body.js";
 import { type Decided, signedBytes } from "../../protocol/version-2/envelope.js";
-import { sha256, shortId } from "./cast.js";
+import { shortId } from "./cast.js";
+import { sha256 } from "./signatures.js";
 
 type Word = Decided["outcome"];
 

@@ -3,7 +3,8 @@
 import type { Entry } from "../../daemon/timeline/entries/entry.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { hexOf } from "../../protocol/version-2/envelope.js";
-import { type Genesis, makeKey, randomBytes, type SimulatedKey, sign } from "./cast.js";
+import { type Genesis, makeKey, randomBytes } from "./cast.js";
+import { type SimulatedKey, sign } from "./signatures.js";
 import { EPOCH, type World } from "./world.js";
 
 type Argv = readonly ByteString[];

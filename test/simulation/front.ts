@@ -22,7 +22,8 @@ import { signedBytes } from "../../protocol/version-2/envelope.js";
 import type { Wait } from "../../protocol/version-2/messages-v2.js";
 import { double } from "../support/double.js";
 import { UNBOUNDED } from "../support/unbounded-memory.js";
-import { isSignedBy, type SimulatedIdentity, sha256 } from "./cast.js";
+import type { SimulatedIdentity } from "./cast.js";
+import { isSignedBy, sha256 } from "./signatures.js";
 
 export interface FrontParts {
   readonly timeline: Timeline;

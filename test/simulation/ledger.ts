@@ -3,8 +3,8 @@
 import type { Entry } from "../../daemon/timeline/entries/entry.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type Acknowledgement, Arrivals } from "./arrivals.js";
-import { sha256 } from "./cast.js";
 import { DecisionLedger } from "./decisions.js";
+import { sha256 } from "./signatures.js";
 
 /** One daemon's answer to one envelope. */
 export interface Outcome {

@@ -26,10 +26,11 @@ import {
   type StatusMessage,
   writeMemberMessage,
 } from "../../protocol/members/member-messages.js";
-import { randomBytes, signatureOf } from "./cast.js";
+import { randomBytes } from "./cast.js";
 import { DecisionLiar } from "./decision-liar.js";
 import type { Forger } from "./forger.js";
 import type { Lie } from "./lies.js";
+import { signatureOf } from "./signatures.js";
 import { EPOCH, type Host, type World } from "./world.js";
 
 const DAY_MS = 86_400_000;

@@ -3,9 +3,10 @@
  * the write is final, and all daemons agree.
  */
 import type { Wait } from "../../protocol/version-2/messages-v2.js";
-import { randomBytes, type SimulatedKey, shortId, sign } from "./cast.js";
+import { randomBytes, shortId } from "./cast.js";
 import { partlyOrphaned } from "./checks.js";
 import { restartFailed } from "./faults.js";
+import { type SimulatedKey, sign } from "./signatures.js";
 import { noteStable } from "./stable-promises.js";
 import { keyIn } from "./unverifiable.js";
 import type { Host, World } from "./world.js";

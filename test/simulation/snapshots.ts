@@ -12,9 +12,9 @@ import type { SnapshotSeal, SnapshotStore } from "../../daemon/timeline/snapshot
 import { SEAL_BYTES } from "../../daemon/timeline/snapshots/snapshot-stream.js";
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { notAside } from "./asides.js";
-import { sha256 } from "./cast.js";
 import type { SimulatedStorage } from "./disk.js";
 import { requireDeadLetters } from "./lists/simulated-dead-letters.js";
+import { sha256 } from "./signatures.js";
 import { unverifiableOrderKeys } from "./unverifiable.js";
 import type { Host, World } from "./world.js";
 

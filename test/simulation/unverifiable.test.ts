@@ -7,8 +7,9 @@ import { test } from "node:test";
 import { type Entry, orderKeyOf, writeOrderKey } from "../../daemon/timeline/entries/entry.js";
 import { bytesOf } from "../../protocol/byte-string.js";
 import { SeededRandom } from "../support/seeded-random.js";
-import { makeKey, randomBytes, type SimulatedKey, sha256, sign } from "./cast.js";
+import { makeKey, randomBytes } from "./cast.js";
 import { Ledger } from "./ledger.js";
+import { type SimulatedKey, sha256, sign } from "./signatures.js";
 import { orphanedByFaults } from "./unverifiable.js";
 import { EPOCH } from "./world.js";
 

@@ -4,7 +4,8 @@
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { Envelope } from "../../protocol/version-2/envelope.js";
-import { firstKeys, sha256 } from "./cast.js";
+import { firstKeys } from "./cast.js";
+import { sha256 } from "./signatures.js";
 import type { World } from "./world.js";
 
 type Argv = readonly ByteString[];

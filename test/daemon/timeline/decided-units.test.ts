@@ -8,8 +8,8 @@ import type { TimelineParts } from "../../../daemon/timeline/timeline-environmen
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { readEntryBody, writeDecision } from "../../../protocol/version-2/decision-body.js";
 import { signedBytes } from "../../../protocol/version-2/envelope.js";
+import { sha256 } from "../../simulation/signatures.js";
 import { double } from "../../support/double.js";
-import { sha256 } from "../cluster/peers/entries.js";
 import { AT, entry, idOf } from "./support/fold-subject.js";
 import { TimelineSubject } from "./support/timeline-subject.js";
 

@@ -20,7 +20,8 @@ import {
 } from "../../../tools/cli/members/member-views.js";
 import { type Change, nextMembers } from "../../../tools/cli/members/next-member-list.js";
 import type { SeededRandom } from "../../support/seeded-random.js";
-import { randomBytes, type SimulatedKey, sha256, shortId, sign, signatureOf } from "../cast.js";
+import { randomBytes, shortId } from "../cast.js";
+import { type SimulatedKey, sha256, sign, signatureOf } from "../signatures.js";
 import type { Host, World } from "../world.js";
 import { isInEach, isSound, type SignedLists } from "./known-lists.js";
 

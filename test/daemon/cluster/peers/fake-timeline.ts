@@ -16,7 +16,7 @@ import { OwnDates } from "../../../../daemon/timeline/own-dates.js";
 import type { Timeline } from "../../../../daemon/timeline/timeline.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { NO_PROMISES, writeStoredPromises } from "../../../../protocol/members/decision-messages.js";
-import { sha256 } from "./entries.js";
+import { sha256 } from "../../../simulation/signatures.js";
 
 /** A timeline whose writes reach the "disk" when the test's time advances. */
 export class FakeTimeline {

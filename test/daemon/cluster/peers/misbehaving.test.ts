@@ -26,8 +26,9 @@ import {
   writeMemberMessage,
 } from "../../../../protocol/members/member-messages.js";
 import { memberKnows, writeHello } from "../../../../protocol/version-2/messages-v2.js";
+import { signatureOf } from "../../../simulation/signatures.js";
 import { double } from "../../../support/double.js";
-import { CLUSTER, EPOCH, entryOf, keyOf, signWith } from "./entries.js";
+import { CLUSTER, EPOCH, entryOf, keyOf } from "./entries.js";
 import { entriesOf, type Node, type NodeOptions, World } from "./support.js";
 
 const NONCE = "n".repeat(32);
@@ -79,10 +80,10 @@ class Hand implements MemberSocket {
     const challenge = this.received.find(({ kind }) => kind === "challenge") as { nonce: string };
     const names = CLUSTER + me.id + this.#node.key.id + NONCE + challenge.nonce;
     this.send({ kind: "challenge", nonce: NONCE });
-    const signature = signWith(me.spki, Buffer.from(`dbsync2\0members-1\0${names}\x01`, "latin1"));
+    const signature = signatureOf(me.spki, Buffer.from(`dbsync2\0members-1\0${names}\x01`, "latin1"));
     this.send({ kind: "proof", spki: me.spki, signature, mac: Buffer.alloc(0) });
     const proof = this.received.find(({ kind }) => kind === "proof") as { spki: string; signature: Buffer };
-    const theirs = signWith(proof.spki, Buffer.from(`dbsync2\0members-1\0${names}\x02`, "latin1"));
+    const theirs = signatureOf(proof.spki, Buffer.from(`dbsync2\0members-1\0${names}\x02`, "latin1"));
     assert.deepEqual(proof.signature, theirs);
   }
 
@@ -564,7 +565,7 @@ test("a member that was dialed, and never pauses after its proof, is disconnecte
   send(writeMemberMessage({ kind: "challenge", nonce: NONCE }));
   const challenge = received.find(({ kind }) => kind === "challenge") as { nonce: string };
   const names = CLUSTER + node.key.id + me.id + challenge.nonce + NONCE;
-  const signature = signWith(me.spki, Buffer.from(`dbsync2\0members-1\0${names}\x02`, "latin1"));
+  const signature = signatureOf(me.spki, Buffer.from(`dbsync2\0members-1\0${names}\x02`, "latin1"));
   const frame = writeMemberMessage({ kind: "have", number: 0, orderKeys: [] });
   send(
     Buffer.concat([

@@ -22,7 +22,8 @@ import {
   writeMemberMessage,
 } from "../../../../protocol/members/member-messages.js";
 import { memberKnows, writeHello } from "../../../../protocol/version-2/messages-v2.js";
-import { CLUSTER, EPOCH, keyOf, signWith } from "./entries.js";
+import { signatureOf } from "../../../simulation/signatures.js";
+import { CLUSTER, EPOCH, keyOf } from "./entries.js";
 import { type Node, World } from "./support.js";
 
 const bytes = Buffer.alloc(32, 1);
@@ -122,7 +123,7 @@ function proveTo(node: Node, nonce: string, macOf: (proven: (side: number) => Bu
   const proven = (side: number) =>
     Buffer.from(`dbsync2\0members-1\0${names}${String.fromCharCode(side)}`, "latin1");
   enemy.say({ kind: "challenge", nonce });
-  enemy.say({ kind: "proof", spki: me.spki, signature: signWith(me.spki, proven(1)), mac: macOf(proven) });
+  enemy.say({ kind: "proof", spki: me.spki, signature: signatureOf(me.spki, proven(1)), mac: macOf(proven) });
   return enemy;
 }
 
@@ -199,7 +200,7 @@ test("an attacker cannot deceive a daemon by sending back the mac that the daemo
     const challenge = enemy.find("challenge") ?? assert.fail();
     const proof = enemy.find("proof") ?? assert.fail();
     const names = CLUSTER + node.key.id + as.id + challenge.nonce + nonce;
-    const signature = signWith(as.spki, Buffer.from(`dbsync2\0members-1\0${names}\x02`, "latin1"));
+    const signature = signatureOf(as.spki, Buffer.from(`dbsync2\0members-1\0${names}\x02`, "latin1"));
     enemy.say(own ? proof : { kind: "proof", spki: as.spki, signature, mac: proof.mac });
     assert.equal(enemy.last, own ? "bad-proof" : "other-secret");
     assert.ok(!isConnected(node));

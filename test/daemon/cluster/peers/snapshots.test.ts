@@ -10,8 +10,9 @@ import type { AdoptionHandlers } from "../../../../daemon/timeline/snapshot-tran
 import type { SnapshotSeal } from "../../../../daemon/timeline/snapshots/snapshot-stores.js";
 import type { Timeline } from "../../../../daemon/timeline/timeline.js";
 import { ENTRY_ORDER_KEY_BYTES, hexOf } from "../../../../protocol/version-2/envelope.js";
+import { sha256 } from "../../../simulation/signatures.js";
 import { double } from "../../../support/double.js";
-import { client, EPOCH, entryOf, keyOf, sha256 } from "./entries.js";
+import { client, EPOCH, entryOf, keyOf } from "./entries.js";
 import type { FakeTimeline } from "./fake-timeline.js";
 import { haveSameEntries, type Line, type Node, World } from "./support.js";
 

@@ -21,8 +21,9 @@ import { FrameParser } from "../../../../protocol/frame.js";
 import { readMemberMessage } from "../../../../protocol/members/member-messages.js";
 import { readBody, signedBytes } from "../../../../protocol/version-2/envelope.js";
 import { type Hello, readClientMessage } from "../../../../protocol/version-2/messages-v2.js";
+import { isSignedBy, type SimulatedKey, sha256, signatureOf } from "../../../simulation/signatures.js";
 import { SeededRandom } from "../../../support/seeded-random.js";
-import { CLUSTER, client, EPOCH, isSignedBy, keyOf, sha256, signWith, type TestKey } from "./entries.js";
+import { CLUSTER, client, EPOCH, keyOf } from "./entries.js";
 import { FakeTimeline } from "./fake-timeline.js";
 
 export interface Line {
@@ -33,14 +34,14 @@ export interface Line {
 /** A daemon of the test. */
 export interface Node {
   readonly name: string;
-  readonly key: TestKey;
+  readonly key: SimulatedKey;
   readonly timeline: FakeTimeline;
   readonly peering: Peering;
   readonly lines: Line[];
   /** Milliseconds by which its clock is ahead. */
   offset: number;
   /** The keys that it knows. */
-  readonly known: Map<ByteString, TestKey>;
+  readonly known: Map<ByteString, SimulatedKey>;
   readonly address: PeerAddress;
 }
 
@@ -156,7 +157,7 @@ export class World {
     const peers = (options.peers ?? []).map((peer) => this.addressOf(peer));
     const peering = new Peering({
       timeline: timeline.real,
-      identity: { ...key, sign: (bytes) => signWith(key.spki, bytes) },
+      identity: { ...key, sign: (bytes) => signatureOf(key.spki, bytes) },
       cluster: options.cluster ?? CLUSTER,
       peers,
       clock,
@@ -353,9 +354,9 @@ class Greeting implements MemberSocketHandlers {
   }
 }
 
-/** Replaces the daemon's check of entries: signatures are those of `signWith`. */
+/** Replaces the daemon's check of entries: signatures are those of `signatureOf`. */
 export const checkEntryBy =
-  (known: ReadonlyMap<ByteString, TestKey>): CheckEntry =>
+  (known: ReadonlyMap<ByteString, SimulatedKey>): CheckEntry =>
   (body, signature, timeline) => {
     try {
       const envelope = readBody(body);

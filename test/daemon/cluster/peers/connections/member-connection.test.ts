@@ -12,7 +12,8 @@ import {
   writeHello,
   writeRefused,
 } from "../../../../../protocol/version-2/messages-v2.js";
-import { CLUSTER, EPOCH, entryOf, keyOf, signWith } from "../entries.js";
+import { signatureOf } from "../../../../simulation/signatures.js";
+import { CLUSTER, EPOCH, entryOf, keyOf } from "../entries.js";
 import { entriesOf, type Node, World } from "../support.js";
 
 const isConnected = (node: Node) => node.peering.members.some(({ connection }) => connection === "connected");
@@ -84,7 +85,7 @@ test("an id that is not the hash of the presented key is refused", () => {
   const other = keyOf("other");
   world.add("b", {
     parts: {
-      identity: { id: keyOf("b").id, spki: other.spki, sign: (bytes) => signWith(other.spki, bytes) },
+      identity: { id: keyOf("b").id, spki: other.spki, sign: (bytes) => signatureOf(other.spki, bytes) },
     },
   });
   world.run(1000);
@@ -96,7 +97,7 @@ test("a proof made with another key is refused", () => {
   const world = new World();
   const a = world.add("a", { peers: ["b"] });
   const b = keyOf("b");
-  world.add("b", { parts: { identity: { ...b, sign: (bytes) => signWith("key other", bytes) } } });
+  world.add("b", { parts: { identity: { ...b, sign: (bytes) => signatureOf("key other", bytes) } } });
   world.run(1000);
   assert.ok(!isConnected(a));
 });

@@ -24,9 +24,9 @@ import {
   writeDecision,
 } from "../../../../../protocol/version-2/decision-body.js";
 import { signedBytes } from "../../../../../protocol/version-2/envelope.js";
+import { sha256 } from "../../../../simulation/signatures.js";
 import { AT, entry } from "../../../timeline/support/fold-subject.js";
 import { withId } from "../../../timeline/support/random-timeline.js";
-import { sha256 } from "../entries.js";
 
 const OWN = "o".repeat(32);
 /** The key of the other member. */

@@ -4,7 +4,6 @@
  * other.
  */
 import assert from "node:assert/strict";
-import { hash as hashOf } from "node:crypto";
 import type {
   DecisionPorts,
   Objection,
@@ -25,6 +24,7 @@ import {
 } from "../../../../../protocol/members/decision-messages.js";
 import { rootOf } from "../../../../../protocol/members/decision-root.js";
 import { Scheduler } from "../../../../simulation/scheduler.js";
+import { sha256 } from "../../../../simulation/signatures.js";
 import { SeededRandom } from "../../../../support/seeded-random.js";
 
 const EPOCH = 1_700_000_000_000;
@@ -34,7 +34,6 @@ const TICK_MS = 25;
 /** Milliseconds since which a member that starts has noted the decisions. Its state includes the earlier ones, too. */
 const NOTED_MS = 1_000;
 
-const sha256 = (text: string): string => hashOf("sha256", Buffer.from(text, "latin1"), "binary");
 /** A signature that only the simulation could forge. */
 export const signedBy = (spki: string, bytes: Buffer): string =>
   sha256(`${spki}|${bytes.toString("latin1")}`);
@@ -79,8 +78,6 @@ export interface Faults {
 
 const readDecision = (body: Buffer): Decision => JSON.parse(body.toString("latin1"));
 
-const hash = (bytes: Buffer): string => sha256(bytes.toString("latin1"));
-
 function proposedOf(decision: Decision): ProposedDecision {
   const text = JSON.stringify(decision);
   const { slot, index, count, previous, at, cas } = decision;
@@ -92,7 +89,7 @@ function proposalOf(decisions: readonly Decision[]): Proposal {
   const [first, ...others] = decisions.map(proposedOf);
   assert.ok(first !== undefined);
   const ids = [first, ...others].map(({ id }) => id);
-  return { slot: first.slot, decisions: [first, ...others], root: rootOf(ids, hash) };
+  return { slot: first.slot, decisions: [first, ...others], root: rootOf(ids, sha256) };
 }
 
 export class Member {
@@ -215,7 +212,7 @@ export class Member {
         world.verified++;
         return signedBy(by, bytes) === signature;
       },
-      hash,
+      hash: sha256,
       uptime: () => world.scheduler.time,
       random: () => world.random.below(1000) / 1000,
       lists: (since) => {

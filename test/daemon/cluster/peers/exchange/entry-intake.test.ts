@@ -15,9 +15,10 @@ import { PEERING_LIMITS } from "../../../../../daemon/cluster/peers/shared/peeri
 import { BackgroundWork, type Work } from "../../../../../daemon/net/process/background-work.js";
 import type { Entry } from "../../../../../daemon/timeline/entries/entry.js";
 import { writeEntries } from "../../../../../protocol/members/member-elements.js";
+import { sha256 } from "../../../../simulation/signatures.js";
 import { double } from "../../../../support/double.js";
 import { nextTurn, until } from "../../../../support/until.js";
-import { EPOCH, entryOf, sha256 } from "../entries.js";
+import { EPOCH, entryOf } from "../entries.js";
 import { FakeTimeline } from "../fake-timeline.js";
 
 /** The number of entries in a push that takes several steps to verify. */

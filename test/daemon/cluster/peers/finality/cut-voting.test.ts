@@ -16,8 +16,9 @@ import { bytesOf } from "../../../../../protocol/byte-string.js";
 import { type CutVote, cutVoteBytes, readCutVotes } from "../../../../../protocol/members/cut-votes.js";
 import type { OwnMessage, StatusMessage } from "../../../../../protocol/members/member-messages.js";
 import type { DaemonState } from "../../../../../protocol/version-2/messages-v2.js";
+import { isSignedBy, sha256, signatureOf } from "../../../../simulation/signatures.js";
 import { double } from "../../../../support/double.js";
-import { CLUSTER, EPOCH, isSignedBy, sha256, signWith } from "../entries.js";
+import { CLUSTER, EPOCH } from "../entries.js";
 import { addressesOf } from "../support.js";
 
 const spkiOf = (name: string): ByteString => `key of ${name}`;
@@ -27,7 +28,7 @@ const cutOf = (at: number, state = "state"): Cut => ({ at, bytes: 100, seal: sha
 
 function voteOf(name: string, cut: Cut, cluster = CLUSTER): CutVote {
   const spki = spkiOf(name);
-  return { ...cut, spki, signature: bytesOf(signWith(spki, cutVoteBytes(cluster, cut))) };
+  return { ...cut, spki, signature: bytesOf(signatureOf(spki, cutVoteBytes(cluster, cut))) };
 }
 
 class Scene {
@@ -99,7 +100,7 @@ class Scene {
       hash: sha256,
       limits: PEERING_LIMITS,
       uptime: () => this.now,
-      identity: { id: idOf("a"), spki: spkiOf("a"), sign: (bytes) => signWith(spkiOf("a"), bytes) },
+      identity: { id: idOf("a"), spki: spkiOf("a"), sign: (bytes) => signatureOf(spkiOf("a"), bytes) },
       verifySignature: (...args) => {
         this.checks++;
         return isSignedBy(...args);

@@ -12,8 +12,9 @@ import { PEERING_LIMITS } from "../../../../../daemon/cluster/peers/shared/peeri
 import { DigestIndex } from "../../../../../daemon/timeline/compare/digest-index.js";
 import { orderKeyOf } from "../../../../../daemon/timeline/entries/entry.js";
 import type { OwnMessage } from "../../../../../protocol/members/member-messages.js";
+import { signatureOf } from "../../../../simulation/signatures.js";
 import { double } from "../../../../support/double.js";
-import { EPOCH, entryOf, keyOf, signWith } from "../entries.js";
+import { EPOCH, entryOf, keyOf } from "../entries.js";
 import { FakeTimeline } from "../fake-timeline.js";
 import { addressesOf, entriesOf, haveSameEntries, type Node, World } from "../support.js";
 
@@ -293,7 +294,7 @@ test("a daemon remembers missing entries of a disconnected member until the memb
 test("a daemon stops waiting for missing entries if their member returns with a new id and no data", () => {
   const { world, b } = worldMissingEntries(-40_000);
   const key = keyOf("another");
-  world.add("a", { parts: { identity: { ...key, sign: (bytes) => signWith(key.spki, bytes) } } });
+  world.add("a", { parts: { identity: { ...key, sign: (bytes) => signatureOf(key.spki, bytes) } } });
   world.runUntil(() => b.peering.state === "live");
 });
 

@@ -17,8 +17,9 @@ import { DigestIndex } from "../../../../../daemon/timeline/compare/digest-index
 import type { AdoptionHandlers } from "../../../../../daemon/timeline/snapshot-transfer.js";
 import type { Timeline } from "../../../../../daemon/timeline/timeline.js";
 import type { CutVote } from "../../../../../protocol/members/cut-votes.js";
+import { sha256 } from "../../../../simulation/signatures.js";
 import { double } from "../../../../support/double.js";
-import { EPOCH, sha256 } from "../entries.js";
+import { EPOCH } from "../entries.js";
 import { addressesOf } from "../support.js";
 
 const [FIRST, SECOND, THIRD] = [EPOCH - 3000, EPOCH - 2000, EPOCH - 1000] as const;
