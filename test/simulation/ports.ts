@@ -5,7 +5,7 @@ import type { PeerAddress } from "../../daemon/options/peer-address.js";
 import { MalformedFrame } from "../../protocol/errors.js";
 import type { Hello } from "../../protocol/version-2/messages-v2.js";
 import { readClientMessage } from "../../protocol/version-2/messages-v2.js";
-import { Connection, type End, type SimulatedProcess } from "./network.js";
+import { Connection, type End, type EndOwner, type SimulatedProcess } from "./network.js";
 import type { DaemonPorts, Host, World } from "./world.js";
 
 const PORT = 1111;
@@ -79,29 +79,38 @@ export class Ports implements DaemonPorts {
     return socket;
   }
 
-  /** Waits for the hello, like a listener that serves both clients and members. */
   receiveConnection(end: End): void {
-    let bytes = Buffer.alloc(0);
-    end.owner = {
-      received: (chunk) => {
-        bytes = Buffer.concat([bytes, chunk]);
-        const head = /^ds2:(\d+):/.exec(bytes.toString("latin1", 0, 20));
-        if (head === null) return;
-        const start = head[0].length;
-        const stop = start + Number(head[1]);
-        if (bytes.length < stop) return;
-        const hello = readHello(bytes.subarray(start, stop));
-        if (hello === null) {
-          end.close();
-          return;
-        }
-        const owner = (this.#acceptor as Acceptor).accept(new IncomingSocket(end, this.#rewrite), hello);
-        end.owner = owner;
-        if (bytes.length > stop) owner.received(bytes.subarray(stop));
-      },
-      closed: () => {},
-    };
+    receiveHello(end, (hello) =>
+      (this.#acceptor as Acceptor).accept(new IncomingSocket(end, this.#rewrite), hello),
+    );
   }
+}
+
+/** Waits for the hello of a new connection, like a listener that serves both clients and members. */
+export function receiveHello(
+  end: { owner: EndOwner | null; close(): void },
+  accept: (hello: Hello) => EndOwner,
+): void {
+  let bytes = Buffer.alloc(0);
+  end.owner = {
+    received: (chunk) => {
+      bytes = Buffer.concat([bytes, chunk]);
+      const head = /^ds2:(\d+):/.exec(bytes.toString("latin1", 0, 20));
+      if (head === null) return;
+      const start = head[0].length;
+      const stop = start + Number(head[1]);
+      if (bytes.length < stop) return;
+      const hello = readHello(bytes.subarray(start, stop));
+      if (hello === null) {
+        end.close();
+        return;
+      }
+      const owner = accept(hello);
+      end.owner = owner;
+      if (bytes.length > stop) owner.received(bytes.subarray(stop));
+    },
+    closed: () => {},
+  };
 }
 
 /** Returns the hello, or null for any other message, such as the close reason of a member that decided otherwise. */

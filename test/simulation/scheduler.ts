@@ -1,7 +1,4 @@
-/**
- * Simulated time: events run in the order of their time, then of their creation. Promises that an event has resolved
- * settle before the next event.
- */
+/** Simulated time: events run in the order of their time, then of their creation. */
 
 interface Event {
   readonly time: number;
@@ -13,7 +10,7 @@ interface Event {
 
 /** A processor that can be stopped (SIGSTOP) or busy, and then does everything later. */
 export interface Processor {
-  /** Simulated milliseconds until which it is blocked. */
+  /** Simulated milliseconds until which it is blocked; infinite until `resume`. */
   busyUntil: number;
 }
 
@@ -22,6 +19,9 @@ export interface Processor {
  * runner of the tests calls a hook: that took a third of the time of a simulation.
  */
 const SETTLED = Promise.resolve();
+
+/** The maximum number of events of one `run`. */
+const EVENTS_MAX = 10_000_000;
 
 export class Scheduler {
   /** Milliseconds since the start of the run, possibly with a fraction. */
@@ -37,21 +37,41 @@ export class Scheduler {
     this.#push({ time: this.time + Math.max(0, delay), order: ++this.#count, run, processor });
   }
 
-  /** Runs all events up to a time, or until `isOver`. */
+  /** Continues a processor that was blocked without an end. What it has missed runs next, in the same order. */
+  resume(processor: Processor): void {
+    processor.busyUntil = this.time;
+    const events = this.#heap;
+    this.#heap = [];
+    for (const event of events)
+      this.#push(
+        event.processor === processor && event.time === Number.POSITIVE_INFINITY
+          ? { ...event, time: this.time }
+          : event,
+      );
+  }
+
+  /**
+   * Runs all events up to a time. Promises that they resolve settle after all of them.
+   * @throws Error  if events cause further ones without an end
+   */
+  run(end: number): void {
+    const max = this.events + EVENTS_MAX;
+    for (let event = this.#next(end); event !== null; event = this.#next(end)) {
+      if (this.events > max) throw new Error("it does not become idle");
+      event.run();
+    }
+    this.time = Math.max(this.time, end);
+  }
+
+  /**
+   * Runs all events up to a time, or until `isOver`. Promises that an event has resolved settle before the next
+   * event.
+   */
   async runUntil(end: number, isOver: () => boolean = () => false): Promise<void> {
     while (!isOver()) {
-      const [first] = this.#heap;
-      if (first === undefined || first.time > end) break;
-      this.#pop();
-      this.time = first.time;
-      const { processor } = first;
-      if (processor !== null && processor.busyUntil > first.time) {
-        // The order among postponed events is preserved.
-        this.#push({ ...first, time: processor.busyUntil });
-        continue;
-      }
-      this.events++;
-      first.run();
+      const event = this.#next(end);
+      if (event === null) break;
+      event.run();
       if (this.settles) {
         this.settles = false;
         await new Promise((resolve) => setImmediate(resolve));
@@ -61,6 +81,23 @@ export class Scheduler {
       }
     }
     this.time = Math.max(this.time, end);
+  }
+
+  /** Removes and returns the next event up to a time whose processor is not blocked, and sets the time. */
+  #next(end: number): Event | null {
+    for (;;) {
+      const [first] = this.#heap;
+      if (first === undefined || first.time > end) return null;
+      this.#pop();
+      this.time = first.time;
+      const { processor } = first;
+      if (processor === null || processor.busyUntil <= this.time) {
+        this.events++;
+        return first;
+      }
+      // The order among postponed events is preserved.
+      this.#push({ ...first, time: processor.busyUntil });
+    }
   }
 
   #push(event: Event): void {

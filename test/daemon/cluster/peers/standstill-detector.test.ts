@@ -24,13 +24,12 @@ function startTrio(): { world: World; nodes: readonly [Node, Node, Node] } {
 test("a daemon that stood still is immediately out of date, until it has its members' entries", () => {
   const { world, nodes } = startTrio();
   const [a, , c] = nodes;
-  world.still.add("c");
+  world.stop("c");
   // The first statuses that wait in c's socket name only entries that c has. The new entries follow.
   world.run(2 * PEERING_LIMITS.statusEveryMs);
   for (let i = 0; i < 5; i++) a.timeline.accept(entryOf(-5_000 + i));
   world.run(STILL_MS - 2 * PEERING_LIMITS.statusEveryMs);
   assert.equal(entriesOf(c), 0);
-  world.still.delete("c");
   assert.equal(c.peering.standstill.mayBeStale, true, "the check precedes all timers");
   assert.equal(c.peering.state, "live", "c does not repeat the steps of a start");
   c.timeline.waiting.areMarkedFolded = false;
@@ -46,7 +45,7 @@ test("a daemon that stood still is immediately out of date, until it has its mem
 test("reports sent during the standstill do not prove that the daemon has its members' entries", () => {
   const { world, nodes } = startTrio();
   const [a, b, c] = nodes;
-  world.still.add("c");
+  world.stop("c");
   world.run(STILL_MS);
   // These entries are still in flight when c reads the old statuses.
   world.cut.add("a c").add("b c");
@@ -54,7 +53,6 @@ test("reports sent during the standstill do not prove that the daemon has its me
   world.run(100);
   assert.equal(entriesOf(b), 1);
   // Here c checks for a standstill before it reads its sockets, as it does when a request is the first to arrive.
-  world.still.delete("c");
   assert.equal(c.peering.standstill.mayBeStale, true);
   world.wake("c");
   world.run(1_000);
@@ -68,7 +66,7 @@ test("reports sent during the standstill do not prove that the daemon has its me
 test("a daemon whose members do not return serves again after a time, and reports that it is cut off", () => {
   const { world, nodes } = startTrio();
   const [, , c] = nodes;
-  world.still.add("c");
+  world.stop("c");
   world.run(STILL_MS);
   for (const name of ["a", "b"]) world.kill(name);
   world.wake("c");
@@ -85,7 +83,7 @@ test("two daemons that stood still together become up to date again", () => {
   const areLive = () =>
     [a, b].every(({ peering }) => peering.state === "live" && !peering.standstill.mayBeStale);
   world.runUntil(areLive);
-  for (const name of ["a", "b"]) world.still.add(name);
+  for (const name of ["a", "b"]) world.stop(name);
   world.run(STILL_MS);
   for (const name of ["a", "b"]) world.wake(name);
   assert.ok(a.peering.standstill.mayBeStale && b.peering.standstill.mayBeStale);
@@ -95,14 +93,14 @@ test("two daemons that stood still together become up to date again", () => {
 test("a pause below the limit, or of a daemon without members, changes nothing", () => {
   const { world, nodes } = startTrio();
   const [, , c] = nodes;
-  world.still.add("c");
+  world.stop("c");
   world.run(PEERING_LIMITS.standstillMs - 25);
   world.wake("c");
   assert.equal(c.peering.standstill.mayBeStale, false);
   const lonely = new World();
   const one = lonely.add("one");
   lonely.run(100);
-  lonely.still.add("one");
+  lonely.stop("one");
   lonely.run(STILL_MS);
   lonely.wake("one");
   assert.equal(one.peering.standstill.mayBeStale, false);

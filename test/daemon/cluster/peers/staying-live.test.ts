@@ -61,7 +61,7 @@ test("a lost member is not explained by a second connection that was closed befo
   live(world, nodes);
   world.run(AWAY_MS);
   const troubles = () => nodes.flatMap(({ peering }) => peering.members.map(({ trouble }) => trouble ?? ""));
-  world.still.add("c");
+  world.stop("c");
   for (let i = 0; i < 60; i++) {
     world.run(AWAY_MS / 30);
     assert.doesNotMatch(troubles().join(), /another connection/, `step ${i}`);

@@ -5,11 +5,7 @@
 
 import { Peering } from "../../../../daemon/cluster/peers/peering.js";
 import type { CheckEntry, ClusterState } from "../../../../daemon/cluster/peers/shared/cluster-state.js";
-import type {
-  Connect,
-  MemberSocket,
-  MemberSocketHandlers,
-} from "../../../../daemon/cluster/peers/shared/member-socket.js";
+import type { Connect, MemberSocket } from "../../../../daemon/cluster/peers/shared/member-socket.js";
 import {
   PEERING_LIMITS,
   type PeeringLimits,
@@ -20,7 +16,9 @@ import { MalformedFrame } from "../../../../protocol/errors.js";
 import { FrameParser } from "../../../../protocol/frame.js";
 import { readMemberMessage } from "../../../../protocol/members/member-messages.js";
 import { readBody, signedBytes } from "../../../../protocol/version-2/envelope.js";
-import { type Hello, readClientMessage } from "../../../../protocol/version-2/messages-v2.js";
+import type { EndOwner } from "../../../simulation/network.js";
+import { receiveHello } from "../../../simulation/ports.js";
+import { type Processor, Scheduler } from "../../../simulation/scheduler.js";
 import { isSignedBy, type SimulatedKey, sha256, signatureOf } from "../../../simulation/signatures.js";
 import { SeededRandom } from "../../../support/seeded-random.js";
 import { CLUSTER, client, EPOCH, keyOf } from "./entries.js";
@@ -58,18 +56,14 @@ export interface NodeOptions {
 class Pipe implements MemberSocket {
   readonly binding: Buffer | null;
   readonly remote: string;
-  owner: MemberSocketHandlers | null = null;
+  owner: EndOwner | null = null;
   far: Pipe | null = null;
   /** Bytes written and not delivered. */
   waiting = 0;
   isClosed = false;
-  readonly #deliver: (run: () => void, bytes: Buffer | null, from: Pipe) => void;
+  readonly #deliver: Deliver;
 
-  constructor(
-    remote: string,
-    binding: Buffer | null,
-    deliver: (run: () => void, bytes: Buffer | null, from: Pipe) => void,
-  ) {
+  constructor(remote: string, binding: Buffer | null, deliver: Deliver) {
     this.remote = remote;
     this.binding = binding;
     this.#deliver = deliver;
@@ -78,22 +72,17 @@ class Pipe implements MemberSocket {
   write(bytes: Buffer): void {
     if (this.isClosed) return;
     this.waiting += bytes.length;
-    this.#deliver(
-      () => {
-        this.waiting -= bytes.length;
-        this.far?.owner?.received(bytes);
-      },
-      bytes,
-      this,
-    );
+    this.#deliver(bytes, () => {
+      this.waiting -= bytes.length;
+      this.far?.owner?.received(bytes);
+    });
   }
 
   close(): void {
     if (this.isClosed) return;
     this.isClosed = true;
     this.owner = null;
-    const { far } = this;
-    this.#deliver(() => far?.onClosed("closed by the other side"), null, this);
+    this.#deliver(null, () => this.far?.onClosed("closed by the other side"));
   }
 
   unsentBytes(): number {
@@ -108,6 +97,9 @@ class Pipe implements MemberSocket {
   }
 }
 
+/** Runs a step when bytes, or the end of a stream (null), arrive. */
+type Deliver = (bytes: Buffer | null, arrive: () => void) => void;
+
 /** A message in flight, as tests inspect it. */
 export interface Seen {
   readonly from: string;
@@ -117,13 +109,11 @@ export interface Seen {
 }
 
 export class World {
-  now = 0;
+  readonly scheduler = new Scheduler();
   readonly nodes = new Map<string, Node>();
   readonly seen: Seen[] = [];
   /** Directed pairs: "a b" means that b receives nothing from a. */
   readonly cut = new Set<string>();
-  /** Paused nodes, whose messages wait for them. */
-  readonly still = new Set<string>();
   /** Whether a message is lost, together with the rest of the chunk in which it was written. */
   isLost: (message: Seen) => boolean = () => false;
   /** Milliseconds from the writing of a message to its arrival. */
@@ -133,11 +123,13 @@ export class World {
   readonly random = new SeededRandom(1);
   /** Whether openers read in one chunk what answerers wrote in one turn. */
   isInOnePiece = false;
-  #steps: (() => void)[] = [];
-  /** Messages in flight, by the time of their arrival. */
-  #onTheWay: { readonly at: number; readonly run: () => void }[] = [];
+  readonly #processors = new Map<string, Processor>();
   #sockets: [string, string, Pipe][] = [];
-  #held: { readonly to: string; readonly run: () => void }[] = [];
+
+  /** Milliseconds since the start of the test. */
+  get now(): number {
+    return this.scheduler.time;
+  }
 
   /** Adds daemons that all know each other. @param options  the options of each daemon */
   addAll(names: readonly string[], options: Omit<NodeOptions, "peers"> = {}): Node[] {
@@ -148,7 +140,7 @@ export class World {
 
   add(name: string, options: NodeOptions = {}): Node {
     const key = keyOf(name);
-    const soon = (step: () => void) => void this.#steps.push(step);
+    const soon = (step: () => void) => this.scheduler.after(0, this.#processorOf(name), step);
     const lines: Line[] = [];
     const log = (facts: object, text: string) => void lines.push({ facts: facts as Line["facts"], text });
     const known = new Map(options.isUnknown ? [] : [[client.id, client]]);
@@ -203,12 +195,14 @@ export class World {
     return { host: name, port: 1, pin: null, tls: false };
   }
 
+  /** Pauses a node's process (SIGSTOP). */
+  stop(name: string): void {
+    this.#processorOf(name).busyUntil = Number.POSITIVE_INFINITY;
+  }
+
   /** Continues a paused node. The messages that have waited for it are read by the next `settle` or `run`. */
   wake(name: string): void {
-    this.still.delete(name);
-    const woken = this.#held.filter(({ to }) => to === name);
-    this.#held = this.#held.filter(({ to }) => to !== name);
-    for (const { run } of woken) this.#steps.push(run);
+    this.scheduler.resume(this.#processorOf(name));
   }
 
   /** Kills a node's process: its sockets break. */
@@ -231,12 +225,10 @@ export class World {
 
   /** Advances the time, 25 ms per tick. */
   run(milliseconds: number): void {
-    for (let end = this.now + milliseconds; this.now < end; ) {
-      this.settle();
-      this.now += 25;
-      this.#arrive();
+    for (const end = this.now + milliseconds; this.now < end; ) {
+      this.scheduler.run(this.now + 25);
       for (const node of this.nodes.values()) {
-        if (this.still.has(node.name)) continue;
+        if (this.#processorOf(node.name).busyUntil > this.now) continue;
         node.timeline.published = Math.max(node.timeline.published, EPOCH + this.now + node.offset - 1000);
         node.peering.tick();
       }
@@ -256,12 +248,7 @@ export class World {
 
   /** Runs everything that can happen without time passing. */
   settle(): void {
-    for (let rounds = 0; this.#steps.length > 0; rounds++) {
-      if (rounds > 100_000) throw new Error("it does not become idle");
-      const steps = this.#steps;
-      this.#steps = [];
-      for (const step of steps) step();
-    }
+    this.scheduler.run(this.now);
   }
 
   countOf(kind: string, from?: string, to?: string): number {
@@ -270,14 +257,19 @@ export class World {
     ).length;
   }
 
-  #inOnePiece(owner: MemberSocketHandlers): MemberSocketHandlers {
+  #processorOf(name: string): Processor {
+    const processor = this.#processors.get(name) ?? { busyUntil: 0 };
+    this.#processors.set(name, processor);
+    return processor;
+  }
+
+  #inOnePiece(owner: EndOwner): EndOwner {
     let pieces: Buffer[] = [];
     return {
-      opened: () => owner.opened(),
-      closed: (detail) => void this.#steps.push(() => owner.closed(detail)),
+      closed: (detail) => this.scheduler.after(0, null, () => owner.closed(detail)),
       received: (piece) => {
         if (pieces.push(piece) > 1) return;
-        this.#steps.push(() => {
+        this.scheduler.after(0, null, () => {
           owner.received(Buffer.concat(pieces));
           pieces = [];
         });
@@ -293,35 +285,26 @@ export class World {
       here.far = there;
       there.far = here;
       here.owner = this.isInOnePiece ? this.#inOnePiece(owner) : owner;
-      this.#steps.push(() => {
+      this.scheduler.after(0, null, () => {
         const node = this.nodes.get(host);
         if (node === undefined || this.cut.has(`${opener} ${host}`)) {
           here.onClosed("ECONNREFUSED");
           return;
         }
         this.#sockets.push([opener, host, here]);
-        there.owner = new Greeting(there, node.peering);
+        receiveHello(there, (hello) => node.peering.accept(there, hello));
         owner.opened();
       });
       return here;
     };
   }
 
-  #deliverer(from: string, to: string) {
-    return (run: () => void, bytes: Buffer | null): void => {
+  #deliverer(from: string, to: string): Deliver {
+    return (bytes, arrive) => {
       const isLost = bytes !== null && this.#see(from, to, bytes).some((seen) => this.isLost(seen));
       if (isLost || this.cut.has(`${from} ${to}`)) return;
-      if (this.still.has(to)) this.#held.push({ to, run });
-      else if (this.latencyMs === 0) this.#steps.push(run);
-      else this.#onTheWay.push({ at: this.now + this.latencyMs, run });
+      this.scheduler.after(this.latencyMs, this.#processorOf(to), arrive);
     };
-  }
-
-  #arrive(): void {
-    const isDue = ({ at }: { readonly at: number }) => at <= this.now;
-    for (const { run } of this.#onTheWay.filter(isDue)) this.#steps.push(run);
-    this.#onTheWay = this.#onTheWay.filter((one) => !isDue(one));
-    this.settle();
   }
 
   #see(from: string, to: string, bytes: Buffer): readonly Seen[] {
@@ -330,27 +313,6 @@ export class World {
     });
     this.seen.push(...seen);
     return seen;
-  }
-}
-
-/** The part of a listener: it reads the first frame, and passes the socket to the peering. */
-class Greeting implements MemberSocketHandlers {
-  readonly #pipe: Pipe;
-  readonly #peering: Peering;
-  readonly #parser = new FrameParser(8192, 2);
-
-  constructor(pipe: Pipe, peering: Peering) {
-    this.#pipe = pipe;
-    this.#peering = peering;
-  }
-
-  opened(): void {}
-  closed(): void {}
-
-  received(chunk: Buffer): void {
-    const [payload] = this.#parser.split(chunk);
-    if (payload === undefined) return;
-    this.#pipe.owner = this.#peering.accept(this.#pipe, readClientMessage(payload) as Hello);
   }
 }
 

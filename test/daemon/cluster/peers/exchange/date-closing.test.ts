@@ -122,7 +122,7 @@ test("many followers and many entries share requests, and later dates do not wai
 test("a member that does not answer is left out after 500 ms, and waited for again once it answers", async () => {
   const [world, a, b, c] = (await connected(["a", "b", "c"])) as [World, Node, Node, Node];
   const leftOut = () => [b, c].map(({ key }) => a.peering.closing.isLeftOut(key.id));
-  world.still.add("b");
+  world.stop("b");
   const waiting = wait(a, now(world));
   await run(world, closeMs - 25);
   assert.equal(waiting.isDone, false);
@@ -236,10 +236,9 @@ test("an answer does not count while a member's first entries wait for its key t
 
 test("a pause of this process does not leave out a member whose answer was waiting meanwhile", async () => {
   const [world, a, b] = (await connected(["a", "b"])) as [World, Node, Node];
-  world.still.add("a");
+  world.stop("a");
   const waiting = wait(a, now(world));
   await run(world, closeMs + 200);
-  world.still.delete("a");
   // The timers of a process run before it reads what has arrived.
   a.peering.tick();
   assert.deepEqual([waiting.isDone, a.peering.closing.isLeftOut(b.key.id)], [false, false]);
@@ -250,10 +249,10 @@ test("a pause of this process does not leave out a member whose answer was waiti
 
 test("pauses that follow each other do not make followers wait for a member that does not answer", async () => {
   const [world, a] = (await connected(["a", "b"])) as [World, Node, Node];
-  world.still.add("b");
+  world.stop("b");
   const waiting = wait(a, now(world));
   for (let i = 0; i < 2; i++) {
-    world.now += closeMs;
+    world.scheduler.time += closeMs;
     a.peering.tick();
   }
   assert.ok(waiting.isDone);
