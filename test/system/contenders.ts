@@ -1,11 +1,14 @@
 /**
- * Clients that compete for a counter, a lock and a lease by conditions that the members of a list decide: Redis clients
- * of sidecars, and signed clients that each know one daemon. They record what contradicts an answer.
+ * Clients of each transport that write under a condition, and a contest in which they compete for a counter, a lock and
+ * a lease by conditions that the members of a list decide. The contest records what contradicts an answer.
  */
 
 import type { Redis } from "ioredis";
+import type { BrowserClient } from "../../client/browser/public-api.js";
 import { type Client, DbsyncError } from "../../client/public-api.js";
+import { ask } from "../support/memcached-lines.js";
 import { pause } from "../support/pause.js";
+import type { RawClient } from "../support/raw-client.js";
 
 /** The answer to a write. `nil`: its condition did not hold. `refused`: it has no effect. `unknown`: it may have. */
 export type Answer = "applied" | "nil" | "refused" | "unknown";
@@ -21,13 +24,17 @@ export interface Contender {
    * Replaces the present value of the key, or removes the key, if no other client changes it in the meantime.
    * @param next  returns the new value, null to remove the key, or undefined to leave it
    */
-  change(key: string, next: (value: string | null) => string | null | undefined): Promise<Answer>;
+  change(key: string, next: Next): Promise<Answer>;
 }
+
+type NextValue = string | null | undefined;
+type Next = (value: string | null) => NextValue | Promise<NextValue>;
 
 /** Errors of a sidecar that exclude an effect. */
 const NOT_APPLIED = /^(NOTAPPLIED|EXECABORT)/;
 
-export class SidecarContender implements Contender {
+/** A Redis client of a sidecar or a daemon. */
+export class RedisContender implements Contender {
   readonly name: string;
   readonly #redis: Redis;
   readonly #failed: (message: string) => void;
@@ -46,11 +53,11 @@ export class SidecarContender implements Contender {
     return this.#answer(this.#redis.set(key, value, "PX", lifetimeMs, "NX"));
   }
 
-  async change(key: string, next: (value: string | null) => string | null | undefined): Promise<Answer> {
+  async change(key: string, next: Next): Promise<Answer> {
     let value: string | null | undefined;
     try {
       await this.#redis.watch(key);
-      value = next(await this.#redis.get(key));
+      value = await next(await this.#redis.get(key));
     } catch {
       value = undefined;
     }
@@ -73,14 +80,15 @@ export class SidecarContender implements Contender {
   }
 }
 
+/** A program or a web page that signs. */
 export class SignedContender implements Contender {
   readonly name: string;
   readonly #client: Client;
   readonly #failed: (message: string) => void;
 
-  constructor(name: string, client: Client, failed: (message: string) => void) {
+  constructor(name: string, client: Client | BrowserClient, failed: (message: string) => void) {
     this.name = name;
-    this.#client = client;
+    this.#client = client as Client;
     this.#failed = failed;
   }
 
@@ -92,12 +100,12 @@ export class SignedContender implements Contender {
     return this.#answer(this.#client.call(["SET", key, value, "PX", lifetimeMs, "NX"]));
   }
 
-  async change(key: string, next: (value: string | null) => string | null | undefined): Promise<Answer> {
+  async change(key: string, next: Next): Promise<Answer> {
     const commands = ["GET", "WRITERS"].map((name) => [name, key]);
     const read = await this.#client.multi(commands, { buffers: true }).catch(() => null);
     if (read === null) return "refused";
-    const [before, [writer = null]] = read as [Buffer | null, (Buffer | null)[]];
-    const value = next(before?.toString() ?? null);
+    const [before, [writer = null]] = read as [Uint8Array | null, (Buffer | null)[]];
+    const value = await next(before === null ? null : Buffer.from(before).toString());
     if (value === undefined) return "refused";
     const command = value === null ? ["DEL", key] : ["SET", key, value];
     return await this.#answer(this.#client.multi([command], { if: [{ key, writer }] }));
@@ -111,6 +119,48 @@ export class SignedContender implements Contender {
       this.#failed(`${problem.code} ${problem.effect}`);
       return problem.effect === "not-applied" ? "refused" : "unknown";
     }
+  }
+}
+
+/** A memcached client of a sidecar or a daemon. Its keys and values have no spaces. */
+export class MemcachedContender implements Contender {
+  readonly name: string;
+  readonly #client: RawClient;
+
+  constructor(name: string, client: RawClient) {
+    this.name = name;
+    this.#client = client;
+  }
+
+  async get(key: string): Promise<string | null> {
+    return (await this.#read(key))?.value ?? null;
+  }
+
+  setAbsent(key: string, value: string, lifetimeMs: number): Promise<Answer> {
+    return this.#write(`add ${key} 0 ${lifetimeMs / 1000} ${value.length}\r\n${value}\r\n`);
+  }
+
+  async change(key: string, next: Next): Promise<Answer> {
+    const read = await this.#read(key);
+    const value = await next(read?.value ?? null);
+    if (value === undefined) return "refused";
+    if (value === null) return await this.#write(`md ${key} C${read?.version}\r\n`);
+    const item = `${key} 0 0 ${value.length}`;
+    const line = read === null ? `add ${item}` : `cas ${item} ${read.version}`;
+    return await this.#write(`${line}\r\n${value}\r\n`);
+  }
+
+  async #read(key: string): Promise<{ readonly value: string; readonly version: string } | null> {
+    const answer = await ask(this.#client, `gets ${key}\r\n`);
+    const [, version, value] = /^VALUE \S+ \d+ \d+ (\d+)\r\n(.*)\r\nEND\r\n$/.exec(answer) ?? [];
+    return version === undefined || value === undefined ? null : { version, value };
+  }
+
+  async #write(request: string): Promise<Answer> {
+    const answer = await ask(this.#client, request);
+    if (/^(STORED|HD)\r\n/.test(answer)) return "applied";
+    if (/^(NOT_STORED|EXISTS|NOT_FOUND|EX|NF)\r\n/.test(answer)) return "nil";
+    return NOT_APPLIED.test(answer.replace(/^SERVER_ERROR /, "")) ? "refused" : "unknown";
   }
 }
 

@@ -17,7 +17,7 @@ import { pause } from "../support/pause.js";
 import { buildRoot } from "../support/repository.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 import { Trio } from "../support/trio.js";
-import { type Contender, Contest, SidecarContender, SignedContender } from "./contenders.js";
+import { type Contender, Contest, RedisContender, SignedContender } from "./contenders.js";
 
 const SIDECARS = 6;
 const ROUNDS = Number(process.env["DBSYNC_EXEC_ROUNDS"] ?? amount(1, 2));
@@ -98,7 +98,7 @@ async function startContenders(
       await sidecar[Symbol.asyncDispose]();
     });
     await redis.set("connected", "yes");
-    contenders.push(new SidecarContender(`sidecar ${number}`, redis, failed));
+    contenders.push(new RedisContender(`sidecar ${number}`, redis, failed));
   }
   for (const index of trio.ports.keys()) {
     const client = trio.client([index], { timeout: CALL_MS });
