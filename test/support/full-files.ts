@@ -132,7 +132,6 @@ export const FULL_ONLY: readonly string[] = [
   "test/system/scans.test",
   "test/system/scripts.test",
   "test/system/self-join.test",
-  "test/system/sidecar-counter.test",
   "test/system/sidecar-scans.test",
   "test/system/stale-daemon.test",
   "test/system/staying-live.test",

@@ -174,4 +174,5 @@ for (const [name, fault] of some(Object.entries(FAULTS)))
       assert.deepEqual(stale, [], "no read is older than an acknowledged write");
       assert.ok(applied.length > 0, "some transactions were acknowledged");
     }
+    assert.deepEqual(trio.errors, []);
   });
