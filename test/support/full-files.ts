@@ -38,7 +38,6 @@ export const FULL_ONLY: readonly string[] = [
   "faces/json/test/lines-over-tls.test",
   "faces/json/test/long-answers.test",
   "faces/json/test/moving.test",
-  "faces/mongo/test/claims.test",
   "faces/mongo/test/cursors.test",
   "faces/mongo/test/hostile.test",
   "faces/mongo/test/recorded.test",
