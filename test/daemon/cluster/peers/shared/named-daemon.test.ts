@@ -7,6 +7,7 @@ import {
   SERVICE_EVERY_MS,
 } from "../../../../../daemon/cluster/peers/shared/named-daemon.js";
 import type { ServiceMessage } from "../../../../../protocol/members/member-messages.js";
+import { Scheduler } from "../../../../simulation/scheduler.js";
 import { amount } from "../../../../support/amount.js";
 import { SeededRandom, seedOfRun } from "../../../../support/seeded-random.js";
 
@@ -44,15 +45,18 @@ class Node {
 
 /** Daemons in one simulated time. Links are up unless they are cut. */
 class World {
-  now = 0;
+  readonly scheduler = new Scheduler();
   readonly nodes: readonly Node[];
   readonly cut = new Set<string>();
   /** The time that a statement needs on a link, in milliseconds. */
   delay = 0;
-  #underway: { readonly at: number; readonly arrive: () => void }[] = [];
 
   constructor(names: string) {
     this.nodes = [...names].map((name) => new Node(name, this));
+  }
+
+  get now(): number {
+    return this.scheduler.time;
   }
 
   newChoice(node: Node): NamedDaemon {
@@ -102,17 +106,12 @@ class World {
   }
 
   run(milliseconds: number): void {
-    for (const end = this.now + milliseconds; this.now < end; this.now += TICK_MS) {
-      const due = this.#underway.filter(({ at }) => at <= this.now);
-      this.#underway = this.#underway.filter(({ at }) => at > this.now);
-      for (const { arrive } of due) arrive();
-
+    for (const end = this.now + milliseconds; this.now < end; this.scheduler.run(this.now + TICK_MS))
       for (const node of this.nodes) {
         if (!node.isRunning) continue;
         node.choice.update();
         for (const other of this.nodes) if (other !== node) this.#send(node, other);
       }
-    }
   }
 
   /** Returns what each daemon names; "-": none, ".": it does not run. */
@@ -136,7 +135,7 @@ class World {
       if (this.isUp(from, to)) to.choice.receive(from.id, statement, `10.0.0.${from.name}:40000`);
     };
     if (this.delay === 0) arrive();
-    else this.#underway.push({ at: this.now + this.delay, arrive });
+    else this.scheduler.after(this.delay, null, arrive);
   }
 }
 
@@ -300,7 +299,7 @@ test("a daemon that stood still does not consider the others down", () => {
   const other = world.node("2");
   other.isRunning = false;
   const until = world.now + 5 * DOWN_AFTER_MS;
-  for (; world.now < until; world.now += TICK_MS) world.node("1").choice.update();
+  for (; world.now < until; world.scheduler.time += TICK_MS) world.node("1").choice.update();
   other.isRunning = true;
   other.choice.update();
   assert.equal(other.named, "1");
