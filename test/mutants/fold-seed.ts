@@ -9,10 +9,10 @@ import { compareEntries, type Entry } from "../../daemon/timeline/entries/entry.
 import { Fold } from "../../daemon/timeline/fold/fold.js";
 import { type Condition, hexOf, unitId } from "../../protocol/version-2/envelope.js";
 import { type Genesis, makeGenesis, makeKey, randomBytes, ringOf } from "../simulation/cast.js";
-import { sign } from "../simulation/signatures.js";
 import { CommandMaker } from "../simulation/commands.js";
 import { naiveFold } from "../simulation/naive-fold.js";
 import { drawGroups, drawTables } from "../simulation/settings.js";
+import { sign } from "../simulation/signatures.js";
 import { EPOCH } from "../simulation/world.js";
 import { SeededRandom } from "../support/seeded-random.js";
 
