@@ -21,11 +21,10 @@ import { authorizeDaemons } from "../support/resp-trio.js";
 import { ScratchFolder } from "../support/scratch-folder.js";
 import { startSidecar } from "../support/start-sidecar.js";
 import { Trio } from "../support/trio.js";
+import { nextTurn, until } from "../support/until.js";
 import { type Contender, MemcachedContender, RedisContender, SignedContender } from "./contenders.js";
 
 const ROUNDS = amount(20, 40);
-/** The maximum number of races until both clients own a lock. */
-const RACES_MAX = 2_000;
 const LIFETIME_MS = 120_000;
 /** The timeout of the clients in milliseconds. */
 const CALL_MS = 20_000;
@@ -225,8 +224,12 @@ async function assertOneOwner(clients: readonly [Contender, Contender]): Promise
 }
 
 async function assertTwoOwners(t: TestContext, clients: readonly [Contender, Contender]): Promise<void> {
-  let races = 1;
-  while ((await race(clients)) < 2) assert.ok(races++ < RACES_MAX, "no lock has two owners");
+  let races = 0;
+  const haveBoth = async () => {
+    races++;
+    return (await race(clients)) === 2;
+  };
+  await until("a lock has two owners", haveBoth, { pause: nextTurn });
   t.diagnostic(`lock ${races} has two owners`);
 }
 
