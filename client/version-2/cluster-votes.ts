@@ -118,7 +118,7 @@ export class ClusterVotes {
     const isDue = this.cluster === "" && now >= this.#decideBy;
     const isConnecting = ({ state }: DaemonLink) => state === "connecting" || state === "greeting";
     const hasVoted = (link: DaemonLink) =>
-      link.state === "closed" || link.isLegacy || (!isConnecting(link) && this.#votes.has(link));
+      link.state === "closed" || (!isConnecting(link) && this.#votes.has(link));
     const final = isDue || links.every(hasVoted);
     const votes = this.#votesOf((link) => isDue || !isConnecting(link));
     const choice = chooseCluster(votes, links.length, final);
