@@ -6,7 +6,6 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { Redis } from "ioredis";
 import { RedisPyClient } from "../system/redis-py-client.js";
-import { CuttablePort } from "./cuttable-port.js";
 import { freePort } from "./free-port.js";
 import { buildRoot } from "./repository.js";
 import { Trio } from "./trio.js";
@@ -43,22 +42,18 @@ export class ActiveCluster implements AsyncDisposable {
   readonly #trio: Trio;
   readonly #respPorts: readonly number[];
   readonly #mongoPorts: readonly number[];
-  /** The ports through which the daemons connect to each other: `links[from][to]`. */
-  readonly #links: readonly (readonly CuttablePort[])[];
   readonly #clients: ScenarioClient[] = [];
 
   private constructor(
     trio: Trio,
     ports: { readonly resp: readonly number[]; readonly mongo: readonly number[] },
-    links: readonly (readonly CuttablePort[])[],
     options: Options,
   ) {
     this.#trio = trio;
     this.#respPorts = ports.resp;
     this.#mongoPorts = ports.mongo;
-    this.#links = links;
     this.#options = options;
-    this.indices = [...links.keys()];
+    this.indices = [...trio.ports.keys()];
   }
 
   /** Starts the daemons and waits until each one accepts writes. */
@@ -73,10 +68,8 @@ export class ActiveCluster implements AsyncDisposable {
       ...(options.args?.(index) ?? []),
     ];
     const trio = await Trio.make(args, count, { isInMemory, keys: "none" });
-    const open = (port: number) => CuttablePort.open(() => port, options.delayMs);
-    const links = await Promise.all(trio.ports.map(() => Promise.all(trio.ports.map(open))));
-    trio.linkPort = (from, to) => links[from]?.[to]?.port ?? 0;
-    const cluster = new ActiveCluster(trio, ports, links, options);
+    await trio.openLinks(options.delayMs);
+    const cluster = new ActiveCluster(trio, ports, options);
     try {
       await Promise.all(cluster.indices.map((index) => cluster.spawn(index)));
       for (const index of cluster.indices) await cluster.untilWritable(index);
@@ -124,18 +117,18 @@ export class ActiveCluster implements AsyncDisposable {
 
   /** Whether all links between daemons are cut. */
   set areApart(areApart: boolean) {
-    for (const link of this.#links.flat()) link.isCut = areApart;
+    for (const link of this.#trio.links.flat()) link.isCut = areApart;
   }
 
   /** Cuts the link by which one daemon connects to another one. The link in the other direction still works. */
   cut(from: number, to: number): void {
-    const link = this.#links[from]?.[to];
+    const link = this.#trio.links[from]?.[to];
     if (link !== undefined) link.isCut = true;
   }
 
   /** Holds back everything that two daemons send to each other, or forwards it again. */
   hold(one: number, other: number, isHeld: boolean): void {
-    for (const link of [this.#links[one]?.[other], this.#links[other]?.[one]])
+    for (const link of [this.#trio.links[one]?.[other], this.#trio.links[other]?.[one]])
       if (link !== undefined) link.isHeld = isHeld;
   }
 
@@ -204,7 +197,6 @@ export class ActiveCluster implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const client of this.#clients) client.disconnect();
     await this.#trio[Symbol.asyncDispose]();
-    await Promise.all(this.#links.flat().map((link) => link[Symbol.asyncDispose]()));
   }
 }
 

@@ -10,6 +10,7 @@ import { writeMemberList } from "../../protocol/members/member-list.js";
 import { bytesOfHex, HASH_BYTES } from "../../protocol/version-2/envelope.js";
 import { fieldsOf, readStatus, type Status } from "../system/status.js";
 import { knowsSecret } from "./cluster-secret.js";
+import { CuttablePort } from "./cuttable-port.js";
 import { type DaemonOptions, type DaemonProcess, type Ended, startDaemon } from "./daemon-process.js";
 import { EnvelopeClient, type KeyPair, makeKeyPair } from "./envelope-client.js";
 import { freePort } from "./free-port.js";
@@ -49,6 +50,8 @@ export class Trio implements AsyncDisposable {
   linkPorts: readonly number[];
   /** Returns the port for connections from one daemon to another. Tests replace it if each pair needs its own port. */
   linkPort: (from: number, to: number) => number = (_, to) => this.linkPorts[to] ?? 0;
+  /** The links of `openLinks`, by the daemon that connects and the daemon that it connects to. */
+  links: readonly (readonly CuttablePort[])[] = [];
   /** All lines that the daemons have logged at level error or fatal. */
   readonly errors: string[] = [];
   readonly #folder = mkdtempSync(join(tmpdir(), "dbsync-trio-"));
@@ -80,6 +83,22 @@ export class Trio implements AsyncDisposable {
     const ports = new Set<number>();
     while (ports.size < count) ports.add(await freePort());
     return new Trio([...ports], args, options);
+  }
+
+  /**
+   * Opens a link for each pair of daemons, which the test can cut. The daemons must not be started yet.
+   * @param delayMs  the milliseconds that bytes need in each direction
+   */
+  async openLinks(delayMs?: number): Promise<void> {
+    const open = (port: number) => CuttablePort.open(() => port, delayMs);
+    this.links = await Promise.all(this.ports.map(() => Promise.all(this.ports.map(open))));
+    this.linkPort = (from, to) => this.links[from]?.[to]?.port ?? 0;
+  }
+
+  /** Cuts the links between some daemons and all others, and opens the remaining ones. */
+  cutOff(some: readonly number[]): void {
+    for (const [from, links] of this.links.entries())
+      for (const [to, link] of links.entries()) link.isCut = some.includes(from) !== some.includes(to);
   }
 
   /** Starts all daemons, and waits until they are live unless they have no timeline. */
@@ -260,6 +279,7 @@ export class Trio implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     for (const daemon of this.#daemons) if (daemon !== null) this.#doomed.add(daemon);
     await Promise.all(this.#daemons.map((daemon) => daemon?.[Symbol.asyncDispose]()));
+    await Promise.all(this.links.flat().map((link) => link[Symbol.asyncDispose]()));
     rmSync(this.#folder, { recursive: true, force: true });
   }
 

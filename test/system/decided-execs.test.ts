@@ -11,7 +11,6 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { Redis } from "ioredis";
 import { amount, some } from "../support/amount.js";
-import { CuttablePort } from "../support/cuttable-port.js";
 import { startDaemon } from "../support/daemon-process.js";
 import { pause } from "../support/pause.js";
 import { buildRoot } from "../support/repository.js";
@@ -33,19 +32,15 @@ const program = join(buildRoot, "test", "system", "programs", "clock-off.js");
 /** Three daemons whose links can be cut, and whose clocks can be made wrong. */
 class Members implements AsyncDisposable {
   readonly trio: Trio;
-  readonly #links: readonly (readonly CuttablePort[])[];
 
-  private constructor(trio: Trio, links: readonly (readonly CuttablePort[])[]) {
+  private constructor(trio: Trio) {
     this.trio = trio;
-    this.#links = links;
   }
 
   static async start(): Promise<Members> {
     const trio = await Trio.make();
-    const open = (port: number) => CuttablePort.open(() => port);
-    const links = await Promise.all(trio.ports.map(() => Promise.all(trio.ports.map(open))));
-    trio.linkPort = (from, to) => links[from]?.[to]?.port ?? 0;
-    const members = new Members(trio, links);
+    await trio.openLinks();
+    const members = new Members(trio);
     try {
       for (const index of trio.ports.keys()) await members.startOne(index);
       await members.untilLive();
@@ -63,11 +58,6 @@ class Members implements AsyncDisposable {
     await this.trio.start(index, { program, env: { CLOCK_OFF_MS: off, CLOCK_IS_RIGHT: "1" } });
   }
 
-  setCut(index: number, isCut: boolean): void {
-    for (const [from, links] of this.#links.entries())
-      for (const [to, link] of links.entries()) if (from === index || to === index) link.isCut = isCut;
-  }
-
   async untilLive(): Promise<void> {
     await this.trio.until("all daemons are live", async () =>
       (await this.trio.statuses()).every(({ state }) => state === "live"),
@@ -76,7 +66,6 @@ class Members implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.trio[Symbol.asyncDispose]();
-    await Promise.all(this.#links.flat().map((link) => link[Symbol.asyncDispose]()));
   }
 }
 
@@ -123,9 +112,9 @@ const FAULTS: Readonly<Record<string, Fault>> = {
     await members.startOne(victim);
   },
   cut: async (members, victim) => {
-    members.setCut(victim, true);
+    members.trio.cutOff([victim]);
     await pause(PHASE_MS);
-    members.setCut(victim, false);
+    members.trio.cutOff([]);
   },
   clock: async ({ trio }, victim) => {
     trio.daemon(victim).kill("SIGUSR2");

@@ -7,7 +7,6 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Client } from "../../client/public-api.js";
 import { amount } from "../support/amount.js";
-import { CuttablePort } from "../support/cuttable-port.js";
 import { seed } from "../support/seed.js";
 import { SeededRandom } from "../support/seeded-random.js";
 import { Trio } from "../support/trio.js";
@@ -24,39 +23,6 @@ const LANES = 4;
 const PLAIN_WRITES = 100;
 const PLAIN_BYTES = 1_000;
 const majority = { policy: "majority" } as const;
-
-/** Five daemons whose connections to each other can be cut. */
-class Quintet implements AsyncDisposable {
-  readonly trio: Trio;
-  readonly #links: readonly (readonly CuttablePort[])[];
-
-  private constructor(trio: Trio, links: readonly (readonly CuttablePort[])[]) {
-    this.trio = trio;
-    this.#links = links;
-  }
-
-  static async start(): Promise<Quintet> {
-    const trio = await Trio.make([], DAEMONS);
-    const open = (port: number) => CuttablePort.open(() => port);
-    const links = await Promise.all(trio.ports.map(() => Promise.all(trio.ports.map(open))));
-    trio.linkPort = (from, to) => links[from]?.[to]?.port ?? 0;
-    await trio.startAll();
-    await trio.list();
-    await trio.untilNoneIsLate();
-    return new Quintet(trio, links);
-  }
-
-  /** Cuts the connections between some daemons and all others, and opens the remaining ones. */
-  cutOff(some: readonly number[]): void {
-    for (const [from, links] of this.#links.entries())
-      for (const [to, link] of links.entries()) link.isCut = some.includes(from) !== some.includes(to);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.trio[Symbol.asyncDispose]();
-    await Promise.all(this.#links.flat().map((link) => link[Symbol.asyncDispose]()));
-  }
-}
 
 /** Tries to own a lock. Returns null if another client owns it, and undefined if that is unknown. */
 const acquire = (client: Client, lock: string, owner: string): Promise<unknown> =>
@@ -78,21 +44,20 @@ async function acquireUntil(client: Client, name: string, deadline: number): Pro
   return owned;
 }
 
-async function runRound(quintet: Quintet, random: SeededRandom, round: number): Promise<number> {
-  const { trio } = quintet;
+async function runRound(trio: Trio, random: SeededRandom, round: number): Promise<number> {
   const [a, b, c, d, e] = random.shuffled([0, 1, 2, 3, 4]) as [number, number, number, number, number];
   await using first = trio.client([a, b, c]);
   await using second = trio.client([c, d, e]);
-  quintet.cutOff([d, e]);
+  trio.cutOff([d, e]);
   const owned = await acquireUntil(first, `lock:${round}:cut`, performance.now() + CUT_MS);
-  quintet.cutOff([]);
+  trio.cutOff([]);
   const healedUntil = performance.now() + random.between(...HEALED_MS);
   owned.push(...(await acquireUntil(first, `lock:${round}:healed`, healedUntil)));
-  quintet.cutOff([a, b]);
+  trio.cutOff([a, b]);
   const rivals = await Promise.all(owned.map((lock) => acquire(second, lock, "Q")));
   for (const [index, answer] of rivals.entries())
     assert.notEqual(answer, "OK", `${owned[index]} has two owners`);
-  quintet.cutOff([]);
+  trio.cutOff([]);
   await using all = trio.client();
   await trio.until("all members decide again", async () => (await acquire(all, "probe", "P")) !== undefined);
   await trio.level(60_000);
@@ -104,9 +69,13 @@ async function runRound(quintet: Quintet, random: SeededRandom, round: number): 
 }
 
 test("a lock has one owner, although members that miss decisions and others are cut off in turn", async () => {
-  await using quintet = await Quintet.start();
+  await using trio = await Trio.make([], DAEMONS);
+  await trio.openLinks();
+  await trio.startAll();
+  await trio.list();
+  await trio.untilNoneIsLate();
   const random = new SeededRandom(seed(), 68);
   let owned = 0;
-  for (let round = 0; round < ROUNDS; round++) owned += await runRound(quintet, random, round);
+  for (let round = 0; round < ROUNDS; round++) owned += await runRound(trio, random, round);
   assert.ok(owned > 5 * ROUNDS, `${owned} locks`);
 });

@@ -7,7 +7,6 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type ChildResult, runDbsync } from "../../client/child.js";
-import { CuttablePort } from "../../support/cuttable-port.js";
 import type { DaemonOptions, DaemonProcess } from "../../support/daemon-process.js";
 import { Trio } from "../../support/trio.js";
 import type { Status } from "../status.js";
@@ -35,14 +34,11 @@ interface Seat {
 export class Cluster implements AsyncDisposable {
   readonly trio: Trio;
   readonly #seats: readonly Seat[];
-  readonly #links: readonly (readonly CuttablePort[])[];
   readonly #files = mkdtempSync(join(tmpdir(), "dbsync-cluster-"));
 
-  private constructor(trio: Trio, links: readonly (readonly CuttablePort[])[], options: DaemonOptions) {
+  private constructor(trio: Trio, options: DaemonOptions) {
     this.trio = trio;
-    this.#links = links;
-    this.#seats = links.map(() => ({ id: "", isMember: false, options, turn: Promise.resolve() }));
-    trio.linkPort = (from, to) => links[from]?.[to]?.port ?? 0;
+    this.#seats = trio.ports.map(() => ({ id: "", isMember: false, options, turn: Promise.resolve() }));
     for (const [name, { privateKey }] of [
       ["app", trio.app],
       ["root", trio.root],
@@ -53,9 +49,8 @@ export class Cluster implements AsyncDisposable {
   /** Starts a cluster. @param founders  the number of daemons in the first list; the remaining seats are empty */
   static async start(seats: number, founders: number, options: DaemonOptions): Promise<Cluster> {
     const trio = await Trio.make(OPTIONS, seats);
-    const open = (target: number) => CuttablePort.open(() => trio.ports[target] ?? 0);
-    const links = await Promise.all(trio.ports.map(() => Promise.all(trio.ports.map((_, to) => open(to)))));
-    const cluster = new Cluster(trio, links, options);
+    await trio.openLinks();
+    const cluster = new Cluster(trio, options);
     try {
       await cluster.#found(Array.from({ length: founders }, (_, index) => index));
     } catch (problem) {
@@ -105,7 +100,7 @@ export class Cluster implements AsyncDisposable {
 
   /** Disconnects a seat from all other members, or reconnects it. */
   setCut(index: number, isCut: boolean): void {
-    for (const [from, links] of this.#links.entries())
+    for (const [from, links] of this.trio.links.entries())
       for (const [to, link] of links.entries()) if ((from === index) !== (to === index)) link.isCut = isCut;
   }
 
@@ -181,7 +176,6 @@ export class Cluster implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.trio[Symbol.asyncDispose]();
-    await Promise.all(this.#links.flat().map((link) => link[Symbol.asyncDispose]()));
     rmSync(this.#files, { recursive: true, force: true });
   }
 
