@@ -243,6 +243,8 @@ function showAdministration(client: SigningClient): void {
   };
   read();
   byId("refresh").addEventListener("click", read);
+  // A new page holds nothing of what was read. The browser keeps its key.
+  byId("sign-out").addEventListener("click", () => location.reload());
   byId("refresh").focus();
   prepareLog(client);
   new KeyBrowser(client).start();

@@ -1,17 +1,22 @@
 /**
  * Uses the page of --admin with the keyboard only, in Chromium, in light and dark mode and on a phone: each control and
- * each region that scrolls is reachable in both directions, and its focus is visible.
+ * each region that scrolls is reachable in both directions, and its focus is visible. An administrator signs in and out.
  */
 import assert from "node:assert/strict";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import { startChromium, type Tab } from "../../../client/browser/chromium.js";
+import { runDbsync } from "../../../client/child.js";
 import { skipUnlessFull } from "../../../support/amount.js";
 import { startDaemon } from "../../../support/daemon-process.js";
 import { frameOf, memberOf, SAMPLE, STUB } from "./frames.js";
+import { WatchedCluster } from "./watched-cluster.js";
 
 /** The keys that the test presses, with their codes in Windows, which Chromium needs. */
 const CODES = { Tab: 9, Enter: 13, Escape: 27, " ": 32, ArrowLeft: 37, ArrowRight: 39 } as const;
 const SHIFT = 8;
+const CONTROL = 2;
 /** More presses than the page has controls: focus that has not returned by then is in a trap. */
 const PRESSES_MAX = 200;
 
@@ -146,3 +151,94 @@ for (const look of [
     await press(tab, "Escape");
     assert.equal(await tab.run(selected), before, "Escape ends the choice");
   });
+
+/** Presses Tab until an element has the focus. @param name  as `nameOf` returns it */
+async function tabTo(tab: Tab, name: string): Promise<void> {
+  for (let presses = 0; presses < PRESSES_MAX; presses++) {
+    await press(tab, "Tab");
+    const one = (await tab.run("focused()")) as { readonly name: string } | null;
+    if (one?.name === name) return;
+  }
+  assert.fail(`Tab does not reach ${name}`);
+}
+
+/** Replaces the text of the field that has the focus. */
+async function type(tab: Tab, text: string): Promise<void> {
+  await selectAll(tab);
+  for (const character of text)
+    await tab.command("Input.dispatchKeyEvent", { type: "char", text: character, key: character });
+}
+
+/** Presses Ctrl and A, for which a headless Chromium needs the name of the command. */
+async function selectAll(tab: Tab): Promise<void> {
+  const parts = { key: "a", code: "KeyA", windowsVirtualKeyCode: 65, modifiers: CONTROL };
+  await tab.command("Input.dispatchKeyEvent", { type: "rawKeyDown", commands: ["selectAll"], ...parts });
+  await tab.command("Input.dispatchKeyEvent", { type: "keyUp", ...parts });
+}
+
+const textOf = (id: string) => `document.getElementById("${id}").textContent`;
+const isShown = (id: string) => `document.getElementById("${id}")?.hidden === false`;
+
+test("an administrator signs in, uses each part, signs out and signs in again with the keyboard alone", {
+  skip: skipUnlessFull,
+}, async () => {
+  await using cluster = await WatchedCluster.start();
+  await using chromium = await startChromium();
+  const tab = await chromium.another();
+  await tab.command("Page.enable");
+  await tab.command("Page.addScriptToEvaluateOnNewDocument", { source: PAGE });
+  await cluster.write(0, ["RPUSH", "list", "one", "two"]);
+  await tab.open(cluster.urls[0] as string);
+  await tab.until(isShown("sign-in"));
+
+  await tabTo(tab, "unlock");
+  await press(tab, "Enter");
+  await tab.until(`document.getElementById("pem").value`);
+  await tabTo(tab, "pem");
+  await selectAll(tab);
+  const pem = String(
+    await tab.run(`getSelection().toString() || (({ value, selectionStart, selectionEnd }) =>
+    value.slice(selectionStart, selectionEnd))(document.activeElement)`),
+  );
+  const file = join(cluster.folder, "page.pem");
+  writeFileSync(file, pem);
+  const rules = /--rules "([^"]+)"/.exec(String(await tab.run(textOf("authorize"))))?.[1] as string;
+  const words = ["keys", "add", file, "--label", "dashboard", "--rules", rules, "-k", cluster.rootFile];
+  const { code, stderr } = await runDbsync([...words, "-s", cluster.trio.servers.join()]);
+  assert.equal(code, 0, stderr);
+  await tabTo(tab, "unlock");
+  await press(tab, "Enter");
+  await tab.until(isShown("admitted"));
+  assert.equal(await tab.run("focused().name"), "refresh", "the focus is in the parts that have appeared");
+
+  await press(tab, "Enter");
+  await tab.until(`/one of them is this page/.test(${textOf("clients-note")})`);
+  await tabTo(tab, "pattern");
+  await type(tab, "li*");
+  await press(tab, "Enter");
+  await tab.until(`/^listlist/.test(document.querySelector("#key-table tbody").textContent)`);
+  await tabTo(tab, "Table of keys");
+  await tabTo(tab, "list");
+  await press(tab, "Enter");
+  await tab.until(`/one[^]*two/.test(${textOf("value")})`);
+  await tab.until(`/RPUSH list one two/.test(${textOf("blame")})`);
+  await tabTo(tab, "value");
+  await tabTo(tab, "Table of dead letters");
+  assert.match(String(await tab.run(textOf("letters-note"))), /^No dead letters/);
+  await tabTo(tab, "touching");
+  await type(tab, "list");
+  await press(tab, "Enter");
+  await tab.until(`/^1 found/.test(${textOf("found")})`);
+  await tabTo(tab, "Table of signing keys");
+  assert.match(String(await tab.run(textOf("key-list"))), /dashboardvalidapplication/);
+
+  await tabTo(tab, "sign-out");
+  await tab.run("globalThis.isOld = true");
+  await press(tab, "Enter");
+  await tab.until(`globalThis.isOld !== true && ${isShown("sign-in")}`);
+  assert.equal(await tab.run(isShown("admitted")), false);
+  assert.doesNotMatch(String(await tab.run("document.body.textContent")), /RPUSH|dashboardvalid/);
+  await tabTo(tab, "unlock");
+  await press(tab, "Enter");
+  await tab.until(`${isShown("admitted")} && /dashboardvalid/.test(${textOf("key-list")})`);
+});
