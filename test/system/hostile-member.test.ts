@@ -1,12 +1,17 @@
 /** Attack: the attacker has the key of a pinned member. It can silence that member, but nothing else. */
+import "../support/all-families.js";
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { describe, test } from "node:test";
-import { some } from "../support/amount.js";
+import { commands } from "../../daemon/store/command-table.js";
+import { amount, some } from "../support/amount.js";
+import { seed } from "../support/seed.js";
+import { SeededRandom } from "../support/seeded-random.js";
 import { until } from "../support/until.js";
 import { envelope } from "./attacker/envelope.js";
 import { makeKey } from "./attacker/key.js";
 import { type Claims, Member } from "./attacker/member.js";
+import { outcomesAt, PushedEntries } from "./attacker/pushed-entries.js";
 import { Victims } from "./attacker/victims.js";
 
 const LIMIT = { timeout: 300_000 };
@@ -105,3 +110,38 @@ describe("one hostile pinned member", { concurrency: true }, () => {
     },
   );
 });
+
+/** Arguments of commands: names, numbers, documents, and texts of commands that change keys. */
+const ARGUMENTS = [
+  ...["k", "sql:a:b", "mongo:a.b", "é", "", "x".repeat(70_000), "ff".repeat(32)],
+  ...["0", "1", "-1", "9223372036854775808", "1e400", "*", "$", ">", "LIMIT", "STREAMS", "COUNT", "RULES"],
+  ...["{}", "[]", '{"q":{},"u":{}}', '{"_id":{"$date":"x"}}', "create database a", "return 1"],
+];
+
+test(
+  "a hostile member pushes each command with any arguments: both daemons apply it in the same way",
+  LIMIT,
+  async () => {
+    await using pushed = await PushedEntries.start();
+    const { victims, daemonKey } = pushed;
+    const random = new SeededRandom(seed());
+    const from = Date.now();
+    for (let round = 0; round < amount(1, 4); round++) {
+      const entries = commands.map(({ name }, seq) => {
+        const args = Array.from({ length: random.between(0, 8) }, () => random.oneOf(ARGUMENTS));
+        const signer = random.oneOf([victims.application, victims.root, daemonKey]);
+        const more = random.oneOf([[], ["multi", 1]]);
+        return envelope(signer, victims.cluster, [[...name.split("|"), ...args]], { seq, more });
+      });
+      pushed.push(entries);
+    }
+    const last = envelope(victims.application, victims.cluster, [["INCR", "last"]], { at: Date.now() + 1 });
+    assert.match(await pushed.outcomeOf(last), /^applied /);
+    const outcomes = await Promise.all(
+      [0, 1].map((index) => outcomesAt(victims.port(index), victims.root, from, last)),
+    );
+    assert.ok((outcomes[0]?.size ?? 0) > commands.length / 2);
+    assert.deepEqual(outcomes[1], outcomes[0]);
+    assert.equal(await victims.ring(1), await victims.ring(0));
+  },
+);

@@ -54,15 +54,18 @@ export class PushedEntries implements AsyncDisposable {
    * @returns the outcome and the reply of its first unit, or "refused" if the daemons do not store it
    */
   async outcomeOf(entry: Envelope, later = this.laterThan(entry)): Promise<string> {
-    for (const member of this.#members) {
-      member.push([entry.entry]);
-      member.push([later.entry]);
-    }
+    this.push([entry]);
+    this.push([later]);
     const ports = [0, 1].map((index) => this.victims.port(index));
     const outcomes = ports.map((port) => outcomeAt(port, this.victims.root, entry, later));
     const [first, second] = await Promise.all(outcomes);
     assert.equal(second, first, "the daemons treat the same entry in different ways");
     return first as string;
+  }
+
+  /** Pushes entries to both daemons. */
+  push(entries: readonly Envelope[]): void {
+    for (const member of this.#members) member.push(entries.map(({ entry }) => entry));
   }
 
   /** Returns a valid entry that follows another one. */
@@ -88,20 +91,37 @@ export async function outcomeAt(
   { id, at }: Envelope,
   later: Envelope,
 ): Promise<string> {
+  const outcomes = await outcomesAt(port, root, at, later);
+  return outcomes.get(id.toString("hex")) ?? "refused";
+}
+
+/**
+ * Waits for an entry at a daemon.
+ * @returns the outcome and the reply of the first unit of each entry from a date on, by the entry's id
+ */
+export async function outcomesAt(
+  port: number,
+  root: Key,
+  from: number,
+  awaited: Envelope,
+): Promise<ReadonlyMap<string, string>> {
   using client = await Client.open(port, root);
-  let outcome = "";
-  await until("the daemon has applied the later entry", async () => {
+  let outcomes = new Map<string, string>();
+  await until("the daemon has applied the entry", async () => {
     const { replies, refused } = await client.ask([
-      ["TIMELINE", "LOG", "FROM", String(at), "LIMIT", "10000"],
+      ["TIMELINE", "LOG", "FROM", String(from), "LIMIT", "10000"],
     ]);
     assert.equal(refused, null);
     const units = (fieldsOf(replies[0]).get("units") as readonly Value[]).map(fieldsOf);
-    const unitOf = (entry: Buffer) => units.find((unit) => textOf(unit.get("id")) === entry.toString("hex"));
-    const unit = unitOf(id);
-    outcome = unit === undefined ? "refused" : `${textOf(unit.get("outcome"))} ${textOf(unit.get("reply"))}`;
-    return unitOf(later.id) !== undefined;
+    const textIn = (unit: ReadonlyMap<string, Value>, name: string) => textOf(unit.get(name));
+    outcomes = new Map(
+      units
+        .filter((unit) => textIn(unit, "index") === "0")
+        .map((unit) => [textIn(unit, "id"), `${textIn(unit, "outcome")} ${textIn(unit, "reply")}`]),
+    );
+    return outcomes.has(awaited.id.toString("hex"));
   });
-  return outcome;
+  return outcomes;
 }
 
 /** Returns the names and values of a map, which RESP2 writes as an array. */

@@ -1,6 +1,7 @@
 /**
  * Uses the page of --admin with the keyboard only, in Chromium, in light and dark mode and on a phone: each control and
- * each region that scrolls is reachable in both directions, and its focus is visible. An administrator signs in and out.
+ * each region that scrolls is reachable in both directions, and its focus is visible. An administrator signs in and
+ * out.
  */
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
