@@ -328,6 +328,27 @@ export const listMutants: readonly Mutant[] = [
     test: "test/tools/cli/status/timeline-problems.test.js",
   },
   {
+    name: "members: a message may have any number of order keys",
+    file: "protocol/members/member-elements.js",
+    find: "bytes.length > ORDER_KEYS_MAX * ENTRY_ORDER_KEY_BYTES",
+    replace: "false",
+    test: "test/protocol/members/member-messages.test.js",
+  },
+  {
+    name: "members: a push may have any number of entries",
+    file: "protocol/members/member-elements.js",
+    find: " || entries.length === ENTRIES_MAX",
+    replace: "",
+    test: "test/protocol/members/member-messages.test.js",
+  },
+  {
+    name: "members: a message may have any number of votes",
+    file: "protocol/members/member-messages.js",
+    find: "readCutVotes(reader.readBulkView(), VOTES_MAX)",
+    replace: "readCutVotes(reader.readBulkView())",
+    test: "test/protocol/members/member-messages.test.js",
+  },
+  {
     name: "keys: a KEY ADD with a text that is not a key stops the daemons that receive it",
     file: "daemon/engine/trust/key-audit.js",
     find: "if (problem instanceof CommandFailure)",

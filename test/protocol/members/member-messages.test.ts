@@ -176,6 +176,48 @@ test("clients' messages and unknown messages are malformed", () => {
   }
 });
 
+const numbered = <T>(count: number, one: T): T[] => Array.from({ length: count }, () => one);
+const vote = { at: 1, bytes: 2, seal: id, spki: "spki", signature: "signature" };
+
+for (const [what, max, make] of [
+  ["order keys in an offer", 10_000, (n) => ({ kind: "offer", orderKeys: numbered(n, orderKey) })],
+  ["order keys in a want", 10_000, (n) => ({ kind: "want", orderKeys: numbered(n, orderKey) })],
+  ["order keys in a have", 10_000, (n) => ({ kind: "have", number: 1, orderKeys: numbered(n, orderKey) })],
+  ["votes in cuts", 256, (n) => ({ kind: "cuts", votes: numbered(n, vote) })],
+] as const satisfies readonly (readonly [string, number, (count: number) => OwnMessage])[])
+  test(`a message with more than ${max} ${what} is malformed`, () => {
+    assert.deepEqual(readMemberMessage(payloadOf(make(max))), make(max));
+    assert.throws(() => readMemberMessage(payloadOf(make(max + 1))), MalformedFrame);
+  });
+
+test("a member's report has at most 32 bytes of its version, and 8 problems of 600 bytes", () => {
+  const problem = { code: "failed", member: "", text: "x".repeat(1000) };
+  const about = messages.find(({ kind }) => kind === "about");
+  assert.ok(about?.kind === "about");
+  const long = { ...about, software: "v".repeat(33), problems: numbered(9, problem) };
+  const read = readMemberMessage(payloadOf(long));
+  assert.ok(read.kind === "about");
+  assert.equal(read.software, "v".repeat(32));
+  assert.deepEqual(
+    read.problems.map(({ text }) => text.length),
+    numbered(8, 600 - "failed  ".length),
+  );
+  // Another program may write longer texts.
+  const texts = (version: string, lines: readonly string[]) =>
+    Buffer.from(
+      writeCommand(["about", version, "0", "0", "0", "0", "0", "0", "0", lines.join("\n")]),
+      "latin1",
+    );
+  const line = `failed  ${"x".repeat(592)}`;
+  assert.deepEqual(readMemberMessage(texts("v".repeat(32), numbered(8, line))), {
+    ...{ kind: "about", software: "v".repeat(32), pagePort: 0, isPageLocal: false, diskFree: 0, diskSize: 0 },
+    ...{ clientAnswers: 0, clientRefusals: 0, clientConnections: 0 },
+    problems: numbered(8, { code: "failed", member: "", text: "x".repeat(592) }),
+  });
+  for (const bytes of [texts("v".repeat(33), []), texts("", numbered(9, line))])
+    assert.throws(() => readMemberMessage(bytes), MalformedFrame);
+});
+
 test("a member's report is malformed if one of its problems names no code or no member", () => {
   const about = messages.find(({ kind }) => kind === "about");
   assert.ok(about?.kind === "about");
@@ -221,6 +263,9 @@ test("a push contains its entries unchanged", () => {
   );
   assert.deepEqual(readEntries(bytes), entries);
   assert.deepEqual(readEntries(Buffer.alloc(0)), []);
+  const short = { body: Buffer.from("b"), signature: Buffer.alloc(0) };
+  assert.equal(readEntries(writeEntries(numbered(512, short)))?.length, 512);
+  assert.equal(readEntries(writeEntries(numbered(513, short))), null);
   for (let end = 1; end < bytes.length; end += 97) {
     if (end !== packedBytes(entries[0] as (typeof entries)[0]))
       assert.equal(readEntries(bytes.subarray(0, end)), null);
