@@ -777,6 +777,13 @@ export const decisionMutants: readonly Mutant[] = [
     test: CHAIN,
   },
   {
+    name: "decisions: a vote counts, whatever number of decisions it names",
+    file: "daemon/cluster/peers/decisions/vote-count.js",
+    find: "vote.root === root && vote.count === decisions.length",
+    replace: "vote.root === root",
+    test: LIARS,
+  },
+  {
     name: "decisions: a proposal counts as one message, whatever its length",
     file: "daemon/cluster/peers/decisions/member-limits.js",
     find: "Math.ceil(decisions / DECISIONS_PER_MESSAGE)",

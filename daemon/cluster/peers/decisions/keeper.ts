@@ -132,7 +132,7 @@ export class Keeper {
     const { own, isConnected } = this.#ports;
     const answered: Pick<ReadonlyMap<ByteString, unknown>, "has"> = ballot === null || proposed === null
       ? (this.#preparation?.promises ?? new Map<ByteString, PromiseOf>())
-      : this.#votes.votesFor(proposed.proposal.slot, ballot, proposed.proposal.root);
+      : this.#votes.votesFor(proposed.proposal, ballot);
     const members = [...(this.#handlers.lists()?.current.members ?? [])].filter(
       (id) => id !== own.id && isConnected(id) && !answered.has(id),
     );
@@ -369,7 +369,7 @@ export class Keeper {
     if (ballot === null || proposed === null || proposed.hasVoted || lists === null) return;
     const { proposal, signed } = proposed;
     if (proposal.slot <= this.#handlers.last().slot) return;
-    const votes = this.#votes.votesFor(proposal.slot, ballot, proposal.root);
+    const votes = this.#votes.votesFor(proposal, ballot);
     const ids = new Set([...votes.keys(), this.#ports.own.id]);
     if (!isMajority(lists.current, ids) || this.#isLeftToOthers(proposed, votes, lists.current)) return;
     const other = [...votes.values()][0] ?? null;

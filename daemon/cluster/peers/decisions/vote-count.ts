@@ -64,7 +64,7 @@ export class VoteCount {
     if (!isOpen(vote.slot, last)) return true;
     const votes = this.#votes.get(vote.slot)?.get(voter) ?? [];
     const same = votes.find((other) => isSameBallot(other, vote));
-    return same !== undefined && (same.root === vote.root || this.#liars.has(voter));
+    return same !== undefined && (isSameChoice(same, vote) || this.#liars.has(voter));
   }
 
   /**
@@ -99,17 +99,17 @@ export class VoteCount {
   }
 
   /** Whether a member has voted for a proposal. */
-  isVotedFor({ slot, root }: Proposal): boolean {
-    for (const votes of this.#votes.get(slot)?.values() ?? [])
-      if (votes.some((vote) => vote.root === root)) return true;
+  isVotedFor(proposal: Proposal): boolean {
+    for (const votes of this.#votes.get(proposal.slot)?.values() ?? [])
+      if (votes.some((vote) => isFor(vote, proposal))) return true;
     return false;
   }
 
   /** Returns the members that have voted for a proposal in a ballot, and their votes. */
-  votesFor(slot: number, ballot: Ballot, root: ByteString): ReadonlyMap<ByteString, Vote> {
+  votesFor(proposal: Proposal, ballot: Ballot): ReadonlyMap<ByteString, Vote> {
     const found = new Map<ByteString, Vote>();
-    for (const [voter, votes] of this.#votes.get(slot) ?? []) {
-      const vote = votes.find((one) => one.root === root && compareBallots(one.ballot, ballot) === 0);
+    for (const [voter, votes] of this.#votes.get(proposal.slot) ?? []) {
+      const vote = votes.find((one) => isFor(one, proposal) && compareBallots(one.ballot, ballot) === 0);
       if (vote !== undefined) found.set(voter, vote);
     }
     return found;
@@ -126,7 +126,7 @@ export class VoteCount {
       for (const { ballot, root } of votes) {
         const proposal = proposals.get(root)?.proposal;
         if (proposal === undefined || ballot.listHash !== list.hash) continue;
-        const found = this.votesFor(slot, ballot, root);
+        const found = this.votesFor(proposal, ballot);
         if (!isMajority(list, found)) continue;
         const listed = [...found].filter(([id]) => list.members.has(id)).map(([, vote]) => vote);
         return { proposal, votes: { ballot, votes: listed.slice(0, majorityOf(list)) } };
@@ -147,6 +147,13 @@ export class VoteCount {
 const isOpen = (slot: number, last: number): boolean => slot > last && slot <= last + SLOTS_AHEAD;
 
 const isSameBallot = (one: Vote, other: Vote): boolean => compareBallots(one.ballot, other.ballot) === 0;
+
+/** Whether two votes of a slot are for the same proposal. */
+const isSameChoice = (one: Vote, other: Vote): boolean => one.root === other.root && one.count === other.count;
+
+/** Whether a vote is for a proposal. One that names another number of decisions would not be valid in a certificate. */
+const isFor = (vote: Vote, { decisions, root }: Proposal): boolean =>
+  vote.root === root && vote.count === decisions.length;
 
 type Ids = { has(id: ByteString): boolean };
 

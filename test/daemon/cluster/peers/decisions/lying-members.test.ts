@@ -218,6 +218,26 @@ test("a proposal that is outvoted does not replace one that a member cannot judg
   assert.ok(world.decidedUnits.has(cas.id), "the keeper does not have to repeat it");
 });
 
+test("a vote that names another number of decisions does not count, because no certificate with it is valid", async () => {
+  const { world, members } = honestMembers();
+  const [a, b] = members;
+  const cas = world.casOf(a, "x");
+  b.objectsTo.add(cas.id);
+  let votes = 0;
+  world.trace = (from, to, message) => {
+    if (message.kind !== "propose" || from !== a.id || to !== b.id) return;
+    const [body] = message.bodies as [Buffer];
+    const wrong = { ballot: message.ballot, slot: 1, count: 2, root: idOfBody(body) };
+    const signature = signedBy("key of liar", voteBytes(CLUSTER, wrong));
+    lie([a], { kind: "vote", vote: { ...wrong, spki: "key of liar", signature } });
+    votes++;
+  };
+  a.decisions?.submit(world.unitOf(cas));
+  await world.scheduler.runUntil(2_000);
+  assert.ok(votes > 0, "it has voted for a proposal");
+  assert.ok(!world.decidedUnits.has(cas.id), "only the keeper agrees");
+});
+
 test("a member verifies a bounded number of votes per second", () => {
   const { world, members } = honestMembers();
   const [a] = members;
