@@ -6,65 +6,15 @@ const SESSION = "client/version-2/consistency-session.js";
 const DETECTOR = "daemon/cluster/peers/standstill-detector.js";
 const SESSIONS = "test/client/version-2/consistency-session.test.js";
 const DECIDED_CALLS = "test/client/version-2/outbox.test.js";
-const HELD = "faces/redis/test/held-answers.test.js";
 const DETECTOR_TEST = "test/daemon/cluster/peers/standstill-detector.test.js";
 
 export const acknowledgedMutants: readonly Mutant[] = [
-  {
-    name: "held answers: the answer to a read does not wait for the disk",
-    file: "daemon/engine/answers/safe-answers.js",
-    find: "if (flushing === null)",
-    replace: "if (true)",
-    test: HELD,
-  },
   {
     name: "held answers: a read that takes several turns shows a state that was undone",
     file: "daemon/engine/answers/safe-answers.js",
     find: "state.undone === undone",
     replace: "true",
     test: "test/daemon/engine/answers/safe-answers.test.js",
-  },
-  {
-    name: "held answers: a waiting client learns of a write before the disk has it",
-    file: "faces/redis/session/waiting-clients.js",
-    find: 'if (typeof readiness !== "boolean")\n                this.#finishWhenSafe(',
-    replace: 'if (typeof readiness !== "boolean")\n                this.#finish(',
-    test: HELD,
-  },
-  {
-    name: "held answers: the end of a wait shows a write before the disk has it",
-    file: "faces/redis/session/waiting-clients.js",
-    find: "this.#finishWhenSafe(waiting, reply);\n        return true;",
-    replace: "this.#finish(waiting, reply);\n        return true;",
-    test: HELD,
-  },
-  {
-    name: "held answers: reading nothing from a stream shows a write before the disk has it",
-    file: "faces/redis/session/run-blocking-command.js",
-    find: "return path.whenSafe(mistake)",
-    replace: "return mistake",
-    test: HELD,
-  },
-  {
-    name: "held answers: EXEC runs before the earlier commands of its client that change a watched key",
-    file: "faces/redis/session/resp-session.js",
-    find: "if (!isEarlierApplied && watched.size > 0)",
-    replace: "if (false)",
-    test: "faces/redis/test/recorded.test.js",
-  },
-  {
-    name: "held answers: a transaction publishes before the disk has its client's earlier writes",
-    file: "faces/redis/session/resp-session.js",
-    find: "queued.length > 0 && queued.every(",
-    replace: "false && queued.every(",
-    test: HELD,
-  },
-  {
-    name: "held answers: an invalidation overtakes the answer to a script",
-    file: "faces/redis/resp-listener.js",
-    find: "awaited.hasRun = session.hasRun;",
-    replace: "",
-    test: HELD,
   },
   {
     name: "gateway: a refused claim leaves the reads that follow it without an answer",
@@ -79,34 +29,6 @@ export const acknowledgedMutants: readonly Mutant[] = [
     find: "listener !== null || messagesOf(envelope) !== null",
     replace: "false",
     test: "test/daemon/engine/pipeline/pipeline.test.js",
-  },
-  {
-    name: "held answers: the state shows writes that a failed disk does not have",
-    file: "daemon/timeline/timeline.js",
-    find: "if (this.flushing !== null && this.#folding.isOpen)",
-    replace: "if (false)",
-    test: HELD,
-  },
-  {
-    name: "held answers: a pushed message overtakes answers that wait for the disk",
-    file: "daemon/net/connections/client-output.js",
-    find: "this.#answers.delaysPushes",
-    replace: "false",
-    test: HELD,
-  },
-  {
-    name: "held answers: a pipelined read overtakes a write",
-    file: "daemon/cluster/replica/waiting-group.js",
-    find: "this.steps.add(this.size, step);",
-    replace: "this.steps.add(0, step);",
-    test: HELD,
-  },
-  {
-    name: "held answers: a connection may hold any number of bytes",
-    file: "faces/redis/resp-listener.js",
-    find: "heldBytes > this.#server.host.limits.maxHeldBytes",
-    replace: "false",
-    test: HELD,
   },
   {
     name: "dead letters: a snapshot's list of ids covers the last second that it dropped",
@@ -346,13 +268,6 @@ export const acknowledgedMutants: readonly Mutant[] = [
     find: "!timeline.waiting.has(orderKey)",
     replace: "true",
     test: "test/daemon/cluster/replica/recorder.test.js",
-  },
-  {
-    name: "suspension: a daemon with --order does not detect it",
-    file: "faces/nats-order/ordered-replica.js",
-    find: "this.#goal = null;\n        this.stream.locateEnd();",
-    replace: "",
-    test: "faces/nats-order/test/ordered-replica.test.js",
   },
   {
     name: "suspension: no daemon detects it",

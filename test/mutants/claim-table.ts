@@ -5,37 +5,14 @@ const CLAIMS = "test/daemon/timeline/claims.test.js";
 const LISTS = "test/daemon/store/commands/lists/list-claims.test.js";
 
 const CHOICES = "test/daemon/cluster/replica/recorded-choices.test.js";
-const ENTRIES = "test/daemon/timeline/entry-claims.test.js";
-const PUT_BACK = "faces/redis/test/put-back.test.js";
 const SIMULATED = "test/simulation/claims.test.js";
 
 export const claimMutants: readonly Mutant[] = [
-  {
-    name: "claims: a change of entries with LIMIT selects again at its final position",
-    file: "faces/json/store/commands/document-changes.js",
-    find: "if (isClaim && choice !== undefined)",
-    replace: "if (false)",
-    test: ENTRIES,
-  },
-  {
-    name: "claims: a chosen entry is changed again that no longer meets the conditions",
-    file: "faces/json/store/commands/document-changes.js",
-    find: "isPresent(document, at, key) && test(text)",
-    replace: "isPresent(document, at, key)",
-    test: ENTRIES,
-  },
   {
     name: "claims: a claim does not find the entry that a command of its envelope has added",
     file: "daemon/cluster/replica/recorded-choices.js",
     find: "claimed.set(before, argv)",
     replace: "void 0",
-    test: CHOICES,
-  },
-  {
-    name: "claims: an entry is refused at its final position because its recorded id is taken",
-    file: "faces/redis/store/commands/streams/streams.js",
-    find: "reply.bytes}+",
-    replace: "reply.bytes}",
     test: CHOICES,
   },
   {
@@ -60,13 +37,6 @@ export const claimMutants: readonly Mutant[] = [
     test: CHOICES,
   },
   {
-    name: "claims: a call that names a stream twice takes its entries twice",
-    file: "faces/redis/store/commands/streams/group-reads.js",
-    find: "unit.omitsChanges && options.keys.length === 1",
-    replace: "unit.omitsChanges",
-    test: CHOICES,
-  },
-  {
     name: "claims: a refused command drops the choices of the others of its envelope",
     file: "daemon/cluster/replica/recorded-choices.js",
     find: "if (multi)",
@@ -78,13 +48,6 @@ export const claimMutants: readonly Mutant[] = [
     file: "daemon/cluster/replica/recorded-choices.js",
     find: "(!command.writes || keepsOnlyKey(command))",
     replace: "true",
-    test: CHOICES,
-  },
-  {
-    name: "claims: a stream that XGROUP CREATE creates has no expiry",
-    file: "faces/redis/store/commands/streams/consumer-groups.js",
-    find: 'word.toUpperCase() === "MKSTREAM"',
-    replace: "false",
     test: CHOICES,
   },
   {
@@ -137,52 +100,10 @@ export const claimMutants: readonly Mutant[] = [
     test: CLAIMS,
   },
   {
-    name: "claims: a group loses the entries before a delivery that did not include them",
-    file: "faces/redis/store/commands/streams/group-reads.js",
-    find: "addSkipped(data, { stream, group }, lastId + 1n, id - 1n);",
-    replace: "",
-    test: CLAIMS,
-  },
-  {
-    name: "claims: a group read delivers the next entry instead of the recorded one",
-    file: "faces/redis/store/commands/streams/new-entries.js",
-    find: "streamIdText(entry.id) !== choice[2]",
-    replace: "false",
-    test: CLAIMS,
-  },
-  {
     name: "claims: a single member is removed that was added again with another score",
     file: "daemon/store/commands/sorted-sets/sorted-sets.js",
     find: "if (value.get(only[0]) !== only[1])",
     replace: "if (false)",
-    test: CLAIMS,
-  },
-  {
-    name: "claims: a group delivers skipped entries again and again",
-    file: "faces/redis/store/commands/streams/new-entries.js",
-    find: "const changes = [[from, undefined]];",
-    replace: "return;",
-    test: CLAIMS,
-  },
-  {
-    name: "claims: an entry is delivered to a consumer although another has it",
-    file: "faces/redis/store/commands/streams/new-entries.js",
-    find: "if (id > lastId || group.skippedRange(id) === undefined)",
-    replace: "if (id > lastId)",
-    test: CLAIMS,
-  },
-  {
-    name: "claims: XCLAIM takes an entry from a later owner",
-    file: "faces/redis/store/commands/streams/group-claims.js",
-    find: "owner !== ownerOf(pending)",
-    replace: "pending === undefined",
-    test: CLAIMS,
-  },
-  {
-    name: "claims: undo leaves ranges of skipped ids",
-    file: "faces/redis/store/keyspace/stream-mutators.js",
-    find: "for (const [from, to] of old.toReversed())\n            group.setSkipped(from, to);",
-    replace: "",
     test: CLAIMS,
   },
   {
@@ -199,27 +120,6 @@ export const claimMutants: readonly Mutant[] = [
     replace:
       "return bulkOrNil((takeChosen(data, entry, end, chosen)[0]) ?? (chosen.length === 0 ? undefined : data.getAs(List, argv[1]) && data.listPop(data.getAs(List, argv[1]), end)));",
     test: CLAIMS,
-  },
-  {
-    name: "claims: an element is lost if its client has gone before the answer",
-    file: "daemon/net/connections/client-output.js",
-    find: "later.unwritten?.unwritten();",
-    replace: ";",
-    test: PUT_BACK,
-  },
-  {
-    name: "claims: a client that has ended its input is answered with an element",
-    file: "daemon/net/connections/client-connection.js",
-    find: "if (this.#inputEnded && this.#output.mustBeWritten)",
-    replace: "if (false)",
-    test: PUT_BACK,
-  },
-  {
-    name: "claims: elements are put back in the order in which they were taken",
-    file: "faces/redis/session/put-back.js",
-    find: "b.index - a.index",
-    replace: "a.index - b.index",
-    test: PUT_BACK,
   },
   {
     name: "expiries: the row of DECRBY does not declare that it keeps the expiry of its key",

@@ -5,7 +5,6 @@ const OWN = "test/daemon/timeline/own-dates.test.js";
 const AHEAD = "test/daemon/cluster/peers/exchange/closing-answers.test.js";
 const CLOSING = "test/daemon/cluster/peers/exchange/date-closing.test.js";
 const REPLIES = "test/daemon/engine/backends/followed-streams.test.js";
-const CLIENTS = "faces/redis/test/held-streams.test.js";
 
 const DATES = "daemon/cluster/peers/exchange/date-closing.js";
 const INTAKE = "daemon/cluster/peers/exchange/entry-intake.js";
@@ -18,13 +17,6 @@ export const followerMutants: readonly Mutant[] = [
     find: "if (to > this.closedTo)",
     replace: "if (false)",
     test: OWN,
-  },
-  {
-    name: "followers: a daemon dates writes at or before a date that it has closed",
-    file: "daemon/cluster/replica/recorder.js",
-    find: "Math.max(this.#node.timeline.watermark, this.#node.timeline.ownDates.closedTo)",
-    replace: "this.#node.timeline.watermark",
-    test: CLIENTS,
   },
   {
     name: "followers: a daemon forgets at a restart which dates it has closed",
@@ -193,12 +185,5 @@ export const followerMutants: readonly Mutant[] = [
     find: "resolve(openPart(read(), closedTo, closedDates.newest).reply)",
     replace: "resolve(read())",
     test: REPLIES,
-  },
-  {
-    name: "followers: a waiting client receives entries whose dates are not closed",
-    file: "faces/redis/session/waiting-clients.js",
-    find: "if (!isNil(open))",
-    replace: "if (!isNil(reply))",
-    test: CLIENTS,
   },
 ];

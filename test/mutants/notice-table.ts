@@ -3,7 +3,6 @@ import type { Mutant } from "./mutant.js";
 
 const FOLD = "test/daemon/timeline/fold/changes.test.js";
 const USAGE = "test/daemon/store/keyspace/key-usage.test.js";
-const TRACKING = "faces/redis/test/tracking.test.js";
 
 export const noticeMutants: readonly Mutant[] = [
   {
@@ -33,33 +32,5 @@ export const noticeMutants: readonly Mutant[] = [
     find: "this.observer = other.observer;",
     replace: "",
     test: FOLD,
-  },
-  {
-    name: "notices: undone writes of a script notify",
-    file: "daemon/store/database.js",
-    find: "this.observer = null;\n        try {\n            return this.withBudget(",
-    replace: "try {\n            return this.withBudget(",
-    test: "faces/redis/test/notices.test.js",
-  },
-  {
-    name: "tracking: writes that are reapplied after a late write do not count as changes",
-    file: "daemon/engine/backends/key-change-observers.js",
-    find: "redone(records) {\n        if (this.#keyObservers.size === 0)",
-    replace: "redone(records) {\n        if (true)",
-    test: TRACKING,
-  },
-  {
-    name: "tracking: a client with NOLOOP is notified of its own writes",
-    file: "faces/redis/session/tracking-table.js",
-    find: "(mode.noLoop && tracker.by === by)",
-    replace: "false",
-    test: TRACKING,
-  },
-  {
-    name: "tracking: a client with NOLOOP is notified of what its own scripts write",
-    file: "faces/users/user-listeners.js",
-    find: "const sender = { db: 0, now, as, isStable, lastWrite, readsAll, encoding };",
-    replace: "const sender = { db: 0, now, as, isStable, readsAll, encoding };",
-    test: TRACKING,
   },
 ];

@@ -2,7 +2,6 @@
 import type { Mutant } from "./mutant.js";
 
 const BALANCER = "test/tools/proxy/balancer/balancer.test.js";
-const WAITING = "faces/redis/test/session/run-blocking-command.test.js";
 
 export const proxyMutants: readonly Mutant[] = [
   {
@@ -11,41 +10,6 @@ export const proxyMutants: readonly Mutant[] = [
     find: "if (full !== null)",
     replace: "if (false)",
     test: "test/daemon/engine/trust/data-folder.test.js",
-  },
-  {
-    name: "sidecar: the list of servers may contain the sidecar's own address",
-    file: "faces/sidecar/options.js",
-    find: "Number(given) === port && isOwn(",
-    replace: "false && isOwn(",
-    test: "test/daemon/options/parse-options.test.js",
-  },
-  {
-    name: "sidecar: a command that may wait is sent once to inspect the data, and again for its reply",
-    file: "faces/sidecar/signed-path.js",
-    find: "localData = null;",
-    replace: "localData = { inspect: (...call) => this.execute(...call) };",
-    test: WAITING,
-  },
-  {
-    name: "blocking: a command that finds nothing is recorded",
-    file: "faces/redis/session/run-blocking-command.js",
-    find: "else if (command.writes && isEmpty(localData, command, argv, sender))",
-    replace: "else if (false)",
-    test: WAITING,
-  },
-  {
-    name: "blocking: a read of a group that finds nothing is recorded",
-    file: "faces/redis/session/run-blocking-command.js",
-    find: "if (!(preview instanceof Promise) && isNil(preview))",
-    replace: "if (false)",
-    test: WAITING,
-  },
-  {
-    name: "sidecar: its own address in capital letters is not recognized",
-    file: "faces/sidecar/options.js",
-    find: "SERVER.exec(server.toLowerCase())",
-    replace: "SERVER.exec(server)",
-    test: "test/daemon/options/parse-options.test.js",
   },
   {
     name: "proxy: a write that may have been executed is sent again",

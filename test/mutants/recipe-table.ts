@@ -115,13 +115,6 @@ export const recipeMutants: readonly Mutant[] = [
     test: "test/daemon/cluster/peers/misbehaving.test.js",
   },
   {
-    name: "mirror: a mark of another format is read",
-    file: "faces/redis-mirror/mirror-mark.js",
-    find: "formatOf(text) === FORMAT ?",
-    replace: "true ?",
-    test: "faces/redis-mirror/test/parts.test.js",
-  },
-  {
     name: "dead letters: the start of a daemon removes a file of another format",
     file: "daemon/cluster/dead-letters/dead-letter-store.js",
     find: "if (format !== null)",

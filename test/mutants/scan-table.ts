@@ -2,12 +2,6 @@
 import type { Mutant } from "./mutant.js";
 
 const PAGE = "daemon/store/values/tables/scan-page.js";
-const PAGES = "test/daemon/timeline/fold/pages.test.js";
-/** A replacement that finds keys only in their current order. */
-const FIRST_ENTRIES =
-  "((kept) => ({ keyspace: () => ({ entries: [...kept.values()], find: (key) => kept.get(key) }) }))(new Map(data.keyspace(db).entries.map((entry) => [entry.key, entry])))";
-const SPREAD = "faces/redis-behind/test/redis-cluster.scan.test.js";
-const MARKED = "faces/redis-behind/test/redis-backend.cursors.test.js";
 const TABLE = "test/daemon/store/values/tables/dense-table.test.js";
 
 export const scanMutants: readonly Mutant[] = [
@@ -47,39 +41,11 @@ export const scanMutants: readonly Mutant[] = [
     test: "test/daemon/engine/backends/scan-cursor.test.js",
   },
   {
-    name: "scans: a daemon with a Redis accepts the cursor of another daemon",
-    file: "faces/redis-behind/redis-backend.js",
-    find: "if (value / OWN !== mark())",
-    replace: "if (false)",
-    test: MARKED,
-  },
-  {
-    name: "scans: a transaction on a Redis receives marked cursors",
-    file: "faces/redis-behind/redis-backend.js",
-    find: "const own = isScan(argv) ? ownScan(argv) : argv;",
-    replace: "const own = argv;",
-    test: MARKED,
-  },
-  {
     name: "scans: log --follow skips entries that are missing in one answer",
     file: "tools/history/log.js",
     find: "const readsEarlierPage = isMissing && ",
     replace: "const asksOn = false && ",
     test: "test/tools/history/log.test.js",
-  },
-  {
-    name: "scans: a cursor of a Redis Cluster continues on the first master if its own is down",
-    file: "faces/redis-behind/redis-cluster.js",
-    find: "names.indexOf(name);",
-    replace: "Math.max(0, names.indexOf(name));",
-    test: SPREAD,
-  },
-  {
-    name: "scans: two masters of a Redis Cluster have the same name",
-    file: "faces/redis-behind/redis-cluster.js",
-    find: "name === 0 || taken.has(name)",
-    replace: "name === 0",
-    test: SPREAD,
   },
   {
     name: "scans: a table is scanned by position",
@@ -88,27 +54,6 @@ export const scanMutants: readonly Mutant[] = [
     replace:
       "{ const at = request.from || this.items.length; const to = Math.max(0, at - request.count); return { slots: Array.from({ length: at - to }, (_, i) => to + i), next: to }; }",
     test: "test/daemon/timeline/fold/scan-order.test.js",
-  },
-  {
-    name: "scans: DOC.LIST continues with the entries of its first step",
-    file: "faces/json/store/commands/documents.js",
-    find: "named(documentsOf(data, { at, db }))",
-    replace: `named(documentsOf(${FIRST_ENTRIES}, { at, db }))`,
-    test: PAGES,
-  },
-  {
-    name: "scans: DOC.GETALL reads the documents of its first step",
-    file: "faces/json/store/commands/documents.js",
-    find: "allOf(documentsOf(data, { at, db }), effort, data, { at, db })",
-    replace: `allOf(documentsOf(data, { at, db }), effort, ${FIRST_ENTRIES}, { at, db })`,
-    test: PAGES,
-  },
-  {
-    name: "scans: a statement continues with rows that changed since its start",
-    file: "faces/sql/store/values/table.js",
-    find: "this.#rows = this.#rows.slice();",
-    replace: "",
-    test: PAGES,
   },
   {
     name: "scans: states are summed by position, so that keys that move count twice",

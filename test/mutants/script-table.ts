@@ -1,36 +1,10 @@
 /** Mutants of the rules of scripts. */
 import type { Mutant } from "./mutant.js";
 
-const RECORDED = "faces/redis/test/scripts/recorded.test.js";
 const PROGRAMS = "test/daemon/cluster/replica/programs.test.js";
-const SERVER_COMMANDS = "faces/redis/test/server-commands.test.js";
-const TRACKING = "faces/redis/test/tracking.test.js";
-const CHANNELS = "faces/redis/test/channels.test.js";
 const ROWS = "test/conformance/command-table.test.js";
-const WHOLE = "faces/redis/test/scripts/whole-units.test.js";
 
 export const scriptMutants: readonly Mutant[] = [
-  {
-    name: "scripts: a function is found only as its library writes its name",
-    file: "faces/redis/scripts/function-libraries.js",
-    find: "own.toLowerCase() === wanted",
-    replace: "own === name",
-    test: "faces/redis/test/scripts/functions.test.js",
-  },
-  {
-    name: "scripts: two libraries have functions that differ in upper and lower case only",
-    file: "faces/redis/scripts/function-libraries.js",
-    find: "names.get(other.toLowerCase())",
-    replace: "names.get(other)",
-    test: "faces/redis/test/scripts/functions.test.js",
-  },
-  {
-    name: "scripts: the changes of a script are not undone before it is recorded",
-    file: "daemon/cluster/replica/tried-units.js",
-    find: "database.tryOut(Number.POSITIVE_INFINITY, (records) => {",
-    replace: "database.withBudget(Number.POSITIVE_INFINITY, () => { const records = [];",
-    test: RECORDED,
-  },
   {
     name: "scripts: a refused script leaves its effects for those after it",
     file: "daemon/cluster/replica/tried-units.js",
@@ -88,48 +62,6 @@ export const scriptMutants: readonly Mutant[] = [
     test: PROGRAMS,
   },
   {
-    name: "units: a limit is an error of the script, which it can catch",
-    file: "daemon/cluster/replica/tried-units.js",
-    find: "throw new UnitRefused(unitRefusal(problem, command).reply);",
-    replace: "return unitRefusal(problem, command).reply;",
-    test: WHOLE,
-  },
-  {
-    name: "units: what a script did on a daemon in memory stays, although it exceeds a limit",
-    file: "daemon/engine/backends/memory-backend.js",
-    find: "database.undo(records);",
-    replace: "",
-    test: WHOLE,
-  },
-  {
-    name: "units: the messages of a refused script are sent",
-    file: "daemon/engine/channels/channels.js",
-    find: "return this.#hold(message, this.#held);",
-    replace: "this.#hold(message, this.#held);",
-    test: WHOLE,
-  },
-  {
-    name: "units: the key events of a refused unit are sent",
-    file: "daemon/engine/backends/key-change-observers.js",
-    find: "if (isDone)",
-    replace: "if (true)",
-    test: WHOLE,
-  },
-  {
-    name: "units: a script that was stopped keeps its effects",
-    file: "faces/redis/scripts/script-engine.js",
-    find: "throw new UnitRefused(error(failureText(run, call.sha, false)));",
-    replace: "return error(failureText(run, call.sha, false));",
-    test: WHOLE,
-  },
-  {
-    name: "units: the number of commands of a script has no limit",
-    file: "daemon/engine/answers/unit-limits.js",
-    find: "if (++this.#commands > UNIT_COMMANDS_MAX)",
-    replace: "if (false)",
-    test: WHOLE,
-  },
-  {
     name: "units: the fold keeps the first commands of a unit that produces too much",
     file: "daemon/store/database.js",
     find: "this.undo(undoable.splice(before));",
@@ -142,34 +74,6 @@ export const scriptMutants: readonly Mutant[] = [
     find: "add({ length }) {",
     replace: "add() { const length = 1;",
     test: "test/daemon/timeline/fold/fold.test.js",
-  },
-  {
-    name: "scripts: the fold chooses random members again",
-    file: "daemon/store/commands/sets.js",
-    find: "isClaim: true,",
-    replace: "",
-    test: RECORDED,
-  },
-  {
-    name: "scripts: a call that sets what is there already is not recorded",
-    file: "daemon/cluster/replica/tried-units.js",
-    find: 'reply.kind !== "error" && (typeof setsAgain',
-    replace: 'reply.kind === "error" && (typeof setsAgain',
-    test: RECORDED,
-  },
-  {
-    name: "scripts: fields that a script sets again are missing from a hash that was removed",
-    file: "daemon/store/commands/hashes.js",
-    find: "setsAgain: true,\n        run: hset,",
-    replace: "run: hset,",
-    test: RECORDED,
-  },
-  {
-    name: "scripts: bits that a script sets again are missing from a string that was removed",
-    file: "faces/redis/store/commands/bitmaps/bitmaps.js",
-    find: 'kinds.includes("SET") && ',
-    replace: "false && ",
-    test: RECORDED,
   },
   {
     name: "scripts: a script has an effect although a key that its transaction watches was removed",
@@ -221,55 +125,6 @@ export const scriptMutants: readonly Mutant[] = [
     test: "test/daemon/cluster/replica/recorded-choices.test.js",
   },
   {
-    name: "scripts: a stream entry has the id of the fold instead of the one that the script received",
-    file: "faces/redis/store/commands/streams/streams.js",
-    find: 'reply.kind !== "bulk"',
-    replace: "true",
-    test: RECORDED,
-  },
-  {
-    name: "scripts: a script runs without a check of its user's rights",
-    file: "faces/redis/session/script-caller.js",
-    find: "const refused = session.userSession.refusal(command, argv);",
-    replace: "const refused = null;",
-    test: "faces/redis/test/scripts/rights.test.js",
-  },
-  {
-    name: "scripts: a key called BLOCK counts as the option",
-    file: "daemon/store/rows/command-row.js",
-    find: "rule?.isOptional === true &&",
-    replace: "rule !== undefined &&",
-    test: "faces/redis/test/scripts/programs.test.js",
-  },
-  {
-    name: "pauses: CLIENT PAUSE WRITE does not delay PUBLISH",
-    file: "faces/redis/session/may-write.js",
-    find: "PFCOUNT PUBLISH SPUBLISH",
-    replace: "PFCOUNT SPUBLISH",
-    test: SERVER_COMMANDS,
-  },
-  {
-    name: "pauses: CLIENT PAUSE WRITE delays functions that do not write",
-    file: "faces/redis/session/may-write.js",
-    find: '.includes("no-writes")',
-    replace: '.includes("none")',
-    test: SERVER_COMMANDS,
-  },
-  {
-    name: "tracking: the keys that the caller of a script declares are not tracked",
-    file: "faces/redis/session/tracking-table.js",
-    find: "for (const key of declared)",
-    replace: "for (const key of [])",
-    test: TRACKING,
-  },
-  {
-    name: "tracking: a script that only may read tracks its keys although it does not read",
-    file: "faces/redis/session/tracking-table.js",
-    find: "command.runsScript !== true",
-    replace: "true",
-    test: TRACKING,
-  },
-  {
     name: "COMMAND GETKEYS: a script without keys is an error",
     file: "daemon/store/commands/introspection.js",
     find: 'command.group === "scripting"',
@@ -282,47 +137,5 @@ export const scriptMutants: readonly Mutant[] = [
     find: "from.toLowerCase() > to.toLowerCase()",
     replace: "false",
     test: ROWS,
-  },
-  {
-    name: "channels: a client that subscribes to many names blocks the listener",
-    file: "faces/redis/commands/channel-commands.js",
-    find: "now.length <= NAMES_PER_TURN",
-    replace: "true",
-    test: CHANNELS,
-  },
-  {
-    name: "channels: a client that has gone continues to subscribe",
-    file: "faces/redis/commands/channel-commands.js",
-    find: "!session.isGone; at",
-    replace: "true; at",
-    test: CHANNELS,
-  },
-  {
-    name: "channels: an EXEC that subscribes to many names blocks the listener",
-    file: "faces/redis/commands/channel-commands.js",
-    find: "execTurns.left >= 0",
-    replace: "true",
-    test: CHANNELS,
-  },
-  {
-    name: "channels: an EXEC that subscribes in several turns counts before all names are subscribed to",
-    file: "faces/redis/commands/channel-commands.js",
-    find: 'command.connectionUse !== "listens"',
-    replace: "false",
-    test: CHANNELS,
-  },
-  {
-    name: "channels: a list of names in EXEC does not wait for those before it",
-    file: "faces/redis/commands/channel-commands.js",
-    find: "execTurns.taken ?? Promise.resolve()",
-    replace: "Promise.resolve()",
-    test: CHANNELS,
-  },
-  {
-    name: "sentinel: a client that subscribes to many names blocks the daemon",
-    file: "faces/redis/commands/channel-commands.js",
-    find: "now.length <= NAMES_PER_TURN",
-    replace: "true",
-    test: "faces/sentinel/test/sentinel-session.test.js",
   },
 ];

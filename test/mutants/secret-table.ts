@@ -2,7 +2,6 @@
 import type { Mutant } from "./mutant.js";
 
 const STORAGE = "test/daemon/timeline/disk/disk-storage.test.js";
-const PORTS = "test/faces/users-on-all-ports.test.js";
 const SLOW_LOG = "test/daemon/engine/slow-log/slow-log.test.js";
 
 export const secretMutants: readonly Mutant[] = [
@@ -42,13 +41,6 @@ export const secretMutants: readonly Mutant[] = [
     test: SLOW_LOG,
   },
   {
-    name: "secrets: other users may read the file that ACL SAVE writes",
-    file: "faces/users/users.js",
-    find: "FILE_MODE = 0o600",
-    replace: "FILE_MODE = 0o644",
-    test: "faces/redis/test/acl-commands.test.js",
-  },
-  {
     name: "secrets: other users may replace the history of typed lines",
     file: "tools/cli/shared/history-file.js",
     find: "makeFolder(dirname(this.path), FOLDER_MODE)",
@@ -61,26 +53,5 @@ export const secretMutants: readonly Mutant[] = [
     find: 'open(file, "w", FILE_MODE)',
     replace: 'open(file, "w")',
     test: "test/tools/cli/sql/export-folder.test.js",
-  },
-  {
-    name: "secrets: the trace shows the passwords of Redis clients",
-    file: "faces/redis/resp-listener.js",
-    find: "showsBytes = false",
-    replace: "showsBytes = true",
-    test: PORTS,
-  },
-  {
-    name: "secrets: the trace shows the passwords of clients of Sentinels",
-    file: "faces/sentinel/sentinel-listener.js",
-    find: "showsBytes = false",
-    replace: "showsBytes = true",
-    test: PORTS,
-  },
-  {
-    name: "secrets: the trace shows the passwords of memcached, JSON, SQL and MongoDB clients",
-    file: "faces/users/user-listener.js",
-    find: "showsBytes = false",
-    replace: "showsBytes = true",
-    test: PORTS,
   },
 ];

@@ -3,9 +3,6 @@ import type { Mutant } from "./mutant.js";
 
 const TABLES = "test/tables/semantics.test.js";
 const FOLD = "test/daemon/timeline/fold/semantics.test.js";
-const IDS = "test/daemon/timeline/fold/document-ids.test.js";
-const EQUALITY = "faces/json/test/store/commands/loose-equality.test.js";
-const ORDER = "faces/nats-order/test/missing-code.test.js";
 const TIMELINE_CODE = "test/daemon/timeline/missing-code.test.js";
 const TIMELINE = "test/daemon/timeline/fold/semantics-standstill.test.js";
 
@@ -16,20 +13,6 @@ export const semanticsMutants: readonly Mutant[] = [
     find: "level < LEVELS_MAX",
     replace: "level < 2",
     test: "test/daemon/store/inner-commands.test.js",
-  },
-  {
-    name: "missing code: a message of the stream is applied without its code",
-    file: "faces/nats-order/ordered-state.js",
-    find: "if (!hasCode(this.#fold, entry))",
-    replace: "if (false)",
-    test: ORDER,
-  },
-  {
-    name: "missing code: a member of a stream without the code of a value in its snapshot is live",
-    file: "faces/nats-order/ordered-state.js",
-    find: "this.#fold.missingCode = missingCode;",
-    replace: "",
-    test: ORDER,
   },
   {
     name: "missing code: a daemon that cannot read a member's snapshot is not outdated",
@@ -184,47 +167,5 @@ export const semanticsMutants: readonly Mutant[] = [
     find: "return end === null ? folded :",
     replace: "return true ? folded :",
     test: TIMELINE,
-  },
-  {
-    name: "ids: an acknowledged insert fails after the highest number",
-    file: "faces/json/store/commands/document-inserts.js",
-    find: "if (!isFolded)",
-    replace: "if (true)",
-    test: IDS,
-  },
-  {
-    name: "ids: inserts with reserved numbers replace each other's entries",
-    file: "faces/json/store/commands/document-inserts.js",
-    find: "let number = NUMBERS_END + slotOf(unit);",
-    replace: "let number = NUMBERS_END; document = { get: () => undefined };",
-    test: IDS,
-  },
-  {
-    name: "ids: deleted numbers are assigned again",
-    file: "faces/json/store/values/document.js",
-    find: "return this.#keyed?.next ?? this.#texts.length;",
-    replace: "return this.size;",
-    test: IDS,
-  },
-  {
-    name: "ids: an undone insert keeps its number",
-    file: "faces/json/store/keyspace/document-mutators.js",
-    find: "document.pop(next)",
-    replace: "document.pop(document.next)",
-    test: IDS,
-  },
-  {
-    name: "ids: peers do not count",
-    file: "faces/json/actions/document-client.js",
-    find: 'localData === null ? "long" : "sequential"',
-    replace: '"long"',
-    test: "faces/json/test/recorded.test.js",
-  },
-  {
-    name: "equality: an integer of more than 64 bits is compared as a double",
-    file: "faces/json/store/commands/loose-equality.js",
-    find: "INTEGER_TEXT.test(a) : secondSign",
-    replace: "false : secondSign",
-    test: EQUALITY,
   },
 ];

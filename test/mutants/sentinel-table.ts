@@ -2,7 +2,6 @@
 import type { Mutant } from "./mutant.js";
 
 const NAMED = "daemon/cluster/peers/shared/named-daemon.js";
-const SESSIONS = "faces/sentinel/test/sentinel-session.test.js";
 const SIMULATED = "test/daemon/cluster/peers/shared/named-daemon.test.js";
 
 export const sentinelMutants: readonly Mutant[] = [
@@ -124,47 +123,5 @@ export const sentinelMutants: readonly Mutant[] = [
     find: "host.length <= HOST_CHARS_MAX && HOST.test(host)",
     replace: "true",
     test: "test/protocol/members/member-messages.test.js",
-  },
-  {
-    name: "sentinel: a client without a login is answered",
-    file: "faces/sentinel/sentinel-session.js",
-    find: "if (this.needsLogin && !OPEN.has(name))",
-    replace: "if (false)",
-    test: SESSIONS,
-  },
-  {
-    name: "sentinel: clients receive the address at which another one has reached this machine",
-    file: "faces/sentinel/switch-messages.js",
-    find: "messageOf(name, host)",
-    replace: "messageOf(name, this.#server.channels.at(-1)[0])",
-    test: SESSIONS,
-  },
-  {
-    name: "sentinel: channels without clients are kept",
-    file: "faces/sentinel/sentinel-server.js",
-    find: "--entry.connections === 0",
-    replace: "false",
-    test: SESSIONS,
-  },
-  {
-    name: "sentinel: COMMAND INFO describes any number of names",
-    file: "faces/sentinel/sentinel-session.js",
-    find: "argv.length - 2 > ROUTES.size",
-    replace: "false",
-    test: SESSIONS,
-  },
-  {
-    name: "sentinel: a removed user remains subscribed",
-    file: "faces/sentinel/sentinel-server.js",
-    find: "if (users.generation !== this.#usersGeneration)",
-    replace: "if (false)",
-    test: SESSIONS,
-  },
-  {
-    name: "sentinel: a change is published although the address is the same",
-    file: "faces/sentinel/switch-messages.js",
-    find: "from === to",
-    replace: "false",
-    test: SESSIONS,
   },
 ];

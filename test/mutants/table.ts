@@ -1,22 +1,21 @@
 /**
  * Mutants of the rules that keep daemons equal. The comments of the broken code explain each rule. If a mutant
- * survives, its rule is unnecessary or a test is incomplete.
+ * survives, its rule is unnecessary or a test is incomplete. The mutants of a face, and those that only a test of a
+ * face detects, are in faces/<face>/test/mutants.ts.
  */
 
+import { contributionsOf } from "../support/face-contributions.js";
 import { acknowledgedMutants } from "./acknowledged-table.js";
 import { budgetMutants } from "./budget-table.js";
 import { claimMutants } from "./claim-table.js";
 import { clientMutants } from "./client-table.js";
 import { collectionMutants } from "./collection-table.js";
 import { decisionMutants } from "./decision-table.js";
-import { fetchMutants } from "./fetch-table.js";
 import { followerMutants } from "./follower-table.js";
-import { groupMutants } from "./group-table.js";
 import { listMutants } from "./list-table.js";
 import { memberMutants } from "./member-table.js";
 import type { Mutant } from "./mutant.js";
 import { noticeMutants } from "./notice-table.js";
-import { numberMutants } from "./number-table.js";
 import { proxyMutants } from "./proxy-table.js";
 import { queryMutants } from "./query-table.js";
 import { recipeMutants } from "./recipe-table.js";
@@ -25,11 +24,13 @@ import { scriptMutants } from "./script-table.js";
 import { secretMutants } from "./secret-table.js";
 import { semanticsMutants } from "./semantics-table.js";
 import { sentinelMutants } from "./sentinel-table.js";
-import { sqlMutants } from "./sql-table.js";
 import { subscriberMutants } from "./subscriber-table.js";
 import { webMutants } from "./web-table.js";
 
+const faces = await contributionsOf<{ readonly mutants: readonly Mutant[] }>("mutants.js");
+
 export const mutants: readonly Mutant[] = [
+  ...[...faces.values()].flatMap((face) => face.mutants),
   {
     name: "the first list of a cluster with data changes the meaning of its commands",
     file: "tools/cli/members/members.js",
@@ -57,34 +58,6 @@ export const mutants: readonly Mutant[] = [
     find: 'DAEMON_STATES[state].isHealthy || state === "loading-documents"',
     replace: "state",
     test: "test/daemon/program/state-log.test.js",
-  },
-  {
-    name: "a JSON request over several lines ends with a first line that ends with a bracket",
-    file: "faces/json/bytes/json-lines.js",
-    find: " || continuesAt(chunk, end)",
-    replace: "",
-    test: "faces/json/test/bytes/json-lines.test.js",
-  },
-  {
-    name: "only the first client of a key may wait for the stream's end",
-    file: "faces/redis/session/waiting-clients.js",
-    find: "this.#groupClients === 0 ? undefined : this.waiting.find(isOfGroup)",
-    replace: "this.waiting.slice(0, 1).find(isOfGroup)",
-    test: "faces/redis/test/blocking.test.js",
-  },
-  {
-    name: "a stream that expired before its client waits ends no wait",
-    file: "faces/redis/session/waiting-clients.js",
-    find: "if (isGone || request.isLate)",
-    replace: "if (request.isLate)",
-    test: "faces/redis/test/blocking.test.js",
-  },
-  {
-    name: "a client that begins to wait late misses the elements that were added before",
-    file: "faces/redis/session/waiting-clients.js",
-    find: "if (isGone || request.isLate)",
-    replace: "if (isGone)",
-    test: "faces/redis/test/held-answers.test.js",
   },
   {
     name: "a key that has changed again is reported",
@@ -539,10 +512,7 @@ export const mutants: readonly Mutant[] = [
     test: "test/support/install-packages.test.js",
   },
   ...acknowledgedMutants,
-  ...fetchMutants,
   ...followerMutants,
-  ...groupMutants,
-  ...numberMutants,
   ...memberMutants,
   ...subscriberMutants,
   {
@@ -559,7 +529,6 @@ export const mutants: readonly Mutant[] = [
   ...noticeMutants,
   ...scanMutants,
   ...scriptMutants,
-  ...sqlMutants,
   ...budgetMutants,
   ...claimMutants,
   ...clientMutants,

@@ -1,0 +1,103 @@
+/** Mutants of the rules of memcached clients. */
+import type { Mutant } from "../../../test/mutants/mutant.js";
+
+export const mutants: readonly Mutant[] = [
+  {
+    name: "numbers: the number of cas has 64 bits",
+    file: "faces/memcached/memcached-session.js",
+    find: "const UNIQUE_BITS = 63",
+    replace: "const UNIQUE_BITS = 64",
+    test: "test/faces/number-bounds.test.js",
+  },
+  {
+    name: "numbers: all stores of a process give an item the same number of cas",
+    file: "faces/memcached/memcached-session.js",
+    find: "update(writer, ",
+    replace: "update(writer.slice(0, 32), ",
+    test: "faces/memcached/test/memcached-listener.test.js",
+  },
+  {
+    name: "numbers: the seconds until an item expires may exceed 32 bits",
+    file: "faces/memcached/memcached-session.js",
+    find: "const SECONDS_MAX = 2 ** 31 - 1",
+    replace: "const SECONDS_MAX = 2 ** 53 - 1",
+    test: "test/faces/number-bounds.test.js",
+  },
+  {
+    name: "numbers: flags that another client has written may exceed 32 bits",
+    file: "faces/memcached/memcached-session.js",
+    find: "Number(flags) > FLAGS_MAX",
+    replace: "false",
+    test: "test/faces/number-bounds.test.js",
+  },
+  {
+    name: "memcached: md with a number deletes any item",
+    file: "faces/memcached/memcached-session.js",
+    find: "uniqueOf(writer) === unique ? change(writer) : EXISTS",
+    replace: "change(writer)",
+    test: "faces/memcached/test/memcached-listener.test.js",
+  },
+  {
+    name: "memcached: the data of a refused ms is taken for a request",
+    file: "faces/memcached/bytes/memcached-requests.js",
+    find: "this.#skip(line.bytes + 2);\n                return line.refusal;",
+    replace: "return line.refusal;",
+    test: "faces/memcached/test/memcached-listener.test.js",
+  },
+  {
+    name: "memcached: ms does not return the number that it was asked for if it stores nothing",
+    file: "faces/memcached/bytes/memcached-requests.js",
+    find: "unique ?? 0",
+    replace: 'unique ?? ""',
+    test: "faces/memcached/test/memcached-listener.test.js",
+  },
+  {
+    name: "memcached: ms does not return the number of an item that it extends",
+    file: "faces/memcached/memcached-session.js",
+    find: "stored, { withNumber }",
+    replace: "stored, {}",
+    test: "faces/memcached/test/memcached-listener.test.js",
+  },
+  {
+    name: "memcached: flags of more than 32 bits are refused",
+    file: "faces/memcached/bytes/memcached-requests.js",
+    find: "value === null ? null : Number(BigInt.asUintN(FLAGS_BITS, value))",
+    replace: "value === null || value > FLAGS_MAX ? null : Number(value)",
+    test: "faces/memcached/test/memcached-listener.test.js",
+  },
+  {
+    name: "memcached: ms refuses flags that have no effect",
+    file: "faces/memcached/bytes/memcached-requests.js",
+    find: 'ms: "fhlstuv"',
+    replace: 'ms: ""',
+    test: "faces/memcached/test/memcached-listener.test.js",
+  },
+  {
+    name: "memcached: md shows the number of an item",
+    file: "faces/memcached/bytes/memcached-requests.js",
+    find: 'flags, shown = ""',
+    replace: 'flags, shown = "c"',
+    test: "faces/memcached/test/memcached-listener.test.js",
+  },
+  {
+    name: "memcached: a number with a plus sign is refused",
+    file: "faces/memcached/bytes/memcached-requests.js",
+    find: "const NUMBER = /^([+-]?)",
+    replace: "const NUMBER = /^(-?)",
+    test: "faces/memcached/test/memcached-listener.test.js",
+  },
+  {
+    name: "memcached: cache_memlimit requires no right",
+    file: "faces/memcached/memcached-session.js",
+    find: 'if ("kind" in called)\n            return answerOf(called, () => "");\n        this.#host.memory.bytes = bytes;',
+    replace: "this.#host.memory.bytes = bytes;",
+    test: "faces/memcached/test/memcached-listener.test.js",
+  },
+  {
+    name: "memcached: cache_memlimit accepts less than 8 MiB",
+    file: "faces/memcached/bytes/memcached-requests.js",
+    find: "mebibytes < MEMORY_LIMIT_MIN",
+    replace: "mebibytes < 1",
+    test: "faces/memcached/test/memcached-listener.test.js",
+  },
+];
