@@ -1,9 +1,9 @@
 /** Checks that each mutant can be applied: `npm run mutants` tries only some of them for each commit. */
 import assert from "node:assert/strict";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { buildRoot } from "../support/repository.js";
+import { buildRoot, repositoryRoot } from "../support/repository.js";
 import { mutants } from "./table.js";
 
 const sources = new Map<string, string>();
@@ -37,4 +37,10 @@ test("each mutant has a name of its own, and a test file that exists", () => {
     files.filter((file) => !existsSync(join(buildRoot, file))),
     [],
   );
+});
+
+test("the mutants of a face, and those that a test of a face detects, are in faces/<face>/test/mutants.ts", () => {
+  const folder = join(repositoryRoot, "test/mutants");
+  for (const table of readdirSync(folder).filter((file) => /table\.ts$/.test(file)))
+    assert.doesNotMatch(readFileSync(join(folder, table), "utf8"), /"faces\//, table);
 });
