@@ -5,11 +5,17 @@
 import { readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { isOfTests } from "../support/chosen-files.js";
+import { FACE_NAMES } from "../support/face-contributions.js";
 import { repositoryRoot } from "../support/repository.js";
 import { importsOf, startedBy, texts } from "./imports.js";
 
-/** The folders whose README has a table of modules, from the lowest layer to the highest. */
-export const MODULE_FOLDERS = [
+const FACE_FOLDERS = FACE_NAMES.map((name) => `faces/${name}`);
+
+/**
+ * The folders whose README has a table of modules, from the lowest layer to the highest. A face needs no table if it
+ * has no modules.
+ */
+export const MODULE_FOLDERS: readonly string[] = [
   "protocol",
   "client",
   "daemon/store",
@@ -19,18 +25,14 @@ export const MODULE_FOLDERS = [
   "daemon/engine",
   "daemon/cluster",
   "daemon/program",
-  "faces/redis",
-  "faces/mongo",
-  "faces/sql",
-  "faces/json",
-  "faces/memcached",
-  "faces/sentinel",
+  ...FACE_FOLDERS,
   "tools/cli",
   "tools/history",
   "tools/backup",
   "tools/proxy",
   "tools/admin",
-] as const;
+];
+
 /** The folders between which test/tidy.test.ts permits imports. */
 export const FOLDERS: readonly string[] = [
   "protocol",
@@ -44,18 +46,7 @@ export const FOLDERS: readonly string[] = [
   "daemon/cluster",
   "daemon/listener",
   "daemon/program",
-  "faces/redis",
-  "faces/mongo",
-  "faces/sql",
-  "faces/json",
-  "faces/memcached",
-  "faces/sentinel",
-  "faces/web",
-  "faces/redis-behind",
-  "faces/redis-mirror",
-  "faces/nats-order",
-  "faces/sidecar",
-  "faces/users",
+  ...FACE_FOLDERS,
   "tools/cli",
   "tools/cli/sql",
   "tools/history",
@@ -90,6 +81,22 @@ export function modulesOfReadme(parent: string): Map<string, readonly string[]> 
     [...readme.matchAll(ROW)].map(([, module, allowed]) => [
       module as string,
       [...(allowed as string).matchAll(/`([\w/-]+|\.)`/g)].map(([, name]) => name as string),
+    ]),
+  );
+}
+
+/** Matches a row of faces/README.md: a face, its purpose, and the folders that it may import besides the core. */
+const FACE_ROW = /^\| \[([\w-]+)\/\]\([^)]*\) \| [^|]+ \| ([^|]*) \|$/gm;
+
+/** Returns the folders that each face may import besides the core, by the folders of the faces. */
+export function importsOfFaces(): Map<string, readonly string[]> {
+  const readme = readFileSync(join(repositoryRoot, "faces/README.md"), "utf8");
+  return new Map(
+    [...readme.matchAll(FACE_ROW)].map(([, face, allowed]) => [
+      `faces/${face}`,
+      [...(allowed as string).matchAll(/`([\w/-]+)\/`/g)].map(([, name]) =>
+        FOLDERS.includes(`faces/${name}`) ? `faces/${name}` : (name as string),
+      ),
     ]),
   );
 }
