@@ -16,7 +16,7 @@ import {
   stringLibrary,
   tableLibrary,
 } from "./libraries/base-library.js";
-import { cjsonLibrary } from "./libraries/cjson-library.js";
+import { CjsonSettings, cjsonLibrary } from "./libraries/cjson-library.js";
 import { cmsgpackLibrary } from "./libraries/cmsgpack-library.js";
 import { libraryConstants, redisLibrary } from "./libraries/redis-library.js";
 import { structLibrary } from "./libraries/struct-library.js";
@@ -82,6 +82,11 @@ export class ScriptEngine {
   readonly #module: WasmModule;
   readonly #uptime: () => number;
   readonly #randomness = new Randomness();
+  /** What scripts, and functions, have set in cjson. As in Redis, it applies to all later runs. */
+  #scriptSettings = new CjsonSettings();
+  readonly #functionSettings = new CjsonSettings();
+  /** The settings of the current run. */
+  #settings = this.#scriptSettings;
   #ready: Ready | null = null;
   #run: ScriptRun | null = null;
   #runs = 0;
@@ -97,9 +102,10 @@ export class ScriptEngine {
     return this.#ready?.machine.used ?? 0;
   }
 
-  /** Drops all compiled scripts. */
+  /** Drops all compiled scripts, and what they have set in cjson. */
   flush(): void {
     this.#ready = null;
+    this.#scriptSettings = new CjsonSettings();
   }
 
   /** Drops one compiled script. */
@@ -184,6 +190,7 @@ export class ScriptEngine {
     const time = Math.min(limits.time, LOAD_TIME_MS);
     const run = new ScriptRun(LOADING_CALLER, this.#uptime, { time, spent: 0 });
     this.#run = run;
+    this.#settings = this.#functionSettings;
     try {
       return ready.loader.load(body, () => run.failure?.text ?? "ERR not enough memory");
     } catch (problem) {
@@ -208,6 +215,7 @@ export class ScriptEngine {
   ): Reply {
     const { lua, state } = machine;
     this.#run = run;
+    this.#settings = call.isFunction ? this.#functionSettings : this.#scriptSettings;
     lua.lua_settop(state, 0);
     lua.lua_rawgeti(state, REGISTRY, globals);
     for (const [name, texts] of [
@@ -279,7 +287,7 @@ export class ScriptEngine {
     const current = () => this.#run as ScriptRun;
     const libraries = {
       redis: redisLibrary(machine, current),
-      cjson: cjsonLibrary(machine),
+      cjson: cjsonLibrary(machine, () => this.#settings),
       cmsgpack: cmsgpackLibrary(machine),
       struct: structLibrary(machine),
     };

@@ -583,4 +583,11 @@ export const mutants: readonly Mutant[] = [
     replace: "this.#session.waiting !== null",
     test: "faces/redis/test/server-commands.test.js",
   },
+  {
+    name: "scripts: functions use what scripts have set in cjson",
+    file: "faces/redis/scripts/script-engine.js",
+    find: "call.isFunction ? this.#functionSettings : this.#scriptSettings",
+    replace: "this.#scriptSettings",
+    test: "faces/redis/test/scripts/programs.test.js",
+  },
 ];

@@ -7,12 +7,31 @@ import { arrayLength, type LuaMachine, typeName, ValueMemoryLimit } from "../lua
 
 const INT_MAX = 2 ** 31 - 1;
 
-export function cjsonLibrary(machine: LuaMachine): Library {
+/** @param settingsOfRun  returns the settings of the current run, which scripts and functions change for later runs */
+export function cjsonLibrary(machine: LuaMachine, settingsOfRun: () => CjsonSettings): Library {
   const { lua } = machine;
-  const settings = new CjsonSettings();
   const only = (state: number, what: string): void => {
     if (lua.lua_gettop(state) !== 1) machine.failArgument(state, 1, what);
   };
+  return {
+    encode(state) {
+      only(state, "expected 1 argument");
+      const text = new CjsonEncoder(machine, state, settingsOfRun()).encode();
+      machine.push(state, text);
+      return 1;
+    },
+    decode(state) {
+      only(state, "expected 1 argument");
+      new CjsonDecoder(machine, state, settingsOfRun(), machine.checkedText(state, 1)).decode();
+      return 1;
+    },
+    ...settingsFunctions(machine, settingsOfRun),
+  };
+}
+
+/** Returns the functions that change and return the settings. */
+function settingsFunctions(machine: LuaMachine, settingsOfRun: () => CjsonSettings): Library {
+  const { lua } = machine;
   /** Returns an optional integer argument, or `before` if it is absent. Checks its bounds. */
   const integer = (state: number, argument: number, before: number, min: number, max: number): number => {
     if (lua.lua_type(state, argument) < 1) return before;
@@ -21,27 +40,21 @@ export function cjsonLibrary(machine: LuaMachine): Library {
       machine.failArgument(state, argument, `expected integer between ${min} and ${max}`);
     return value;
   };
-  const number = (state: number, value: number): number => {
-    lua.lua_pushnumber(state, value);
-    return 1;
-  };
   const boolean = (state: number, value: boolean): number => {
     lua.lua_pushboolean(state, value ? 1 : 0);
     return 1;
   };
+  const limit =
+    (name: "encodeDepth" | "decodeDepth" | "precision", max: number) =>
+    (state: number): number => {
+      const settings = settingsOfRun();
+      settings[name] = integer(state, 1, settings[name], 1, max);
+      lua.lua_pushnumber(state, settings[name]);
+      return 1;
+    };
   return {
-    encode(state) {
-      only(state, "expected 1 argument");
-      const text = new CjsonEncoder(machine, state, settings).encode();
-      machine.push(state, text);
-      return 1;
-    },
-    decode(state) {
-      only(state, "expected 1 argument");
-      new CjsonDecoder(machine, state, settings, machine.checkedText(state, 1)).decode();
-      return 1;
-    },
     encode_sparse_array(state) {
+      const settings = settingsOfRun();
       if (lua.lua_type(state, 1) === TYPE.boolean)
         settings.sparseConverts = lua.lua_toboolean(state, 1) === 1;
       settings.sparseRatio = integer(state, 2, settings.sparseRatio, 0, INT_MAX);
@@ -51,15 +64,16 @@ export function cjsonLibrary(machine: LuaMachine): Library {
       lua.lua_pushnumber(state, settings.sparseSafe);
       return 3;
     },
-    encode_max_depth: (state) =>
-      number(state, (settings.encodeDepth = integer(state, 1, settings.encodeDepth, 1, INT_MAX))),
-    decode_max_depth: (state) =>
-      number(state, (settings.decodeDepth = integer(state, 1, settings.decodeDepth, 1, INT_MAX))),
-    encode_number_precision: (state) =>
-      number(state, (settings.precision = integer(state, 1, settings.precision, 1, 14))),
-    encode_keep_buffer: (state) =>
-      boolean(state, lua.lua_type(state, 1) !== TYPE.boolean || lua.lua_toboolean(state, 1) === 1),
+    encode_max_depth: limit("encodeDepth", INT_MAX),
+    decode_max_depth: limit("decodeDepth", INT_MAX),
+    encode_number_precision: limit("precision", 14),
+    encode_keep_buffer: (state) => {
+      const settings = settingsOfRun();
+      if (lua.lua_type(state, 1) === TYPE.boolean) settings.keepsBuffer = lua.lua_toboolean(state, 1) === 1;
+      return boolean(state, settings.keepsBuffer);
+    },
     encode_invalid_numbers(state) {
+      const settings = settingsOfRun();
       if (lua.lua_type(state, 1) === TYPE.boolean)
         settings.encodeInvalid = lua.lua_toboolean(state, 1) === 1 ? "written" : "refused";
       else if (lua.lua_type(state, 1) === TYPE.string) settings.encodeInvalid = "null";
@@ -68,6 +82,7 @@ export function cjsonLibrary(machine: LuaMachine): Library {
       return 1;
     },
     decode_invalid_numbers(state) {
+      const settings = settingsOfRun();
       if (lua.lua_type(state, 1) === TYPE.boolean)
         settings.decodesInvalid = lua.lua_toboolean(state, 1) === 1;
       return boolean(state, settings.decodesInvalid);
@@ -76,7 +91,7 @@ export function cjsonLibrary(machine: LuaMachine): Library {
 }
 
 /** The settings of cjson that scripts can change. The defaults are those of lua-cjson. */
-class CjsonSettings {
+export class CjsonSettings {
   sparseConverts = false;
   sparseRatio = 2;
   sparseSafe = 10;
@@ -87,6 +102,8 @@ class CjsonSettings {
   /** The encoding of NaN and infinities. */
   encodeInvalid: "refused" | "written" | "null" = "refused";
   decodesInvalid = true;
+  /** Whether the encoder of Redis reuses its buffer. It has no effect here. */
+  keepsBuffer = true;
 }
 
 const SLOTS = 4;

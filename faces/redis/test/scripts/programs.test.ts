@@ -46,6 +46,35 @@ for (const protocol of ["2", "3"])
     }
   });
 
+const CHANGES =
+  "cjson.encode_max_depth(3) cjson.decode_max_depth(4) cjson.encode_number_precision(5) cjson.encode_invalid_numbers(true) " +
+  "cjson.decode_invalid_numbers(false) cjson.encode_keep_buffer(false) cjson.encode_sparse_array(true,1,1)";
+const SHOWN =
+  "return {cjson.encode_max_depth(),cjson.decode_max_depth(),cjson.encode_number_precision(),tostring(cjson.encode_invalid_numbers())," +
+  "tostring(cjson.decode_invalid_numbers()),tostring(cjson.encode_keep_buffer()),cjson.encode_sparse_array()}";
+const LIBRARY =
+  `#!lua name=settings\nredis.register_function('shown', function() ${SHOWN} end)\n` +
+  `redis.register_function('changed', function() ${CHANGES} end)`;
+
+test("what a script or a function sets in cjson applies to later ones of its kind until SCRIPT FLUSH", {
+  skip,
+}, async () => {
+  const shown = ["EVAL", SHOWN, "0"];
+  const commands = [
+    ...[["SCRIPT", "FLUSH"], ["FUNCTION", "LOAD", LIBRARY], shown, ["FCALL", "shown", "0"]],
+    ...[["EVAL", CHANGES, "0"], shown, ["FCALL", "shown", "0"], ["SCRIPT", "FLUSH"], shown],
+    ...[["FCALL", "changed", "0"], ["FCALL", "shown", "0"], shown, ["SCRIPT", "FLUSH"]],
+    ...[
+      ["FCALL", "shown", "0"],
+      ["FUNCTION", "DELETE", "settings"],
+    ],
+  ];
+  const bytes = commands.map(writeCommand).join("");
+  const ports = [redis.port, memory.port, recording.daemon.addressOf("resp")?.port ?? 0];
+  const [theirs, ...ours] = await Promise.all(ports.map((port) => answers(port, bytes)));
+  assert.deepEqual(ours, [theirs, theirs]);
+});
+
 /** Removes the reply to HELLO, which differs between servers. */
 function withoutGreeting(all: string): string {
   return all.slice(all.indexOf("+OK\r\n"));
