@@ -590,4 +590,11 @@ export const mutants: readonly Mutant[] = [
     replace: "this.#scriptSettings",
     test: "faces/redis/test/scripts/programs.test.js",
   },
+  {
+    name: "scripts: a zero byte between tokens of JSON is no end of the text",
+    file: "faces/redis/scripts/libraries/cjson-library.js",
+    find: ' || char === "\\0"',
+    replace: "",
+    test: "faces/redis/test/scripts/programs.test.js",
+  },
 ];
