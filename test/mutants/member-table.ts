@@ -25,6 +25,13 @@ export const memberMutants: readonly Mutant[] = [
     test: FIRST_MEMBER,
   },
   {
+    name: "no members: a daemon that has stopped gets members, which nothing stops",
+    file: "daemon/cluster/node/cluster-node.js",
+    find: " || this.#hasStopped",
+    replace: "",
+    test: FIRST_MEMBER,
+  },
+  {
     name: "no members: a live daemon catches up again when it gets its first list",
     file: "daemon/cluster/node/open-peering.js",
     find: "new Peering(context, before.state)",

@@ -147,6 +147,7 @@ export class ClusterNode extends RecordedWrites implements NodeState {
   #membership: MembershipSettings;
   readonly #notices: LogThrottle;
   #isRunning = false;
+  #hasStopped = false;
   #timer: NodeJS.Timeout | null = null;
   #ticks = 0;
 
@@ -206,6 +207,7 @@ export class ClusterNode extends RecordedWrites implements NodeState {
   /** Stops the members first, so that all entries that they have sent are still stored. */
   async stop(): Promise<void> {
     this.#isRunning = false;
+    this.#hasStopped = true;
     this.history.stop();
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.peering.stop();
@@ -229,8 +231,9 @@ export class ClusterNode extends RecordedWrites implements NodeState {
       this.#load().then(
         (exchange) => {
           socket.off("error", onError);
-          if (!socket.destroyed)
-            exchange.acceptMember(this.#beginExchange(exchange), socket, hello, this.log);
+          const members = socket.destroyed ? null : this.#beginExchange(exchange);
+          if (members === null) socket.destroy();
+          else exchange.acceptMember(members, socket, hello, this.log);
         },
         ({ message }: StartError) => {
           this.#notices.error("members", { reason: message }, NOT_ACCEPTED);
@@ -249,9 +252,12 @@ export class ClusterNode extends RecordedWrites implements NodeState {
     return (this.#exchange ??= await loadExchange());
   }
 
-  /** Replaces NoMembers by the members, in one step, if this was not done before. */
-  #beginExchange({ openPeering }: Exchange): Peering {
-    if (this.#members !== null) return this.#members;
+  /**
+   * Replaces NoMembers by the members, in one step, if this was not done before.
+   * @returns null if the node has stopped without members: it would not stop these
+   */
+  #beginExchange({ openPeering }: Exchange): Peering | null {
+    if (this.#members !== null || this.#hasStopped) return this.#members;
     const before = this.#noMembers;
     const members = openPeering({
       node: this,

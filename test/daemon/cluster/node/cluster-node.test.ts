@@ -4,6 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
 import { openNode } from "../../../../daemon/cluster/node/cluster-node.js";
@@ -17,10 +18,12 @@ import { realEnvironment } from "../../../../daemon/net/process/clock-and-random
 import { Metrics } from "../../../../daemon/program/inspection/metrics.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { writeMemberList } from "../../../../protocol/members/member-list.js";
+import type { Hello } from "../../../../protocol/version-2/messages-v2.js";
 import { knowsSecret, peerArgs, secretFile } from "../../../support/cluster-secret.js";
 import { type LogLine, startDaemon } from "../../../support/daemon-process.js";
+import { double } from "../../../support/double.js";
 import { EnvelopeClient, makeKeyPair, signCommands } from "../../../support/envelope-client.js";
-import { freePort } from "../../../support/free-port.js";
+import { freePort, listenAtFreePort } from "../../../support/free-port.js";
 import { buildRoot } from "../../../support/repository.js";
 import { until } from "../../../support/until.js";
 import { FalseMember } from "../../program/false-member.js";
@@ -31,9 +34,9 @@ const app = makeKeyPair();
 const root = makeKeyPair();
 const KEYS = ["-s", app.file, "--root-key", root.file];
 
-/** Opens the node of a daemon without peers, with the identity that its folder contains. */
-async function open(folder: string) {
-  const settings = settingsFrom([...KEYS, "--data", folder]);
+/** Opens the node of a daemon, by default without peers, with the identity that its folder contains. */
+async function open(folder: string, args: readonly string[] = []) {
+  const settings = settingsFrom([...KEYS, "--data", folder, ...args]);
   const { window } = settings;
   const channels = new Channels();
   const broadcasts = new Broadcasts({ channels, environment: realEnvironment, window, max: 100 });
@@ -90,6 +93,35 @@ test("a daemon has no members until it has a peer or a list, also after a restar
   const restarted = await open(folder.path);
   assert.ok(restarted.peering instanceof Peering, "its list is in its folder");
   await restarted.stop();
+});
+
+test("a daemon that stops gets no members while their code is loading, and closes the connections of daemons", async () => {
+  const connections: Socket[] = [];
+  const server = createServer((socket) => void connections.push(socket.resume()));
+  await listenAtFreePort(server);
+  const { port } = server.address() as AddressInfo;
+  const peers = peerArgs([1, 2], 0);
+  try {
+    for (const [index, args] of [[], peers].entries()) {
+      using folder = makeFolder();
+      const node = await open(folder.path, args);
+      await node.start();
+      const { peering } = node;
+      const socket = connect(port, "127.0.0.1");
+      await until("the connection is open", () => connections.length > index && !socket.connecting);
+      const apply = await node.reread(settingsFrom([...KEYS, "--data", folder.path, ...peers]));
+      node.takeMember?.(socket, double<Hello>({}));
+      const loading = node.haveMembers();
+      await node.stop();
+      await loading;
+      apply();
+      await until("the connection is closed", () => socket.destroyed);
+      assert.equal(node.peering, peering);
+    }
+  } finally {
+    server.close();
+    for (const one of connections) one.destroy();
+  }
 });
 
 test("a daemon without peers that gets one at run time stays live, and both have all writes", async () => {
