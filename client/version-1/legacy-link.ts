@@ -1,8 +1,8 @@
 /**
  * The link to one daemon in version 1, the counterpart of DaemonLink. Only daemons for which the user has allowed
- * version 1 have one. DaemonLink detects the version, because a daemon that speaks version 1 closes the connection after
- * the hello, and has executed nothing. The client falls back to version 1 only then, and never once the daemon has
- * answered a hello: an attacker could close the connection to hide version 2.
+ * version 1 have one. DaemonLink detects the version, because a daemon that speaks version 1 closes the connection
+ * after the hello, and has executed nothing. The client falls back to version 1 only then, and never once the daemon
+ * has answered a hello: an attacker could close the connection to hide version 2.
  *
  *   off ──closed hello──► on ──a minute later, while no call is in flight──► off
  *    └────────────────────┴───answered hello──► ruled out
@@ -139,8 +139,8 @@ export class LegacyLink {
   }
 
   /**
-   * Checks again whether a daemon that spoke version 1 some time ago still does. If no call is in flight (`isQuiet`) the
-   * link is turned off, and the next call waits for the daemon's answer.
+   * Checks again whether a daemon that spoke version 1 some time ago still does. If no call is in flight (`isQuiet`)
+   * the link is turned off, and the next call waits for the daemon's answer.
    * @returns whether the caller must send the daemon a hello in parallel with its calls instead
    */
   recheck(now: number, isQuiet: boolean): boolean {

@@ -1,8 +1,8 @@
 /**
- * The link to one daemon in version 2: a connection, the envelopes that wait for its answer, and a queue. After the loss
- * of a connection, its unanswered envelopes are written again with the same bytes, and the daemon applies them once. If
- * the daemon closes the connection after the hello, its legacy link takes over. Source: docs/protocol-v2.md "hello",
- * "Retrying".
+ * The link to one daemon in version 2: a connection, the envelopes that wait for its answer, and a queue. After the
+ * loss of a connection, its unanswered envelopes are written again with the same bytes, and the daemon applies them
+ * once. If the daemon closes the connection after the hello, its legacy link takes over. Source: docs/protocol-v2.md
+ * "hello", "Retrying".
  */
 
 import type { ByteString } from "../../protocol/byte-string.js";
@@ -41,7 +41,10 @@ import { ConnectionV2, type ConnectionV2Owner } from "./connection-v2.js";
 import type { ConsistencySession } from "./consistency-session.js";
 import { clusterOrNoKey, disagreement, isSigningMismatch } from "./signing-terms.js";
 
-/** The events that only the fleet can handle. Its class imports this one, so a reference to it would be a cycle. */
+/**
+ * The callbacks for events that concern all daemons. The fleet handles them; it imports this file, so a reference to
+ * its class would be a cycle.
+ */
 export interface LinkHandlers {
   /** Returns the cluster that commands are for, or "" if it is not known yet. */
   cluster(): ByteString;

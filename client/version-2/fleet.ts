@@ -175,7 +175,7 @@ export class Fleet {
     }
   }
 
-  /** Sends a call that joins a batch to the daemons that need no signature. */
+  /** Sends a call that joins a batch on the legacy links that are on. */
   add(batch: SentBatch, call: PendingCall, now: number): void {
     if (this.#legacyLinks.length === 0) return;
     // If no daemon is reachable, the client tries each of them, because the user may have just started one.
