@@ -93,7 +93,8 @@ function exec(session: RespSession, isReady: boolean): Reply | Promise<Reply> {
   if (hasQueueError) return ABORTED;
   if (hasChanged || !server.path.hold(conditions)) return server.path.whenSafe(NIL_ARRAY);
   // The commands of scripts show how far the lists are taken.
-  session.execTurns = hasScripts ? null : execTurnsOf(queued);
+  const turns = hasScripts ? null : execTurnsOf(queued);
+  session.execTurns = turns;
   const reply = !server.path.records
     ? executing(session, hasScripts, () => execHere(session, queued))
     : hasScripts
@@ -107,7 +108,9 @@ function exec(session: RespSession, isReady: boolean): Reply | Promise<Reply> {
     }
     return withErrorsCounted(session, one);
   };
-  return reply instanceof Promise ? reply.then(ended) : ended(reply);
+  // A refused transaction also takes its lists of names completely.
+  const complete = turns?.taken == null ? reply : turns.taken.then(() => reply);
+  return complete instanceof Promise ? complete.then(ended) : ended(complete);
 }
 
 /** Runs commands of a transaction. The scripts among them share one time limit. */

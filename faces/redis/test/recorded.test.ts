@@ -106,6 +106,26 @@ test("a transaction is one unit, which depends on its watched keys", async () =>
   assert.match(reply, /-EXECABORT .*\$4\r\nsaid\r\n\*2\r\n:1\r\n\+OK\r\n$/s);
 });
 
+test("a transaction that subscribes to many names is answered after all of them, also if it is refused", async () => {
+  using folder = makeFolder();
+  await using replica = await startReplica({ args: ["-s", app.file, "--data", folder.path, "--resp", "0"] });
+  const names = Array.from({ length: 3000 }, (_, i) => `c${i}`);
+  const subscribe = `SUBSCRIBE ${names.join(" ")}`;
+  for (const [commands, answer] of [
+    [["SET a 1"], "*2\r\n>3\r\n$9\r\nsubscribe\r\n$5\r\nc2999\r\n:3000\r\n+OK\r\n"],
+    [["SET a 1", "SELECT 1", "SET a 1"], "-EXECABORT"],
+  ] as const) {
+    const reply = await exchange(
+      respPort(replica),
+      lines("HELLO 3", "MULTI", subscribe, ...commands, "EXEC", "ECHO end"),
+    );
+    const [before = "", after = ""] = reply.split(answer);
+    // The last confirmation is in the array of EXEC; that of a refused one is not sent.
+    assert.equal(before.split("subscribe\r\n").length - 1, names.length - 1);
+    assert.ok(after.endsWith("$3\r\nend\r\n") && !after.includes("subscribe"), after.slice(-200));
+  }
+});
+
 test("EXEC waits for its pipeline, which creates and deletes a watched key in two envelopes", async () => {
   using folder = makeFolder();
   const limit = ["--max-unit-steps", String(UNIT_STEPS)];
