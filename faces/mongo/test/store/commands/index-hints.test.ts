@@ -159,10 +159,10 @@ test("documents with one of several ids are in the order of their ids, unless a 
 });
 
 test("a find by a list of many ids reads only documents with these ids", (t) => {
-  const numbers = Array.from({ length: 2000 }, (_, i) => i);
-  insert(...numbers.map((number) => `{_id:${1999 - number}}`));
+  const numbers = Array.from({ length: 6000 }, (_, i) => i);
+  insert(...numbers.map((number) => `{_id:${5999 - number}}`));
   const read = t.mock.method(Collection.prototype, "document");
-  const wanted = numbers.filter((number) => number % 4 === 0);
+  const wanted = numbers.filter((number) => number % 3 === 0);
   assert.equal(ids(`{filter:{_id:{$in:[${wanted}]}}}`), wanted.join(" "));
   assert.equal(read.mock.callCount(), wanted.length);
 });
