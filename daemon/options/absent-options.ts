@@ -38,7 +38,7 @@ const EXPECTED: readonly (readonly [names: string, suggestion: string])[] = [
   ["host listen address", "For the address to listen on, write --bind ADDRESS."],
   [
     "requirepass password auth user users aclfile",
-    "For users of Redis, JSON, SQL, MongoDB and memcached clients, write --acl-file FILE. Other clients sign: -s public.pem.",
+    "For users with passwords, such as Redis and SQL clients, write --acl-file FILE. Clients of dbsync sign: -s public.pem.",
   ],
   [
     "verbose debug loglevel quiet",

@@ -25,7 +25,21 @@ export interface OptionRow<Value = unknown> {
   readonly isListener?: true;
   /** Names of settings that the option requires. */
   readonly needs?: readonly string[];
+  /** The section of the help, which options of faces state; default: the section of limits, or of clients. */
+  readonly section?: FaceSection;
+  /** The setting after which the help shows this one; default, and without that setting: the end of the section. */
+  readonly after?: string;
 }
+
+/** The headings of the sections of the help that may contain options of faces. */
+export type FaceSection =
+  | "Data and peers:"
+  | "Clients without signatures:"
+  | "Browsers:"
+  | "Redis as the database:"
+  | "Signing for other daemons:"
+  | "Limits:"
+  | "Health and metrics:";
 
 /** The values of options, by the names of their settings. */
 export type ValuesOf<Rows> = {
@@ -62,7 +76,7 @@ export function row<Value, const Fallback extends Value | null>(
   return parts as OptionRow<Value | Fallback>;
 }
 
-/** Returns the flags of settings with the same names, such as `--resp, --json and --memcached`. */
+/** Returns the flags of settings with the same names, such as `--resp, --json and --sql`. */
 export function flagsOf(names: readonly string[], conjunction: "and" | "or"): string {
   const flags = names.map((name) => `--${name}`);
   return flags.join(", ").replace(/, (?=[^,]*$)/, ` ${conjunction} `);

@@ -1,15 +1,16 @@
 /**
  * The table of all options of the daemon that have a value. The command line, the help, the environment, the
  * configuration file, `Settings`, the output of --check-config and reloads are derived from it. The rows of limits are
- * shorter, in limits.ts and in the files options.ts of faces. The program passes its faces.
+ * shorter, in limits.ts and in the files options.ts of faces. The program passes its faces, whose rows state their
+ * places in the help.
  */
 
 import { LOG_FORMATS, LOG_LEVELS } from "../net/process/log-settings.js";
 import { type BackendSpecification, parseSpecifications } from "./database-list.js";
 import { EVICTION_POLICIES } from "./eviction-policy.js";
 import { LIMITS, type LimitName } from "./limits.js";
-import { type FaceSettings, type OptionRow, row, type UserListeners } from "./option-row.js";
-import { CLUSTER, TIMELINE, TIMELINE_LIMITS } from "./timeline-rows.js";
+import { type FaceSettings, nameOf, type OptionRow, row, type UserListeners } from "./option-row.js";
+import { CLUSTER, TIMELINE } from "./timeline-rows.js";
 import {
   choice,
   formatLimit,
@@ -180,58 +181,24 @@ const CORE = {
   ...LOG,
 } as const;
 
-/** The sections of limits, and of other rows, that `PLACES` does not name. */
 const LIMITS_SECTION = "Limits:";
-const OTHERS = "Clients without signatures:";
+const CLIENTS_SECTION = "Clients without signatures:";
 
-/**
- * The names of the settings in the order of the help, with those of all faces, so that the order does not depend on the
- * list of faces.
- */
-const PLACES: readonly (readonly [heading: string | null, names: readonly string[]])[] = [
+/** The sections of the help, and the names of the core's settings in them, each in the order of the help. */
+const SECTIONS: readonly (readonly [heading: string | null, names: readonly string[]])[] = [
   [null, Object.keys(COMMON)],
-  [
-    "Data and peers:",
-    [
-      ...["data", "fsync", "peers", "clusterSecret", "adopt", "retain", "order", "orderCredentials"],
-      ...["mirrorKeys", "mirrorCompareEvery", "mirrorCompareRate", "v1"],
-    ],
-  ],
-  [
-    OTHERS,
-    [
-      ...["resp", "json", "memcached", "sql", "mongo", "sentinel", "sqlLanguage", "jsonReplicas", "aclFile"],
-      ...["allowAnonymous", "announce", "announceSentinel", "sentinelName"],
-      ...["enableDebugCommand", "notifyKeyspaceEvents"],
-    ],
-  ],
-  ["Browsers:", ["ws", "wsOrigins"]],
-  ["Redis as the database:", ["waitReplicas"]],
-  ["Signing for other daemons:", ["key", "policy", "cluster", "ca"]],
+  ["Data and peers:", Object.keys(TIMELINE)],
+  [CLIENTS_SECTION, []],
+  ["Browsers:", []],
+  ["Redis as the database:", []],
+  ["Signing for other daemons:", []],
   ["Cluster:", Object.keys(CLUSTER)],
   ["TLS:", Object.keys(TLS)],
-  [
-    LIMITS_SECTION,
-    [
-      ...["maxRequestBytes", "maxOutputBytes", "maxBufferedBytes", "maxUnprovenBytes", "maxConnections"],
-      ...[
-        "maxRelayBytes",
-        "sentinelDownAfter",
-        "idleTimeout",
-        "maxQueryBytes",
-        "jsonReplicaTimeout",
-        "respIdleTimeout",
-      ],
-      ...["mongoCursors", "mongoCursorBytes", "mongoCursorTimeout", "wsPing", "slowlogTime", "slowlogLength"],
-      ...["maxmemory", "workMemory", "workWait", "backendTimeout", "maxRemembered", "maxRememberedBytes"],
-      ...Object.keys(TIMELINE_LIMITS),
-      ...["maxUnitSteps", "maxReadSteps", "maxReadBytes", "luaTimeLimit", "luaMemory"],
-      ...["maxMemcachedItemBytes", ...Object.keys(MEMORY)],
-    ],
-  ],
-  ["Health and metrics:", ["admin", "adminHosts"]],
+  [LIMITS_SECTION, [...Object.keys(LIMITS), ...Object.keys(MEMORY)]],
+  ["Health and metrics:", []],
   ["Log:", Object.keys(LOG)],
 ];
+const CORE_NAMES: ReadonlySet<string> = new Set(SECTIONS.flatMap(([, names]) => names));
 
 export type OptionName = keyof typeof CORE | keyof FaceSettings | keyof UserListeners;
 
@@ -278,18 +245,31 @@ export class OptionTable {
     return Object.hasOwn(this.limits, name);
   }
 
+  /** Returns the sections. Their order does not depend on the order of the faces. */
   #sectionsOf(all: Rows): OptionTable["sections"] {
-    const placed = new Set(PLACES.flatMap(([, names]) => names));
-    const unplaced = Object.keys(all).filter((name) => !placed.has(name));
-    return PLACES.map(([heading, names]) => {
-      const more = unplaced.filter((name) => heading === (this.isLimit(name) ? LIMITS_SECTION : OTHERS));
-      const rows = [...names, ...more].flatMap((name) => {
-        const { [name]: row } = all;
-        return row === undefined ? [] : [[name, row] as const];
-      });
-      return { heading, rows: Object.fromEntries(rows) };
+    const ofFaces = Object.entries(all).filter(([name]) => !CORE_NAMES.has(name));
+    return SECTIONS.map(([heading, names]) => {
+      const added = ofFaces.filter(
+        ([name, row]) => heading === (row.section ?? (this.isLimit(name) ? LIMITS_SECTION : CLIENTS_SECTION)),
+      );
+      const core = names.flatMap((name) => (all[name] === undefined ? [] : [[name, all[name]] as const]));
+      return { heading, rows: Object.fromEntries(ordered(core, added)) };
     }).filter(({ rows }) => Object.keys(rows).length > 0);
   }
+}
+
+type NamedRow = readonly [name: string, row: OptionRow];
+
+/** Returns the rows with each added row after the one that it names, and then those that name none of them. */
+function ordered(rows: readonly NamedRow[], added: readonly NamedRow[]): NamedRow[] {
+  const all = new Set([...rows, ...added].map(([name]) => name));
+  const sorted = added.toSorted(([, one], [, other]) => (nameOf(one) < nameOf(other) ? -1 : 1));
+  const withFollowers = (one: NamedRow): NamedRow[] => [
+    one,
+    ...sorted.filter(([, { after }]) => after === one[0]).flatMap(withFollowers),
+  ];
+  const last = sorted.filter(([, { after }]) => after === undefined || !all.has(after));
+  return [...rows, ...last].flatMap(withFollowers);
 }
 
 /** Returns the limits that have an option, as rows of options. */
@@ -305,6 +285,7 @@ function optionsOf<Table extends LimitRows>(limits: Table) {
         fallback: one.fallback,
         reload: one.restart === true ? "restart" : "immediately",
         example: formatLimit(one, other),
+        ...(one.after === undefined ? {} : { after: one.after }),
       });
       return [[name, made]];
     }),

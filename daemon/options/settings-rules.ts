@@ -11,7 +11,7 @@ export function hasUserListener(settings: Settings): boolean {
   return settings.table.userListeners.some((name) => settings[name] !== null);
 }
 
-/** Returns the flags of all listeners for users, such as `--resp, --json and --memcached`. */
+/** Returns the flags of all listeners for users, such as `--resp, --json and --sql`. */
 export function allUserListeners({ table }: Settings, conjunction: "and" | "or"): string {
   return flagsOf(table.userListeners, conjunction);
 }

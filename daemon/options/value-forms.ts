@@ -201,6 +201,8 @@ export interface LimitRow {
   readonly reason: string;
   /** Whether a new value needs a restart. If absent, it applies immediately. */
   readonly restart?: true;
+  /** The setting after which the help shows this one: see `OptionRow`. */
+  readonly after?: string;
 }
 
 const SCALES: Readonly<Record<LimitUnit, Readonly<Record<string, number>>>> = {

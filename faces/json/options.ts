@@ -19,6 +19,7 @@ export const JSON_OPTIONS = {
     fallback: null,
     reload: "restart",
     example: "8889",
+    after: "resp",
   }),
   /** The original servers to which writes of JSON clients are sent. */
   jsonReplicas: row({
@@ -29,6 +30,7 @@ export const JSON_OPTIONS = {
     reload: "restart",
     example: "old1:8888",
     needs: ["json"],
+    after: "sqlLanguage",
   }),
 } as const;
 
@@ -41,6 +43,7 @@ export const JSON_LIMITS = {
     max: HOUR,
     summary: "time that a write waits for a server of --json-replica that does not answer",
     reason: "the original waits a minute for each write; writes that a server missed are sent later",
+    after: "maxQueryBytes",
   },
 } as const satisfies Record<string, LimitRow>;
 

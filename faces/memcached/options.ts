@@ -12,6 +12,7 @@ export const MEMCACHED_OPTIONS = {
     fallback: null,
     reload: "restart",
     example: "11211",
+    after: "json",
   }),
 } as const;
 
@@ -24,6 +25,7 @@ export const MEMCACHED_LIMITS = {
     max: 256 * MIB,
     summary: "length from which items of memcached clients are too large; --max-request-bytes also applies",
     reason: "the default of memcached (-I)",
+    after: "maxReadBytes",
   },
 } as const satisfies Record<string, LimitRow>;
 

@@ -15,6 +15,7 @@ export const MONGO_OPTIONS = {
     fallback: null,
     reload: "restart",
     example: MONGO_PORT,
+    after: "sql",
   }),
 } as const;
 
@@ -28,6 +29,7 @@ export const MONGO_LIMITS = {
     summary:
       "MongoDB: maximum number of open cursors; above it, the least recently used cursor of the user with the most cursors is closed",
     reason: "a client has one or two at a time; each needs about 300 bytes in addition to its documents",
+    after: "respIdleTimeout",
   },
   mongoCursorBytes: {
     flag: "mongo-cursor-bytes",
@@ -37,6 +39,7 @@ export const MONGO_LIMITS = {
     max: 511 * MIB,
     summary: "MongoDB: total bytes of the documents of all cursors; a longer answer is refused",
     reason: "cursors keep copies of the documents that they found",
+    after: "mongoCursors",
   },
   mongoCursorTimeout: {
     flag: "mongo-cursor-timeout",
@@ -46,6 +49,7 @@ export const MONGO_LIMITS = {
     max: 24 * HOUR,
     summary: "MongoDB: time after which an unused cursor is closed (MongoDB's cursorTimeoutMillis)",
     reason: "as in MongoDB",
+    after: "mongoCursorBytes",
   },
 } as const satisfies Record<string, LimitRow>;
 

@@ -18,6 +18,8 @@ export const ORDER_OPTIONS = {
     reload: "restart",
     example: "nats://127.0.0.1:4222/writes",
     needs: ["signKey"],
+    section: "Data and peers:",
+    after: "retain",
   }),
   orderCredentials: row({
     flags: "--order-credentials <file>",
@@ -27,6 +29,8 @@ export const ORDER_OPTIONS = {
     reload: "restart",
     example: "dbsync.creds",
     needs: ["order"],
+    section: "Data and peers:",
+    after: "order",
   }),
 } as const;
 

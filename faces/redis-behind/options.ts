@@ -17,6 +17,7 @@ export const REDIS_BEHIND_OPTIONS = {
     reload: "restart",
     example: "1",
     needs: ["database"],
+    section: "Redis as the database:",
   }),
 } as const;
 

@@ -36,7 +36,7 @@ const MIRROR_LIMITS = {
   },
 } as const satisfies Record<string, LimitRow>;
 
-const mirrorRow = (one: LimitRow) =>
+const mirrorRow = (one: LimitRow, after: string) =>
   row({
     flags: `--${one.flag} <${one.unit === "count" ? "number" : one.unit}>`,
     help: one.summary,
@@ -45,13 +45,15 @@ const mirrorRow = (one: LimitRow) =>
     reload: "restart",
     example: one.unit === "count" ? "5000" : "1h",
     needs: ["data"],
+    section: "Data and peers:",
+    after,
   });
 
 export const MIRROR_OPTIONS = {
-  mirrorKeys: mirrorRow(MIRROR_LIMITS.keys),
+  mirrorKeys: mirrorRow(MIRROR_LIMITS.keys, "orderCredentials"),
   /** Interval of comparisons in milliseconds, or 0 for none. */
-  mirrorCompareEvery: mirrorRow(MIRROR_LIMITS.every),
-  mirrorCompareRate: mirrorRow(MIRROR_LIMITS.rate),
+  mirrorCompareEvery: mirrorRow(MIRROR_LIMITS.every, "mirrorKeys"),
+  mirrorCompareRate: mirrorRow(MIRROR_LIMITS.rate, "mirrorCompareEvery"),
 } as const;
 
 declare module "../../daemon/options/option-row.js" {

@@ -38,6 +38,7 @@ export const REDIS_OPTIONS = {
     reload: "restart",
     example: "redis1.example:6379",
     needs: ["resp"],
+    after: "allowAnonymous",
   }),
   /** The Redis clients that may send DEBUG: none, clients of this machine, or all. */
   enableDebugCommand: row({
@@ -48,6 +49,7 @@ export const REDIS_OPTIONS = {
     reload: "restart",
     example: "local",
     needs: ["resp"],
+    after: "announce",
   }),
   /** The events of keys that clients can subscribe to; CONFIG SET changes them. */
   notifyKeyspaceEvents: row({
@@ -58,6 +60,7 @@ export const REDIS_OPTIONS = {
     reload: "restart",
     example: "KEA",
     needs: ["resp"],
+    after: "enableDebugCommand",
   }),
 } as const;
 
@@ -90,6 +93,7 @@ export const REDIS_LIMITS = {
     summary:
       "RESP: bytes of an incomplete command, or of commands after one that waits (Redis's client-query-buffer-limit)",
     reason: "as in Redis; --max-buffered-bytes, for all clients together, is usually lower",
+    after: "idleTimeout",
   },
   latencyTime: {
     flag: null,
@@ -109,6 +113,7 @@ export const REDIS_LIMITS = {
     summary: "time after which a script of a Redis client is stopped with an error",
     reason:
       "the daemon serves no other client while a script runs; earlier writes of the script remain, as after any error",
+    after: "maxReadBytes",
   },
   luaMemory: {
     flag: "lua-memory",
@@ -118,6 +123,7 @@ export const REDIS_LIMITS = {
     max: 1024 * MIB,
     summary: "maximum memory of a script of a Redis client; a script that needs more fails",
     reason: "Lua itself needs 16 MiB; further memory is released after the script",
+    after: "luaTimeLimit",
   },
 } as const satisfies Record<string, LimitRow>;
 

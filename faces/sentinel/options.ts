@@ -18,6 +18,7 @@ export const SENTINEL_OPTIONS = {
     reload: "restart",
     example: "26379",
     needs: ["resp"],
+    after: "mongo",
   }),
   /** The name of the master, or null for any name. */
   sentinelName: row({
@@ -28,6 +29,7 @@ export const SENTINEL_OPTIONS = {
     reload: "restart",
     example: "mymaster",
     needs: ["resp", "sentinel"],
+    after: "announceSentinel",
   }),
   /** The address at which clients reach --sentinel, or null for the address on which it listens. */
   announceSentinel: row({
@@ -38,6 +40,7 @@ export const SENTINEL_OPTIONS = {
     reload: "restart",
     example: "redis1.example:26379",
     needs: ["resp", "sentinel"],
+    after: "announce",
   }),
 } as const;
 

@@ -21,6 +21,7 @@ export const SIDECAR_OPTIONS = {
     reload: "restart",
     example: "private.pem",
     needs: ["database"],
+    section: "Signing for other daemons:",
   }),
   /** The policy, or null for the default of the client library. */
   policy: row({
@@ -33,6 +34,8 @@ export const SIDECAR_OPTIONS = {
     reload: "restart",
     example: "majority",
     needs: ["key"],
+    section: "Signing for other daemons:",
+    after: "key",
   }),
   /** The id of the cluster for which commands are signed, hexadecimal, or null to ask the daemons. */
   cluster: row({
@@ -43,6 +46,8 @@ export const SIDECAR_OPTIONS = {
     reload: "restart",
     example: "994dab7c0f2b0a4d4c6b8c8d1a3f5e7992b4d6f8a1c3e5079b2d4f6a8c0e1b3d",
     needs: ["key"],
+    section: "Signing for other daemons:",
+    after: "policy",
   }),
   /** The file of authorities, or null to trust those that Node.js trusts. */
   ca: row({
@@ -53,6 +58,8 @@ export const SIDECAR_OPTIONS = {
     reload: "restart",
     example: "ca.pem",
     needs: ["key"],
+    section: "Signing for other daemons:",
+    after: "cluster",
   }),
 } as const;
 

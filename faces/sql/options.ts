@@ -16,6 +16,7 @@ export const SQL_OPTIONS = {
     fallback: null,
     reload: "restart",
     example: SQL_PORT,
+    after: "json",
   }),
   /** The language of --sql's messages, or null for the language of each statement. */
   sqlLanguage: row({
@@ -26,6 +27,7 @@ export const SQL_OPTIONS = {
     reload: "restart",
     example: "en",
     needs: ["sql"],
+    after: "mongo",
   }),
 } as const;
 

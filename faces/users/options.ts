@@ -20,6 +20,7 @@ export const USER_OPTIONS = {
     reload: "immediately",
     example: "users.acl",
     needs: ["resp"],
+    after: "jsonReplicas",
   }),
   /** Whether these listeners may be reachable from other machines although a user has no password. */
   allowAnonymous: row({
@@ -30,6 +31,7 @@ export const USER_OPTIONS = {
     reload: "restart",
     example: "true",
     needs: ["resp"],
+    after: "aclFile",
   }),
 } as const;
 
@@ -43,6 +45,7 @@ export const USER_LIMITS = {
     summary:
       "RESP and JSON: time without a command after which a connection is closed; 0: never (Redis's timeout)",
     reason: "pools of Redis clients keep connections for hours and do not expect them to be closed",
+    after: "jsonReplicaTimeout",
   },
 } as const satisfies Record<string, LimitRow>;
 

@@ -19,6 +19,7 @@ export const WEB_OPTIONS = {
     example: "1180",
     isListener: true,
     needs: ["signKey"],
+    section: "Browsers:",
   }),
   /** The permitted origins, in the form in which browsers send them. */
   wsOrigins: row({
@@ -29,6 +30,8 @@ export const WEB_OPTIONS = {
     reload: "restart",
     example: "https://shop.example",
     needs: ["ws", "signKey"],
+    section: "Browsers:",
+    after: "ws",
   }),
 } as const;
 
@@ -41,6 +44,7 @@ export const WEB_LIMITS = {
     max: HOUR,
     summary: "WebSocket: interval of pings; a client that does not answer them counts as idle",
     reason: "proxies close connections that are silent for a minute; several pings fit into --idle-timeout",
+    after: "mongoCursorTimeout",
   },
 } as const satisfies Record<string, LimitRow>;
 

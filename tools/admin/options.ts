@@ -18,6 +18,7 @@ export const ADMIN_OPTIONS = {
     reload: "restart",
     example: "9465",
     isListener: true,
+    section: "Health and metrics:",
   }),
   /** Host names that requests to --admin may use, in lower case, in addition to addresses and localhost. */
   adminHosts: row({
@@ -28,6 +29,8 @@ export const ADMIN_OPTIONS = {
     reload: "restart",
     example: "db1.example",
     needs: ["admin"],
+    section: "Health and metrics:",
+    after: "admin",
   }),
 } as const;
 

@@ -60,4 +60,4 @@ const IN_MEMORY =
 const NOT_PINNED =
   "this peer is admitted once an administrator has added its key (CLUSTER ADD); or pin it with #ed25519:…, or start all daemons with the same --cluster-secret";
 const UNAUTHORIZED =
-  "writes of clients that do not sign (version 1, Redis, MongoDB, JSON, SQL, memcached) are refused until an administrator signs this command, which authorizes this daemon's key";
+  "writes of clients that do not sign, such as Redis clients and those of version 1, are refused until an administrator signs this command, which authorizes this daemon's key";
