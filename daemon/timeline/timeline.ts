@@ -6,6 +6,7 @@
  *   receive (members' entries) ─► known? ─► store ─► waiting (late, or ahead of the clock) ─► merge or refold
  */
 import type { ByteString } from "../../protocol/byte-string.js";
+import type { Envelope } from "../../protocol/version-2/envelope.js";
 import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
 import type { Database } from "../store/database.js";
 import { missingCode } from "../store/family-code.js";
@@ -221,11 +222,14 @@ export class Timeline {
 
   /**
    * Returns whether the conditions of each unit hold on the current state, after those before it. Fewer than all: the
-   * other ones would take too many steps.
-   * @param drafts  decisions on one unit each
+   * other ones cannot be evaluated together with these.
+   * @param units  the envelopes of the units, with the positions of their decisions
+   * @param decisionOf  returns the decision on a unit
    */
-  conditionsHoldInTurn = (drafts: readonly Entry[]): boolean[] =>
-    conditionsHoldInTurn(drafts, this.#folding.fold);
+  conditionsHoldInTurn = (
+    units: readonly Envelope[],
+    decisionOf: (index: number, holds: boolean) => Entry,
+  ): boolean[] => conditionsHoldInTurn(units, decisionOf, this.#folding.fold);
 
   /** Whether this build contains the code of an entry's commands. */
   hasCode = ({ envelope }: Entry): boolean => missingCode(envelope.commands) === null;

@@ -828,9 +828,23 @@ export const decisionMutants: readonly Mutant[] = [
   {
     name: "decisions: units of one proposal are evaluated without those before them",
     file: "daemon/timeline/fold/entry-budget.js",
-    find: "if (hold.length === drafts.length)",
+    find: "if (hold.length === units.length)",
     replace: "if (true)",
-    test: "test/daemon/timeline/fold/decided-units.test.js",
+    test: FOLD,
+  },
+  {
+    name: "decisions: random choices of the units of one proposal are those of other decisions",
+    file: "daemon/timeline/fold/entry-budget.js",
+    find: "applyAll(withOutcome(decision,",
+    replace: 'applyAll(withOutcome({ ...decision, id: "0".repeat(32) },',
+    test: FOLD,
+  },
+  {
+    name: "decisions: a keeper counts the decisions of a proposal before it knows how many it can evaluate",
+    file: "daemon/cluster/peers/decisions/decision-making.js",
+    find: "if (decisions.length === count)",
+    replace: "if (true)",
+    test: MAKING,
   },
   {
     name: "decisions: the votes for a proposal prove any decision",

@@ -3,7 +3,7 @@
  * decision, on its own state; recorded entries are always folded.
  */
 
-import type { Decided } from "../../../protocol/version-2/envelope.js";
+import type { Decided, Envelope } from "../../../protocol/version-2/envelope.js";
 import { CommandFailure } from "../../store/arguments/command-errors.js";
 import type { Database } from "../../store/database.js";
 import type { KeyRing } from "../../store/key-ring.js";
@@ -99,26 +99,29 @@ const TURN_STEPS_MAX = 1_000_000;
 
 /**
  * Returns whether the conditions of each unit hold on the newest state, after those before it have been applied or not.
- * @param drafts  decisions on one unit each, whose outcomes do not count
+ * @param units  the envelopes of the units, with the positions of their decisions
+ * @param decisionOf  returns the decision on a unit; random choices of its commands depend on the decision's id
  * @returns at least one, and fewer than all if the others would exceed the steps, or follow a change of the key ring,
  * which is not evaluated here
  */
 export function conditionsHoldInTurn(
-  drafts: readonly Entry[],
+  units: readonly Envelope[],
+  decisionOf: (index: number, holds: boolean) => Entry,
   { database, ring }: { readonly database: Database; readonly ring: KeyRing },
 ): boolean[] {
   const hold: boolean[] = [];
-  const [first] = drafts;
+  const [first] = units;
   if (first === undefined) return hold;
-  if (drafts.length === 1) return [conditionsHold(first.envelope, database)];
+  if (units.length === 1) return [conditionsHold(first, database)];
 
   try {
     database.tryOut(TURN_STEPS_MAX, (done) => {
-      for (const draft of drafts) {
-        const holds = conditionsHold(draft.envelope, database);
+      for (const unit of units) {
+        const holds = conditionsHold(unit, database);
+        const decision = decisionOf(hold.length, holds);
         hold.push(holds);
-        if (hold.length === drafts.length) break;
-        if (!applyAll(withOutcome(draft, holds ? "applied" : "unmet"), done, database, ring)) break;
+        if (hold.length === units.length) break;
+        if (!applyAll(withOutcome(decision, holds ? "applied" : "unmet"), done, database, ring)) break;
       }
     });
   } catch (problem) {
@@ -127,8 +130,8 @@ export function conditionsHoldInTurn(
   return hold;
 }
 
-function withOutcome(draft: Entry, outcome: Decided["outcome"]): Entry {
-  const { envelope } = draft;
+function withOutcome(decision: Entry, outcome: Decided["outcome"]): Entry {
+  const { envelope } = decision;
   const decided = { slot: 0, outcome, signed: envelope.decided?.signed ?? null };
-  return { ...draft, envelope: { ...envelope, decided } };
+  return { ...decision, envelope: { ...envelope, decided } };
 }

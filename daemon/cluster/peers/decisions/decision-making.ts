@@ -25,7 +25,13 @@ import {
   readEntryBody,
   writeDecision,
 } from "../../../../protocol/version-2/decision-body.js";
-import { dateAfter, type Envelope, hexOf, signedBytes } from "../../../../protocol/version-2/envelope.js";
+import {
+  dateAfter,
+  type Envelope,
+  hexOf,
+  readBody,
+  signedBytes,
+} from "../../../../protocol/version-2/envelope.js";
 import { readHead } from "../../../../protocol/version-2/envelope-head.js";
 import type { EnvelopeDate } from "../../../../protocol/version-2/messages-v2.js";
 import type { Work } from "../../../net/process/background-work.js";
@@ -370,13 +376,12 @@ export class DecisionMaking {
     const latest = dates.at(-1);
     if (latest === undefined || latest.at > now + limits.future || !timeline.isFolded(latest.at)) return null;
 
-    const drafts = chosen.map((unit, index) =>
-      this.#entryOf(
-        writeDecision({ ...NO_PLACE, ...(dates[index] as EnvelopeDate), outcome: "applied", unit }),
-      ),
-    );
-    const hold = units === null ? [false] : timeline.conditionsHoldInTurn(drafts);
-    return this.#proposalOf(chosen.slice(0, hold.length), dates, hold, last);
+    for (let count = chosen.length; ; ) {
+      const decisions = this.#decisionsOn(chosen.slice(0, count), dates, last);
+      if (decisions.length === count) return proposalOf(decisions, this.#cluster.hash);
+      // Each decision contains their number.
+      count = decisions.length;
+    }
   }
 
   /** Returns the units that one proposal decides: the first ones, as far as their bytes permit. */
@@ -395,24 +400,32 @@ export class DecisionMaking {
     return chosen;
   }
 
-  /** Makes the proposal on some units. @param hold  whether the conditions of each hold */
-  #proposalOf(
+  /** Returns the decisions on units, each evaluated after those before it. Fewer than all: the others have to wait. */
+  #decisionsOn(
     units: readonly (WaitingUnit | null)[],
     dates: readonly EnvelopeDate[],
-    hold: readonly boolean[],
     last: LastDecision,
-  ): Proposal | null {
+  ): ProposedDecision[] {
     const decisions: ProposedDecision[] = [];
-    let previous = last.orderKey;
-    for (const [index, unit] of units.entries()) {
-      const outcome = hold[index] === true ? "applied" : "unmet";
+    const decide = (index: number, holds: boolean): Entry => {
+      const outcome = holds ? "applied" : "unmet";
+      const previous = decisions.at(-1) ?? last.orderKey;
       const place = { slot: last.slot + 1 + index, index, count: units.length, previous };
-      const body = writeDecision({ ...place, ...(dates[index] as EnvelopeDate), outcome, unit });
-      const decision = this.#decisionOf(this.#entryOf(body));
-      decisions.push(decision);
-      previous = decision;
-    }
-    return proposalOf(decisions, this.#cluster.hash);
+      const unit = units[index] as WaitingUnit | null;
+      const entry = this.#entryOf(
+        writeDecision({ ...place, ...(dates[index] as EnvelopeDate), outcome, unit }),
+      );
+      decisions.push(this.#decisionOf(entry));
+      return entry;
+    };
+
+    const envelopes = units.flatMap((unit, index) =>
+      unit === null ? [] : [Object.assign(readBody(unit.body), dates[index])],
+    );
+    const hold =
+      envelopes.length === 0 ? [false] : this.#cluster.timeline.conditionsHoldInTurn(envelopes, decide);
+    for (let index = decisions.length; index < hold.length; index++) decide(index, hold[index] === true);
+    return decisions;
   }
 
   #judge(proposal: Proposal): Judgement {
@@ -451,7 +464,10 @@ export class DecisionMaking {
     const changed = objected((entry) => timeline.hasChangedAfter(entry));
     if (changed.length > 0) return objectionFrom(timeline.newest.at + 1, changed);
 
-    const hold = timeline.conditionsHoldInTurn(entries);
+    const hold = timeline.conditionsHoldInTurn(
+      entries.map(({ envelope }) => envelope),
+      (index) => entries[index] as Entry,
+    );
     const wrong = objected(
       ({ envelope }, index) => hold[index] !== (envelope.decided?.outcome === "applied"),
     );
@@ -479,9 +495,6 @@ const votingList = ({ hash, list: { number, members } }: SignedList): VotingList
   hash,
   members: new Set(members),
 });
-
-/** The place of a draft, which is only evaluated. */
-const NO_PLACE = { slot: 1, index: 0, count: 1, previous: null } as const;
 
 /** Returns a proposal. @returns null if the decisions do not follow each other in one proposal */
 function proposalOf(decisions: readonly ProposedDecision[], hash: ClusterState["hash"]): Proposal | null {

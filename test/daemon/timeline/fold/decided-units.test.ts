@@ -161,7 +161,12 @@ test("the conditions of units that are decided together are evaluated one after 
     return { id: idOf(`decision ${at}`), body: bytes, signature, envelope: readEntryBody(bytes) };
   };
   const before = canonicalState(fold.database);
-  const hold = (...drafts: readonly Entry[]) => conditionsHoldInTurn(drafts, fold);
+  const hold = (...drafts: readonly Entry[]) =>
+    conditionsHoldInTurn(
+      drafts.map(({ envelope }) => envelope),
+      (index) => drafts[index] as Entry,
+      fold,
+    );
   assert.deepEqual(hold(), []);
   assert.deepEqual(hold(draft("SET k a", absent), draft("SET k b", absent), draft("SET l x NX")), [
     true,
@@ -176,6 +181,25 @@ test("the conditions of units that are decided together are evaluated one after 
     [true, true],
     "what follows a change of the key ring waits",
   );
+});
+
+test("a random choice of a unit that is decided together with others is that of its decision", () => {
+  for (let count = 0; count < 16; count++) {
+    const subject = new Subject();
+    subject.merge(entry("set", 10, ["SADD s a b c d"]));
+    const pop = decided(`pop ${count}`, 100, ["SPOP", "s"], "applied");
+    const moved = decided("moved", 101, ["SMOVE", "s", "t", "a"], "applied");
+    const made = decided("made", 102, ["SET", "t", "x", "NX"], "applied");
+    const decisions = [pop, moved, made];
+    const hold = conditionsHoldInTurn(
+      decisions.map(({ envelope }) => envelope),
+      (index) => decisions[index] as Entry,
+      subject.fold,
+    );
+    subject.merge(pop);
+    subject.merge(moved);
+    assert.equal(hold[2], subject.ask("EXISTS t") === ":0");
+  }
 });
 
 test("changes after a position concern a unit only if it touches their keys", () => {

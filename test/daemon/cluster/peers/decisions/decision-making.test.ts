@@ -23,8 +23,9 @@ import {
   SLOT_MAX,
   writeDecision,
 } from "../../../../../protocol/version-2/decision-body.js";
-import { signedBytes } from "../../../../../protocol/version-2/envelope.js";
+import { type Envelope, signedBytes } from "../../../../../protocol/version-2/envelope.js";
 import { sha256 } from "../../../../simulation/signatures.js";
+import { until } from "../../../../support/until.js";
 import { AT, entry } from "../../../timeline/support/fold-subject.js";
 import { withId } from "../../../timeline/support/random-timeline.js";
 
@@ -255,7 +256,7 @@ const JUDGED = {
   isFolded: () => true,
   hasCode: () => true,
   hasChangedAfter: () => false,
-  conditionsHoldInTurn: (entries: readonly Entry[]) => entries.map(() => true),
+  conditionsHoldInTurn: (units: readonly Envelope[]) => units.map(() => true),
 };
 /** Whether a member votes for decisions that a keeper proposes together. */
 function isVotedFor(proposed: readonly Partial<Decision>[], timeline: object = JUDGED): boolean {
@@ -316,6 +317,42 @@ test("a member votes for decisions on different units that follow each other", (
   );
 });
 
+test("a keeper evaluates the decisions that it proposes, because random choices depend on their ids", async () => {
+  const storage = new MemoryStorage();
+  storage.put([], [["decisions", writePromisesMark(writeStoredPromises(NO_PROMISES))]]);
+  const list = { hash: "l".repeat(32), list: { number: 0, members: [OWN] } };
+  const history = new ListHistory(storage);
+  const evaluated: string[][] = [];
+  const made: Entry[] = [];
+  const timeline = {
+    ...JUDGED,
+    acceptDecision: (one: Entry) => made.push(one),
+    conditionsHoldInTurn(units: readonly Envelope[], decisionOf: (index: number, holds: boolean) => Entry) {
+      // A third unit has to wait for the next proposal.
+      const hold = units.slice(0, 2).map((_, index) => index === 0);
+      evaluated.push(hold.map((holds, index) => decisionOf(index, holds).id));
+      return hold;
+    },
+  };
+  const { decisions, works } = start(storage, -1, checkUnit, {
+    timeline,
+    cluster: {
+      lists: { isReporting: true, heads: [list], history, membership: { inForce: list } },
+      identity: { id: OWN, spki: OWN, sign: () => Buffer.from("s") },
+    },
+  });
+  decisions.tick();
+  while (works[0]?.next().done === false);
+  for (let count = 0; count < 3; count++) {
+    const { id, body, signature } = withId(entry("unit", count, ["SET lock me NX"], { decide: true }));
+    decisions.submit(id, body, signature);
+  }
+  await until("the decisions on two of them", () => made.length >= 2);
+  const ids = made.map(({ id }) => id);
+  assert.deepEqual(ids, evaluated[1]);
+  assert.notDeepEqual(ids, evaluated[0], "each contains their number");
+});
+
 const CAUSES: readonly [cause: string, timeline: object, at: number][] = [
   ["keeper", JUDGED, AT + 1_000],
   ["clock", JUDGED, AT + 2_000 + 5_001],
@@ -323,7 +360,7 @@ const CAUSES: readonly [cause: string, timeline: object, at: number][] = [
   ["code", { ...JUDGED, hasCode: () => false }, AT + 1_000],
   [
     "outcome",
-    { ...JUDGED, conditionsHoldInTurn: (entries: readonly Entry[]) => entries.map(() => false) },
+    { ...JUDGED, conditionsHoldInTurn: (units: readonly Envelope[]) => units.map(() => false) },
     AT + 1_000,
   ],
 ];
