@@ -828,8 +828,8 @@ export const decisionMutants: readonly Mutant[] = [
   {
     name: "decisions: units of one proposal are evaluated without those before them",
     file: "daemon/timeline/fold/entry-budget.js",
-    find: "if (hold.length === units.length)",
-    replace: "if (true)",
+    find: "if (hold.length === units.length ||",
+    replace: "if (true ||",
     test: FOLD,
   },
   {
@@ -838,6 +838,13 @@ export const decisionMutants: readonly Mutant[] = [
     find: "applyAll(withOutcome(decision,",
     replace: 'applyAll(withOutcome({ ...decision, id: "0".repeat(32) },',
     test: FOLD,
+  },
+  {
+    name: "decisions: a keeper runs a command whose code its build does not contain",
+    file: "daemon/timeline/fold/entry-budget.js",
+    find: " || missingCode(unit.commands) !== null",
+    replace: "",
+    test: "test/daemon/timeline/fold/units-without-code.test.js",
   },
   {
     name: "decisions: a keeper counts the decisions of a proposal before it knows how many it can evaluate",

@@ -6,6 +6,7 @@
 import type { Decided, Envelope } from "../../../protocol/version-2/envelope.js";
 import { CommandFailure } from "../../store/arguments/command-errors.js";
 import type { Database } from "../../store/database.js";
+import { missingCode } from "../../store/family-code.js";
 import type { KeyRing } from "../../store/key-ring.js";
 import { BudgetExceeded } from "../../store/keyspace/effort-budget.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
@@ -101,8 +102,8 @@ const TURN_STEPS_MAX = 1_000_000;
  * Returns whether the conditions of each unit hold on the newest state, after those before it have been applied or not.
  * @param units  the envelopes of the units, with the positions of their decisions
  * @param decisionOf  returns the decision on a unit; random choices of its commands depend on the decision's id
- * @returns at least one, and fewer than all if the others would exceed the steps, or follow a change of the key ring,
- * which is not evaluated here
+ * @returns at least one, and fewer than all if the others would exceed the steps, or follow a change of the key ring or
+ * a command whose code this build does not contain, which are not evaluated here
  */
 export function conditionsHoldInTurn(
   units: readonly Envelope[],
@@ -120,7 +121,7 @@ export function conditionsHoldInTurn(
         const holds = conditionsHold(unit, database);
         const decision = decisionOf(hold.length, holds);
         hold.push(holds);
-        if (hold.length === units.length) break;
+        if (hold.length === units.length || missingCode(unit.commands) !== null) break;
         if (!applyAll(withOutcome(decision, holds ? "applied" : "unmet"), done, database, ring)) break;
       }
     });
