@@ -149,7 +149,8 @@ const isOpen = (slot: number, last: number): boolean => slot > last && slot <= l
 const isSameBallot = (one: Vote, other: Vote): boolean => compareBallots(one.ballot, other.ballot) === 0;
 
 /** Whether two votes of a slot are for the same proposal. */
-const isSameChoice = (one: Vote, other: Vote): boolean => one.root === other.root && one.count === other.count;
+const isSameChoice = (one: Vote, other: Vote): boolean =>
+  one.root === other.root && one.count === other.count;
 
 /** Whether a vote is for a proposal. One that names another number of decisions would not be valid in a certificate. */
 const isFor = (vote: Vote, { decisions, root }: Proposal): boolean =>
