@@ -784,6 +784,13 @@ export const decisionMutants: readonly Mutant[] = [
     test: LIARS,
   },
   {
+    name: "decisions: a keeper votes for decisions that the other members have made",
+    file: "daemon/cluster/peers/decisions/keeper.js",
+    find: "if (isMajority(lists.current, votes))",
+    replace: "if (false)",
+    test: MEMBERS,
+  },
+  {
     name: "decisions: a proposal counts as one message, whatever its length",
     file: "daemon/cluster/peers/decisions/member-limits.js",
     find: "Math.ceil(decisions / DECISIONS_PER_MESSAGE)",

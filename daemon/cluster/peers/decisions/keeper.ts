@@ -370,6 +370,8 @@ export class Keeper {
     const { proposal, signed } = proposed;
     if (proposal.slot <= this.#handlers.last().slot) return;
     const votes = this.#votes.votesFor(proposal, ballot);
+    // The other members have made the decisions, whose entries are being added.
+    if (isMajority(lists.current, votes)) return;
     const ids = new Set([...votes.keys(), this.#ports.own.id]);
     if (!isMajority(lists.current, ids) || this.#isLeftToOthers(proposed, votes, lists.current)) return;
     const other = [...votes.values()][0] ?? null;

@@ -133,6 +133,28 @@ test("the keeper votes only if the other members do not make the decision, and i
   assert.deepEqual(await decide(20), both, "and is known to hang");
 });
 
+test("the keeper does not vote for decisions that the other members have made, while it adds their entries", async () => {
+  const { world, members } = worldOf(seed(), 3);
+  const [keeper, slow] = members as [Member, Member, Member];
+  world.submit(keeper, [keeper], "x");
+  await world.scheduler.runUntil(2_000);
+  // The members act on messages only.
+  for (const { decisions } of members) Object.assign(decisions ?? assert.fail(), { tick: () => {} });
+  let votes = 0;
+  const { send } = world;
+  world.send = (from, to, message) => {
+    if (message.kind === "vote" && from === keeper.id) votes++;
+    // The keeper counts the votes first.
+    if (message.kind !== "vote") send.call(world, from, to, message);
+    else if (to === keeper.id)
+      world.scheduler.after(from === slow.id ? 20 : 1, null, () => keeper.receive(from, message));
+  };
+  const units = ["u", "v", "w"].map((key) => world.submit(keeper, [keeper], key));
+  await world.scheduler.runUntil(world.scheduler.time + 500);
+  for (const { id } of units) assert.ok(world.decidedUnits.has(id));
+  assert.equal(votes, 0);
+});
+
 test("contended keys make progress with one of three members down", async () => {
   const { world, members } = worldOf(seed(), 3);
   const [a, b, c] = members as [Member, Member, Member];
