@@ -791,6 +791,13 @@ export const decisionMutants: readonly Mutant[] = [
     test: MEMBERS,
   },
   {
+    name: "decisions: one member's proposals slow down each request",
+    file: "daemon/cluster/peers/decisions/vote-count.js",
+    find: "if (all.length > PROPOSALS_MAX)",
+    replace: "if (false)",
+    test: "test/daemon/cluster/peers/decisions/vote-count.test.js",
+  },
+  {
     name: "decisions: a proposal counts as one message, whatever its length",
     file: "daemon/cluster/peers/decisions/member-limits.js",
     find: "Math.ceil(decisions / DECISIONS_PER_MESSAGE)",

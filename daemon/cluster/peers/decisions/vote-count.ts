@@ -10,6 +10,8 @@ const SLOTS_AHEAD = 8 * PROPOSAL_UNITS_MAX;
 const PROPOSAL_BYTES_MAX = 64 * 1024 * 1024;
 /** The maximum number of votes and of proposals that are stored for each slot and member. */
 const EACH_MAX = 8;
+/** The maximum number of proposals of each member in all slots, because each request searches them. */
+const PROPOSALS_MAX = 64;
 
 interface KnownProposal {
   readonly proposal: Proposal;
@@ -46,10 +48,15 @@ export class VoteCount {
     added.keepers.add(keeper);
 
     const [oldest] = others;
-    if (oldest !== undefined && others.length >= EACH_MAX) {
-      oldest.keepers.delete(keeper);
-      if (oldest.keepers.size === 0) known.delete(oldest.proposal.root);
-    }
+    if (oldest !== undefined && others.length >= EACH_MAX) this.#removeProposal(oldest, keeper);
+    const all = [...this.#proposals.values()].flatMap((bySlot) =>
+      [...bySlot.values()].filter(({ keepers }) => keepers.has(keeper)),
+    );
+    if (all.length > PROPOSALS_MAX)
+      this.#removeProposal(
+        all.reduce((one, other) => (other.proposal.slot > one.proposal.slot ? other : one)),
+        keeper,
+      );
     // The next decision is needed first.
     const slots = [...this.#proposals.keys()].sort((a, b) => b - a);
     for (const slot of slots)
@@ -80,6 +87,11 @@ export class VoteCount {
     votes.push(vote);
     if (votes.length > EACH_MAX) votes.shift();
     return false;
+  }
+
+  #removeProposal({ proposal, keepers }: KnownProposal, keeper: ByteString): void {
+    keepers.delete(keeper);
+    if (keepers.size === 0) this.#proposals.get(proposal.slot)?.delete(proposal.root);
   }
 
   get #proposalBytes(): number {

@@ -66,3 +66,21 @@ test("the proposals of a member replace only its own", () => {
     ["copied", "other", "invented 0", ...invented.slice(-7)],
   );
 });
+
+test("a member's proposals in all slots together are few, and those of the next slots remain", () => {
+  const votes = new VoteCount();
+  const propose = (slot: number, keeper: string): void => {
+    const id = `${keeper} ${slot}`;
+    const decision = {
+      ...{ slot, index: 0, count: 1, previous: null, at: 1, seq: 0, id, unit: id },
+      body: Buffer.alloc(9),
+    };
+    votes.addProposal({ slot, decisions: [decision], root: id }, keeper, 0);
+  };
+  propose(512, "a");
+  for (let slot = 512; slot > 0; slot--) propose(slot, "liar");
+  const slots = Array.from({ length: 512 }, (_, index) => index + 1);
+  const known = slots.filter((slot) => votes.hasProposalOf(`liar ${slot}`));
+  assert.deepEqual(known, slots.slice(0, 64));
+  assert.ok(votes.hasProposalOf("a 512"));
+});
