@@ -582,7 +582,7 @@ export const decisionMutants: readonly Mutant[] = [
   {
     name: "decisions: a member's requests are answered at any rate",
     file: "daemon/cluster/peers/decisions/member-limits.js",
-    find: "count <= MESSAGES_PER_SECOND + MESSAGES_PER_DECISION * this.#decisions",
+    find: "count <= MESSAGES_PER_SECOND + MESSAGES_PER_DECISION * this.#decided",
     replace: "true",
     test: LIARS,
   },
@@ -796,6 +796,13 @@ export const decisionMutants: readonly Mutant[] = [
     find: "if (all.length > PROPOSALS_MAX)",
     replace: "if (false)",
     test: "test/daemon/cluster/peers/decisions/vote-count.test.js",
+  },
+  {
+    name: "decisions: a proposal of many decisions permits many messages",
+    file: "daemon/cluster/peers/decisions/member-limits.js",
+    find: "this.#decided += messagesOf(decisions);",
+    replace: "this.#decided += decisions;",
+    test: LIMITS,
   },
   {
     name: "decisions: a proposal counts as one message, whatever its length",

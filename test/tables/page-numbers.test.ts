@@ -231,10 +231,10 @@ const PROTOCOL: readonly string[] = [
   `do not vote within ${keeper("REPEAT_MS").ms}`,
   `if a unit has waited for ${decisions("STARVING_MS").s} (or ${decisions("STARVING_PATIENCE").word} times its patience`,
   `at most ${lying("MESSAGES_PER_SECOND").plain} messages per second of another member`,
-  `and ${lying("MESSAGES_PER_DECISION").word} more for each decision`,
+  `and ${lying("MESSAGES_PER_DECISION").word} more for each proposal that is decided`,
   `at most ${votes("EACH_MAX").plain} proposals and ${votes("EACH_MAX").plain} votes of each member, and at most ${votes("PROPOSALS_MAX").plain} proposals of each member together`,
   `it first waits ${keeper("LEAVE_MS").ms} for them`,
-  `A proposal or promise with more than ${lying("DECISIONS_PER_MESSAGE").plain} decisions counts as one message for each ${lying("DECISIONS_PER_MESSAGE").plain} of them`,
+  `A proposal or promise with more than ${lying("DECISIONS_PER_MESSAGE").plain} decisions counts as one for each ${lying("DECISIONS_PER_MESSAGE").plain} of them`,
   `does not wait for the next ${keeper("HASTY_DECISIONS").plain} decisions`,
 ];
 

@@ -95,7 +95,7 @@ export class Objectors {
 
 /** The maximum number of messages of one member that are processed per second, apart from those for decisions. */
 const MESSAGES_PER_SECOND = 64;
-/** The number of further ones for each decision: a proposal and a vote, each sent twice. */
+/** The number of further ones for each proposal that is decided: the proposal and a vote, each sent twice. */
 const MESSAGES_PER_DECISION = 4;
 /** The number of decisions that one message of a proposal may have; more of them count as further messages. */
 const DECISIONS_PER_MESSAGE = 8;
@@ -105,7 +105,7 @@ const SECOND_MS = 1_000;
 export class MessageLimit {
   readonly #counts = new Map<ByteString, number>();
   #since = 0;
-  #decisions = 0;
+  #decided = 0;
 
   /**
    * Counts a message.
@@ -115,16 +115,18 @@ export class MessageLimit {
   admits(member: ByteString, now: number, decisions = 1): boolean {
     if (now - this.#since >= SECOND_MS) {
       this.#counts.clear();
-      this.#decisions = 0;
+      this.#decided = 0;
       this.#since = now;
     }
-    const count = (this.#counts.get(member) ?? 0) + Math.ceil(decisions / DECISIONS_PER_MESSAGE);
+    const count = (this.#counts.get(member) ?? 0) + messagesOf(decisions);
     this.#counts.set(member, count);
-    return count <= MESSAGES_PER_SECOND + MESSAGES_PER_DECISION * this.#decisions;
+    return count <= MESSAGES_PER_SECOND + MESSAGES_PER_DECISION * this.#decided;
   }
 
-  /** Called when a majority has made decisions. */
+  /** Called when a majority has made the decisions of a proposal. */
   decided(decisions: number): void {
-    this.#decisions += decisions;
+    this.#decided += messagesOf(decisions);
   }
 }
+
+const messagesOf = (decisions: number): number => Math.ceil(decisions / DECISIONS_PER_MESSAGE);

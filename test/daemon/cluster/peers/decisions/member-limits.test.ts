@@ -60,4 +60,6 @@ test("the limit of a member's messages is raised by decisions, and counts each s
   const proposals = Array.from({ length: 100 }, () => limit.admits("d", 2_000, 64)).filter(Boolean);
   assert.equal(proposals.length, 8, "a proposal with 64 decisions counts as 8 messages");
   assert.ok(limit.admits("e", 2_000, 8) && limit.admits("e", 2_000, 0));
+  limit.decided(64);
+  assert.equal(admitted("f", 2_000), 96, "64 decisions count as 8 messages, too");
 });
