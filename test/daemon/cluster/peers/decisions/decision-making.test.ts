@@ -342,7 +342,7 @@ test("a keeper evaluates the decisions that it proposes, because random choices 
     },
   });
   decisions.tick();
-  while (works[0]?.next().done === false);
+  while (!works[0]?.next().done);
   for (let count = 0; count < 3; count++) {
     const { id, body, signature } = withId(entry("unit", count, ["SET lock me NX"], { decide: true }));
     decisions.submit(id, body, signature);
