@@ -22,6 +22,7 @@ import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { skipUnlessFull } from "./support/amount.js";
 import { freePort } from "./support/free-port.js";
+import { LISTENER_NAMES } from "./support/installed-options.js";
 import { buildRoot, ownFiles, repositoryRoot } from "./support/repository.js";
 import { skipWithout } from "./support/requirements.js";
 
@@ -71,8 +72,10 @@ function userFolder(): string {
 }
 
 /** Matches the ports in a document: the argument of an option or of the function `configure`, or part of an address. */
-const PORT =
-  /(?<=(?:-p|--(?:port|resp|sentinel|json|mongo|memcached|sql|ws|admin)|^configure .*) |127\.0\.0\.1:|localhost:)\d{4,5}\b/gm;
+const PORT = new RegExp(
+  `(?<=(?:-p|--(?:port|${LISTENER_NAMES.join("|")})|^configure .*) |127\\.0\\.0\\.1:|localhost:)\\d{4,5}\\b`,
+  "gm",
+);
 
 /** Replaces the ports in a document, including the default port, with free ports. */
 async function withFreePorts(text: string): Promise<{ document: string; port: string }> {

@@ -19,6 +19,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { makeDebianPackage } from "./packages/debian-package.js";
 import { some } from "./support/amount.js";
+import { FACE_NAMES } from "./support/face-contributions.js";
 import { refusingAddress } from "./support/free-port.js";
 import { buildRoot, repositoryRoot } from "./support/repository.js";
 import { isOnPath } from "./support/requirements.js";
@@ -54,17 +55,7 @@ before(() => {
       "daemon/timeline",
       "keys",
       "faces",
-      "faces/redis",
-      "faces/mongo",
-      "faces/sql",
-      "faces/json",
-      "faces/memcached",
-      "faces/web",
-      "faces/redis-behind",
-      "faces/redis-mirror",
-      "faces/nats-order",
-      "faces/sidecar",
-      "faces/users",
+      ...FACE_NAMES.map((name) => `faces/${name}`),
       "protocol",
       "tools",
       "tools/admin",
@@ -117,6 +108,7 @@ test("the package contains programs, the library and documents, but no keys, tes
   assert.ok(packedFiles.includes("dist/bundles/dbsyncd.js"));
   assert.ok(packedFiles.includes("dist/types/client/public-api.d.ts"));
   assert.ok(packedFiles.includes("LICENSE"));
+  for (const face of FACE_NAMES) assert.ok(packedFiles.includes(`faces/${face}/README.md`), face);
   const readme = readFileSync(join(repositoryRoot, "README.md"), "utf8");
   const named = readme.matchAll(/(?:\]\((?!https?:)|^(?:sh|php|python3) )([^)#\s]+)/gm);
   for (const [, name = ""] of named)

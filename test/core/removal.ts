@@ -52,7 +52,7 @@ export interface Removal {
   readonly lists: ReadonlyMap<string, string>;
 }
 
-/** Plans the removal of folders. @param folders  `faces/memcached`; empty: everything in faces/ and tools/ */
+/** Plans the removal of folders. @param folders  such as `faces/web`; empty: everything in faces/ and tools/ */
 export function planRemoval(folders: readonly string[]): Removal {
   const found = folders.length === 0 ? REMOVABLE : withImporters(folders);
   const all = found.filter((folder) => !found.some((other) => folder.startsWith(`${other}/`)));

@@ -28,9 +28,7 @@ export interface Ended {
 }
 
 /** What a listener serves, as the daemon logs it. */
-export type Served =
-  | `${"JSON" | "memcached" | "MongoDB" | "Redis" | "sentinel" | "SQL" | "WebSocket"} clients`
-  | "/healthz and /metrics";
+export type Served = `${string} clients` | "/healthz and /metrics";
 
 export interface DaemonProcess extends AsyncDisposable {
   /** The address that clients connect to. */

@@ -256,7 +256,7 @@ test("the labels of charts do not overlap, and the tables of the tiles fit, at e
   await using daemon = await startDaemon(["--admin", "0"]);
   await using chromium = await startChromium();
   const tab = await stubbed(chromium, daemon, { samples: SAMPLE, arrivals: [] });
-  const listeners = [{ name: "memcached", ok: 1_234_567, errors: 123, connections: 100 }];
+  const listeners = [{ name: "long-name", ok: 1_234_567, errors: 123, connections: 100 }];
   const refusals = [{ reason: "too-many-connections", listener: "dbsync-v2", count: 1_234_567 }];
   for (const width of [1200, 1040, 720, 390, 360]) {
     await tab.appear({ width, height: 1000, isDark: false });
