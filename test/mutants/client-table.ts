@@ -13,6 +13,16 @@ export const clientMutants: readonly Mutant[] = [
     replace: "bytesOfText(labelOf(file))",
     test: "test/daemon/engine/trust/signers.test.js",
   },
+  ...(["KEY ADD", "CLUSTER ADD"] as const).map((command): Mutant => {
+    const label = command === "KEY ADD" ? 'options.get("LABEL") ?? ""' : 'argv[4] ?? ""';
+    return {
+      name: `keys: the label of a ${command} has any length`,
+      file: "daemon/store/commands/key-ring-commands.js",
+      find: `checkedLabel(${label})`,
+      replace: `(${label})`,
+      test: "test/system/limits-at-entrances.test.js",
+    };
+  }),
   {
     name: "chat: a request for earlier messages before any text is served",
     file: "examples/chat/protocols.js",

@@ -5,6 +5,7 @@
  */
 import "../support/all-families.js";
 import assert from "node:assert/strict";
+import { createPublicKey } from "node:crypto";
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -134,6 +135,18 @@ function entryBy(
   header: Header = {},
 ): Envelope {
   return envelope(pushed.victims[signer], pushed.victims.cluster, commands, header);
+}
+
+const collection = (bytes: number, name: string) => letters(bytes - name.length - 1);
+const database = (bytes: number, name: string) => `${name}${letters(bytes - name.length)}`;
+const mongoIndex = (i: number) => `{"key":{"f${i}":1},"name":"f${i}"}`;
+
+/** Returns the PEM of a public key with a modulus of a number of bits. It has no private key. */
+function rsaPem(bits: number): string {
+  const n = Buffer.alloc(bits / 8, 0x55);
+  n[0] = 0x80;
+  const key = { kty: "RSA", n: n.toString("base64url"), e: "AQAB" };
+  return createPublicKey({ key, format: "jwk" }).export({ type: "spki", format: "pem" }).toString();
 }
 
 /** Returns a number of rules, which permit everything. */
@@ -372,6 +385,27 @@ const ROWS: readonly Row[] = [
   },
   ...rulesRows(),
   {
+    limit: "bits of an RSA key",
+    page: "docs/keys.md",
+    sentence: "It is an RSA key of 2048 to 16384 bits",
+    max: 16_384,
+    above: 16_392,
+    refused: /above 16384/,
+    entries: { "KEY ADD": (number) => byRoot(["KEY", "ADD", rsaPem(number)]) },
+    others: {
+      "KEY ADD": (number) => signedAnswer([["KEY", "ADD", rsaPem(number)]]),
+      "CLUSTER ADD": (number) => signedAnswer([["CLUSTER", "ADD", rsaPem(number)]]),
+      "the file of a key": async (number) => {
+        using folder = new ScratchFolder();
+        return await startOf("-s", folder.file("long.pem", rsaPem(number)));
+      },
+      "the file of an administrator's key": async (number) => {
+        using folder = new ScratchFolder();
+        return await startOf("-s", application.file, "--root-key", folder.file("long.pem", rsaPem(number)));
+      },
+    },
+  },
+  {
     limit: "the length of an envelope of key commands",
     page: "docs/protocol-v2.md",
     sentence: "and its body may have at most 256 KiB, whatever rights its signer has",
@@ -473,6 +507,20 @@ const ROWS: readonly Row[] = [
       view: (number, name) =>
         inDatabase(name, `create view v as select ${numbered(number, (i) => `k c${i}`)} from t`),
     },
+  },
+  {
+    limit: "indexes of a table",
+    page: "docs/sql.md",
+    sentence: "| indexes of a table that statements have created | 64 |",
+    max: 64,
+    refused: /more than 64 indexes of one table/,
+    commands: Object.fromEntries(
+      ["index", "unique index"].map((kind) => [
+        `create ${kind}`,
+        (number: number, name: string) =>
+          inDatabase(name, ...numbered(number, (i) => `create ${kind} i${i} on t (k, s)`)),
+      ]),
+    ),
   },
   {
     limit: "levels of an entry",
@@ -579,6 +627,71 @@ const ROWS: readonly Row[] = [
       "a default": (number, name) => inDatabase(name, `create table u (k number default 1e${number})`),
       "the bound of a type": (number, name) => inDatabase(name, `create table u (k number(0, 1e${number}))`),
       cast: (number, name) => inDatabase(name, `select cast('1e${number}' as number)`),
+    },
+  },
+  {
+    limit: "the names of a MongoDB collection",
+    page: "docs/mongo-collections.md",
+    sentence: "| bytes of a database's name; bytes of both names together | 63; 255 |",
+    max: 255,
+    refused: /Invalid namespace/,
+    commands: {
+      "MDB.CREATE": (number, name) => [["MDB.CREATE", name, collection(number, name)]],
+      "MDB.INSERT": (number, name) => [["MDB.INSERT", name, collection(number, name), "1", '{"_id":1}']],
+      "MDB.UPDATE, upsert": (number, name) => [
+        ["MDB.UPDATE", name, collection(number, name), "1", '{"q":{"_id":1},"u":{"a":1},"upsert":true}'],
+      ],
+      "MDB.FINDANDMODIFY, upsert": (number, name) => [
+        [
+          "MDB.FINDANDMODIFY",
+          name,
+          collection(number, name),
+          '{"query":{"_id":1},"update":{},"upsert":true}',
+        ],
+      ],
+      "MDB.CREATEINDEXES": (number, name) => [
+        ["MDB.CREATEINDEXES", name, collection(number, name), '{"key":{"a":1},"name":"a"}'],
+      ],
+      "MDB.RENAME": (number, name) => [
+        ["MDB.CREATE", name, "c"],
+        ["MDB.RENAME", name, "c", name, collection(number, name), "0"],
+      ],
+    },
+  },
+  {
+    limit: "the name of a MongoDB database",
+    page: "docs/mongo-collections.md",
+    sentence: "| bytes of a database's name; bytes of both names together | 63; 255 |",
+    max: 63,
+    refused: /Invalid (?:namespace|database name)|a collection cannot be in the key/,
+    commands: {
+      "MDB.CREATE": (number, name) => [["MDB.CREATE", database(number, name), "c"]],
+      "MDB.INSERT": (number, name) => [["MDB.INSERT", database(number, name), "c", "1", '{"_id":1}']],
+      "MDB.RENAME": (number, name) => [
+        ["MDB.CREATE", name, "c"],
+        ["MDB.RENAME", name, "c", database(number, name), "c", "0"],
+      ],
+      RENAME: (number, name) => [
+        ["MDB.CREATE", name, "c"],
+        ["RENAME", `mongo:${name}.c`, `mongo:${database(number, name)}.c`],
+      ],
+    },
+  },
+  {
+    limit: "indexes of a MongoDB collection",
+    page: "docs/mongo-collections.md",
+    sentence: "| indexes of a collection; fields of an index or a sort | 64; 32 |",
+    // The index of _id is one of them.
+    max: 63,
+    refused: /a collection has at most 64 indexes/,
+    commands: {
+      "one MDB.CREATEINDEXES": (number, name) => [
+        ["MDB.CREATEINDEXES", name, "c", ...numbered(number, mongoIndex)],
+      ],
+      "several MDB.CREATEINDEXES": (number, name) => [
+        ["MDB.CREATEINDEXES", name, "c", ...numbered(number - 1, mongoIndex)],
+        ["MDB.CREATEINDEXES", name, "c", mongoIndex(number)],
+      ],
     },
   },
   {
