@@ -158,6 +158,13 @@ export const memberMutants: readonly Mutant[] = [
     test: RECORDED_ADMISSION,
   },
   {
+    name: "admission: the record is written later than the first write that it permits",
+    file: "daemon/cluster/node/cluster-node.js",
+    find: "this.#stateMark.tick();",
+    replace: "if (this.#ticks % TIMELINE_TICKS === 0)\n            this.#stateMark.tick();",
+    test: RECORDED_ADMISSION,
+  },
+  {
     name: "admission: a refused daemon accepts any command because an authorization could cure it",
     file: "daemon/cluster/peers/admission.js",
     find: "commands.every(isAuthorization)",
