@@ -20,7 +20,7 @@ export const clientMutants: readonly Mutant[] = [
       file: "daemon/store/commands/key-ring-commands.js",
       find: `checkedLabel(${label})`,
       replace: `(${label})`,
-      test: "test/system/limits-at-entrances.test.js",
+      test: "test/daemon/store/key-ring.test.js",
     };
   }),
   {

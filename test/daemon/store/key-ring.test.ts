@@ -302,6 +302,7 @@ test("CLUSTER ADD adds a daemon's key, with no option but a label", () => {
   const pem = pemOfSpki(subject.spki);
   assert.match(subject.run("CLUSTER", "ADD", pem, "RULES", "+@all"), /syntax error/);
   assert.match(subject.run("CLUSTER", "ADD", pem, "LABEL"), /syntax error/);
+  assert.match(subject.run("CLUSTER", "ADD", pem, "LABEL", "a".repeat(129)), /label has 129 bytes/);
   assert.match(subject.run("CLUSTER", "ADD", "nonsense"), /not a usable public key/);
   assert.match(subject.runBy(subject.application, "CLUSTER", "ADD", pem), /NOPERM/);
   assert.equal(subject.run("CLUSTER", "ADD", pem, "LABEL", "d"), `"${subject.id}"`);
