@@ -31,6 +31,10 @@ export const UNDECIDED_CAUSES = {
     says: "it is missing decisions that the members … have",
     fix: "connect it to the other members, and read its log: if these have pruned the decisions, it has to adopt a snapshot, or one of these members does",
   },
+  incomplete: {
+    says: "it has only some of the decisions that were made together",
+    fix: "connect all members of the list: if none of them has the missing decisions, they continue without these after 10 s",
+  },
   objections: {
     says: "the members … object to what it proposes",
     fix: "run dbsync status for these members: their clocks, versions, missing entries or states may be the reason",

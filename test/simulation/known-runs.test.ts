@@ -49,6 +49,11 @@ const COMPLETE: Readonly<Record<number, string>> = {
   12416: "the write that an acknowledged condition names is lost with the last folder that has it",
 };
 
+/** Runs with all features. */
+const LATEST: Readonly<Record<number, string>> = {
+  310: "lists remove the members that have all decisions of a proposal, and keep one that has some",
+};
+
 /** The test repeats one run out of this many. */
 const SHARE = amount(32, 1);
 /** The same share for runs with member lists. */
@@ -66,6 +71,11 @@ for (const [seed, title] of Object.entries(LISTED).filter((_, index) => index % 
     const { problems, settings } = await simulate(Number(seed), { without: ["claims", "contention"] });
     assert.deepEqual(problems, []);
     assert.equal(settings.lists, true);
+  });
+
+for (const [seed, title] of Object.entries(LATEST))
+  test(`run ${seed}: ${title}`, async () => {
+    assert.deepEqual((await simulate(Number(seed))).problems, []);
   });
 
 for (const [seed, title] of Object.entries(COMPLETE))

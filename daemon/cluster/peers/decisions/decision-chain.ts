@@ -9,6 +9,8 @@ import { SLOT_MAX } from "../../../../protocol/version-2/decision-body.js";
 import type { OrderKey } from "../../../timeline/entries/entry.js";
 import type { DecisionPorts, FoldedDecision } from "./decision-types.js";
 
+/** The maximum difference between the dates of two decisions of a proposal, which has few positions in a row. */
+const PROPOSAL_MS_MAX = 1;
 /** The maximum number of entries that one call reads. Later calls read the next ones. */
 const READS_MAX = 128;
 
@@ -18,6 +20,8 @@ interface Run {
   /** The position of the decision before the first one. */
   previous: OrderKey | null;
   top: LastDecision;
+  /** The slot of the last decision of the proposal of `top`. */
+  endSlot: number;
   /** The latest of them that is the last one of its proposal; null: none is. */
   end: LastDecision | null;
 }
@@ -28,8 +32,10 @@ export class DecisionChain {
   readonly #ports: ChainPorts;
   /** In the order of their slots. */
   readonly #runs: Run[] = [];
-  /** The position of the decision that the last call of `advance` did not find; null: it has missed none. */
-  missing: OrderKey | null = null;
+  /** The latest date of the decisions that the last call of `advance` missed; null: it has missed none. */
+  missingUpTo: number | null = null;
+  /** Whether the next slot is decided, and decisions of the same proposal are missing. */
+  isNextDecided = false;
 
   constructor(ports: ChainPorts) {
     this.#ports = ports;
@@ -37,24 +43,26 @@ export class DecisionChain {
 
   /** Adds a decision that is part of the state. */
   add(decision: FoldedDecision, orderKey: OrderKey): void {
-    const { slot, previous, list, isLast } = decision;
+    const { slot, previous, list, endSlot } = decision;
     const at = this.#runAfter(slot);
     const [before, after] = [this.#runs[at - 1], this.#runs[at]];
     if (before !== undefined && slot <= before.top.slot) return;
     const { at: date, seq, id } = orderKey;
     const top: LastDecision = { slot, list, orderKey: { at: date, seq, id } };
-    const end = isLast ? top : null;
+    const end = slot === endSlot ? top : null;
     const followsRun = before?.top.slot === slot - 1;
     const precedesRun = after?.first === slot + 1;
     if (followsRun && precedesRun) {
       before.top = after.top;
+      before.endSlot = after.endSlot;
       before.end = after.end ?? end ?? before.end;
       this.#runs.splice(at, 1);
     } else if (followsRun) {
       before.top = top;
+      before.endSlot = endSlot;
       before.end = end ?? before.end;
     } else if (precedesRun) Object.assign(after, { first: slot, previous, end: after.end ?? end });
-    else this.#runs.splice(at, 0, { first: slot, previous, top, end });
+    else this.#runs.splice(at, 0, { first: slot, previous, top, endSlot, end });
   }
 
   /**
@@ -65,7 +73,8 @@ export class DecisionChain {
    */
   advance(last: LastDecision, known: LastDecision | null): LastDecision {
     let found = last;
-    this.missing = null;
+    this.missingUpTo = null;
+    this.isNextDecided = false;
     if (known !== null && known.slot > last.slot && known.orderKey !== null) {
       // The number of the list is not known to be right. With an earlier one, more members have to promise.
       if (this.#isRemoved(known.slot, known.orderKey, last)) found = { ...known, list: last.list };
@@ -81,21 +90,27 @@ export class DecisionChain {
         found = first.end;
         continue;
       }
+      this.isNextDecided = isNext;
       const gap = isNext ? second : first;
-      if (gap === undefined || gap.previous === null || reads++ === READS_MAX) return found;
+      if (gap === undefined) {
+        this.missingUpTo = (first.top.orderKey?.at ?? 0) + PROPOSAL_MS_MAX;
+        return found;
+      }
+      if (gap.previous === null || reads++ === READS_MAX) return found;
       if (!this.#addIfFolded(gap.first - 1, gap.previous)) {
-        this.missing = gap.previous;
+        this.missingUpTo = gap.previous.at;
         return found;
       }
     }
   }
 
-  /** Returns the last decision if that whose entry is missing, and those before it, are lost. */
+  /** Returns the last decision if those that the last call of `advance` missed are lost. */
   skip(last: LastDecision): LastDecision {
     const run = this.#runs.find(({ first }) => first > last.slot + 1);
-    if (run === undefined) return last;
-    // If all that remains of a proposal is in the middle of it, the next one begins after it.
-    return run.end === null ? run.top : { slot: run.first - 1, orderKey: run.previous, list: last.list };
+    if (run !== undefined) return { slot: run.first - 1, orderKey: run.previous, list: last.list };
+    const rest = this.#runs.at(-1);
+    // The next proposal does not begin in a slot that was decided.
+    return rest === undefined ? last : { ...rest.top, slot: rest.endSlot };
   }
 
   /** Whether two positions are of decisions that were removed, so that neither can be compared with its entry. */

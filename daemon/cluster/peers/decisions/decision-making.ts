@@ -312,7 +312,7 @@ export class DecisionMaking {
     const parts = timeline.hasFolded(orderKey) ? timeline.read(orderKey) : null;
     if (parts === null || !isDecision(parts.body)) return null;
     const { slot, index, count, previous } = readDecision(parts.body);
-    return { slot, previous, isLast: index === count - 1, list: listOf(parts.signature) };
+    return { slot, previous, endSlot: slot - index + count - 1, list: listOf(parts.signature) };
   }
 
   #send(to: ByteString, message: DecisionMessage): void {

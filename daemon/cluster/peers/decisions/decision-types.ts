@@ -53,8 +53,8 @@ export interface Votes {
 
 /** A decision whose entry is part of the state. */
 export interface FoldedDecision extends Pick<ProposedDecision, "slot" | "previous"> {
-  /** Whether it is the last one of its proposal. */
-  readonly isLast: boolean;
+  /** The slot of the last decision of its proposal. */
+  readonly endSlot: number;
   /** The number of the member list that made it. */
   readonly list: number;
 }

@@ -127,6 +127,7 @@ export class Decisions {
       {
         lists: () => this.#lists(),
         last: () => this.#voter.last,
+        isNextDecided: () => this.#chain.isNextDecided,
         waiting: () => this.#units.values(),
         postpone: (unit) => this.#postpone(unit),
         broadcast: (message) => this.#broadcast(message),
@@ -270,8 +271,8 @@ export class Decisions {
     const { slot, index, count, previous, unit } = decision;
     if (unit !== null) this.#removeUnit(unit);
     if (index === 0) this.#correct(decision);
-    const isLast = index === count - 1;
-    if (slot > this.last.slot) this.#chain.add({ slot, previous, isLast, list }, decision);
+    const endSlot = slot - index + count - 1;
+    if (slot > this.last.slot) this.#chain.add({ slot, previous, endSlot, list }, decision);
     this.#follow(null);
     this.#keeper.advance();
     this.#judge();
@@ -525,7 +526,7 @@ export class Decisions {
       const isChecked = hasVoted || this.#isEvidence(evidence, proposal, ballot);
       const judgement = isChecked
         ? "yes"
-        : this.#isNext(previous)
+        : this.#isNext(previous) && !this.#chain.isNextDecided
           ? this.#ports.judge(proposal)
           : NO_OBJECTION;
       const mayChange = judgement !== "yes" && judgement.notBefore === 0;
@@ -634,10 +635,10 @@ export class Decisions {
     this.#count(last.slot + 1);
   }
 
-  /** Gives up a missing decision that no member has. Otherwise this daemon could not take part in any later one. */
+  /** Gives up missing decisions that no member has. Otherwise this daemon could not take part in any later one. */
   #skipLost(now: number): void {
-    const { missing } = this.#chain;
-    if (missing === null || !this.#ports.areLevel(missing.at)) {
+    const { missingUpTo } = this.#chain;
+    if (missingUpTo === null || !this.#ports.areLevel(missingUpTo)) {
       this.#levelSince = null;
       return;
     }

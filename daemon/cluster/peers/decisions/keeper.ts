@@ -69,6 +69,8 @@ interface Proposed {
 export interface KeeperHandlers {
   readonly lists: () => VotingLists | null;
   readonly last: () => LastDecision;
+  /** Whether the next slot is decided, and decisions of the same proposal are missing here. */
+  readonly isNextDecided: () => boolean;
   readonly waiting: () => Iterable<WaitingUnit>;
   /** Moves a unit after the other waiting units. */
   readonly postpone: (unit: ByteString) => void;
@@ -128,7 +130,10 @@ export class Keeper {
     const ahead = this.#ahead;
     if (ahead.length > 0) return { cause: "decisions", members: ahead };
     const [ballot, proposed] = [this.#ballot, this.#proposed];
-    if (ballot !== null && proposed === null) return { cause: "cannot-propose", members: [] };
+    if (ballot !== null && proposed === null) {
+      const cause = this.#handlers.isNextDecided() ? "incomplete" : "cannot-propose";
+      return { cause, members: [] };
+    }
     const { own, isConnected } = this.#ports;
     const answered: Pick<ReadonlyMap<ByteString, unknown>, "has"> = ballot === null || proposed === null
       ? (this.#preparation?.promises ?? new Map<ByteString, PromiseOf>())
@@ -317,7 +322,7 @@ export class Keeper {
       this.#objected = [];
       this.#pause = PAUSE_MS;
     }
-    if (this.#ports.uptime() < this.#pausedUntil) return;
+    if (this.#ports.uptime() < this.#pausedUntil || this.#handlers.isNextDecided()) return;
     const lists = this.#handlers.lists();
     const isFirst = lists !== null && followsOthers(lists);
     const proposal = this.#ports.propose(isFirst ? null : this.#proposable(), last, this.#notBefore);

@@ -13,9 +13,9 @@ import { SeededRandom } from "../../../../support/seeded-random.js";
 const keyOf = (slot: number): OrderKey => ({ at: slot * 10, seq: 0, id: `decision ${slot}` });
 const listOf = (slot: number): number => Math.ceil(slot / 10);
 const lastOf = (slot: number): LastDecision => ({ slot, orderKey: keyOf(slot), list: listOf(slot) });
-const decisionOf = (slot: number, isLast = true): FoldedDecision => ({
+const decisionOf = (slot: number, endSlot = slot): FoldedDecision => ({
   slot,
-  isLast,
+  endSlot,
   previous: slot === 1 ? null : keyOf(slot - 1),
   list: listOf(slot),
 });
@@ -33,7 +33,7 @@ class Subject {
       this.reads++;
       const slot = orderKey.at / 10;
       return orderKey.at > this.prunedTo && this.slots.has(slot) && orderKey.id === keyOf(slot).id
-        ? decisionOf(slot, !this.inner.has(slot))
+        ? decisionOf(slot, this.#endOf(slot))
         : null;
     },
     prunedTo: () => this.prunedTo,
@@ -43,9 +43,20 @@ class Subject {
   fold(first: number, to: number, isNoted = true): void {
     for (let slot = first; slot <= to; slot++) {
       this.slots.add(slot);
-      if (isNoted && slot > this.last.slot)
-        this.#chain.add(decisionOf(slot, !this.inner.has(slot)), keyOf(slot));
+      if (isNoted && slot > this.last.slot) this.#chain.add(decisionOf(slot, this.#endOf(slot)), keyOf(slot));
     }
+  }
+
+  /** Returns the last slot of the proposal of a slot. */
+  #endOf(slot: number): number {
+    let end = slot;
+    while (this.inner.has(end)) end++;
+    return end;
+  }
+
+  /** Whether the next slot is decided, so that no other proposal may begin in it. */
+  get isNextDecided(): boolean {
+    return this.#chain.isNextDecided;
   }
 
   /** Gives up the missing decision. */
@@ -179,7 +190,8 @@ test("decisions count when all of their proposal are here", () => {
 test("a proposal of which decisions are lost is given up with the missing ones", () => {
   for (const [held, last] of [
     [[3, 4, 5], 5],
-    [[3, 4], 4],
+    [[3, 4], 5],
+    [[1, 2], 5],
     [[1, 3, 4, 5], 5],
     [[2, 5], 5],
   ] as const) {
@@ -187,11 +199,17 @@ test("a proposal of which decisions are lost is given up with the missing ones",
     for (const slot of [1, 2, 3, 4]) subject.inner.add(slot);
     for (const slot of held) subject.fold(slot, slot);
     assert.equal(subject.advance(), 0);
+    assert.equal(
+      subject.isNextDecided,
+      held.some((slot) => slot === 1),
+      `${held}`,
+    );
     for (let gaps = 0; gaps < held.length; gaps++) {
       subject.skip();
       subject.advance();
     }
     assert.equal(subject.last.slot, last, `${held}`);
+    assert.ok(!subject.isNextDecided, `${held}`);
   }
 });
 

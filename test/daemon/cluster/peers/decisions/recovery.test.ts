@@ -100,6 +100,52 @@ test("a decision whose entry no member has is given up once all members have the
   assert.ok(await decide(world, members));
 });
 
+/** Starts a cluster whose list keeps only a member that has some decisions of a proposal. */
+async function withPartOfProposal(added: readonly string[]): Promise<{ world: World; later: Member[] }> {
+  const { world, members } = threeMembers();
+  const [a, b, c] = members;
+  cutOff(world, c, true);
+  const units = NAMES.map((name) => world.submit(a, [a, b], name));
+  await world.scheduler.runUntil(world.scheduler.time + 5_000);
+  assert.ok(units.every(({ id }) => world.decidedUnits.has(id)));
+  const decided = [...a.entries.values()];
+  const missing = decided.findLast(({ decision }) => (decision?.count ?? 0) > 1);
+  assert.ok(missing !== undefined);
+  for (const entry of decided) if (entry !== missing) c.add(entry);
+  for (const member of [a, b]) member.stop();
+
+  const later = [c, ...added.map((name) => world.add(name))];
+  for (const member of later) {
+    member.lists = [listOf(1, NAMES), listOf(2, ["c", ...added])];
+    if (member !== c) member.start();
+  }
+  return { world, later };
+}
+
+test("a list of one member that has some decisions of a proposal continues after these", async () => {
+  const { world, later } = await withPartOfProposal([]);
+  const cas = world.submit(later[0] as Member, later, "y");
+  await world.scheduler.runUntil(world.scheduler.time + 8_000);
+  assert.ok(!world.decidedUnits.has(cas.id), "the others may be about to arrive");
+  await world.scheduler.runUntil(world.scheduler.time + 8_000);
+  assert.ok(world.decidedUnits.has(cas.id));
+});
+
+test("a member that has some decisions of a proposal does not vote for others in their slots", async () => {
+  const { world, later } = await withPartOfProposal(["d"]);
+  const [, d] = later as [Member, Member];
+  // Units that wait for long are given up, so that the client asks again.
+  const decides = async () => {
+    const cas = world.submit(d, [d], "y");
+    await world.scheduler.runUntil(world.scheduler.time + 5_000);
+    return world.decidedUnits.has(cas.id);
+  };
+  assert.equal(await decides(), false, "the new member knows no decision");
+  for (let count = 0; count < 100; count++) world.exchange();
+  for (let turns = 0; turns < 4; turns++) await decides();
+  assert.ok(await decides());
+});
+
 test("a member that lost its promises names those that have answered, but not promised a ballot yet", async () => {
   const { world, members } = threeMembers();
   const [a, b, c] = members;

@@ -247,7 +247,7 @@ export class Member {
         const { decision, list = 0 } = this.entries.get(orderKey.id) ?? {};
         if (decision == null) return null;
         const { slot, index, count, previous } = decision;
-        return { slot, previous, isLast: index === count - 1, list };
+        return { slot, previous, endSlot: slot - index + count - 1, list };
       },
       areLevel: (upTo) => this.#areLevel(upTo),
       prunedTo: () => this.prunedTo,
