@@ -157,8 +157,6 @@ function dependentsOf(tests: readonly string[], isRemoved: (file: string) => boo
   const used = [
     ...optionsOf(removed).map((name) => `"--${name}[" ]`),
     ...kinds.map((kind) => `"(?:-d|--database)", .${kind}`),
-    // The type of these tests' tables requires a row for each listener of the build.
-    ...(rowsOf(removed).some(({ clients }) => clients !== undefined) ? ["\\bUserListenerName\\b"] : []),
     PAGES,
   ];
   const pattern = new RegExp(used.join("|"));

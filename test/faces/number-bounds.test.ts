@@ -13,15 +13,15 @@ import { type Environment, realEnvironment } from "../../daemon/net/process/cloc
 import { Database } from "../../daemon/store/database.js";
 import type { Reply } from "../../protocol/reply.js";
 import { makeFolder, type RunningReplica, startReplica } from "../daemon/program/replicas.js";
+import { LISTENER_CASES } from "../support/all-listener-cases.js";
 import { ask as askJson } from "../support/json-lines.js";
-import { askMemcached } from "../support/memcached-lines.js";
+import { found, type NumberRow, type NumberSubject } from "../support/listener-cases.js";
 import { RawClient } from "../support/raw-client.js";
 import { RedisConnection } from "../support/redis-connection.js";
 import { SqlLineClient } from "../support/sql-line-client.js";
 
 /** An `int` of Java, C and PHP's extensions. */
 const INT32 = 2n ** 31n - 1n;
-const UINT32 = 2n ** 32n - 1n;
 /** The integers of a `long` of Java and of PHP. */
 const INT64 = 2n ** 63n - 1n;
 /** The integers that JavaScript represents exactly, in which several clients read each number. */
@@ -34,19 +34,13 @@ const CENTURY_MS = 100 * 365 * 24 * 60 * 60 * 1000;
 const LATE = Date.UTC(2099, 0);
 const ITEMS = 64;
 
-interface Subject {
-  redis(...argv: string[]): Promise<Reply>;
-  memcached(requests: string): Promise<string>;
+interface Subject extends NumberSubject {
   json(request: object): Promise<string>;
   sql(statement: string): Promise<string>;
   mongo(command: object): Promise<object>;
 }
 
-interface Row {
-  readonly max: bigint;
-  /** Whether such numbers exist only on a daemon that records. Default: no. */
-  readonly needsLog?: true;
-  /** Returns the numbers in decimal digits. A text that is no integer fails. */
+interface Row extends Omit<NumberRow, "read"> {
   readonly read: (subject: Subject) => Promise<readonly string[]>;
 }
 
@@ -60,9 +54,6 @@ function textIn(reply: Reply): string {
   if (reply.kind === "bulk" || reply.kind === "verbatim") return reply.bytes;
   return reply.kind === "status" ? reply.text : "";
 }
-
-const found = (text: string, pattern: RegExp): string[] =>
-  [...text.matchAll(pattern)].map(([, number = ""]) => number);
 
 /** The values after `=` or `:` that begin like a number and are no version, address, percentage or fraction. */
 const VALUES = /[:=](-?\d[^,\s]*)(?=[,\s]|$)/g;
@@ -134,47 +125,6 @@ const literalsIn = (json: string): string[] =>
   found(json.replace(/"(?:[^"\\]|\\.)*"/g, '""'), /[[:,](-?\d[-+.\deE]*)/g);
 
 const ROWS: Readonly<Record<string, Row>> = {
-  "memcached: the numbers of cas": {
-    max: INT64,
-    async read({ memcached }) {
-      const sets = Array.from({ length: ITEMS }, (_, i) => `set i${i} 0 0 1\r\nx\r\n`).join("");
-      const keys = Array.from({ length: ITEMS }, (_, i) => `i${i}`);
-      await memcached(sets);
-      const gets = found(
-        await memcached(`gets ${keys.join(" ")}\r\ngats 0 ${keys.join(" ")}\r\n`),
-        / 1 (\d+)\r/g,
-      );
-      const meta = `${keys.map((key) => `mg ${key} c\r\n`).join("")}ms i0 1 c\r\ny\r\n`;
-      const all = [...gets, ...found(await memcached(meta), / c(\d+)\r/g)];
-      assert.equal(all.length, 3 * ITEMS + 1);
-      assert.ok(all.every((number) => number !== "0"));
-      return all;
-    },
-  },
-  "memcached: the seconds until an item expires": {
-    max: INT32,
-    async read({ redis, memcached }) {
-      await redis("SET", "far", "x", "PXAT", "9223372036854775807");
-      const seconds = found(await memcached("mg far t\r\n"), / t(-?\d+)/g);
-      // INFO contains the average of all expiry times.
-      await redis("DEL", "far");
-      return seconds;
-    },
-  },
-  "memcached: flags that a Redis client has written": {
-    max: UINT32,
-    async read({ redis, memcached }) {
-      await redis("SET", "flagged", "\0memcached 9999999999\0x");
-      return found(await memcached("get flagged\r\n"), /^VALUE flagged (\d+)/g);
-    },
-  },
-  "memcached: the figures of stats": {
-    max: SAFE,
-    async read({ memcached }) {
-      const text = await memcached("stats\r\nstats settings\r\n");
-      return found(text, /STAT (?!version)\w+ (\d\S*)\r/g);
-    },
-  },
   "Redis: cursors": {
     max: SAFE,
     async read(subject) {
@@ -356,15 +306,14 @@ const late: Environment = {
 };
 
 async function subjectOf(daemon: RunningReplica): Promise<Subject & AsyncDisposable> {
-  const portOf = (name: "resp" | "memcached" | "json" | "sql" | "mongo") =>
-    daemon.daemon.addressOf(name)?.port ?? 0;
+  const portOf = (option: string) => daemon.daemon.addressOf(option)?.port ?? 0;
   const redis = await RedisConnection.open(portOf("resp"));
   const sql = await SqlLineClient.open(portOf("sql"));
   const json = await RawClient.open(portOf("json"));
   const mongo = new MongoClient(`mongodb://127.0.0.1:${portOf("mongo")}/`, { directConnection: true });
   return {
     redis: (...argv) => redis.call(...argv),
-    memcached: (requests) => askMemcached(portOf("memcached"), requests),
+    portOf,
     json: (request) => askJson(json, request),
     sql: (statement) => sql.ask(statement),
     mongo: (command) => mongo.db("shop").command(command, { promoteValues: false }),
@@ -375,7 +324,16 @@ async function subjectOf(daemon: RunningReplica): Promise<Subject & AsyncDisposa
   };
 }
 
-const LISTENERS = ["resp", "memcached", "json", "sql", "mongo"].flatMap((name) => [`--${name}`, "0"]);
+/** The listeners with numbers: those of the rows here, and of the rows of faces. */
+const CONTRIBUTED = LISTENER_CASES.filter(({ numbers }) => numbers !== undefined);
+const LISTENERS = ["resp", "json", "sql", "mongo", ...CONTRIBUTED.map(({ option }) => option)].flatMap(
+  (option) => [`--${option}`, "0"],
+);
+const ALL: Readonly<Record<string, Row>> = Object.assign(
+  {},
+  ROWS,
+  ...CONTRIBUTED.map(({ numbers }) => numbers),
+);
 
 for (const [name, environment] of [
   ["that records", realEnvironment],
@@ -396,7 +354,7 @@ for (const [name, environment] of [
       folder[Symbol.dispose]();
     });
 
-    for (const [row, { max, needsLog = false, read }] of Object.entries(ROWS))
+    for (const [row, { max, needsLog = false, read }] of Object.entries(ALL))
       test(`${row} are at most ${max}`, { skip: needsLog && environment === late }, async () => {
         const numbers = await read(subject);
         assert.ok(numbers.length > 0, "no number was found");

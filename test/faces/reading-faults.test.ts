@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MemcachedParser } from "../../faces/memcached/bytes/memcached-requests.js";
+import { ask } from "../../faces/memcached/test/memcached-lines.js";
 import { makeFolder, startReplica } from "../daemon/program/replicas.js";
-import { ask } from "../support/memcached-lines.js";
 import { RawClient } from "../support/raw-client.js";
 
 for (const method of ["push", "next"] as const)

@@ -6,11 +6,10 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { MongoClient } from "mongodb";
 import { createClient } from "../../client/dbsync-send.js";
 import { DbsyncError } from "../../client/shared/errors.js";
-import type { UserListenerName } from "../../daemon/options/option-table.js";
 import { makeFolder, startReplica } from "../daemon/program/replicas.js";
+import { clientsOf, LISTENER_CASES } from "../support/all-listener-cases.js";
 import { some } from "../support/amount.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { makeKeyPair } from "../support/envelope-client.js";
@@ -26,25 +25,17 @@ async function portOf(daemon: DaemonProcess, clients: RegExp): Promise<number> {
   return Number(line["port"]);
 }
 
-/** Returns the first line of the answer to a request of a client that has not logged in; "" if there is none. */
-async function answerTo(port: number, request: string): Promise<string> {
-  using client = await RawClient.open(port);
-  client.send(request);
-  const answer = (await client.readTo("\n")).trim();
-  return answer === "RESULT_MESSAGE" ? await client.readTo("\n") : answer;
-}
+/** The listeners for users, with the text that the log contains when they serve. */
+const LISTENERS = LISTENER_CASES.filter(({ option }) => isUserListener(option)).map((cases) => {
+  const { option, users } = cases;
+  assert.ok(users !== null, `--${option}: its ListenerCases have no users`);
+  return { option, users, serving: new RegExp(`^serving ${clientsOf(cases)}`) };
+});
+const FLAGS = LISTENERS.flatMap(({ option }) => [`--${option}`, "127.0.0.1:0"]);
 
-/** Attempts of clients that have not logged in to write with each listener, and the answers that they must receive. */
-const ATTEMPTS: Readonly<
-  Record<UserListenerName, readonly [clients: RegExp, request: string, answer: RegExp]>
-> = {
-  resp: [/serving Redis/, "SET k resp\r\n", /^-NOAUTH /],
-  sentinel: [/serving sentinel/, "SENTINEL MASTERS\r\n", /^-NOAUTH /],
-  json: [/serving JSON/, '{"action":"create","document":"k"}\n', /Authentication required/],
-  memcached: [/serving memcached/, "set k 0 0 1\r\n1\r\n", /^(?:CLIENT_ERROR|ERROR) /],
-  sql: [/serving SQL/, "create database k;\n", /log|auth/i],
-  mongo: [/serving MongoDB/, "", /^$/],
-};
+function isUserListener(option: string): boolean {
+  return (USER_LISTENER_NAMES as readonly string[]).includes(option);
+}
 
 /** Returns the answers of the main port to unsigned commands of both versions and to a subscription. */
 async function unsignedAnswers(port: number): Promise<string[]> {
@@ -86,60 +77,32 @@ test("no port of a daemon bypasses its users", async () => {
   using folder = makeFolder();
   const file = join(folder.path, "users.acl");
   writeFileSync(file, "user default off\nuser ann on >secret ~* &* +@all\n");
-  const listeners = USER_LISTENER_NAMES.flatMap((name) => [`--${name}`, "127.0.0.1:0"]);
-  await using daemon = await startDaemon([...listeners, "--acl-file", file]);
-  for (const name of USER_LISTENER_NAMES) {
-    const [clients, request, answer] = ATTEMPTS[name];
-    const port = await portOf(daemon, clients);
-    if (name !== "mongo") assert.match(await answerTo(port, request), answer, name);
-    else {
-      await using client = new MongoClient(`mongodb://127.0.0.1:${port}/`, {
-        serverSelectionTimeoutMS: 10_000,
-      });
-      await assert.rejects(client.db("k").collection("k").insertOne({ a: 1 }), /auth/i);
-    }
-  }
+  await using daemon = await startDaemon([...FLAGS, "--acl-file", file]);
+  for (const { users, serving } of LISTENERS) await users.attempt(await portOf(daemon, serving));
   assertRefused(await unsignedAnswers(daemon.port));
   assert.equal(await countKeys(await portOf(daemon, /serving Redis/)), ":0");
   await daemon.logged(({ msg }) => /executes no commands, .*--allow-unsigned/.test(msg));
 });
 
-const AUTH = "AUTH ann topsecret\r\nHELLO 3 AUTH ann topsecret\r\nAUHT ann topsecret\r\n";
-/** Logins, also mistyped ones. The MongoDB client sends its own. */
-const LOGINS: Readonly<Record<UserListenerName, string>> = {
-  resp: `${AUTH}ACL DRYRUN ann AUTH ann topsecret\r\nCONFIG SET requirepass topsecret\r\n`,
-  sentinel: AUTH,
-  json: '{"action":"auth","user":"ann","password":"topsecret"}\n{"action":"atuh","password":"topsecret"}\n',
-  memcached: "set k 0 0 13\r\nann topsecret\r\nste k 0 0 13\r\nann topsecret\r\n",
-  sql: "login ann topsecret;\nlgoin ann topsecret;\n",
-  mongo: "",
-};
-
 test("no line of the log contains a password, whatever its level", async () => {
   using folder = makeFolder();
   const file = join(folder.path, "users.acl");
   writeFileSync(file, "user default off\nuser ann on >topsecret ~* &* +@all\n");
-  const listeners = USER_LISTENER_NAMES.flatMap((name) => [`--${name}`, "127.0.0.1:0"]);
-  await using replica = await startReplica({ args: [...listeners, "--acl-file", file], level: "trace" });
+  await using replica = await startReplica({ args: [...FLAGS, "--acl-file", file], level: "trace" });
   const { log } = replica;
-  for (const name of USER_LISTENER_NAMES) {
-    const port = Number(log.find(({ msg }) => ATTEMPTS[name][0].test(msg))?.["port"]);
+  for (const { option, users, serving } of LISTENERS) {
+    const port = Number(log.find(({ msg }) => serving.test(msg))?.["port"]);
     const before = log.length;
-    if (name === "mongo") {
-      await using client = new MongoClient(`mongodb://ann:topsecret@127.0.0.1:${port}/?authMechanism=PLAIN`, {
-        serverSelectionTimeoutMS: 10_000,
-      });
-      await client.db("k").command({ ping: 1 });
-    } else await answerTo(port, LOGINS[name]);
+    await users.logIn(port);
     const added = log.slice(before);
     for (const direction of ["received", "sent"])
       assert.ok(
         added.some((line) => line["direction"] === direction && Number(line["length"]) > 0),
-        name,
+        option,
       );
     assert.ok(
       added.some(({ msg }) => msg === "command"),
-      name,
+      option,
     );
   }
   assert.doesNotMatch(JSON.stringify(log), /topsecret/);

@@ -6,7 +6,7 @@
 import type { Redis } from "ioredis";
 import type { BrowserClient } from "../../client/browser/public-api.js";
 import { type Client, DbsyncError } from "../../client/public-api.js";
-import { ask } from "../support/memcached-lines.js";
+import { ask } from "../../faces/memcached/test/memcached-lines.js";
 import { pause } from "../support/pause.js";
 import type { RawClient } from "../support/raw-client.js";
 

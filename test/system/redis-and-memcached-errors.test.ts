@@ -1,9 +1,9 @@
 /** Clients of Redis and memcached receive the answers that they expect. */
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { askMemcached } from "../../faces/memcached/test/memcached-lines.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { freePort } from "../support/free-port.js";
-import { askMemcached } from "../support/memcached-lines.js";
 import { within } from "../support/pause.js";
 import { RawClient } from "../support/raw-client.js";
 import { RedisConnection, textOfValue } from "../support/redis-connection.js";

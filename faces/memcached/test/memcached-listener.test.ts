@@ -7,12 +7,12 @@ import { makeFolder, startReplica } from "../../../test/daemon/program/replicas.
 import { amount } from "../../../test/support/amount.js";
 import { double } from "../../../test/support/double.js";
 import { makeKeyPair } from "../../../test/support/envelope-client.js";
-import { ask, askMemcached } from "../../../test/support/memcached-lines.js";
 import { RawClient } from "../../../test/support/raw-client.js";
 import { RedisConnection } from "../../../test/support/redis-connection.js";
 import { ScratchFolder } from "../../../test/support/scratch-folder.js";
 import { FULL } from "../../../test/support/unbounded-memory.js";
 import { VERSION } from "../memcached-session.js";
+import { ask, askMemcached } from "./memcached-lines.js";
 import { replay } from "./replay.js";
 import { startMemcached } from "./scene.js";
 

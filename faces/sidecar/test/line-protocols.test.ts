@@ -1,63 +1,39 @@
 /**
- * Tests clients of --sql, --memcached, --mongo and --json with a sidecar. They receive the answers that a daemon with
- * data would send.
+ * Tests clients of --sql, --mongo and --json with a sidecar, and of the other listeners of faces. They receive the
+ * answers that a daemon with data would send.
  */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { MongoClient } from "mongodb";
 import { createClient } from "../../../client/dbsync-send.js";
 import { array, bulk, double, NIL } from "../../../protocol/reply.js";
-import { freePort } from "../../../test/support/free-port.js";
+import { clientsOf, LISTENER_CASES } from "../../../test/support/all-listener-cases.js";
 import { ask } from "../../../test/support/json-lines.js";
 import { RawClient } from "../../../test/support/raw-client.js";
 import { RedisConnection } from "../../../test/support/redis-connection.js";
-import { replay as replayMemcached } from "../../memcached/test/replay.js";
 import { replay as replaySql } from "../../sql/test/replay.js";
 import { CALL_MS, type SidecarScene, startScene, untilAll } from "./scene.js";
 
+const CONTRIBUTED = LISTENER_CASES.filter(({ ofSidecar }) => ofSidecar !== undefined);
+
 let sql: number;
-let memcached: number;
 let mongo: number;
 let json: number;
 let scene: SidecarScene;
 before(async () => {
-  sql = await freePort();
-  memcached = await freePort();
-  mongo = await freePort();
-  json = await freePort();
-  const places = [
-    "--sql",
-    String(sql),
-    "--memcached",
-    String(memcached),
-    "--mongo",
-    String(mongo),
-    "--json",
-    String(json),
-  ];
-  scene = await startScene({ args: places });
+  const options = ["sql", "mongo", "json", ...CONTRIBUTED.map(({ option }) => option)];
+  scene = await startScene({ args: options.flatMap((option) => [`--${option}`, "0"]) });
+  sql = await scene.sidecar.portOf("SQL clients");
+  mongo = await scene.sidecar.portOf("MongoDB clients");
+  json = await scene.sidecar.portOf("JSON clients");
 });
 after(() => scene[Symbol.asyncDispose]());
 
-test("memcached clients receive the daemons' answers, and no concurrent incr command is lost", async () => {
-  await replayMemcached(memcached);
-  using one = await RawClient.open(memcached);
-  one.send("set n 0 0 1\r\n0\r\n");
-  assert.equal(await one.read("STORED\r\n".length), "STORED\r\n");
-  const counted = await Promise.all(
-    [1, 2].map(async () => {
-      using client = await RawClient.open(memcached);
-      client.send("incr n 1\r\n".repeat(20));
-      client.socket.end();
-      return (await client.rest()).trim().split("\r\n").map(Number);
-    }),
-  );
-  assert.deepEqual(
-    counted.flat().sort((left, right) => left - right),
-    Array.from({ length: 40 }, (_, i) => i + 1),
-  );
-  await untilAll(scene, ["GET", "n"], "40");
-});
+for (const cases of CONTRIBUTED)
+  test(`${clientsOf(cases)} receive the daemons' answers`, async () => {
+    const port = await scene.sidecar.portOf(clientsOf(cases));
+    await cases.ofSidecar?.(port, (command, reply) => untilAll(scene, command, reply));
+  });
 
 test("MongoDB's driver writes and finds documents, and receives an error for a duplicate", async () => {
   await using client = new MongoClient(`mongodb://127.0.0.1:${mongo}`);

@@ -1,5 +1,5 @@
 /** Sends requests to a memcached listener on a connection, and reads the answers. */
-import { RawClient } from "./raw-client.js";
+import { RawClient } from "../../../test/support/raw-client.js";
 
 /** The answer to `version` after the answers to other requests. */
 const END = /VERSION [^\r\n]*\r\n$/;
