@@ -82,7 +82,6 @@ export const FULL_ONLY: readonly string[] = [
   "test/system/claims/document-claims.test",
   "test/system/claims/job-libraries.test",
   "test/system/claims/lifetimes.test",
-  "test/system/client-hello.test",
   "test/system/clock.test",
   "test/system/console-lines.test",
   "test/system/consumer-groups.test",
