@@ -118,7 +118,7 @@ export const FULL_ONLY: readonly string[] = [
   "test/system/php-session-locks.test",
   "test/system/portable-answers.test",
   "test/system/races-and-kills.test",
-  "test/system/redis-and-memcached-errors.test",
+  "test/system/redis-errors.test",
   "test/system/redis-mirror.test",
   "test/system/refused-join.test",
   "test/system/replayed-envelope.test",

@@ -12,7 +12,6 @@ import { after, before, test } from "node:test";
 import { createClient } from "../../client/public-api.js";
 import { canonicalState } from "../../daemon/store/canonical-state.js";
 import { Database } from "../../daemon/store/database.js";
-import { ask as askMemcached } from "../../faces/memcached/test/memcached-lines.js";
 import { bytesOfText } from "../../protocol/byte-string.js";
 import type { Reply } from "../../protocol/reply.js";
 import { type EnvelopeHeader, hexOf } from "../../protocol/version-2/envelope.js";
@@ -65,22 +64,20 @@ let signing: DaemonProcess;
 let pushed: PushedEntries;
 let redis: RedisConnection;
 let json: RawClient;
-let memcached: RawClient;
 let sql: SqlLineClient;
 
 before(async () => {
-  daemon = await startDaemon(["--resp", "0", "--json", "0", "--sql", "0", "--memcached", "0"]);
+  daemon = await startDaemon(["--resp", "0", "--json", "0", "--sql", "0"]);
   recording = await startDaemon(["--resp", "0", "--data", data.path]);
   signing = await startDaemon(["-s", application.file, "--root-key", root.file, "--data", signedData.path]);
   pushed = await PushedEntries.start();
   redis = await RedisConnection.open(await daemon.portOf("Redis clients"));
   json = await RawClient.open(await daemon.portOf("JSON clients"));
-  memcached = await RawClient.open(await daemon.portOf("memcached clients"));
   sql = await SqlLineClient.open(await daemon.portOf("SQL clients"));
 });
 
 after(async () => {
-  for (const client of [redis, json, memcached, sql]) client[Symbol.dispose]();
+  for (const client of [redis, json, sql]) client[Symbol.dispose]();
   await daemon[Symbol.asyncDispose]();
   await recording[Symbol.asyncDispose]();
   await signing[Symbol.asyncDispose]();
@@ -724,33 +721,6 @@ const ROWS: readonly Row[] = [
     },
   },
   {
-    limit: "the length of a memcached item",
-    page: "docs/limits.md",
-    sentence:
-      "| `--max-memcached-item-bytes` | 1MiB | length from which items of memcached clients are too large",
-    max: 2 ** 20 - 1,
-    refused: /too large|NOT_STORED|NS/,
-    others: {
-      ...Object.fromEntries(
-        ["set", "add"].map((word) => [
-          word,
-          (number: number, name: string) =>
-            askMemcached(memcached, `${word} ${name} 0 0 ${number}\r\n${letters(number)}\r\n`),
-        ]),
-      ),
-      ms: (number, name) => askMemcached(memcached, `ms ${name} ${number}\r\n${letters(number)}\r\n`),
-      ...Object.fromEntries(
-        ["append KEY 0 0 10", "prepend KEY 0 0 10", "ms KEY 10 MA", "ms KEY 10 MP"].map((request) => [
-          request,
-          async (number: number, name: string) => {
-            await askMemcached(memcached, `set ${name} 0 0 ${number - 10}\r\n${letters(number - 10)}\r\n`);
-            return await askMemcached(memcached, `${request.replace("KEY", name)}\r\n${letters(10)}\r\n`);
-          },
-        ]),
-      ),
-    },
-  },
-  {
     limit: "indexes of a document",
     page: "docs/json-documents.md",
     sentence: "A document may have 16 indexes",
@@ -853,30 +823,6 @@ const ROWS: readonly Row[] = [
       "HELLO SETNAME": (number) => answerOf("HELLO", "2", "SETNAME", letters(number)),
       "CLIENT SETINFO": (number) => answerOf("CLIENT", "SETINFO", "lib-name", letters(number)),
     },
-  },
-  {
-    limit: "the key of a memcached client",
-    page: "docs/redis-clients.md",
-    sentence: "A key can have at most 250 bytes",
-    max: 250,
-    refused: /CLIENT_ERROR bad command line/,
-    others: Object.fromEntries(
-      [
-        ...["set KEY 0 0 1\r\nx", "add KEY 0 0 1\r\nx", "replace KEY 0 0 1\r\nx", "append KEY 0 0 1\r\nx"],
-        ...[
-          "prepend KEY 0 0 1\r\nx",
-          "cas KEY 0 0 1 1\r\nx",
-          "get KEY",
-          "gets KEY",
-          "gat 1 KEY",
-          "touch KEY 1",
-        ],
-        ...["incr KEY 1", "decr KEY 1", "delete KEY", "ms KEY 1\r\nx", "mg KEY v", "ma KEY", "md KEY"],
-      ].map((request) => [
-        request.replace(/ .*/s, ""),
-        (number: number) => askMemcached(memcached, `${request.replace("KEY", letters(number))}\r\n`),
-      ]),
-    ),
   },
   {
     limit: "watched keys",

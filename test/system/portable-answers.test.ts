@@ -8,10 +8,8 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { MongoClient } from "mongodb";
 import type { ReplyValue } from "../../client/shared/reply-value.js";
-import { ask, askMemcached } from "../../faces/memcached/test/memcached-lines.js";
 import { CuttablePort } from "../support/cuttable-port.js";
 import { freePort } from "../support/free-port.js";
-import { RawClient } from "../support/raw-client.js";
 import { RedisConnection, textOfValue } from "../support/redis-connection.js";
 import { ScratchFolder } from "../support/scratch-folder.js";
 import { startSidecar } from "../support/start-sidecar.js";
@@ -198,22 +196,6 @@ describe("the answers of three daemons", () => {
     assert.equal(others.length, 15);
     const [writer] = (await first.call("WRITERS text")) as [string];
     assert.equal(await second.call("SET text 2", { if: [{ key: "text", writer }] }), "OK");
-  });
-
-  test("a memcached client can use the answer to gets for cas through another sidecar", {
-    timeout: TEST_MS,
-  }, async () => {
-    const key = folder.privateKey(trio.app, "second.pem");
-    const ports = [await freePort(), await freePort()];
-    const sidecarOf = (index: number) =>
-      startSidecar(key, [trio.servers[index] as string], ["--memcached", String(ports[index])]);
-    await using _first = await sidecarOf(0);
-    await using _second = await sidecarOf(1);
-    using one = await RawClient.open(ports[0] as number);
-    assert.equal(await ask(one, "set item 0 0 1\r\na\r\n"), "STORED\r\n");
-    await trio.level(120_000);
-    const [, unique] = /^VALUE item 0 1 (\d+)/.exec(await ask(one, "gets item\r\n")) ?? [];
-    assert.equal(await askMemcached(ports[1] as number, `cas item 0 0 1 ${unique}\r\nb\r\n`), "STORED\r\n");
   });
 
   test("a MongoDB client continues a cursor through the sidecar after a daemon is killed", {
