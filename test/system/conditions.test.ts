@@ -15,21 +15,25 @@ import { PHP_FILE } from "../examples/php-script.js";
 import { env, PYTHON } from "../python/running.js";
 import { amount } from "../support/amount.js";
 import type { DaemonProcess } from "../support/daemon-process.js";
-import { RawClient } from "../support/raw-client.js";
+import { contributionsOf } from "../support/face-contributions.js";
 import { skipWithout } from "../support/requirements.js";
 import { authorizeDaemons } from "../support/resp-trio.js";
 import { ScratchFolder } from "../support/scratch-folder.js";
 import { startSidecar } from "../support/start-sidecar.js";
 import { Trio } from "../support/trio.js";
 import { nextTurn, until } from "../support/until.js";
-import { type Contender, MemcachedContender, RedisContender, SignedContender } from "./contenders.js";
+import { type Contender, type FaceTransport, RedisContender, SignedContender } from "./contenders.js";
 
 const ROUNDS = amount(20, 40);
 const LIFETIME_MS = 120_000;
 /** The timeout of the clients in milliseconds. */
 const CALL_MS = 20_000;
 
-const PORTS = ["--resp", "0", "--memcached", "0"];
+/** The clients without keys of other faces than that of Redis. */
+const FACES = [
+  ...(await contributionsOf<{ readonly transport: FaceTransport }>("contender.js")).values(),
+].map(({ transport }) => transport);
+const PORTS = ["resp", ...FACES.map(({ option }) => option)].flatMap((option) => [`--${option}`, "0"]);
 let trio: Trio;
 let sidecar: DaemonProcess;
 let folder: ScratchFolder;
@@ -91,12 +95,6 @@ async function redisOf(t: TestContext, of: DaemonProcess): Promise<Contender> {
   t.after(() => redis.disconnect());
   await redis.ping();
   return new RedisContender("redis", redis, failed);
-}
-
-async function memcachedOf(t: TestContext, of: DaemonProcess): Promise<Contender> {
-  const raw = await RawClient.open(await of.portOf("memcached clients"));
-  t.after(() => raw[Symbol.dispose]());
-  return new MemcachedContender("memcached", raw);
 }
 
 /** A program in another language with a client. It answers each line of JSON with a line of JSON. */
@@ -168,13 +166,21 @@ async function php(t: TestContext): Promise<Contender> {
   };
 }
 
+/** Returns the clients of a face at the sidecar, or at a daemon. */
+function ofFace({ clients, option, open }: FaceTransport, isSidecar: boolean): [name: string, Transport] {
+  const daemon = () => (isSidecar ? sidecar : trio.daemon(0));
+  return [
+    `a --${option} client of a ${isSidecar ? "sidecar" : "daemon"}`,
+    { open: async (t) => await open(t, await daemon().portOf(clients)), areDecided: isSidecar },
+  ];
+}
+
 const TRANSPORTS: Readonly<Record<string, Transport>> = {
   "a program with createClient": { open: signed, areDecided: true },
   "a web page": { open: webPage, areDecided: true },
   "a Redis client of a sidecar": { open: (t) => redisOf(t, sidecar), areDecided: true },
-  "a memcached client of a sidecar": { open: (t) => memcachedOf(t, sidecar), areDecided: true },
   "a Redis client of a daemon": { open: (t) => redisOf(t, trio.daemon(0)), areDecided: false },
-  "a memcached client of a daemon": { open: (t) => memcachedOf(t, trio.daemon(0)), areDecided: false },
+  ...Object.fromEntries(FACES.flatMap((face) => [ofFace(face, true), ofFace(face, false)])),
   "a program in Python": { open: python, areDecided: false, skip: skipWithout(PYTHON) },
   "a program in PHP": { open: php, areDecided: false, hasIf: false, skip: skipWithout("php") },
 };

@@ -3,12 +3,11 @@
  * a lease by conditions that the members of a list decide. The contest records what contradicts an answer.
  */
 
+import type { TestContext } from "node:test";
 import type { Redis } from "ioredis";
 import type { BrowserClient } from "../../client/browser/public-api.js";
 import { type Client, DbsyncError } from "../../client/public-api.js";
-import { ask } from "../../faces/memcached/test/memcached-lines.js";
 import { pause } from "../support/pause.js";
-import type { RawClient } from "../support/raw-client.js";
 
 /** The answer to a write. `nil`: its condition did not hold. `refused`: it has no effect. `unknown`: it may have. */
 export type Answer = "applied" | "nil" | "refused" | "unknown";
@@ -27,11 +26,20 @@ export interface Contender {
   change(key: string, next: Next): Promise<Answer>;
 }
 
+/** The clients of a face without keys: `transport` of its file test/contender.ts. */
+export interface FaceTransport {
+  /** The option of the listener, without dashes. */
+  readonly option: string;
+  /** What the listener serves, as the log names it. */
+  readonly clients: `${string} clients`;
+  open(t: TestContext, port: number): Promise<Contender>;
+}
+
 type NextValue = string | null | undefined;
-type Next = (value: string | null) => NextValue | Promise<NextValue>;
+export type Next = (value: string | null) => NextValue | Promise<NextValue>;
 
 /** Errors of a sidecar that exclude an effect. */
-const NOT_APPLIED = /^(NOTAPPLIED|EXECABORT)/;
+export const NOT_APPLIED = /^(NOTAPPLIED|EXECABORT)/;
 
 /** A Redis client of a sidecar or a daemon. */
 export class RedisContender implements Contender {
@@ -119,48 +127,6 @@ export class SignedContender implements Contender {
       this.#failed(`${problem.code} ${problem.effect}`);
       return problem.effect === "not-applied" ? "refused" : "unknown";
     }
-  }
-}
-
-/** A memcached client of a sidecar or a daemon. Its keys and values have no spaces. */
-export class MemcachedContender implements Contender {
-  readonly name: string;
-  readonly #client: RawClient;
-
-  constructor(name: string, client: RawClient) {
-    this.name = name;
-    this.#client = client;
-  }
-
-  async get(key: string): Promise<string | null> {
-    return (await this.#read(key))?.value ?? null;
-  }
-
-  setAbsent(key: string, value: string, lifetimeMs: number): Promise<Answer> {
-    return this.#write(`add ${key} 0 ${lifetimeMs / 1000} ${value.length}\r\n${value}\r\n`);
-  }
-
-  async change(key: string, next: Next): Promise<Answer> {
-    const read = await this.#read(key);
-    const value = await next(read?.value ?? null);
-    if (value === undefined) return "refused";
-    if (value === null) return await this.#write(`md ${key} C${read?.version}\r\n`);
-    const item = `${key} 0 0 ${value.length}`;
-    const line = read === null ? `add ${item}` : `cas ${item} ${read.version}`;
-    return await this.#write(`${line}\r\n${value}\r\n`);
-  }
-
-  async #read(key: string): Promise<{ readonly value: string; readonly version: string } | null> {
-    const answer = await ask(this.#client, `gets ${key}\r\n`);
-    const [, version, value] = /^VALUE \S+ \d+ \d+ (\d+)\r\n(.*)\r\nEND\r\n$/.exec(answer) ?? [];
-    return version === undefined || value === undefined ? null : { version, value };
-  }
-
-  async #write(request: string): Promise<Answer> {
-    const answer = await ask(this.#client, request);
-    if (/^(STORED|HD)\r\n/.test(answer)) return "applied";
-    if (/^(NOT_STORED|EXISTS|NOT_FOUND|EX|NF)\r\n/.test(answer)) return "nil";
-    return NOT_APPLIED.test(answer.replace(/^SERVER_ERROR /, "")) ? "refused" : "unknown";
   }
 }
 
