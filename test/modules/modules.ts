@@ -91,14 +91,14 @@ const FACE_ROW = /^\| \[([\w-]+)\/\]\([^)]*\) \| [^|]+ \| ([^|]*) \|$/gm;
 /** Returns the folders that each face may import besides the core, by the folders of the faces. */
 export function importsOfFaces(): Map<string, readonly string[]> {
   const readme = readFileSync(join(repositoryRoot, "faces/README.md"), "utf8");
-  return new Map(
-    [...readme.matchAll(FACE_ROW)].map(([, face, allowed]) => [
+  const rows = [...readme.matchAll(FACE_ROW)].map(([, face, allowed]) => {
+    const names = [...(allowed as string).matchAll(/`([\w/-]+)\/`/g)].map(([, name]) => name as string);
+    return [
       `faces/${face}`,
-      [...(allowed as string).matchAll(/`([\w/-]+)\/`/g)].map(([, name]) =>
-        FOLDERS.includes(`faces/${name}`) ? `faces/${name}` : (name as string),
-      ),
-    ]),
-  );
+      names.map((name) => (FACE_NAMES.includes(name) ? `faces/${name}` : name)),
+    ] as const;
+  });
+  return new Map(rows.filter(([face]) => FACE_FOLDERS.includes(face)));
 }
 
 /** Returns the module of a file, or null if the file is not in this folder. */
