@@ -1,4 +1,4 @@
-/** Tests the program `dbsync-keygen` in a separate process or, where a terminal is needed, in this one. */
+/** Tests the program `dbsync-keygen`. Most runs are in this process, except in full runs of the tests. */
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { chmodSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { loadPrivateKey, loadPublicKey } from "../../keys/key-file.js";
 import { keygen } from "../../keys/keygen-command.js";
-import { skipUnlessFull, some } from "../support/amount.js";
+import { isFull, skipUnlessFull, some } from "../support/amount.js";
 import { programPaths } from "../support/programs.js";
 import { temporaryFolder } from "./openssl.js";
 
@@ -21,7 +21,8 @@ const PROGRAM = programPaths["dbsync-keygen"];
 /** Ends a program that never returns. */
 const LIMIT = { timeout: 120_000, killSignal: "SIGKILL" } as const;
 
-function run(folder: string, ...argv: string[]): Promise<Run> {
+/** Runs the program as a user does. */
+function runProcess(folder: string, ...argv: string[]): Promise<Run> {
   return new Promise((resolve) => {
     execFile(process.execPath, [PROGRAM, ...argv], { cwd: folder, ...LIMIT }, (error, stdout, stderr) => {
       resolve({
@@ -33,9 +34,24 @@ function run(folder: string, ...argv: string[]): Promise<Run> {
   });
 }
 
+/** Runs the program's code in this process, except in full runs, since a process costs more than most runs. */
+async function run(folder: string, ...argv: string[]): Promise<Run> {
+  if (isFull) return await runProcess(folder, ...argv);
+  const texts = { stdout: "", stderr: "" };
+  const streamOf = (name: keyof typeof texts) => ({ write: (text: string) => (texts[name] += text) });
+  const before = process.cwd();
+  process.chdir(folder);
+  try {
+    const code = await keygen(argv, { stdout: streamOf("stdout"), stderr: streamOf("stderr") });
+    return { code, ...texts };
+  } finally {
+    process.chdir(before);
+  }
+}
+
 test("dbsync-keygen makes a pair that loads, and prints the files and the next steps", async () => {
   using folder = temporaryFolder();
-  const { code, stdout, stderr } = await run(folder.path);
+  const { code, stdout, stderr } = await runProcess(folder.path);
   assert.equal(code, 0, stderr);
   assert.equal(stderr, "");
   const loaded = loadPrivateKey({ file: join(folder.path, "private.pem") });
@@ -98,7 +114,7 @@ test("dbsync-keygen overwrites only with --force", async () => {
   using folder = temporaryFolder();
   const file = join(folder.path, "public.pem");
   writeFileSync(file, "mine");
-  const refused = await run(folder.path);
+  const refused = await runProcess(folder.path);
   assert.equal(refused.code, 1);
   assert.match(refused.stderr, /public\.pem.*--force/);
   assert.doesNotMatch(refused.stderr, /private\.pem/);
@@ -112,7 +128,7 @@ test("dbsync-keygen overwrites only with --force", async () => {
 
 test("three concurrent runs of dbsync-keygen make one pair", async () => {
   using folder = temporaryFolder();
-  const runs = await Promise.all([run(folder.path), run(folder.path), run(folder.path)]);
+  const runs = await Promise.all(Array.from({ length: 3 }, () => runProcess(folder.path)));
   assert.deepEqual(runs.map(({ code }) => code).sort(), [0, 1, 1]);
   const { fingerprint } = loadPrivateKey({ file: join(folder.path, "private.pem") });
   assert.equal(loadPublicKey({ file: join(folder.path, "public.pem") }).fingerprint, fingerprint);
