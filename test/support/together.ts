@@ -6,11 +6,11 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { amount } from "./amount.js";
 
-/** The number of files per process. Such a group takes about half a minute in usual runs; files in full take longer. */
-const FILES = amount(36, 24);
+/** The number of files per process. Such a group takes about a minute in usual runs; files in full take longer. */
+const FILES = amount(62, 24);
 
 /** The number of files per process if they start processes of their own, for which they mostly wait. */
-const WAITING_FILES = amount(14, 9);
+const WAITING_FILES = amount(22, 9);
 
 /**
  * Matches files that need their own process: they change or measure the process, replace what others use, or test that
