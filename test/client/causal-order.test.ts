@@ -11,7 +11,7 @@ import { readOptions } from "../../client/settings/client-settings.js";
 import { loadSigningKey } from "../../client/settings/signing-key.js";
 import { realEnvironment } from "../../client/shared/client-environment.js";
 import { amount } from "../support/amount.js";
-import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
+import { type DaemonHere, startDaemonHere } from "../support/daemon-here.js";
 import { makeKeyPair } from "../support/envelope-client.js";
 import { PATIENCE_MS, summary } from "./test-client.js";
 
@@ -25,10 +25,10 @@ const pair = makeKeyPair();
 const { sign, signer } = loadSigningKey({ key: pair.privateKey, passphrase: undefined });
 
 describe("clients that take turns on different daemons", () => {
-  let daemons: readonly DaemonProcess[] = [];
+  let daemons: readonly DaemonHere[] = [];
   const clients: OutboxClient[] = [];
   before(async () => {
-    daemons = await Promise.all([0, 1, 2].map(() => startDaemon(["--sign-key", pair.file])));
+    daemons = await Promise.all([0, 1, 2].map(() => startDaemonHere(["--sign-key", pair.file])));
   });
   after(async () => {
     await Promise.all(clients.map((client) => client.close()));

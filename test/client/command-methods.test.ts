@@ -15,14 +15,14 @@ import { episode } from "../conformance/episode.js";
 import { commandGrammars } from "../conformance/families.js";
 import { Generator } from "../conformance/grammar.js";
 import { amount } from "../support/amount.js";
-import { startDaemon } from "../support/daemon-process.js";
+import { startDaemonHere } from "../support/daemon-here.js";
 import { makeKeyPair } from "../support/envelope-client.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 import { SIGNATURES } from "../tables/command-signatures.js";
 
 test("a method accepts the command's arguments, and resolves with its typed reply", async () => {
   const key = makeKeyPair();
-  await using daemon = await startDaemon(["-s", key.file]);
+  await using daemon = await startDaemonHere(["-s", key.file]);
   await using client = createClient({ servers: `127.0.0.1:${daemon.port}`, key: key.privateKey });
   const ok: string | null = await client.set("greeting", "good morning", "EX", 100);
   const added: number = await client.hset("user:7", "name", "Ada", "age", 36);

@@ -15,7 +15,7 @@ import { makeFolder, type RunningReplica, startReplica } from "../daemon/program
 import { clientsOf, LISTENER_CASES } from "../support/all-listener-cases.js";
 import { skipUnlessFull } from "../support/amount.js";
 import { answerUntilClosed, clientHello } from "../support/client-hello.js";
-import { startDaemon } from "../support/daemon-process.js";
+import { startDaemonHere } from "../support/daemon-here.js";
 import { freePort, listenAtFreePort } from "../support/free-port.js";
 import type { ClientCase } from "../support/listener-cases.js";
 import { RedisConnection } from "../support/redis-connection.js";
@@ -143,7 +143,7 @@ test("an SQL statement without ; is recognized on a Redis port", () => {
 });
 
 test("a client on the wrong port receives one line in its protocol, which names the right option and quotes no input", async () => {
-  await using all = await startDaemon([
+  await using all = await startDaemonHere([
     ...["--admin", "0"],
     ...RECOGNIZED.flatMap(({ option }) => [`--${option}`, "0"]),
   ]);
@@ -174,7 +174,9 @@ test("a client on the wrong port receives one line in its protocol, which names 
 });
 
 test("real clients on the wrong port report the option that serves them", async () => {
-  await using all = await startDaemon(["resp", "json", "mongo", "sql"].flatMap((name) => [`--${name}`, "0"]));
+  await using all = await startDaemonHere(
+    ["resp", "json", "mongo", "sql"].flatMap((name) => [`--${name}`, "0"]),
+  );
   const ports = [all.port, await all.portOf("Redis clients"), await all.portOf("JSON clients")];
   for (const port of [...ports, await all.portOf("SQL clients")]) {
     const client = new MongoClient(`mongodb://127.0.0.1:${port}`, { serverSelectionTimeoutMS: 1_500 });
@@ -197,7 +199,7 @@ test("real clients on the wrong port report the option that serves them", async 
 });
 
 test("dbsync ping prints one line for a wrong port, with advice that depends on the server", async () => {
-  await using all = await startDaemon(["--resp", "0", "--admin", "0"]);
+  await using all = await startDaemonHere(["--resp", "0", "--admin", "0"]);
   await using redis = await startRedis();
   const website = createServer();
   website.on("request", (_, response) => response.end("welcome"));
@@ -234,7 +236,7 @@ test("dbsync ping prints one line for a wrong port, with advice that depends on 
 const TLS_REQUEST = Buffer.from("\0\0\0\x08\x04\xd2\x16\x2f", "latin1");
 
 test("a PostgreSQL client that requests TLS receives a refusal and then the error, and the daemon logs one line", async () => {
-  await using all = await startDaemon([
+  await using all = await startDaemonHere([
     ...["-s", join(repositoryRoot, "test", "vectors", "php-dbsync", "test-rsa2048-public.pem"), "--ws", "0"],
     ...["--sql", "0", "--admin", "0"],
   ]);
@@ -252,13 +254,14 @@ test("a PostgreSQL client that requests TLS receives a refusal and then the erro
     socket.end(postgresql.beginning);
     assert.match(await answer, postgresql.answer, `${port}`);
   }
-  const { stdout } = await all.stop();
+  await all.stop();
+  const texts = all.log.map(({ msg, detail }) => `${msg} ${detail ?? ""}`).join("\n");
   for (const option of ["port", "ws", "sql", "admin"])
-    assert.equal(stdout.split(`(--${option}), and this is a PostgreSQL client`).length, 2, option);
+    assert.equal(texts.split(`(--${option}), and this is a PostgreSQL client`).length, 2, option);
 });
 
 test("psql at a wrong port prints the reason", { skip: skipUnlessFull || skipWithout("psql") }, async () => {
-  await using all = await startDaemon(["--resp", "0"]);
+  await using all = await startDaemonHere(["--resp", "0"]);
   const resp = await all.portOf("Redis clients");
   for (const port of [all.port, resp])
     for (const mode of ["disable", "prefer"]) {

@@ -11,7 +11,7 @@ import { DbsyncError } from "../../client/shared/errors.js";
 import { makeFolder, startReplica } from "../daemon/program/replicas.js";
 import { clientsOf, LISTENER_CASES } from "../support/all-listener-cases.js";
 import { some } from "../support/amount.js";
-import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
+import { type DaemonHere, startDaemonHere } from "../support/daemon-here.js";
 import { makeKeyPair } from "../support/envelope-client.js";
 import { USER_LISTENER_NAMES } from "../support/installed-options.js";
 import { RawClient } from "../support/raw-client.js";
@@ -20,7 +20,7 @@ const LOGIN = "AUTH ann secret\r\n";
 const FIRST_LISTENERS = ["--resp", "0", "--acl-file"];
 
 /** Returns the port of a listener for users. */
-async function portOf(daemon: DaemonProcess, clients: RegExp): Promise<number> {
+async function portOf(daemon: DaemonHere, clients: RegExp): Promise<number> {
   const line = await daemon.logged(({ msg }) => clients.test(msg));
   return Number(line["port"]);
 }
@@ -77,7 +77,7 @@ test("no port of a daemon bypasses its users", async () => {
   using folder = makeFolder();
   const file = join(folder.path, "users.acl");
   writeFileSync(file, "user default off\nuser ann on >secret ~* &* +@all\n");
-  await using daemon = await startDaemon([...FLAGS, "--acl-file", file]);
+  await using daemon = await startDaemonHere([...FLAGS, "--acl-file", file]);
   for (const { users, serving } of LISTENERS) await users.attempt(await portOf(daemon, serving));
   assertRefused(await unsignedAnswers(daemon.port));
   assert.equal(await countKeys(await portOf(daemon, /serving Redis/)), ":0");
@@ -117,13 +117,13 @@ test("a user with limited rights that needs no login closes the main port too", 
   for (const [at, rights] of some(LIMITED_RIGHTS).entries()) {
     const file = join(folder.path, `users-${at}.acl`);
     writeFileSync(file, `user default on nopass ${rights}\n`);
-    await using daemon = await startDaemon([...FIRST_LISTENERS, file]);
+    await using daemon = await startDaemonHere([...FIRST_LISTENERS, file]);
     assertRefused(await unsignedAnswers(daemon.port));
   }
 });
 
 test("the main port follows changes of the users", async () => {
-  await using daemon = await startDaemon(["--resp", "0"]);
+  await using daemon = await startDaemonHere(["--resp", "0"]);
   const open = await unsignedAnswers(daemon.port);
   assert.deepEqual(open, ["OK", "OK", "open"]);
   await using client = createClient({ servers: `127.0.0.1:${daemon.port}`, key: false, versions: "2" });
@@ -156,7 +156,7 @@ test("--allow-unsigned executes unsigned commands despite users", async () => {
   using folder = makeFolder();
   const file = join(folder.path, "users.acl");
   writeFileSync(file, "user default off\nuser ann on >secret ~* &* +@all\n");
-  await using daemon = await startDaemon([...FIRST_LISTENERS, file, "--allow-unsigned"]);
+  await using daemon = await startDaemonHere([...FIRST_LISTENERS, file, "--allow-unsigned"]);
   assert.deepEqual(await unsignedAnswers(daemon.port), ["OK", "OK", "open"]);
 });
 
@@ -168,9 +168,9 @@ test("a sidecar signs no unsigned commands past its users", async () => {
   const privateFile = join(folder.path, "private.pem");
   const pem = pair.privateKey.export({ type: "pkcs8", format: "pem" });
   writeFileSync(privateFile, pem, { mode: 0o600 });
-  await using server = await startDaemon(["-s", pair.file]);
+  await using server = await startDaemonHere(["-s", pair.file]);
   const options = ["-d", `dbsync:127.0.0.1:${server.port}`, "--key", privateFile];
-  await using sidecar = await startDaemon([...options, ...FIRST_LISTENERS, file]);
+  await using sidecar = await startDaemonHere([...options, ...FIRST_LISTENERS, file]);
   const [first, second] = await unsignedAnswers(sidecar.port);
   assert.match(first ?? "", REFUSED[0] as RegExp);
   assert.match(second ?? "", REFUSED[1] as RegExp);

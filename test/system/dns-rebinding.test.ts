@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { request } from "node:http";
 import { test } from "node:test";
-import { startDaemon } from "../support/daemon-process.js";
+import { startDaemonHere } from "../support/daemon-here.js";
 
 function ask(port: number, path: string, host: string): Promise<{ status: number; text: string }> {
   return new Promise((resolve, reject) => {
@@ -21,7 +21,7 @@ function ask(port: number, path: string, host: string): Promise<{ status: number
 }
 
 test("/metrics and / reject a request with an unknown host name", { timeout: 300_000 }, async () => {
-  await using daemon = await startDaemon(["--admin", "0"]);
+  await using daemon = await startDaemonHere(["--admin", "0"]);
   const port = await daemon.portOf("/healthz and /metrics");
   for (const path of ["/metrics", "/"]) {
     for (const host of [

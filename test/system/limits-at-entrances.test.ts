@@ -19,7 +19,7 @@ import { databasesIn } from "../../tools/cli/sql/sql-data-folder.js";
 import { runDbsync } from "../client/child.js";
 import { shown } from "../conformance/resp2-fold.js";
 import { skipUnlessFull } from "../support/amount.js";
-import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
+import { type DaemonHere, startDaemonHere } from "../support/daemon-here.js";
 import { EnvelopeClient, makeKeyPair } from "../support/envelope-client.js";
 import { ask as askJson } from "../support/json-lines.js";
 import { RawClient } from "../support/raw-client.js";
@@ -58,18 +58,25 @@ const data = new ScratchFolder();
 const signedData = new ScratchFolder();
 const application = makeKeyPair();
 const root = makeKeyPair();
-let daemon: DaemonProcess;
-let recording: DaemonProcess;
-let signing: DaemonProcess;
+let daemon: DaemonHere;
+let recording: DaemonHere;
+let signing: DaemonHere;
 let pushed: PushedEntries;
 let redis: RedisConnection;
 let json: RawClient;
 let sql: SqlLineClient;
 
 before(async () => {
-  daemon = await startDaemon(["--resp", "0", "--json", "0", "--sql", "0"]);
-  recording = await startDaemon(["--resp", "0", "--data", data.path]);
-  signing = await startDaemon(["-s", application.file, "--root-key", root.file, "--data", signedData.path]);
+  daemon = await startDaemonHere(["--resp", "0", "--json", "0", "--sql", "0"]);
+  recording = await startDaemonHere(["--resp", "0", "--data", data.path]);
+  signing = await startDaemonHere([
+    "-s",
+    application.file,
+    "--root-key",
+    root.file,
+    "--data",
+    signedData.path,
+  ]);
   pushed = await PushedEntries.start();
   redis = await RedisConnection.open(await daemon.portOf("Redis clients"));
   json = await RawClient.open(await daemon.portOf("JSON clients"));
@@ -909,7 +916,7 @@ function rulesRows(): Row[] {
 
 /** Starts a daemon with options. @returns OK, or the error */
 async function startOf(...args: readonly string[]): Promise<string> {
-  return await startDaemon(args).then(
+  return await startDaemonHere(args).then(
     async (started) => {
       await started[Symbol.asyncDispose]();
       return "OK";
@@ -943,7 +950,7 @@ async function outcomeOfRestored(entry: Envelope): Promise<string> {
   }
   const keys = ["-s", join(victims.scratch.path, "application.pem")];
   keys.push("--root-key", join(victims.scratch.path, "root.pem"));
-  await using started = await startDaemon([...keys, "--data", restored]);
+  await using started = await startDaemonHere([...keys, "--data", restored]);
   return await outcomeAt(started.port, victims.root, entry, later);
 }
 

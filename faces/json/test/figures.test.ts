@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type DaemonProcess, startDaemon } from "../../../test/support/daemon-process.js";
+import { type DaemonHere, startDaemonHere } from "../../../test/support/daemon-here.js";
 import { freePort } from "../../../test/support/free-port.js";
 import { ask } from "../../../test/support/json-lines.js";
 import { RawClient } from "../../../test/support/raw-client.js";
@@ -21,7 +21,7 @@ interface Figures {
 }
 
 /** Returns the lines of INFO about the servers, their metrics, and /healthz. */
-async function readFigures(daemon: DaemonProcess): Promise<Figures> {
+async function readFigures(daemon: DaemonHere): Promise<Figures> {
   using redis = await RedisConnection.open(await daemon.portOf("Redis clients"));
   const reply = await redis.call("INFO", "replication");
   const lines = reply.kind === "bulk" ? reply.bytes.split("\r\n") : [];
@@ -36,7 +36,7 @@ async function readFigures(daemon: DaemonProcess): Promise<Figures> {
 }
 
 const start = (own: number, other: number) =>
-  startDaemon([
+  startDaemonHere([
     ...["--json", `127.0.0.1:${own}`, "--json-replica", `127.0.0.1:${other}`],
     ...["--resp", "0", "--admin", "0"],
   ]);
@@ -74,7 +74,7 @@ test("INFO, metrics and /healthz report a server that is a dbsyncd", async () =>
 });
 
 test("without --json-replica there is nothing to report", async () => {
-  await using daemon = await startDaemon(["--json", "0", "--resp", "0", "--admin", "0"]);
+  await using daemon = await startDaemonHere(["--json", "0", "--resp", "0", "--admin", "0"]);
   const { info, metrics, health } = await readFigures(daemon);
   assert.equal(info, "");
   assert.doesNotMatch(health, /jsonReplicas/);

@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { MongoClient } from "mongodb";
 import { makeFolder } from "../../../test/daemon/program/replicas.js";
 import { writeCertificate } from "../../../test/support/certificate-files.js";
-import { startDaemon } from "../../../test/support/daemon-process.js";
+import { startDaemonHere } from "../../../test/support/daemon-here.js";
 import { freePort } from "../../../test/support/free-port.js";
 
 test("a driver logs in over TLS with SCRAM or PLAIN, and /metrics counts its commands for the listener mongo", async () => {
@@ -15,7 +15,7 @@ test("a driver logs in over TLS with SCRAM or PLAIN, and /metrics counts its com
   writeFileSync(users, "user default off\nuser ann on >secret ~* +@all\n", { mode: 0o600 });
   const { certificate, key } = await writeCertificate(folder.path);
   const [port, admin] = [await freePort(), await freePort()];
-  await using _ = await startDaemon([
+  await using _ = await startDaemonHere([
     ...["--mongo", String(port), "--acl-file", users, "--admin", String(admin)],
     ...["--tls-cert", certificate, "--tls-key", key],
   ]);

@@ -5,7 +5,7 @@ import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { makeFolder } from "../../../test/daemon/program/replicas.js";
-import { startDaemon } from "../../../test/support/daemon-process.js";
+import { startDaemonHere } from "../../../test/support/daemon-here.js";
 import { RawClient } from "../../../test/support/raw-client.js";
 import { RedisConnection } from "../../../test/support/redis-connection.js";
 import { skipWithout } from "../../../test/support/requirements.js";
@@ -171,7 +171,7 @@ test("ACL SAVE writes an equivalent file, and ACL LOAD reads it", async () => {
   using folder = makeFolder();
   const file = join(folder.path, "users.acl");
   writeFileSync(file, "user default on nopass ~* +@all\n");
-  await using daemon = await startDaemon(["--resp", "0", "--acl-file", file]);
+  await using daemon = await startDaemonHere(["--resp", "0", "--acl-file", file]);
   const port = await daemon.portOf("Redis clients");
   assert.match(
     await answers(port, lines("ACL SETUSER ann on >pw ~a* %R~b -@all +get +echo (+set ~c)", "ACL SAVE")),

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { commands } from "../../../daemon/store/command-table.js";
 import { writeCommand } from "../../../protocol/resp/resp-writer.js";
-import { startDaemon } from "../../../test/support/daemon-process.js";
+import { startDaemonHere } from "../../../test/support/daemon-here.js";
 import { RawClient } from "../../../test/support/raw-client.js";
 import { RedisConnection } from "../../../test/support/redis-connection.js";
 import { startRedis } from "../../../test/support/redis-server.js";
@@ -387,7 +387,7 @@ test("INFO counts expired keys, whether they were dropped or written again", asy
 });
 
 test("DBSIZE soon stops counting expired keys if no earlier-dated writes can arrive", async () => {
-  await using daemon = await startDaemon(["--resp", "0"]);
+  await using daemon = await startDaemonHere(["--resp", "0"]);
   using client = await RedisConnection.open(await daemon.portOf("Redis clients"));
   for (let i = 0; i < 2000; i++) client.queue(["SET", `k${i}`, "v", "PX", "1"]);
   await client.flush();

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Reply } from "../../../protocol/reply.js";
 import { skipUnlessFull } from "../../../test/support/amount.js";
-import { startDaemon } from "../../../test/support/daemon-process.js";
+import { startDaemonHere } from "../../../test/support/daemon-here.js";
 import { RawClient } from "../../../test/support/raw-client.js";
 import { RedisConnection } from "../../../test/support/redis-connection.js";
 import { MASTER_NAME, RedisSentinels } from "../../../test/support/redis-sentinels.js";
@@ -108,7 +108,7 @@ test("each answer has the form of a Redis Sentinel's, in RESP2 and RESP3", {
 });
 
 test("clients choose any name, or the configured one", async () => {
-  await using daemon = await startDaemon(["--resp", "0", "--sentinel", "0", "--sentinel-name", "orders"]);
+  await using daemon = await startDaemonHere(["--resp", "0", "--sentinel", "0", "--sentinel-name", "orders"]);
   const resp = await daemon.portOf("Redis clients");
   using client = await RedisConnection.open(await daemon.portOf("sentinel clients"));
   const address = ["127.0.0.1", String(resp)];
@@ -118,7 +118,7 @@ test("clients choose any name, or the configured one", async () => {
     String(await client.value("SENTINEL", "FAILOVER", "orders")),
     /is not possible here: the daemons/,
   );
-  await using any = await startDaemon(["--resp", "0", "--sentinel", "0"]);
+  await using any = await startDaemonHere(["--resp", "0", "--sentinel", "0"]);
   using other = await RedisConnection.open(await any.portOf("sentinel clients"));
   const found = await other.value("SENTINEL", "GET-MASTER-ADDR-BY-NAME", "anything");
   assert.deepEqual(found, ["127.0.0.1", String(await any.portOf("Redis clients"))]);
@@ -144,7 +144,7 @@ test("--announce and --announce-sentinel replace the addresses, also in the answ
 });
 
 test("subscribers may send only commands of subscriptions, and the channels are not those of the data", async () => {
-  await using daemon = await startDaemon(["--resp", "0", "--sentinel", "0"]);
+  await using daemon = await startDaemonHere(["--resp", "0", "--sentinel", "0"]);
   using client = await RawClient.open(await daemon.portOf("sentinel clients"));
   client.send("SUBSCRIBE +switch-master other\r\nPSUBSCRIBE *\r\nPING hello\r\nSENTINEL masters\r\n");
   await client.readTo("psubscribe\r\n$1\r\n*\r\n:3\r\n");

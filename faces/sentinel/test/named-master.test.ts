@@ -1,7 +1,7 @@
 /** Tests that INFO and /metrics of each daemon say which one the sentinels name, also after a failover. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { startDaemon } from "../../../test/support/daemon-process.js";
+import { startDaemonHere } from "../../../test/support/daemon-here.js";
 import { RedisConnection } from "../../../test/support/redis-connection.js";
 import { until } from "../../../test/support/until.js";
 import { type SentinelPair, startSentinels } from "./sentinel-pair.js";
@@ -33,7 +33,7 @@ test("each daemon says in INFO and in /metrics which one the sentinels name", as
 });
 
 test("a cluster without sentinels says nothing about a master", async () => {
-  await using daemon = await startDaemon(["--resp", "0"]);
+  await using daemon = await startDaemonHere(["--resp", "0"]);
   using client = await RedisConnection.open(await daemon.portOf("Redis clients"));
   assert.doesNotMatch(String(await client.value("INFO", "replication")), /sentinel_master/);
 });

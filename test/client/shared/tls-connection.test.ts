@@ -12,7 +12,7 @@ import { parseServers } from "../../../client/shared/server-list.js";
 import { HANDSHAKE_MS } from "../../../client/shared/tls-connection.js";
 import { temporaryFolder } from "../../keys/openssl.js";
 import { type TestCertificate, writeCertificate } from "../../support/certificate-files.js";
-import { startDaemon } from "../../support/daemon-process.js";
+import { startDaemonHere } from "../../support/daemon-here.js";
 import { listenAtFreePort, refusingAddress } from "../../support/free-port.js";
 import { NAMELESS } from "../../support/nameless.js";
 
@@ -192,7 +192,7 @@ test("A hung handshake does not delay the answer of another daemon", async () =>
 test("The real daemon and client connect over TLS; without it, a daemon that accepts only TLS refuses the client", async () => {
   using folder = temporaryFolder();
   const files = await writeCertificate(folder.path);
-  await using daemon = await startDaemon(["--tls-cert", files.certificate, "--tls-key", files.key]);
+  await using daemon = await startDaemonHere(["--tls-cert", files.certificate, "--tls-key", files.key]);
   const secure = createClient({
     servers: `dbsyncs://127.0.0.1:${daemon.port}#sha256:${files.fingerprint}`,
     key: false,
@@ -203,7 +203,7 @@ test("The real daemon and client connect over TLS; without it, a daemon that acc
   const startedAt = performance.now();
   assert.match(await failure(`127.0.0.1:${daemon.port}`), /^tls: it accepts only TLS: write dbsyncs:\/\//);
   assert.ok(performance.now() - startedAt < CONNECT_MS);
-  await using plain = await startDaemon();
+  await using plain = await startDaemonHere();
   assert.match(
     await failure(`dbsyncs://127.0.0.1:${plain.port}`),
     /^tls: (closed during the handshake|it does not use TLS)/,

@@ -12,7 +12,7 @@ import { writeCommand } from "../../../protocol/resp/resp-writer.js";
 import { NO_KEY } from "../../../protocol/version-2/envelope.js";
 import { writeBody } from "../../../protocol/version-2/envelope-body.js";
 import { writeCommandMessage } from "../../../protocol/version-2/messages-v2.js";
-import { startDaemon } from "../../support/daemon-process.js";
+import { startDaemonHere } from "../../support/daemon-here.js";
 import { EnvelopeClient, makeKeyPair } from "../../support/envelope-client.js";
 import { RawClient } from "../../support/raw-client.js";
 import { startRedis } from "../../support/redis-server.js";
@@ -142,7 +142,7 @@ test("while a database is down, envelopes are answered as not applied, and are n
 
 test("a daemon with a Redis accepts nothing dated before its start plus the window", async () => {
   await using redis = await startRedis();
-  await using daemon = await startDaemon([
+  await using daemon = await startDaemonHere([
     "-s",
     pair.file,
     "-d",
@@ -168,7 +168,7 @@ test("a daemon without keys accepts unsigned envelopes from its start, but none 
   await using redis = await startRedis();
   const place = `redis:127.0.0.1:${redis.port}`;
   const at = Date.now();
-  await using daemon = await startDaemon(["-d", place, "--window", "10m,29s"]);
+  await using daemon = await startDaemonHere(["-d", place, "--window", "10m,29s"]);
   await daemon.logged(({ msg }) => msg === "database connected");
   const servers = `127.0.0.1:${daemon.port}`;
   const send = (command: readonly string[]) => dbsyncSend(command, { servers, key: false, versions: "2" });
@@ -186,7 +186,7 @@ test("an application's key cannot make Redis connect to other servers or change 
   await using elsewhere = await startRedis();
   const root = makeKeyPair();
   const place = `redis:127.0.0.1:${redis.port}`;
-  await using daemon = await startDaemon(["-s", pair.file, "--root-key", root.file, "-d", place]);
+  await using daemon = await startDaemonHere(["-s", pair.file, "--root-key", root.file, "-d", place]);
   await daemon.logged(({ msg }) => msg === "database connected");
   using application = await EnvelopeClient.open(daemon.port, pair);
   // After its start, a daemon with a Redis accepts no envelopes until its window has passed.

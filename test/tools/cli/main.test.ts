@@ -12,7 +12,7 @@ import { makeProgram } from "../../../tools/cli/program.js";
 import { runDbsync } from "../../client/child.js";
 import { FakeServer } from "../../client/fake-server.js";
 import { some } from "../../support/amount.js";
-import { startDaemon } from "../../support/daemon-process.js";
+import { startDaemonHere } from "../../support/daemon-here.js";
 import { refusingAddress } from "../../support/free-port.js";
 import { repositoryRoot } from "../../support/repository.js";
 
@@ -416,7 +416,7 @@ describe("dbsync", () => {
   });
 
   test("get names the commands that read values of other types", async () => {
-    await using daemon = await startDaemon([]);
+    await using daemon = await startDaemonHere([]);
     const address = `127.0.0.1:${daemon.port}`;
     await run(address, "send", "RPUSH", "my list", "a");
     const { code, stderr } = await run(address, "get", "my list");

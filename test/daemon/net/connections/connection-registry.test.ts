@@ -7,7 +7,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { amount } from "../../../support/amount.js";
-import { startDaemon } from "../../../support/daemon-process.js";
+import { startDaemonHere } from "../../../support/daemon-here.js";
 import { EnvelopeClient, makeKeyPair } from "../../../support/envelope-client.js";
 import { RawClient } from "../../../support/raw-client.js";
 import { until } from "../../../support/until.js";
@@ -24,7 +24,7 @@ const open = (port: number, count: number) =>
 test("incomplete requests of unauthenticated clients do not interrupt large signed requests", async () => {
   const most = amount(2, 8);
   const bounds = ["--max-request-bytes", `${most}MiB`, "--max-buffered-bytes", `${2 * most}MiB`];
-  await using daemon = await startDaemon(["-s", pair.file, ...bounds]);
+  await using daemon = await startDaemonHere(["-s", pair.file, ...bounds]);
   using known = await EnvelopeClient.open(daemon.port, pair);
   await known.replies([["SET", "known", "1"]]);
   const { frame } = known.sign([["SET", "large", "x".repeat((3 / 4) * most * MIB)]]);
@@ -53,7 +53,7 @@ test("unauthenticated clients use at most --max-unproven-bytes of the limit for 
     "--max-unproven-bytes",
     "4MiB",
   ];
-  await using daemon = await startDaemon(["-s", pair.file, ...bounds]);
+  await using daemon = await startDaemonHere(["-s", pair.file, ...bounds]);
   const attackers = await open(daemon.port, 30);
   for (const one of attackers) one.send(`ds2:${MIB}:${"x".repeat(300 * KIB)}`);
   await until("half of the attackers are cut off", () => attackers.filter(({ ended }) => ended).length >= 15);
@@ -67,7 +67,7 @@ test("at --max-connections, every listener closes only unauthenticated clients",
   const users = join(folder.path, "users.acl");
   writeFileSync(users, "user default off\nuser ann on >pw ~* +@all\n", { mode: 0o600 });
   const args = ["--resp", "0", "--json", "0", "--acl-file", users, "--max-connections", "4"];
-  await using daemon = await startDaemon(["-s", pair.file, ...args]);
+  await using daemon = await startDaemonHere(["-s", pair.file, ...args]);
   const [resp, json] = [await daemon.portOf("Redis clients"), await daemon.portOf("JSON clients")];
   const login = { resp: "AUTH ann pw\r\n", json: '{"action":"auth","user":"ann","password":"pw"}\n' };
   /** Logs in and waits for the answer. */
@@ -98,7 +98,7 @@ test("at --max-connections, every listener closes only unauthenticated clients",
 });
 
 test("clients that have only sent a hello, an unknown key or a bad signature count as unauthenticated", async () => {
-  await using daemon = await startDaemon(["-s", pair.file, "--max-connections", "4"]);
+  await using daemon = await startDaemonHere(["-s", pair.file, "--max-connections", "4"]);
   using known = await EnvelopeClient.open(daemon.port, pair);
   await known.replies([["PING"]]);
   using greeted = await EnvelopeClient.open(daemon.port, pair);

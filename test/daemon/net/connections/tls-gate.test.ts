@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { writeCertificate } from "../../../support/certificate-files.js";
-import { startDaemon } from "../../../support/daemon-process.js";
+import { startDaemonHere } from "../../../support/daemon-here.js";
 import { freePort } from "../../../support/free-port.js";
 import { RawClient } from "../../../support/raw-client.js";
 import { makeFolder } from "../../program/replicas.js";
@@ -17,7 +17,14 @@ for (const [option, request, answer] of LISTENERS) {
     using folder = makeFolder();
     const { certificate, key } = await writeCertificate(folder.path);
     const port = await freePort();
-    await using daemon = await startDaemon([option, `${port}`, "--tls-cert", certificate, "--tls-key", key]);
+    await using daemon = await startDaemonHere([
+      option,
+      `${port}`,
+      "--tls-cert",
+      certificate,
+      "--tls-key",
+      key,
+    ]);
     using plain = await RawClient.open(port);
     plain.send(request);
     assert.doesNotMatch(await plain.rest(), answer);
