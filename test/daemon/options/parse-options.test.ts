@@ -11,9 +11,10 @@ import { BUILD } from "../../../daemon/program/installed-faces.js";
 import { readCommandLine } from "../../../daemon/program/program.js";
 import { writeClusterSecret } from "../../../keys/cluster-secret-file.js";
 import { runDbsync } from "../../client/child.js";
-import { some } from "../../support/amount.js";
+import { isFull, some } from "../../support/amount.js";
 import { knowsSecret } from "../../support/cluster-secret.js";
-import { runDaemon, startDaemon } from "../../support/daemon-process.js";
+import { startDaemonHere } from "../../support/daemon-here.js";
+import { runDaemon } from "../../support/daemon-process.js";
 import { freePort, listenAtFreePort } from "../../support/free-port.js";
 import { NAMELESS } from "../../support/nameless.js";
 import { RawClient } from "../../support/raw-client.js";
@@ -30,20 +31,24 @@ function configFile(text: string): string {
   return file;
 }
 
-/**
- * Returns the lines of --check-config by name, with value and source. Runs a process if there are variables, otherwise
- * the daemon's code in this process.
- */
+/** Returns the lines of --check-config by name, with value and source. */
 async function checked(
   args: readonly string[],
   env: Readonly<Record<string, string>> | null = null,
 ): Promise<Map<string, string>> {
-  const words = [...args, "--check-config", "-p", "0"];
-  const printed = env === null ? await printedFor(words) : (await runDaemon(words, { env })).stdout;
+  const printed = await printedFor([...args, "--check-config", "-p", "0"], env);
   return new Map(printed.split("\n").map((line) => line.split(" = ") as [string, string]));
 }
 
-async function printedFor(words: readonly string[]): Promise<string> {
+/**
+ * Returns what the daemon prints for arguments with which it does not start. Runs a process if there are variables and
+ * in full runs, otherwise the daemon's code in this process.
+ */
+async function printedFor(
+  words: readonly string[],
+  env: Readonly<Record<string, string>> | null = null,
+): Promise<string> {
+  if (isFull || env !== null) return (await runDaemon(words, { env: env ?? {} })).stdout;
   const task = await readCommandLine(words, {}, BUILD.faces);
   assert.ok(task.kind === "print");
   return task.text;
@@ -223,6 +228,7 @@ const REFUSED: readonly [args: readonly string[], code: number, stderr: RegExp][
     2,
     /would drop keys only on this daemon/,
   ],
+  [["--admin", "nowhere:1"], 2, /--admin.*Expected a port from 0 to 65535, optionally after an IP address/],
   [["--json", "localhost:8888"], 2, /Expected a port from 0 to 65535, optionally after an IP address/],
   [["--json-replica", "old:8888"], 2, /forwards the writes of JSON clients: add --json/],
   [["--json", "--json-replica", "old"], 2, /Expected host:port, such as db1:8888\.$/m],
@@ -351,7 +357,7 @@ test("peers can be in the command line, the environment or the file, and the dat
 });
 
 test("--check-config refuses the same options as a start", async () => {
-  const ended = await runDaemon(["--config", configFile("prot = 1"), "--check-config"]);
+  const ended = await refusalOf(["--config", configFile("prot = 1"), "--check-config"]);
   assert.equal(ended.code, 2);
 });
 
@@ -415,15 +421,15 @@ test("--compat php-dbsync selects Redis on this machine and unsigned commands", 
 
 test("--help shows at most twelve options, --help-all shows all, and --version shows the version", async () => {
   const short = await runDaemon(["--help"]);
-  const all = await runDaemon(["--help-all"]);
+  const all = { stdout: await printedFor(["--help-all"]) };
   const options = (text: string) => text.split("\n").filter((line) => /^ {2}-/.test(line)).length;
   assert.ok(options(short.stdout) <= 12, short.stdout);
   assert.ok(options(all.stdout) >= 20, all.stdout);
   assert.match(all.stdout, /\nLimits:\n[\s\S]*--max-request-bytes <bytes>[\s\S]*\nLog:\n/);
   assert.match(short.stdout, /Exit codes: 0 stopped normally, 1 could not start .*, 2 wrong usage/);
-  assert.deepEqual([short.code, all.code], [0, 0]);
+  assert.equal(short.code, 0);
   for (const line of breakHelp(short.stdout, 80).split("\n")) assert.ok(line.length <= 80, line);
-  assert.match((await runDaemon(["--version"])).stdout, /^\d+\.\d+\.\d+\n$/);
+  assert.match(await printedFor(["--version"]), /^\d+\.\d+\.\d+\n$/);
 });
 
 test("a port in use is reported with advice", async () => {
@@ -438,7 +444,7 @@ test("a port in use is reported with advice", async () => {
 
 test("the daemon can listen on IPv6, with or without brackets, and on host names", async (context) => {
   for (const bind of some(["[::1]", "localhost", "::1"], 2)) {
-    await using daemon = await startDaemon(["-b", bind]).catch((reason: Error) => {
+    await using daemon = await startDaemonHere(["-b", bind]).catch((reason: Error) => {
       if (/no such address/.test(reason.message)) return null;
       throw reason;
     });
@@ -449,7 +455,7 @@ test("the daemon can listen on IPv6, with or without brackets, and on host names
 });
 
 test("with --compat the daemon logs a default that differs in php-dbsync, but no configured value", async () => {
-  await using plain = await startDaemon(["--compat", "php-dbsync"]);
+  await using plain = await startDaemonHere(["--compat", "php-dbsync"]);
   const logged = plain.log.filter(({ msg }) => msg.startsWith("Differences from php-dbsync"));
   assert.deepEqual(
     logged.map(({ level }) => level),
@@ -461,7 +467,7 @@ test("with --compat the daemon logs a default that differs in php-dbsync, but no
   );
   const configured = ["--compat", "php-dbsync", "--idle-timeout", "3s"];
   for (const args of some([configured, ["--resp", "0"], [], ["-s", publicKey], ["--json", "0"]], 2)) {
-    await using chosen = await startDaemon(args);
+    await using chosen = await startDaemonHere(args);
     assert.deepEqual(
       chosen.log.filter(({ level }) => level === "warn"),
       [],
@@ -471,21 +477,21 @@ test("with --compat the daemon logs a default that differs in php-dbsync, but no
 });
 
 test("the last line of a start reports that the daemon is ready, and contains a command that works", async () => {
-  await using daemon = await startDaemon(["-b", "0.0.0.0", "--allow-unsigned"]);
+  await using daemon = await startDaemonHere(["-b", "0.0.0.0", "--allow-unsigned"]);
   const { msg } = await daemon.logged((line) => line.msg.startsWith("ready"));
   assert.equal(msg, `ready; try: dbsync send -s 127.0.0.1:${daemon.port} PING`);
   const { code, stdout } = await runDbsync(msg.split(" ").slice(3));
   assert.deepEqual([code, stdout], [0, "PONG\n"]);
-  await using signed = await startDaemon(["-s", publicKey]);
+  await using signed = await startDaemonHere(["-s", publicKey]);
   const logged = await signed.logged((line) => line.msg.startsWith("ready"));
   assert.match(logged.msg, /-k private\.pem PING$/);
-  await using unsigned = await startDaemon(["--data", join(folder, "unsigned"), "--resp", "0"]);
+  await using unsigned = await startDaemonHere(["--data", join(folder, "unsigned"), "--resp", "0"]);
   const keyless = await unsigned.logged((line) => line.msg.startsWith("ready"));
   assert.match(
     keyless.msg,
     /^ready for clients that do not sign; to accept signed commands, set -s or --root-key/,
   );
-  await using fetching = await startDaemon([
+  await using fetching = await startDaemonHere([
     ...["--json", "0", "--json-replica", `127.0.0.1:${await freePort()}`],
   ]);
   const early = await fetching.logged(({ msg }) => / try: /.test(msg));
@@ -493,7 +499,7 @@ test("the last line of a start reports that the daemon is ready, and contains a 
 });
 
 test("a daemon without keys starts on all addresses if --allow-unsigned is set", async () => {
-  await using daemon = await startDaemon(["-b", "0.0.0.0", "--allow-unsigned"]);
+  await using daemon = await startDaemonHere(["-b", "0.0.0.0", "--allow-unsigned"]);
   using client = await RawClient.open(daemon.port);
   assert.equal(await client.ask("PING"), "PONG");
 });
