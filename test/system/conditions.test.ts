@@ -14,7 +14,7 @@ import type { Client } from "../../client/public-api.js";
 import { PHP_FILE } from "../examples/php-script.js";
 import { env, PYTHON } from "../python/running.js";
 import { amount } from "../support/amount.js";
-import type { DaemonProcess } from "../support/daemon-process.js";
+import type { DaemonHere } from "../support/daemon-here.js";
 import { contributionsOf } from "../support/face-contributions.js";
 import { skipWithout } from "../support/requirements.js";
 import { authorizeDaemons } from "../support/resp-trio.js";
@@ -35,7 +35,7 @@ const FACES = [
 ].map(({ transport }) => transport);
 const PORTS = ["resp", ...FACES.map(({ option }) => option)].flatMap((option) => [`--${option}`, "0"]);
 let trio: Trio;
-let sidecar: DaemonProcess;
+let sidecar: DaemonHere;
 let folder: ScratchFolder;
 /** A client of all daemons, whose writes reach each of them. */
 let client: Client;
@@ -90,7 +90,7 @@ async function webPage(t: TestContext): Promise<Contender> {
   return new SignedContender("a web page", page, failed);
 }
 
-async function redisOf(t: TestContext, of: DaemonProcess): Promise<Contender> {
+async function redisOf(t: TestContext, of: DaemonHere): Promise<Contender> {
   const redis = new Redis({ port: await of.portOf("Redis clients") });
   t.after(() => redis.disconnect());
   await redis.ping();

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Client } from "../../../client/client.js";
 import { createClient } from "../../../client/dbsync-send.js";
+import type { DaemonHere } from "../../../test/support/daemon-here.js";
 import { type DaemonProcess, startDaemon } from "../../../test/support/daemon-process.js";
 import { makeKeyPair } from "../../../test/support/envelope-client.js";
 import { freePort } from "../../../test/support/free-port.js";
@@ -16,7 +17,7 @@ export interface SidecarScene extends AsyncDisposable {
   readonly folder: string;
   /** The sidecar's port for Redis clients. */
   readonly port: number;
-  readonly sidecar: DaemonProcess;
+  readonly sidecar: DaemonHere;
   /** The list of daemons, for a client. */
   readonly servers: string;
   /** A file with the private key of the sidecars. The daemons know it unless `isKeyUnknown` is set. */
