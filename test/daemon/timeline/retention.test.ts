@@ -20,18 +20,25 @@ import {
 
 const RETAIN_MS = 7 * DAY_MS;
 
+/** The number of writes within twenty days. */
+const WRITES = amount(200, 400);
+
 /** Creates twenty days of writes. Writes older than a week are pruned. */
 async function twentyDays(storage = new CountingStorage()): Promise<TimelineSubject> {
-  const subject = await new TimelineSubject({ storage, every: 10, limits: { retainMs: RETAIN_MS } }).open();
-  await subject.writes(400, DAY_MS / 20, (i) => `SET k${i % 20} v${i}`);
+  const subject = await new TimelineSubject({
+    storage,
+    every: WRITES / 40,
+    limits: { retainMs: RETAIN_MS },
+  }).open();
+  await subject.writes(WRITES, (20 * DAY_MS) / WRITES, (i) => `SET k${i % 20} v${i}`);
   return subject;
 }
 
 /** Creates a timeline in memory with more entries than it has space for. */
 async function fullMemory(): Promise<TimelineSubject> {
-  const limits = { retainBytes: amount(50_000, 100_000) };
-  const subject = await new TimelineSubject({ every: amount(200, 400), limits }).open();
-  await subject.writes(amount(750, 1500), 1000, (i) => `SET k${i % 20} v${i}`);
+  const limits = { retainBytes: amount(25_000, 100_000) };
+  const subject = await new TimelineSubject({ every: amount(100, 400), limits }).open();
+  await subject.writes(amount(375, 1500), 1000, (i) => `SET k${i % 20} v${i}`);
   return subject;
 }
 
