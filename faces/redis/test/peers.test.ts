@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { bulk, integer } from "../../../protocol/reply.js";
 import { makeFolder } from "../../../test/daemon/program/replicas.js";
-import { startDaemon } from "../../../test/support/daemon-process.js";
+import { startDaemonHere } from "../../../test/support/daemon-here.js";
 import { makeKeyPair } from "../../../test/support/envelope-client.js";
 import { RedisConnection } from "../../../test/support/redis-connection.js";
 import { authorizeDaemons, respPort } from "../../../test/support/resp-trio.js";
@@ -66,7 +66,7 @@ test("WAIT reports how many other daemons have the connection's last write on di
 test("WAIT on a daemon without peers returns immediately", async () => {
   using folder = makeFolder();
   for (const args of [[], ["-s", makeKeyPair().file, "--data", folder.path]]) {
-    await using daemon = await startDaemon(["--resp", "0", ...args]);
+    await using daemon = await startDaemonHere(["--resp", "0", ...args]);
     const port = await daemon.portOf("Redis clients");
     using client = await RedisConnection.open(port);
     for (const argv of [

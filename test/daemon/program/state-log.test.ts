@@ -8,7 +8,8 @@ import type { StateName } from "../../../protocol/state-names.js";
 import { runDbsync } from "../../client/child.js";
 import { some } from "../../support/amount.js";
 import { writeCertificate } from "../../support/certificate-files.js";
-import { type LogLine, startDaemon } from "../../support/daemon-process.js";
+import { startDaemonHere } from "../../support/daemon-here.js";
+import type { LogLine } from "../../support/daemon-process.js";
 import { double } from "../../support/double.js";
 import { EnvelopeClient, makeKeyPair } from "../../support/envelope-client.js";
 import { freePort } from "../../support/free-port.js";
@@ -49,7 +50,7 @@ test("a daemon is ready when it accepts commands, not while its database is down
   skip: skipWithout("redis-server"),
 }, async () => {
   const port = await freePort();
-  await using daemon = await startDaemon(["-d", `redis:127.0.0.1:${port}`]);
+  await using daemon = await startDaemonHere(["-d", `redis:127.0.0.1:${port}`]);
   await daemon.logged(isRefusing);
   assert.equal(daemon.log.find(isReady), undefined);
   await using redis = await startRedis({ port });
@@ -60,7 +61,7 @@ test("a daemon is ready when it accepts commands, not while its database is down
 test("the command of the line works with the daemon's own certificate, which no authority has signed", async () => {
   using folder = new ScratchFolder();
   const files = await writeCertificate(folder.path, { names: ["db1.example.org"] });
-  await using daemon = await startDaemon([
+  await using daemon = await startDaemonHere([
     "-s",
     pair.file,
     "--tls-cert",
@@ -97,14 +98,14 @@ test("the log names the path of a data folder: that it is new, or its entries an
   const folderLine = ({ msg }: LogLine) => msg.endsWith("data folder");
   const before = Date.now();
   {
-    await using daemon = await startDaemon(args);
+    await using daemon = await startDaemonHere(args);
     const { msg, data: path, entries } = await daemon.logged(folderLine);
     assert.deepEqual([msg, path, entries], ["created a new data folder", join(data, "own"), undefined]);
     using client = await EnvelopeClient.open(daemon.port, pair);
     for (const each of ["a", "b"]) await client.replies([["SET", each, "1"]]);
     await daemon.stop();
   }
-  await using daemon = await startDaemon(args);
+  await using daemon = await startDaemonHere(args);
   const { msg, data: path, entries, last } = await daemon.logged(folderLine);
   assert.deepEqual([msg, path, entries], ["opened the data folder", join(data, "own"), 2]);
   const date = Date.parse(String(last));

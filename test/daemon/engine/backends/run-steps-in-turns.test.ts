@@ -25,7 +25,7 @@ import { tryProgram } from "../../../support/try-program.js";
 import { START, TimelineSubject } from "../../timeline/support/timeline-subject.js";
 
 const ROWS = 5000;
-const DOCUMENTS = amount(1500, 5000);
+const DOCUMENTS = amount(1100, 5000);
 const LONG = ["SQL", "d", "select a from t where a >= 0"];
 /** A join of 25 million pairs that returns no rows. */
 const ENDLESS = ["SQL", "d", "select x.a from t x join t y on x.a + y.a < 0"];
