@@ -897,10 +897,10 @@ export const decisionMutants: readonly Mutant[] = [
   },
   {
     name: "decisions: the votes for a proposal prove any decision",
-    file: "protocol/members/decision-root.js",
+    file: "protocol/version-2/hash-tree.js",
     find: "node = at % 2 === 0 ? above(node, neighbour, hash) : above(neighbour, node, hash);",
     replace: "node = above(path[0], path[1], hash);",
-    test: "test/protocol/members/decision-root.test.js",
+    test: "test/protocol/version-2/hash-tree.test.js",
   },
   {
     name: "decisions: a proposal may follow a decision that no member can find",

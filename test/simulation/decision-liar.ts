@@ -14,7 +14,6 @@ import {
   type Vote,
   voteBytes,
 } from "../../protocol/members/decision-messages.js";
-import { rootOf } from "../../protocol/members/decision-root.js";
 import {
   type Decision,
   readDecision,
@@ -22,6 +21,7 @@ import {
   writeDecision,
 } from "../../protocol/version-2/decision-body.js";
 import { signedBytes } from "../../protocol/version-2/envelope.js";
+import { rootOf } from "../../protocol/version-2/hash-tree.js";
 import { randomBytes } from "./cast.js";
 import type { DecisionLie } from "./lies.js";
 import { sha256, signatureOf } from "./signatures.js";

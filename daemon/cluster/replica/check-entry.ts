@@ -7,7 +7,6 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { MalformedFrame } from "../../../protocol/errors.js";
 import { type Certificate, readCertificate, voteBytes } from "../../../protocol/members/decision-messages.js";
-import { rootFrom } from "../../../protocol/members/decision-root.js";
 import type { PackedEntry } from "../../../protocol/members/member-elements.js";
 import type { MemberList, SignedList } from "../../../protocol/members/member-list.js";
 import {
@@ -18,6 +17,7 @@ import {
 } from "../../../protocol/version-2/decision-body.js";
 import { type Envelope, NO_KEY, readBody, signedPieces } from "../../../protocol/version-2/envelope.js";
 import { readHead } from "../../../protocol/version-2/envelope-head.js";
+import { rootFrom } from "../../../protocol/version-2/hash-tree.js";
 import { type Refused, refused } from "../../engine/answers/request.js";
 import { messageOf } from "../../engine/channels/channels.js";
 import { checkEnvelope } from "../../engine/pipeline/envelope-checks.js";

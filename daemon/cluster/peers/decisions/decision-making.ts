@@ -16,7 +16,6 @@ import {
   writeDecisionMessage,
   writeStoredPromises,
 } from "../../../../protocol/members/decision-messages.js";
-import { pathOf, rootOf } from "../../../../protocol/members/decision-root.js";
 import type { SignedList } from "../../../../protocol/members/member-list.js";
 import {
   isDecision,
@@ -33,6 +32,7 @@ import {
   signedBytes,
 } from "../../../../protocol/version-2/envelope.js";
 import { readHead } from "../../../../protocol/version-2/envelope-head.js";
+import { pathOf, rootOf } from "../../../../protocol/version-2/hash-tree.js";
 import type { EnvelopeDate } from "../../../../protocol/version-2/messages-v2.js";
 import type { Work } from "../../../net/process/background-work.js";
 import { compareOrderKeys, type Entry, type OrderKey } from "../../../timeline/entries/entry.js";

@@ -11,11 +11,11 @@ import { loadSigners } from "../../../../daemon/engine/trust/load-signers.js";
 import { signEnvelope } from "../../../../keys/signatures.js";
 import { bytesOf } from "../../../../protocol/byte-string.js";
 import { type Ballot, voteBytes, writeCertificate } from "../../../../protocol/members/decision-messages.js";
-import { pathOf, rootOf } from "../../../../protocol/members/decision-root.js";
 import { listHash, type MemberList, writeMemberList } from "../../../../protocol/members/member-list.js";
 import { type Decision, writeDecision } from "../../../../protocol/version-2/decision-body.js";
 import { type EnvelopeHeader, hexOf, signedBytes } from "../../../../protocol/version-2/envelope.js";
 import { readHead } from "../../../../protocol/version-2/envelope-head.js";
+import { pathOf, rootOf } from "../../../../protocol/version-2/hash-tree.js";
 import { makeKeyPair, type SignedEnvelope, signCommands } from "../../../support/envelope-client.js";
 import { log } from "../../program/scene.js";
 

@@ -22,7 +22,7 @@ import {
   voteBytes,
   writeBallot,
 } from "../../../../../protocol/members/decision-messages.js";
-import { rootOf } from "../../../../../protocol/members/decision-root.js";
+import { rootOf } from "../../../../../protocol/version-2/hash-tree.js";
 import { Scheduler } from "../../../../simulation/scheduler.js";
 import { sha256 } from "../../../../simulation/signatures.js";
 import { SeededRandom } from "../../../../support/seeded-random.js";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
-import { pathOf, rootFrom, rootOf } from "../../../protocol/members/decision-root.js";
+import { pathOf, rootFrom, rootOf } from "../../../protocol/version-2/hash-tree.js";
 
 const hash = (bytes: Buffer): string => createHash("sha256").update(bytes).digest("binary");
 const idsOf = (count: number): string[] =>
