@@ -26,16 +26,21 @@ export function rootOf(ids: readonly ByteString[], hash: Hash): ByteString {
   return nodes[0] as ByteString;
 }
 
-/** Returns the neighbours of a decision and of the nodes above it, as far as they exist. */
-export function pathOf(ids: readonly ByteString[], index: number, hash: Hash): ByteString[] {
-  const path: ByteString[] = [];
+/**
+ * Returns the path of each decision: its neighbour and those of the nodes above it, as far as they exist. The nodes are
+ * computed once for all paths.
+ */
+export function pathsOf(ids: readonly ByteString[], hash: Hash): ByteString[][] {
+  const paths = ids.map((): ByteString[] => []);
   let nodes = ids;
-  for (let at = index; nodes.length > 1; at >>= 1) {
-    const neighbour = nodes[at ^ 1];
-    if (neighbour !== undefined) path.push(neighbour);
+  for (let level = 0; nodes.length > 1; level++) {
+    for (const [index, path] of paths.entries()) {
+      const neighbour = nodes[(index >> level) ^ 1];
+      if (neighbour !== undefined) path.push(neighbour);
+    }
     nodes = levelAbove(nodes, hash);
   }
-  return path;
+  return paths;
 }
 
 /**

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { test } from "node:test";
-import { pathOf, rootFrom, rootOf } from "../../../protocol/version-2/hash-tree.js";
+import { pathsOf, rootFrom, rootOf } from "../../../protocol/version-2/hash-tree.js";
 
 const hash = (bytes: Buffer): string => createHash("sha256").update(bytes).digest("binary");
 const idsOf = (count: number): string[] =>
@@ -12,8 +12,8 @@ test("the path of each decision leads to the root, for each number of decisions"
   for (let count = 1; count <= 64; count++) {
     const ids = idsOf(count);
     const root = rootOf(ids, hash);
-    for (const [index, id] of ids.entries()) {
-      const path = pathOf(ids, index, hash);
+    for (const [index, path] of pathsOf(ids, hash).entries()) {
+      const id = ids[index] as string;
       assert.ok(path.length <= 6);
       assert.equal(rootFrom(id, { index, count }, path, hash), root);
     }
@@ -25,7 +25,7 @@ test("no other id, place or path leads to the root", () => {
     const ids = idsOf(count);
     const root = rootOf(ids, hash);
     const index = count - 1;
-    const [id, path] = [ids[index] as string, pathOf(ids, index, hash)];
+    const [id, path] = [ids[index] as string, pathsOf(ids, hash)[index] as string[]];
     assert.notEqual(rootFrom(hash(Buffer.from("other")), { index, count }, path, hash), root);
     assert.equal(rootFrom(id, { index, count }, [...path, id], hash), null);
     if (count === 1) continue;

@@ -32,7 +32,7 @@ import {
   signedBytes,
 } from "../../../../protocol/version-2/envelope.js";
 import { readHead } from "../../../../protocol/version-2/envelope-head.js";
-import { pathOf, rootOf } from "../../../../protocol/version-2/hash-tree.js";
+import { pathsOf, rootOf } from "../../../../protocol/version-2/hash-tree.js";
 import type { EnvelopeDate } from "../../../../protocol/version-2/messages-v2.js";
 import type { Work } from "../../../net/process/background-work.js";
 import { compareOrderKeys, type Entry, type OrderKey } from "../../../timeline/entries/entry.js";
@@ -476,9 +476,12 @@ export class DecisionMaking {
 
   #made({ decisions }: Proposal, { ballot, votes }: Votes): void {
     const { timeline, identity, hash } = this.#cluster;
-    const ids = decisions.map(({ id }) => id);
+    const paths = pathsOf(
+      decisions.map(({ id }) => id),
+      hash,
+    );
     for (const [index, { body }] of decisions.entries()) {
-      const path = pathOf(ids, index, hash);
+      const path = paths[index] as ByteString[];
       const entry = this.#entryOf(body, writeCertificate({ ballot, path, votes }));
       timeline.acceptDecision(entry, identity.id);
     }

@@ -15,7 +15,7 @@ import { listHash, type MemberList, writeMemberList } from "../../../../protocol
 import { type Decision, writeDecision } from "../../../../protocol/version-2/decision-body.js";
 import { type EnvelopeHeader, hexOf, signedBytes } from "../../../../protocol/version-2/envelope.js";
 import { readHead } from "../../../../protocol/version-2/envelope-head.js";
-import { pathOf, rootOf } from "../../../../protocol/version-2/hash-tree.js";
+import { pathsOf, rootOf } from "../../../../protocol/version-2/hash-tree.js";
 import { makeKeyPair, type SignedEnvelope, signCommands } from "../../../support/envelope-client.js";
 import { log } from "../../program/scene.js";
 
@@ -208,7 +208,7 @@ function decisionScene(isProved = true) {
     const ids = bodies.map((one) => hashOf(signedBytes(one)));
     const bytes = voteBytes(cluster, { ballot: by, slot, count: ids.length, root: rootOf(ids, hashOf) });
     const votes = voters.map(({ spki, key }) => ({ spki, signature: bytesOf(signEnvelope(bytes, key)) }));
-    const own = path ?? pathOf(ids, bodies.indexOf(body), hashOf);
+    const own = path ?? (pathsOf(ids, hashOf)[bodies.indexOf(body)] as string[]);
     return writeCertificate({ ballot: by, path: own, votes });
   };
   const judge = (body: Buffer, signature: Buffer, held = "") =>
