@@ -3,6 +3,7 @@ import type { Mutant } from "./mutant.js";
 
 const MEMBERS = "test/daemon/cluster/peers/decisions/decisions.test.js";
 const MAKING = "test/daemon/cluster/peers/decisions/decision-making.test.js";
+const SHARED = "test/daemon/engine/trust/shared-signatures.test.js";
 const LIARS = "test/daemon/cluster/peers/decisions/lying-members.test.js";
 const FLOODS = "test/daemon/cluster/peers/decisions/flooding-members.test.js";
 const LIMITS = "test/daemon/cluster/peers/decisions/member-limits.test.js";
@@ -18,6 +19,104 @@ const STORED = "test/daemon/timeline/stored-votes.test.js";
 const FOLD = "test/daemon/timeline/fold/decided-units.test.js";
 
 export const decisionMutants: readonly Mutant[] = [
+  {
+    name: "shared signatures: an envelope without decide shares a signature",
+    file: "daemon/engine/trust/shared-signatures.js",
+    find: " && readBody(body).decide",
+    replace: "",
+    test: SHARED,
+  },
+  {
+    name: "shared signatures: a signature of another format is read",
+    file: "protocol/version-2/shared-signature.js",
+    find: "format !== SHARED_FORMAT || ",
+    replace: "",
+    test: SHARED,
+  },
+  {
+    name: "shared signatures: a single envelope has a shared signature",
+    file: "protocol/version-2/shared-signature.js",
+    find: "count < 2 || ",
+    replace: "",
+    test: SHARED,
+  },
+  {
+    name: "shared signatures: 65 envelopes share a signature",
+    file: "protocol/version-2/shared-signature.js",
+    find: "count > SHARED_UNITS_MAX || ",
+    replace: "",
+    test: SHARED,
+  },
+  {
+    name: "shared signatures: an envelope has a place after the last one",
+    file: "protocol/version-2/shared-signature.js",
+    find: " || index >= count",
+    replace: "",
+    test: SHARED,
+  },
+  {
+    name: "shared signatures: a signature ends within its path",
+    file: "protocol/version-2/shared-signature.js",
+    find: "if (end > bytes.length)",
+    replace: "if (false)",
+    test: SHARED,
+  },
+  {
+    name: "shared signatures: the path has no particular length",
+    file: "protocol/version-2/hash-tree.js",
+    find: "used === path.length ? node : null",
+    replace: "node",
+    test: "test/protocol/version-2/hash-tree.test.js",
+  },
+  {
+    name: "shared signatures: the signature of a root has no domain",
+    file: "protocol/version-2/shared-signature.js",
+    find: "Buffer.concat([DOMAIN, ",
+    replace: "Buffer.concat([",
+    test: SHARED,
+  },
+  {
+    name: "shared signatures: the number of envelopes is not signed",
+    file: "protocol/version-2/shared-signature.js",
+    find: "Buffer.of(count), ",
+    replace: "",
+    test: SHARED,
+  },
+  {
+    name: "shared signatures: each envelope costs a verification",
+    file: "daemon/engine/trust/shared-signatures.js",
+    find: "if (this.#roots.has(known))",
+    replace: "if (false)",
+    test: SHARED,
+  },
+  {
+    name: "shared signatures: a remembered signature counts for each key",
+    file: "daemon/engine/trust/shared-signatures.js",
+    find: "signer + ",
+    replace: "",
+    test: SHARED,
+  },
+  {
+    name: "shared signatures: a remembered signature counts for each root",
+    file: "daemon/engine/trust/shared-signatures.js",
+    find: " + bytesOf(signed)",
+    replace: "",
+    test: SHARED,
+  },
+  {
+    name: "shared signatures: a remembered root counts with each signature",
+    file: "daemon/engine/trust/shared-signatures.js",
+    find: " + bytesOf(signature)",
+    replace: "",
+    test: SHARED,
+  },
+  {
+    name: "shared signatures: signatures are remembered for ever",
+    file: "daemon/engine/trust/shared-signatures.js",
+    find: "this.#roots.size > ROOTS_MAX",
+    replace: "false",
+    test: SHARED,
+  },
   {
     name: "lists: a daemon joins without the decisions that it cannot check yet",
     file: "daemon/cluster/peers/exchange/reconciling.js",

@@ -144,6 +144,7 @@ export function signersOf(timeline: Pick<Timeline, "ring">, cluster: ByteString)
     cluster,
     verifyBy: isSignedBy,
     verify: ({ spki }, { body, signature }) => isSignedBy(spki, signedBytes(body), signature),
+    isPlain: () => true,
   });
 }
 

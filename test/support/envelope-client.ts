@@ -16,6 +16,7 @@ import type { PlainReply, Reply } from "../../protocol/reply.js";
 import { writeCommand } from "../../protocol/resp/resp-writer.js";
 import { type EnvelopeHeader, signedBytes } from "../../protocol/version-2/envelope.js";
 import { writeBody } from "../../protocol/version-2/envelope-body.js";
+import { rootOf } from "../../protocol/version-2/hash-tree.js";
 import {
   type EnvelopeDate,
   type Hello,
@@ -24,6 +25,7 @@ import {
   writeClientHello,
   writeCommandMessage,
 } from "../../protocol/version-2/messages-v2.js";
+import { rootBytes, writeShared } from "../../protocol/version-2/shared-signature.js";
 import { RawClient } from "./raw-client.js";
 import { repositoryRoot } from "./repository.js";
 import { scratchFolder } from "./scratch-folder.js";
@@ -85,6 +87,19 @@ export function signBody(privateKey: KeyObject, body: Buffer): SignedEnvelope {
   const signed = signedBytes(body);
   const signature = signEnvelope(signed, privateKey);
   return { id: sha256(signed), body, signature, frame: frameOf(body, signature) };
+}
+
+/** Replaces the signatures of envelopes by one that they share. */
+export function shareSignature(
+  { privateKey }: Pick<KeyPair, "privateKey">,
+  envelopes: readonly SignedEnvelope[],
+): SignedEnvelope[] {
+  const ids = envelopes.map(({ id }) => id);
+  const signature = signEnvelope(rootBytes(rootOf(ids, sha256), ids.length), privateKey);
+  return writeShared(ids, signature, sha256).map((signature, index) => {
+    const { id, body } = envelopes[index] as SignedEnvelope;
+    return { id, body, signature, frame: frameOf(body, signature) };
+  });
 }
 
 export function frameOf(body: Buffer, signature: Buffer): ByteString {

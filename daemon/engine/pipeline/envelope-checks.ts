@@ -11,6 +11,7 @@ import type { DateWindow } from "../../options/timeline-values.js";
 import { isKeyCommand, type KeyRecord } from "../../store/key-ring.js";
 import { type Role, validity } from "../../store/rights/key-record.js";
 import { type Refused, type Request, refused } from "../answers/request.js";
+import { NOT_SHARED } from "../trust/shared-signatures.js";
 import type { Signers } from "../trust/signers.js";
 import type { PipelineParts } from "./pipeline-parts.js";
 
@@ -164,5 +165,7 @@ export function signerOfEnvelope(
   const before = environment.uptime();
   const holds = signers.verify(signer, message, id);
   observer.verified(environment.uptime() - before);
-  return holds ? signer : refused("bad-signature", `a signature of ${signature.length} bytes`);
+  if (holds) return signer;
+  const detail = signers.isPlain(signer, signature) ? "" : NOT_SHARED;
+  return refused("bad-signature", `a signature of ${signature.length} bytes${detail}`);
 }
