@@ -20,6 +20,34 @@ const FOLD = "test/daemon/timeline/fold/decided-units.test.js";
 
 export const decisionMutants: readonly Mutant[] = [
   {
+    name: "shared signatures: each call on which members decide costs a signature",
+    file: "client/version-2/signing-terms.js",
+    find: "if (areDeciding && mayShare(waiting[0]))",
+    replace: "if (false)",
+    test: CLIENT,
+  },
+  {
+    name: "shared signatures: 65 calls share a signature",
+    file: "client/version-2/signing-terms.js",
+    find: "count < SHARED_UNITS_MAX && ",
+    replace: "",
+    test: CLIENT,
+  },
+  {
+    name: "shared signatures: a call on which no members decide begins a shared signature",
+    file: "client/version-2/signing-terms.js",
+    find: "areDeciding && mayShare(waiting[0])",
+    replace: "areDeciding",
+    test: CLIENT,
+  },
+  {
+    name: "shared signatures: a call on which no members decide shares a signature",
+    file: "client/version-2/signing-terms.js",
+    find: "batch?.options?.decide === true && batch.unsettled",
+    replace: "batch?.unsettled",
+    test: CLIENT,
+  },
+  {
     name: "shared signatures: an envelope without decide shares a signature",
     file: "daemon/engine/trust/shared-signatures.js",
     find: " && readBody(body).decide",
