@@ -90,6 +90,7 @@ export const FULL_ONLY: readonly string[] = [
   "test/system/decided-execs.test",
   "test/system/decided-gaps.test",
   "test/system/decided-kills.test",
+  "test/system/decided-shared.test",
   "test/system/decoding-deadline.test",
   "test/system/english-sql.test",
   "test/system/false-snapshots.test",

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { createPublicKey } from "node:crypto";
 import { test } from "node:test";
 import type { ListHistory } from "../../../../daemon/cluster/members/list-history.js";
-import { entryCheck } from "../../../../daemon/cluster/replica/check-entry.js";
+import { entryCheck, unitCheck } from "../../../../daemon/cluster/replica/check-entry.js";
 import { introductionOf } from "../../../../daemon/cluster/replica/own-envelopes.js";
 import { RING_BODY_BYTES_MAX } from "../../../../daemon/engine/pipeline/envelope-checks.js";
 import { hashOf, type Identity, makeIdentity } from "../../../../daemon/engine/trust/identity.js";
@@ -223,7 +223,7 @@ function decisionScene(isProved = true) {
     const key = ring.find(readHead(signedList(list).body).key) ?? assert.fail();
     ring.execute(["KEY", "REVOKE", hexOf(key.id)], { at, db: 0, id: "" }, key);
   };
-  return { sign, ballot, bodyOf, certify, judge, missed, check, revoke };
+  return { signers, sign, ballot, bodyOf, certify, judge, missed, check, revoke };
 }
 
 test("a decision with the votes of a majority of its list is an entry at its position", () => {
@@ -323,7 +323,7 @@ test("a decision without enough votes, or on another envelope, is refused", () =
 });
 
 test("a decision has the signature that its envelope shares, and only this envelope has its path", () => {
-  const { sign, bodyOf, certify, judge } = decisionScene();
+  const { signers, sign, bodyOf, certify, judge } = decisionScene();
   const plain = [1, 2, 3].map((seq) => sign([["SET", "lock", "a", "NX"]], { decide: true, seq }));
   const units = shareSignature(pair, plain);
   const decided = (unit: SignedEnvelope) => {
@@ -337,8 +337,16 @@ test("a decision has the signature that its envelope shares, and only this envel
   const [first, second] = units as [SignedEnvelope, SignedEnvelope];
   const changedPath = Buffer.from(first.signature);
   changedPath[3] = (changedPath[3] as number) ^ 1;
-  for (const signature of [second.signature, changedPath])
+  const check = unitCheck(signers);
+  assert.equal(check(first, () => false)?.id, first.id);
+  for (const signature of [second.signature, changedPath]) {
     assert.deepEqual(decided({ ...first, signature }), { refused: "bad-signature" });
+    assert.equal(
+      check({ ...first, signature }, () => false),
+      null,
+      "another member changed it",
+    );
+  }
   const [undecided] = shareSignature(pair, [sign([["SET", "k", "v"]]), first]) as [SignedEnvelope];
   assert.deepEqual(judge(undecided.body, undecided.signature), { refused: "bad-signature" });
 });
