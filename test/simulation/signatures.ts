@@ -8,6 +8,8 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { writeCommand } from "../../protocol/resp/resp-writer.js";
 import { type HeaderFields, readBody, signedBytes } from "../../protocol/version-2/envelope.js";
 import { writeBody } from "../../protocol/version-2/envelope-body.js";
+import { rootOf } from "../../protocol/version-2/hash-tree.js";
+import { rootBytes, writeShared } from "../../protocol/version-2/shared-signature.js";
 
 export const sha256 = (bytes: Buffer | string): ByteString =>
   hash("sha256", typeof bytes === "string" ? Buffer.from(bytes, "latin1") : bytes, "binary");
@@ -34,7 +36,10 @@ export function isSignedBy(spki: ByteString, bytes: Buffer, signature: Buffer): 
   return signatureOf(spki, bytes).equals(signature);
 }
 
-/** Signs commands and returns the entry that every daemon must have in the end. */
+/**
+ * Signs commands and returns the entry that every daemon must have in the end. Half of the envelopes on which members
+ * decide share their signature with another one, which is never sent.
+ */
 export function sign(
   key: SimulatedKey,
   header: Omit<HeaderFields, "key">,
@@ -43,5 +48,14 @@ export function sign(
   const text = writeBody({ ...header, key: key.id }, commands.map(writeCommand));
   const body = Buffer.from(text, "latin1");
   const signed = signedBytes(body);
-  return { id: sha256(signed), body, signature: signatureOf(key.spki, signed), envelope: readBody(body) };
+  const id = sha256(signed);
+  const isShared = header.decide === true && id.charCodeAt(0) % 2 === 0;
+  const signature = isShared ? sharedSignatureOf(key, id) : signatureOf(key.spki, signed);
+  return { id, body, signature, envelope: readBody(body) };
+}
+
+function sharedSignatureOf({ spki }: SimulatedKey, id: ByteString): Buffer {
+  const ids = [id, sha256(id)];
+  const signature = signatureOf(spki, rootBytes(rootOf(ids, sha256), ids.length));
+  return writeShared(ids, signature, sha256)[0] as Buffer;
 }

@@ -24,7 +24,7 @@ export const readPublicKey = (spki: ByteString): KeyObject =>
 export class KnownKeys {
   /** The cached key objects, by key id. */
   readonly #keys = new Map<ByteString, KeyObject>();
-  readonly #shared = new SharedSignatures();
+  readonly #shared = new SharedSignatures(verifyEnvelope);
 
   /**
    * Returns whether a key signed an envelope, alone or with others. @param id  SHA-256 of the signed bytes

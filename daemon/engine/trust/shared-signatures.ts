@@ -1,6 +1,4 @@
 /** Verifies the signatures that envelopes share, each only once. Source: docs/protocol-v2.md "Shared signatures". */
-import type { KeyObject } from "node:crypto";
-import { verifyEnvelope } from "../../../keys/signatures.js";
 import { type ByteString, bytesOf } from "../../../protocol/byte-string.js";
 import { readBody } from "../../../protocol/version-2/envelope.js";
 import { rootFrom } from "../../../protocol/version-2/hash-tree.js";
@@ -16,9 +14,16 @@ const ROOTS_MAX = 256;
 /** The remainder of the detail of a refusal. */
 export const NOT_SHARED = `, which is no shared signature of format ${SHARED_FORMAT} for an envelope with decide`;
 
-export class SharedSignatures {
+/** @typeParam Key  the form of keys that the verification of a signature needs */
+export class SharedSignatures<Key> {
+  readonly #verify: (signed: Buffer, signature: Buffer, key: Key) => boolean;
   /** Valid signatures of roots, each with its key's id and the signed bytes, the oldest first. */
   readonly #roots = new Set<ByteString>();
+
+  /** @param verify  whether a key has made a signature */
+  constructor(verify: (signed: Buffer, signature: Buffer, key: Key) => boolean) {
+    this.#verify = verify;
+  }
 
   /**
    * Returns whether a key signed an envelope with others on which members decide.
@@ -26,7 +31,7 @@ export class SharedSignatures {
    * @param id  SHA-256 of the signed bytes
    * @throws MalformedFrame  the signature is valid, but not the body
    */
-  verify(signer: ByteString, key: KeyObject, body: Buffer, bytes: Buffer, id: ByteString): boolean {
+  verify(signer: ByteString, key: Key, body: Buffer, bytes: Buffer, id: ByteString): boolean {
     const shared = readShared(bytes);
     const root = shared && rootFrom(id, shared, shared.path, hashOf);
     if (shared === null || root === null) return false;
@@ -34,11 +39,11 @@ export class SharedSignatures {
     return this.#isSigned(signer, key, signed, shared.signature) && readBody(body).decide;
   }
 
-  #isSigned(signer: ByteString, key: KeyObject, signed: Buffer, signature: Buffer): boolean {
+  #isSigned(signer: ByteString, key: Key, signed: Buffer, signature: Buffer): boolean {
     // All parts but the last one have fixed lengths, so two different triples never have the same text.
     const known = signer + bytesOf(signed) + bytesOf(signature);
     if (this.#roots.has(known)) return true;
-    if (!verifyEnvelope(signed, signature, key)) return false;
+    if (!this.#verify(signed, signature, key)) return false;
     this.#roots.add(known);
     const [oldest] = this.#roots;
     if (this.#roots.size > ROOTS_MAX && oldest !== undefined) this.#roots.delete(oldest);
