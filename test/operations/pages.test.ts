@@ -26,7 +26,7 @@ import { EXCEPTED } from "./excepted-lines.js";
 const TYPED_ELSEWHERE: Readonly<Record<string, string>> = {
   "docs/runbooks.md": "operations/runbooks.test.js",
   "docs/proxy.md": "tools/proxy/chain.test.js",
-  "docs/json-clients.md": "faces/json/moving.test.js",
+  "docs/json-clients.md": "faces/json/test/moving.test.js",
 };
 const SIGN = { type: "pkcs8", format: "pem" } as const;
 
