@@ -23,6 +23,7 @@ import { printAnswer, printProblem } from "../../../../tools/cli/sql/sql.js";
 import { formatDeadLetters } from "../../../../tools/history/dead-letters.js";
 import { formatHistory, readHistory } from "../../../../tools/history/log.js";
 import { texts } from "../../../modules/imports.js";
+import { isOfTests } from "../../../support/chosen-files.js";
 
 const range = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, at) => from + at);
 
@@ -217,6 +218,8 @@ test("only the files of the list write to a terminal", () => {
   const writers = [...texts]
     .filter(([, text]) => /\bstd(?:out|err)\.write\(|\bconsole\.\w+\(/.test(text))
     .map(([file]) => file)
-    .filter((file) => FOLDERS.some((folder) => file.startsWith(folder)) && !PAGES.test(file));
+    .filter(
+      (file) => FOLDERS.some((folder) => file.startsWith(folder)) && !PAGES.test(file) && !isOfTests(file),
+    );
   assert.deepEqual(writers.sort(), Object.keys(WRITERS).sort());
 });
