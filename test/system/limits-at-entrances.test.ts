@@ -20,6 +20,7 @@ import { runDbsync } from "../client/child.js";
 import { shown } from "../conformance/resp2-fold.js";
 import { skipUnlessFull } from "../support/amount.js";
 import { type DaemonHere, startDaemonHere } from "../support/daemon-here.js";
+import { startDaemon } from "../support/daemon-process.js";
 import { EnvelopeClient, makeKeyPair } from "../support/envelope-client.js";
 import { ask as askJson } from "../support/json-lines.js";
 import { RawClient } from "../support/raw-client.js";
@@ -916,7 +917,7 @@ function rulesRows(): Row[] {
 
 /** Starts a daemon with options. @returns OK, or the error */
 async function startOf(...args: readonly string[]): Promise<string> {
-  return await startDaemonHere(args).then(
+  return await startDaemon(args).then(
     async (started) => {
       await started[Symbol.asyncDispose]();
       return "OK";
