@@ -6,7 +6,7 @@ import type { KeyRing } from "../../../../daemon/store/key-ring.js";
 import { conditionsHoldInTurn } from "../../../../daemon/timeline/fold/entry-budget.js";
 import type { Envelope } from "../../../../protocol/version-2/envelope.js";
 
-test("a unit whose code is missing is not run to evaluate the next one, which waits", () => {
+test("a unit without the code of its command is not run to evaluate the next one, which waits", () => {
   const fold = { database: new Database({ databases: 1 }), ring: {} as KeyRing };
   const units = [
     ["XADD", "s", "*", "f", "v"],
