@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statfsSync, statSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, statfsSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -17,7 +17,8 @@ import { makeKeyPair } from "../support/envelope-client.js";
 import { freePort } from "../support/free-port.js";
 import { programPaths } from "../support/programs.js";
 import { skipWithout } from "../support/requirements.js";
-import { nextTurn, until } from "../support/until.js";
+import { stopProcess } from "../support/stop-process.js";
+import { until } from "../support/until.js";
 
 /** The number of daemons that are tried with each size of values: LMDB would not end all of them. */
 const DAEMONS = amount(1, 5);
@@ -48,8 +49,7 @@ for (const valueBytes of VALUE_BYTES)
       using folder = makeFolder();
       const fill = async (pid: number, database: string) => {
         // Stop the daemon for this moment, so that the file does not grow between both calls.
-        process.kill(pid, "SIGSTOP");
-        await until("the daemon is stopped", () => isStopped(pid), { pause: nextTurn });
+        await stopProcess(pid);
         const { size } = statSync(database);
         const { status, stderr } = spawnSync("prlimit", ["--pid", String(pid), `--fsize=${size}`]);
         process.kill(pid, "SIGCONT");
@@ -81,14 +81,6 @@ test("a daemon whose disk is filled by another program refuses writes, and logs 
     rmSync(disk, { recursive: true });
   }
 });
-
-/** Whether all threads of a process are stopped. */
-function isStopped(pid: number): boolean {
-  const folder = `/proc/${pid}/task`;
-  return readdirSync(folder).every((thread) =>
-    / T /.test(readFileSync(join(folder, thread, "stat"), "utf8").replace(/^.*\)/, "")),
-  );
-}
 
 /** Writes to a daemon until its disk is full and it refuses a write, and checks its log and its end. */
 async function checkFull(run: Run): Promise<void> {

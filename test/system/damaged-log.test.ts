@@ -9,6 +9,7 @@ import { describe, test } from "node:test";
 import { skipUnlessFull, some } from "../support/amount.js";
 import { programPaths } from "../support/programs.js";
 import { run } from "../support/run-program.js";
+import { stopProcess } from "../support/stop-process.js";
 import { sha256 } from "./attacker/key.js";
 import { Victims } from "./attacker/victims.js";
 
@@ -103,8 +104,8 @@ describe("dbsync log verify", { concurrency: true }, () => {
 
   test("works on the folder of a running daemon, and changes nothing there", LIMIT, async () => {
     await using victims = await startWithWrites();
-    // The daemon is stopped by SIGSTOP, so that it changes no file itself.
-    victims.daemons[0]?.kill("SIGSTOP");
+    // The daemon is stopped, so that it changes no file itself.
+    await stopProcess(victims.daemons[0]?.pid as number);
     const before = contents(victims.folder(0));
     const { code, output } = await verify(victims, victims.folder(0));
     assert.equal(code, 0, output);
