@@ -24,8 +24,8 @@ import { EXCEPTED } from "./excepted-lines.js";
 
 /** The pages whose lines are all executed by other tests. */
 const TYPED_ELSEWHERE: Readonly<Record<string, string>> = {
-  "docs/runbooks.md": "operations/runbooks.test.js",
-  "docs/proxy.md": "tools/proxy/chain.test.js",
+  "docs/runbooks.md": "test/operations/runbooks.test.js",
+  "docs/proxy.md": "test/tools/proxy/chain.test.js",
   "docs/json-clients.md": "faces/json/test/moving.test.js",
 };
 const SIGN = { type: "pkcs8", format: "pem" } as const;
@@ -484,7 +484,7 @@ describe("the commands that the pages print for their readers", { timeout: 900_0
     for (const page of ownFiles().filter((file) => file.endsWith(".md") && file !== "CHANGELOG.md")) {
       const lines = consoleLines(page);
       const elsewhere = TYPED_ELSEWHERE[page];
-      if (elsewhere !== undefined) assert.ok(existsSync(join(buildRoot, "test", elsewhere)), elsewhere);
+      if (elsewhere !== undefined) assert.ok(existsSync(join(buildRoot, elsewhere)), elsewhere);
       for (const { command, number } of lines) {
         const excepted = EXCEPTED.filter(
           (one) => (one.page === null || one.page === page) && command.startsWith(one.start),
