@@ -52,6 +52,8 @@ interface Watcher {
   readonly decided?: (isApplied: boolean) => void;
   /** Called when the client stops waiting. */
   readonly gaveUp?: () => void;
+  /** Whether the client sends the unit to all daemons at first; otherwise often to some. */
+  readonly isSentToAll?: boolean;
 }
 
 /** A client that holds a lock. */
@@ -115,7 +117,9 @@ export class Contention {
         return decisions.wordOn(id) !== null || (isLate && decisions.isDecided(id));
       });
     const attempt = () => {
-      if (!isDone() && scheduler.time < deadline) this.#increment(COUNTERS[0] as string, { gaveUp: attempt });
+      // A daemon that is no member does not decide, and its client may be too late for the members.
+      if (!isDone() && scheduler.time < deadline)
+        this.#increment(COUNTERS[0] as string, { gaveUp: attempt, isSentToAll: true });
     };
     attempt();
     await scheduler.runUntil(deadline, isDone);
@@ -210,7 +214,8 @@ export class Contention {
     ledger.sent.set(entry.id, sent);
     trace("rival", () => `signs ${shortId(entry.id)}: ${argv.join(" ")}`);
     const call = { sent, watcher, isDone: false };
-    const count = random.chance(TO_SOME) ? random.between(1, hosts.length) : hosts.length;
+    const some = random.chance(TO_SOME) ? random.between(1, hosts.length) : hosts.length;
+    const count = watcher.isSentToAll ? hosts.length : some;
     for (const host of random.shuffled(hosts).slice(0, count)) this.#deliver(call, host);
     this.#retry(call, scheduler.time + DEADLINE_MS);
     return sent;
