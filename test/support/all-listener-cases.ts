@@ -1,4 +1,4 @@
-/** The cases of the listeners of all faces. This file is not listener-cases.ts, because the faces' files import that. */
+/** The cases of the listeners of all faces. They are not in listener-cases.ts, because the faces' files import that. */
 import assert from "node:assert/strict";
 import { contributionsOf } from "./face-contributions.js";
 import { LISTENER_NAMES, OPTIONS } from "./installed-options.js";
