@@ -119,7 +119,6 @@ export class RespServer implements WriteObserver {
   }
 
   written(command: Command, argv: readonly ByteString[], db: number, reply: Reply): void {
-    this.absentKeys.written(command, argv, db);
     this.waitingClients.written(command, argv, db, reply);
   }
 
@@ -132,7 +131,6 @@ export class RespServer implements WriteObserver {
   }
 
   changed(): void {
-    this.absentKeys.changed();
     this.waitingClients.changed();
   }
 

@@ -4,8 +4,7 @@
  */
 
 import type { CommandPath } from "../../../daemon/engine/backends/command-path.js";
-import type { Command } from "../../../daemon/store/rows/command-row.js";
-import { touchesOf } from "../../../daemon/store/rows/key-spec.js";
+import type { KeyObserver } from "../../../daemon/engine/backends/key-change-observers.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Condition } from "../../../protocol/version-2/envelope.js";
 
@@ -60,7 +59,7 @@ export class WatchedKeys {
 }
 
 /** The absent keys that the sessions of all connections watch. */
-export class AbsentKeys {
+export class AbsentKeys implements KeyObserver {
   readonly #path: CommandPath;
   /** The sessions that watch each absent key, by database and name. */
   readonly #watchers = new Map<string, Set<WatchedKeys>>();
@@ -70,6 +69,7 @@ export class AbsentKeys {
   }
 
   add(name: string, watcher: WatchedKeys): void {
+    if (this.#watchers.size === 0) this.#path.changes?.observeKeys(this);
     const watchers = this.#watchers.get(name);
     if (watchers === undefined) this.#watchers.set(name, new Set([watcher]));
     else watchers.add(watcher);
@@ -78,32 +78,33 @@ export class AbsentKeys {
   remove(name: string, watcher: WatchedKeys): void {
     const watchers = this.#watchers.get(name);
     watchers?.delete(watcher);
-    if (watchers?.size === 0) this.#watchers.delete(name);
+    if (watchers?.size === 0) this.#forget(name);
   }
 
-  /** Checks the keys of a write. */
-  written(command: Command, argv: readonly ByteString[], db: number): void {
-    if (this.#watchers.size === 0) return;
-    for (const touch of touchesOf(command.keys, argv)) {
-      if (touch.access === "read") continue;
-      if (touch.key === null) this.changed();
-      else this.#check(nameOf(touch.db ?? db, touch.key));
+  /** Several units may be applied before anything else runs, so it does not matter whether the key exists later. */
+  keyChanged(db: number, key: ByteString): void {
+    this.#created(nameOf(db, key));
+  }
+
+  allChanged(dbs: ReadonlySet<number> | null): void {
+    for (const name of [...this.#watchers.keys()]) {
+      const db = Number.parseInt(name, 10);
+      const key = name.slice(name.indexOf(" ") + 1);
+      const isAbsent = () => this.#path.hold([{ db, key, writer: "" }]);
+      if (dbs?.has(db) !== false && !isAbsent()) this.#created(name);
     }
   }
 
-  /** Checks all keys, because it is unknown which of them have changed. */
-  changed(): void {
-    if (this.#watchers.size > 0) for (const name of [...this.#watchers.keys()]) this.#check(name);
-  }
-
-  #check(name: string): void {
+  #created(name: string): void {
     const watchers = this.#watchers.get(name);
     if (watchers === undefined) return;
-    const db = Number.parseInt(name, 10);
-    const key = name.slice(name.indexOf(" ") + 1);
-    if (this.#path.hold([{ db, key, writer: "" }])) return;
-    this.#watchers.delete(name);
+    this.#forget(name);
     for (const watcher of watchers) watcher.created();
+  }
+
+  #forget(name: string): void {
+    this.#watchers.delete(name);
+    if (this.#watchers.size === 0) this.#path.changes?.forget(this);
   }
 }
 

@@ -31,6 +31,13 @@ export const mutants: readonly Mutant[] = [
     test: "faces/redis/test/held-answers.test.js",
   },
   {
+    name: "watched keys: a unit may create and delete an absent one unnoticed",
+    file: "faces/redis/session/watched-keys.js",
+    find: "this.#created(nameOf(db, key));",
+    replace: "",
+    test: "faces/redis/test/recorded.test.js",
+  },
+  {
     name: "held answers: EXEC runs before the earlier commands of its client that change a watched key",
     file: "faces/redis/session/resp-session.js",
     find: "if (!isEarlierApplied && watched.size > 0)",

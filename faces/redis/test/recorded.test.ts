@@ -11,6 +11,8 @@ import { knowsSecret } from "../../../test/support/cluster-secret.js";
 import { makeKeyPair } from "../../../test/support/envelope-client.js";
 import { freePort } from "../../../test/support/free-port.js";
 import { RedisConnection } from "../../../test/support/redis-connection.js";
+import { startRedis } from "../../../test/support/redis-server.js";
+import { skipWithout } from "../../../test/support/requirements.js";
 import { until } from "../../../test/support/until.js";
 import { exchange } from "./scene.js";
 
@@ -142,6 +144,32 @@ test("EXEC waits for its pipeline, which creates and deletes a watched key in tw
     client.queue(argv);
   const replies = await client.flush();
   assert.deepEqual(replies.slice(-2), [{ kind: "nil-array" }, { kind: "integer", value: 0 }]);
+});
+
+test("EXEC fails after one unit has created and deleted a watched key, as with redis-server", {
+  skip: skipWithout("redis-server"),
+}, async () => {
+  using folder = makeFolder();
+  await using replica = await startReplica({
+    args: ["-s", app.file, "--data", folder.path, "--resp", "0"],
+  });
+  await using redis = await startRedis();
+  for (const port of [redis.port, respPort(replica)]) {
+    using client = await RedisConnection.open(port);
+    using other = await RedisConnection.open(port);
+    for (const [name, unit] of [
+      ["a transaction", [["MULTI"], ["SET", "absent", "1"], ["DEL", "absent"], ["EXEC"]]],
+      ["a script", [["EVAL", "redis.call('SET', KEYS[1], 1) redis.call('DEL', KEYS[1])", "1", "absent"]]],
+      ["an exchange of databases", [["SWAPDB", "0", "1"]]],
+    ] as const) {
+      await client.call("WATCH", "absent");
+      for (const argv of unit) await other.call(...argv);
+      await client.call("MULTI");
+      await client.call("SET", "k", "1");
+      const isUntouched = name === "an exchange of databases";
+      assert.equal((await client.call("EXEC")).kind, isUntouched ? "array" : "nil-array", name);
+    }
+  }
 });
 
 test("a transaction with more commands than an envelope may contain is refused with a specific error", async () => {
