@@ -52,6 +52,7 @@ const COMPLETE: Readonly<Record<number, string>> = {
 /** Runs with all features. */
 const LATEST: Readonly<Record<number, string>> = {
   310: "lists remove the members that have all decisions of a proposal, and keep one that has some",
+  910114: "a list that removes one of two members is on its way to both when the faults end",
 };
 
 /** The test repeats one run out of this many. */

@@ -34,13 +34,23 @@ export class SignedLists {
     this.update();
   }
 
-  /** Updates the members from the lists known now. @param isAll  whether no list is in flight */
-  update(isAll = false): void {
-    const { hosts, scheduler, genesis } = this.#world;
-    this.#recent = this.#recent.filter(({ at }) => !isAll && scheduler.time - at < IN_FLIGHT_MS);
-    const all = [...this.#recent.map(({ known }) => known), ...hosts.flatMap(listsOf)];
-    this.#world.heads = newestListsOf(all, genesis.cluster);
+  /** Updates the members from the lists that daemons know, or may still receive. @param isKnown  only those they know */
+  update(isKnown = false): void {
+    this.#world.heads = this.#heads(isKnown);
     this.#noteRotten();
+  }
+
+  /** Whether daemons may still receive a list that none of them knows, and that their lists do not follow. */
+  get isInFlight(): boolean {
+    const known = this.#heads(true).map(({ hash }) => hash);
+    return this.#heads(false).some(({ hash }) => !known.includes(hash));
+  }
+
+  #heads(isKnown: boolean): readonly KnownList[] {
+    const { hosts, scheduler, genesis } = this.#world;
+    this.#recent = this.#recent.filter(({ at }) => scheduler.time - at < IN_FLIGHT_MS);
+    const sent = isKnown ? [] : this.#recent.map(({ known }) => known);
+    return newestListsOf([...sent, ...hosts.flatMap(listsOf)], genesis.cluster);
   }
 
   /** Records as lost each entry that has rotted on a member and is sound only on removed daemons. */

@@ -268,7 +268,8 @@ export class ListWork {
     });
     if (outdated !== undefined)
       return `${outdated.name} does not use the list: ${outdated.daemon?.lists?.isJoining ? "it has not joined yet" : "it knows another"}`;
-    return honest.some((host) => isInEach(heads, host) && isSound(host, true)) ? null : "no member is live";
+    if (!honest.some((host) => isInEach(heads, host) && isSound(host, true))) return "no member is live";
+    return this.#signed.isInFlight ? "daemons may still receive a list" : null;
   }
 }
 
