@@ -271,7 +271,7 @@ function contentionIn(world: World, seed: number): Contention | null {
 /** Settles the lists. @returns why administrators cannot reach one list that all daemons use; empty if they can */
 async function settledLists(world: World, lists: ListWork): Promise<readonly string[]> {
   const operator = new Operator(world);
-  const problem = await lists.settle(() => operator.order());
+  const problem = await lists.settle(() => operator.order(), transferMs(world));
   return problem === null ? [] : [`lists of members: ${problem}`, ...world.ledger.violations];
 }
 

@@ -194,12 +194,13 @@ export class ListWork {
   /**
    * Settles the lists after the faults.
    * @param help  does what an operator does if daemons cannot continue, and returns whether it did anything
+   * @param transferMs  milliseconds in which an empty daemon receives all entries
    * @returns why the lists do not settle, or null if one list names the members and all members use it
    */
-  async settle(help: () => boolean): Promise<string | null> {
+  async settle(help: () => boolean, transferMs: number): Promise<string | null> {
     const { scheduler } = this.#world;
     const [administrator] = this.#administrators as [Administrator];
-    const deadline = scheduler.time + SETTLING_MS_MAX;
+    const deadline = scheduler.time + SETTLING_MS_MAX + transferMs;
     const forcesFrom = scheduler.time + FORCED_AFTER_MS;
     let helpsFrom = scheduler.time + SETTLING_MS_MAX / 2;
     let problem: string | null = "no daemon answers";
