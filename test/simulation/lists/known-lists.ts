@@ -34,7 +34,7 @@ export class SignedLists {
     this.update();
   }
 
-  /** Updates the members from the lists that daemons know, or may still receive. @param isKnown  only those they know */
+  /** Updates the members from the lists that daemons know or may receive. @param isKnown  only from those they know */
   update(isKnown = false): void {
     this.#world.heads = this.#heads(isKnown);
     this.#noteRotten();
