@@ -341,9 +341,9 @@ export function readListAlone(
 ): SignedList | RefusedList {
   const tooLong = refusalOfLength(body);
   if (tooLong !== null) return tooLong;
-  const { commands, cluster: meant, multi, if: conditions, only, as } = readBody(body);
+  const { commands, cluster: meant, multi, if: conditions, only, as, decide } = readBody(body);
   if (meant !== cluster) return { refused: "it is for another cluster" };
-  if (multi || conditions !== null || only !== null || as !== null || commands.length !== 1)
+  if (multi || conditions !== null || only !== null || as !== null || decide || commands.length !== 1)
     return { refused: "it is not the only command of its envelope" };
   return listIn(commands[0] ?? [], body, signature, hash);
 }

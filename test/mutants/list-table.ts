@@ -467,4 +467,11 @@ export const listMutants: readonly Mutant[] = [
     replace: "false",
     test: "test/daemon/engine/trust/data-folder.test.js",
   },
+  {
+    name: "lists: one that asks the members to decide is accepted",
+    file: "protocol/members/member-list.js",
+    find: "as !== null || decide ||",
+    replace: "as !== null ||",
+    test: "test/protocol/members/member-list.test.js",
+  },
 ];

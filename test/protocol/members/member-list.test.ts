@@ -5,8 +5,11 @@ import {
   LIST_BYTES_MAX,
   type MemberList,
   parseMemberList,
+  readListAlone,
   writeMemberList,
 } from "../../../protocol/members/member-list.js";
+import { writeCommand } from "../../../protocol/resp/resp-writer.js";
+import { writeBody } from "../../../protocol/version-2/envelope-body.js";
 import { CLUSTER, idOf, idsOf, known } from "../../daemon/timeline/members/lists.js";
 
 const FIRST: MemberList = { cluster: CLUSTER, number: 1, parents: [], members: idsOf("AB"), removed: [] };
@@ -34,6 +37,19 @@ test("a list is written in one form, regardless of the given order, and parsed b
   assert.equal(writeMemberList({ ...LIST, members: idsOf("BA") }), TEXT);
   assert.deepEqual(parseMemberList(TEXT), LIST);
   assert.deepEqual(parseMemberList(writeMemberList(FIRST)), FIRST);
+});
+
+test("a list is refused if its envelope has more than the list, or asks the members to decide", () => {
+  const header = { key: "K".repeat(32), cluster: CLUSTER, at: 1, seq: 0, nonce: "N".repeat(16) };
+  const command = writeCommand(["CLUSTER", "MEMBERS", TEXT]);
+  const read = (more: object, commands = [command]) => {
+    const body = Buffer.from(writeBody({ ...header, ...more }, commands), "latin1");
+    return readListAlone(body, Buffer.alloc(0), CLUSTER, (bytes) => String(bytes.length));
+  };
+  assert.ok("list" in read({}));
+  for (const more of [{ multi: true }, { as: "ann" }, { only: "D".repeat(32) }, { decide: true }])
+    assert.ok("refused" in read(more), Object.keys(more).join());
+  assert.ok("refused" in read({}, [command, command]));
 });
 
 test("a list is identified by the SHA-256 of its text", () => {
