@@ -112,6 +112,8 @@ function without(name: string, removal: Removal, check: (name: string, removal: 
     check(name, removal);
   } finally {
     for (const path of moved) move(join("removed", path), path);
+    // A face's folder cannot replace one in which tests of that face were.
+    rmSync(join(copy, "removed"), { recursive: true, force: true });
     for (const file of lists.keys()) cpSync(join(repositoryRoot, file), join(copy, file));
   }
 }
