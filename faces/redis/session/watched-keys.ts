@@ -81,23 +81,25 @@ export class AbsentKeys implements KeyObserver {
     if (watchers?.size === 0) this.#forget(name);
   }
 
-  /** Several units may be applied before anything else runs, so it does not matter whether the key exists later. */
+  /**
+   * Called after each command that changes a key: several units, or commands of one, may run before anything else does,
+   * and remove the key again. An expired key is absent, and remains so when it is removed.
+   */
   keyChanged(db: number, key: ByteString): void {
-    this.#created(nameOf(db, key));
+    this.#check(nameOf(db, key));
   }
 
   allChanged(dbs: ReadonlySet<number> | null): void {
-    for (const name of [...this.#watchers.keys()]) {
-      const db = Number.parseInt(name, 10);
-      const key = name.slice(name.indexOf(" ") + 1);
-      const isAbsent = () => this.#path.hold([{ db, key, writer: "" }]);
-      if (dbs?.has(db) !== false && !isAbsent()) this.#created(name);
-    }
+    for (const name of [...this.#watchers.keys()])
+      if (dbs?.has(Number.parseInt(name, 10)) !== false) this.#check(name);
   }
 
-  #created(name: string): void {
+  #check(name: string): void {
     const watchers = this.#watchers.get(name);
     if (watchers === undefined) return;
+    const db = Number.parseInt(name, 10);
+    const key = name.slice(name.indexOf(" ") + 1);
+    if (this.#path.hold([{ db, key, writer: "" }])) return;
     this.#forget(name);
     for (const watcher of watchers) watcher.created();
   }

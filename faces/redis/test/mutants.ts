@@ -33,8 +33,15 @@ export const mutants: readonly Mutant[] = [
   {
     name: "watched keys: a unit may create and delete an absent one unnoticed",
     file: "faces/redis/session/watched-keys.js",
-    find: "this.#created(nameOf(db, key));",
+    find: "this.#check(nameOf(db, key));",
     replace: "",
+    test: "faces/redis/test/recorded.test.js",
+  },
+  {
+    name: "watched keys: the removal of an expired one counts as a change",
+    file: "faces/redis/session/watched-keys.js",
+    find: 'this.#path.hold([{ db, key, writer: "" }])',
+    replace: "false",
     test: "faces/redis/test/recorded.test.js",
   },
   {

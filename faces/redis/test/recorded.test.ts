@@ -13,7 +13,7 @@ import { freePort } from "../../../test/support/free-port.js";
 import { RedisConnection } from "../../../test/support/redis-connection.js";
 import { startRedis } from "../../../test/support/redis-server.js";
 import { skipWithout } from "../../../test/support/requirements.js";
-import { until } from "../../../test/support/until.js";
+import { nextTurn, until } from "../../../test/support/until.js";
 import { exchange } from "./scene.js";
 
 const app = makeKeyPair();
@@ -168,6 +168,31 @@ test("EXEC fails after one unit has created and deleted a watched key, as with r
       await client.call("SET", "k", "1");
       const isUntouched = name === "an exchange of databases";
       assert.equal((await client.call("EXEC")).kind, isUntouched ? "array" : "nil-array", name);
+    }
+  }
+});
+
+test("EXEC succeeds although a watched key that had expired was removed, as with redis-server", {
+  skip: skipWithout("redis-server"),
+}, async () => {
+  using folder = makeFolder();
+  await using recorded = await startReplica({
+    args: ["-s", app.file, "--data", folder.path, "--resp", "0"],
+  });
+  await using plain = await startReplica({ args: ["--resp", "0"] });
+  await using redis = await startRedis();
+  for (const port of [redis.port, respPort(recorded), respPort(plain)]) {
+    using client = await RedisConnection.open(port);
+    using other = await RedisConnection.open(port);
+    for (const removal of ["DEL", "EXISTS", "DEL", "EXISTS"]) {
+      const at = Date.now() + 2;
+      await client.call("SET", "stale", "1", "PXAT", String(at));
+      await until("the key has expired", () => Date.now() > at, { pause: nextTurn });
+      await client.call("WATCH", "stale");
+      await other.call(removal, "stale");
+      await client.call("MULTI");
+      await client.call("PING");
+      assert.equal((await client.call("EXEC")).kind, "array", removal);
     }
   }
 });
