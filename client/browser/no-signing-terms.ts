@@ -1,7 +1,6 @@
 /** Replaces version-2/signing-terms.ts in the bundle: a client in a page always has a key, and shares no signature. */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { type Hello, KNOWS_SIGNED } from "../../protocol/version-2/messages-v2.js";
-
 import type { CallBatch } from "../version-2/call-batch.js";
 
 const KEYLESS = "not-due";

@@ -1,8 +1,8 @@
 /**
  * The calls that wait to be signed. Calls that arrive while a signature is being made form the next envelope, so the
  * cost of signatures per call falls as the load rises. Calls on which members decide have envelopes of their own, which
- * share a signature. If all envelopes are answered, the client signs immediately on
- * this thread; otherwise it signs on another thread. Batches are signed and sent in the order of their calls.
+ * share a signature. If all envelopes are answered, the client signs immediately on this thread; otherwise it signs on
+ * another thread. Batches are signed and sent in the order of their calls.
  */
 
 import type { ByteString } from "../../protocol/byte-string.js";

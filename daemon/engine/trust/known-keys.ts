@@ -31,7 +31,7 @@ export class KnownKeys {
    * @throws MalformedFrame  the envelope shares a valid signature, and its body is malformed
    */
   verify(signer: PublicKey, { body, signature }: PackedEntry, id: ByteString): boolean {
-    const key = this.#keyOf(signer);
+    const key = this.#keys.get(signer.id) ?? this.#load(signer);
     if (signature.length !== signatureBytes(key))
       return this.#shared.verify(signer.id, key, body, signature, id);
     if (key.asymmetricKeyType === "rsa") return verifyDigest(id, signature, key);
@@ -40,11 +40,11 @@ export class KnownKeys {
 
   /** Whether a signature is as long as those of its key for one envelope. */
   isPlain(signer: PublicKey, { length }: Buffer): boolean {
-    return length === signatureBytes(this.#keyOf(signer));
+    return length === signatureBytes(this.#keys.get(signer.id) ?? this.#load(signer));
   }
 
-  #keyOf({ id, spki }: PublicKey): KeyObject {
-    const key = this.#keys.get(id) ?? readPublicKey(spki);
+  #load({ id, spki }: PublicKey): KeyObject {
+    const key = readPublicKey(spki);
     this.#keys.set(id, key);
     return key;
   }
