@@ -974,6 +974,13 @@ export const decisionMutants: readonly Mutant[] = [
     test: RECOVERY,
   },
   {
+    name: "decisions: a keeper with some decisions of a proposal reports that it finds no date",
+    file: "daemon/cluster/peers/decisions/keeper.js",
+    find: 'this.#handlers.isNextDecided() ? "incomplete" : "cannot-propose"',
+    replace: '"cannot-propose"',
+    test: RECOVERY,
+  },
+  {
     name: "decisions: the keeper proposes in a slot that is decided here",
     file: "daemon/cluster/peers/decisions/keeper.js",
     find: " || this.#handlers.isNextDecided()",

@@ -146,6 +146,19 @@ test("a member that has some decisions of a proposal does not vote for others in
   assert.ok(await decides());
 });
 
+test("a keeper that has some decisions of a proposal reports this while a member is missing", async () => {
+  const { world, later } = await withPartOfProposal(["d", "e"]);
+  const [c, , e] = later as [Member, Member, Member];
+  for (let count = 0; count < 100; count++) world.exchange();
+  e.stop();
+  for (let turns = 0; turns < 6; turns++) {
+    world.submit(c, later.slice(0, 2), "y");
+    await world.scheduler.runUntil(world.scheduler.time + 5_000);
+  }
+  const causes = later.slice(0, 2).map(({ decisions }) => decisions?.undecided?.cause);
+  assert.ok(causes.includes("incomplete"), causes.join());
+});
+
 test("a member that lost its promises names those that have answered, but not promised a ballot yet", async () => {
   const { world, members } = threeMembers();
   const [a, b, c] = members;
