@@ -10,8 +10,7 @@ import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { UnsendableCommand } from "../../protocol/errors.js";
 import { commandText, writeCommandFrame } from "../../protocol/version-1/command-v1.js";
 import { NO_KEY, NONCE_BYTES } from "../../protocol/version-2/envelope.js";
-import { rootOf } from "../../protocol/version-2/hash-tree.js";
-import { rootBytes, writeShared } from "../../protocol/version-2/shared-signature.js";
+import { sharing } from "../../protocol/version-2/shared-signature.js";
 import type { CommandInput } from "../shared/command-input.js";
 import { commandLabel } from "../shared/command-labels.js";
 import { DbsyncError } from "../shared/errors.js";
@@ -151,16 +150,16 @@ class KeySealer implements Sealer {
     const ids = all.map(idOf);
     const [bytes, id] = [all[0] as Buffer, ids[0] as ByteString];
     if (all.length === 1) return [{ signature: this.#signer.sign(bytes, id), id }];
-    const root = rootBytes(rootOf(ids, idOf), ids.length);
-    return sharedSeals(ids, this.#signer.sign(root, idOf(root)));
+    const { signed, signaturesWith } = sharing(ids, idOf);
+    return sealsOf(ids, signaturesWith(this.#signer.sign(signed, idOf(signed))));
   }
 
   async sealAsync(all: readonly Buffer[]): Promise<readonly Seal[]> {
     const [bytes] = all as [Buffer];
     if (all.length === 1) return [new LateSeal(await this.#signer.signAsync(bytes), bytes)];
     const ids = all.map(idOf);
-    const signature = await this.#signer.signAsync(rootBytes(rootOf(ids, idOf), ids.length));
-    return sharedSeals(ids, signature);
+    const { signed, signaturesWith } = sharing(ids, idOf);
+    return sealsOf(ids, signaturesWith(await this.#signer.signAsync(signed)));
   }
 }
 
@@ -183,9 +182,8 @@ class UnsignedSealer implements Sealer {
 
 const NO_SIGNATURE = Buffer.alloc(0);
 
-/** Returns the seals of envelopes that share a signature. @param signature  that of the root of their ids */
-const sharedSeals = (ids: readonly ByteString[], signature: Buffer): readonly Seal[] =>
-  writeShared(ids, signature, idOf).map((shared, i) => ({ signature: shared, id: ids[i] as ByteString }));
+const sealsOf = (ids: readonly ByteString[], signatures: readonly Buffer[]): readonly Seal[] =>
+  signatures.map((signature, i) => ({ signature, id: ids[i] as ByteString }));
 
 function nextNonce(): ByteString {
   if (nonceStart === nonces.length) {

@@ -5,7 +5,7 @@
  */
 import { type ByteString, bytesOf } from "../byte-string.js";
 import { HASH_BYTES } from "./envelope.js";
-import { type Hash, pathLength, pathsOf } from "./hash-tree.js";
+import { type Hash, pathLength, pathsOf, rootFrom } from "./hash-tree.js";
 
 /** The number of the format, which is the first byte. */
 export const SHARED_FORMAT = 1;
@@ -29,19 +29,35 @@ export interface SharedSignature {
 export const rootBytes = (root: ByteString, count: number): Buffer =>
   Buffer.concat([DOMAIN, Buffer.of(count), Buffer.from(root, "latin1")]);
 
+/** What a client signs for several envelopes. */
+export interface Sharing {
+  /** The bytes to sign. */
+  readonly signed: Buffer;
+  /** Returns the signature of each envelope. @param signature  that of `signed` */
+  readonly signaturesWith: (signature: Buffer) => Buffer[];
+}
+
 /**
- * Returns the signature of each envelope: format ‖ index ‖ count ‖ path ‖ signature of the root.
+ * Returns what envelopes share. The signature of each is format ‖ index ‖ count ‖ path ‖ signature of the root.
  * @param ids  the ids of 2 to `SHARED_UNITS_MAX` envelopes
- * @param signature  that of `rootBytes`
  */
-export const writeShared = (ids: readonly ByteString[], signature: Buffer, hash: Hash): Buffer[] =>
-  pathsOf(ids, hash).map((path, index) =>
-    Buffer.concat([
-      Buffer.of(SHARED_FORMAT, index, ids.length),
-      Buffer.from(path.join(""), "latin1"),
-      signature,
-    ]),
-  );
+export function sharing(ids: readonly ByteString[], hash: Hash): Sharing {
+  const count = ids.length;
+  const paths = pathsOf(ids, hash);
+  const [id, path] = [ids[0] as ByteString, paths[0] as ByteString[]];
+  const root = rootFrom(id, { index: 0, count }, path, hash) as ByteString;
+  return {
+    signed: rootBytes(root, count),
+    signaturesWith: (signature) =>
+      paths.map((nodes, index) =>
+        Buffer.concat([
+          Buffer.of(SHARED_FORMAT, index, count),
+          Buffer.from(nodes.join(""), "latin1"),
+          signature,
+        ]),
+      ),
+  };
+}
 
 /**
  * Parses a signature that is not a plain one. Plain signatures have the length that their key determines.

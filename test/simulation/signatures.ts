@@ -8,8 +8,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { writeCommand } from "../../protocol/resp/resp-writer.js";
 import { type HeaderFields, readBody, signedBytes } from "../../protocol/version-2/envelope.js";
 import { writeBody } from "../../protocol/version-2/envelope-body.js";
-import { rootOf } from "../../protocol/version-2/hash-tree.js";
-import { rootBytes, writeShared } from "../../protocol/version-2/shared-signature.js";
+import { sharing } from "../../protocol/version-2/shared-signature.js";
 
 export const sha256 = (bytes: Buffer | string): ByteString =>
   hash("sha256", typeof bytes === "string" ? Buffer.from(bytes, "latin1") : bytes, "binary");
@@ -55,7 +54,6 @@ export function sign(
 }
 
 function sharedSignatureOf({ spki }: SimulatedKey, id: ByteString): Buffer {
-  const ids = [id, sha256(id)];
-  const signature = signatureOf(spki, rootBytes(rootOf(ids, sha256), ids.length));
-  return writeShared(ids, signature, sha256)[0] as Buffer;
+  const { signed, signaturesWith } = sharing([id, sha256(id)], sha256);
+  return signaturesWith(signatureOf(spki, signed))[0] as Buffer;
 }

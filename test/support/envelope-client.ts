@@ -16,7 +16,6 @@ import type { PlainReply, Reply } from "../../protocol/reply.js";
 import { writeCommand } from "../../protocol/resp/resp-writer.js";
 import { type EnvelopeHeader, signedBytes } from "../../protocol/version-2/envelope.js";
 import { writeBody } from "../../protocol/version-2/envelope-body.js";
-import { rootOf } from "../../protocol/version-2/hash-tree.js";
 import {
   type EnvelopeDate,
   type Hello,
@@ -25,7 +24,7 @@ import {
   writeClientHello,
   writeCommandMessage,
 } from "../../protocol/version-2/messages-v2.js";
-import { rootBytes, writeShared } from "../../protocol/version-2/shared-signature.js";
+import { sharing } from "../../protocol/version-2/shared-signature.js";
 import { RawClient } from "./raw-client.js";
 import { repositoryRoot } from "./repository.js";
 import { scratchFolder } from "./scratch-folder.js";
@@ -95,8 +94,8 @@ export function shareSignature(
   envelopes: readonly SignedEnvelope[],
 ): SignedEnvelope[] {
   const ids = envelopes.map(({ id }) => id);
-  const signature = signEnvelope(rootBytes(rootOf(ids, sha256), ids.length), privateKey);
-  return writeShared(ids, signature, sha256).map((signature, index) => {
+  const { signed, signaturesWith } = sharing(ids, sha256);
+  return signaturesWith(signEnvelope(signed, privateKey)).map((signature, index) => {
     const { id, body } = envelopes[index] as SignedEnvelope;
     return { id, body, signature, frame: frameOf(body, signature) };
   });

@@ -8,7 +8,7 @@ import { ruleFor } from "../../../client/shared/policy.js";
 import { requestsDecision } from "../../../client/version-2/outbox.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
 import { KNOWS_DECISIONS, KNOWS_SIGNED } from "../../../protocol/version-2/messages-v2.js";
-import { readShared, writeShared } from "../../../protocol/version-2/shared-signature.js";
+import { readShared, sharing } from "../../../protocol/version-2/shared-signature.js";
 import { refusingAddress } from "../../support/free-port.js";
 import { until } from "../../support/until.js";
 import { HandClock } from "../hand-clock.js";
@@ -174,7 +174,7 @@ function sharesAt({ daemon }: ServedDaemon): number[] {
     const count = readShared(signature)?.count ?? 1;
     const plain = [Buffer.alloc(64, "s")];
     const expected =
-      count === 1 ? plain : writeShared(ids.slice(from, from + count), plain[0] as Buffer, hashOf);
+      count === 1 ? plain : sharing(ids.slice(from, from + count), hashOf).signaturesWith(plain[0] as Buffer);
     assert.deepEqual(
       applied.slice(from, from + count).map((one) => one.signature),
       expected,

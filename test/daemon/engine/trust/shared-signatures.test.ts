@@ -12,7 +12,7 @@ import {
   readShared,
   rootBytes,
   SHARED_UNITS_MAX,
-  writeShared,
+  sharing,
 } from "../../../../protocol/version-2/shared-signature.js";
 import {
   type KeyPair,
@@ -159,17 +159,18 @@ test("the signature of a root and that of an envelope are not exchangeable", () 
     const envelopes = envelopesOf(pair, 2);
     const ids = envelopes.map(({ id }) => id);
     const root = rootOf(ids, hashOf);
+    const { signaturesWith } = sharing(ids, hashOf);
     const [first] = envelopes as [SignedEnvelope];
     const rootAlone = Buffer.from(root, "latin1");
     for (const text of [rootAlone, Buffer.concat([Buffer.of(2), rootAlone]), first.body]) {
-      const [forged] = writeShared(ids, signEnvelope(text, pair.privateKey), hashOf) as [Buffer];
+      const [forged] = signaturesWith(signEnvelope(text, pair.privateKey)) as [Buffer];
       assert.ok(!verifies(pair, signedWith(first, forged)));
     }
-    const [ofEnvelope] = writeShared(ids, first.signature, hashOf) as [Buffer];
+    const [ofEnvelope] = signaturesWith(first.signature) as [Buffer];
     assert.ok(!verifies(pair, signedWith(first, ofEnvelope)));
     assert.ok(!verifies(pair, signedWith(first, signEnvelope(rootBytes(root, 2), pair.privateKey))));
     const otherCount = signEnvelope(rootBytes(root, 3), pair.privateKey);
-    const [counted] = writeShared(ids, otherCount, hashOf) as [Buffer];
+    const [counted] = signaturesWith(otherCount) as [Buffer];
     assert.ok(!verifies(pair, signedWith(first, counted)), "the number of envelopes is signed");
   }
 });
