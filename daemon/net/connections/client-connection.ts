@@ -10,7 +10,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { stackOf } from "../../../protocol/errors.js";
 import { TURN_MS } from "../../../protocol/steps.js";
 import type { Environment } from "../process/clock-and-randomness.js";
-import { traceCommand, traceFrame } from "../process/log.js";
+import { isTracing, traceCommand, traceFrame } from "../process/log.js";
 import { ClientOutput, HeldBytes, type OutputHandlers } from "./client-output.js";
 import type { ClientSocket, SocketListeners } from "./client-socket.js";
 import type { ConnectionRegistry, OpenConnection } from "./connection-registry.js";
@@ -250,7 +250,8 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
   /** Serves complete requests. @returns false if more must be served later, or if the connection is closed */
   #serve(): boolean {
     const [dialect, output] = [this.#dialect, this.#output];
-    const { environment } = this.#registry;
+    const { environment, log } = this.#registry;
+    const traces = !dialect.showsBytes && isTracing(log);
     const endsAt = this.activeAt + TURN_MS;
     let remaining = dialect.requestsPerClockCheck;
     while (!dialect.isClosing) {
@@ -263,7 +264,7 @@ export class ClientConnection<Request> implements OpenConnection, OutputHandlers
       }
       if (request === null) return true;
       const served = dialect.serve(request);
-      if (!dialect.showsBytes) traceCommand(this.#registry.log, this.remote, dialect);
+      if (traces) traceCommand(log, this.remote, dialect);
       if (typeof served === "string") output.add(served);
       else if (!this.#handleServed(served, request)) return false;
       // A request may have closed its own connection.

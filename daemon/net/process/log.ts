@@ -85,6 +85,9 @@ function closeStream(stream: ReturnType<typeof destination>): Promise<void> {
   });
 }
 
+/** Whether the log contains the trace. pino computes its level at each access: ask once for many commands. */
+export const isTracing = (log: Logger): boolean => log.levelVal <= TRACE_LEVEL;
+
 /**
  * Writes one line of the trace. At other levels it costs only a comparison.
  * @param showsBytes  whether the line shows the bytes; otherwise it shows only their number
@@ -96,7 +99,7 @@ export function traceFrame(
   frame: Buffer | string,
   showsBytes: boolean,
 ): void {
-  if (log.levelVal > TRACE_LEVEL) return;
+  if (!isTracing(log)) return;
   if (!showsBytes) {
     log.trace({ direction, remote, length: frame.length }, "frame");
     return;
@@ -111,7 +114,6 @@ export function traceCommand(
   remote: string,
   client: { readonly doing: { readonly name: string; readonly command: string } },
 ): void {
-  if (log.levelVal > TRACE_LEVEL) return;
   const { name, command } = client.doing;
   log.trace({ remote, user: name, command }, "command");
 }
