@@ -3,7 +3,7 @@
  * decide in daemon/cluster/peers/decisions.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { isDecision, readDecision } from "../../protocol/version-2/decision-body.js";
+import { isDecision, unitIdOf } from "../../protocol/version-2/decision-body.js";
 import { signedBytes } from "../../protocol/version-2/envelope.js";
 import {
   type Entry,
@@ -142,10 +142,9 @@ export class DecidedUnits {
   }
 
   #note(entry: Entry): { readonly id: ByteString } | null {
-    const { unit } = readDecision(entry.body);
+    const id = unitIdOf(entry, this.#parts.hash);
     const signed = entry.envelope.decided?.signed;
-    if (unit === null || signed == null) return null;
-    const id = this.#parts.hash(signedBytes(unit.body));
+    if (id === null || signed == null) return null;
     this.#units.set(id, { orderKey: orderKeyOf(entry), signedAt: signed.at });
     return { id };
   }

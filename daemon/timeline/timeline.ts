@@ -204,20 +204,27 @@ export class Timeline {
     return { kind: "accepted", answers, flushed: this.#store([entry], null) };
   }
 
-  /** Accepts a decision of the members, for which this daemon has the votes. @param own  this daemon's id */
-  acceptDecision(entry: Entry, own: ByteString): void {
-    const orderKey = orderKeyOf(entry);
-    if (this.failure !== null || !this.#folding.isOpen || this.holds(orderKey)) return;
+  /**
+   * Accepts the decisions of a proposal, for which this daemon has the votes.
+   * @param decisions  in order
+   * @param own  this daemon's id
+   */
+  acceptDecisions(decisions: readonly Entry[], own: ByteString): void {
+    if (this.failure !== null || !this.#folding.isOpen) return;
+    const entries = decisions.filter((entry) => !this.holds(orderKeyOf(entry)));
+    const [first] = entries;
+    if (first === undefined) return;
     const { isServing, fold } = this.#folding;
-    const isLate = orderKey.at <= fold.cutAt || !isServing || !this.hasCode(entry);
-    const merged = isLate ? null : this.#folding.merge([entry]);
+    const isLate =
+      first.envelope.at <= fold.cutAt || !isServing || entries.some((entry) => !this.hasCode(entry));
+    const merged = isLate ? null : this.#folding.merge(entries);
     if (merged === null) {
-      this.receive([entry], own);
+      this.receive(entries, own);
       return;
     }
-    // The votes are on the disks of a majority, so that no answer waits for this entry.
-    this.#store([entry], null, false)?.catch(() => {});
-    this.#parts.handlers.folded([entry], merged);
+    // The votes are on the disks of a majority, so that no answer waits for these entries.
+    this.#store(entries, null, false)?.catch(() => {});
+    this.#parts.handlers.folded(entries, merged);
   }
 
   /**

@@ -16,6 +16,7 @@ import {
   NONCE_BYTES,
   readBody,
   SEQ_MAX,
+  signedBytes,
   signerOf,
 } from "./envelope.js";
 import { readHead } from "./envelope-head.js";
@@ -108,6 +109,23 @@ export function readEntryBody(body: Buffer): Envelope {
   const envelope = readBody(unit.body);
   const signed = { at: envelope.at, seq: envelope.seq };
   return Object.assign(envelope, { at, seq, decided: { slot, outcome, signed } });
+}
+
+/**
+ * Returns the id of the client's envelope in a decision; null: the entry is no decision, or one without a unit. The
+ * envelope stores it, because it is needed repeatedly.
+ * @param hash  SHA-256
+ */
+export function unitIdOf(
+  { body, envelope: { decided } }: { readonly body: Buffer; readonly envelope: Envelope },
+  hash: (bytes: Buffer) => ByteString,
+): ByteString | null {
+  if (decided === null) return null;
+  if (decided.unit === undefined) {
+    const { unit } = readDecision(body);
+    decided.unit = unit === null ? null : hash(signedBytes(unit.body));
+  }
+  return decided.unit;
 }
 
 /** Reads the signer's id and the position of an entry, like `readHead`. @throws MalformedFrame */

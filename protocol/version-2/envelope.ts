@@ -99,6 +99,8 @@ export interface Decided {
   readonly outcome: "applied" | "unmet";
   /** The date that the client has signed; null: there is none. The unit's own date is that of the decision. */
   readonly signed: { readonly at: number; readonly seq: number } | null;
+  /** The id of the client's envelope, null: there is none, once it is computed. Only `unitIdOf` uses it. */
+  unit?: ByteString | null;
 }
 
 export interface Envelope extends EnvelopeHeader {

@@ -6,8 +6,8 @@
 
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { implicitCondition } from "../../../protocol/implicit-condition.js";
-import { readDecision } from "../../../protocol/version-2/decision-body.js";
-import { type Envelope, signedPieces } from "../../../protocol/version-2/envelope.js";
+import { unitIdOf } from "../../../protocol/version-2/decision-body.js";
+import type { Envelope } from "../../../protocol/version-2/envelope.js";
 import type { Result } from "../../engine/answers/request.js";
 import {
   decidedResultOf,
@@ -122,9 +122,6 @@ const showsOnlyDecision = ({ decided, multi, commands }: Envelope): boolean =>
   (decided !== null && !multi && implicitCondition(commands[0] ?? []) !== null);
 
 /** Returns the id of the envelope that a client has sent: of a decision, that of its unit. */
-function requestedId({ id, body, envelope }: Entry): ByteString {
-  const unit = envelope.decided === null ? null : readDecision(body).unit;
-  return unit === null ? id : hashOf(...signedPieces(unit.body));
-}
+const requestedId = (entry: Entry): ByteString => unitIdOf(entry, hashOf) ?? entry.id;
 
 const bytesOf = ({ replies }: Result) => replies.length + ANSWER_BYTES;

@@ -39,8 +39,8 @@ test("a client's answer waits for the disk after a plain write, and not after a 
     outcome: "applied",
   } as const;
   const bytes = writeDecision({ ...head, unit: { body, signature } });
-  timeline.acceptDecision(
-    { id: idOf("d"), body: bytes, signature, envelope: readEntryBody(bytes) },
+  timeline.acceptDecisions(
+    [{ id: idOf("d"), body: bytes, signature, envelope: readEntryBody(bytes) }],
     idOf("own"),
   );
   assert.deepEqual([storage.awaited, folded.at(-1)?.entries[0]?.id], [1, idOf("d")]);

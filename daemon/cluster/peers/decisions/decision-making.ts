@@ -22,6 +22,7 @@ import {
   PROPOSAL_UNITS_MAX,
   readDecision,
   readEntryBody,
+  unitIdOf,
   writeDecision,
 } from "../../../../protocol/version-2/decision-body.js";
 import {
@@ -71,6 +72,10 @@ export class DecisionMaking {
   /** Why this daemon has not voted for the last proposal that it judged; null if it has. */
   #objection: Cause | null = null;
   #decisions: Decisions | null = null;
+  /** The parsed bodies of decisions, which are evaluated and recorded. */
+  readonly #entries = new WeakMap<ProposedDecision, Entry>();
+  /** The decisions that are being recorded, by id. */
+  #made: ReadonlyMap<ByteString, ProposedDecision> = new Map();
   /** Whether the decisions that were made before this start are known. Until then this daemon does not vote. */
   #areStoredKnown = false;
   /** The lists that were found last, and what they follow from. */
@@ -236,7 +241,12 @@ export class DecisionMaking {
   }
 
   #folded(entries: readonly Entry[]): void {
-    for (const entry of entries) this.#decisions?.folded(this.#decisionOf(entry), listOf(entry.signature));
+    this.#decisions?.folded(
+      entries.map((entry) => {
+        const decision = this.#made.get(entry.id) ?? this.#decisionOf(entry);
+        return { decision, list: listOf(entry.signature) };
+      }),
+    );
     this.#pin();
   }
 
@@ -292,7 +302,7 @@ export class DecisionMaking {
       judge: (proposal) => this.#judge(proposal),
       read: (bodies) => this.#read(bodies),
       readUnit: (body, signature) => this.#readUnit(body, signature),
-      decided: (proposal, votes) => this.#made(proposal, votes),
+      decided: (proposal, votes) => this.#make(proposal, votes),
       contradicted: (member) => {
         this.contradicting.add(member);
         cluster.log.error({ member: hexOf(member) }, CONTRADICTED);
@@ -356,10 +366,18 @@ export class DecisionMaking {
     }
   }
 
-  #decisionOf({ id, body }: Entry): ProposedDecision {
-    const { unit, ...decision } = readDecision(body);
-    const decides = unit === null ? null : this.#cluster.hash(signedBytes(unit.body));
-    return { ...decision, id, unit: decides, body };
+  #decisionOf(entry: Entry): ProposedDecision {
+    const { id, body } = entry;
+    const { slot, index, count, previous, at, seq } = readDecision(body);
+    const unit = unitIdOf(entry, this.#cluster.hash);
+    const decision: ProposedDecision = { slot, index, count, previous, at, seq, id, unit, body };
+    this.#entries.set(decision, entry);
+    return decision;
+  }
+
+  /** Returns the entry of a decision, without its certificate. */
+  #entryFor(decision: ProposedDecision): Entry {
+    return this.#entries.get(decision) ?? this.#entryOf(decision.body);
   }
 
   #entryOf(body: Buffer, signature: Buffer = NO_SIGNATURE): Entry {
@@ -412,9 +430,9 @@ export class DecisionMaking {
       const previous = decisions.at(-1) ?? last.orderKey;
       const place = { slot: last.slot + 1 + index, index, count: units.length, previous };
       const unit = units[index] as WaitingUnit | null;
-      const entry = this.#entryOf(
-        writeDecision({ ...place, ...(dates[index] as EnvelopeDate), outcome, unit }),
-      );
+      const date = dates[index] as EnvelopeDate;
+      const body = writeDecision({ ...place, ...date, outcome, unit });
+      const entry = this.#entryOf(body);
       decisions.push(this.#decisionOf(entry));
       return entry;
     };
@@ -436,7 +454,7 @@ export class DecisionMaking {
 
   #judgementOn({ decisions }: Proposal): "yes" | Objection | CausedObjection {
     const { timeline, clock, limits } = this.#cluster;
-    const entries = decisions.map(({ body }) => this.#entryOf(body));
+    const entries = decisions.map((decision) => this.#entryFor(decision));
     const now = clock();
     for (const { previous, ...decision } of decisions)
       if (previous !== null && !isAfter(decision, previous)) return objectionFrom(previous.at + 1);
@@ -474,17 +492,19 @@ export class DecisionMaking {
     return wrong.length === 0 ? "yes" : objectionBecause("outcome", wrong);
   }
 
-  #made({ decisions }: Proposal, { ballot, votes }: Votes): void {
+  #make({ decisions }: Proposal, { ballot, votes }: Votes): void {
     const { timeline, identity, hash } = this.#cluster;
     const paths = pathsOf(
       decisions.map(({ id }) => id),
       hash,
     );
-    for (const [index, { body }] of decisions.entries()) {
-      const path = paths[index] as ByteString[];
-      const entry = this.#entryOf(body, writeCertificate({ ballot, path, votes }));
-      timeline.acceptDecision(entry, identity.id);
-    }
+    const entries = decisions.map((decision, index) => {
+      const signature = writeCertificate({ ballot, path: paths[index] as ByteString[], votes });
+      return { ...this.#entryFor(decision), signature };
+    });
+    this.#made = new Map(decisions.map((decision) => [decision.id, decision]));
+    timeline.acceptDecisions(entries, identity.id);
+    this.#made = new Map();
   }
 }
 

@@ -266,14 +266,19 @@ export class Decisions {
     this.#units.delete(id);
   }
 
-  /** Called when a decision is part of the state. @param list  the number of the member list that made it */
-  folded(decision: ProposedDecision, list: number): void {
-    const { slot, index, count, previous, unit } = decision;
-    if (unit !== null) this.#removeUnit(unit);
-    if (index === 0) this.#correct(decision);
-    const endSlot = slot - index + count - 1;
-    if (slot > this.last.slot) this.#chain.add({ slot, previous, endSlot, list }, decision);
-    this.#follow(null);
+  /**
+   * Called when decisions are part of the state.
+   * @param decisions  in order, each with the number of the member list that made it
+   */
+  folded(decisions: readonly { readonly decision: ProposedDecision; readonly list: number }[]): void {
+    for (const { decision, list } of decisions) {
+      const { slot, index, count, previous, unit } = decision;
+      if (unit !== null) this.#removeUnit(unit);
+      if (index === 0) this.#correct(decision);
+      const endSlot = slot - index + count - 1;
+      if (slot > this.last.slot) this.#chain.add({ slot, previous, endSlot, list }, decision);
+      this.#follow(null);
+    }
     this.#keeper.advance();
     this.#judge();
   }

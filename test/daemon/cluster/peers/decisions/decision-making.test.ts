@@ -326,7 +326,7 @@ test("a keeper evaluates the decisions that it proposes, because random choices 
   const made: Entry[] = [];
   const timeline = {
     ...JUDGED,
-    acceptDecision: (one: Entry) => made.push(one),
+    acceptDecisions: (decisions: readonly Entry[]) => made.push(...decisions),
     conditionsHoldInTurn(units: readonly Envelope[], decisionOf: (index: number, holds: boolean) => Entry) {
       // A third unit has to wait for the next proposal.
       const hold = units.slice(0, 2).map((_, index) => index === 0);

@@ -132,7 +132,8 @@ export class Member {
     const ports = this.#ports(life);
     this.decisions = new Decisions(ports, this.stored);
     for (const { decision, at, list } of this.entries.values())
-      if (decision !== null && at > this.clock - NOTED_MS) this.decisions.folded(proposedOf(decision), list);
+      if (decision !== null && at > this.clock - NOTED_MS)
+        this.decisions.folded([{ decision: proposedOf(decision), list }]);
     this.#tick(life);
   }
 
@@ -166,7 +167,8 @@ export class Member {
     if (this.entries.has(entry.id)) return;
     this.entries.set(entry.id, entry);
     this.#write(() => this.#onDisk.set(entry.id, entry));
-    if (entry.decision !== null) this.decisions?.folded(proposedOf(entry.decision), entry.list);
+    if (entry.decision !== null)
+      this.decisions?.folded([{ decision: proposedOf(entry.decision), list: entry.list }]);
   }
 
   /** Returns the last writer of a key before a position. */
