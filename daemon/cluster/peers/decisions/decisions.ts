@@ -18,6 +18,7 @@ import {
   type Vote,
   voteBytes,
 } from "../../../../protocol/members/decision-messages.js";
+import { PROPOSAL_UNITS_MAX } from "../../../../protocol/version-2/decision-body.js";
 import { compareOrderKeys, type OrderKey } from "../../../timeline/entries/entry.js";
 import { DecisionChain } from "./decision-chain.js";
 import type {
@@ -50,8 +51,13 @@ const SAVES = 4;
 const RANK_MS = 60;
 /** Milliseconds for which a member waits for missing entries before it objects to a proposal. */
 const OBJECT_AFTER_MS = 150;
-/** Milliseconds after which a unit is sent to the keeper, which usually receives it from the client. */
+/**
+ * Milliseconds after which a unit is sent to the keeper, which usually receives it from the client; if a proposal waits
+ * for votes, the milliseconds that the unit was here before that proposal.
+ */
 const FORWARD_AFTER_MS = 20;
+/** The factor by which an earlier maximum of `proposalMs` shrinks with each proposal. */
+const PROPOSAL_DECAY = 0.9;
 /** Milliseconds after which it is sent again: too many units may wait at the keeper, or the message may be lost. */
 const FORWARD_AGAIN_MS = 2_000;
 /** The maximum number of waiting units, and of their bytes; further ones are not decided. */
@@ -107,6 +113,15 @@ export class Decisions {
   readonly #undecidedTime = new UndecidedTime();
   /** The last slot of which this daemon has counted the votes of a majority. */
   #counted = 0;
+  /** When the latest proposal of another member arrived; `uptime` milliseconds. */
+  #proposedAt = 0;
+  /** When the one before it arrived. */
+  #previousProposedAt = 0;
+  /**
+   * Milliseconds from `#proposedAt` until the decisions were part of the state: the maximum, in which earlier ones count
+   * less. The next proposal takes about as long to arrive.
+   */
+  #proposalMs = 0;
   /** When the unit arrived that waits longest, as of the last tick; `uptime` milliseconds. */
   #oldest = 0;
   /** When this daemon last became the keeper because of a unit that waits too long; `uptime` milliseconds. */
@@ -226,7 +241,8 @@ export class Decisions {
     this.#units.set(unit.id, { ...unit, since: now, sentTo: null, sentAt: 0 });
     this.#unitBytes += unit.body.length;
     this.#keeper.advance();
-    this.tick();
+    // Otherwise there is a keeper, or the next tick finds one.
+    if (this.#units.size === 1) this.tick();
   }
 
   /**
@@ -386,9 +402,18 @@ export class Decisions {
   }
 
   #forward(keeper: ByteString, now: number): void {
+    const open = (this.#voter.open ?? this.#pending)?.proposal.decisions ?? [];
+    const proposed = new Set(open.map(({ unit }) => unit));
+    // The keeper made a proposal after the previous one arrived here. It probably has what was here before that, unless
+    // this is part of the proposal, or comes after as many units as one decides.
+    const isBusy =
+      open.length > 0 ? now - this.#proposedAt < PATIENCE_MS : now - this.#progressAt < this.#proposalMs;
+    const until = isBusy ? this.#previousProposedAt : now;
+    let before = 0;
     for (const unit of this.#units.values()) {
+      if (isBusy && before++ >= PROPOSAL_UNITS_MAX) return;
       const isSent = unit.sentTo === keeper && now - unit.sentAt < FORWARD_AGAIN_MS;
-      if (isSent || now - unit.since < FORWARD_AFTER_MS) continue;
+      if (isSent || until - unit.since < FORWARD_AFTER_MS || proposed.has(unit.id)) continue;
       unit.sentTo = keeper;
       unit.sentAt = now;
       this.#ports.send(keeper, { kind: "unit", body: unit.body, signature: unit.signature });
@@ -503,8 +528,13 @@ export class Decisions {
       compareBallots(this.#pending.message.ballot, ballot) === 0;
     // A proposal that is outvoted must not replace one for which this daemon may still vote.
     const isReplacing = !isSame && (!isEarlier || this.#pending === null);
-    if (isReplacing && this.#signatures.isProposed(ballot, proposal, signed))
+    if (isReplacing && this.#signatures.isProposed(ballot, proposal, signed)) {
+      if (this.#voter.open?.proposal.root !== proposal.root) {
+        this.#previousProposedAt = this.#proposedAt;
+        this.#proposedAt = now;
+      }
       this.#pending = { from, message, proposal, since: now };
+    }
     this.#judge();
   }
 
@@ -636,7 +666,10 @@ export class Decisions {
     this.#undecidedTime.decided();
     this.#votes.dropUpTo(last.slot);
     this.#patience = 0;
-    this.#wait(this.#ports.uptime());
+    const now = this.#ports.uptime();
+    const proposalMs = Math.min(now - this.#proposedAt, PATIENCE_MS);
+    this.#proposalMs = Math.max(proposalMs, PROPOSAL_DECAY * this.#proposalMs);
+    this.#wait(now);
     this.#count(last.slot + 1);
   }
 

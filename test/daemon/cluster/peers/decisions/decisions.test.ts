@@ -265,6 +265,25 @@ test("a keeper that decides others' units also receives one whose message was lo
   assert.ok(world.decidedUnits.has(cas.id));
 });
 
+test("members send the keeper no units that it has from clients, although its proposals take longer", async () => {
+  const { world, members } = worldOf(seed(), 3);
+  world.syncEveryMs = 60;
+  world.together = 64;
+  const act = () => {
+    world.submit(members[0] as Member, members, "x");
+    world.exchange();
+  };
+  await runFor(world, 3_000, act);
+  let sent = 0;
+  world.trace = (_from, _to, { kind }) => {
+    if (kind === "unit") sent++;
+  };
+  const before = world.decidedUnits.size;
+  await runFor(world, 5_000, act);
+  assert.ok(world.decidedUnits.size > before + 100, "units were decided");
+  assert.equal(sent, 0);
+});
+
 test("no unit is decided with two of three members down, and a waiting one is when one returns", async () => {
   const { world, members } = worldOf(seed(), 3);
   const [a, b, c] = members as [Member, Member, Member];
