@@ -240,6 +240,7 @@ export function startDaemon(host: Host, world: World): Daemon {
     connect: (address, owner) => ports.connect(address, owner),
     ...environment,
     soon,
+    nextTurn: soon,
     log,
   });
   const accepted = new Set<ByteString>();

@@ -24,7 +24,7 @@ import type { PeeringContext } from "../peers/shared/cluster-state.js";
 import { peeringLimits } from "../peers/shared/peering-limits.js";
 import { messageDelivery, sendMessagesToMembers } from "../replica/channel-messages.js";
 import { entryCheck, unitCheck } from "../replica/check-entry.js";
-import type { NodeState } from "../replica/replica-context.js";
+import { type NodeState, nextTurn } from "../replica/replica-context.js";
 import type { RecordedWrites } from "./recorded-writes.js";
 
 /** The settings of a daemon's membership, which a reload of the configuration replaces. */
@@ -73,6 +73,7 @@ export function openPeering({ node, broadcasts, membership, before }: Parts): Pe
     connect: openTransport(log),
     ...environment,
     soon: node.soon,
+    nextTurn,
     log,
     limits: peeringLimits(settings),
     about: describeSelf(node),

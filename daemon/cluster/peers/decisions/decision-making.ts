@@ -282,6 +282,7 @@ export class DecisionMaking {
       hash: cluster.hash,
       uptime: cluster.uptime,
       random: cluster.random,
+      nextTurn: cluster.nextTurn,
       lists: (since) => this.#votingLists(since),
       isConnected: (id) => cluster.members.has(id),
       send: (to, message) => this.#send(to, message),

@@ -127,6 +127,8 @@ export interface DecisionPorts {
   readonly uptime: () => number;
   /** Returns a number of at least 0 and below 1. */
   readonly random: () => number;
+  /** Runs a step after the units and messages that have arrived in this turn of the event loop. */
+  readonly nextTurn: (step: () => void) => void;
   /**
    * Returns the lists under which this daemon may vote, or null if it may not vote now.
    * @param since  the number of the list that made the last known decision

@@ -113,6 +113,8 @@ export class Decisions {
   readonly #undecidedTime = new UndecidedTime();
   /** The last slot of which this daemon has counted the votes of a majority. */
   #counted = 0;
+  /** Whether units have arrived in this turn of the event loop. */
+  #hasArrivals = false;
   /** When the latest proposal of another member arrived; `uptime` milliseconds. */
   #proposedAt = 0;
   /** When the one before it arrived. */
@@ -240,9 +242,14 @@ export class Decisions {
     if (this.#units.size === 0) this.#wait(now);
     this.#units.set(unit.id, { ...unit, since: now, sentTo: null, sentAt: 0 });
     this.#unitBytes += unit.body.length;
-    this.#keeper.advance();
-    // Otherwise there is a keeper, or the next tick finds one.
-    if (this.#units.size === 1) this.tick();
+    if (this.#hasArrivals) return;
+    // What arrives together is proposed together.
+    this.#hasArrivals = true;
+    this.#ports.nextTurn(() => {
+      this.#hasArrivals = false;
+      if (this.#keeper.isActive) this.#keeper.advance();
+      else this.tick();
+    });
   }
 
   /**

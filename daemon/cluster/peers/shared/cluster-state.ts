@@ -171,8 +171,10 @@ export interface PeeringContext {
   readonly random: () => number;
   /** Returns unpredictable bytes. */
   readonly randomBytes: (count: number) => ByteString;
-  /** Runs a step in a later turn of the event loop. */
+  /** Runs a step of background work in a later turn of the event loop. */
   readonly soon: (step: () => void) => void;
+  /** Runs a step for which clients wait in the next turn of the event loop, after what has arrived in this one. */
+  readonly nextTurn: (step: () => void) => void;
   readonly log: PeeringLog;
   readonly limits: PeeringLimits;
 }

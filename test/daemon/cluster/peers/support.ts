@@ -154,6 +154,7 @@ export class World {
       peers,
       clock,
       soon,
+      nextTurn: soon,
       hash: sha256,
       verifySignature: isSignedBy,
       admitted: null,

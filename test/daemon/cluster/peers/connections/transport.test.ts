@@ -58,6 +58,7 @@ async function startNode(
     peers,
     order: null,
     soon,
+    nextTurn: soon,
     cluster: CLUSTER,
     hash: hashOf,
     limits: PEERING_LIMITS,

@@ -94,6 +94,7 @@ function start(
     limits: window,
     checkUnit: check,
     random: () => 0,
+    nextTurn: (step: () => void) => step(),
     members: new Map(),
     slices: { add: (work: Work) => void works.push(work) },
     ...others.cluster,

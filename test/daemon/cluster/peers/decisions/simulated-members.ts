@@ -217,6 +217,10 @@ export class Member {
       hash: sha256,
       uptime: () => world.scheduler.time,
       random: () => world.random.below(1000) / 1000,
+      nextTurn: (step) =>
+        world.scheduler.after(0, null, () => {
+          if (isAlive()) step();
+        }),
       lists: (since) => {
         const [current, ...others] = this.lists.toReversed();
         if (current?.members.has(this.id) !== true) return null;
