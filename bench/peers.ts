@@ -2,113 +2,35 @@
  * Measures acknowledged writes of dbsyncd, etcd, NATS and Redis, each with three servers on this machine and one
  * client process. Each round restarts every cluster. A system whose program is missing is skipped.
  */
-import { spawn, spawnSync } from "node:child_process";
+import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
-import { connect as connectHttp2 } from "node:http2";
 import { loadavg } from "node:os";
 import { join } from "node:path";
 import { jetstream, jetstreamManager } from "@nats-io/jetstream";
 import { connect as connectNats } from "@nats-io/transport-node";
 import type { Policy } from "../client/public-api.js";
-import { kill, killedAtExit } from "../test/support/child-process.js";
 import { type KeyPair, makeKeyPair } from "../test/support/envelope-client.js";
-import { freePort } from "../test/support/free-port.js";
 import { NatsServer } from "../test/support/nats-server.js";
 import { RedisConnection } from "../test/support/redis-connection.js";
 import { startRedis } from "../test/support/redis-server.js";
 import { repositoryRoot } from "../test/support/repository.js";
 import { isOnPath } from "../test/support/requirements.js";
 import { scratchFolder } from "../test/support/scratch-folder.js";
-import { until } from "../test/support/until.js";
+import { START_MS, startEtcd, started } from "./etcd.js";
 import { alternate, type CpuFigures, measure, measureWithCpu, medians, openPool } from "./measure.js";
 import { inEnglish, isSmoke, met, report, table } from "./report.js";
 import { type Durability, startThree } from "./servers.js";
 
 const SERVERS = 3;
-const START_MS = 20_000;
 /** Milliseconds until a request to NATS is repeated. NATS does not answer before a leader has been elected. */
 const REQUEST_MS = 1000;
 const folder = scratchFolder("peers");
-let folders = 0;
 
 /** Three servers of one product, each with its own folder, and a client that writes to them. */
 interface Cluster extends AsyncDisposable {
   readonly servers: readonly { readonly pid: number }[];
   /** Writes a key. Resolves when the servers have acknowledged the write. */
   put(key: string, value: string): Promise<unknown>;
-}
-
-/**
- * Repeats a check of a starting cluster until it returns a value.
- * @throws Error after START_MS; the cause is the last failure
- */
-async function started<T>(check: () => Promise<T | undefined>): Promise<T> {
-  let value: T | undefined;
-  const holds = async () => (value = await check()) !== undefined;
-  await until("the cluster has started", holds, { ms: START_MS, mayFail: true });
-  return value as T;
-}
-
-/** Starts etcd. The client speaks gRPC to the leader, all calls over one HTTP/2 connection. */
-async function startEtcd(): Promise<Cluster> {
-  const data = join(folder, `${++folders}`);
-  const address = async () => `http://127.0.0.1:${await freePort()}`;
-  const members = await Promise.all(
-    Array.from({ length: SERVERS }, async (_, i) => ({
-      name: `m${i}`,
-      client: await address(),
-      peer: await address(),
-    })),
-  );
-  const all = members.map(({ name, peer }) => `${name}=${peer}`).join();
-  const children = members.map(({ name, client, peer }) => {
-    const location = ["--name", name, "--data-dir", join(data, name), "--initial-cluster", all];
-    const forClients = ["--listen-client-urls", client, "--advertise-client-urls", client];
-    const forPeers = ["--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer];
-    return killedAtExit(spawn("etcd", [...location, ...forClients, ...forPeers], { stdio: "ignore" }));
-  });
-  const leader = await started(async () => {
-    for (const { client } of members) {
-      const answer = await fetch(`${client}/v3/maintenance/status`, { method: "POST", body: "{}" });
-      const { header, leader } = (await answer.json()) as { header: { member_id: string }; leader?: string };
-      if (header.member_id === leader) return client;
-    }
-    return undefined;
-  });
-  const session = connectHttp2(leader);
-  return {
-    servers: children.map(({ pid }) => ({ pid: pid as number })),
-    put: (key, value) =>
-      new Promise<void>((resolve, reject) => {
-        const head = { ":method": "POST", ":path": "/etcdserverpb.KV/Put", te: "trailers" };
-        const stream = session.request({ ...head, "content-type": "application/grpc" });
-        let status: unknown;
-        stream.once("trailers", (trailers) => (status = trailers["grpc-status"]));
-        stream.once("error", reject);
-        stream.once("close", () =>
-          status === "0" ? resolve() : reject(new Error(`etcd: grpc-status ${status}`)),
-        );
-        stream.resume();
-        stream.end(putRequest(key, value));
-      }),
-    async [Symbol.asyncDispose]() {
-      session.destroy();
-      await Promise.all(children.map(kill));
-    },
-  };
-}
-
-/**
- * Returns a gRPC message with etcd's PutRequest: field 1 is the key, field 2 the value, both shorter than 128 bytes.
- */
-function putRequest(key: string, value: string): Buffer {
-  const body = Buffer.from(
-    `\x0a${String.fromCharCode(key.length)}${key}\x12${String.fromCharCode(value.length)}${value}`,
-    "latin1",
-  );
-  const head = Buffer.alloc(5);
-  head.writeUInt32BE(body.length, 1);
-  return Buffer.concat([head, body]);
 }
 
 /** A configuration with which NATS syncs each write to disk. */

@@ -1,0 +1,115 @@
+/** Starts etcd for benchmarks. The client speaks gRPC to the leader, all calls over one HTTP/2 connection. */
+import { spawn } from "node:child_process";
+import { connect as connectHttp2 } from "node:http2";
+import { join } from "node:path";
+import { kill, killedAtExit } from "../test/support/child-process.js";
+import { freePort } from "../test/support/free-port.js";
+import { scratchFolder } from "../test/support/scratch-folder.js";
+import { until } from "../test/support/until.js";
+
+export const START_MS = 20_000;
+const folder = scratchFolder("etcd");
+let folders = 0;
+
+export interface Etcd extends AsyncDisposable {
+  readonly servers: readonly { readonly pid: number }[];
+  put(key: string, value: string): Promise<void>;
+  /** Puts a key that does not exist. @returns whether it did not exist */
+  create(key: string, value: string): Promise<boolean>;
+}
+
+/**
+ * Repeats a check of a starting cluster until it returns a value.
+ * @throws Error after START_MS; the cause is the last failure
+ */
+export async function started<T>(check: () => Promise<T | undefined>): Promise<T> {
+  let value: T | undefined;
+  const holds = async () => (value = await check()) !== undefined;
+  await until("the cluster has started", holds, { ms: START_MS, mayFail: true });
+  return value as T;
+}
+
+export async function startEtcd(count = 3): Promise<Etcd> {
+  const data = join(folder, `${++folders}`);
+  const address = async () => `http://127.0.0.1:${await freePort()}`;
+  const members = await Promise.all(
+    Array.from({ length: count }, async (_, i) => ({
+      name: `m${i}`,
+      client: await address(),
+      peer: await address(),
+    })),
+  );
+  const all = members.map(({ name, peer }) => `${name}=${peer}`).join();
+  const children = members.map(({ name, client, peer }) => {
+    const location = ["--name", name, "--data-dir", join(data, name), "--initial-cluster", all];
+    const forClients = ["--listen-client-urls", client, "--advertise-client-urls", client];
+    const forPeers = ["--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer];
+    return killedAtExit(spawn("etcd", [...location, ...forClients, ...forPeers], { stdio: "ignore" }));
+  });
+  const leader = await started(async () => {
+    for (const { client } of members) {
+      const answer = await fetch(`${client}/v3/maintenance/status`, { method: "POST", body: "{}" });
+      const { header, leader } = (await answer.json()) as { header: { member_id: string }; leader?: string };
+      if (header.member_id === leader) return client;
+    }
+    return undefined;
+  });
+
+  const session = connectHttp2(leader);
+  const call = (method: string, request: Buffer): Promise<Buffer> =>
+    new Promise((resolve, reject) => {
+      const head = { ":method": "POST", ":path": `/etcdserverpb.KV/${method}`, te: "trailers" };
+      const stream = session.request({ ...head, "content-type": "application/grpc" });
+      const answer: Buffer[] = [];
+      let status: unknown;
+      stream.on("data", (chunk: Buffer) => answer.push(chunk));
+      stream.once("trailers", (trailers) => (status = trailers["grpc-status"]));
+      stream.once("error", reject);
+      stream.once("close", () =>
+        status === "0" ? resolve(Buffer.concat(answer)) : reject(new Error(`etcd: grpc-status ${status}`)),
+      );
+      stream.end(grpcMessage(request));
+    });
+  return {
+    servers: children.map(({ pid }) => ({ pid: pid as number })),
+    put: async (key, value) => void (await call("Put", putRequest(key, value))),
+    create: async (key, value) => succeeded(await call("Txn", createRequest(key, value))),
+    async [Symbol.asyncDispose]() {
+      session.destroy();
+      await Promise.all(children.map(kill));
+    },
+  };
+}
+
+/** Returns a length-delimited field of a protobuf message. @param value  shorter than 128 bytes */
+const field = (number: number, value: Buffer): Buffer =>
+  Buffer.concat([Buffer.from([(number << 3) | 2, value.length]), value]);
+
+/** Returns etcd's PutRequest: field 1 is the key, field 2 the value. */
+const putRequest = (key: string, value: string): Buffer =>
+  Buffer.concat([field(1, Buffer.from(key)), field(2, Buffer.from(value))]);
+
+/**
+ * Returns etcd's TxnRequest that puts a key if it does not exist: field 1 is a Compare (target 1, the revision of the
+ * key's creation, in field 2; key in field 3; revision 0 in field 5), field 2 a RequestOp with a PutRequest in field 2.
+ */
+function createRequest(key: string, value: string): Buffer {
+  const compare = [Buffer.from([0x10, 1]), field(3, Buffer.from(key)), Buffer.from([0x28, 0])];
+  return Buffer.concat([field(1, Buffer.concat(compare)), field(2, field(2, putRequest(key, value)))]);
+}
+
+/** Whether the comparison of a TxnResponse held: after the header (field 1), field 2 is 1. */
+function succeeded(answer: Buffer): boolean {
+  const message = answer.subarray(GRPC_HEAD_BYTES);
+  const after = 2 + (message[1] ?? 0);
+  return message[after] === 0x10 && message[after + 1] === 1;
+}
+
+/** The length of the head of a gRPC message: one byte for compression, four for the length. */
+const GRPC_HEAD_BYTES = 5;
+
+function grpcMessage(body: Buffer): Buffer {
+  const head = Buffer.alloc(GRPC_HEAD_BYTES);
+  head.writeUInt32BE(body.length, 1);
+  return Buffer.concat([head, body]);
+}
