@@ -429,9 +429,23 @@ export const decisionMutants: readonly Mutant[] = [
   {
     name: "decisions: a decision is written before its clients are answered",
     file: "daemon/timeline/timeline.js",
-    find: "this.#store([entry], null, false)",
-    replace: "this.#store([entry], null)",
+    find: "this.#store(entries, null, false)",
+    replace: "this.#store(entries, null)",
     test: "test/daemon/timeline/decided-units.test.js",
+  },
+  {
+    name: "decisions: a unit that arrives with others is proposed alone",
+    file: "daemon/cluster/peers/decisions/decisions.js",
+    find: "this.#ports.nextTurn(() => {",
+    replace: "[0].forEach(() => {",
+    test: "test/daemon/cluster/peers/decisions/decisions.test.js",
+  },
+  {
+    name: "decisions: the keeper receives each unit from each member while it is busy",
+    file: "daemon/cluster/peers/decisions/decisions.js",
+    find: "const until = isBusy ? this.#previousProposedAt : now;",
+    replace: "const until = now;",
+    test: "test/daemon/cluster/peers/decisions/decisions.test.js",
   },
   {
     name: "decisions: a keeper that is missing decisions reports a slow disk",
@@ -751,7 +765,7 @@ export const decisionMutants: readonly Mutant[] = [
   {
     name: "decisions: an invented decision is believed for ever",
     file: "daemon/cluster/peers/decisions/decisions.js",
-    find: "if (index === 0)\n            this.#correct(decision);",
+    find: "if (index === 0)\n                this.#correct(decision);",
     replace: "",
     test: LIARS,
   },

@@ -120,8 +120,8 @@ export class Decisions {
   /** When the one before it arrived. */
   #previousProposedAt = 0;
   /**
-   * Milliseconds from `#proposedAt` until the decisions were part of the state: the maximum, in which earlier ones count
-   * less. The next proposal takes about as long to arrive.
+   * Milliseconds from `#proposedAt` until the decisions were part of the state: the maximum, in which earlier ones
+   * count less. The next proposal takes about as long to arrive.
    */
   #proposalMs = 0;
   /** When the unit arrived that waits longest, as of the last tick; `uptime` milliseconds. */

@@ -265,6 +265,21 @@ test("a keeper that decides others' units also receives one whose message was lo
   assert.ok(world.decidedUnits.has(cas.id));
 });
 
+test("units that arrive together are proposed together", async () => {
+  const { world, members } = worldOf(seed(), 3);
+  const [keeper] = members as [Member];
+  world.together = 64;
+  world.submit(keeper, [keeper], "x");
+  await runFor(world, 2_000, () => {});
+  const counts: number[] = [];
+  world.trace = (_from, to, message) => {
+    if (message.kind === "propose" && to === members[1]?.id) counts.push(message.bodies.length);
+  };
+  for (let count = 0; count < 5; count++) world.submit(keeper, [keeper], "x");
+  await runFor(world, 1_000, () => {});
+  assert.deepEqual(counts, [5]);
+});
+
 test("members send the keeper no units that it has from clients, although its proposals take longer", async () => {
   const { world, members } = worldOf(seed(), 3);
   world.syncEveryMs = 60;
