@@ -32,7 +32,7 @@ export const UNDECIDED_CAUSES = {
     fix: "connect it to the other members, and read its log: if these have pruned the decisions, it has to adopt a snapshot, or one of these members does",
   },
   incomplete: {
-    says: "it has only some of the decisions that were made together",
+    says: "decisions are missing that were made before those that it has, or with them",
     fix: "connect all members of the list: if none of them has the missing decisions, they continue without these after 10 s",
   },
   objections: {

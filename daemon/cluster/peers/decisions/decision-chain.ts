@@ -34,11 +34,17 @@ export class DecisionChain {
   readonly #runs: Run[] = [];
   /** The latest date of the decisions that the last call of `advance` missed; null: it has missed none. */
   missingUpTo: number | null = null;
-  /** Whether the next slot is decided, and decisions of the same proposal are missing. */
-  isNextDecided = false;
 
   constructor(ports: ChainPorts) {
     this.#ports = ports;
+  }
+
+  /**
+   * Whether decisions after the last one are part of the state, but earlier ones, or others of the same proposal, are
+   * missing. All slots up to these are decided, so that no other proposal can be made in them.
+   */
+  get isIncomplete(): boolean {
+    return this.#runs.length > 0;
   }
 
   /** Adds a decision that is part of the state. */
@@ -74,7 +80,6 @@ export class DecisionChain {
   advance(last: LastDecision, known: LastDecision | null): LastDecision {
     let found = last;
     this.missingUpTo = null;
-    this.isNextDecided = false;
     if (known !== null && known.slot > last.slot && known.orderKey !== null) {
       // The number of the list is not known to be right. With an earlier one, more members have to promise.
       if (this.#isRemoved(known.slot, known.orderKey, last)) found = { ...known, list: last.list };
@@ -90,7 +95,6 @@ export class DecisionChain {
         found = first.end;
         continue;
       }
-      this.isNextDecided = isNext;
       const gap = isNext ? second : first;
       if (gap === undefined) {
         this.missingUpTo = (first.top.orderKey?.at ?? 0) + PROPOSAL_MS_MAX;

@@ -144,7 +144,7 @@ export class Decisions {
       {
         lists: () => this.#lists(),
         last: () => this.#voter.last,
-        isNextDecided: () => this.#chain.isNextDecided,
+        isIncomplete: () => this.#chain.isIncomplete,
         waiting: () => this.#units.values(),
         postpone: (unit) => this.#postpone(unit),
         broadcast: (message) => this.#broadcast(message),
@@ -568,7 +568,7 @@ export class Decisions {
       const isChecked = hasVoted || this.#isEvidence(evidence, proposal, ballot);
       const judgement = isChecked
         ? "yes"
-        : this.#isNext(previous) && !this.#chain.isNextDecided
+        : this.#isNext(previous) && !this.#chain.isIncomplete
           ? this.#ports.judge(proposal)
           : NO_OBJECTION;
       const mayChange = judgement !== "yes" && judgement.notBefore === 0;

@@ -69,8 +69,8 @@ interface Proposed {
 export interface KeeperHandlers {
   readonly lists: () => VotingLists | null;
   readonly last: () => LastDecision;
-  /** Whether the next slot is decided, and decisions of the same proposal are missing here. */
-  readonly isNextDecided: () => boolean;
+  /** Whether a later slot is decided, and earlier decisions, or others of the same proposal, are missing here. */
+  readonly isIncomplete: () => boolean;
   readonly waiting: () => Iterable<WaitingUnit>;
   /** Moves a unit after the other waiting units. */
   readonly postpone: (unit: ByteString) => void;
@@ -131,7 +131,7 @@ export class Keeper {
     if (ahead.length > 0) return { cause: "decisions", members: ahead };
     const [ballot, proposed] = [this.#ballot, this.#proposed];
     if (ballot !== null && proposed === null) {
-      const cause = this.#handlers.isNextDecided() ? "incomplete" : "cannot-propose";
+      const cause = this.#handlers.isIncomplete() ? "incomplete" : "cannot-propose";
       return { cause, members: [] };
     }
     const { own, isConnected } = this.#ports;
@@ -322,7 +322,7 @@ export class Keeper {
       this.#objected = [];
       this.#pause = PAUSE_MS;
     }
-    if (this.#ports.uptime() < this.#pausedUntil || this.#handlers.isNextDecided()) return;
+    if (this.#ports.uptime() < this.#pausedUntil || this.#handlers.isIncomplete()) return;
     const lists = this.#handlers.lists();
     const isFirst = lists !== null && followsOthers(lists);
     const proposal = this.#ports.propose(isFirst ? null : this.#proposable(), last, this.#notBefore);
