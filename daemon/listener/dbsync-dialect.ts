@@ -334,9 +334,10 @@ export class SessionV2 implements Session {
     }
   }
 
-  #refuse({ id, code, effect }: RefusedEnvelope): string {
+  #refuse({ id, code, detail, effect }: RefusedEnvelope): string {
     const clock = this.#server.host.environment.clock();
-    return writeFrame(writeRefused({ id, code, sentence: refusalText(code), clock, effect }), PROTOCOL);
+    const sentence = refusalText(code, code === "cannot-decide" ? detail : null);
+    return writeFrame(writeRefused({ id, code, sentence, clock, effect }), PROTOCOL);
   }
 }
 

@@ -270,9 +270,13 @@ export const REFUSALS = {
 
 export type RefusalCode = keyof typeof REFUSALS;
 
-/** Returns the text of a refusal for a client: the reason, and what to do, as two sentences. */
-export function refusalText(code: RefusalCode): string {
-  const { sentence, wire }: Refusal = REFUSALS[code];
+/**
+ * Returns the text of a refusal for a client: the reason, and what to do, as two sentences.
+ * @param cause  the cause of this refusal, in place of all causes that the sentence lists after a colon; default: all
+ */
+export function refusalText(code: RefusalCode, cause: string | null = null): string {
+  const { sentence: general, wire }: Refusal = REFUSALS[code];
+  const sentence = cause === null ? general : `${general.slice(0, general.indexOf(":"))}: ${cause}.`;
   const cure = wire?.cure ?? "";
   return cure === "" ? sentence : `${sentence} ${cure[0]?.toUpperCase()}${cure.slice(1)}.`;
 }

@@ -77,6 +77,10 @@ const LOST_AFTER_MS = 10_000;
 /** Milliseconds between two requests of a member that has lost its promises. */
 const RECOVERY_MS = 250;
 
+const NO_MAJORITY = "it is not connected to a majority of the members";
+const PAIR_IS_APART =
+  "it is not connected to the other member; a pair decides only while both run: add a third daemon, or use the policy first";
+
 type Propose = DecisionMessage & { kind: "propose" };
 
 /** A proposal that this daemon has not judged yet. */
@@ -263,7 +267,8 @@ export class Decisions {
     if (this.#units.has(id) || open.some(({ unit }) => unit === id)) return null;
     if (this.#votes.hasProposalOf(id)) return null;
     if (!this.#hasRoom(bytes)) return "too many units wait for a decision";
-    return this.#isMajorityConnected ? null : "it is not connected to a majority of the members";
+    if (this.#isMajorityConnected) return null;
+    return this.#lists()?.current.members.size === 2 ? PAIR_IS_APART : NO_MAJORITY;
   }
 
   get #isMajorityConnected(): boolean {

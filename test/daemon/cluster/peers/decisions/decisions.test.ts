@@ -324,6 +324,18 @@ test("a member without a majority admits no unit, except those that may still be
   assert.equal(a.decisions.obstacle(waiting.id, 1), null, "it is decided when another member returns");
 });
 
+test("a member of a pair that is not connected to the other one says that a pair decides only while both run", async () => {
+  const { world, members } = worldOf(seed(), 2);
+  const [a, b] = members as [Member, Member];
+  const cas = world.casOf(a, "x");
+  assert.equal(a.decisions?.obstacle(cas.id, 1), null);
+  b.stop();
+  assert.equal(
+    a.decisions?.obstacle(cas.id, 1),
+    "it is not connected to the other member; a pair decides only while both run: add a third daemon, or use the policy first",
+  );
+});
+
 test("two lists that are signed in parallel, and keep one half each, both decide", async () => {
   const { world, members } = worldOf(seed(), 2);
   const [a, b] = members as [Member, Member];
