@@ -32,6 +32,17 @@ type CommandRequest = Exclude<MemcachedRequest, { readonly kind: "quit" | "http"
 
 type TouchingRequest = MemcachedRequest & { readonly kind: "get-and-touch" };
 
+/** Options of a command that runs only if its key is unchanged. */
+interface ConditionOptions {
+  /** Whether the answer contains the unit that changes the key now; default: false. */
+  readonly withNumber?: boolean;
+  /**
+   * Whether the members of a list decide on the condition, because the client has sent the item's number; default:
+   * true. An attempt that the session repeats is not worth a decision.
+   */
+  readonly isDecided?: boolean;
+}
+
 /** An item that is being changed, and the unit that last changed it. */
 interface ReadItem extends Item {
   readonly writer: ByteString;
@@ -202,10 +213,14 @@ export class MemcachedSession {
       reply.kind === "nil" ? NOT_STORED : storedAnswer(now, withNumber);
     if (verb !== "cas")
       return withNumber
-        ? this.#runIf(argv, null, (reply, now) => (reply === null ? NOT_STORED : stored(reply, now)), true)
+        ? this.#runIf(argv, null, (reply, now) => (reply === null ? NOT_STORED : stored(reply, now)), {
+            withNumber: true,
+          })
         : this.#run(argv, (reply) => stored(reply, ""));
     return this.#ifUnchanged(key, unique, (writer) =>
-      this.#runIf(argv, writer, (reply, now) => (reply === null ? EXISTS : stored(reply, now)), withNumber),
+      this.#runIf(argv, writer, (reply, now) => (reply === null ? EXISTS : stored(reply, now)), {
+        withNumber,
+      }),
     );
   }
 
@@ -244,7 +259,8 @@ export class MemcachedSession {
       if (before === null) return NO_NUMBER;
       const less = before < by ? 0n : before - by;
       const after = String(verb === "decr" ? less : BigInt.asUintN(64, before + by));
-      return this.#replace(key, { flags, data: after, writer }, () => `${after}\r\n`, { expiry });
+      const answer = () => `${after}\r\n`;
+      return this.#replace(key, { flags, data: after, writer }, answer, { expiry, isDecided: unique !== 0n });
     });
   }
 
@@ -260,7 +276,8 @@ export class MemcachedSession {
         if (data.length + added.length > itemBytesMax(this.#host.limits)) return NOT_STORED;
         const now = verb === "append" ? data + added : added + data;
         const stored = (changer: ByteString) => storedAnswer(changer, withNumber);
-        return this.#replace(key, { flags, data: now, writer }, stored, { withNumber });
+        const options = { withNumber, isDecided: unique !== 0n };
+        return this.#replace(key, { flags, data: now, writer }, stored, options);
       },
     );
   }
@@ -292,14 +309,11 @@ export class MemcachedSession {
     key: ByteString,
     { writer, ...item }: ReadItem,
     answered: (now: ByteString) => string,
-    {
-      expiry = ["KEEPTTL"],
-      withNumber = false,
-    }: { readonly expiry?: readonly ByteString[]; readonly withNumber?: boolean },
+    { expiry = ["KEEPTTL"], ...options }: { readonly expiry?: readonly ByteString[] } & ConditionOptions,
   ): string | Promise<string> {
     const argv = ["SET", key, stringOf(item), ...expiry];
     const replaced = (reply: Reply | null, now: ByteString) => (reply === null ? CONFLICT : answered(now));
-    return this.#runIf(argv, writer, replaced, withNumber);
+    return this.#runIf(argv, writer, replaced, options);
   }
 
   #metaGet(request: MetaGet): string | Promise<string> {
@@ -445,13 +459,12 @@ export class MemcachedSession {
    * Runs a command if `writer` is still the unit that last changed the key.
    * @param writer  null to run the command unconditionally
    * @param answered  receives null if another client has changed the key
-   * @param withNumber  whether `answered` also receives the unit that changes the key now
    */
   #runIf(
     argv: readonly ByteString[],
     writer: ByteString | null,
     answered: (reply: Reply | null, now: ByteString) => string,
-    withNumber = false,
+    { withNumber = false, isDecided = true }: ConditionOptions = {},
   ): string | Promise<string> {
     const called = this.commands.permitted(argv);
     if ("kind" in called) return answerOf(called, () => "");
@@ -459,7 +472,7 @@ export class MemcachedSession {
     const conditions = writer === null ? [] : [{ db: this.#sender.db, key, writer }];
     const writers = { command: WRITERS, argv: [WRITERS.name, key] };
     const calls = withNumber ? [called, writers] : [called];
-    const reply = this.#host.path.executeTogether(calls, conditions, this.#sender);
+    const reply = this.#host.path.executeTogether(calls, conditions, this.#sender, isDecided);
     const ofOne = (all: Reply) => {
       if (all.kind === "nil-array") return answered(null, "");
       const [first = all, writers] = itemsOf(all);

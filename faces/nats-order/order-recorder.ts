@@ -172,6 +172,11 @@ export class OrderRecorder extends RecordingBase {
       : this.waiting.add(entry, senders);
   }
 
+  /** Returns a refusal: this daemon has no list of members. */
+  async decide({ id }: Entry): Promise<RefusedEnvelope> {
+    return notApplied(id, refused("cannot-decide", "a stream orders the writes"));
+  }
+
   /** Returns why no envelope can be added to the stream now, or null if envelopes can be added. */
   refusal(): Refused | null {
     return refusedIn(this);

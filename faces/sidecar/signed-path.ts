@@ -60,6 +60,8 @@ export class SignedPath implements CommandPath {
   readonly records = true;
   readonly localData = null;
   readonly appliesAhead = false;
+  /** The daemons' members may decide, but all commands are sent in order. */
+  readonly decides = false;
   readonly others = null;
   readonly databases = DATABASES_DEFAULT;
   readonly expiredKeys = 0;

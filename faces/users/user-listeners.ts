@@ -234,6 +234,7 @@ export class LocalPath implements CommandPath, LocalData {
   /** The reply to a write never arrives later, so the sender's waiters are not used. */
   readonly send = this.execute;
   readonly appliesAhead = false;
+  readonly decides = false;
   readonly #backend: MemoryBackend;
   readonly #units: LocalUnits;
 

@@ -6,6 +6,9 @@ const SESSION = "client/version-2/consistency-session.js";
 const DETECTOR = "daemon/cluster/peers/standstill-detector.js";
 const SESSIONS = "test/client/version-2/consistency-session.test.js";
 const DECIDED_CALLS = "test/client/version-2/outbox.test.js";
+const GATEWAY = "daemon/cluster/replica/gateway.js";
+const GATEWAY_TEST = "test/daemon/cluster/replica/gateway.test.js";
+const RECORDER_TEST = "test/daemon/cluster/replica/recorder.test.js";
 const DETECTOR_TEST = "test/daemon/cluster/peers/standstill-detector.test.js";
 
 export const acknowledgedMutants: readonly Mutant[] = [
@@ -22,6 +25,69 @@ export const acknowledgedMutants: readonly Mutant[] = [
     find: "return group.apart();\n            refuse(waiting, refusal);",
     replace: "return group.apart();\n            refuse(waiting, refusal);\n            return [];",
     test: "test/daemon/cluster/replica/gateway.test.js",
+  },
+  {
+    name: "own decisions: a daemon alone decides on WATCH of its own clients",
+    file: GATEWAY,
+    find: "isDecided && !isRing && this.decides",
+    replace: "false",
+    test: GATEWAY_TEST,
+  },
+  {
+    name: "own decisions: the members decide on a condition that the listener repeats",
+    file: GATEWAY,
+    find: "isDecided && !isRing && this.decides",
+    replace: "!isRing && this.decides",
+    test: GATEWAY_TEST,
+  },
+  {
+    name: "own decisions: the members decide on the key ring",
+    file: GATEWAY,
+    find: "isDecided && !isRing && this.decides",
+    replace: "isDecided && this.decides",
+    test: GATEWAY_TEST,
+  },
+  {
+    name: "own decisions: the condition of a single command in EXEC makes it nil",
+    file: GATEWAY,
+    find: "const multi = isDecided || ",
+    replace: "const multi = ",
+    test: GATEWAY_TEST,
+  },
+  {
+    name: "own decisions: a script answers its own reply although its conditions do not hold",
+    file: GATEWAY,
+    find: 'answer.outcome === "unmet" && "run" in waiter',
+    replace: "false",
+    test: "test/daemon/cluster/replica/programs.test.js",
+  },
+  {
+    name: "own decisions: the next command does not wait for a transaction on which the members decide",
+    file: "faces/redis/session/resp-session.js",
+    find: "if (server.path.decides && watched.size > 0)",
+    replace: "if (false)",
+    test: "faces/redis/test/transactions.test.js",
+  },
+  {
+    name: "own decisions: another unit's decision answers a unit of the daemon",
+    file: "daemon/cluster/replica/member-answers.js",
+    find: "answered.find((one) => one.entry === entry)",
+    replace: "answered[0]",
+    test: RECORDER_TEST,
+  },
+  {
+    name: "own decisions: an answer with replies does not wait for the disk",
+    file: "daemon/cluster/replica/member-answers.js",
+    find: "if (answer?.isHeld)",
+    replace: "if (false)",
+    test: RECORDER_TEST,
+  },
+  {
+    name: "own decisions: a unit without a decision counts as not applied",
+    file: "daemon/cluster/replica/recorder.js",
+    find: 'unknown(notApplied(id, refused("undecided", "not in time")))',
+    replace: 'notApplied(id, refused("undecided", "not in time"))',
+    test: RECORDER_TEST,
   },
   {
     name: "pipeline: a published message counts as refused if the disk has failed",

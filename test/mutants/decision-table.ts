@@ -209,6 +209,13 @@ export const decisionMutants: readonly Mutant[] = [
     test: MEMBERS,
   },
   {
+    name: "decisions: a unit that only one member has waits for its client to send it to the keeper",
+    file: "daemon/cluster/peers/decisions/decisions.js",
+    find: "isOnlyHere ? now : now + FORWARD_AFTER_MS",
+    replace: "now + FORWARD_AFTER_MS",
+    test: MEMBERS,
+  },
+  {
     name: "decisions: a member without a majority refuses a unit that waits here",
     file: "daemon/cluster/peers/decisions/decisions.js",
     find: "this.#units.has(id) || open.some(({ unit }) => unit === id)",

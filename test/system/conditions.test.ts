@@ -1,6 +1,7 @@
 /**
- * Tests on each transport that conditions are answered as they were applied, and which clients share a lock
- * (`SET lock me NX`) safely at daemons with a member list, as docs/consistency.md lists them. The rules for conditions
+ * Tests on each transport that conditions are answered as they were applied, which clients share a lock
+ * (`SET lock me NX`) safely at daemons with a member list, and which clients change a key that both have read, as
+ * docs/consistency.md lists them. The rules for conditions
  * themselves are tested without a transport, in test/daemon.
  */
 import assert from "node:assert/strict";
@@ -11,18 +12,26 @@ import { Redis } from "ioredis";
 import { WebSocket } from "ws";
 import { createClient } from "../../client/browser/public-api.js";
 import type { Client } from "../../client/public-api.js";
+import { shown } from "../conformance/resp2-fold.js";
 import { PHP_FILE } from "../examples/php-script.js";
 import { env, PYTHON } from "../python/running.js";
 import { amount } from "../support/amount.js";
 import type { DaemonHere } from "../support/daemon-here.js";
 import { contributionsOf } from "../support/face-contributions.js";
+import { RedisConnection, type RedisValue } from "../support/redis-connection.js";
 import { skipWithout } from "../support/requirements.js";
-import { authorizeDaemons } from "../support/resp-trio.js";
+import { authorizeDaemons, respPort } from "../support/resp-trio.js";
 import { ScratchFolder } from "../support/scratch-folder.js";
 import { startSidecar } from "../support/start-sidecar.js";
 import { Trio } from "../support/trio.js";
 import { nextTurn, until } from "../support/until.js";
-import { type Contender, type FaceTransport, RedisContender, SignedContender } from "./contenders.js";
+import {
+  type Answer,
+  type Contender,
+  type FaceTransport,
+  RedisContender,
+  SignedContender,
+} from "./contenders.js";
 
 const ROUNDS = amount(20, 40);
 const LIFETIME_MS = 120_000;
@@ -259,3 +268,151 @@ test("Redis clients of two daemons may both own a lock: the members do not decid
 test("Redis clients of one daemon never both own a lock", async (t) => {
   await assertOneOwner([await redisOf(t, trio.daemon(0)), await redisOf(t, trio.daemon(0))]);
 });
+
+const atDaemon = (index: number) => (t: TestContext) => redisOf(t, trio.daemon(index));
+const faceAt =
+  ({ clients, open }: FaceTransport, index: number) =>
+  async (t: TestContext) =>
+    await open(t, await trio.daemon(index).portOf(clients));
+
+/** Two clients that change a key under the condition that it is the one that they have read. */
+const CHANGING: readonly (readonly [name: string, ...Transport["open"][]])[] = [
+  ["Redis clients of two daemons", atDaemon(0), atDaemon(1)],
+  ["a Redis client of a daemon and a signed client", atDaemon(0), signed],
+  ["a Redis client of a daemon and one of a sidecar", atDaemon(0), (t) => redisOf(t, sidecar)],
+  ...FACES.flatMap((face) => [
+    [`--${face.option} clients of two daemons`, faceAt(face, 0), faceAt(face, 1)] as const,
+    [`a --${face.option} client and a Redis client of two daemons`, faceAt(face, 0), atDaemon(1)] as const,
+  ]),
+];
+
+/** Lets two clients change a key when both have read it. @returns their answers */
+async function raceToChange(clients: readonly Contender[], key: string): Promise<readonly Answer[]> {
+  let readers = 0;
+  let release = () => {};
+  const haveRead = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  const changes = clients.map((contender, index) =>
+    contender.change(key, async (value) => {
+      assert.equal(value, "old");
+      if (++readers === clients.length) release();
+      await haveRead;
+      return `new ${index}`;
+    }),
+  );
+  return await Promise.all(changes);
+}
+
+for (const [name, ...opens] of CHANGING)
+  test(`${name} never both change a key that they have read`, async (t) => {
+    const clients = await Promise.all(opens.map((open) => open(t)));
+    for (let round = 0; round < ROUNDS; round++) {
+      const key = `changed:${keys++}`;
+      await client.call(["SET", key, "old"], { policy: "all" });
+      const answers = await raceToChange(clients, key);
+      assert.deepEqual([...answers].sort(), ["applied", "nil"]);
+      await untilAllHave(key, `new ${answers.indexOf("applied")}`);
+    }
+  });
+
+test("replies of EXEC at a daemon are those at the decided position, and later commands in its pipeline wait for it", async () => {
+  using redis = await RedisConnection.open(await respPort(trio, 0));
+  const [key, other] = [`key:${keys++}`, `key:${keys++}`];
+  const batch = async (...lines: readonly string[]) => {
+    for (const line of lines) redis.queue(line.split(" "));
+    return (await redis.flush()).map((reply) => shown(reply).replaceAll(/[+:"]/g, ""));
+  };
+  assert.deepEqual(
+    await batch(
+      ...[`SET ${other} taken`, `WATCH ${key}`, "MULTI", `INCR ${key}`, `GET ${other}`, "EXEC"],
+      ...[`INCR ${key}`, `GET ${key}`],
+    ),
+    ["OK", "OK", "OK", "QUEUED", "QUEUED", "[1 taken]", "2", "2"],
+  );
+  const nothing = "the condition of a command in the transaction does not hold, and those of WATCH do";
+  assert.equal((await batch(`WATCH ${key}`, "MULTI", `SETNX ${other} mine`, "EXEC")).at(-1), "[0]", nothing);
+  const script = `WATCH ${key}|MULTI|EVAL ${SCRIPT} 1 ${key}|EXEC|GET ${key}`;
+  assert.deepEqual((await batch(...script.split("|"))).slice(-2), ["[2]", "102"]);
+  await redis.call("HELLO", "3");
+  const typed = await batch(`WATCH ${key}`, "MULTI", `HSET h:${key} f v`, `HGETALL h:${key}`, "EXEC");
+  assert.equal(typed.at(-1), "[1 [f v]]");
+  const discarded = await batch(`WATCH ${key}`, "MULTI", `INCR ${key}`, "DISCARD", `GET ${key}`);
+  assert.equal(discarded.at(-1), "102");
+});
+
+/** Returns what it has read, and adds 100. It has no spaces. */
+const SCRIPT = "local\tv=redis.call('GET',KEYS[1])redis.call('SET',KEYS[1],math.floor(v+100))return\tv";
+
+test("an expired key that a Redis client watches does not fail EXEC", async () => {
+  using redis = await RedisConnection.open(await respPort(trio, 0));
+  const key = `key:${keys++}`;
+  await redis.call("SET", key, "v", "PX", "1");
+  await until("the key has expired", async () => (await redis.value("EXISTS", key)) === 0);
+  await redis.call("WATCH", key);
+  await redis.call("MULTI");
+  await redis.call("SET", key, "next");
+  assert.deepEqual(await redis.value("EXEC"), ["OK"]);
+});
+
+test("while an EXEC waits for the members, other clients do not, and the connection of its client can be killed", async (t) => {
+  await using own = await Trio.start(PORTS);
+  await authorizeDaemons(own);
+  await own.list();
+  const port = await respPort(own, 0);
+  using redis = await RedisConnection.open(port);
+  using other = await RedisConnection.open(port);
+  await until("an EXEC is applied", async () => Array.isArray(await incremented(redis)));
+  const id = await redis.value("CLIENT", "ID");
+  for (const index of [1, 2]) own.daemon(index).kill("SIGSTOP");
+  t.after(() => own.running.map((daemon) => daemon.kill("SIGCONT")));
+  const waiting = incremented(redis).then(
+    () => assert.fail("it is answered"),
+    () => "closed",
+  );
+  await until("the transaction waits", async () => {
+    const list = String(await other.value("CLIENT", "LIST", "ID", Number(id)));
+    return / cmd=exec /.test(list);
+  });
+  assert.deepEqual(await other.value("SET", "k", "v"), "OK");
+  assert.deepEqual(await other.value("CLIENT", "KILL", "ID", Number(id)), 1);
+  assert.equal(await waiting, "closed");
+  for (const index of [1, 2]) own.daemon(index).kill("SIGCONT");
+  // Its effect is unknown to its client: the members may still decide on it.
+  await until("an EXEC is applied", async () => Array.isArray(await incremented(other)));
+});
+
+test("a pair decides only while both daemons run, and each refusal says so; other commands need one daemon", async (t) => {
+  await using pair = await Trio.start(PORTS, 2);
+  await authorizeDaemons(pair);
+  await pair.list();
+  using redis = await RedisConnection.open(await respPort(pair, 0));
+  const contenders = await Promise.all(
+    FACES.map(async ({ open, clients }) => await open(t, await pair.daemon(0).portOf(clients))),
+  );
+  await until("an EXEC is applied", async () => Array.isArray(await incremented(redis)));
+  const next = (value: string | null) => String(Number(value) + 1);
+  for (const contender of contenders) assert.equal(await contender.change("counter", next), "applied");
+  const before = await redis.value("GET", "counter");
+  await pair.end(1, "SIGKILL");
+  const sentence = /a pair decides only while both run: add a third daemon, or use the policy first/;
+  await until("EXEC is refused", async () => {
+    const answer = await incremented(redis);
+    return (
+      answer instanceof Error && answer.message.startsWith("NOTAPPLIED ") && sentence.test(answer.message)
+    );
+  });
+  for (const contender of contenders) assert.equal(await contender.change("counter", next), "refused");
+  await using one = pair.client([0]);
+  await assert.rejects(one.call(["SET", "lock", "me", "NX"]), sentence);
+  assert.equal(await redis.value("GET", "counter"), before);
+  await redis.value("MULTI");
+  await redis.value("INCR", "counter");
+  assert.deepEqual(await redis.value("EXEC"), [Number(before) + 1]);
+});
+
+/** Increments a counter in a transaction. @returns the answer to EXEC @throws Error  the connection is closed */
+async function incremented(redis: RedisConnection): Promise<RedisValue> {
+  for (const line of ["WATCH counter", "MULTI", "INCR counter"]) await redis.value(...line.split(" "));
+  return await redis.value("EXEC");
+}

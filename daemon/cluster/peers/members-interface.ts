@@ -51,8 +51,12 @@ export interface Members extends CopyPeers {
      * @param bytes  the length of its body
      */
     obstacle(id: ByteString, bytes: number): string | null;
-    /** Passes a client's unit to the members. @param id  the id of the envelope */
-    submit(id: ByteString, body: Buffer, signature: Buffer): void;
+    /**
+     * Passes a unit to the members.
+     * @param id  the id of the envelope
+     * @param isOnlyHere  whether no other member receives it from the client
+     */
+    submit(id: ByteString, body: Buffer, signature: Buffer, isOnlyHere: boolean): void;
   };
   /** The channel messages. */
   readonly channelMessages: { readonly figures: Readonly<MessageFigures> };

@@ -4,7 +4,7 @@ import type { EnvelopeDate } from "../../../protocol/version-2/messages-v2.js";
 import type { Refused, RefusedEnvelope } from "../../engine/answers/request.js";
 import type { Recording } from "../../engine/pipeline/recording-interface.js";
 import type { KeyRing } from "../../store/key-ring.js";
-import type { Entry } from "../../timeline/entries/entry.js";
+import type { Entry, OrderKey } from "../../timeline/entries/entry.js";
 import type { BetweenUnits, UnitAnswer } from "../../timeline/fold/fold.js";
 import type { Chosen, TrialState, Unsigned } from "./recorded-choices.js";
 
@@ -19,6 +19,13 @@ export interface Recorded {
   readonly flushed: Promise<void> | null;
 }
 
+/** A unit of this daemon on which the members of a list have decided, as part of the state. */
+export interface DecidedUnit {
+  /** The order key of the decision. */
+  readonly orderKey: OrderKey;
+  readonly answer: UnitAnswer;
+}
+
 /** The error if an entry could not be recorded, or if it is not known whether it was. */
 export class NotTaken extends Error {
   readonly refusal: RefusedEnvelope;
@@ -29,7 +36,7 @@ export class NotTaken extends Error {
   }
 }
 
-export interface EntryRecorder extends Pick<Recording, "newest" | "records" | "confirm"> {
+export interface EntryRecorder extends Pick<Recording, "newest" | "records" | "confirm" | "decides"> {
   /** Whether `record` applies the entry before it returns. Otherwise it is applied before `flushed` resolves. */
   readonly appliesImmediately: boolean;
   /** The newest key ring. */
@@ -50,6 +57,12 @@ export interface EntryRecorder extends Pick<Recording, "newest" | "records" | "c
    * @param between  called after each of its units, with the number of units applied so far, or null
    */
   record(entry: Entry, between?: BetweenUnits | null): Recorded | RefusedEnvelope;
+  /**
+   * Lets the members of the list decide on an envelope with `decide` that the daemon itself has signed. It is not an
+   * entry: only the decision is recorded.
+   * @returns the decision, once it is as safe as its answer promises; or why there is none, with the effect
+   */
+  decide(entry: Entry): Promise<DecidedUnit | RefusedEnvelope>;
   /** Sends an entry that the daemon itself has signed to the peers, once it is on disk. */
   sendToPeers(entry: Entry): void;
 }

@@ -27,7 +27,7 @@ import type { Environment } from "../../net/process/clock-and-randomness.js";
 import { isKeyCommand } from "../../store/key-ring.js";
 import { orderKeyOf } from "../../timeline/entries/entry.js";
 import type { BetweenUnits } from "../../timeline/fold/fold.js";
-import { type EntryRecorder, NotTaken } from "./entry-recorder.js";
+import { type DecidedUnit, type EntryRecorder, NotTaken } from "./entry-recorder.js";
 import { OwnEnvelopes, type OwnHeader } from "./own-envelopes.js";
 import { inRecordedForm, recordedOf, type Unsigned } from "./recorded-choices.js";
 import { nextTurn, type ReplicaContext } from "./replica-context.js";
@@ -63,12 +63,16 @@ export interface GatewayUser {
 
 type Argv = readonly ByteString[];
 
+/** Commands that are recorded as one unit. */
+export interface Together {
+  readonly commands: readonly Argv[];
+  readonly conditions: readonly Condition[];
+  /** Whether the members of a list decide on the conditions, if there is a list; default: true. */
+  readonly isDecided?: boolean;
+}
+
 /** Units whose commands are known, which are recorded as one envelope. */
-interface Recordable {
-  readonly db: number;
-  readonly as: ByteString | null;
-  readonly isRing: boolean;
-  readonly conditions: readonly Condition[] | null;
+interface Recordable extends Pick<GroupHead, "db" | "as" | "isRing" | "conditions" | "isDecided"> {
   readonly commands: Envelope["commands"];
   /** The number of commands of each unit; null if each unit is a single command. */
   readonly lengths: readonly number[] | null;
@@ -131,8 +135,7 @@ export class Gateway {
    * command was applied
    */
   sendTogether(
-    commands: readonly Argv[],
-    conditions: readonly Condition[],
+    { commands, conditions, isDecided = true }: Together,
     user: GatewayUser,
     answered: (answer: GatewayAnswer) => void,
   ): void {
@@ -147,16 +150,20 @@ export class Gateway {
       return;
     }
     const { isStable = false, replicated, lastWrite } = user;
-    const isArray = commands.length === 1;
-    this.#groupOf(conditions, user, commands.some(isKeyCommand), commands.length).addTogether(
-      commands,
-      { isStable, replicated, lastWrite, isArray, answered },
-      bytes,
-    );
+    const isRing = commands.some(isKeyCommand);
+    const group = this.#groupOf(conditions, user, { isRing, isDecided }, commands.length);
+    // The reply to a unit on which the members decide is an array already.
+    const isArray = commands.length === 1 && !group.head.isDecided;
+    group.addTogether(commands, { isStable, replicated, lastWrite, isArray, answered }, bytes);
     this.#pace.received(commands.length);
   }
 
-  /** Whether a command is applied before it is answered. */
+  /** Whether the members of a list decide on conditions. */
+  get decides(): boolean {
+    return this.#recorder.decides;
+  }
+
+  /** Whether a command is applied before it is answered, unless the members decide on it. */
   get appliesAhead(): boolean {
     return this.#recorder.appliesImmediately;
   }
@@ -173,7 +180,7 @@ export class Gateway {
     // If units are applied later, a program would not see those before it in its group.
     const isAlone = !this.#recorder.appliesImmediately;
     if (isAlone) this.#open.delete(sender.as ?? "");
-    this.#groupOf(conditions, sender, false, 0).addProgram(program);
+    this.#groupOf(conditions, sender, { isRing: false, isDecided: true }, 0).addProgram(program);
     if (isAlone) this.#open.delete(sender.as ?? "");
     this.#pace.continues(1);
   }
@@ -188,26 +195,30 @@ export class Gateway {
   #groupOf(
     conditions: readonly Condition[],
     user: GatewayUser,
-    isRing: boolean,
+    { isRing, isDecided }: Pick<GroupHead, "isRing" | "isDecided">,
     commands: number,
   ): WaitingGroup {
     if (conditions.length === 0 && !isRing) return this.#groupFor(user, false, commands);
     const { db, as } = user;
     // The user's next unit must come after this one.
     this.#open.delete(as ?? "");
-    return this.#addGroup({ db, as, isRing, conditions: conditions.length === 0 ? null : conditions });
+    if (conditions.length === 0)
+      return this.#addGroup({ db, as, isRing, conditions: null, isDecided: false });
+    // The members do not decide on the key ring.
+    const asks = isDecided && !isRing && this.decides;
+    return this.#addGroup({ db, as, isRing, conditions, isDecided: asks });
   }
 
   /** Adds a group after all others, which the user's next units may join. */
   #openGroup({ db, as, isRing }: Pick<GroupHead, "db" | "as" | "isRing">): WaitingGroup {
-    const group = this.#addGroup({ db, as, isRing, conditions: null });
+    const group = this.#addGroup({ db, as, isRing, conditions: null, isDecided: false });
     this.#open.set(as ?? "", group);
     return group;
   }
 
   // Here and below, each field is named: V8 takes microseconds for a spread that other fields follow.
-  #addGroup({ db, as, isRing, conditions }: Omit<GroupHead, "isApart">): WaitingGroup {
-    const group = new WaitingGroup({ db, as, isRing, conditions, isApart: false });
+  #addGroup({ db, as, isRing, conditions, isDecided }: Omit<GroupHead, "isApart">): WaitingGroup {
+    const group = new WaitingGroup({ db, as, isRing, conditions, isDecided, isApart: false });
     this.#groups.push(group);
     return group;
   }
@@ -258,16 +269,16 @@ export class Gateway {
   /** Signs and records a group without programs. @returns its units as separate groups, if it is too large */
   #signKnown(group: WaitingGroup): readonly WaitingGroup[] {
     const { head, commands, lengths, waiting, steps } = group;
-    const { db, as, isRing, conditions } = head;
+    const { db, as, isRing, conditions, isDecided } = head;
     const date = this.own.nextDate;
-    const header = headerOf({ db, as, conditions, lengths, commands });
+    const header = headerOf({ db, as, conditions, isDecided, lengths, commands });
     const chosen = this.#recorder.choicesOf(header, date);
     const recorded = inRecordedForm(commands, chosen);
     const added = recorded === commands ? 0 : bytesOfAll(recorded) - bytesOfAll(commands);
     const bytes = group.bytes + added + choicesBytes(chosen);
     const isTooLong = bytes > group.bytes && bytes > COMMAND_BYTES_MAX;
     const between = steps.isEmpty ? null : (applied: number) => steps.runUpTo(applied);
-    const units = { db, as, isRing, conditions, commands: recorded, lengths, waiting, chosen };
+    const units = { db, as, isRing, conditions, isDecided, commands: recorded, lengths, waiting, chosen };
     const refusal = isTooLong ? takesTooMuch(bytes) : this.#record(units, date, between);
     if (refusal !== null) {
       if (group.size > 1 && (isTooLong || refusal.code === "too-much")) return group.apart();
@@ -323,7 +334,7 @@ export class Gateway {
   }
 
   #recordTried(
-    { as, conditions }: GroupHead,
+    { as, conditions, isDecided }: GroupHead,
     waiting: readonly GatewayWaiter[],
     { db, commands, units, indexes, choices, expiries }: TriedEnvelope,
     between: BetweenUnits | null,
@@ -336,15 +347,29 @@ export class Gateway {
     const isRing = commands.some(isKeyCommand);
     const chosen = recordedOf(choices, expiries);
     return this.#record(
-      { db, as, isRing, conditions, commands, lengths, waiting: answering, chosen },
+      { db, as, isRing, conditions, isDecided, commands, lengths, waiting: answering, chosen },
       this.own.nextDate,
       between,
     );
   }
 
+  /** Signs a unit, and lets the members of the list decide on it. Other clients' units do not wait for the decision. */
+  #decide(recordable: Recordable, date: EnvelopeDate): void {
+    const { commands, waiting, chosen } = recordable;
+    const entry = this.own.sign(headerOf(recordable), commands, date, chosen);
+    void this.#recorder.decide(entry).then((decided) => {
+      if ("kind" in decided) refuse(waiting, decided);
+      else for (const waiter of waiting) answerDecided(waiter, decided, this.#recorder);
+    });
+  }
+
   /** Signs and records units. @returns why they are refused, or null if they are recorded */
   #record(recordable: Recordable, date: EnvelopeDate, between: BetweenUnits | null): Refused | null {
     const { commands, lengths, waiting, chosen, isRing } = recordable;
+    if (recordable.isDecided) {
+      this.#decide(recordable, date);
+      return null;
+    }
     const entry = this.own.sign(headerOf(recordable), commands, date, chosen);
     // Check what members would check: a command that they would refuse must not be recorded here either.
     const refusal = isRing ? checkRing(entry.envelope.commands, entry.body.length) : null;
@@ -378,16 +403,32 @@ export class Gateway {
 
 const FLUSHED = Promise.resolve();
 
+/** Answers the waiter of a unit on which the members have decided. */
+function answerDecided(
+  waiter: GatewayWaiter,
+  { orderKey, answer }: DecidedUnit,
+  recorder: EntryRecorder,
+): void {
+  const { lastWrite } = waiter;
+  if (lastWrite !== undefined) lastWrite.orderKey = orderKey;
+  applied(waiter);
+  if (answer.outcome === "unmet" && "run" in waiter) (waiter as Program).hasRead(answer.reply);
+  else answerUnits([waiter], [answer], orderKey, recorder);
+}
+
 /** Returns the header of an envelope that contains the units. */
 function headerOf({
   db,
   as,
   conditions,
+  isDecided,
   lengths,
   commands,
-}: Pick<Recordable, "db" | "as" | "conditions" | "lengths" | "commands">): OwnHeader & Unsigned {
-  const multi = lengths?.length === 1 && commands.length > 1;
-  return { db, as, conditions, multi, units: multi ? null : lengths, commands };
+}: Pick<Recordable, "db" | "as" | "conditions" | "isDecided" | "lengths" | "commands">): OwnHeader &
+  Unsigned {
+  // The members would also decide on the condition of a single command, such as SET NX, and answer nil.
+  const multi = isDecided || (lengths?.length === 1 && commands.length > 1);
+  return { db, as, conditions, multi, units: multi ? null : lengths, decide: isDecided, commands };
 }
 
 /** Returns the waiter of each unit at the index of the unit's first command. */

@@ -6,6 +6,7 @@
 
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { implicitCondition } from "../../../protocol/implicit-condition.js";
+import { NIL_ARRAY } from "../../../protocol/reply.js";
 import { unitIdOf } from "../../../protocol/version-2/decision-body.js";
 import type { Envelope } from "../../../protocol/version-2/envelope.js";
 import type { Result } from "../../engine/answers/request.js";
@@ -16,12 +17,13 @@ import {
   resultOf,
 } from "../../engine/answers/result-writer.js";
 import type { VerifiedEnvelope } from "../../engine/pipeline/apply-units.js";
-import { WaitingEnvelopes } from "../../engine/pipeline/waiting-envelopes.js";
+import { WAIT_MS_MAX, WaitingEnvelopes } from "../../engine/pipeline/waiting-envelopes.js";
 import { hashOf } from "../../engine/trust/identity.js";
 import type { Environment } from "../../net/process/clock-and-randomness.js";
-import type { Entry } from "../../timeline/entries/entry.js";
+import { type Entry, orderKeyOf } from "../../timeline/entries/entry.js";
 import type { Storage } from "../../timeline/entries/storage.js";
-import type { FoldedEntry } from "../../timeline/fold/fold.js";
+import type { FoldedEntry, UnitAnswer } from "../../timeline/fold/fold.js";
+import type { DecidedUnit } from "./entry-recorder.js";
 
 /**
  * The maximum number of answers: 10 s at 10,000 envelopes a second. A client's copy usually arrives a few milliseconds
@@ -32,6 +34,12 @@ const ANSWERS_MAX = 100_000;
 const BYTES_MAX = 16 * 1024 * 1024;
 /** Bytes of an answer in addition to its replies. */
 const ANSWER_BYTES = 200;
+
+/** The state's answer to a unit of this daemon. */
+interface OwnAnswer extends DecidedUnit {
+  /** Whether it must wait for the disk. */
+  readonly isHeld: boolean;
+}
 
 interface StoredAnswer {
   readonly at: number;
@@ -49,6 +57,8 @@ export class MemberAnswers {
   #bytes = 0;
   /** The clients that wait until a member's copy of their envelope has been folded. */
   readonly #waiters: WaitingEnvelopes;
+  /** Receive the answers to this daemon's own units when they are decided, by the id of the unit. */
+  readonly #own = new Map<ByteString, (answer: OwnAnswer | null) => void>();
 
   /**
    * @param past  milliseconds by which an envelope's date may be earlier than the clock
@@ -68,6 +78,7 @@ export class MemberAnswers {
    * @param readStatus  the read status of the current answers
    */
   folded(entries: readonly Entry[], answered: readonly FoldedEntry[], readStatus: ReadStatus): void {
+    if (this.#own.size > 0) for (const entry of entries) this.#answerOwn(entry, answered);
     const oldest = this.#environment.clock() - this.#past;
     const write = this.#storage === null ? finalResultOf : resultOf;
     for (const { entry, answers } of answered) {
@@ -99,9 +110,39 @@ export class MemberAnswers {
     return (await this.#waiters.wait(id, envelope.key, message.body.length)) ? this.find(verified) : null;
   }
 
+  /**
+   * Waits for the decision on a unit that this daemon has signed.
+   * @param id  the id of its envelope
+   * @returns null if it takes too long, or if the replies are not known
+   */
+  async waitForOwn(id: ByteString): Promise<DecidedUnit | null> {
+    const answer = await new Promise<OwnAnswer | null>((resolve) => {
+      const settle = (answer: OwnAnswer | null): void => {
+        cancel();
+        this.#own.delete(id);
+        resolve(answer);
+      };
+      const cancel = this.#environment.setTimer(WAIT_MS_MAX, () => settle(null));
+      this.#own.set(id, settle);
+    });
+    if (answer?.isHeld) await this.#storage?.flushed();
+    return answer;
+  }
+
+  #answerOwn(entry: Entry, answered: readonly FoldedEntry[]): void {
+    const { decided } = entry.envelope;
+    const settle = decided === null ? undefined : this.#own.get(requestedId(entry));
+    if (settle === undefined) return;
+    const known = answered.find((one) => one.entry === entry)?.answers[0];
+    const answer = known ?? (decided?.outcome === "unmet" ? UNMET : null);
+    const isHeld = !showsOnlyDecision(entry.envelope);
+    settle(answer && { orderKey: orderKeyOf(entry), answer, isHeld });
+  }
+
   /** Releases all waiting clients. */
   stop(): void {
     this.#waiters.stop();
+    for (const settle of [...this.#own.values()]) settle(null);
   }
 
   #forget(oldest: number): void {
@@ -123,5 +164,8 @@ const showsOnlyDecision = ({ decided, multi, commands }: Envelope): boolean =>
 
 /** Returns the id of the envelope that a client has sent: of a decision, that of its unit. */
 const requestedId = (entry: Entry): ByteString => unitIdOf(entry, hashOf) ?? entry.id;
+
+/** The answer to a unit whose conditions do not hold. */
+const UNMET: UnitAnswer = { reply: NIL_ARRAY, outcome: "unmet", late: false };
 
 const bytesOf = ({ replies }: Result) => replies.length + ANSWER_BYTES;

@@ -35,6 +35,8 @@ export interface OwnHeader {
   readonly multi: boolean;
   readonly units?: Envelope["units"];
   readonly conditions: readonly Condition[] | null;
+  /** Whether the envelope takes effect only by a decision of the members of a list. */
+  readonly decide?: boolean;
 }
 
 const REVOKED =
@@ -79,7 +81,7 @@ export class OwnEnvelopes {
    * @param chosen  what the commands have chosen
    */
   sign(
-    { db, as, multi, units = null, conditions }: OwnHeader,
+    { db, as, multi, units = null, conditions, decide = false }: OwnHeader,
     commands: readonly Argv[],
     date = this.nextDate,
     { choices, expiries }: Choices = NO_CHOICES,
@@ -91,7 +93,21 @@ export class OwnEnvelopes {
     const { id: key } = identity;
     const { at, seq } = date;
     // Each field is named: V8 takes microseconds for a spread that other fields follow.
-    const header = { key, cluster, nonce, db, as, multi, units, if: conditions, at, seq, choices, expiries };
+    const header = {
+      key,
+      cluster,
+      nonce,
+      db,
+      as,
+      multi,
+      units,
+      if: conditions,
+      at,
+      seq,
+      choices,
+      expiries,
+      decide,
+    };
     const signed = writeSigned(header, commands);
     const signature = signEnvelope(signed, identity.key);
     // Do not parse the bytes that were just written: that would cost as much as applying them.

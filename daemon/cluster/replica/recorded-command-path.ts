@@ -59,6 +59,10 @@ export class RecordedPath implements CommandPath, LocalData {
     return this.#gateway.appliesAhead;
   }
 
+  get decides(): boolean {
+    return this.#gateway.decides;
+  }
+
   get others(): number | null {
     return this.#others();
   }
@@ -108,12 +112,15 @@ export class RecordedPath implements CommandPath, LocalData {
     calls: readonly CheckedCommand[],
     conditions: readonly Condition[],
     sender: CommandSender,
+    isDecided = true,
   ): Reply | Promise<Reply> {
     if (calls.some(({ command }) => command.writes)) {
       const commands = calls.map(({ argv }) => argv);
       this.#backend.observer?.sent(calls, sender.db);
       return new Promise((resolve) =>
-        this.#gateway.sendTogether(commands, conditions, sender, (answer) => resolve(replyOf(answer))),
+        this.#gateway.sendTogether({ commands, conditions, isDecided }, sender, (answer) =>
+          resolve(replyOf(answer)),
+        ),
       );
     }
     if (!this.#mustWait(sender)) return this.#whenRead(this.#readTogether(calls, conditions, sender));

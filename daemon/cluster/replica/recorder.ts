@@ -32,7 +32,7 @@ import { isKeyCommand, type KeyRing } from "../../store/key-ring.js";
 import type { Entry, OrderKey } from "../../timeline/entries/entry.js";
 import { mayChange } from "../../timeline/entries/recorded-envelopes.js";
 import type { BetweenUnits, FoldedEntry, UnitAnswer } from "../../timeline/fold/fold.js";
-import type { Recorded } from "./entry-recorder.js";
+import type { DecidedUnit, Recorded } from "./entry-recorder.js";
 import { MemberAnswers } from "./member-answers.js";
 import { MemberListCommands } from "./member-list-commands.js";
 import { type Chosen, choicesOf, type Unsigned } from "./recorded-choices.js";
@@ -239,15 +239,30 @@ export class Recorder extends RecordingBase {
       : this.#prepareAndRecord(verified, entry);
   }
 
-  /** Waits for the members' decision on an envelope. */
-  async #decide(verified: VerifiedEnvelope): Promise<EnvelopeAnswer> {
-    const { id, message } = verified;
+  /** Waits for the members' decision on a client's envelope. */
+  #decide(verified: VerifiedEnvelope): Promise<EnvelopeAnswer> {
+    return this.#submit(entryOf(verified), false, () => this.memberAnswers.wait(verified));
+  }
+
+  decide(entry: Entry): Promise<DecidedUnit | RefusedEnvelope> {
+    return this.#submit(entry, true, () => this.memberAnswers.waitForOwn(entry.id));
+  }
+
+  /**
+   * Passes an envelope to the members, and waits for their decision.
+   * @param isOnlyHere  whether no other member receives it from the client
+   * @param wait  begins to wait for the answer; null: there is none in time
+   */
+  async #submit<Answer>(
+    { id, body, signature }: Pick<Entry, "id" | "body" | "signature">,
+    isOnlyHere: boolean,
+    wait: () => Promise<Answer | null>,
+  ): Promise<Answer | RefusedEnvelope> {
     const { decisions } = this.#node.peering;
-    const obstacle = decisions.obstacle(id, message.body.length);
+    const obstacle = decisions.obstacle(id, body.length);
     if (obstacle !== null) return notApplied(id, refused("cannot-decide", obstacle));
-    const [body, signature] = [Buffer.from(message.body), Buffer.from(message.signature)];
-    const answer = this.memberAnswers.wait(verified);
-    decisions.submit(id, body, signature);
+    const answer = wait();
+    decisions.submit(id, body, signature, isOnlyHere);
     try {
       return (await answer) ?? unknown(notApplied(id, refused("undecided", "not in time")));
     } catch (problem) {

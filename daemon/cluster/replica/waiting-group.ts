@@ -32,7 +32,10 @@ export interface Program extends GatewayWaiter {
   run(run: StepRunner): Reply;
   /** Called before the commands that have written are recorded, in the turn in which the program ran. */
   recording(calls: readonly CheckedCommand[], db: number, reply: Reply): void;
-  /** Called in place of `answered` if the program has written nothing, in the turn in which it ran. */
+  /**
+   * Called in place of `answered` if the program has written nothing, in the turn in which it ran, or if the members
+   * have decided that its conditions do not hold, so that nothing of it takes effect.
+   */
   hasRead(reply: Reply): void;
 }
 
@@ -44,6 +47,8 @@ export interface GroupHead {
   readonly isRing: boolean;
   /** The conditions of the group's only unit. */
   readonly conditions: readonly Condition[] | null;
+  /** Whether the members of a list decide on the conditions. */
+  readonly isDecided: boolean;
   /** Whether the group has a single unit, and was split off from a group that was too large for one envelope. */
   readonly isApart: boolean;
 }

@@ -79,6 +79,8 @@ const ERRORS: Partial<Readonly<Record<RefusalCode, string>>> = {
   "working-memory": `TOOMUCH ${refusalText("working-memory")}`,
   "working-memory-busy": `TRYAGAIN ${refusalText("working-memory-busy")}`,
   "storage-failed": `MISCONF ${REFUSALS["storage-failed"].sentence}`,
+  undecided:
+    "MAYBEAPPLIED The members of the list have not decided in time. Check the effect of the command.",
   "not-stable": "ERR It was applied, but the order up to it did not become final in time.",
 };
 
@@ -87,6 +89,8 @@ export function replyOf(answer: Reply | Refused): Reply {
   if (answer.kind !== "refused") return answer;
   if (answer.code === "catching-up")
     return error(`LOADING This daemon accepts no writes yet: ${answer.detail}.`);
+  if (answer.code === "cannot-decide")
+    return error(`NOTAPPLIED This daemon cannot take part in a decision of the members: ${answer.detail}.`);
   if (answer.code === "not-let-in") return error(`ERR ${REFUSALS["not-let-in"].sentence} ${answer.detail}`);
   return error(ERRORS[answer.code] ?? `ERR ${REFUSALS[answer.code].sentence}`);
 }

@@ -135,6 +135,11 @@ export interface CommandPath {
    * written to disk. The path runs such commands in the order in which they were sent.
    */
   readonly appliesAhead: boolean;
+  /**
+   * Whether the members of a list decide on the conditions of units. Such a unit is applied only when they have, so its
+   * sender's later commands have to wait for its answer.
+   */
+  readonly decides: boolean;
   /** Runs a command. Errors are returned as replies; a promise never rejects. */
   execute(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply | Promise<Reply>;
   /**
@@ -150,6 +155,8 @@ export interface CommandPath {
   ): Reply | Promise<Reply> | Waiter;
   /**
    * Runs several commands as one unit if all conditions hold.
+   * @param isDecided  false if the members of a list need not decide on the conditions, because they come from the
+   * listener, which tries again if they do not hold; default: true
    * @returns an array of their replies, including errors; `nil-array` if a condition does not hold; an error if no
    * command was run
    */
@@ -157,6 +164,7 @@ export interface CommandPath {
     calls: readonly CheckedCommand[],
     conditions: readonly Condition[],
     sender: CommandSender,
+    isDecided?: boolean,
   ): Reply | Promise<Reply>;
   /**
    * Runs a program that chooses its commands step by step. Its writes form one unit.

@@ -17,7 +17,7 @@ const WAITING_BYTES_MAX = 64 * 1024 * 1024;
  */
 const COUNTED_BYTES_MAX = WAITING_BYTES_MAX / 2;
 /** The longest deadline of a client, in milliseconds. */
-const WAIT_MS_MAX = 20_000;
+export const WAIT_MS_MAX = 20_000;
 
 type Resume = (arrived: boolean) => void;
 

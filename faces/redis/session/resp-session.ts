@@ -518,6 +518,8 @@ function isAllowedAhead(session: RespSession, route: Route, words: number, pendi
 
 function isExecAllowedAhead({ queued, watched, server }: RespSession, isEarlierApplied: boolean): boolean {
   if (queued === null) return true;
+  // The members of the list decide on it, so that it is not applied when the next command runs.
+  if (server.path.decides && watched.size > 0) return false;
   // Whether an absent key was created in the meantime is known only when the earlier commands are applied.
   if (!isEarlierApplied && watched.size > 0) return false;
   // Messages alone would be published before the disk has what the client has sent before them.

@@ -87,6 +87,7 @@ test("pending answers together may exceed the maximum string length", async () =
     records: true,
     writersOf: (_: number, keys: readonly string[]) => keys.map(() => ""),
     appliesAhead: false,
+    decides: false,
     whenSafe: (reply: Reply) => reply,
     localData: { closedDates: null, inspect: () => assert.fail() },
     unsupported: ALL_COMMANDS_SUPPORTED,

@@ -11,6 +11,7 @@ import { MemoryBackend } from "../../../daemon/engine/backends/memory-backend.js
 import { realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
 import { NIL_ARRAY } from "../../../protocol/reply.js";
 import { RedisConnection } from "../../../test/support/redis-connection.js";
+import { nextTurn } from "../../../test/support/until.js";
 import { LocalPath } from "../../users/user-listeners.js";
 import { answers, lines } from "./redis-comparison.js";
 import { startResp } from "./scene.js";
@@ -29,7 +30,11 @@ function recording() {
     new LocalUnits(realEnvironment, new NewestDate()),
   );
   const senders: CommandSender[] = [];
-  const state = { hasConflict: false };
+  const state = {
+    hasConflict: false,
+    /** Whether the members of a list decide on conditions; such a unit runs in a later turn. */
+    decides: false,
+  };
   const path: CommandPath = {
     databases: local.databases,
     records: true,
@@ -41,13 +46,20 @@ function recording() {
     send: (command, argv, sender) => local.send(command, argv, sender),
     executeTogether(calls, conditions, sender) {
       senders.push(sender);
+      if (state.decides && conditions.length > 0)
+        return nextTurn().then(() => local.executeTogether(calls, conditions, sender));
       return state.hasConflict ? NIL_ARRAY : local.executeTogether(calls, conditions, sender);
     },
     sharing: (run) => run(),
     executeInSteps: () => assert.fail(),
     observeWrites: (observer) => local.observeWrites(observer),
     writersOf: (db, keys) => local.writersOf(db, keys),
-    appliesAhead: false,
+    get appliesAhead() {
+      return state.decides;
+    },
+    get decides() {
+      return state.decides;
+    },
     whenSafe: (reply) => reply,
     localData: local,
     unsupported: ALL_COMMANDS_SUPPORTED,
@@ -104,6 +116,20 @@ test("a transaction that does not run selects neither a database nor a user", as
     lines("AUTH ann pw", "MULTI", "SELECT 2", "SET a 1", "AUTH ben pw", "EXEC", "ACL WHOAMI", "CLIENT INFO"),
   );
   assert.match(reply, /\*-1\r\n\$3\r\nann\r\n.* db=0 /s);
+});
+
+test("commands after a transaction on which the members decide wait for it in a pipeline", async () => {
+  const { path, state } = recording();
+  state.decides = true;
+  await using ours = await startResp({ path, users: ["user default on nopass ~* +@all"] });
+  const reply = await answers(
+    ours.port,
+    lines("WATCH k", "MULTI", "INCR k", "EXEC", "INCR k", "MULTI", "INCR k", "EXEC", "GET k"),
+  );
+  assert.equal(
+    reply,
+    "+OK\r\n+OK\r\n+QUEUED\r\n*1\r\n:1\r\n:2\r\n+OK\r\n+QUEUED\r\n*1\r\n:3\r\n$1\r\n3\r\n$7\r\nthe end\r\n",
+  );
 });
 
 test("all commands of a transaction have the same date", async () => {

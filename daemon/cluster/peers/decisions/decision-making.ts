@@ -142,9 +142,9 @@ export class DecisionMaking {
     return voting === null ? "it is not a voting member yet" : voting.obstacle(id, bytes);
   }
 
-  /** Passes a client's unit to the members. @param id  the id of the envelope */
-  submit(id: ByteString, body: Buffer, signature: Buffer): void {
-    this.#voting?.submit(this.#waitingUnit(id, body, signature));
+  /** Passes a unit to the members. @param id  the id of the envelope @param isOnlyHere  as in `Decisions.submit` */
+  submit(id: ByteString, body: Buffer, signature: Buffer, isOnlyHere: boolean): void {
+    this.#voting?.submit(this.#waitingUnit(id, body, signature), isOnlyHere);
     this.#pin();
   }
 

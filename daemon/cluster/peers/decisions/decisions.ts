@@ -52,8 +52,8 @@ const RANK_MS = 60;
 /** Milliseconds for which a member waits for missing entries before it objects to a proposal. */
 const OBJECT_AFTER_MS = 150;
 /**
- * Milliseconds after which a unit is sent to the keeper, which usually receives it from the client; if a proposal waits
- * for votes, the milliseconds that the unit was here before that proposal.
+ * Milliseconds after which a client's unit is sent to the keeper, which usually receives it from the client; if a
+ * proposal waits for votes, the milliseconds that the unit was here before that proposal.
  */
 const FORWARD_AFTER_MS = 20;
 /** The factor by which an earlier maximum of `proposalMs` shrinks with each proposal. */
@@ -99,7 +99,13 @@ export class Decisions {
   readonly #keeper: Keeper;
   readonly #units = new Map<
     ByteString,
-    WaitingUnit & { readonly since: number; sentTo: ByteString | null; sentAt: number }
+    WaitingUnit & {
+      readonly since: number;
+      /** The earliest time at which it is sent to the keeper; `uptime` milliseconds. */
+      readonly isOnlyHere: boolean;
+      sentTo: ByteString | null;
+      sentAt: number;
+    }
   >();
   readonly #chain: DecisionChain;
   #unitBytes = 0;
@@ -238,13 +244,16 @@ export class Decisions {
     return this.#units.get(id);
   }
 
-  /** Adds a unit of a client, or of another member, whose signature is verified. */
-  submit(unit: WaitingUnit): void {
+  /**
+   * Adds a unit of a client, or of another member, whose signature is verified.
+   * @param isOnlyHere  whether the keeper does not receive it from the client, so that it is sent to it immediately
+   */
+  submit(unit: WaitingUnit, isOnlyHere = false): void {
     if (this.#units.has(unit.id) || this.#ports.isDecided(unit.id)) return;
     if (!this.#hasRoom(unit.body.length)) return;
     const now = this.#ports.uptime();
     if (this.#units.size === 0) this.#wait(now);
-    this.#units.set(unit.id, { ...unit, since: now, sentTo: null, sentAt: 0 });
+    this.#units.set(unit.id, { ...unit, since: now, isOnlyHere, sentTo: null, sentAt: 0 });
     this.#unitBytes += unit.body.length;
     if (this.#hasArrivals) return;
     // What arrives together is proposed together.
@@ -423,9 +432,10 @@ export class Decisions {
     const until = isBusy ? this.#previousProposedAt : now;
     let before = 0;
     for (const unit of this.#units.values()) {
-      if (isBusy && before++ >= PROPOSAL_UNITS_MAX) return;
+      const isLater = isBusy && before++ >= PROPOSAL_UNITS_MAX;
+      const mayBeThere = !unit.isOnlyHere && (isLater || until - unit.since < FORWARD_AFTER_MS);
       const isSent = unit.sentTo === keeper && now - unit.sentAt < FORWARD_AGAIN_MS;
-      if (isSent || until - unit.since < FORWARD_AFTER_MS || proposed.has(unit.id)) continue;
+      if (mayBeThere || isSent || proposed.has(unit.id)) continue;
       unit.sentTo = keeper;
       unit.sentAt = now;
       this.#ports.send(keeper, { kind: "unit", body: unit.body, signature: unit.signature });

@@ -2,16 +2,22 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { EntryRecorder, Recorded } from "../../../../daemon/cluster/replica/entry-recorder.js";
-import { Gateway } from "../../../../daemon/cluster/replica/gateway.js";
+import type {
+  DecidedUnit,
+  EntryRecorder,
+  Recorded,
+} from "../../../../daemon/cluster/replica/entry-recorder.js";
+import { Gateway, type GatewayUser, type Together } from "../../../../daemon/cluster/replica/gateway.js";
 import { NOTHING_CHOSEN } from "../../../../daemon/cluster/replica/recorded-choices.js";
 import type { ReplicaContext } from "../../../../daemon/cluster/replica/replica-context.js";
+import type { GatewayAnswer } from "../../../../daemon/cluster/replica/waiting-group.js";
 import {
   notApplied,
   type Refused,
   type RefusedEnvelope,
   refused,
 } from "../../../../daemon/engine/answers/request.js";
+import type { LastWrite } from "../../../../daemon/engine/backends/command-path.js";
 import type { KeyChangeObservers } from "../../../../daemon/engine/backends/key-change-observers.js";
 import { RING_BODY_BYTES_MAX } from "../../../../daemon/engine/pipeline/envelope-checks.js";
 import { makeIdentity } from "../../../../daemon/engine/trust/identity.js";
@@ -21,8 +27,14 @@ import { LIMITS } from "../../../../daemon/options/limits.js";
 import { Database } from "../../../../daemon/store/database.js";
 import type { Entry } from "../../../../daemon/timeline/entries/entry.js";
 import { mayChange } from "../../../../daemon/timeline/entries/recorded-envelopes.js";
-import { array, bulk, type Reply } from "../../../../protocol/reply.js";
-import { type Choices, type Envelope, NO_CHOICES, unitsIn } from "../../../../protocol/version-2/envelope.js";
+import { array, bulk, NIL_ARRAY, type Reply } from "../../../../protocol/reply.js";
+import {
+  type Choices,
+  type Envelope,
+  NO_CHOICES,
+  readBody,
+  unitsIn,
+} from "../../../../protocol/version-2/envelope.js";
 import { double } from "../../../support/double.js";
 import { makeKeyPair } from "../../../support/envelope-client.js";
 import { nextTurn, until } from "../../../support/until.js";
@@ -46,6 +58,8 @@ interface Fixture {
     newest: { at: number; seq: number };
     refusal: Refused | null;
     record: ((entry: Entry) => Recorded | RefusedEnvelope) | null;
+    /** The decisions of the members of a list; null: there is no list. */
+    decide: ((entry: Entry) => Promise<DecidedUnit | RefusedEnvelope>) | null;
     /** Whether results that wait for finality become final. */
     final: Promise<boolean>;
   };
@@ -63,6 +77,7 @@ function fixture(rootKey: readonly string[] = [], defer?: (step: () => void) => 
     newest: { at: 0, seq: 0 },
     refusal: null,
     record: null,
+    decide: null,
     final: Promise.resolve(true),
   };
   const signers = loadSigners({ signKey: [pair.file], rootKey, clusterName: "dbsync" }, log);
@@ -71,6 +86,10 @@ function fixture(rootKey: readonly string[] = [], defer?: (step: () => void) => 
     appliesImmediately: true,
     ring: signers.ring,
     records: mayChange,
+    get decides() {
+      return state.decide !== null;
+    },
+    decide: (entry) => state.decide?.(entry) ?? assert.fail(),
     get newest() {
       return state.newest;
     },
@@ -113,10 +132,19 @@ function fixture(rootKey: readonly string[] = [], defer?: (step: () => void) => 
 }
 
 const user = { db: 0, as: "ann" };
-type Together = Parameters<Gateway["sendTogether"]>;
-const together = (gateway: Gateway, commands: Together[0], conditions: Together[1], by: Together[2]) =>
-  new Promise<Parameters<Together[3]>[0]>((resolve) =>
-    gateway.sendTogether(commands, conditions, by, resolve),
+const together = (
+  gateway: Gateway,
+  commands: Together["commands"],
+  conditions: Together["conditions"],
+  by: GatewayUser,
+  isDecided?: boolean,
+) =>
+  new Promise<GatewayAnswer>((resolve) =>
+    gateway.sendTogether(
+      { commands, conditions, ...(isDecided === undefined ? {} : { isDecided }) },
+      by,
+      resolve,
+    ),
   );
 const commandsOf = (entries: readonly Entry[]) =>
   entries.map(({ envelope: { as, db, commands } }) => [as, db, commands.map((argv) => argv.join(" "))]);
@@ -205,6 +233,69 @@ test("a user's commands keep their order across databases", async () => {
     ["ann", 1, ["SET k 1"]],
     ["ann", 0, ["SET k 2"]],
   ]);
+});
+
+const WATCHED = [{ db: 0, key: "k", writer: "w".repeat(36) }];
+const decidedBy = (entry: Entry, answer: DecidedUnit["answer"]): DecidedUnit => ({
+  orderKey: { at: NOW + 9, seq: 0, id: `decision of ${entry.envelope.commands[0]?.join(" ")}` },
+  answer,
+});
+
+test("the members decide on a unit with watched keys, which is not recorded, and no other unit waits for it", async () => {
+  const { gateway, entries, state } = fixture();
+  const asked: Entry[] = [];
+  const decide: ((decided: DecidedUnit | RefusedEnvelope) => void)[] = [];
+  state.decide = (entry) => {
+    asked.push(entry);
+    return new Promise((resolve) => decide.push(resolve));
+  };
+  const lastWrite: LastWrite = { orderKey: null, unapplied: 0 };
+  const one = together(gateway, [["SETNX", "other", "1"]], WATCHED, { ...user, lastWrite });
+  const two = ["2", "3"].map((n) => ["SET", "k", n]);
+  const [unmet, refusedUnit] = [together(gateway, two, WATCHED, user), together(gateway, two, WATCHED, user)];
+  assert.deepEqual(await gateway.execute(["SET", "a", "1"], user), bulk("SET a 1"));
+  assert.deepEqual(await together(gateway, two, [], user), array([bulk("SET k 2"), bulk("SET k 3")]));
+  assert.deepEqual(
+    asked.map(({ envelope: { decide, multi, if: conditions, as } }) => ({ decide, multi, conditions, as })),
+    asked.map(() => ({ decide: true, multi: true, conditions: WATCHED, as: "ann" })),
+    "a single command is a unit as well, whose own condition is not decided",
+  );
+  assert.equal(asked.length, 3);
+  assert.deepEqual(
+    asked.map(({ body }) => readBody(body)),
+    asked.map(({ envelope }) => envelope),
+  );
+  assert.equal(lastWrite.unapplied, 1, "its sender's next command waits");
+
+  const [first, second, third] = asked as [Entry, Entry, Entry];
+  const decided = decidedBy(first, { reply: array([bulk("0")]), outcome: "applied", late: false });
+  decide[0]?.(decided);
+  assert.deepEqual(await one, array([bulk("0")]));
+  assert.deepEqual(lastWrite, { orderKey: decided.orderKey, unapplied: 0 });
+  decide[1]?.(decidedBy(second, { reply: NIL_ARRAY, outcome: "unmet", late: false }));
+  assert.equal(await unmet, NIL_ARRAY);
+  const refusal = notApplied(third.id, refused("cannot-decide", "too many units wait"));
+  decide[2]?.(refusal);
+  assert.equal(await refusedUnit, refusal);
+  assert.deepEqual(
+    commandsOf(entries.slice(1)).map(([, , commands]) => commands),
+    [["SET a 1"], ["SET k 2", "SET k 3"]],
+  );
+});
+
+test("a unit with watched keys is recorded if there is no list, if the listener repeats it, or if it concerns the key ring", async () => {
+  const { gateway, entries, state } = fixture();
+  const set = [["SET", "k", "1"]];
+  await together(gateway, set, WATCHED, user);
+  state.decide = () => assert.fail();
+  await together(gateway, set, WATCHED, user, false);
+  await together(gateway, [["KEY", "LIST"]], WATCHED, user);
+  assert.deepEqual(
+    entries
+      .slice(1)
+      .map(({ envelope: { decide, multi, if: conditions } }) => ({ decide, multi, conditions })),
+    Array.from({ length: 3 }, () => ({ decide: false, multi: false, conditions: WATCHED })),
+  );
 });
 
 test("a unit of several commands shares an envelope with others, unless it has watched keys", async () => {

@@ -18,7 +18,7 @@ import { Database } from "../../../../daemon/store/database.js";
 import type { Command } from "../../../../daemon/store/rows/command-row.js";
 import type { Entry } from "../../../../daemon/timeline/entries/entry.js";
 import { mayChange } from "../../../../daemon/timeline/entries/recorded-envelopes.js";
-import { array, type Reply, status } from "../../../../protocol/reply.js";
+import { array, NIL_ARRAY, type Reply, status } from "../../../../protocol/reply.js";
 import { TURN_MS } from "../../../../protocol/steps.js";
 import {
   type Condition,
@@ -42,7 +42,13 @@ const pair = makeKeyPair();
 function fixture({ appliesImmediately = true } = {}) {
   const database = new Database();
   const entries: Entry[] = [];
-  const state = { refusal: null as Refused | null, isFailing: false, uptime: 0 };
+  const state = {
+    refusal: null as Refused | null,
+    isFailing: false,
+    uptime: 0,
+    /** The decision of the members of a list on the conditions of units; null: there is no list. */
+    outcome: null as "applied" | "unmet" | null,
+  };
   const signers = loadSigners({ signKey: [pair.file], rootKey: [], clusterName: "dbsync" }, log);
   const apply = ({ id, envelope }: Entry, between: ((applied: number) => void) | null) =>
     unitsIn(envelope).map((range, i) => {
@@ -59,6 +65,16 @@ function fixture({ appliesImmediately = true } = {}) {
   const recorder: EntryRecorder = {
     ...{ appliesImmediately, ring: signers.ring, newest: { at: 0, seq: 0 }, floor: 0, trialState },
     records: mayChange,
+    get decides() {
+      return state.outcome !== null;
+    },
+    async decide(entry) {
+      const orderKey = { at: NOW, seq: 0, id: entry.id };
+      if (state.outcome === "unmet")
+        return { orderKey, answer: { reply: NIL_ARRAY, outcome: "unmet", late: false } };
+      entries.push(entry);
+      return { orderKey, answer: apply(entry, null)[0] ?? assert.fail() };
+    },
     sendToPeers() {},
     confirm: async () => true,
     refusal: () => state.refusal,
@@ -108,8 +124,7 @@ function fixture({ appliesImmediately = true } = {}) {
   const together = (...lines: readonly string[]): Promise<string> =>
     new Promise((resolve) =>
       gateway.sendTogether(
-        lines.map((line) => line.split(" ")),
-        [],
+        { commands: lines.map((line) => line.split(" ")), conditions: [] },
         user,
         (answer) => resolve(answer.kind === "refused" ? answer.code : plain(answer)),
       ),
@@ -151,6 +166,24 @@ test("a program is recorded with the conditions of its transaction, in an envelo
     entries.map(({ envelope }) => envelope.if),
     [null, conditions, null],
   );
+});
+
+test("a program whose conditions the members decide on answers its own reply, or nil if nothing of it is applied", async () => {
+  const { run, send, state, entries, database, lastWrite } = fixture();
+  const conditions = [{ db: 0, key: "n", writer: "" }];
+  const own = (call: Call) => {
+    call("INCR n");
+    return status("own");
+  };
+  state.outcome = "applied";
+  assert.equal(await run(own, 0, conditions), '+"own"');
+  const [{ envelope }] = entries as [Entry];
+  assert.deepEqual([envelope.decide, envelope.multi, envelope.if], [true, true, conditions]);
+  state.outcome = "unmet";
+  assert.equal(await run(own, 0, conditions), "read nil-array");
+  assert.equal(await send("INCR n"), "2");
+  assert.equal(shown(database.execute(["GET", "n"], { at: NOW, db: 0, id: "u" })), '"2"');
+  assert.equal(lastWrite.unapplied, 0);
 });
 
 test("programs and commands that are in flight together are recorded in one envelope, in their order", async () => {

@@ -12,7 +12,7 @@ import { KeyRing } from "../../../../daemon/store/key-ring.js";
 import type { Entry, OrderKey } from "../../../../daemon/timeline/entries/entry.js";
 import type { UnitAnswer } from "../../../../daemon/timeline/fold/fold.js";
 import type { AcceptOutcome } from "../../../../daemon/timeline/timeline-environment.js";
-import { bulk, integer, OK } from "../../../../protocol/reply.js";
+import { bulk, integer, NIL_ARRAY, OK } from "../../../../protocol/reply.js";
 import { readEntryBody, writeDecision } from "../../../../protocol/version-2/decision-body.js";
 import { readBody } from "../../../../protocol/version-2/envelope.js";
 import type { DaemonState } from "../../../../protocol/version-2/messages-v2.js";
@@ -89,8 +89,11 @@ const quietPeers = () => ({
       return this.isFull ? "too many units wait for a decision" : null;
     },
     submitted: [] as string[],
-    submit(id: string) {
+    /** Those that no other member receives from the client. */
+    onlyHere: [] as string[],
+    submit(id: string, _: Buffer, __: Buffer, isOnlyHere: boolean) {
       this.submitted.push(id);
+      if (isOnlyHere) this.onlyHere.push(id);
     },
   },
 });
@@ -436,6 +439,86 @@ test("the answer to a decided unit waits for the disk if it may show another wri
     assert.equal(await isSettled(answer), settles);
     if (settles) assert.equal(await answer, "storage-failed unknown");
   }
+});
+
+/** An envelope of the daemon itself, and the decision on it. */
+function ownUnit(
+  { scene }: Fixture,
+  outcome: "applied" | "unmet",
+): { readonly own: Entry; readonly entry: Entry } {
+  const { id, body, signature } = scene.sign([["INCR", "n"]], { decide: true, multi: true });
+  const own = { id, body, signature, envelope: readBody(body) };
+  const place = { slot: 1, index: 0, count: 1, previous: null, at: NOW + 1, seq: 0 };
+  const decision = writeDecision({ ...place, outcome, unit: { body, signature } });
+  const entry = { id: "d".repeat(32), body: decision, signature, envelope: readEntryBody(decision) };
+  return { own, entry };
+}
+
+test("a unit of the daemon itself is passed on immediately, and answered with its replies when it is decided", async () => {
+  const made = fixture();
+  const { peers, lists, recorder, disk, timeline } = made;
+  const { own, entry } = ownUnit(made, "applied");
+  assert.deepEqual(await recorder.decide(own), {
+    ...{ kind: "refused", id: own.id, code: "cannot-decide", effect: "not-applied" },
+    detail: "it is not a voting member yet",
+  });
+  Object.assign(lists, { hasLists: true });
+  peers.decisions.isPossible = true;
+  const decided = recorder.decide(own);
+  assert.deepEqual([peers.decisions.submitted, peers.decisions.onlyHere], [[own.id], [own.id]]);
+  const other = ownUnit(made, "applied").entry;
+  recorder.folded([other], [{ entry: other, answers: [applied] }]);
+  assert.equal(await isSettled(decided), false, "another unit was decided");
+  const { flushed, flush } = heldFlush();
+  disk.flushed = flushed;
+  recorder.folded([entry], [{ entry, answers: [applied] }]);
+  assert.equal(await isSettled(decided), false, "its answer may show a write that the disk may lose");
+  flush();
+  assert.deepEqual(await decided, {
+    ...{ orderKey: { at: NOW + 1, seq: 0, id: entry.id }, answer: applied },
+    isHeld: true,
+  });
+  assert.deepEqual(timeline.taken, []);
+});
+
+test("a unit of the daemon itself whose conditions do not hold is answered with nil, without waiting for the disk", async () => {
+  const made = fixture();
+  const { peers, lists, recorder, disk } = made;
+  Object.assign(lists, { hasLists: true });
+  peers.decisions.isPossible = true;
+  const { own, entry } = ownUnit(made, "unmet");
+  const decided = recorder.decide(own);
+  disk.flushed = heldFlush().flushed;
+  // A refold has folded it, whose answers are not kept.
+  recorder.folded([entry], []);
+  const answer = await decided;
+  assert.deepEqual("kind" in answer ? answer : answer.answer.reply, NIL_ARRAY);
+});
+
+test("the effect of a unit of the daemon itself is unknown if it is not decided in time, or its replies are lost", async () => {
+  const made = fixture();
+  const { scene, peers, lists, recorder, disk } = made;
+  Object.assign(lists, { hasLists: true });
+  peers.decisions.isPossible = true;
+  const codes: string[] = [];
+  const decide = async ({ own }: { readonly own: Entry }) => {
+    const answer = await recorder.decide(own);
+    codes.push("kind" in answer ? `${answer.code} ${answer.effect}` : "decided");
+  };
+  const refolded = ownUnit(made, "applied");
+  const [first] = [decide(refolded)];
+  recorder.folded([refolded.entry], []);
+  await first;
+  const failed = ownUnit(made, "applied");
+  disk.flushed = Promise.reject(new Error("no space"));
+  disk.flushed.catch(() => {});
+  const second = decide(failed);
+  recorder.folded([failed.entry], [{ entry: failed.entry, answers: [applied] }]);
+  await second;
+  const third = decide(ownUnit(made, "applied"));
+  scene.pipeline.stop();
+  await third;
+  assert.deepEqual(codes, ["undecided unknown", "storage-failed unknown", "undecided unknown"]);
 });
 
 test("an envelope for which there is no room among those that wait for decisions is refused immediately", async () => {

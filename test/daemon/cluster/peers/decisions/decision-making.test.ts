@@ -346,7 +346,7 @@ test("a keeper evaluates the decisions that it proposes, because random choices 
   while (!works[0]?.next().done);
   for (let count = 0; count < 3; count++) {
     const { id, body, signature } = withId(entry("unit", count, ["SET lock me NX"], { decide: true }));
-    decisions.submit(id, body, signature);
+    decisions.submit(id, body, signature, false);
   }
   await until("the decisions on two of them", () => made.length >= 2);
   const ids = made.map(({ id }) => id);

@@ -336,6 +336,31 @@ test("a member of a pair that is not connected to the other one says that a pair
   );
 });
 
+test("a unit that no other member receives from its client is sent to the keeper immediately", async () => {
+  const { world, members } = worldOf(seed(), 3);
+  const [a, b] = members as [Member, Member];
+  world.submit(a, [a], "x");
+  await runFor(world, 2_000, () => {});
+  const [other] = members.filter(({ id }) => id !== keeperOf(a)) as [Member];
+  const sentAfter = async (isOnlyHere: boolean): Promise<number> => {
+    const cas = world.casOf(b, "y");
+    let sentAt = Number.POSITIVE_INFINITY;
+    const startedAt = world.scheduler.time;
+    world.trace = (from, _, message) => {
+      if (from === other.id && message.kind === "unit") sentAt = Math.min(sentAt, world.scheduler.time);
+    };
+    other.decisions?.submit(world.unitOf(cas), isOnlyHere);
+    await runFor(world, 500, () => {});
+    return sentAt - startedAt;
+  };
+  assert.equal(await sentAfter(true), 0);
+  const delayed = await sentAfter(false);
+  assert.ok(delayed >= 20 && delayed <= 50, `${delayed} ms`);
+});
+
+/** Returns the id of the member in whose ballots a member votes. */
+const keeperOf = ({ stored }: Member) => stored?.promised?.member;
+
 test("two lists that are signed in parallel, and keep one half each, both decide", async () => {
   const { world, members } = worldOf(seed(), 2);
   const [a, b] = members as [Member, Member];
