@@ -1,19 +1,26 @@
 /**
- * Tests transactions with WATCH through a sidecar while daemons hang, are killed and catch up. Acknowledged
- * transactions are applied, and transactions answered with nil are not. No connection reads data older than its own
- * acknowledged writes.
+ * Tests transactions with WATCH through a sidecar while daemons hang, are killed and catch up, and those of clients of
+ * the daemons themselves, on which the members of a list decide, with the changes under a condition of other clients
+ * without keys. Acknowledged transactions are applied, and transactions answered with nil are not. No connection reads
+ * data older than its own acknowledged writes.
  */
 
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { test } from "node:test";
+import { type TestContext, test } from "node:test";
 import { Redis } from "ioredis";
-import { some } from "../support/amount.js";
+import { amount, some } from "../support/amount.js";
 import { startDaemon } from "../support/daemon-process.js";
+import { contributionsOf } from "../support/face-contributions.js";
+import { freePort } from "../support/free-port.js";
 import { pause } from "../support/pause.js";
+import { RedisConnection } from "../support/redis-connection.js";
+import { authorizeDaemons } from "../support/resp-trio.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 import { Trio } from "../support/trio.js";
+import type { FaceTransport } from "./contenders.js";
+import { Increments } from "./increments.js";
 
 /** The numbers of rounds per kind of fault, of counting clients, and of clients that only write and read. */
 const ROUNDS = Number(process.env["DBSYNC_EXEC_ROUNDS"] ?? 1);
@@ -176,3 +183,112 @@ for (const [name, fault] of some(Object.entries(FAULTS)))
     }
     assert.deepEqual(trio.errors, []);
   });
+
+/** The number of kills, and the milliseconds before and after each of them. */
+const KILLS = amount(2, 6);
+const RUN_MS = 1_000;
+/** Milliseconds until a client whose daemon is down connects again, or sends a refused change again. */
+const AGAIN_MS = 50;
+
+const FACES = [
+  ...(await contributionsOf<{ readonly transport: FaceTransport }>("contender.js")).values(),
+].map(({ transport }) => transport);
+
+/** Counts with transactions at a daemon until the test is over. A new connection follows each broken one. */
+async function countAt(port: number, increments: Increments, how: "set" | "script", isOver: () => boolean) {
+  while (!isOver()) {
+    const line = await RedisConnection.open(port).catch(() => null);
+    try {
+      while (line !== null && !isOver())
+        if ((await increments.add(line, how)) !== true) await pause(AGAIN_MS);
+    } catch {
+      // The daemon was killed before EXEC was sent.
+    }
+    line?.[Symbol.dispose]();
+    await pause(AGAIN_MS);
+  }
+}
+
+/** The answers to the changes of a counter by the clients of a face. */
+interface Changes {
+  readonly counter: string;
+  applied: number;
+  unknown: number;
+}
+
+/** Changes a counter at a daemon until the test is over. */
+async function changeAt(
+  t: TestContext,
+  { open }: FaceTransport,
+  port: number,
+  changes: Changes,
+  isOver: () => boolean,
+) {
+  while (!isOver()) {
+    const contender = await open(t, port).catch(() => null);
+    for (let isOpen = contender !== null; isOpen && !isOver(); ) {
+      const answer = await contender?.change(changes.counter, (value) =>
+        value === null ? undefined : String(Number(value) + 1),
+      );
+      if (answer === "applied") changes.applied++;
+      else if (answer === "unknown") changes.unknown++;
+      isOpen = answer === "applied" || answer === "nil";
+    }
+    await pause(AGAIN_MS);
+  }
+}
+
+test(`no change under a condition is lost that clients of three daemons made while daemons were killed (seed ${seed})`, async (t) => {
+  const random = new SeededRandom(seed, Object.keys(FAULTS).length);
+  const options = ["resp", ...FACES.map(({ option }) => option)];
+  const portsOf = () => Promise.all(options.map(() => freePort()));
+  const ports = [await portsOf(), await portsOf(), await portsOf()];
+  const args = (index: number) =>
+    options.flatMap((option, at) => [`--${option}`, String(ports[index]?.[at])]);
+  await using trio = await Trio.start(args);
+  await authorizeDaemons(trio);
+  await trio.list();
+  await using client = trio.client();
+  const counters = { set: new Increments("set"), script: new Increments("script") };
+  const changes = FACES.map(({ option }): Changes => ({ counter: option, applied: 0, unknown: 0 }));
+  for (const { counter } of changes) await client.call(["SET", counter, "0"]);
+  await trio.level(LEVEL_MS);
+
+  let isOver = false;
+  const work = ports.flatMap(([resp = 0, ...others]) => [
+    countAt(resp, counters.set, "set", () => isOver),
+    countAt(resp, counters.script, "script", () => isOver),
+    ...FACES.map((face, at) => changeAt(t, face, others[at] as number, changes[at] as Changes, () => isOver)),
+  ]);
+  for (let kill = 0; kill < KILLS; kill++) {
+    await pause(RUN_MS);
+    const victim = random.below(trio.ports.length);
+    await trio.end(victim, "SIGKILL");
+    await pause(RUN_MS);
+    await trio.start(victim);
+    await trio.until("all daemons are live", async () =>
+      (await trio.statuses()).every(({ state }) => state === "live"),
+    );
+  }
+  isOver = true;
+  await Promise.all(work);
+  await trio.level(LEVEL_MS);
+
+  for (const index of trio.ports.keys()) {
+    await using one = trio.client([index]);
+    const value = async (key: string) => Number((await one.call<string | null>(["GET", key])) ?? 0);
+    for (const [key, increments] of Object.entries(counters)) {
+      increments.check(await value(key));
+      assert.ok(increments.acknowledged > 0);
+    }
+    for (const { counter, applied, unknown } of changes) {
+      const count = await value(counter);
+      assert.ok(applied > 0 && count >= applied && count <= applied + unknown, `${applied} ≤ ${count}`);
+    }
+  }
+  const { set, script } = counters;
+  t.diagnostic(
+    `acknowledged: ${set.acknowledged} (${set.unknown} unknown), scripts ${script.acknowledged} (${script.unknown}), ` +
+      changes.map(({ counter, applied, unknown }) => `${counter} ${applied} (${unknown})`).join(),
+  );
+});

@@ -1,9 +1,11 @@
 /**
- * Increments a counter with WATCH, GET, MULTI, SET and EXEC, as many libraries do, and counts the acknowledged
- * increments.
+ * Increments a counter with WATCH, GET, MULTI, SET (or a script) and EXEC, as many libraries do, and counts the
+ * acknowledged increments.
  */
 import assert from "node:assert/strict";
 import type { RedisConnection } from "../support/redis-connection.js";
+
+const ADD_ONE = "return redis.call('SET', KEYS[1], (redis.call('GET', KEYS[1]) or 0) + 1)";
 
 export class Increments {
   /** The number of EXECs with an answer other than nil. */
@@ -22,10 +24,11 @@ export class Increments {
 
   /**
    * Increments the counter once.
+   * @param how  `script`: a script reads and sets the value in the transaction
    * @returns whether the EXEC was acknowledged, or null if this is unknown
    * @throws Error  if the connection is closed before EXEC is sent
    */
-  async add(line: RedisConnection): Promise<boolean | null> {
+  async add(line: RedisConnection, how: "set" | "script" = "set"): Promise<boolean | null> {
     if ((await line.value("WATCH", this.#key)) instanceof Error) return false;
     const read = await line.value("GET", this.#key);
     if (read instanceof Error) {
@@ -36,7 +39,8 @@ export class Increments {
     const highest = this.#highest.get(line) ?? 0;
     if (before < highest) this.stale.push(`${before} after ${highest}`);
     await line.value("MULTI");
-    await line.value("SET", this.#key, before + 1);
+    if (how === "set") await line.value("SET", this.#key, before + 1);
+    else await line.value("EVAL", ADD_ONE, 1, this.#key);
     const done = await line.value("EXEC").catch((reason: Error) => reason);
     if (done instanceof Error) {
       const isCertain = /^(NOTAPPLIED|EXECABORT)/.test(done.message);

@@ -467,11 +467,12 @@ test("a unit of the daemon itself is passed on immediately, and answered with it
   const decided = recorder.decide(own);
   assert.deepEqual([peers.decisions.submitted, peers.decisions.onlyHere], [[own.id], [own.id]]);
   const other = ownUnit(made, "applied").entry;
-  recorder.folded([other], [{ entry: other, answers: [applied] }]);
+  const ofOther = { entry: other, answers: [{ ...applied, reply: integer(7) }] };
+  recorder.folded([other], [ofOther]);
   assert.equal(await isSettled(decided), false, "another unit was decided");
   const { flushed, flush } = heldFlush();
   disk.flushed = flushed;
-  recorder.folded([entry], [{ entry, answers: [applied] }]);
+  recorder.folded([other, entry], [ofOther, { entry, answers: [applied] }]);
   assert.equal(await isSettled(decided), false, "its answer may show a write that the disk may lose");
   flush();
   assert.deepEqual(await decided, {
