@@ -101,7 +101,7 @@ export class Decisions {
     ByteString,
     WaitingUnit & {
       readonly since: number;
-      /** The earliest time at which it is sent to the keeper; `uptime` milliseconds. */
+      /** Whether the keeper does not receive it from the client. */
       readonly isOnlyHere: boolean;
       sentTo: ByteString | null;
       sentAt: number;
