@@ -94,7 +94,8 @@ namespace Dbsync {
          *   format     DBSYNC_FORMAT     dbsync.format     "php-dbsync" ("redis:5:PONG") or "text" ("PONG"), for send only
          * These options come only from the call or the client:
          *   timeout    seconds, up to 20 (3)
-         *   policy     the rule by which a call returns, such as "first" (Policy)
+         *   policy     the rule by which a call returns, such as "first" (Policy); default: "first", or "majority" if the members of a
+         *              list decide on the command
          *   db         number of the database (0)
          */
         final class Settings
@@ -144,7 +145,7 @@ namespace Dbsync {
                     throw new Failure("dbsync.format: \"$format\" is not \"php-dbsync\" or \"text\"");
                 }
                 $this->isText = $format === 'text';
-                $this->policy = new Policy($options['policy'] ?? 'first');
+                $this->policy = new Policy($options['policy'] ?? null);
                 $this->readNumbers($options);
             }
 
@@ -332,17 +333,17 @@ namespace Dbsync {
          */
         final class Policy
         {
-            /** @var string|int */
+            /** @var string|int|null  null if the caller names no policy */
             private $name;
 
             /**
-             * @param mixed $name
+             * @param mixed $name  null: the caller names none
              * @throws Failure
              */
             public function __construct($name)
             {
                 $isNumber = is_int($name) && $name > 0;
-                if (!$isNumber && !in_array($name, ['first', 'majority', 'all', 'all-equal'], true)) {
+                if ($name !== null && !$isNumber && !in_array($name, ['first', 'majority', 'all', 'all-equal'], true)) {
                     throw new Failure('the option policy is "first", "majority", "all", "all-equal", or a number of daemons from 1');
                 }
                 $this->name = $name;
@@ -351,6 +352,24 @@ namespace Dbsync {
             public function isFirst(): bool
             {
                 return $this->name === 'first';
+            }
+
+            /**
+             * Returns whether the members of a list may decide on a command with a condition. A caller that names another policy than
+             * majority has chosen what an answer means.
+             */
+            public function permitsDecisions(): bool
+            {
+                return $this->name === null || $this->name === 'majority';
+            }
+
+            /**
+             * Returns the policy by which a call returns.
+             * @param Delivery[] $deliveries  those of one command
+             */
+            public function ruleFor(array $deliveries): self
+            {
+                return $this->name === null ? new self(reset($deliveries)->command->decides() ? 'majority' : 'first') : $this;
             }
 
             /**
@@ -669,6 +688,10 @@ namespace Dbsync {
             private array $commands;
             private bool $isMulti;
             private int $db;
+            /** Whether the members of a list decide on it, if they decide at all. */
+            private bool $mayDecide;
+            /** Whether its envelope requests a decision of the members. */
+            private bool $decides = false;
             /** The command line for version 1. */
             private string $line;
             /** @var string[] the encoded and signed forms by version */
@@ -678,7 +701,7 @@ namespace Dbsync {
              * @param string|string[]|string[][] $given  a line, which is split at spaces; a list of arguments; or with
              *   `$isMulti` several of these
              */
-            public function __construct($given, bool $isMulti, ?Key $key, Cluster $cluster, int $db)
+            public function __construct($given, bool $isMulti, ?Key $key, Cluster $cluster, Settings $settings)
             {
                 $commands = $isMulti ? $given : [$given];
                 $this->commands = array_map(static fn ($each) => is_array($each) ? $each : self::words($each), $commands);
@@ -686,7 +709,20 @@ namespace Dbsync {
                 $this->isMulti = $isMulti;
                 $this->key = $key;
                 $this->cluster = $cluster;
-                $this->db = $db;
+                $this->db = $settings->db;
+                $this->mayDecide = $settings->policy->permitsDecisions() && !$isMulti && self::hasCondition($this->commands[0]);
+            }
+
+            /** Whether the members of a list have to decide on the envelope. It is false until the envelope is made. */
+            public function decides(): bool
+            {
+                return $this->decides;
+            }
+
+            /** Whether the envelope may be made before a daemon has announced whether members decide. */
+            public function mayPrecedeHello(): bool
+            {
+                return $this->id !== '' || !$this->mayDecide;
             }
 
             public function frame(int $version): string
@@ -717,6 +753,22 @@ namespace Dbsync {
                 return array_values(array_filter(explode(' ', $line), 'strlen'));
             }
 
+            /**
+             * Returns whether a command writes only if a key is absent or present, and answers only whether this condition holds.
+             * Source: protocol/implicit-condition.ts.
+             * @param string[] $words
+             */
+            private static function hasCondition(array $words): bool
+            {
+                if (preg_match('/^(SET|[HM]?SETNX)$/iD', $words[0]) !== 1) {
+                    return false;
+                }
+                $options = array_map('strtoupper', array_slice($words, 3));
+                // With both options it is an error, and with GET it also answers the value.
+                return strlen($words[0]) > strlen('SET')
+                    || (!in_array('GET', $options, true) && in_array('NX', $options, true) !== in_array('XX', $options, true));
+            }
+
             private function lineFrame(): string
             {
                 $payload = "$this->line\0";
@@ -737,6 +789,10 @@ namespace Dbsync {
                 }
                 if ($this->isMulti) {
                     array_push($header, 'multi', '1');
+                }
+                $this->decides = $this->mayDecide && $this->cluster->isDeciding;
+                if ($this->decides) {
+                    array_push($header, 'decide', '1');
                 }
                 $body = Resp::list(
                     [Resp::bulk('dbsync2'), Resp::bulks($header), ...array_map([Resp::class, 'bulks'], $this->commands)]
@@ -759,6 +815,8 @@ namespace Dbsync {
 
             /** The id of 32 bytes, or '' until the first daemon has sent it. */
             public string $id;
+            /** Whether one of its daemons has ever announced that the members of a list decide on conditions. */
+            public bool $isDeciding = false;
             /** @var int[] the milliseconds by which the clock of each daemon is ahead of this one, by address */
             private array $offsets = [];
             /** @var int[] the highest `at` and `seq` that daemons have applied */
@@ -1405,7 +1463,7 @@ namespace Dbsync {
                     $this->hello = $this->hello ?: Resp::message(...$hello);
                     // At the end of a script, the command follows the hello immediately, so that a hung daemon receives it when
                     // it resumes. A daemon of version 1 does not read beyond a hello.
-                    $isSent = $this->leaving && $command->cluster->id !== '' && !$this->closedHello;
+                    $isSent = $this->leaving && $command->cluster->id !== '' && !$this->closedHello && $command->mayPrecedeHello();
                     return $this->hello . ($isSent ? $command->frame(2) : '');
                 }
                 return $command->frame($this->version);
@@ -1613,6 +1671,7 @@ namespace Dbsync {
                     return;
                 }
                 $cluster->learn($this->address, $clock);
+                $cluster->isDeciding = $cluster->isDeciding || in_array('decisions', $knows, true);
                 $this->version = 2;
                 $this->written = $written;
                 // The answer may have arrived together with the hello.
@@ -1898,12 +1957,13 @@ namespace Dbsync {
                 $deliveries = $this->deliver($daemons, $command, $isMulti, $settings, $end);
                 $missed = $dated = false;
                 while (true) {
-                    $chosen = $settings->policy->choose($deliveries, $missed && self::now() >= $end);
+                    $policy = $settings->policy->ruleFor($deliveries);
+                    $chosen = $policy->choose($deliveries, $missed && self::now() >= $end);
                     if ($chosen !== null && $chosen->error === null) {
                         return $chosen;
                     }
                     $isOpen = $chosen === null && Policy::open($deliveries) > 0;
-                    if (!$missed && $settings->policy->isFirst() && array_filter(array_column($deliveries, 'answered')) !== []) {
+                    if (!$missed && $policy->isFirst() && array_filter(array_column($deliveries, 'answered')) !== []) {
                         $missed = true;
                         $end = min($end, self::now() + self::MISS_LINGER_SECONDS);
                     }
@@ -1911,7 +1971,7 @@ namespace Dbsync {
                         $deliveries = $this->deliver($daemons, $command, $isMulti, $settings, $end);
                         $dated = true;
                     } elseif (!$isOpen) {
-                        throw self::failure($deliveries, $settings->policy, $chosen);
+                        throw self::failure($deliveries, $policy, $chosen);
                     }
                     $this->pump($end);
                 }
@@ -1925,7 +1985,7 @@ namespace Dbsync {
             private function deliver(array $daemons, $given, bool $isMulti, Settings $settings, float $end): array
             {
                 $key = $this->key($settings);
-                $command = new Command($given, $isMulti, $key, $this->cluster($settings), $settings->db);
+                $command = new Command($given, $isMulti, $key, $this->cluster($settings), $settings);
                 $deliveries = [];
                 foreach (array_keys($settings->servers) as $address) {
                     $delivery = $deliveries[$address] = new Delivery($command, $end);

@@ -25,6 +25,7 @@ type Drawn =
 interface Case {
   readonly policy: Policy | null;
   readonly hasConditions: boolean;
+  readonly isDecided: boolean;
   readonly final: boolean;
   readonly refusers: number;
   readonly reports: readonly Drawn[];
@@ -46,6 +47,7 @@ function drawCases(count: number, seed: number): Case[] {
     final: below(2) === 0,
     refusers: below(3),
     hasConditions: below(2) === 0,
+    isDecided: below(2) === 0,
     reports: Array.from({ length: 1 + below(4) }, report),
   }));
 }
@@ -69,7 +71,7 @@ def report(drawn):
 verdicts = []
 for case in given:
     reports = [report(each) for each in case["reports"]]
-    verdict = judge(case["policy"], reports, case["final"], case["refusers"], case["hasConditions"])
+    verdict = judge(case["policy"], reports, case["final"], case["refusers"], case["hasConditions"], case["isDecided"])
     verdicts.append([verdict.kind, verdict.code, verdict.answer and verdict.answer.reply])
 print(json.dumps(verdicts))
 `;
@@ -80,8 +82,8 @@ test("Python and Node.js make the same decision for all reports of daemons", {
   const seed = seedOfRun();
   const cases = drawCases(amount(2_000, 20_000), seed);
   const verdicts = await runPython(READ, cases);
-  const due = cases.map(({ policy, final, refusers, reports, hasConditions }) => {
-    const rule = ruleFor(policy ?? "usual", hasConditions);
+  const due = cases.map(({ policy, final, refusers, reports, hasConditions, isDecided }) => {
+    const rule = ruleFor(policy ?? "usual", hasConditions, isDecided);
     const verdict = judge(rule, reports.map(reportOf), final, refusers);
     const code = verdict.kind === "failed" ? verdict.code : "";
     return [verdict.kind, code, verdict.kind === "value" ? (verdict.answer.values[0] ?? null) : null];

@@ -125,25 +125,31 @@ class Program {
   }
 }
 
-/** Answers calls, with the condition that a unit wrote a key last. */
+/**
+ * Answers calls, with the condition that a unit wrote a key last. An error, also one with an unknown effect, ends the
+ * program.
+ */
 const PYTHON_CODE = `
-import json, sys
-from dbsync import Client, Condition
-client = Client(sys.argv[1].split(","), sys.argv[2], decode_responses=True, timeout=20.0)
+import asyncio, json, sys
+from dbsync import AsyncClient, Client, Condition
+servers, key, kind = sys.argv[1:]
+loop = asyncio.new_event_loop()
+given = {"decode_responses": True, "timeout": ${CALL_MS / 1000}}
+client = (Client if kind == "blocking" else AsyncClient)(servers.split(","), key, **given)
 for line in sys.stdin:
     call, writers = json.loads(line)
     conditions = None if writers is None else [Condition(call[1], writers[0])]
     reply = client.writers(call[1]) if call[0] == "WRITERS" else client.call(*call, conditions=conditions)
-    print(json.dumps(reply), flush=True)
+    print(json.dumps(reply if kind == "blocking" else loop.run_until_complete(reply)), flush=True)
 `;
 
-async function python(t: TestContext): Promise<Contender> {
+async function python(t: TestContext, kind: "blocking" | "asyncio"): Promise<Contender> {
   const key = folder.privateKey(trio.app, "python.pem");
-  const program = new Program(t, PYTHON, ["-c", PYTHON_CODE, trio.servers.join(), key]);
+  const program = new Program(t, PYTHON, ["-c", PYTHON_CODE, trio.servers.join(), key, kind]);
   const call = (words: readonly string[], writer: unknown = null) => program.ask([words, writer]);
   const answer = async (reply: Promise<unknown>) => ((await reply) === null ? "nil" : "applied");
   return {
-    name: "Python",
+    name: `Python, ${kind}`,
     get: async (key) => (await call(["GET", key])) as string | null,
     setAbsent: (key, value, ms) => answer(call(["SET", key, value, "PX", String(ms), "NX"])),
     async change(key, next) {
@@ -154,10 +160,10 @@ async function python(t: TestContext): Promise<Contender> {
   };
 }
 
-/** Answers calls. The PHP client has no other conditions than those of commands. */
+/** Answers calls. The PHP client has no other conditions than those of commands. A failure ends the program. */
 const PHP_CODE = `
 require $argv[1];
-$options = ['servers' => $argv[2], 'signkey' => $argv[3], 'timeout' => 20];
+$options = ['servers' => $argv[2], 'signkey' => $argv[3], 'timeout' => ${CALL_MS / 1000}];
 while (($line = fgets(STDIN)) !== false) {
     echo json_encode(dbsync_call(json_decode($line), $options)), PHP_EOL;
 }
@@ -190,9 +196,18 @@ const TRANSPORTS: Readonly<Record<string, Transport>> = {
   "a Redis client of a sidecar": { open: (t) => redisOf(t, sidecar), areDecided: true },
   "a Redis client of a daemon": { open: (t) => redisOf(t, trio.daemon(0)), areDecided: false },
   ...Object.fromEntries(FACES.flatMap((face) => [ofFace(face, true), ofFace(face, false)])),
-  "a program in Python": { open: python, areDecided: false, skip: skipWithout(PYTHON) },
-  "a program in PHP": { open: php, areDecided: false, hasIf: false, skip: skipWithout("php") },
+  "a program in Python": { open: (t) => python(t, "blocking"), areDecided: true, skip: skipWithout(PYTHON) },
+  "a program with asyncio": { open: (t) => python(t, "asyncio"), areDecided: true, skip: skipWithout(PYTHON) },
+  "a program in PHP": { open: php, areDecided: true, hasIf: false, skip: skipWithout("php") },
 };
+
+/** Programs in other languages that race with each other; each also races with a signed client. */
+const PAIRS: readonly (readonly [string, string])[] = [
+  ["a program in Python", "a program in Python"],
+  ["a program with asyncio", "a program with asyncio"],
+  ["a program in PHP", "a program in PHP"],
+  ["a program in PHP", "a program in Python"],
+];
 
 /** Waits until each daemon has the value. */
 async function untilAllHave(key: string, value: string): Promise<void> {
@@ -255,6 +270,15 @@ for (const [name, { open, areDecided, skip = false }] of Object.entries(TRANSPOR
     const clients = [await open(t), await signed(t)] as const;
     await (areDecided ? assertOneOwner(clients) : assertTwoOwners(t, clients));
   });
+
+for (const names of PAIRS) {
+  const [first, second] = names.map((name) => TRANSPORTS[name] as Transport) as [Transport, Transport];
+  test(`${names.join(" and ")} never both own a lock`, {
+    skip: first.skip || second.skip || false,
+  }, async (t) => {
+    await assertOneOwner([await first.open(t), await second.open(t)]);
+  });
+}
 
 test("the clients of two sidecars never both own a lock", async (t) => {
   await using other = await startSidecar(folder.privateKey(trio.app), trio.servers, PORTS);

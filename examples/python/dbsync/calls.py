@@ -24,13 +24,22 @@ REFUSED_FOR_CLUSTER = "wrong-cluster"
 class Call:
     """
     One call on all daemons of a fleet. commands: the encoded commands. is_read: whether the commands change nothing.
+    may_decide: whether the members decide on the call, if they decide at all.
     """
 
     def __init__(
-        self, fleet: Fleet, commands: Sequence[bytes], header: Header, options: Options, is_read: bool
+        self,
+        fleet: Fleet,
+        commands: Sequence[bytes],
+        header: Header,
+        options: Options,
+        is_read: bool,
+        may_decide: bool = False,
     ) -> None:
         self._fleet, self._commands, self._header, self._options = fleet, commands, header, options
-        self._is_read = is_read
+        self._is_read, self._may_decide = is_read, may_decide
+        self._decides = False
+        """Whether the envelope requests a decision of the members."""
         self._units = 1 if header.multi else len(commands)
         loop = asyncio.get_running_loop()
         self._loop = loop
@@ -117,6 +126,7 @@ class Call:
                 is_final,
                 len(self._refusers),
                 bool(self._options.conditions),
+                self._decides,
             )
             for unit in range(self._units)
         ]
@@ -175,7 +185,9 @@ class Call:
         cluster = self._fleet.cluster
         if cluster is None:
             raise AssertionError("no cluster is known")
-        envelope = seal(self._fleet.signer, cluster, date, self._header, self._commands)
+        self._decides = self._may_decide and self._fleet.is_deciding
+        header = self._header.to_decide() if self._decides else self._header
+        envelope = seal(self._fleet.signer, cluster, date, header, self._commands)
         wait = self._options.wait
         framed = frame("command", envelope.body, envelope.signature, *([] if wait is None else [wait]))
         insist = self._fleet.is_in_backoff

@@ -42,10 +42,16 @@ class Header:
     conditions: Sequence[Condition] = ()
     after: bytes | None = None
     only: bytes | None = None
+    decide: bool = False
+    """Whether the members of a list have to decide on the envelope."""
 
     def as_unit(self) -> Header:
         """Returns a copy for commands that form one unit."""
         return replace(self, multi=True)
+
+    def to_decide(self) -> Header:
+        """Returns a copy for an envelope on which the members of a list have to decide."""
+        return replace(self, decide=True)
 
 
 @dataclass(frozen=True)
@@ -81,6 +87,8 @@ def seal(signer: Signer | None, cluster: bytes, date: Date, header: Header, comm
         fields.append(("after", header.after))
     if header.only is not None:
         fields.append(("only", header.only))
+    if header.decide:
+        fields.append(("decide", "1"))
     body = write_body(fields, commands)
     signed = signed_bytes(body)
     signature = b"" if signer is None else signer.sign(signed)

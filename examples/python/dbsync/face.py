@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Generic, Sequence, TypeVar
+import asyncio
+from typing import Any, Generic, Iterator, Sequence, TypeVar
 
 from .calls import Call
 from .commands.hashes import HashCommands
@@ -14,11 +15,11 @@ from .commands.sorted_sets import SortedSetCommands
 from .commands.streams import StreamCommands
 from .commands.strings import StringCommands
 from .envelope import Condition
-from .errors import BadCommand, ReplyError
+from .errors import BadCommand, DbsyncError, ReplyError
 from .fleet import Fleet
 from .options import Hexed, Options
 from .policy import Policy
-from .requests import Request, Words, command
+from .requests import Request, Words, command, has_condition
 from .resp import Argument, bytes_of, command_bytes
 from .sentences import READ_COMMANDS
 
@@ -44,7 +45,8 @@ class Face(
     """
     The options of a call. For methods of commands, set them with `using`:
     timeout: the maximum duration in seconds (3). policy: `first`, `majority`, `all`, `all-equal` or a number; the default is `first`, and
-    with conditions the outcome that more than half of the servers report.
+    with conditions the outcome that more than half of the servers report. With the default or `majority`, the members of a list decide
+    on conditions, and on single commands such as SET with NX.
     db: the number of the database. conditions: the call is applied only if these units changed the keys last; otherwise the reply is None.
     after: the daemon first waits for this write. only: the only daemon that may accept the call. stable: the answer is sent when it is
     final. replicated: the answer is sent when this number of disks have the write.
@@ -100,7 +102,10 @@ class Face(
         policy: Policy | None = None,
         db: int | None = None,
     ) -> Request[list[Any]]:
-        """Sends independent commands with one signature. Returns a reply for each, which is a ReplyError if it failed."""
+        """
+        Sends independent commands with one signature, except those on which the members of a list decide. Returns a reply for each,
+        which is a ReplyError if it failed.
+        """
         return Request(commands, same, is_single=False, options=Options(timeout, policy, db))
 
     def using(
@@ -134,12 +139,48 @@ class Face(
         header = options.header
         if request.is_multi:
             header = header.as_unit()
-        is_read = all(bytes_of(words[0]).decode("latin-1").upper() in READ_COMMANDS for words in request.commands)
-        replies = await Call(fleet, commands, header, options, is_read).run()
+        calls = []
+        for part, may_decide in _envelopes(request, options, fleet.may_decide):
+            is_read = all(bytes_of(words[0]).decode("latin-1").upper() in READ_COMMANDS for words in request.commands[part])
+            calls.append(Call(fleet, commands[part], header, options, is_read, may_decide and not is_read))
+        replies = await (calls[0].run() if len(calls) == 1 else _all_replies(calls))
         if request.is_single and isinstance(replies[0], ReplyError):
             raise replies[0]
         values = _decoded(replies) if self._decodes else replies
         return request.convert(values[0] if request.is_single else values)
+
+
+def _envelopes(request: Request[Any], options: Options, may_decide: bool) -> Iterator[tuple[slice, bool]]:
+    """
+    Returns the part of the commands in each envelope, and whether the members of a list decide on it. A unit on which they decide is
+    alone in its envelope. A caller that names another policy than `majority` has chosen what an answer means.
+    may_decide: whether there may be such a list.
+    """
+    commands = request.commands
+    if options.policy not in (None, "majority") or options.only is not None:
+        yield slice(None), False
+    elif request.is_single:
+        yield slice(None), bool(options.conditions) or not request.is_multi and has_condition(commands[0])
+    else:
+        alone = [may_decide and has_condition(words) for words in commands]
+        start = 0
+        for end in range(1, len(alone) + 1):
+            if end == len(alone) or alone[start] or alone[end]:
+                yield slice(start, end), alone[start]
+                start = end
+
+
+async def _all_replies(calls: Sequence[Call]) -> list[Any]:
+    """Runs calls in parallel, and returns their replies in the order of the calls. Raises the first error, after the last call has ended."""
+    parts = await asyncio.gather(*(call.run() for call in calls), return_exceptions=True)
+    errors = [part for part in parts if isinstance(part, BaseException)]
+    if not errors:
+        return [reply for part in parts if isinstance(part, list) for reply in part]
+    error = errors[0]
+    if isinstance(error, DbsyncError):
+        is_untouched = all(isinstance(part, DbsyncError) and part.effect == "not-applied" for part in parts)
+        error.effect = "not-applied" if is_untouched else "unknown"
+    raise error
 
 
 def _joined(options: Options, more: Options) -> Options:

@@ -15,7 +15,7 @@ from .clock import Clock
 from .envelope import order_key
 from .errors import Closed, ClustersDiffer, DbsyncError, DbsyncWarning, NoAnswer, Outcome, Refused, TimedOut
 from .link import Link
-from .messages import NO_CLUSTER, Hello, Refusal, Result
+from .messages import KNOWS_DECISIONS, NO_CLUSTER, Hello, Refusal, Result
 from .sending import Sending
 from .sentences import CODES
 from .servers import Address
@@ -51,6 +51,8 @@ class Fleet:
         self.clock = Clock()
         self.last_write: bytes | None = None
         """The order key of the newest write that a daemon has answered."""
+        self._deciding: set[bytes] = set()
+        """The clusters of which a daemon has ever announced that members decide on conditions."""
         self._votes: dict[Link, bytes] = {}
         self._linger: asyncio.TimerHandle | None = None
         self._conflict: str | None = None
@@ -97,6 +99,19 @@ class Fleet:
         return self.cluster
 
     @property
+    def is_deciding(self) -> bool:
+        """
+        Whether the members of a list decide on conditions. One daemon that has announced it is enough: a daemon that cannot decide
+        refuses such a unit, and one daemon alone cannot acknowledge it.
+        """
+        return self.cluster in self._deciding
+
+    @property
+    def may_decide(self) -> bool:
+        """Whether the members may decide on a call that is made now."""
+        return self.cluster is None or not self._is_heard or self.is_deciding
+
+    @property
     def _is_heard(self) -> bool:
         return any(link.hello is not None for link in self.links)
 
@@ -113,6 +128,8 @@ class Fleet:
     def greeted(self, link: Link, hello: Hello, sent_at: float) -> None:
         self.clock.heard(link, hello.clock, sent_at)
         self._votes[link] = hello.cluster
+        if KNOWS_DECISIONS in hello.knows:
+            self._deciding.add(hello.cluster)
         if self.cluster is None and self._linger is None:
             self._linger = asyncio.get_running_loop().call_later(LINGER_S, self._decide, True)
         self._decide(False)

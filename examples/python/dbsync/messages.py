@@ -21,6 +21,9 @@ HELLO_ELEMENTS = 9
 
 NO_CLUSTER = bytes(32)
 
+KNOWS_DECISIONS = "decisions"
+"""The capability of a daemon that knows a list of members: these decide on envelopes with `decide`."""
+
 Date = tuple[int, int]
 """The milliseconds since 1970, and the number within the millisecond."""
 

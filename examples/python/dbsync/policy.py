@@ -7,7 +7,8 @@ Decides when and how a call ends. These are pure functions from the reports of t
 - `majority`: an answer that more than half of all servers gave; an error of the command counts as an answer.
 - `all-equal`: an answer that every server gave.
 - no policy: `first`, and for a unit with conditions the outcome (applied, not applied, the same failure) that more than half of all
-  servers reported; late answers and those of daemons that are catching up do not count.
+  servers reported; late answers and those of daemons that are catching up do not count. If the members of a list decide on the unit:
+  `majority`, and with conditions the outcome of the decision. A daemon that is catching up reports this as well; only its reply may be old.
 
 Except for `first`, an answer with the flag `late` does not count. Source: client/shared/policy.ts.
 """
@@ -73,20 +74,26 @@ LINGER = Verdict("linger")
 
 
 def judge(
-    policy: Policy | None, reports: Reports, final: bool, refusers: int = 0, has_conditions: bool = False
+    policy: Policy | None,
+    reports: Reports,
+    final: bool,
+    refusers: int = 0,
+    has_conditions: bool = False,
+    is_decided: bool = False,
 ) -> Verdict:
     """
     policy: the policy of the caller, or None.
     reports: one report per daemon, None if the daemon has not reported yet.
     final: whether to decide with the present reports.
     refusers: the number of daemons that have refused the date of the command, and have not answered since.
+    is_decided: whether the members of a list decide on the unit.
     """
     if policy is None and has_conditions:
-        return _outcome(reports, final)
+        return _outcome(reports, final, is_decided)
+    if policy == "majority" or policy is None and is_decided:
+        return _majority(reports, final)
     if policy is None or policy == "first":
         return _first(reports, final, refusers)
-    if policy == "majority":
-        return _majority(reports, final)
     if policy == "all-equal":
         return _all_equal(reports, final)
     return _number(policy if isinstance(policy, int) else len(reports), reports, final)
@@ -154,7 +161,7 @@ def _majority(reports: Reports, final: bool) -> Verdict:
     return Verdict("failed", code="late-answers" if late else "answers-differ")
 
 
-def _outcome(reports: Reports, final: bool) -> Verdict:
+def _outcome(reports: Reports, final: bool, is_decided: bool) -> Verdict:
     """Decides about a unit with conditions. Fails as soon as no outcome can reach a majority."""
     groups: dict[str, list[Report]] = {}
     silent = answered = late = behind = 0
@@ -167,16 +174,16 @@ def _outcome(reports: Reports, final: bool) -> Verdict:
         answered += 1
         if _is_late(report):
             late += 1
-        elif "catching-up" in report.flags:
+        elif _is_behind(report) and not is_decided:
             behind += 1
         elif isinstance(report, Failure):
             groups.setdefault(f"failed: {report.detail}", []).append(report)
         else:
             groups.setdefault("unmet" if "unmet" in report.flags else "applied", []).append(report)
-    for group in groups.values():
+    for word, group in groups.items():
         if 2 * len(group) > len(reports):
-            chosen = group[-1]
-            return Verdict("value", chosen) if isinstance(chosen, Answer) else Verdict("failed", code="reply")
+            rest = [report for other, each in groups.items() if other != word for report in each]
+            return _agreed(group, any(not _is_behind(report) for report in rest), final or silent == 0)
     if not final and 2 * (max(map(len, groups.values()), default=0) + silent) > len(reports):
         return WAIT
     # A daemon that is silent may still answer. The code must not depend on whether its answer or the failures arrive first.
@@ -185,6 +192,22 @@ def _outcome(reports: Reports, final: bool) -> Verdict:
     if 2 * (answered - behind) <= len(reports):
         return Verdict("failed", code="too-few-answers")
     return Verdict("failed", code="late-answers" if late else "answers-differ")
+
+
+def _agreed(group: Sequence[Report], is_contradicted: bool, final: bool) -> Verdict:
+    """
+    Returns the verdict for an outcome on which a majority agrees. Each daemon runs the commands itself, so the reply of a daemon
+    that is not catching up takes precedence.
+    is_contradicted: whether a daemon that is not catching up reports another outcome.
+    """
+    complete = next((report for report in reversed(group) if not _is_behind(report)), None)
+    chosen = complete or group[0]
+    if complete is None and "unmet" not in chosen.flags:
+        if not final:
+            return WAIT
+        if is_contradicted:
+            return Verdict("failed", code="answers-differ")
+    return Verdict("value", chosen) if isinstance(chosen, Answer) else Verdict("failed", code="reply")
 
 
 def _all_equal(reports: Reports, final: bool) -> Verdict:
@@ -215,6 +238,10 @@ def _answers(reports: Reports) -> list[Answer]:
 
 def _is_late(report: Report) -> bool:
     return "late" in report.flags
+
+
+def _is_behind(report: Report) -> bool:
+    return "catching-up" in report.flags
 
 
 def _same(left: Report, right: Report) -> bool:

@@ -6,11 +6,12 @@ whether the caller receives the value (Client) or an awaitable of the value (Asy
 from __future__ import annotations
 
 import functools
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Awaitable, Callable, Concatenate, Coroutine, Generic, ParamSpec, Sequence, TypeVar, overload
 
 from .options import Options
-from .resp import Argument
+from .resp import Argument, bytes_of
 
 if TYPE_CHECKING:
     from .blocking import Client
@@ -33,6 +34,23 @@ class Request(Generic[T]):
     """Whether the commands form one unit."""
     is_single: bool = True
     options: Options | None = None
+
+
+CONDITIONAL_NAME = re.compile(rb"SET|[HM]?SETNX", re.IGNORECASE)
+"""The names of the commands that may write only if a key is absent or present."""
+
+
+def has_condition(words: Words) -> bool:
+    """
+    Returns whether a command writes only if a key is absent or present, and answers only whether this condition holds. Source:
+    protocol/implicit-condition.ts.
+    """
+    name = bytes_of(words[0])
+    if CONDITIONAL_NAME.fullmatch(name) is None:
+        return False
+    options = {bytes_of(word).upper() for word in words[3:]}
+    # With both options it is an error, and with GET it also answers the value.
+    return len(name) > len("SET") or b"GET" not in options and (b"NX" in options) != (b"XX" in options)
 
 
 def asks(convert: Callable[[Any], T], *words: Argument) -> Request[T]:
