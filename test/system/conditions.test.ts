@@ -197,7 +197,11 @@ const TRANSPORTS: Readonly<Record<string, Transport>> = {
   "a Redis client of a daemon": { open: (t) => redisOf(t, trio.daemon(0)), areDecided: false },
   ...Object.fromEntries(FACES.flatMap((face) => [ofFace(face, true), ofFace(face, false)])),
   "a program in Python": { open: (t) => python(t, "blocking"), areDecided: true, skip: skipWithout(PYTHON) },
-  "a program with asyncio": { open: (t) => python(t, "asyncio"), areDecided: true, skip: skipWithout(PYTHON) },
+  "a program with asyncio": {
+    open: (t) => python(t, "asyncio"),
+    areDecided: true,
+    skip: skipWithout(PYTHON),
+  },
   "a program in PHP": { open: php, areDecided: true, hasIf: false, skip: skipWithout("php") },
 };
 
