@@ -834,6 +834,12 @@ namespace Dbsync {
                 return (int) (microtime(true) * 1000);
             }
 
+            /** Returns whether a daemon has answered. */
+            public function isKnown(): bool
+            {
+                return $this->offsets !== [];
+            }
+
             public function learn(string $address, string $clock, string $newest = '0 0'): void
             {
                 $this->offsets[$address] = (int) $clock - self::clock();
@@ -1904,6 +1910,13 @@ namespace Dbsync {
                 return $reply;
             }
 
+            /** Returns whether the members of a list decide on conditions, or null if no daemon has answered yet. */
+            public function decides(): ?bool
+            {
+                $cluster = $this->cluster($this->settings(null));
+                return $cluster->isDeciding ?: ($cluster->isKnown() ? false : null);
+            }
+
             /** @return string[]  the addresses of the daemons, in the order of the list */
             public function servers(): array
             {
@@ -2414,9 +2427,10 @@ namespace Dbsync {
         /**
          * A handler of PHP's sessions for session_set_save_handler(). Each session is a key that expires. A failed read or
          * write throws a Failure: if a failed read returned an empty session, PHP would overwrite the stored one. Requires
-         * version 2. With `lock`, the requests of one session wait for each other. The first daemon in the list that answers
-         * grants the lock, so list the daemons in the same order everywhere. If this daemon fails, two requests may have the
-         * lock for a moment.
+         * version 2. With `lock`, the requests of one session wait for each other. With three or more servers, the members of a
+         * list of members decide which request has the lock. With two servers, a decision would need both of them, and no session
+         * would start while one is down; there, and without a list of members, the first server that answers grants the lock. List
+         * the servers in the same order everywhere then. If this server fails, two requests may have the lock for a moment.
          */
         final class Sessions implements \SessionHandlerInterface, \SessionUpdateTimestampHandlerInterface
         {
@@ -2429,6 +2443,8 @@ namespace Dbsync {
              * time.
              */
             private const ASK_SECONDS = 0.5;
+            /** The number of servers from which on a majority of them does not need all of them. */
+            private const MIN_SERVERS_TO_DECIDE = 3;
 
             private Client $client;
             private string $prefix;
@@ -2437,10 +2453,15 @@ namespace Dbsync {
             private float $lease;
             private float $ask;
             /**
-             * @var array|null the acquired lock: its name, the server, the time until which it is certain, and the number of
-             *   the turn
+             * @var array|null the acquired lock: its name, the time until which it is certain, the server, and the number of the
+             *   turn; without a server if the members have decided
              */
             private ?array $held = null;
+            /**
+             * @var array|null the value of the lock that the members may still give to this request, because their answer is
+             *   missing, and the time until which it is certain
+             */
+            private ?array $open = null;
 
             /**
              * @param Client $client   a client of all daemons
@@ -2485,7 +2506,10 @@ namespace Dbsync {
             public function read($id): string
             {
                 if ($this->lock > 0) {
-                    $this->acquire("{$this->prefix}lock:$id");
+                    $this->acquire($id);
+                }
+                if ($this->held !== null && $this->held[2] === null) {
+                    return (string) $this->readOfMajority($id);
                 }
                 return (string) ($this->readWhereHeld($id) ?? $this->client->call(['GET', $this->prefix . $id]));
             }
@@ -2538,32 +2562,71 @@ namespace Dbsync {
             }
 
             /** @throws Failure  if another request holds the lock, or no daemon answers */
-            private function acquire(string $name): void
+            private function acquire(string $id): void
             {
                 $this->release();
+                $this->open = null;
                 $end = self::now() + $this->lock;
                 do {
-                    $failure = null;
-                    foreach ($this->client->servers() as $server) {
-                        try {
-                            if ($this->tried($name, $server)) {
-                                return;
-                            }
-                            $failure = null;
-                            break;
-                        } catch (CommandError $error) {
-                            throw $error;
-                        } catch (Failure $failure) {
-                            continue;
-                        }
-                    }
-                    if ($failure !== null) {
-                        throw $failure;
+                    if ($this->triedByMembers("{$this->prefix}owner:$id", $failure) ?? $this->triedInOrder("{$this->prefix}lock:$id")) {
+                        return;
                     }
                     usleep(1000 * random_int(...self::RETRY_MS));
                 } while (self::now() < $end);
-                throw new Failure("$name: another request has locked this session for $this->lock s: shorten that request, or call"
+                throw $failure ?? new Failure("{$this->prefix}lock:$id: another request has locked this session for $this->lock s: shorten that request, or call"
                     . ' session_write_close() in it; if it was killed, the lock ends ' . $this->lease . ' s after its start');
+            }
+
+            /**
+             * Tries to acquire the lock by a decision of the members. If their answer is missing, they may still decide; the lock then
+             * has the value of this attempt, which only a decision can give to it.
+             * @param Failure|null $failure  set to the reason if the members have not answered the attempt, otherwise to null
+             * @return bool|null  null if the members do not decide on the lock
+             * @throws Failure  if no daemon answers
+             */
+            private function triedByMembers(string $name, ?Failure &$failure): ?bool
+            {
+                $failure = null;
+                if (count($this->client->servers()) < self::MIN_SERVERS_TO_DECIDE || $this->client->decides() === false) {
+                    return null;
+                }
+                // The answer to the first call also shows whether the members decide.
+                $value = $this->client->call(['GET', $name]);
+                if ($this->client->decides() === false) {
+                    return null;
+                }
+                if ($this->open !== null && self::now() >= $this->open[1]) {
+                    $this->open = null;
+                }
+                $attempt = $this->open ?? [bin2hex(random_bytes(16)), self::now() + self::SURE_PART * $this->lease];
+                if ($value === null) {
+                    $try = ['SET', $name, $attempt[0], 'PX', $this->leaseMs(), 'NX'];
+                    try {
+                        $value = $this->client->call($try, ['policy' => 'majority']) === 'OK' ? $attempt[0] : null;
+                    } catch (CommandError $error) {
+                        throw $error;
+                    } catch (Failure $failure) {
+                        $this->open = $failure->effect === 'unknown' ? $attempt : $this->open;
+                    }
+                }
+                $this->held = $value === $attempt[0] ? [$name, $attempt[1], null, 0] : null;
+                return $this->held !== null;
+            }
+
+            /** @throws Failure  if no daemon answers */
+            private function triedInOrder(string $name): bool
+            {
+                $failure = null;
+                foreach ($this->client->servers() as $server) {
+                    try {
+                        return $this->tried($name, $server);
+                    } catch (CommandError $error) {
+                        throw $error;
+                    } catch (Failure $failure) {
+                        continue;
+                    }
+                }
+                throw $failure;
             }
 
             /**
@@ -2593,7 +2656,7 @@ namespace Dbsync {
                     throw $failure;
                 }
                 $isOurs = $changed === 1 && is_array($before) && (int) $before[0] <= (int) $before[1];
-                $this->held = $isOurs ? [$name, $server, $sent + self::SURE_PART * $this->lease, $number] : null;
+                $this->held = $isOurs ? [$name, $sent + self::SURE_PART * $this->lease, $server, $number] : null;
                 return $isOurs;
             }
 
@@ -2604,9 +2667,29 @@ namespace Dbsync {
             private function readWhereHeld(string $id): ?string
             {
                 try {
-                    return $this->held === null ? null : $this->client->call(['GET', $this->prefix . $id], ['servers' => $this->held[1], 'timeout' => $this->ask]);
+                    return $this->held === null ? null : $this->client->call(['GET', $this->prefix . $id], ['servers' => $this->held[2], 'timeout' => $this->ask]);
                 } catch (Failure $failure) {
                     return null;
+                }
+            }
+
+            /**
+             * Reads what most daemons have. The members that decided on the lock are a majority, and have the writes of its previous
+             * owner, because they received them before the release. A daemon that has them later may delay the agreement.
+             * @throws Failure  if no majority agrees in time
+             */
+            private function readOfMajority(string $id): ?string
+            {
+                $end = self::now() + $this->lock;
+                while (true) {
+                    try {
+                        return $this->client->call(['GET', $this->prefix . $id], ['policy' => 'majority', 'timeout' => $this->ask]);
+                    } catch (Failure $failure) {
+                        if ($failure instanceof CommandError || self::now() >= $end) {
+                            throw $failure;
+                        }
+                        usleep(1000 * random_int(...self::RETRY_MS));
+                    }
                 }
             }
 
@@ -2615,11 +2698,11 @@ namespace Dbsync {
                 if ($this->held === null) {
                     return;
                 }
-                [$name, , $until, $number] = $this->held;
+                [$name, $until, $server, $number] = $this->held;
                 $this->held = null;
                 try {
                     if (self::now() < $until) {
-                        $done = [['ZADD', $name, 'GT', $number, 'released'], $this->lasting($name)];
+                        $done = $server === null ? [['DEL', $name]] : [['ZADD', $name, 'GT', $number, 'released'], $this->lasting($name)];
                         // The release goes to every daemon, since the one that granted the lock may hang.
                         $this->client->multi($done);
                     }
@@ -2630,7 +2713,12 @@ namespace Dbsync {
 
             private function lasting(string $name): array
             {
-                return ['PEXPIRE', $name, (int) (1000 * $this->lease)];
+                return ['PEXPIRE', $name, $this->leaseMs()];
+            }
+
+            private function leaseMs(): int
+            {
+                return (int) (1000 * $this->lease);
             }
 
             private static function now(): float

@@ -5,13 +5,16 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { readBody } from "../../protocol/version-2/envelope.js";
+import { readClientMessage } from "../../protocol/version-2/messages-v2.js";
 import { amount } from "../support/amount.js";
 import { refusingAddress } from "../support/free-port.js";
 import { skipWithout } from "../support/requirements.js";
 import { Trio } from "../support/trio.js";
+import { frame, resp } from "../support/v2-vectors/scene.js";
 import { readVectors, vectorFolder } from "../support/v2-vectors/vector.js";
 
-import { fakeV2, hello, result } from "./fake-daemon-v2.js";
+import { CLUSTER, fakeV2, hello, refused, result } from "./fake-daemon-v2.js";
 import { runPhp } from "./php-script.js";
 
 /** Starts a fake daemon on which the lock is free. It answers the query, the attempt, the read and the release. */
@@ -29,6 +32,41 @@ async function lockable() {
   return daemon;
 }
 
+/**
+ * Starts a member that does not decide on the lock in time, but later. The session is then `data` there.
+ * @param turn  its answer to the read of the session waits for this promise
+ * @param answered  called when the read of the session has been answered
+ */
+async function undeciding(data: string, turn: Promise<void>, answered: () => void) {
+  let token: string | null = null;
+  const bulk = (text: string | null) => (text === null ? "$-1\r\n" : `$${text.length}\r\n${text}\r\n`);
+  const daemon = await fakeV2(
+    () => hello(Date.now(), CLUSTER, "2", "signed decisions"),
+    ({ id }, socket) => {
+      const { commands, decide } = envelopeIn(daemon.messages.at(-1) as Buffer);
+      const [[name, key, value] = []] = commands;
+      if (name === "SET") {
+        assert.ok(decide && key === "session:owner:one");
+        token = value as string;
+        return refused(id, "undecided", Date.now(), "unknown");
+      }
+      if (key !== "session:one") return result(id, name === "GET" ? bulk(token) : "*1\r\n:1\r\n");
+      void turn.then(() => {
+        socket.write(frame(resp(result(id, bulk(data)))));
+        answered();
+      });
+      return null;
+    },
+  );
+  return daemon;
+}
+
+function envelopeIn(payload: Buffer) {
+  const message = readClientMessage(payload);
+  assert.equal(message.kind, "command");
+  return readBody(Buffer.from(message.body));
+}
+
 describe("the lock of a session", { skip: skipWithout("php") }, () => {
   const READ = `$client = new Dbsync\\Client(); $start = hrtime(true);
     $sessions = new Dbsync\\Sessions($client, ['lock' => 120]); $sessions->read('one');
@@ -43,6 +81,30 @@ describe("the lock of a session", { skip: skipWithout("php") }, () => {
     for (const { messages } of [granting, other]) {
       const last = messages.at(-1);
       assert.ok(last?.includes("released") && !last.includes("taken"));
+    }
+  });
+
+  test("A request has the lock although the members' answer is missing, and reads what most members have", async () => {
+    let answered = () => {};
+    const turn = new Promise<void>((resolve) => (answered = resolve));
+    await using behind = await undeciding("old", Promise.resolve(), () => answered());
+    await using second = await undeciding("new", turn, () => {});
+    await using third = await undeciding("new", turn, () => {});
+    const members = [behind, second, third];
+    const code = `$client = new Dbsync\\Client();
+      $sessions = new Dbsync\\Sessions($client, ['lock' => 120]); $result = $sessions->read('one'); $sessions->close(); $client->finish();`;
+    const env = {
+      DBSYNC_SERVERS: members.map(({ address }) => address).join(),
+      DBSYNC_SIGNKEY: privateKey,
+    };
+    assert.equal(await runPhp(code, { env, patience: { LAST_DELIVERY_SECONDS: 60 } }), "new");
+    for (const { messages } of members) {
+      const [, ...envelopes] = messages;
+      const names = envelopes.map((payload) => envelopeIn(payload).commands[0]?.slice(0, 2).join(" "));
+      assert.deepEqual(names, [
+        ...["GET session:owner:one", "SET session:owner:one", "GET session:owner:one"],
+        ...["GET session:one", "DEL session:owner:one"],
+      ]);
     }
   });
 

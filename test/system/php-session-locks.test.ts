@@ -1,16 +1,19 @@
 /**
- * The lock of a PHP session is released on every daemon, not only on the one that granted it. A hung daemon
- * does not delay the first request for the maximum duration of a call.
+ * The lock of a PHP session is released on every daemon, not only on the one that granted it. A hung daemon does not
+ * delay the first request for the maximum duration of a call. The members of a list decide on it if the loss of one of
+ * them does not prevent decisions.
  */
 import assert from "node:assert/strict";
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
 import { describe, test } from "node:test";
 import { PHP_FILE } from "../examples/php-script.js";
+import { amount } from "../support/amount.js";
 import { CuttablePort } from "../support/cuttable-port.js";
 import { startDaemon } from "../support/daemon-process.js";
 import { makeKeyPair } from "../support/envelope-client.js";
 import { skipWithout } from "../support/requirements.js";
+import { authorizeDaemons } from "../support/resp-trio.js";
 import { ScratchFolder } from "../support/scratch-folder.js";
 import { Trio } from "../support/trio.js";
 import { until } from "../support/until.js";
@@ -90,6 +93,27 @@ const session = (lock: number, options = "[]"): string => `
     $client->call('PING', ['servers' => [$server], 'timeout' => 20]);
   echo "visits ", $_SESSION['visits'], "\\n";`;
 
+/**
+ * Returns the script of a request that changes the session `one` several times, each time under the lock, and prints
+ * the last number.
+ */
+const changes = (times: number): string => `
+  $client = new Dbsync\\Client(['timeout' => 20]);
+  session_set_save_handler(new Dbsync\\Sessions($client, ['lock' => 120, 'lease' => ${LEASE}, 'ask' => 20]));
+  for ($i = 0; $i < ${times}; $i++) {
+    session_id('one'); session_start(); $visits = $_SESSION['visits'] ?? 0;
+    usleep(random_int(0, 3000)); $_SESSION['visits'] = $visits + 1; session_write_close();
+  }
+  echo "visits ", $_SESSION['visits'], "\\n";`;
+
+/** Starts daemons with a member list. */
+async function startListed(count: number): Promise<Trio> {
+  const trio = await Trio.start([], count);
+  await authorizeDaemons(trio);
+  await trio.list();
+  return trio;
+}
+
 describe("the lock of a PHP session", { timeout: 300_000, skip: skipWithout("php") }, () => {
   test("is released on a daemon that the granting daemon cannot reach", async () => {
     using folder = new ScratchFolder();
@@ -125,6 +149,49 @@ describe("the lock of a PHP session", { timeout: 300_000, skip: skipWithout("php
       /held\nvisits 2\n/,
       "the second daemon has received the release and the session",
     );
+  });
+
+  test("is decided by three members, so that the order of the servers does not matter, and one may be down", async () => {
+    using folder = new ScratchFolder();
+    await using trio = await startListed(3);
+    const key = folder.privateKey(trio.app);
+    const [first, second, third] = trio.servers as [string, string, string];
+    const times = amount(6, 30);
+    const requests = [
+      [first, second, third],
+      [second, third, first],
+      [third, first, second],
+    ].map((servers) => new Request(servers, key, changes(times)));
+    try {
+      const ends = await Promise.all(requests.map((request) => request.finish()));
+      const visits = ends.map((printed) => Number(/^visits (\d+)\n$/.exec(printed)?.[1]));
+      assert.equal(Math.max(...visits), requests.length * times, ends.join());
+    } finally {
+      for (const request of requests) request[Symbol.dispose]();
+    }
+    using holder = new Request(trio.servers, key, session(60));
+    await holder.prints("held\n");
+    await trio.end(0, "SIGKILL");
+    using refused = new Request([third, second, first], key, session(0.2));
+    assert.equal(await refused.finish(), "refused\n");
+    const before = requests.length * times;
+    assert.match(await holder.finish(), new RegExp(`visits ${before + 1}\n`));
+    using next = new Request([third, second, first], key, session(60));
+    assert.match(await next.finish(), new RegExp(`held\nvisits ${before + 2}\n`));
+  });
+
+  test("is granted in a list of two while one of them is down", async () => {
+    using folder = new ScratchFolder();
+    await using pair = await startListed(2);
+    const key = folder.privateKey(pair.app);
+    await pair.end(0, "SIGKILL");
+    using undecided = new Request(pair.servers, key, "echo dbsync_send('SETNX k v') ?? dbsync_last_error();");
+    assert.match(await undecided.finish(), /cannot-decide/);
+    using holder = new Request(pair.servers, key, session(60));
+    await holder.prints("held\n");
+    using refused = new Request(pair.servers, key, session(0.2));
+    assert.equal(await refused.finish(), "refused\n");
+    assert.match(await holder.finish(), /visits 1\n/);
   });
 
   test("is granted while the first daemon of the list hangs, long before a call to that daemon ends", async () => {
