@@ -408,7 +408,7 @@ const OF_DAEMON = {
     severity: "note",
     alarm: null,
     steps:
-      "Sign a list that names all daemons: [Members by list](#members-by-list). With it, the members [decide](consistency.md#with-a-list-of-members) on conditional writes of signed JavaScript clients and sidecars, and you can evict a lost daemon",
+      "Sign a list that names all daemons: [Members by list](#members-by-list). With it, the members [decide](consistency.md#with-a-list-of-members) on conditional writes of signed clients (JavaScript, PHP, Python) and sidecars, and you can evict a lost daemon",
   },
   parallelLists: {
     when: ({ lists }) => lists.length > 1 && [[lists.join(" and ")]],
