@@ -719,12 +719,6 @@ namespace Dbsync {
                 return $this->decides;
             }
 
-            /** Whether the envelope may be made before a daemon has announced whether members decide. */
-            public function mayPrecedeHello(): bool
-            {
-                return $this->id !== '' || !$this->mayDecide;
-            }
-
             public function frame(int $version): string
             {
                 return $this->frames[$version] = $this->frames[$version]
@@ -1469,7 +1463,7 @@ namespace Dbsync {
                     $this->hello = $this->hello ?: Resp::message(...$hello);
                     // At the end of a script, the command follows the hello immediately, so that a hung daemon receives it when
                     // it resumes. A daemon of version 1 does not read beyond a hello.
-                    $isSent = $this->leaving && $command->cluster->id !== '' && !$this->closedHello && $command->mayPrecedeHello();
+                    $isSent = $this->leaving && $command->cluster->id !== '' && !$this->closedHello;
                     return $this->hello . ($isSent ? $command->frame(2) : '');
                 }
                 return $command->frame($this->version);
