@@ -84,6 +84,26 @@ describe("the lock of a session", { skip: skipWithout("php") }, () => {
     }
   });
 
+  test("Without a list of members, the first of three servers grants the lock, and none receives a decision", async () => {
+    await using first = await lockable();
+    await using second = await lockable();
+    await using third = await lockable();
+    const servers = [first, second, third];
+    await run(
+      servers.map(({ address }) => address),
+      { LAST_DELIVERY_SECONDS: 60 },
+    );
+    const texts = servers.map(({ messages }) => Buffer.concat(messages).toString("latin1"));
+    assert.deepEqual(
+      texts.map((text) => [text.includes("taken"), text.includes("released"), text.includes("decide")]),
+      [
+        [true, true, false],
+        [false, true, false],
+        [false, true, false],
+      ],
+    );
+  });
+
   test("A request has the lock although the members' answer is missing, and reads what most members have", async () => {
     let answered = () => {};
     const turn = new Promise<void>((resolve) => (answered = resolve));
