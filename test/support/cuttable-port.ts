@@ -1,19 +1,28 @@
 /**
  * A loopback port that forwards to another port. A test can cut its connections once, block it for a time, hold
- * back its bytes without closing a connection, or delay them like a long link.
+ * back its bytes, in one direction or both, without closing a connection, or delay them like a long link.
  */
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { Transform } from "node:stream";
 import { listenAtFreePort } from "./free-port.js";
 
+/** A direction of bytes: to the port that this one forwards to, or back to its clients. */
+export type Direction = "forward" | "back";
+
+interface Flow {
+  readonly direction: Direction;
+  readonly from: Socket;
+  readonly to: Socket | Transform;
+}
+
 export class CuttablePort implements AsyncDisposable {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   /** The two directions of each connection. */
-  readonly #flows = new Set<{ readonly from: Socket; readonly to: Socket | Transform }>();
+  readonly #flows = new Set<Flow>();
   /** Whether the port closes every new connection. */
   #isCut = false;
-  #isHeld = false;
+  readonly #held = new Set<Direction>();
   /** A callback for each new connection, even if it is closed immediately. */
   onConnection: () => void = () => {};
 
@@ -25,14 +34,14 @@ export class CuttablePort implements AsyncDisposable {
         return;
       }
       const other = connect(target(), "127.0.0.1");
-      for (const [from, to] of [
-        [socket, other],
-        [other, socket],
+      for (const [direction, from, to] of [
+        ["forward", socket, other],
+        ["back", other, socket],
       ] as const) {
-        const flow = { from, to: delayMs === 0 ? to : delayTo(to, delayMs) };
+        const flow = { direction, from, to: delayMs === 0 ? to : delayTo(to, delayMs) };
         this.#sockets.add(from);
         this.#flows.add(flow);
-        if (!this.#isHeld) from.pipe(flow.to);
+        if (!this.#held.has(direction)) from.pipe(flow.to);
         from.on("error", () => {});
         from.on("close", () => {
           this.#sockets.delete(from);
@@ -70,11 +79,18 @@ export class CuttablePort implements AsyncDisposable {
 
   /** Whether the port stores all bytes instead of forwarding them. The connections stay open. */
   set isHeld(isHeld: boolean) {
-    if (this.#isHeld === isHeld) return;
-    this.#isHeld = isHeld;
-    for (const { from, to } of this.#flows) {
-      if (isHeld) from.unpipe(to);
-      else from.pipe(to);
+    for (const direction of ["forward", "back"] as const) this.hold(direction, isHeld);
+  }
+
+  /** Stores the bytes of one direction instead of forwarding them, or forwards them again. */
+  hold(direction: Direction, isHeld: boolean): void {
+    if (this.#held.has(direction) === isHeld) return;
+    if (isHeld) this.#held.add(direction);
+    else this.#held.delete(direction);
+    for (const flow of this.#flows) {
+      if (flow.direction !== direction) continue;
+      if (isHeld) flow.from.unpipe(flow.to);
+      else flow.from.pipe(flow.to);
     }
   }
 

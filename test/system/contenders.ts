@@ -3,10 +3,13 @@
  * a lease by conditions that the members of a list decide. The contest records what contradicts an answer.
  */
 
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { createInterface } from "node:readline";
 import type { TestContext } from "node:test";
 import type { Redis } from "ioredis";
 import type { BrowserClient } from "../../client/browser/public-api.js";
 import { type Client, DbsyncError } from "../../client/public-api.js";
+import { killedAtExit } from "../support/child-process.js";
 import { pause } from "../support/pause.js";
 
 /** The answer to a write. `nil`: its condition did not hold. `refused`: it has no effect. `unknown`: it may have. */
@@ -26,6 +29,19 @@ export interface Contender {
   change(key: string, next: Next): Promise<Answer>;
 }
 
+/** A contender that can also read a key in a unit on which the members decide. Plain reads show one daemon's state. */
+export interface Reader extends Contender {
+  /** Whether it has conditions on the last writer. Otherwise it has only those of commands. */
+  readonly hasIf: boolean;
+  /** Whether `change` reads the value and its last writer in one unit. Otherwise the value may be newer. */
+  readonly readsTogether: boolean;
+  /** Returns the value, null if the key is absent, or undefined if the unit was not acknowledged. */
+  read(key: string): Promise<string | null | undefined>;
+}
+
+/** A key that no client sets. A unit with the condition that it is absent, and a command that writes, is decided. */
+const NO_KEY = "no-key";
+
 /** The clients of a face without keys: `transport` of its file test/contender.ts. */
 export interface FaceTransport {
   /** The option of the listener, without dashes. */
@@ -42,8 +58,10 @@ export type Next = (value: string | null) => NextValue | Promise<NextValue>;
 export const NOT_APPLIED = /^(NOTAPPLIED|EXECABORT)/;
 
 /** A Redis client of a sidecar or a daemon. */
-export class RedisContender implements Contender {
+export class RedisContender implements Reader {
   readonly name: string;
+  readonly hasIf = true;
+  readonly readsTogether = false;
   readonly #redis: Redis;
   readonly #failed: (message: string) => void;
 
@@ -55,6 +73,16 @@ export class RedisContender implements Contender {
 
   async get(key: string): Promise<string | null | undefined> {
     return await this.#redis.get(key).catch(() => undefined);
+  }
+
+  async read(key: string): Promise<string | null | undefined> {
+    try {
+      await this.#redis.watch(NO_KEY);
+      const replies = await this.#redis.multi().get(key).del(NO_KEY).exec();
+      return replies?.[0]?.[1] as string | null | undefined;
+    } catch {
+      return undefined;
+    }
   }
 
   setAbsent(key: string, value: string, lifetimeMs: number): Promise<Answer> {
@@ -89,8 +117,10 @@ export class RedisContender implements Contender {
 }
 
 /** A program or a web page that signs. */
-export class SignedContender implements Contender {
+export class SignedContender implements Reader {
   readonly name: string;
+  readonly hasIf = true;
+  readonly readsTogether = true;
   readonly #client: Client;
   readonly #failed: (message: string) => void;
 
@@ -102,6 +132,16 @@ export class SignedContender implements Contender {
 
   async get(key: string): Promise<string | null | undefined> {
     return await this.#client.call<string | null>(["GET", key]).catch(() => undefined);
+  }
+
+  async read(key: string): Promise<string | null | undefined> {
+    const commands = [
+      ["GET", key],
+      ["DEL", NO_KEY],
+    ];
+    const condition = { key: NO_KEY, writer: null };
+    const replies = await this.#client.multi(commands, { if: [condition] }).catch(() => null);
+    return replies?.[0] as string | null | undefined;
   }
 
   setAbsent(key: string, value: string, lifetimeMs: number): Promise<Answer> {
@@ -127,6 +167,85 @@ export class SignedContender implements Contender {
       this.#failed(`${problem.code} ${problem.effect}`);
       return problem.effect === "not-applied" ? "refused" : "unknown";
     }
+  }
+}
+
+/** What programs/contender.py and programs/contender.php print for a unit. */
+interface ProgramEnd {
+  readonly reply?: unknown;
+  readonly effect?: "not-applied" | "unknown";
+  readonly text?: string;
+}
+
+/** A client of another language, in a process of its own that runs one unit after the other. */
+export class ProgramContender implements Reader, Disposable {
+  readonly name: string;
+  readonly hasIf: boolean;
+  readonly readsTogether = true;
+  readonly #process: ChildProcessWithoutNullStreams;
+  readonly #ends: AsyncIterator<string>;
+  readonly #failed: (message: string) => void;
+
+  constructor(
+    name: string,
+    [program, ...args]: readonly [string, ...string[]],
+    failed: (message: string) => void,
+    { hasIf = true, env = {} }: { hasIf?: boolean; env?: Readonly<Record<string, string>> } = {},
+  ) {
+    this.name = name;
+    this.hasIf = hasIf;
+    this.#failed = failed;
+    this.#process = killedAtExit(spawn(program, args, { env: { ...process.env, ...env } }));
+    this.#process.stderr.pipe(process.stderr);
+    this.#process.stdin.on("error", () => {});
+    this.#ends = createInterface({ input: this.#process.stdout })[Symbol.asyncIterator]();
+  }
+
+  async get(key: string): Promise<string | null | undefined> {
+    return (await this.#run([["GET", key]])).reply as string | null | undefined;
+  }
+
+  async read(key: string): Promise<string | null | undefined> {
+    const commands = [
+      ["GET", key],
+      ["DEL", NO_KEY],
+    ];
+    const { reply } = await this.#run(commands, [NO_KEY, null]);
+    return Array.isArray(reply) ? (reply[0] as string | null) : undefined;
+  }
+
+  async setAbsent(key: string, value: string, lifetimeMs: number): Promise<Answer> {
+    return this.#answer(await this.#run([["SET", key, value, "PX", String(lifetimeMs), "NX"]]));
+  }
+
+  async change(key: string, next: Next): Promise<Answer> {
+    const { reply } = await this.#run(["GET", "WRITERS"].map((name) => [name, key]));
+    if (!Array.isArray(reply)) return "refused";
+    const [before, [writer]] = reply as [string | null, [string | null]];
+    const value = await next(before);
+    if (value === undefined) return "refused";
+    const command = value === null ? ["DEL", key] : ["SET", key, value];
+    return this.#answer(await this.#run([command], [key, writer || null]));
+  }
+
+  async #run(
+    commands: readonly (readonly string[])[],
+    condition: readonly [key: string, writer: string | null] | null = null,
+  ): Promise<ProgramEnd> {
+    this.#process.stdin.write(`${JSON.stringify([commands, condition])}\n`);
+    const { value, done } = await this.#ends.next();
+    if (done === true) throw new Error(`${this.name} has ended`);
+    return JSON.parse(value) as ProgramEnd;
+  }
+
+  #answer({ reply, effect, text = "" }: ProgramEnd): Answer {
+    if (effect === undefined) return reply === null ? "nil" : "applied";
+    this.#failed(`${this.name}: ${text} ${effect}`);
+    return effect === "not-applied" ? "refused" : "unknown";
+  }
+
+  [Symbol.dispose](): void {
+    this.#process.kill();
   }
 }
 

@@ -50,7 +50,9 @@ export async function runChaos({
 }: ChaosOptions): Promise<void> {
   const startedAt = performance.now();
   const elapsed = () => Math.round((performance.now() - startedAt) / 1000);
-  await using cluster = await Cluster.start(FOUNDERS + 1, FOUNDERS, { program: old ?? programPaths.dbsyncd });
+  await using cluster = await Cluster.start(FOUNDERS + 1, FOUNDERS, () => ({
+    program: old ?? programPaths.dbsyncd,
+  }));
   using writers = await startWriters(cluster, seed, options.writers);
   const lanes = new Lanes(cluster);
   const random = new SeededRandom(seed, 2);

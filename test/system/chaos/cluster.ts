@@ -14,7 +14,7 @@ import type { Status } from "../status.js";
 /** The timeout in milliseconds for a change of the list. It is long because the machine may be busy. */
 const AMEND_MS = 900_000;
 /** The shortest window for real use. With it, writes become final early. */
-const OPTIONS = ["--window", "3,2"];
+export const OPTIONS: readonly string[] = ["--window", "3,2"];
 
 export interface List {
   readonly number: number;
@@ -36,9 +36,14 @@ export class Cluster implements AsyncDisposable {
   readonly #seats: readonly Seat[];
   readonly #files = mkdtempSync(join(tmpdir(), "dbsync-cluster-"));
 
-  private constructor(trio: Trio, options: DaemonOptions) {
+  private constructor(trio: Trio, optionsOf: (seat: number) => DaemonOptions) {
     this.trio = trio;
-    this.#seats = trio.ports.map(() => ({ id: "", isMember: false, options, turn: Promise.resolve() }));
+    this.#seats = trio.ports.map((_, seat) => ({
+      id: "",
+      isMember: false,
+      options: optionsOf(seat),
+      turn: Promise.resolve(),
+    }));
     for (const [name, { privateKey }] of [
       ["app", trio.app],
       ["root", trio.root],
@@ -46,11 +51,21 @@ export class Cluster implements AsyncDisposable {
       writeFileSync(this.keyFile(name), privateKey.export({ type: "pkcs8", format: "pem" }), { mode: 0o600 });
   }
 
-  /** Starts a cluster. @param founders  the number of daemons in the first list; the remaining seats are empty */
-  static async start(seats: number, founders: number, options: DaemonOptions): Promise<Cluster> {
-    const trio = await Trio.make(OPTIONS, seats);
+  /**
+   * Starts a cluster.
+   * @param founders  the number of daemons in the first list; the remaining seats are empty
+   * @param optionsOf  returns the options of the daemons at a seat
+   * @param args  further arguments of all daemons
+   */
+  static async start(
+    seats: number,
+    founders: number,
+    optionsOf: (seat: number) => DaemonOptions,
+    args: readonly string[] = OPTIONS,
+  ): Promise<Cluster> {
+    const trio = await Trio.make(args, seats);
     await trio.openLinks();
-    const cluster = new Cluster(trio, options);
+    const cluster = new Cluster(trio, optionsOf);
     try {
       await cluster.#found(Array.from({ length: founders }, (_, index) => index));
     } catch (problem) {
@@ -113,6 +128,15 @@ export class Cluster implements AsyncDisposable {
     await this.#amend(words, [...this.members, index], ({ members }) => members.includes(id));
     this.#seat(index).isMember = true;
     await this.live(index);
+  }
+
+  /** Stops sending bytes to a seat, or from it, without closing a connection, or sends them again. */
+  setHeld(index: number, direction: "to" | "from", isHeld: boolean): void {
+    for (const [from, links] of this.trio.links.entries())
+      for (const [to, link] of links.entries()) {
+        if ((from === index) === (to === index)) continue;
+        link.hold((direction === "to") === (to === index) ? "forward" : "back", isHeld);
+      }
   }
 
   /** Removes a member, even if its daemon does not run. */

@@ -7,12 +7,15 @@
  *   --minutes N    exposes a cluster with a member list instead: daemons join, are evicted, return and are replaced,
  *                  lose folders, get damaged files, and are restarted with other settings and another build
  *   --old FOLDER   starts the cluster with the daemons of an older version, which is built in this folder
+ *   --rounds N     checks instead that decided units are linearizable, in rounds with one kind of fault each, on
+ *                  clusters of 3, 4, 5 and 7 daemons
  */
 
 import { existsSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { seedOfRun } from "../../support/seeded-random.js";
+import { runRounds } from "../linearizability/rounds.js";
 import { DbsyncPair, RedisPair } from "../two-databases/crash-pairs.js";
 import { Side } from "../two-databases/side-by-side.js";
 import { runChaos } from "./chaos.js";
@@ -20,12 +23,15 @@ import { runChaos } from "./chaos.js";
 const USAGE = `npm run chaos -- --seconds 60 --seed 1   two daemons compared with two Redis servers
 npm run chaos -- --minutes 30 --seed 1   a cluster whose daemons join, are evicted, return, are replaced, lose disks
 npm run chaos -- --minutes 30 --old FOLDER   the same, with an upgrade from the older version that is built in FOLDER
-Seconds and minutes are numbers above 0, a seed is a whole number.`;
+npm run chaos -- --rounds 32 --seed 1    whether registers, locks and counters that the members decide are linearizable
+Seconds and minutes are numbers above 0, rounds and a seed are whole numbers.`;
 
 /** The program in the folder of a built version. */
 const MAIN = "dist/bundles/dbsyncd.js";
 /** Milliseconds of faults in a round. After these, all daemons must be equal again. */
 const ROUND_MS = 20_000;
+/** Milliseconds of faults in a round of one kind. */
+const SHORT_ROUND_MS = 5_000;
 const WRITERS = 4;
 const REFRESH_MS = 250;
 /** Milliseconds between two lines if the output is not a terminal. */
@@ -42,6 +48,8 @@ interface ChaosArguments {
   readonly minutes: string | null;
   /** The program of an older version, or null. */
   readonly old: string | null;
+  /** The number of rounds in which histories are checked, or 0 for another kind of run. */
+  readonly rounds: number;
 }
 
 /** Parses the arguments. @returns null if they are invalid or contain --help */
@@ -49,14 +57,16 @@ function parseChaosArguments(): ChaosArguments | null {
   const option = { type: "string" } as const;
   try {
     const { values } = parseArgs({
-      options: { seed: option, seconds: option, minutes: option, old: option },
+      options: { seed: option, seconds: option, minutes: option, old: option, rounds: option },
     });
     const { minutes = null } = values;
     const old = values.old === undefined ? null : join(resolve(values.old), MAIN);
     if (old !== null && (minutes === null || !existsSync(old))) return null;
     const seed = values.seed === undefined ? seedOfRun() : Number(values.seed);
     const seconds = minutes === null ? Number(values.seconds ?? 60) : Number(minutes) * 60;
-    return seconds > 0 && Number.isInteger(seed) ? { seed, seconds, minutes, old } : null;
+    const rounds = Number(values.rounds ?? 0);
+    if (!Number.isInteger(rounds) || (rounds === 0) !== (values.rounds === undefined)) return null;
+    return seconds > 0 && Number.isInteger(seed) ? { seed, seconds, minutes, old, rounds } : null;
   } catch {
     return null;
   }
@@ -69,13 +79,14 @@ async function main(): Promise<void> {
     process.exitCode = 2;
     return;
   }
-  const { seed, seconds, minutes, old } = parsed;
-  if (minutes === null) await sideBySide(seed, seconds);
+  const { seed, seconds, minutes, old, rounds } = parsed;
+  if (minutes === null && rounds === 0) await sideBySide(seed, seconds);
   else {
     const replay = `replay with npm run chaos ${["--", ...process.argv.slice(2), ...(process.argv.includes("--seed") ? [] : ["--seed", seed])].join(" ")}`;
     console.log(replay);
     try {
-      await runChaos({ seed, seconds, roundMs: ROUND_MS, writers: WRITERS, old, say: console.log });
+      if (rounds > 0) await runRounds({ seed, rounds, roundMs: SHORT_ROUND_MS, say: console.log });
+      else await runChaos({ seed, seconds, roundMs: ROUND_MS, writers: WRITERS, old, say: console.log });
     } catch (problem) {
       console.error(problem);
       console.error(`FAILED; ${replay}`);
