@@ -398,6 +398,13 @@ export const decisionMutants: readonly Mutant[] = [
     test: CLIENT,
   },
   {
+    name: "decisions: a client requests none",
+    file: "client/version-2/outbox.js",
+    find: 'if (commandKind !== "writes" ||',
+    replace: 'if (commandKind === "writes" ||',
+    test: "test/system/linearizability/rounds.test.js",
+  },
+  {
     name: "decisions: a client forgets that members decide",
     file: "client/version-2/daemon-link.js",
     find: "this.isDeciding ||= hello",

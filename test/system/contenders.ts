@@ -11,6 +11,7 @@ import type { BrowserClient } from "../../client/browser/public-api.js";
 import { type Client, DbsyncError } from "../../client/public-api.js";
 import { killedAtExit } from "../support/child-process.js";
 import { pause } from "../support/pause.js";
+import { reasonOf } from "./chaos/write.js";
 
 /** The answer to a write. `nil`: its condition did not hold. `refused`: it has no effect. `unknown`: it may have. */
 export type Answer = "applied" | "nil" | "refused" | "unknown";
@@ -164,7 +165,7 @@ export class SignedContender implements Reader {
       return (await reply) === null ? "nil" : "applied";
     } catch (problem) {
       if (!(problem instanceof DbsyncError)) throw problem;
-      this.#failed(`${problem.code} ${problem.effect}`);
+      this.#failed(`${problem.effect}: ${reasonOf(problem)}`);
       return problem.effect === "not-applied" ? "refused" : "unknown";
     }
   }

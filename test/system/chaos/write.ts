@@ -80,10 +80,14 @@ export async function sendWrite(client: Client, write: Write): Promise<ReportedW
     return { ...write, outcome: write.waits ? "replicated" : "acknowledged", why: "" };
   } catch (problem) {
     if (!(problem instanceof DbsyncError)) throw problem;
-    const { code, effect, outcomes } = problem;
-    const stages = outcomes.map((each) => (each.status === "ok" ? "ok" : whyOf(each.stage, each.detail)));
-    return { ...write, outcome: effect, why: [code, ...stages.sort()].join(" ") };
+    return { ...write, outcome: problem.effect, why: reasonOf(problem) };
   }
+}
+
+/** Returns the code of an error, and the stages at which daemons failed. */
+export function reasonOf({ code, outcomes }: DbsyncError): string {
+  const stages = outcomes.map((each) => (each.status === "ok" ? "ok" : whyOf(each.stage, each.detail)));
+  return [code, ...stages.sort()].join(" ");
 }
 
 const whyOf = (stage: string, detail: string) => (stage === "refused" ? detail.split(":", 1).join() : stage);

@@ -12,9 +12,9 @@ import { type Effect, findViolation, type Operation, type Value } from "./checke
 const LOCK_MS = 3_600_000;
 const REGISTERS = 2;
 const COUNTERS = 2;
-/** The maximum pause of a client between two units, and until it repeats a refused one, in milliseconds. */
+/** The maximum pause of a client between two units, and its pause after one that was not answered, in milliseconds. */
 const PAUSE_MS_MAX = 20;
-const RETRY_MS = 20;
+const RETRY_MS = 100;
 /** Attempts of clients to set each key that is set once, and the share of units that do so. */
 const CLAIMS_OF_A_KEY = 6;
 const CLAIMS = 0.15;
@@ -141,7 +141,7 @@ export class Round {
     const answer = await client.setAbsent(key, token, LOCK_MS);
     this.#written.push({ key, value: token, answer, name: client.name });
     this.#recordAnswer(client, key, answer, { from: null, to: token, isExact: true }, invokedAt);
-    return answer;
+    return await rested(answer);
   }
 
   /** Takes a lock, and releases it after a moment, also if it is unknown whether the client owns it. */
@@ -154,7 +154,6 @@ export class Round {
     for (let attempt = 0; attempt < RELEASES_MAX && !this.isOver; attempt++) {
       const released = await this.#change(client, key, (value) => (value === token ? null : undefined));
       if (released === "applied" || released === "nil") return;
-      await pause(RETRY_MS);
     }
   }
 
@@ -166,12 +165,12 @@ export class Round {
       if (to !== undefined) begun = { from, to, at: this.#now() };
       return to;
     });
-    if (begun === null) return answer;
+    if (begun === null) return await rested(answer);
     const { from, to, at } = begun as { from: Value; to: Value; at: number };
     if (to !== null && !/:counter:/.test(key))
       this.#written.push({ key, value: to, answer, name: client.name });
     this.#recordAnswer(client, key, answer, { from, to, isExact: client.readsTogether }, at);
-    return answer;
+    return await rested(answer);
   }
 
   /** @param change  `isExact`: whether the unit's condition certainly was that the key has the value `from` */
@@ -204,6 +203,12 @@ export class Round {
   #token({ name }: Reader): string {
     return `${name} ${this.#tokens++}`;
   }
+}
+
+/** Returns an answer, after a pause if the members have not decided: clients that repeat immediately would add load. */
+async function rested(answer: Answer): Promise<Answer> {
+  if (answer === "refused" || answer === "unknown") await pause(RETRY_MS);
+  return answer;
 }
 
 /** Returns the outcomes of all decided units that set a key, by key and value. */

@@ -37,6 +37,8 @@ const OFF_MS = 20_000;
 /** Milliseconds in which clients run before the faults, and after them. */
 const QUIET_MS = 500;
 const LEVEL_MS = 300_000;
+/** The kinds of faults that fill a disk. */
+const FILLING: ReadonlySet<FaultKind> = new Set(["full disk", "all"]);
 
 const clockOff = join(buildRoot, "test", "system", "programs", "clock-off.js");
 
@@ -101,7 +103,8 @@ async function runCluster({ seed, number, size, kinds, roundMs, say, tally }: Cl
     env: { CLOCK_OFF_MS: String(seat % 2 === 0 ? OFF_MS : -OFF_MS), CLOCK_IS_RIGHT: "1" },
   });
   await using cluster = await Cluster.start(size + 1, size, optionsOf, args);
-  using disk = await SmallDisk.of(cluster, random.below(size));
+  const seat = random.below(size);
+  using disk = kinds.some((kind) => FILLING.has(kind)) ? await SmallDisk.of(cluster, seat) : null;
   await using clients = await Clients.open(cluster, size);
   say(`cluster ${number}: ${size} daemons${args.length > 0 ? `, ${args.join(" ")}` : ""}`);
   for (const kind of random.shuffled(kinds)) {
