@@ -36,6 +36,11 @@ const LASTS_MS: readonly [number, number] = [100, 4_000];
 const MINORITY = 0.7;
 /** The size of the small disk. It is large enough for the log and LMDB of a few rounds. */
 const DISK = "size=128m";
+/** A value that is longer than what a log reserves for later writes, and the timeout of its write in milliseconds. */
+const FILLER = "x".repeat(1_000_000);
+const FILL_MS = 5_000;
+/** What a daemon logs if it finds its disk full. */
+const DISK_IS_FULL = /^the data folder cannot be written/;
 
 /** A file system of its own for the folder of one daemon, which a test can fill. Mounting it requires root. */
 export class SmallDisk implements Disposable {
@@ -171,11 +176,16 @@ export class Faults {
     if (disk === null) return;
     await pause(this.#random.between(...PEACE_MS));
     await this.#cluster.at(disk.seat, async () => {
-      this.#count("full disk");
+      const { trio } = this.#cluster;
+      const daemon = trio.daemon(disk.seat);
       disk.fill();
-      await pause(ms / 2);
+      // The log has space for some time. A long write uses it up.
+      await using client = trio.client([disk.seat], { timeout: FILL_MS });
+      await Promise.all([pause(ms / 2), client.call(["SET", "filler", FILLER]).catch(() => {})]);
+      const isNoticed = daemon.log.some(({ msg }) => DISK_IS_FULL.test(msg));
+      this.#count(isNoticed ? "full disk" : "full disk without a write");
       disk.free();
-      await this.#cluster.trio.end(disk.seat, this.#random.oneOf(["SIGKILL", "SIGTERM"] as const));
+      await trio.end(disk.seat, this.#random.oneOf(["SIGKILL", "SIGTERM"] as const));
       await this.#cluster.start(disk.seat);
     });
   }
