@@ -183,6 +183,7 @@ export const FAMILY_ROWS = {
       flags: ["write", "denyoom"],
       keys: [{ access: "write", needs: "RW", first: 1, last: 1, step: 1 }],
       countsOwnSteps: true,
+      recordedAs: RULE,
       isClaim: RULE,
       events: RULE,
       reply: "map-of-changes",

@@ -164,7 +164,7 @@ export const grammar: FamilyGrammar = {
     g.key(),
     g.chance(0.7) ? changes(g) : operators(g),
     ...(g.chance(0.7) ? g.maybe(0.8, g.caseOf("ID"), id(g)) : choice(g)),
-    ...(g.chance(0.3) ? ["UPSERT", ...g.maybe(0.3, "COUNT")] : []),
+    ...(g.chance(0.3) ? ["UPSERT", ...g.maybe(0.5, ...g.oneOf(["COUNT"], [g.caseOf("KEY"), id(g)]))] : []),
     ...(g.chance(0.1) ? ["PERSIST"] : lifetime(g)),
     ...revision(g),
   ],

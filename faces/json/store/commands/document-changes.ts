@@ -92,7 +92,7 @@ interface Changed {
 
 const OPTIONS: OptionPosition = {
   from: 3,
-  allowed: ["ID", "REVISION", "UPSERT", "COUNT", ...CHOICE, ...LIFETIME],
+  allowed: ["ID", "REVISION", "UPSERT", "KEY", "COUNT", ...CHOICE, ...LIFETIME],
   name: "doc.update",
 };
 
@@ -100,8 +100,8 @@ const OPTIONS: OptionPosition = {
 export const updatesLimited = (argv: readonly ByteString[]): boolean => hasOption(argv, OPTIONS, "LIMIT");
 
 /**
- * `DOC.UPDATE document data [ID id | QUERY json, WHERE json, SORT json, LIMIT offset count] [UPSERT [COUNT]] [REVISION
- * revision] [EX seconds | … | PERSIST]`: a list replaces all entries; an object replaces members of entries, or changes
+ * `DOC.UPDATE document data [ID id | QUERY json, WHERE json, SORT json, LIMIT offset count] [UPSERT [KEY key | COUNT]]
+ * [REVISION revision] [EX seconds | … | PERSIST]`: a list replaces all entries; an object replaces members of entries, or changes
  * them with operators such as `$inc`. All entries are changed, or none.
  * @returns a map: `keys`, the previous names of the members; `changed`, the keys of the changed entries with their
  * changed members, or nil if all entries were replaced; `added`, the key of a new entry, if there is one
@@ -115,12 +115,26 @@ export function updateDocument(data: Data, argv: readonly ByteString[], unit: Un
   });
 }
 
+/**
+ * Returns a call of DOC.UPDATE with the generated key of the entry that it has created, or null if it has created none,
+ * or if its arguments determine the key.
+ */
+export function upsertWithKey(argv: readonly ByteString[], reply: Reply): readonly ByteString[] | null {
+  const [name, key] = reply.kind === "map" ? reply.items.slice(ANSWER_ITEMS) : [];
+  if (name === undefined || key?.kind !== "bulk") return null;
+  return DETERMINING.some((word) => hasOption(argv, OPTIONS, word)) ? null : [...argv, "KEY", key.bytes];
+}
+
+/** Options by which the key of a new entry follows from the arguments, or from the document. */
+const DETERMINING = ["ID", "KEY", "COUNT"] as const;
+
 /** The number of objects around the data of an update in a request. */
 const AROUND_DATA = 1;
 
 function updateOne(update: Update): Reply {
   const { data, entry, newData, options } = update;
   const { id, revision, upsert = false, expire } = options;
+  if (options.newKey !== undefined) throw custom("ERR KEY requires QUERY or WHERE: ID names the new entry");
   if (upsert && id === undefined) throw custom("ERR UPSERT requires ID, QUERY or WHERE");
   const key = keyOf(entry.value, id ?? FIRST_KEY);
   if (isContainer(newData) && replacesAll(newData, id)) {
@@ -143,10 +157,12 @@ function updateChosen(update: Update): Reply {
   if (options.revision !== undefined) throw custom("ERR REVISION applies to one entry: name it with ID");
   if (!(newData instanceof JsonObject) || (newData.names.length > 0 && isListLike(newData.names)))
     throw notMembers();
+  if (options.newKey !== undefined && options.upsert !== true) throw custom("ERR KEY requires UPSERT");
   const keys = choiceOf(data, { document: entry.value, unit, options });
   const insertsNone = options.upsert !== true || unit.choice?.length === 0;
   if (keys.length > 0 || insertsNone) return apply(update, keys);
-  return insertNew(update, numbersOf(entry.value, unit, { count: 1, isCounted: options.counts })());
+  const key = options.newKey ?? numbersOf(entry.value, unit, { count: 1, isCounted: options.counts })();
+  return insertNew(update, key);
 }
 
 /** Changes entries. All results are computed before the first entry is changed. */
@@ -212,7 +228,8 @@ function insertNew(update: Update, key: ByteString): Reply {
   checkDepths(value);
   if (names !== undefined && !hasNames(value, names)) throw wrongMembers(names, memberNames(value));
   const text = textOfEntry(value);
-  pushEntry(data, entry, key, text);
+  if (entry.value.get(key) === undefined) pushEntry(data, entry, key, text);
+  else setEntry(data, entry, key, text);
   if (options.expire !== undefined) expireEntry(data, entry, key, options.expire ?? undefined);
   return answer(names ?? [], map([bulk(key), bulk(text)]), key);
 }
@@ -268,6 +285,9 @@ function replace(
   data.put(entry.key, document, entry.expire);
   return answer(isContainer(before) ? memberNames(before) : [], NIL);
 }
+
+/** The number of items of an answer before `added`. */
+const ANSWER_ITEMS = 4;
 
 /** @param added the key of a new entry */
 function answer(names: readonly string[], changed: Reply, added?: ByteString): Reply {

@@ -34,6 +34,8 @@ export interface Options {
   counts?: boolean;
   /** Whether an entry is created if none is found. */
   upsert?: boolean;
+  /** The key of the entry that UPSERT creates if the conditions find none. */
+  newKey?: ByteString;
   /** Milliseconds since 1970; null removes the expiry time. */
   expire?: number | null;
 }
@@ -53,6 +55,7 @@ const words = {
   },
   FIELDS: { count: 1, read: ([json]) => ({ fields: fieldNames(jsonArgument(json as ByteString)) }) },
   UPSERT: { count: 0, read: () => ({ upsert: true }) },
+  KEY: { count: 1, read: ([newKey]) => ({ newKey: newKey as ByteString }) },
   EXPLAIN: { count: 0, read: () => ({ explain: true }) },
   DETAILS: { count: 0, read: () => ({ details: true }) },
   REVISION: { count: 1, read: ([revision]) => ({ revision: revision as ByteString }) },

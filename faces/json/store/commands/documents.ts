@@ -27,7 +27,14 @@ import { array, bulk, bulks, integer, OK, ONE, type Reply, ZERO } from "../../..
 import { STEP_ITEMS, sortedInSteps } from "../../../../protocol/steps.js";
 import { setEntry, setIndexed } from "../keyspace/document-mutators.js";
 import { Document } from "../values/document.js";
-import { deleteEntries, deletesLimited, empty, updateDocument, updatesLimited } from "./document-changes.js";
+import {
+  deleteEntries,
+  deletesLimited,
+  empty,
+  updateDocument,
+  updatesLimited,
+  upsertWithKey,
+} from "./document-changes.js";
 import {
   documentOf,
   documentToChange,
@@ -218,6 +225,7 @@ export const documents = family(DOCUMENT, {
       "Changes members of an entry, if it has the named revision, or of all entries that meet conditions; or replaces all entries of a document.",
     events: eachChangeEvent("doc.update"),
     reply: "map-of-changes",
+    recordedAs: upsertWithKey,
     isClaim: updatesLimited,
     run: updateDocument,
   },
