@@ -65,8 +65,9 @@ const isContainedIn = (names: string) => {
   return ({ name }: Command) => list.includes(name);
 };
 const isSubcommand = ({ name }: Command) => name.includes("|");
-/** Whether COMMAND INFO says so of a key, as Redis's does. */
-const isForRemoval = ({ keyFlags }: Command) => keyFlags?.some((flags) => flags.includes("delete")) ?? false;
+/** Whether a command removes something: according to COMMAND INFO, as in Redis, or the expiry of a key. */
+const isForRemoval = ({ keyFlags, name }: Command) =>
+  name === "PERSIST" || (keyFlags?.some((flags) => flags.includes("delete")) ?? false);
 /** Whether the keys of a call follow from its other arguments, which are a script's. */
 const takesScript = ({ group, keys }: Command) => group === "scripting" && typeof keys === "function";
 
