@@ -5,10 +5,15 @@ import { document, elements, embedded, int64, list, text } from "../bytes/bson-d
 import { DOCUMENT_BYTES_MAX } from "../bytes/mongo-message.js";
 import { failure } from "../messages/failure-codes.js";
 import type { Cursor } from "./cursors.js";
+import type { MongoServer } from "./mongo-server.js";
 import type { MongoSession } from "./mongo-session.js";
 
 /** The number of documents in a first answer, as in MongoDB. */
 const FIRST_DOCUMENTS = 101;
+/** The maximum bytes of a document in an answer in addition to its own: its type, and its index as text. */
+const INDEX_BYTES = 12;
+/** The maximum bytes of an answer in addition to its documents; the names of a collection have 255. */
+const HEAD_BYTES = 512;
 
 export interface BatchOptions {
   /** The number of documents in the batch, or null for the default. */
@@ -37,7 +42,7 @@ export function firstBatch(
   documents: readonly ByteString[],
   { size, isSingle, expires = true }: BatchOptions,
 ): ByteString {
-  const at = batchEnd(documents, 0, size ?? FIRST_DOCUMENTS);
+  const at = batchEnd(documents, 0, { size: size ?? FIRST_DOCUMENTS, server });
   const isComplete = at === documents.length || isSingle;
   const cursor = isComplete
     ? null
@@ -53,7 +58,7 @@ export function firstBatch(
 /** Returns the elements of a later answer. @param size  maximum documents, or null for as many as fit */
 export function nextBatch({ server }: MongoSession, cursor: Cursor, size: number | null): ByteString {
   const { documents, at, namespace } = cursor;
-  cursor.at = batchEnd(documents, at, size ?? documents.length);
+  cursor.at = batchEnd(documents, at, { size: size ?? documents.length, server });
   const isOver = cursor.at === documents.length;
   if (isOver) server.cursors.close(cursor);
   else server.cursors.used(cursor);
@@ -74,12 +79,17 @@ function cursorMembers(
  * Returns the index at which a batch ends: after the given number of documents, or when the answer reaches its maximum
  * size. The batch contains at least one document, unless `size` is 0.
  */
-function batchEnd(documents: readonly ByteString[], from: number, size: number): number {
+function batchEnd(
+  documents: readonly ByteString[],
+  from: number,
+  { size, server }: { readonly size: number; readonly server: MongoServer },
+): number {
   const end = Math.min(documents.length, from + size);
+  const maxBytes = Math.min(DOCUMENT_BYTES_MAX, server.host.limits.maxOutputBytes - HEAD_BYTES);
   let bytes = 0;
   for (let at = from; at < end; at++) {
-    bytes += (documents[at] as ByteString).length;
-    if (bytes > DOCUMENT_BYTES_MAX && at > from) return at;
+    bytes += (documents[at] as ByteString).length + INDEX_BYTES;
+    if (bytes > maxBytes && at > from) return at;
   }
   return end;
 }

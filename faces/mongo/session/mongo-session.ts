@@ -41,6 +41,11 @@ export interface MongoConnection {
   readonly isPrivate: boolean;
 }
 
+const ANSWER_TOO_LONG = failure(
+  10334,
+  "the answer is longer than this daemon sends (--max-output-bytes): request less. A requested write was carried out",
+);
+
 /** Matches the collection whose queries are greetings. */
 const GREETED = /\.\$cmd$/;
 
@@ -84,9 +89,16 @@ export class MongoSession {
   serve(request: MongoMessage): ByteString | Promise<ByteString> {
     this.#userSession.renew();
     const answer = this.#answer(request);
-    const message = (done: ByteString) =>
-      request.isSilent ? "" : messageBytes(request.id, request.kind, done);
+    const message = (done: ByteString) => this.#message(request, done);
     return typeof answer === "string" ? message(answer) : answer.then(message);
+  }
+
+  /** Returns the message of an answer, or that of an error if it would be longer than --max-output-bytes. */
+  #message({ id, kind, isSilent }: MongoMessage, answer: ByteString): ByteString {
+    if (isSilent) return "";
+    const message = messageBytes(id, kind, answer);
+    if (message.length <= this.server.host.limits.maxOutputBytes) return message;
+    return messageBytes(id, kind, refusedAnswer(ANSWER_TOO_LONG, kind));
   }
 
   /** Checks that the user may run a command of the store now. @throws MongoFailure  the user may not */
