@@ -25,7 +25,7 @@ export const LIMITS = {
     min: KIB,
     max: 511 * MIB,
     summary:
-      "maximum length of an answer (RESP: of all answers that wait for a client); if it is exceeded, the connection is closed",
+      "maximum length of an answer (RESP: of all answers that wait for a client); a longer answer is an error, or closes the connection",
     reason:
       "for versions 1 and 2 the daemon stops reading while a client does not read answers; requests of RESP clients, which pipeline before they read, wait",
   },
@@ -54,7 +54,7 @@ export const LIMITS = {
     min: 1,
     max: 1_000_000,
     summary:
-      "maximum number of clients; above it, an unauthenticated connection is closed, or the new one if there is none",
+      "maximum number of clients of each listener; above it, an unauthenticated connection is closed, or the new one if there is none",
     reason: "an idle connection needs about 5 KiB of memory; the system's limit of open files must be higher",
   },
   maxEventBytes: {
