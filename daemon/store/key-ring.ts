@@ -69,7 +69,7 @@ export class KeyRing implements Ring {
   /**
    * Adds one of the keys with which a daemon is started.
    * @param spki the SubjectPublicKeyInfo in DER
-   * @throws CommandFailure if the key cannot be used or is in the ring with another role
+   * @throws CommandFailure if the key cannot be used, is in the ring with another role, or is one too many
    */
   addGenesis(role: Role, spki: ByteString, label: ByteString = ""): KeyRecord {
     const id = this.#hash(spki);
@@ -77,10 +77,12 @@ export class KeyRing implements Ring {
     if (known?.role === role) return known;
     if (known !== undefined) throw custom(`ERR the same key has two roles, ${known.role} and ${role}`);
     const acl = new Acl(RIGHTS[role], this.#table);
+    const facts = readSpki(spki);
+    if (this.isFull) throw full();
     return this.#put({
       id,
       spki,
-      ...readSpki(spki),
+      ...facts,
       role,
       label,
       acl,
@@ -206,6 +208,11 @@ export class KeyRing implements Ring {
     }
   }
 
+  /** Whether the ring has the maximum number of keys. */
+  get isFull(): boolean {
+    return this.#records.size >= KEYS_MAX;
+  }
+
   #hasRoots(): boolean {
     for (const { role } of this.#records.values()) if (role === "root") return true;
     return false;
@@ -223,7 +230,7 @@ export class KeyRing implements Ring {
       if (isSame(known, { ...request, rules: acl.rules })) return known;
       throw custom("ERR this key exists with other rules, dates, rate or label; KEY RULES changes its rules");
     }
-    if (this.#records.size >= KEYS_MAX) throw custom(`ERR the ring is full: ${KEYS_MAX} keys`);
+    if (this.isFull) throw full();
     return this.#put({
       id,
       spki,
@@ -291,6 +298,8 @@ export class KeyRing implements Ring {
     return this.judge(record, [argv], { conditions: null })?.text ?? null;
   }
 }
+
+const full = () => custom(`ERR the ring is full: ${KEYS_MAX} keys`);
 
 function denialOf(acl: Acl, argv: readonly ByteString[], table: CommandIndex): ErrorReply | null {
   const command = table.resolve(argv);

@@ -107,9 +107,10 @@ function addGenesis(ring: KeyRing, role: "application" | "root", key: KeyObject,
     checkedLabel(bytesOfText(labelOf(file))),
   );
   const spki = bytesOf(key.export({ type: "spki", format: "der" }));
-  orStartError(file, "Specify it in -s or in --root-key, not in both.", () =>
-    ring.addGenesis(role, spki, label),
-  );
+  const cure = ring.isFull
+    ? "Remove the files of keys that are not in use."
+    : "Specify it in -s or in --root-key, not in both.";
+  orStartError(file, cure, () => ring.addGenesis(role, spki, label));
 }
 
 /** @param cure what an administrator does if `run` throws a CommandFailure @throws StartError */

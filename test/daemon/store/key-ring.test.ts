@@ -9,6 +9,7 @@ import { pemOfSpki } from "../../../daemon/store/rights/spki.js";
 import { type ByteString, bytesOf, bytesOfText } from "../../../protocol/byte-string.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
 import { shown } from "../../conformance/resp2-fold.js";
+import { skipUnlessFull } from "../../support/amount.js";
 
 const hash = (bytes: ByteString) => bytesOf(createHash("sha256").update(bytes, "latin1").digest());
 const newSpki = () =>
@@ -335,4 +336,25 @@ test("a copy of the ring is independent, and reports its changes", () => {
   );
   assert.deepEqual([...copy.all()].slice(0, 2), [...ring.all()]);
   assert.equal(ring.find(hash(spki)), undefined);
+});
+
+test("the ring has at most 100,000 keys, at a start and by commands, and known ones are still accepted", {
+  skip: skipUnlessFull,
+}, () => {
+  const numbered = (number: number) => {
+    const spki = Buffer.from(`302a300506032b6570032100${"00".repeat(32)}`, "hex");
+    spki.writeUInt32LE(number, spki.length - 4);
+    return bytesOf(spki);
+  };
+  const subject = new Subject();
+  const { ring } = subject;
+  for (let number = 2; number < 99_999; number++) ring.addGenesis("application", numbered(number));
+  assert.equal(subject.run("KEY", "ADD", pemOfSpki(numbered(99_999))).startsWith("-"), false);
+  const full = /the ring is full: 100000 keys/;
+  assert.match(subject.add(), full);
+  assert.match(subject.run("CLUSTER", "ADD", pemOfSpki(subject.spki)), full);
+  assert.throws(() => ring.addGenesis("application", subject.spki), full);
+  assert.throws(() => ring.addGenesis("root", subject.spki), full);
+  assert.doesNotMatch(subject.run("KEY", "ADD", pemOfSpki(numbered(99_999))), full);
+  assert.equal(ring.addGenesis("application", numbered(2)).role, "application");
 });
