@@ -12,16 +12,23 @@ import { after, before, test } from "node:test";
 import { createClient } from "../../client/public-api.js";
 import { canonicalState } from "../../daemon/store/canonical-state.js";
 import { Database } from "../../daemon/store/database.js";
-import { bytesOfText } from "../../protocol/byte-string.js";
+import { type ByteString, bytesOfText } from "../../protocol/byte-string.js";
+import { writeFrame } from "../../protocol/frame.js";
 import type { Reply } from "../../protocol/reply.js";
-import { type EnvelopeHeader, hexOf } from "../../protocol/version-2/envelope.js";
+import { type EnvelopeHeader, hexOf, unitOrderKey } from "../../protocol/version-2/envelope.js";
+import { writeListen } from "../../protocol/version-2/messages-v2.js";
 import { databasesIn } from "../../tools/cli/sql/sql-data-folder.js";
 import { runDbsync } from "../client/child.js";
 import { shown } from "../conformance/resp2-fold.js";
 import { skipUnlessFull } from "../support/amount.js";
 import { type DaemonHere, startDaemonHere } from "../support/daemon-here.js";
 import { startDaemon } from "../support/daemon-process.js";
-import { EnvelopeClient, makeKeyPair } from "../support/envelope-client.js";
+import {
+  type DaemonMessage,
+  EnvelopeClient,
+  makeKeyPair,
+  type SignedEnvelope,
+} from "../support/envelope-client.js";
 import { ask as askJson } from "../support/json-lines.js";
 import { RawClient } from "../support/raw-client.js";
 import { RedisConnection, textOfValue } from "../support/redis-connection.js";
@@ -161,6 +168,9 @@ const long = (bytes: number) => ["+@all", "~*", `~${letters(bytes - "+@all ~* ~"
 
 const absent = (count: number, name: string) =>
   numbered(count, (i) => ({ db: 0, key: `${name}:${i}`, writer: "" }));
+
+/** Matches the refusals of envelopes. */
+const REFUSED = /"kind":"refused"/;
 
 const ROWS: readonly Row[] = [
   {
@@ -444,6 +454,45 @@ const ROWS: readonly Row[] = [
       "0".repeat(64),
       ...numbered(number, () => "0".repeat(84)),
     ]),
+  },
+  {
+    limit: "subscriptions of a connection",
+    page: "docs/protocol-v2.md",
+    sentence: "A connection may have 10,000 subscriptions",
+    max: 10_000,
+    refused: /at most 10000 subscriptions/,
+    others: {
+      ...Object.fromEntries(
+        ["SUBSCRIBE", "PSUBSCRIBE", "SSUBSCRIBE", "WATCH", "WATCHPREFIX"].map((word) => [
+          word,
+          (number: number) => listening([[word, ...numbered(number, String)]]),
+        ]),
+      ),
+      "several commands": (number) =>
+        listening([
+          ["SUBSCRIBE", ...numbered(number - 1, String)],
+          ["WATCH", "last"],
+        ]),
+      "several envelopes": (number) =>
+        listening([["WATCH", ...numbered(number - 1, String)]], [["PSUBSCRIBE", "last"]]),
+    },
+  },
+  {
+    limit: "envelopes of a key that wait for another one",
+    page: "docs/protocol-v2.md",
+    sentence: "At most 1,024 envelopes and 64 MiB may wait. The waiting envelopes of a single key",
+    // A key may use at most half.
+    max: 512,
+    refused: REFUSED,
+    others: {
+      "a write": (number, name) => waitingForOne(number, [["INCR", name]]),
+      "a read": (number, name) => waitingForOne(number, [["GET", name]]),
+      "a transaction": (number, name) => waitingForOne(number, [["INCR", name]], { multi: true }),
+      "a condition": (number, name) =>
+        waitingForOne(number, [["SET", name, "1"]], { if: [{ db: 0, key: `${name}:`, writer: "" }] }),
+      "a key command": (number) => waitingForOne(number, [["KEY", "LIST"]]),
+      "a subscription": (number, name) => waitingForOne(number, [["WATCH", name]], {}, listenFrame),
+    },
   },
   {
     limit: "units of TIMELINE LOG",
@@ -979,8 +1028,48 @@ async function signedAnswer(
   header: Partial<EnvelopeHeader> = {},
 ): Promise<string> {
   using client = await EnvelopeClient.open(signing.port, root);
-  const message = await client.ask(commands, header);
-  return message.kind === "result" ? shown(message.replies.at(-1) as Reply) : JSON.stringify(message);
+  return answerIn(await client.ask(commands, header));
+}
+
+/** Returns the last answer of a message, or the refusal. */
+const answerIn = (message: DaemonMessage | null): string =>
+  message?.kind === "result" ? shown(message.replies.at(-1) as Reply) : JSON.stringify(message);
+
+/** Returns the frame of a message with subscriptions. */
+const listenFrame = ({ body, signature }: SignedEnvelope): ByteString =>
+  writeFrame(writeListen(body.toString("latin1"), signature.toString("latin1")), 2);
+
+/** Subscribes on one connection by several envelopes. @returns the last answer */
+async function listening(...envelopes: readonly Commands[]): Promise<string> {
+  using client = await EnvelopeClient.open(signing.port, root);
+  const { daemon: only } = await client.hello();
+  let answer = "";
+  for (const commands of envelopes)
+    answer = answerIn(await client.exchange(listenFrame(client.sign(commands, { only }))));
+  return answer;
+}
+
+/**
+ * Sends a number of envelopes that wait for another one, and then this one.
+ * @param frameOf  returns the message of a waiting envelope
+ * @returns a refusal of a waiting envelope, if there is one
+ */
+async function waitingForOne(
+  number: number,
+  commands: Commands,
+  header: Partial<EnvelopeHeader> = {},
+  frameOf = ({ frame }: SignedEnvelope) => frame,
+): Promise<string> {
+  using client = await EnvelopeClient.open(signing.port, root);
+  const only = frameOf === listenFrame ? (await client.hello()).daemon : null;
+  const at = Date.now();
+  const awaited = client.sign([["INCR", "awaited"]], { at });
+  const after = unitOrderKey(at, 0, awaited.id, 0);
+  const waiting = numbered(number, () => frameOf(client.sign(commands, { ...header, after, only })));
+  client.raw.send([...waiting, awaited.frame].join(""));
+  const answers: string[] = [];
+  for (let i = 0; i < number; i++) answers.push(answerIn(await client.next()));
+  return answers.find((answer) => REFUSED.test(answer)) ?? "accepted";
 }
 
 /**
