@@ -101,8 +101,8 @@ export const updatesLimited = (argv: readonly ByteString[]): boolean => hasOptio
 
 /**
  * `DOC.UPDATE document data [ID id | QUERY json, WHERE json, SORT json, LIMIT offset count] [UPSERT [KEY key | COUNT]]
- * [REVISION revision] [EX seconds | … | PERSIST]`: a list replaces all entries; an object replaces members of entries, or changes
- * them with operators such as `$inc`. All entries are changed, or none.
+ * [REVISION revision] [EX seconds | … | PERSIST]`: a list replaces all entries; an object replaces members of entries,
+ * or changes them with operators such as `$inc`. All entries are changed, or none.
  * @returns a map: `keys`, the previous names of the members; `changed`, the keys of the changed entries with their
  * changed members, or nil if all entries were replaced; `added`, the key of a new entry, if there is one
  */
