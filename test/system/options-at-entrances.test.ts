@@ -10,6 +10,7 @@ import { BSON } from "mongodb";
 import { writeCommand } from "../../protocol/resp/resp-writer.js";
 import { NO_KEY } from "../../protocol/version-2/envelope.js";
 import { shown } from "../conformance/resp2-fold.js";
+import { skipUnlessFull } from "../support/amount.js";
 import { type DaemonHere, startDaemonHere } from "../support/daemon-here.js";
 import type { Served } from "../support/daemon-process.js";
 import { EnvelopeClient, frameOf, type KeyPair, type Line, makeKeyPair } from "../support/envelope-client.js";
@@ -36,6 +37,8 @@ interface Row {
   readonly above: number;
   /** Matches the refusals. */
   readonly refused: RegExp;
+  /** Whether the row is tested in full runs only, because each of its entrances takes long. */
+  readonly isLong?: boolean;
   readonly entrances: Readonly<Record<string, Entrance>>;
 }
 
@@ -395,6 +398,7 @@ const ROWS: readonly Row[] = [
   },
   {
     option: "lua-memory",
+    isLong: true,
     value: () => "32MiB",
     max: MIB,
     above: 24 * MIB,
@@ -469,8 +473,10 @@ test("each option of docs/limits.md has a row here, or names the file that tests
   assert.deepEqual(absent, [], "files that do not name the option");
 });
 
-for (const { option, value, max, above, refused, entrances } of ROWS) {
-  test(`--${option}: the limit holds at each entrance`, async () => {
+for (const { option, value, max, above, refused, isLong, entrances } of ROWS) {
+  test(`--${option}: the limit holds at each entrance`, {
+    skip: isLong ? skipUnlessFull : false,
+  }, async () => {
     for (const isAbove of [false, true]) {
       const number = isAbove ? above : max;
       const listeners = LISTENERS.flatMap((name) => [`--${name}`, "0"]);
