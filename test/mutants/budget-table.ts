@@ -168,8 +168,8 @@ export const budgetMutants: readonly Mutant[] = [
   },
   {
     name: "working memory: a user with many queries is served first",
-    file: "daemon/engine/backends/working-memory.js",
-    find: "if (this.#byCaller.delete(caller))",
+    file: "daemon/engine/backends/fair-queue.js",
+    find: "if (this.#byCaller.delete(item.caller))",
     replace: "if (false)",
     test: WORKING_MEMORY,
   },

@@ -17,6 +17,7 @@ import { CommandFailure } from "../../store/arguments/command-errors.js";
 import { type MemoryGrant, WorkingMemoryExceeded } from "../../store/keyspace/effort-budget.js";
 import { refused, replyOf } from "../answers/request.js";
 import type { BackendFailure } from "./backend.js";
+import { FairQueue } from "./fair-queue.js";
 import { FairShares } from "./fair-shares.js";
 import type { UnitSender } from "./local-units.js";
 
@@ -343,54 +344,3 @@ const BUSY: BackendFailure = {
   detail: "other queries hold the working memory",
   effect: "not-applied",
 };
-
-interface Item {
-  readonly caller: ByteString;
-}
-
-/** A queue that serves its callers in turn, so that a caller with many requests does not delay the other callers. */
-class FairQueue<Waiting extends Item> {
-  /** The waiting items of each caller, oldest first. The caller that was served least recently is the first one. */
-  readonly #byCaller = new Map<ByteString, Set<Waiting>>();
-  #size = 0;
-
-  get size(): number {
-    return this.#size;
-  }
-
-  has(caller: ByteString): boolean {
-    return this.#byCaller.has(caller);
-  }
-
-  add(item: Waiting): void {
-    const items = this.#byCaller.get(item.caller);
-    if (items === undefined) this.#byCaller.set(item.caller, new Set([item]));
-    else items.add(item);
-    this.#size++;
-  }
-
-  /** @returns false if the item is not in the queue */
-  remove(item: Waiting): boolean {
-    const items = this.#byCaller.get(item.caller);
-    if (items?.delete(item) !== true) return false;
-    if (items.size === 0) this.#byCaller.delete(item.caller);
-    this.#size--;
-    return true;
-  }
-
-  /**
-   * Removes the oldest item of the next caller, and returns it.
-   * @param isNext  whether a caller may be served now
-   * @returns null if no caller may be served
-   */
-  next(isNext: (caller: ByteString) => boolean): Waiting | null {
-    for (const [caller, items] of this.#byCaller) {
-      if (!isNext(caller)) continue;
-      const [item] = items;
-      this.remove(item as Waiting);
-      if (this.#byCaller.delete(caller)) this.#byCaller.set(caller, items);
-      return item as Waiting;
-    }
-    return null;
-  }
-}

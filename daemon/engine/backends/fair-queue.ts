@@ -1,0 +1,58 @@
+/** A queue that serves its callers in turn, so that a caller with many requests does not delay the other callers. */
+import type { ByteString } from "../../../protocol/byte-string.js";
+
+interface Item {
+  readonly caller: ByteString;
+}
+
+export class FairQueue<Waiting extends Item> {
+  /** The waiting items of each caller, oldest first. The caller that was served least recently is the first one. */
+  readonly #byCaller = new Map<ByteString, Set<Waiting>>();
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  has(caller: ByteString): boolean {
+    return this.#byCaller.has(caller);
+  }
+
+  add(item: Waiting): void {
+    const items = this.#byCaller.get(item.caller);
+    if (items === undefined) this.#byCaller.set(item.caller, new Set([item]));
+    else items.add(item);
+    this.#size++;
+  }
+
+  /** @returns false if the item is not in the queue */
+  remove(item: Waiting): boolean {
+    const items = this.#byCaller.get(item.caller);
+    if (items?.delete(item) !== true) return false;
+    if (items.size === 0) this.#byCaller.delete(item.caller);
+    this.#size--;
+    return true;
+  }
+
+  /** Removes an item that was served, and moves its caller after the other callers. */
+  served(item: Waiting): void {
+    const items = this.#byCaller.get(item.caller);
+    if (!this.remove(item) || items === undefined) return;
+    if (this.#byCaller.delete(item.caller)) this.#byCaller.set(item.caller, items);
+  }
+
+  /**
+   * Removes the oldest item of the next caller, and returns it.
+   * @param isNext  whether a caller may be served now
+   * @returns null if no caller may be served
+   */
+  next(isNext: (caller: ByteString) => boolean): Waiting | null {
+    for (const [caller, items] of this.#byCaller) {
+      if (!isNext(caller)) continue;
+      const [item] = items;
+      this.served(item as Waiting);
+      return item as Waiting;
+    }
+    return null;
+  }
+}
