@@ -16,6 +16,7 @@ const VOTER = "test/daemon/cluster/peers/decisions/voter.test.js";
 const LISTS = "test/daemon/cluster/members/member-lists.test.js";
 const RECOVERY = "test/daemon/cluster/peers/decisions/recovery.test.js";
 const STORED = "test/daemon/timeline/stored-votes.test.js";
+const WAITING = "test/daemon/cluster/peers/decisions/waiting-units.test.js";
 const FOLD = "test/daemon/timeline/fold/decided-units.test.js";
 
 export const decisionMutants: readonly Mutant[] = [
@@ -1266,5 +1267,47 @@ export const decisionMutants: readonly Mutant[] = [
     find: "Math.min(published, decided.openDate - 1)",
     replace: "published",
     test: "test/daemon/cluster/peers/finality/stable-point.test.js",
+  },
+  {
+    name: "decisions: a key uses all the room for waiting units",
+    file: "daemon/engine/backends/fair-shares.js",
+    find: "(this.#held.get(key) ?? 0) + amount <= max - this.total - amount",
+    replace: "amount <= max - this.total",
+    test: WAITING,
+  },
+  {
+    name: "decisions: a unit counts with all its bytes, so that a long one never waits",
+    file: "daemon/engine/backends/fair-shares.js",
+    find: "Math.min(bytes, this.#bytesMax / 2)",
+    replace: "bytes",
+    test: WAITING,
+  },
+  {
+    name: "decisions: decided units still use the room",
+    file: "daemon/cluster/peers/decisions/decisions.js",
+    find: "this.#shares.give(unit.caller, unit.body.length);",
+    replace: "",
+    test: WAITING,
+  },
+  {
+    name: "decisions: a member verifies units that may not wait",
+    file: "daemon/cluster/peers/decisions/decisions.js",
+    find: "if (!this.#shares.has(head.caller, body.length))",
+    replace: "if (false)",
+    test: WAITING,
+  },
+  {
+    name: "decisions: a member verifies any number of invalid units",
+    file: "daemon/cluster/peers/decisions/decisions.js",
+    find: "if (!this.#invalidUnits.admits(from, now, 0))",
+    replace: "if (false)",
+    test: WAITING,
+  },
+  {
+    name: "decisions: clients of waiting units need a share of those that wait for answers",
+    file: "daemon/cluster/replica/member-answers.js",
+    find: "this.#waiters.waitForAdmitted(verified.id)",
+    replace: "this.#waiters.wait(verified.id, verified.envelope.key, verified.message.body.length)",
+    test: "test/daemon/cluster/replica/recorder.test.js",
   },
 ];

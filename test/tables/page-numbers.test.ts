@@ -238,6 +238,9 @@ const PROTOCOL: readonly string[] = [
   `it first waits ${keeper("LEAVE_MS").ms} for them`,
   `A proposal or promise with more than ${lying("DECISIONS_PER_MESSAGE").plain} decisions counts as one for each ${lying("DECISIONS_PER_MESSAGE").plain} of them`,
   `does not wait for the next ${keeper("HASTY_DECISIONS").plain} decisions`,
+  `If more than ${lying("MESSAGES_PER_SECOND").plain} units of another member were not valid`,
+  `At most ${decisions("UNITS_MAX").count} units with ${decisions("UNIT_BYTES_MAX").mib} wait at a member, where a unit counts as ${textsOf(constant("daemon/cluster/peers/decisions/decisions", "UNIT_BYTES_MAX") / 2).mib} at most`,
+  `One connection sends at most ${of("daemon/listener/dbsync-dialect")("UNANSWERED_MAX").count} of them`,
 ];
 
 /** The sentences of docs/limits.md with numbers that neither a table nor test/daemon/store/effort-page.test.ts has. */

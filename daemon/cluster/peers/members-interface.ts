@@ -48,9 +48,10 @@ export interface Members extends CopyPeers {
     /**
      * Returns why a unit cannot wait here for a decision; null if it can, or waits here, or a proposal of it is known.
      * @param id  the id of the envelope
+     * @param caller  the id of the key that has signed it
      * @param bytes  the length of its body
      */
-    obstacle(id: ByteString, bytes: number): string | null;
+    obstacle(id: ByteString, caller: ByteString, bytes: number): string | null;
     /**
      * Passes a unit to the members.
      * @param id  the id of the envelope

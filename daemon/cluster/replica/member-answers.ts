@@ -111,6 +111,14 @@ export class MemberAnswers {
   }
 
   /**
+   * Waits for the answer to a unit that waits for a decision, or returns null if that takes too long. The room for
+   * waiting units limits the number of these waits.
+   */
+  async waitForDecision(verified: VerifiedEnvelope): Promise<Result | null> {
+    return (await this.#waiters.waitForAdmitted(verified.id)) ? this.find(verified) : null;
+  }
+
+  /**
    * Waits for the decision on a unit that this daemon has signed.
    * @param id  the id of its envelope
    * @returns null if it takes too long, or if the replies are not known

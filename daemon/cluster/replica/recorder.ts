@@ -241,7 +241,7 @@ export class Recorder extends RecordingBase {
 
   /** Waits for the members' decision on a client's envelope. */
   #decide(verified: VerifiedEnvelope): Promise<EnvelopeAnswer> {
-    return this.#submit(entryOf(verified), false, () => this.memberAnswers.wait(verified));
+    return this.#submit(entryOf(verified), false, () => this.memberAnswers.waitForDecision(verified));
   }
 
   decide(entry: Entry): Promise<DecidedUnit | RefusedEnvelope> {
@@ -254,12 +254,12 @@ export class Recorder extends RecordingBase {
    * @param wait  begins to wait for the answer; null: there is none in time
    */
   async #submit<Answer>(
-    { id, body, signature }: Pick<Entry, "id" | "body" | "signature">,
+    { id, body, signature, envelope }: Entry,
     isOnlyHere: boolean,
     wait: () => Promise<Answer | null>,
   ): Promise<Answer | RefusedEnvelope> {
     const { decisions } = this.#node.peering;
-    const obstacle = decisions.obstacle(id, body.length);
+    const obstacle = decisions.obstacle(id, envelope.key, body.length);
     if (obstacle !== null) return notApplied(id, refused("cannot-decide", obstacle));
     const answer = wait();
     decisions.submit(id, body, signature, isOnlyHere);

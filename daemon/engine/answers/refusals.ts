@@ -129,8 +129,10 @@ export const REFUSALS = {
   },
   "cannot-decide": {
     sentence:
-      "The daemon cannot take part in a decision on this envelope: it knows no list of members, does not vote yet, is not connected to a majority of the members, or too many units wait for a decision.",
-    wire: never("send it to the members of the list, or try again later"),
+      "The daemon cannot take part in a decision on this envelope: it knows no list of members, does not vote yet, is not connected to a majority of the members, or units of its key that wait for a decision use the key's share of the room.",
+    wire: never(
+      "send it to the members of the list, or try again later; send fewer units of one key at the same time",
+    ),
   },
   undecided: {
     sentence: "The members of the list have not decided on this envelope in time.",

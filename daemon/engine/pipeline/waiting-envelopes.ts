@@ -34,12 +34,21 @@ export class WaitingEnvelopes {
    */
   wait(id: ByteString, key: ByteString, bytes: number): Promise<boolean> {
     if (!this.#shares.take(key, bytes)) return Promise.resolve(false);
+    return this.#wait(id, () => this.#shares.give(key, bytes));
+  }
+
+  /** Waits until an envelope has been applied that is already limited elsewhere. @returns false if it takes too long */
+  waitForAdmitted(id: ByteString): Promise<boolean> {
+    return this.#wait(id, () => {});
+  }
+
+  #wait(id: ByteString, release: () => void): Promise<boolean> {
     return new Promise((resolve) => {
       const waiting = this.#waiting.get(id) ?? new Set();
       this.#waiting.set(id, waiting);
       const resume: Resume = (arrived) => {
         cancel();
-        this.#shares.give(key, bytes);
+        release();
         waiting.delete(resume);
         if (waiting.size === 0) this.#waiting.delete(id);
         resolve(arrived);

@@ -135,11 +135,12 @@ export class DecisionMaking {
   /**
    * Returns why a unit cannot wait here for a decision; null if it can, or waits here, or a proposal of it is known.
    * @param id  the id of the envelope
+   * @param caller  the id of the key that has signed it
    * @param bytes  the length of its body
    */
-  obstacle(id: ByteString, bytes: number): string | null {
+  obstacle(id: ByteString, caller: ByteString, bytes: number): string | null {
     const voting = this.isPossible ? this.#voting : null;
-    return voting === null ? "it is not a voting member yet" : voting.obstacle(id, bytes);
+    return voting === null ? "it is not a voting member yet" : voting.obstacle(id, caller, bytes);
   }
 
   /** Passes a unit to the members. @param id  the id of the envelope @param isOnlyHere  as in `Decisions.submit` */
@@ -302,6 +303,7 @@ export class DecisionMaking {
       latestDate: () => cluster.clock() + cluster.limits.future,
       judge: (proposal) => this.#judge(proposal),
       read: (bodies) => this.#read(bodies),
+      unitHead: (body) => this.#unitHead(body),
       readUnit: (body, signature) => this.#readUnit(body, signature),
       decided: (proposal, votes) => this.#make(proposal, votes),
       contradicted: (member) => {
@@ -332,6 +334,15 @@ export class DecisionMaking {
     member.connection.send({ kind: "decision", message: writeDecisionMessage(message) });
   }
 
+  #unitHead(body: Buffer): Pick<WaitingUnit, "id" | "caller"> | null {
+    try {
+      return { id: this.#cluster.hash(signedBytes(body)), caller: readHead(body).key };
+    } catch (problem) {
+      if (problem instanceof MalformedFrame) return null;
+      throw problem;
+    }
+  }
+
   #readUnit(body: Buffer, signature: Buffer): WaitingUnit | null {
     const unit = this.#cluster.checkUnit({ body, signature }, this.#isVerified);
     if (unit === null) return null;
@@ -342,8 +353,9 @@ export class DecisionMaking {
   /** Returns a unit that waits until its date is too old for a proposal. */
   #waitingUnit(id: ByteString, body: Buffer, signature: Buffer): WaitingUnit {
     const { uptime, clock, limits } = this.#cluster;
-    const age = Math.max(clock() - readHead(body).at, -limits.future);
-    return { id, body, signature, until: uptime() + limits.past - age };
+    const { key: caller, at } = readHead(body);
+    const age = Math.max(clock() - at, -limits.future);
+    return { id, caller, body, signature, until: uptime() + limits.past - age };
   }
 
   /** Whether a unit waits here with the same signature, which was verified when it arrived. */

@@ -13,6 +13,8 @@ import type { OrderKey } from "../../../timeline/entries/entry.js";
 export interface WaitingUnit {
   /** The id of the envelope. */
   readonly id: ByteString;
+  /** The id of the key that has signed it. Keys have shares of the room for waiting units. */
+  readonly caller: ByteString;
   readonly body: Buffer;
   readonly signature: Buffer;
   /** When the wait ends; `uptime` milliseconds. */
@@ -165,6 +167,8 @@ export interface DecisionPorts {
   readonly judge: (proposal: Proposal) => Judgement;
   /** Parses the decisions of a proposal and checks their units' signatures. @returns null if they are not valid */
   readonly read: (bodies: readonly Buffer[]) => Proposal | null;
+  /** Returns the id of a unit, and the key that it names as its signer; null if it is malformed. Checks no signature. */
+  readonly unitHead: (body: Buffer) => Pick<WaitingUnit, "id" | "caller"> | null;
   /** Parses a unit that another member has received, and checks its signature. @returns null if it is not valid */
   readonly readUnit: (body: Buffer, signature: Buffer) => WaitingUnit | null;
   /**

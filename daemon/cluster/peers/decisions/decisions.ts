@@ -19,6 +19,7 @@ import {
   voteBytes,
 } from "../../../../protocol/members/decision-messages.js";
 import { PROPOSAL_UNITS_MAX } from "../../../../protocol/version-2/decision-body.js";
+import { WaitingShares } from "../../../engine/backends/fair-shares.js";
 import { compareOrderKeys, type OrderKey } from "../../../timeline/entries/entry.js";
 import { DecisionChain } from "./decision-chain.js";
 import type {
@@ -60,7 +61,7 @@ const FORWARD_AFTER_MS = 20;
 const PROPOSAL_DECAY = 0.9;
 /** Milliseconds after which it is sent again: too many units may wait at the keeper, or the message may be lost. */
 const FORWARD_AGAIN_MS = 2_000;
-/** The maximum number of waiting units, and of their bytes; further ones are not decided. */
+/** The maximum number of waiting units, and of their bytes. Keys have shares of both; further units are refused. */
 const UNITS_MAX = 4096;
 const UNIT_BYTES_MAX = 64 * 1024 * 1024;
 /**
@@ -81,7 +82,17 @@ const NO_MAJORITY = "it is not connected to a majority of the members";
 const PAIR_IS_APART =
   "it is not connected to the other member; a pair decides only while both run: add a third daemon, or use the policy first";
 
+/** A unit that waits, and the member to which it was sent last. */
+interface Waiting extends WaitingUnit {
+  readonly since: number;
+  /** Whether the keeper does not receive it from the client. */
+  readonly isOnlyHere: boolean;
+  sentTo: ByteString | null;
+  sentAt: number;
+}
+
 type Propose = DecisionMessage & { kind: "propose" };
+type SentUnit = DecisionMessage & { kind: "unit" };
 
 /** A proposal that this daemon has not judged yet. */
 interface Pending {
@@ -97,18 +108,9 @@ export class Decisions {
   readonly #voter: Voter;
   readonly #votes = new VoteCount();
   readonly #keeper: Keeper;
-  readonly #units = new Map<
-    ByteString,
-    WaitingUnit & {
-      readonly since: number;
-      /** Whether the keeper does not receive it from the client. */
-      readonly isOnlyHere: boolean;
-      sentTo: ByteString | null;
-      sentAt: number;
-    }
-  >();
+  readonly #units = new Map<ByteString, Waiting>();
+  readonly #shares = new WaitingShares(UNITS_MAX, UNIT_BYTES_MAX);
   readonly #chain: DecisionChain;
-  #unitBytes = 0;
   #pending: Pending | null = null;
   /** The latest ballot that a member has reported. */
   #seen: Ballot | null = null;
@@ -120,6 +122,8 @@ export class Decisions {
   #listHash: ByteString = "";
   readonly #turns = new Turns();
   readonly #limit = new MessageLimit();
+  /** Limits how many units that are not valid each member can send, because each costs a verification. */
+  readonly #invalidUnits = new MessageLimit();
   readonly #undecidedTime = new UndecidedTime();
   /** The last slot of which this daemon has counted the votes of a majority. */
   #counted = 0;
@@ -250,11 +254,10 @@ export class Decisions {
    */
   submit(unit: WaitingUnit, isOnlyHere = false): void {
     if (this.#units.has(unit.id) || this.#ports.isDecided(unit.id)) return;
-    if (!this.#hasRoom(unit.body.length)) return;
+    if (!this.#shares.take(unit.caller, unit.body.length)) return;
     const now = this.#ports.uptime();
     if (this.#units.size === 0) this.#wait(now);
     this.#units.set(unit.id, { ...unit, since: now, isOnlyHere, sentTo: null, sentAt: 0 });
-    this.#unitBytes += unit.body.length;
     if (this.#hasArrivals) return;
     // What arrives together is proposed together.
     this.#hasArrivals = true;
@@ -269,13 +272,14 @@ export class Decisions {
    * Returns why a unit cannot wait here for a decision, so that the members can decide it only if another one has
    * received it. Null if it can, or waits here, or a proposal of it is known.
    * @param id  the id of the envelope
+   * @param caller  the id of the key that has signed it
    * @param bytes  the length of its body
    */
-  obstacle(id: ByteString, bytes: number): string | null {
+  obstacle(id: ByteString, caller: ByteString, bytes: number): string | null {
     const open = this.#voter.open?.proposal.decisions ?? [];
     if (this.#units.has(id) || open.some(({ unit }) => unit === id)) return null;
     if (this.#votes.hasProposalOf(id)) return null;
-    if (!this.#hasRoom(bytes)) return "too many units wait for a decision";
+    if (!this.#shares.has(caller, bytes)) return SHARE_USED;
     if (this.#isMajorityConnected) return null;
     return this.#lists()?.current.members.size === 2 ? PAIR_IS_APART : NO_MAJORITY;
   }
@@ -284,10 +288,6 @@ export class Decisions {
     const { own, isConnected } = this.#ports;
     const list = this.#lists()?.current;
     return list !== undefined && isMajority(list, { has: (id) => id === own.id || isConnected(id) });
-  }
-
-  #hasRoom(bytes: number): boolean {
-    return this.#units.size < UNITS_MAX && this.#unitBytes + bytes <= UNIT_BYTES_MAX;
   }
 
   /** Moves a unit after the other waiting units. */
@@ -299,8 +299,10 @@ export class Decisions {
   }
 
   #removeUnit(id: ByteString): void {
-    this.#unitBytes -= this.#units.get(id)?.body.length ?? 0;
+    const unit = this.#units.get(id);
+    if (unit === undefined) return;
     this.#units.delete(id);
+    this.#shares.give(unit.caller, unit.body.length);
   }
 
   /**
@@ -322,11 +324,9 @@ export class Decisions {
 
   receive(from: ByteString, message: DecisionMessage): void {
     switch (message.kind) {
-      case "unit": {
-        const unit = this.#ports.readUnit(message.body, message.signature);
-        if (unit !== null) this.submit(unit);
+      case "unit":
+        this.#receiveUnit(from, message);
         break;
-      }
       case "promise-request":
         this.#promise(from, message.ballot);
         break;
@@ -345,6 +345,18 @@ export class Decisions {
         this.#recovery?.outvoted(from, message.ballot);
         break;
     }
+  }
+
+  /** Verifies the signature of a unit only if it may wait here. */
+  #receiveUnit(from: ByteString, { body, signature }: SentUnit): void {
+    const head = this.#ports.unitHead(body);
+    if (head === null || this.#units.has(head.id) || this.#ports.isDecided(head.id)) return;
+    if (!this.#shares.has(head.caller, body.length)) return;
+    const now = this.#ports.uptime();
+    if (!this.#invalidUnits.admits(from, now, 0)) return;
+    const unit = this.#ports.readUnit(body, signature);
+    if (unit === null) this.#invalidUnits.admits(from, now);
+    else this.submit(unit);
   }
 
   tick(): void {
@@ -738,6 +750,9 @@ export class Decisions {
     });
   }
 }
+
+const SHARE_USED =
+  "the waiting units of its key would use more room than remains free for other keys: send fewer at the same time";
 
 type SigningPorts = Pick<DecisionPorts, "cluster" | "hash" | "verify">;
 

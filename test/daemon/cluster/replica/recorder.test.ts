@@ -14,7 +14,7 @@ import type { UnitAnswer } from "../../../../daemon/timeline/fold/fold.js";
 import type { AcceptOutcome } from "../../../../daemon/timeline/timeline-environment.js";
 import { bulk, integer, NIL_ARRAY, OK } from "../../../../protocol/reply.js";
 import { readEntryBody, writeDecision } from "../../../../protocol/version-2/decision-body.js";
-import { readBody } from "../../../../protocol/version-2/envelope.js";
+import { readBody, signerOf } from "../../../../protocol/version-2/envelope.js";
 import type { DaemonState } from "../../../../protocol/version-2/messages-v2.js";
 import { double } from "../../../support/double.js";
 import { makeKeyPair, type SignedEnvelope } from "../../../support/envelope-client.js";
@@ -83,10 +83,11 @@ const quietPeers = () => ({
   members: [] as { id: string; connection: "connected" | "waiting" }[],
   decisions: {
     isPossible: false,
-    isFull: false,
-    obstacle() {
+    /** The signer whose share is used; null: none. */
+    full: null as string | null,
+    obstacle(_id: string, caller: string) {
       if (!this.isPossible) return "it is not a voting member yet";
-      return this.isFull ? "too many units wait for a decision" : null;
+      return this.full === caller ? "the share of its key is used" : null;
     },
     submitted: [] as string[],
     /** Those that no other member receives from the client. */
@@ -522,14 +523,33 @@ test("the effect of a unit of the daemon itself is unknown if it is not decided 
   assert.deepEqual(codes, ["undecided unknown", "storage-failed unknown", "undecided unknown"]);
 });
 
-test("an envelope for which there is no room among those that wait for decisions is refused immediately", async () => {
+test("an envelope whose key has used its share of those that wait for decisions is refused immediately", async () => {
   const { scene, peers, lists } = fixture();
   Object.assign(lists, { hasLists: true });
-  Object.assign(peers.decisions, { isPossible: true, isFull: true });
-  const answer = codeOf(scene.take(scene.sign([["SET", "lock", "me", "NX"]], { decide: true })));
+  const envelope = scene.sign([["SET", "lock", "me", "NX"]], { decide: true });
+  Object.assign(peers.decisions, { isPossible: true, full: signerOf(envelope.body) });
+  const answer = codeOf(scene.take(envelope));
   assert.ok(await isSettled(answer));
   assert.equal(await answer, "cannot-decide not-applied");
   assert.deepEqual(peers.decisions.submitted, []);
+});
+
+test("only the room for waiting units limits how many envelopes wait for decisions", async () => {
+  const { scene, peers, lists } = fixture();
+  Object.assign(lists, { hasLists: true });
+  peers.decisions.isPossible = true;
+  let answered = 0;
+  const answers = Array.from({ length: 600 }, async (_, lock) => {
+    const answer = await codeOf(
+      scene.take(scene.sign([["SET", `lock ${lock}`, "me", "NX"]], { decide: true })),
+    );
+    answered++;
+    return answer;
+  });
+  await nextTurn();
+  assert.deepEqual([peers.decisions.submitted.length, answered], [600, 0]);
+  scene.pipeline.stop();
+  assert.deepEqual(new Set(await Promise.all(answers)), new Set(["undecided unknown"]));
 });
 
 test("what the other members would refuse to decide never reaches them", async () => {

@@ -46,6 +46,8 @@ export const idOfBody = (body: Buffer): string => sha256(body.toString("latin1")
 interface Cas {
   readonly id: string;
   readonly key: string;
+  /** The key that has signed it. */
+  readonly caller: string;
   readonly expects: string;
   /** The date that its client has signed. */
   readonly at: number;
@@ -76,7 +78,11 @@ export interface Faults {
   readonly delayMs: number;
 }
 
-const readDecision = (body: Buffer): Decision => JSON.parse(body.toString("latin1"));
+export const readDecision = (body: Buffer): Decision => JSON.parse(body.toString("latin1"));
+export const casIn = (body: Buffer): Cas => JSON.parse(body.toString("latin1"));
+
+/** The signature of a unit that is not valid. Each other one is. */
+export const INVALID = Buffer.from("invalid");
 
 function proposedOf(decision: Decision): ProposedDecision {
   const text = JSON.stringify(decision);
@@ -260,8 +266,12 @@ export class Member {
       propose: (units, last, notBefore) => this.#propose(units, last, notBefore),
       judge: (proposal) => this.#judge(proposal),
       read: (bodies) => proposalOf(bodies.map(readDecision)),
-      readUnit: (body, signature) =>
-        world.unitOf(JSON.parse(body.toString("latin1")), Buffer.from(signature)),
+      unitHead: (body) => casIn(body),
+      readUnit: (body, signature) => {
+        world.verified++;
+        if (signature.equals(INVALID)) return null;
+        return world.unitOf(casIn(body), Buffer.from(signature));
+      },
       decided: (proposal, votes) => world.decided(this, proposal, votes),
       contradicted: (id) => {
         world.contradicted.add(id);
@@ -306,8 +316,13 @@ export class Member {
   }
 
   #chosen(units: Iterable<WaitingUnit>): Cas[] {
-    const all = [...units].map(({ body }) => JSON.parse(body.toString("latin1")) as Cas);
-    return all.filter(({ at }) => at >= this.clock - WINDOW_MS).slice(0, this.#world.together);
+    const chosen: Cas[] = [];
+    for (const { body } of units) {
+      if (chosen.length === this.#world.together) break;
+      const cas = casIn(body);
+      if (cas.at >= this.clock - WINDOW_MS) chosen.push(cas);
+    }
+    return chosen;
   }
 
   /** Whether a condition holds on the state, after the decisions before it in the same proposal. */
@@ -421,20 +436,20 @@ export class World {
 
   unitOf(cas: Cas, signature = Buffer.alloc(0)): WaitingUnit {
     const body = Buffer.from(JSON.stringify(cas), "latin1");
-    return { id: cas.id, body, signature, until: this.scheduler.time + WINDOW_MS };
+    return { id: cas.id, caller: cas.caller, body, signature, until: this.scheduler.time + WINDOW_MS };
   }
 
-  /** A client reads a key at one member, and signs a unit on it. */
-  casOf(at: Member, key: string): Cas {
+  /** A client reads a key at one member, and signs a unit on it. Each key has a client of its own by default. */
+  casOf(at: Member, key: string, caller = key): Cas {
     const id = sha256(`unit ${++this.#count}`);
-    const cas = { id, key, expects: at.writerOf(key), at: at.clock };
+    const cas = { id, key, caller, expects: at.writerOf(key), at: at.clock };
     this.units.set(id, cas);
     return cas;
   }
 
   /** A client reads a key at one member, and sends a unit on it to some members. */
-  submit(at: Member, to: readonly Member[], key: string): Cas {
-    const cas = this.casOf(at, key);
+  submit(at: Member, to: readonly Member[], key: string, caller = key): Cas {
+    const cas = this.casOf(at, key, caller);
     for (const member of to) member.decisions?.submit(this.unitOf(cas));
     return cas;
   }
