@@ -12,6 +12,8 @@ const CHECKS = "test/daemon/cluster/replica/check-entry.test.js";
 const CLIENT = "test/client/version-2/outbox.test.js";
 const CHAIN = "test/daemon/cluster/peers/decisions/decision-chain.test.js";
 const GAPS = "test/daemon/cluster/peers/decisions/gap.test.js";
+const CHANGES = "test/daemon/cluster/peers/decisions/keeper-changes.test.js";
+const TIMEOUTS = "test/daemon/cluster/peers/decisions/timeouts.test.js";
 const VOTER = "test/daemon/cluster/peers/decisions/voter.test.js";
 const LISTS = "test/daemon/cluster/members/member-lists.test.js";
 const RECOVERY = "test/daemon/cluster/peers/decisions/recovery.test.js";
@@ -302,10 +304,101 @@ export const decisionMutants: readonly Mutant[] = [
   },
   {
     name: "decisions: members with slow disks outvote each other",
-    file: "daemon/cluster/peers/decisions/decisions.js",
-    find: "SAVES * this.#voter.savingMs",
+    file: "daemon/cluster/peers/decisions/timeouts.js",
+    find: "this.#saves.sum(saves, now, longest)",
     replace: "0",
-    test: MEMBERS,
+    test: CHANGES,
+  },
+  {
+    name: "decisions: members with a slow network outvote each other",
+    file: "daemon/cluster/peers/decisions/timeouts.js",
+    find: "this.#trips.sum(trips, now)",
+    replace: "0",
+    test: CHANGES,
+  },
+  {
+    name: "decisions: members whose processes run late outvote each other",
+    file: "daemon/cluster/peers/decisions/timeouts.js",
+    find: "this.#delays.sum(wakes, now)",
+    replace: "0",
+    test: TIMEOUTS,
+  },
+  {
+    name: "decisions: a write that is under way makes a member no more patient",
+    file: "daemon/cluster/peers/decisions/timeouts.js",
+    find: "Math.max(longest, this.#longestNow(now))",
+    replace: "this.#longestNow(now)",
+    test: CHANGES,
+  },
+  {
+    name: "decisions: the time for which a process was suspended counts as waiting",
+    file: "daemon/cluster/peers/decisions/decisions.js",
+    find: "Math.min(this.#progressAt + stopped, now)",
+    replace: "this.#progressAt",
+    test: CHANGES,
+  },
+  {
+    name: "decisions: a member that was suspended becomes the keeper before it has read that another one is",
+    file: "daemon/cluster/peers/decisions/timeouts.js",
+    find: "this.#uptime() < this.#readUntil",
+    replace: "false",
+    test: CHANGES,
+  },
+  {
+    name: "decisions: one member that lies makes the others patient",
+    file: "daemon/cluster/peers/decisions/timeouts.js",
+    find: "trips[majorityOf(list) - 1]",
+    replace: "trips.at(-1)",
+    test: TIMEOUTS,
+  },
+  {
+    name: "decisions: a measured time counts for ever",
+    file: "daemon/cluster/peers/decisions/timeouts.js",
+    find: "2 ** ((this.#longestAt - now) / HALF_LIFE_MS)",
+    replace: "1",
+    test: TIMEOUTS,
+  },
+  {
+    name: "decisions: a measured time makes a member patient without a limit",
+    file: "daemon/cluster/peers/decisions/timeouts.js",
+    find: "return between(PATIENCE_MS, this.#sum(SAVES, TRIPS, WAKES), PATIENCE_MS_MAX)",
+    replace: "return Math.max(PATIENCE_MS, this.#sum(SAVES, TRIPS, WAKES))",
+    test: TIMEOUTS,
+  },
+  {
+    name: "decisions: all members begin when the keeper's connections are closed",
+    file: "daemon/cluster/peers/decisions/decisions.js",
+    find: "Math.max(this.#progressAt, this.#reachedAt)",
+    replace: "this.#progressAt",
+    test: CHANGES,
+  },
+  {
+    name: "decisions: a keeper that was cut off replaces the one that has replaced it",
+    file: "daemon/cluster/peers/decisions/decisions.js",
+    find: "compareBallots(this.#seen, promised) > 0 ? this.#seen : promised",
+    replace: "promised",
+    test: CHANGES,
+  },
+  {
+    name: "decisions: a member that is missing decisions replaces the keeper that makes them",
+    file: "daemon/cluster/peers/decisions/decisions.js",
+    find: "this.#counted = slot;\n        this.#wait(this.#ports.uptime());",
+    replace: "this.#counted = slot;",
+    test: CHANGES,
+  },
+  {
+    name: "decisions: a unit that waited while its member was the keeper ends the turn of the next one",
+    file: "daemon/cluster/peers/decisions/decisions.js",
+    find: "if (this.#keeper.isActive)\n            this.#keptAt = now;",
+    replace: "if (this.#keeper.isActive) { }",
+    test: CHANGES,
+  },
+  {
+    name: "status: the changes of the keeper are not counted",
+    file: "daemon/cluster/peers/decisions/voter.js",
+    find: "this.keeperChanges++",
+    replace: "void 0",
+    test: CHANGES,
   },
   {
     name: "decisions: reads after a decided unit are not resumed",
@@ -1229,9 +1322,16 @@ export const decisionMutants: readonly Mutant[] = [
   {
     name: "decisions: a member waits for ever for promises in a ballot that is outvoted",
     file: "daemon/cluster/peers/decisions/decisions.js",
-    find: "this.#keeper.giveUpIfOutvoted(this.#seen, this.#patience);",
+    find: "if (this.#keeper.giveUpIfOutvoted(this.#seen, this.#patience))\n            this.#wait(now);",
     replace: "",
     test: "test/daemon/cluster/peers/decisions/decisions.test.js",
+  },
+  {
+    name: "decisions: a member that learns that it was replaced as the keeper does not wait for the new one",
+    file: "daemon/cluster/peers/decisions/decisions.js",
+    find: "this.#patience))\n            this.#wait(now);",
+    replace: "this.#patience)) { }",
+    test: CHANGES,
   },
   {
     name: "decisions: a keeper waits for ever for votes in a ballot that is outvoted",

@@ -99,6 +99,7 @@ const togetherMax = of("protocol/version-2/decision-body")("PROPOSAL_UNITS_MAX")
 const sharedMax = of("protocol/version-2/shared-signature")("SHARED_UNITS_MAX").plain;
 const keeper = of("daemon/cluster/peers/decisions/keeper");
 const decisions = of("daemon/cluster/peers/decisions/decisions");
+const timeouts = of("daemon/cluster/peers/decisions/timeouts");
 const lying = of("daemon/cluster/peers/decisions/member-limits");
 const votes = of("daemon/cluster/peers/decisions/vote-count");
 const comparing = of("daemon/cluster/peers/state/state-comparing");
@@ -230,12 +231,21 @@ const PROTOCOL: readonly string[] = [
   `after ${lying("FORGET_MS").s} without a turn it begins with ${lying("PAUSE_MS").s} again`,
   `If ${lying("PREVENTED_MAX").word} attempts of a keeper within ${lying("PREVENTED_MS").s} were prevented`,
   `for the rest of the ${lying("PREVENTED_MS").s}`,
-  `do not vote within ${keeper("REPEAT_MS").ms}`,
   `if a unit has waited for ${decisions("STARVING_MS").s} (or ${decisions("STARVING_PATIENCE").word} times its patience`,
   `at most ${lying("MESSAGES_PER_SECOND").plain} messages per second of another member`,
   `and ${lying("MESSAGES_PER_DECISION").word} more for each proposal that is decided`,
   `at most ${votes("EACH_MAX").plain} proposals and ${votes("EACH_MAX").plain} votes of each member, and at most ${votes("PROPOSALS_MAX").plain} proposals of each member together`,
-  `it first waits ${keeper("LEAVE_MS").ms} for them`,
+  ...(["PATIENCE", "RANK", "REPEAT", "OBJECT_AFTER", "LEAVE"] as const).map(
+    (name) => `| ${timeouts(`${name}_MS`).ms} | ${timeouts(`${name}_MS_MAX`).s} |`,
+  ),
+  `${timeouts("SAVES").word} writes, ${timeouts("TRIPS").word} round trips, ${timeouts("WAKES").word} delays`,
+  `A round trip counts at most ${timeouts("TRIP_MS_MAX").s}, a delay at most ${timeouts("DELAY_MS_MAX").s}`,
+  `the longest one counts half after ${timeouts("HALF_LIFE_MS").minutes}`,
+  ...[tick, constant("daemon/cluster/peers/decisions/timeouts", "TICK_MS")].flatMap((ms) => [
+    `how late its own ticks (every ${ms} ms) are`,
+    `at most ${2 * ms} ms between two ticks do`,
+  ]),
+  `no tick for ${timeouts("SUSPENDED_MS").ms}, it begins no ballot in the next ${timeouts("READ_MS").ms}`,
   `A proposal or promise with more than ${lying("DECISIONS_PER_MESSAGE").plain} decisions counts as one for each ${lying("DECISIONS_PER_MESSAGE").plain} of them`,
   `does not wait for the next ${keeper("HASTY_DECISIONS").plain} decisions`,
   `If more than ${lying("MESSAGES_PER_SECOND").plain} units of another member were not valid`,

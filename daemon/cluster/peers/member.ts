@@ -260,6 +260,10 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
     return this.status?.state === "catching-up";
   }
 
+  get roundTrip(): number | null {
+    return this.#trips.last;
+  }
+
   get snapshotPart(): number | null {
     return this.#snapshotSending.part;
   }
@@ -276,7 +280,7 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
       state: status?.state ?? null,
       skewed: status?.skewed ?? false,
       connectedSince: this.connectedSince,
-      roundTrip: this.#trips.last,
+      roundTrip: this.roundTrip,
       skew: clock.clocks.skewOf(id, cluster.clock(), now, cluster.electorate),
       watermark: status?.watermark ?? null,
       prunedTo: status?.pruned ?? null,

@@ -122,6 +122,11 @@ export class DecisionMaking {
     return this.#voting?.disturbing ?? [];
   }
 
+  /** How often this daemon has promised a ballot of another keeper, or of another round, since the start. */
+  get keeperChanges(): number {
+    return this.#decisions?.keeperChanges ?? 0;
+  }
+
   /** The number of waiting units. */
   get waiting(): number {
     return this.#decisions?.waiting ?? 0;
@@ -286,6 +291,7 @@ export class DecisionMaking {
       nextTurn: cluster.nextTurn,
       lists: (since) => this.#votingLists(since),
       isConnected: (id) => cluster.members.has(id),
+      roundTrip: (id) => cluster.members.get(id)?.roundTrip ?? null,
       send: (to, message) => this.#send(to, message),
       save: ({ accepted, ...state }, then) => {
         const stored = accepted && { bodies: bodiesOf(accepted.proposal), evidence: accepted.evidence };

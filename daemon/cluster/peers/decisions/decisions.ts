@@ -36,22 +36,11 @@ import type {
 import { Keeper, nextAttempt } from "./keeper.js";
 import { MessageLimit, Turns } from "./member-limits.js";
 import { Recovery } from "./recovery.js";
+import { PATIENCE_MS_MAX, Timeouts } from "./timeouts.js";
 import { type Obstacle, type Undecided, UndecidedTime } from "./undecided.js";
 import { followsOthers, isMajority, VoteCount } from "./vote-count.js";
-import { bodiesOf, NO_OBJECTION, Voter, votedIn } from "./voter.js";
+import { bodiesOf, isSameTurn, NO_OBJECTION, Voter, votedIn } from "./voter.js";
 
-/** Milliseconds without a decision after which a member with a waiting unit becomes the keeper; the maximum. */
-const PATIENCE_MS = 400;
-const PATIENCE_MS_MAX = 6_400;
-/**
- * The number of promises and votes that are stored one after the other until a new keeper has made a decision. A disk
- * that syncs rarely takes longer for them than `PATIENCE_MS`.
- */
-const SAVES = 4;
-/** Milliseconds between the attempts of two members while there is no keeper. */
-const RANK_MS = 60;
-/** Milliseconds for which a member waits for missing entries before it objects to a proposal. */
-const OBJECT_AFTER_MS = 150;
 /**
  * Milliseconds after which a client's unit is sent to the keeper, which usually receives it from the client; if a
  * proposal waits for votes, the milliseconds that the unit was here before that proposal.
@@ -105,6 +94,7 @@ interface Pending {
 export class Decisions {
   readonly #ports: DecisionPorts;
   readonly #signatures: SignatureChecks;
+  readonly #timeouts: Timeouts;
   readonly #voter: Voter;
   readonly #votes = new VoteCount();
   readonly #keeper: Keeper;
@@ -117,8 +107,13 @@ export class Decisions {
   #recovery: Recovery | null = null;
   #nextRecoveryAt = 0;
   #patience = 0;
-  /** When a decision was last made, or could be made again; `uptime` milliseconds. */
+  /**
+   * When a decision was last made, or could be made again; `uptime` milliseconds. It moves on while this process does
+   * not run.
+   */
   #progressAt = 0;
+  /** When this daemon, while it needed a decision, was last connected to the keeper; `uptime` milliseconds. */
+  #reachedAt = 0;
   #listHash: ByteString = "";
   readonly #turns = new Turns();
   readonly #limit = new MessageLimit();
@@ -140,8 +135,8 @@ export class Decisions {
   #proposalMs = 0;
   /** When the unit arrived that waits longest, as of the last tick; `uptime` milliseconds. */
   #oldest = 0;
-  /** When this daemon last became the keeper because of a unit that waits too long; `uptime` milliseconds. */
-  #relievedAt = 0;
+  /** When this daemon was last the keeper, or about to be; `uptime` milliseconds. */
+  #keptAt = 0;
   /**
    * When all members were first found to have the same entries, while a decision is missing here; null: they have not.
    */
@@ -152,7 +147,8 @@ export class Decisions {
     this.#ports = ports;
     this.#signatures = new SignatureChecks(ports, () => this.#lists());
     this.#chain = new DecisionChain(ports);
-    this.#voter = new Voter(ports, stored);
+    this.#timeouts = new Timeouts(ports.uptime);
+    this.#voter = new Voter(ports, this.#timeouts, stored);
     this.#keeper = new Keeper(
       ports,
       {
@@ -167,6 +163,7 @@ export class Decisions {
       },
       this.#voter,
       this.#votes,
+      this.#timeouts,
     );
   }
 
@@ -178,6 +175,11 @@ export class Decisions {
   /** The date of the first decision that may have been made, although it is not part of the state; null if none may. */
   get openDate(): number | null {
     return this.#voter.open?.proposal.decisions[0].at ?? null;
+  }
+
+  /** How often this daemon has promised a ballot of another keeper, or of another round, since the start. */
+  get keeperChanges(): number {
+    return this.#voter.keeperChanges;
   }
 
   /** Whether this daemon may have lost earlier votes, and so does not vote. */
@@ -362,6 +364,9 @@ export class Decisions {
   tick(): void {
     const now = this.#ports.uptime();
     const lists = this.#lists();
+    const { own, roundTrip } = this.#ports;
+    const stopped = this.#timeouts.tick(own.id, lists?.current ?? null, roundTrip);
+    this.#progressAt = Math.min(this.#progressAt + stopped, now);
     this.#oldest = now;
     for (const [id, { since, until }] of this.#units) {
       if (now >= until) this.#removeUnit(id);
@@ -382,9 +387,10 @@ export class Decisions {
       return;
     }
     this.#keeper.tick(now);
-    this.#keeper.giveUpIfOutvoted(this.#seen, this.#patience);
+    if (this.#keeper.giveUpIfOutvoted(this.#seen, this.#patience)) this.#wait(now);
     this.#judge();
-    if (!this.#keeper.isActive && this.#isNeeded) this.#findKeeper(lists, now);
+    if (this.#keeper.isActive) this.#keptAt = now;
+    else if (this.#isNeeded) this.#findKeeper(lists, now);
   }
 
   /** Whether a decision is to be made. The first one after a new member list closes the earlier lists. */
@@ -395,23 +401,44 @@ export class Decisions {
 
   /** Sends the units to the keeper, or becomes the keeper if there is none. */
   #findKeeper({ current }: VotingLists, now: number): void {
-    const { promised } = this.#voter;
     const own = this.#ports.own.id;
-    const keeper = promised?.listHash === current.hash ? promised.member : null;
+    const keeper = this.#keeperOf(current);
     const isReachable = keeper !== null && keeper !== own && this.#ports.isConnected(keeper);
-    if (isReachable) this.#forward(keeper, now);
-    const rank = [...current.members].sort().indexOf(own);
-    const wait = isReachable ? this.#patience : keeper === own ? 0 : rank * RANK_MS;
-    const isStarving = this.#isStarving(rank, now);
-    if (now - this.#progressAt < wait && !isStarving) return;
+    if (isReachable) {
+      this.#reachedAt = now;
+      this.#forward(keeper, now);
+    }
+    if (this.#timeouts.isReading) return;
+    const { patienceMs, rankMs } = this.#timeouts;
+    const rankWait = this.#rank(current) * rankMs;
+    const isStarving = this.#isStarving(rankWait, now);
+    const wait = isReachable ? Math.max(this.#patience, patienceMs) : keeper === own ? 0 : rankWait;
+    const since = isReachable ? this.#progressAt : Math.max(this.#progressAt, this.#reachedAt);
+    if (now - since < wait && !isStarving) return;
     // The other members would ignore its ballot, and this daemon could not vote in that of the present keeper.
     if (isReachable && !this.#turns.mayBegin(own, now)) return;
     if (this.#hasKeeper) this.#turns.begin(own, now);
-    if (isStarving) this.#relievedAt = now;
+    this.#keptAt = now;
     this.#wait(now);
     this.#patience = Math.max(this.#patience, Math.min(2 * this.#patience, PATIENCE_MS_MAX));
     const ballot = this.#nextBallot(current);
     if (ballot.round <= ROUND_MAX) this.#keeper.prepare(ballot);
+  }
+
+  /**
+   * Returns the member of the latest ballot of a list that this daemon knows; null if it knows none. A member that was
+   * cut off learns from the others that they have another keeper.
+   */
+  #keeperOf({ hash }: VotingList): ByteString | null {
+    const { promised } = this.#voter;
+    const latest = compareBallots(this.#seen, promised) > 0 ? this.#seen : promised;
+    return latest?.listHash === hash ? latest.member : null;
+  }
+
+  /** Returns this daemon's number among the connected members of a list. */
+  #rank({ members }: VotingList): number {
+    const { own, isConnected } = this.#ports;
+    return [...members].filter((id) => id < own.id && isConnected(id)).length;
   }
 
   #receivePromise(from: ByteString, { accepted: sent, ...rest }: PromiseMessage): void {
@@ -440,7 +467,9 @@ export class Decisions {
     // The keeper made a proposal after the previous one arrived here. It probably has what was here before that, unless
     // this is part of the proposal, or comes after as many units as one decides.
     const isBusy =
-      open.length > 0 ? now - this.#proposedAt < PATIENCE_MS : now - this.#progressAt < this.#proposalMs;
+      open.length > 0
+        ? now - this.#proposedAt < this.#timeouts.repeatMs
+        : now - this.#progressAt < this.#proposalMs;
     const until = isBusy ? this.#previousProposedAt : now;
     let before = 0;
     for (const unit of this.#units.values()) {
@@ -458,8 +487,8 @@ export class Decisions {
   #wait(now: number): void {
     this.#progressAt = now;
     const { random } = this.#ports;
-    const shortest = Math.min(Math.max(PATIENCE_MS, SAVES * this.#voter.savingMs), PATIENCE_MS_MAX);
-    if (this.#patience < shortest) this.#patience = shortest * (1 + random());
+    const { patienceMs } = this.#timeouts;
+    if (this.#patience < patienceMs) this.#patience = patienceMs * (1 + random());
   }
 
   #nextBallot({ number, hash }: VotingLists["current"]): Ballot {
@@ -500,11 +529,7 @@ export class Decisions {
   /** Whether a ballot is later than the promised one, and of another keeper or another round. */
   #isTurn(ballot: Ballot): boolean {
     const { promised } = this.#voter;
-    const isSame =
-      promised?.listHash === ballot.listHash &&
-      promised.round === ballot.round &&
-      promised.member === ballot.member;
-    return !isSame && compareBallots(ballot, promised) > 0;
+    return !isSameTurn(ballot, promised) && compareBallots(ballot, promised) > 0;
   }
 
   /** Whether the keeper of a ballot may replace the present one, if it would. */
@@ -527,10 +552,10 @@ export class Decisions {
     this.#wait(now);
   }
 
-  /** Whether a unit has waited for long, and this daemon has not become the keeper for this reason since. */
-  #isStarving(rank: number, now: number): boolean {
-    const limit = Math.max(STARVING_MS, STARVING_PATIENCE * this.#patience) + rank * RANK_MS;
-    return now - this.#relievedAt >= limit && now - this.#oldest >= limit;
+  /** Whether a unit has waited for long while other members were the keeper. */
+  #isStarving(rankWait: number, now: number): boolean {
+    const limit = Math.max(STARVING_MS, STARVING_PATIENCE * this.#patience) + rankWait;
+    return now - this.#keptAt >= limit && now - this.#oldest >= limit;
   }
 
   /** Whether a ballot is one of the present list. */
@@ -599,7 +624,7 @@ export class Decisions {
           ? this.#ports.judge(proposal)
           : NO_OBJECTION;
       const mayChange = judgement !== "yes" && judgement.notBefore === 0;
-      if (mayChange && this.#ports.uptime() - since < OBJECT_AFTER_MS) return;
+      if (mayChange && this.#ports.uptime() - since < this.#timeouts.objectAfterMs) return;
       this.#pending = null;
       if (this.#isTurn(ballot)) this.#beginTurn(ballot);
       if (judgement === "yes") this.#voter.vote(ballot, proposal, signed, null, (vote) => this.#voted(vote));
@@ -667,9 +692,13 @@ export class Decisions {
     }
   }
 
-  /** Raises the limits of the members, because a majority has decided a slot in a member's turn. */
+  /**
+   * Raises the limits of the members, because a majority has decided a slot in a member's turn. This daemon waits again
+   * for the keeper, even if earlier decisions are missing here.
+   */
   #limitsMove({ slot, decisions }: Proposal, keeper: ByteString): void {
     this.#counted = slot;
+    this.#wait(this.#ports.uptime());
     this.#limit.decided(decisions.length);
     // A keeper that decides units, but not the one that waits longest, has to let another member begin.
     const isFair = this.#ports.uptime() - this.#oldest < STARVING_MS;
@@ -701,7 +730,7 @@ export class Decisions {
     this.#votes.dropUpTo(last.slot);
     this.#patience = 0;
     const now = this.#ports.uptime();
-    const proposalMs = Math.min(now - this.#proposedAt, PATIENCE_MS);
+    const proposalMs = Math.min(now - this.#proposedAt, this.#timeouts.repeatMs);
     this.#proposalMs = Math.max(proposalMs, PROPOSAL_DECAY * this.#proposalMs);
     this.#wait(now);
     this.#count(last.slot + 1);

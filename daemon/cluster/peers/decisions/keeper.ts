@@ -25,21 +25,15 @@ import type {
   WaitingUnit,
 } from "./decision-types.js";
 import { Objectors } from "./member-limits.js";
+import type { Timeouts } from "./timeouts.js";
 import type { Obstacle } from "./undecided.js";
 import { followsOthers, isMajority, isPromised, type VoteCount } from "./vote-count.js";
 import { bodiesOf, NO_OBJECTION, type Voter } from "./voter.js";
 
-/** Milliseconds after which a request or a proposal without an outcome is sent again. */
-const REPEAT_MS = 250;
 /** Milliseconds before the first proposal after an objection, and the maximum. The pause doubles each time. */
 const PAUSE_MS = 10;
 const PAUSE_MS_MAX = 640;
-/**
- * Milliseconds for which the keeper waits for the other members to make a decision without its vote, which would cost
- * its disk a write.
- */
-const LEAVE_MS = 10;
-/** The number of decisions for which it then votes without waiting, if it has waited in vain. */
+/** The number of decisions for which the keeper votes without waiting, if it has waited for the others in vain. */
 const HASTY_DECISIONS = 16;
 
 /** A ballot for which promises are collected. */
@@ -87,6 +81,7 @@ export class Keeper {
   readonly #handlers: KeeperHandlers;
   readonly #voter: Voter;
   readonly #votes: VoteCount;
+  readonly #timeouts: Timeouts;
   #preparation: Preparation | null = null;
   /** The ballot in which this daemon proposes; null: it is not the keeper. */
   #ballot: Ballot | null = null;
@@ -102,11 +97,18 @@ export class Keeper {
   /** The number of further decisions for which this daemon votes without waiting for a majority of other members. */
   #hasty = 0;
 
-  constructor(ports: DecisionPorts, handlers: KeeperHandlers, voter: Voter, votes: VoteCount) {
+  constructor(
+    ports: DecisionPorts,
+    handlers: KeeperHandlers,
+    voter: Voter,
+    votes: VoteCount,
+    timeouts: Timeouts,
+  ) {
     this.#ports = ports;
     this.#handlers = handlers;
     this.#voter = voter;
     this.#votes = votes;
+    this.#timeouts = timeouts;
   }
 
   /** Whether this daemon proposes decisions, or is about to. */
@@ -187,11 +189,14 @@ export class Keeper {
    * never receive that ballot itself: its keeper may be down, or have nothing to propose.
    * @param seen  the latest ballot that a member has named
    * @param patienceMs  how long the promises or votes may take
+   * @returns whether it has ended
    */
-  giveUpIfOutvoted(seen: Ballot | null, patienceMs: number): void {
+  giveUpIfOutvoted(seen: Ballot | null, patienceMs: number): boolean {
     const ballot = this.#ballot ?? this.#preparation?.ballot ?? null;
     const since = this.#preparation?.since ?? this.#proposed?.since ?? Number.POSITIVE_INFINITY;
-    if (compareBallots(ballot, seen) < 0 && this.#ports.uptime() - since >= patienceMs) this.stop();
+    const isOver = compareBallots(ballot, seen) < 0 && this.#ports.uptime() - since >= patienceMs;
+    if (isOver) this.stop();
+    return isOver;
   }
 
   promised(from: ByteString, promise: PromiseOf): void {
@@ -277,12 +282,13 @@ export class Keeper {
 
   #repeat(now: number): void {
     const preparation = this.#preparation;
-    if (preparation !== null && now - preparation.sentAt >= REPEAT_MS) {
+    const { repeatMs } = this.#timeouts;
+    if (preparation !== null && now - preparation.sentAt >= repeatMs) {
       preparation.sentAt = now;
       this.#handlers.broadcast({ kind: "promise-request", ballot: preparation.ballot });
     }
     const proposed = this.#proposed;
-    if (proposed === null || now - proposed.sentAt < REPEAT_MS) return;
+    if (proposed === null || now - proposed.sentAt < repeatMs) return;
     if (proposed.objections.size > 0 && !proposed.hasVoted) this.#attemptAgain(proposed);
     else this.#send(proposed, now);
   }
@@ -301,7 +307,7 @@ export class Keeper {
     const { slot } = this.#handlers.last();
     // A majority of members without a later decision has the votes for the next one. Another member may lie.
     const usable = new Map([...promises].filter(([, { last }]) => last.slot <= slot));
-    const isWaiting = this.#ports.uptime() - preparation.since < REPEAT_MS;
+    const isWaiting = this.#ports.uptime() - preparation.since < this.#timeouts.repeatMs;
     if (usable.size < promises.size && (isWaiting || !isPromised(lists, usable))) return;
     this.#preparation = null;
     this.#ballot = ballot;
@@ -395,7 +401,7 @@ export class Keeper {
       return false;
     }
     proposed.readySince ??= uptime();
-    if (uptime() - proposed.readySince < LEAVE_MS) return true;
+    if (uptime() - proposed.readySince < this.#timeouts.leaveMs) return true;
     this.#hasty = HASTY_DECISIONS;
     return false;
   }

@@ -173,7 +173,7 @@ type Ids = { has(id: ByteString): boolean };
 const count = ({ members }: VotingList, ids: Ids): number => [...members].filter((id) => ids.has(id)).length;
 
 /** The number of members of a list that decide. */
-const majorityOf = ({ members }: VotingList): number => Math.floor(members.size / 2) + 1;
+export const majorityOf = ({ members }: VotingList): number => Math.floor(members.size / 2) + 1;
 
 export const isMajority = (list: VotingList, ids: Ids): boolean => count(list, ids) >= majorityOf(list);
 

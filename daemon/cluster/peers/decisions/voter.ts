@@ -22,9 +22,8 @@ import type {
   Proposal,
   VoterState,
 } from "./decision-types.js";
+import type { Timeouts } from "./timeouts.js";
 
-/** The factor by which an earlier maximum of `savingMs` shrinks with each promise or vote. */
-const SAVING_DECAY = 0.9;
 /** What a promise contains that is not an objection. */
 export const NO_OBJECTION: Objection = { notBefore: 0, objected: [] };
 /** The number of decisions after which the last one is stored without a promise or a vote. */
@@ -32,25 +31,23 @@ const UNSTORED_MAX = 1_024;
 
 export class Voter {
   readonly #ports: DecisionPorts;
+  readonly #timeouts: Pick<Timeouts, "saving" | "saved">;
   #state: VoterState;
-  #savingMs = 0;
   /** The slot of the last decision, as it is stored. */
   #storedSlot: number;
+  /** How often this daemon has promised a ballot of another keeper, or of another round, since the start. */
+  keeperChanges = 0;
   /** Whether earlier promises may be lost: then this daemon promises nothing and does not vote. */
   isAmnesic: boolean;
 
   /** @param stored  the stored state, or null if it was lost */
-  constructor(ports: DecisionPorts, stored: VoterState | null) {
+  constructor(ports: DecisionPorts, timeouts: Pick<Timeouts, "saving" | "saved">, stored: VoterState | null) {
     this.#ports = ports;
+    this.#timeouts = timeouts;
     const { last } = NO_PROMISES;
     this.#state = stored ?? { promised: null, accepted: null, last };
     this.#storedSlot = this.#state.last.slot;
     this.isAmnesic = stored === null;
-  }
-
-  /** Milliseconds that it takes to store a promise or a vote: the maximum, in which earlier ones count less. */
-  get savingMs(): number {
-    return this.#savingMs;
   }
 
   get promised(): Ballot | null {
@@ -135,12 +132,13 @@ export class Voter {
   }
 
   #save(state: VoterState, then: () => void): void {
-    const { uptime, save } = this.#ports;
-    const since = uptime();
+    const { promised } = this.#state;
+    if (promised !== null && !isSameTurn(promised, state.promised)) this.keeperChanges++;
     this.#state = state;
     this.#storedSlot = state.last.slot;
-    save(state, () => {
-      this.#savingMs = Math.max(uptime() - since, this.#savingMs * SAVING_DECAY);
+    this.#timeouts.saving();
+    this.#ports.save(state, () => {
+      this.#timeouts.saved();
       then();
     });
   }
@@ -151,6 +149,10 @@ export class Voter {
     return { ...vote, spki: own.spki, signature: sign(voteBytes(cluster, vote)) };
   }
 }
+
+/** Whether two ballots are of the same keeper, in the same round. Its attempts follow each other. */
+export const isSameTurn = (one: Ballot | null, other: Ballot | null): boolean =>
+  one?.listHash === other?.listHash && one?.round === other?.round && one?.member === other?.member;
 
 /** Returns what a vote for a proposal covers. */
 export const votedIn = (

@@ -192,6 +192,8 @@ export interface ConnectedMember {
   };
   /** Its last status, or null if there is none yet. */
   readonly status: StatusMessage | null;
+  /** The milliseconds of the last round trip, or null if it is unknown. */
+  readonly roundTrip: number | null;
   /**
    * The member's state when the comparison with it was completed, or null if no comparison is complete yet. After the
    * comparison this daemon has all entries that the member had at that time.

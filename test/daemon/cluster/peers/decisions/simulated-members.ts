@@ -17,13 +17,14 @@ import type {
 import { Decisions } from "../../../../../daemon/cluster/peers/decisions/decisions.js";
 import { compareOrderKeys, type OrderKey } from "../../../../../daemon/timeline/entries/entry.js";
 import {
+  type Ballot,
   type DecisionMessage,
   readBallot,
   voteBytes,
   writeBallot,
 } from "../../../../../protocol/members/decision-messages.js";
 import { rootOf } from "../../../../../protocol/version-2/hash-tree.js";
-import { Scheduler } from "../../../../simulation/scheduler.js";
+import { type Processor, Scheduler } from "../../../../simulation/scheduler.js";
 import { sha256 } from "../../../../simulation/signatures.js";
 import { SeededRandom } from "../../../../support/seeded-random.js";
 
@@ -113,6 +114,8 @@ export class Member {
   #writesUntil = 0;
   clockOffset = 0;
   prunedTo = 0;
+  /** Runs its ticks, and what it does when a message arrives or its disk has stored something. */
+  readonly processor: Processor = { busyUntil: 0 };
   /** Units to which it objects, whatever their outcome. */
   readonly objectsTo = new Set<string>();
   #life = 0;
@@ -159,7 +162,7 @@ export class Member {
     const life = this.#life;
     const { scheduler } = this.#world;
     this.#writesUntil = Math.max(this.#writesUntil, scheduler.time + this.#world.savingMs(this));
-    scheduler.after(this.#writesUntil - scheduler.time, null, () => {
+    scheduler.after(this.#writesUntil - scheduler.time, this.processor, () => {
       if (life === this.#life) written();
     });
   }
@@ -201,7 +204,7 @@ export class Member {
   }
 
   #tick(life: number): void {
-    this.#world.scheduler.after(TICK_MS, null, () => {
+    this.#world.scheduler.after(TICK_MS, this.processor, () => {
       if (life !== this.#life) return;
       this.decisions?.tick();
       this.#tick(life);
@@ -242,6 +245,7 @@ export class Member {
         return { current, earlier, unknown: new Set() };
       },
       isConnected: (id) => world.isConnected(this.id, id),
+      roundTrip: (id) => (world.isConnected(this.id, id) ? world.roundTripMs(this, id) : null),
       send: (to, message) => {
         if (isAlive()) world.send(this.id, to, message);
       },
@@ -382,11 +386,16 @@ export class World {
   together = 3;
   /** Milliseconds between two syncs of each disk; 0: it syncs after each write. */
   syncEveryMs = 0;
+  /** Milliseconds that each message needs in addition to `faults.delayMs`. */
+  latencyMs = 0;
   /** Pairs of members without a connection. */
   readonly cut = new Set<string>();
   /** All units by id, and their decisions. */
   readonly units = new Map<string, Cas>();
   readonly #bySlot = new Map<number, Decision>();
+  /** The keepers that have made decisions, one for each turn. */
+  readonly keepers: string[] = [];
+  #lastTurn = "";
   readonly decidedUnits = new Map<string, Decision>();
   #count = 0;
 
@@ -424,10 +433,20 @@ export class World {
     const { loss, repeat } = this.faults;
     if (!this.isConnected(from, to) || this.chance(loss)) return;
     this.trace?.(from, to, message);
+    const receiver = this.members.get(to);
     for (let copies = this.chance(repeat) ? 2 : 1; copies > 0; copies--)
-      this.scheduler.after(1 + this.random.below(this.faults.delayMs), null, () => {
-        if (!this.cut.has(pair(from, to))) this.members.get(to)?.receive(from, message);
+      this.scheduler.after(this.#delay(1), receiver?.processor ?? null, () => {
+        if (!this.cut.has(pair(from, to))) receiver?.receive(from, message);
       });
+  }
+
+  /** Returns the milliseconds of the last round trip of a member's status. */
+  roundTripMs(_member: Member, _other: string): number {
+    return 2 * (this.latencyMs + this.faults.delayMs);
+  }
+
+  #delay(times: number): number {
+    return this.latencyMs + 1 + this.random.below(times * this.faults.delayMs);
   }
 
   chance(probability: number): boolean {
@@ -450,7 +469,9 @@ export class World {
   /** A client reads a key at one member, and sends a unit on it to some members. */
   submit(at: Member, to: readonly Member[], key: string, caller = key): Cas {
     const cas = this.casOf(at, key, caller);
-    for (const member of to) member.decisions?.submit(this.unitOf(cas));
+    for (const member of to)
+      if (member.processor.busyUntil <= this.scheduler.time) member.decisions?.submit(this.unitOf(cas));
+      else this.scheduler.after(0, member.processor, () => member.decisions?.submit(this.unitOf(cas)));
     return cas;
   }
 
@@ -478,7 +499,7 @@ export class World {
     from.add(entry);
     for (const member of this.members.values())
       if (member !== from && this.isConnected(from.id, member.id) && !this.chance(this.faults.loss))
-        this.scheduler.after(1 + this.random.below(2 * this.faults.delayMs), null, () => {
+        this.scheduler.after(this.#delay(2), member.processor, () => {
           if (member.isUp) member.add(entry);
         });
   }
@@ -490,12 +511,19 @@ export class World {
     const voters = new Set(votes.map(({ spki }) => sha256(spki)));
     for (const { spki, signature } of votes) assert.equal(signedBy(spki, bytes), signature);
     assert.ok(voters.size * 2 > list.members.size && [...voters].every((id) => list.members.has(id)));
+    if (!this.#bySlot.has(slot)) this.#noteKeeper(ballot);
     for (const { at, seq, id, body } of decisions) {
       const decision = readDecision(body);
       this.#check(decision);
       if (!member.entries.has(id))
         this.#spread(member, { at, seq, id, key: null, decision, list: ballot.list });
     }
+  }
+
+  #noteKeeper({ round, member }: Ballot): void {
+    const turn = `${round} ${member}`;
+    if (turn !== this.#lastTurn) this.keepers.push(member);
+    this.#lastTurn = turn;
   }
 
   /** Checks that a decision does not contradict an earlier one. */

@@ -88,6 +88,7 @@ class Scene {
         send: (message) => void this.sent.push(message),
       },
       status: {} as StatusMessage,
+      roundTrip: null,
       snapshotPart: null,
       compared: null,
       get isCatchingUp() {
