@@ -619,6 +619,15 @@ export const TIMELINE_FIGURES = {
       help: "Members that repeatedly prevent decisions; 0 unless a member is cut off, broken or lies.",
     },
   },
+  keeperChanges: {
+    kind: "number",
+    help: "how often it has promised decisions to another member, or to the same one again, since the start: each time, decisions may pause",
+    metric: {
+      name: "dbsyncd_decision_keeper_changes_total",
+      type: "counter",
+      help: "Promises of decisions to another member, or to the same one again, since the start; decisions may pause at each.",
+    },
+  },
   mirror: {
     kind: "map",
     of: MIRROR_FIGURES,

@@ -37,7 +37,6 @@ export function figuresOf(sources: FigureSources): ReplicaFigures {
   const ofKeys = peering.quarantined("unknown-signer");
   const ofLists = peering.quarantined("unknown-list");
   const { taken, orphaned: strays, possiblyOrphaned: possibleStrays, progress } = peering.snapshots;
-  const { undecided, disturbing } = peering.decisions;
   const [ring, data] = [index.total("ring"), index.total("data")];
   return {
     ...figures,
@@ -88,12 +87,7 @@ export function figuresOf(sources: FigureSources): ReplicaFigures {
     differing: peering.states.differences.all.map((each) => ({ ...each, members: each.members.map(hexOf) })),
     invalidIndexes: invalidIndexesOf(timeline.database, node.environment.clock()),
     compared: peering.states.comparedAt,
-    contradicting: [...peering.decisions.contradicting].map(hexOf),
-    missingPromises: peering.decisions.missingPromises.map(hexOf),
-    undecidedFor: undecided?.milliseconds ?? 0,
-    undecidedCause: undecided?.cause ?? null,
-    undecidedMembers: undecided?.members.map(hexOf) ?? [],
-    disturbing: disturbing.map(hexOf),
+    ...decidingOf(node),
     mirror: mirror?.report ?? null,
     members: peering.members.map((member) => memberReport(member, membership, timeline)),
   };
@@ -104,6 +98,20 @@ function masterOf({ named }: NodeState): Pick<ReplicaFigures, "master" | "master
   if (!named?.hasSentinel) return { master: null, masterId: null, isMaster: null };
   const id = named.current?.id ?? null;
   return { master: named.addressText, masterId: id && hexOf(id), isMaster: id === named.id };
+}
+
+/** Returns the figures of the decisions on units with conditions. */
+function decidingOf({ peering: { decisions } }: NodeState) {
+  const { undecided, contradicting, missingPromises, disturbing, keeperChanges } = decisions;
+  return {
+    contradicting: [...contradicting].map(hexOf),
+    missingPromises: missingPromises.map(hexOf),
+    undecidedFor: undecided?.milliseconds ?? 0,
+    undecidedCause: undecided?.cause ?? null,
+    undecidedMembers: undecided?.members.map(hexOf) ?? [],
+    disturbing: disturbing.map(hexOf),
+    keeperChanges,
+  };
 }
 
 /** Returns the figures of the date before which everything is final, and of what the next one waits for. */

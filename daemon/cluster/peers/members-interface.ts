@@ -41,6 +41,8 @@ export interface Members extends CopyPeers {
     readonly undecided: Undecided | null;
     /** The ids of the members that repeatedly prevent decisions without a benefit. */
     readonly disturbing: readonly ByteString[];
+    /** How often this daemon has promised a ballot of another keeper, or of another round, since the start. */
+    readonly keeperChanges: number;
     /** The ids of the members that have voted for two decisions in one ballot, since the start. */
     readonly contradicting: ReadonlySet<ByteString>;
     /** The ids of the members that have to answer before this daemon votes again, because it may have lost promises. */

@@ -51,6 +51,7 @@ export class NoMembers implements Members {
   readonly decisions = {
     undecided: null,
     disturbing: [],
+    keeperChanges: 0,
     contradicting: new Set<never>(),
     missingPromises: [],
     obstacle: () => "it is not a voting member yet",
