@@ -375,8 +375,15 @@ export const decisionMutants: readonly Mutant[] = [
   {
     name: "decisions: a keeper that was cut off replaces the one that has replaced it",
     file: "daemon/cluster/peers/decisions/decisions.js",
-    find: "compareBallots(this.#seen, promised) > 0 ? this.#seen : promised",
+    find: "isReplaced ? seen : promised",
     replace: "promised",
+    test: CHANGES,
+  },
+  {
+    name: "decisions: a member begins a ballot because another one claims that it is the keeper",
+    file: "daemon/cluster/peers/decisions/decisions.js",
+    find: "promised?.member === id && seen?.member !== id && compareBallots",
+    replace: "compareBallots",
     test: CHANGES,
   },
   {

@@ -426,12 +426,15 @@ export class Decisions {
   }
 
   /**
-   * Returns the member of the latest ballot of a list that this daemon knows; null if it knows none. A member that was
-   * cut off learns from the others that they have another keeper.
+   * Returns the member whose ballot this daemon has promised under a list; null if there is none. If that is its own, it
+   * may have been cut off: it learns from the others that another member is the keeper now.
    */
   #keeperOf({ hash }: VotingList): ByteString | null {
+    const { id } = this.#ports.own;
     const { promised } = this.#voter;
-    const latest = compareBallots(this.#seen, promised) > 0 ? this.#seen : promised;
+    const seen = this.#seen;
+    const isReplaced = promised?.member === id && seen?.member !== id && compareBallots(seen, promised) > 0;
+    const latest = isReplaced ? seen : promised;
     return latest?.listHash === hash ? latest.member : null;
   }
 

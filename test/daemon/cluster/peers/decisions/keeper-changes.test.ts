@@ -266,3 +266,21 @@ test("a keeper that was cut off for long follows the one that has replaced it", 
     assert.deepEqual(changes, [1, 1, 1, 1], `run ${run}`);
   }
 });
+
+test("a member does not replace the keeper because another one names it as the keeper of a later ballot", async () => {
+  const scene = await sceneOf(0, 3, {});
+  const { world, members } = scene;
+  const keeper = keeperOf(scene);
+  const [liar, honest] = members.filter((member) => member !== keeper) as [Member, Member];
+  const promised = honest.stored?.promised ?? assert.fail("it has promised a ballot");
+  const changes = await changesDuring(scene, async () => {
+    for (let message = 1; message <= 20; message++) {
+      for (const { id } of members) {
+        const ballot = { ...promised, round: promised.round + message, member: id };
+        honest.receive(liar.id, { kind: "outvoted", ballot });
+      }
+      await decideFor(world, 50);
+    }
+  });
+  assert.deepEqual(changes, [0, 0, 0, 0]);
+});
