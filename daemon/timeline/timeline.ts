@@ -24,7 +24,7 @@ import {
   type SignedBytes,
 } from "./entries/entry.js";
 import { EntryStore } from "./entry-store.js";
-import { touchesChanged } from "./fold/changed-keys.js";
+import { touchTest } from "./fold/changed-keys.js";
 import { admit, conditionsHoldInTurn } from "./fold/entry-budget.js";
 import type { BetweenUnits, FoldedEntry } from "./fold/fold.js";
 import { appliesAt, limitToEnd, standstillOf } from "./fold/semantics-standstill.js";
@@ -41,10 +41,10 @@ import { Watermark } from "./watermark.js";
 /** Expired keys that are dropped in one tick. */
 const EXPIRED_PER_TICK = 500;
 /**
- * The maximum number of entries after a proposed decision whose changes are compared with its keys: a second of 4,000
- * envelopes. With more, the decision gets a later date.
+ * The maximum number of entries after proposed decisions whose changes are compared with their keys: what clients may
+ * date ahead at a rate of 10,000 per second. With more, the decisions get a later date.
  */
-const LATER_ENTRIES_MAX = 4_000;
+const LATER_ENTRIES_MAX = 50_000;
 
 export class Timeline {
   /** Whether the clock is known to be wrong. If so, the clock raises no watermark, and no entry counts as too old. */
@@ -216,7 +216,9 @@ export class Timeline {
     if (first === undefined) return;
     const { isServing, fold } = this.#folding;
     const isLate =
-      first.envelope.at <= fold.cutAt || !isServing || entries.some((entry) => !this.hasCode(entry));
+      first.envelope.at <= fold.cutAt ||
+      !isServing ||
+      entries.some((entry) => !this.hasCode(entry) || !this.prepare(entry));
     const merged = isLate ? null : this.#folding.merge(entries);
     if (merged === null) {
       this.receive(entries, own);
@@ -242,15 +244,14 @@ export class Timeline {
   hasCode = ({ envelope }: Entry): boolean => missingCode(envelope.commands) === null;
 
   /**
-   * Whether an entry that is part of the state, and comes after a unit in the order, may have changed its keys.
-   * @param unit  an entry for which `hasCode` holds
+   * Returns a function that reports whether an entry of the state, at or after a position, may have changed the keys of
+   * a unit; null if there is no such entry. The function takes entries for which `hasCode` holds.
    */
-  hasChangedAfter(unit: Entry): boolean {
+  changesFrom(position: OrderKey): ((unit: Entry) => boolean) | null {
     const { fold } = this.#folding;
-    if (fold.newest === null || compareOrderKeys(fold.newest, orderKeyOf(unit)) < 0) return false;
-    if (unit.envelope.at <= fold.cutAt) return true;
-    const changed = fold.changedFrom(orderKeyOf(unit), LATER_ENTRIES_MAX);
-    return touchesChanged(unit, changed, this.#parts.databases);
+    if (fold.newest === null || compareOrderKeys(fold.newest, position) < 0) return null;
+    if (position.at <= fold.cutAt) return () => true;
+    return touchTest(fold.changedFrom(position, LATER_ENTRIES_MAX), this.#parts.databases);
   }
 
   /**

@@ -98,6 +98,7 @@ const replaced = of("daemon/cluster/replica/replaced-data-folders");
 const togetherMax = of("protocol/version-2/decision-body")("PROPOSAL_UNITS_MAX").plain;
 const sharedMax = of("protocol/version-2/shared-signature")("SHARED_UNITS_MAX").plain;
 const keeper = of("daemon/cluster/peers/decisions/keeper");
+const making = of("daemon/cluster/peers/decisions/decision-making");
 const decisions = of("daemon/cluster/peers/decisions/decisions");
 const timeouts = of("daemon/cluster/peers/decisions/timeouts");
 const lying = of("daemon/cluster/peers/decisions/member-limits");
@@ -246,6 +247,9 @@ const PROTOCOL: readonly string[] = [
     `at most ${2 * ms} ms between two ticks do`,
   ]),
   `no tick for ${timeouts("SUSPENDED_MS").ms}, it begins no ballot in the next ${timeouts("READ_MS").ms}`,
+  `dated more than ${making("AHEAD_MS").ms} ahead of the members' median clock`,
+  `if that is within the ${making("AHEAD_MS").ms}, after all entries`,
+  `by the earliest clock in these objections for ${keeper("CLOCK_MS").s}, but at most ${textsOf(2 * PEERING_LIMITS.skewMs).s} before`,
   `A proposal or promise with more than ${lying("DECISIONS_PER_MESSAGE").plain} decisions counts as one for each ${lying("DECISIONS_PER_MESSAGE").plain} of them`,
   `does not wait for the next ${keeper("HASTY_DECISIONS").plain} decisions`,
   `If more than ${lying("MESSAGES_PER_SECOND").plain} units of another member were not valid`,

@@ -9,12 +9,20 @@ import type { ClusterState } from "./shared/cluster-state.js";
 import type { Electorate } from "./shared/electorate.js";
 import { MEMBERS_MAX } from "./shared/peering-limits.js";
 
+/**
+ * Milliseconds by which the round trip of a sample may be longer than that of the last one, and for which the last one
+ * is otherwise used: while one of the two processes stands still, the trip is long, and the sample is inaccurate.
+ */
+const TRIP_MS = 10;
+const TRIP_LASTS_MS = 10_000;
 /** The maximum number of members whose samples are stored, apart from voters. */
 const SAMPLES_MAX = 2 * MEMBERS_MAX;
 
 interface Sample {
   /** The member's clock minus this machine's uptime, in milliseconds. */
   readonly ahead: number;
+  /** Milliseconds of the message to the member and its answer; infinity: not known. */
+  readonly trip: number;
   /** `uptime` milliseconds. */
   readonly takenAt: number;
 }
@@ -31,19 +39,37 @@ export class MemberClocks {
   /**
    * Notes a member's clock. A member is noted before it is known to be a voter, because its address may be proved
    * later. Members that do not vote are not noted while the samples of SAMPLES_MAX members are stored.
-   * @param clock  the member's clock at this moment
+   * @param clock  the member's clock when it sent its message
+   * @param trip  the milliseconds of the last message to the member and its answer; null: not known
    */
-  note(member: ByteString, clock: number, uptime: number, { ids }: Electorate): void {
+  note(
+    member: ByteString,
+    { clock, trip }: { readonly clock: number; readonly trip: number | null },
+    uptime: number,
+    { ids }: Electorate,
+  ): void {
     for (const [other, sample] of this.#samples) if (this.#isOld(sample, uptime)) this.#samples.delete(other);
-    if (this.#samples.size < SAMPLES_MAX || ids.has(member))
-      this.#samples.set(member, { ahead: clock - uptime, takenAt: uptime });
+    const last = this.#samples.get(member);
+    const sample = {
+      ahead: clock + (trip ?? 0) / 2 - uptime,
+      trip: trip ?? Number.POSITIVE_INFINITY,
+      takenAt: uptime,
+    };
+    const isBetter = last === undefined || sample.trip <= last.trip + TRIP_MS;
+    if (!isBetter && uptime - last.takenAt < TRIP_LASTS_MS) return;
+    if (this.#samples.size < SAMPLES_MAX || ids.has(member)) this.#samples.set(member, sample);
   }
 
   /**
-   * Returns the median of all voters' clocks, the lower one if two are in the middle, or null if the clocks of fewer
-   * than a majority of the voters are known.
+   * Returns the median of all voters' clocks, or null if the clocks of fewer than a majority of the voters are known.
+   * @param isLater  whether it is the later one if two are in the middle
    */
-  median(clock: number, uptime: number, { ids, others }: Electorate): number | null {
+  median(
+    clock: number,
+    uptime: number,
+    { ids, others }: Electorate,
+    isLater: boolean = false,
+  ): number | null {
     const clocks = [clock];
     for (const id of ids) {
       const sample = this.#samples.get(id);
@@ -51,7 +77,7 @@ export class MemberClocks {
     }
     if (2 * clocks.length <= 1 + others) return null;
     clocks.sort((a, b) => a - b);
-    return clocks[(clocks.length - 1) >> 1] as number;
+    return clocks[(clocks.length - Number(!isLater)) >> 1] as number;
   }
 
   /**
@@ -96,6 +122,15 @@ export class OwnClock {
     return this.#median !== null;
   }
 
+  /**
+   * Returns the members' median clock: milliseconds since 1970, an integer. It is this machine's clock while fewer than
+   * a majority of the members' clocks are known.
+   * @param isLater  whether it is the later one if two are in the middle
+   */
+  common(isLater: boolean): number {
+    return Math.floor(this.#medianOf(isLater) ?? this.#cluster.clock());
+  }
+
   /** Returns `isSkewed`, and logs when that has changed. */
   watch(): boolean {
     const { isSkewed } = this;
@@ -120,7 +155,12 @@ export class OwnClock {
   }
 
   get #median(): number | null {
-    return this.clocks.median(this.#cluster.clock(), this.#cluster.uptime(), this.#cluster.electorate);
+    return this.#medianOf(false);
+  }
+
+  #medianOf(isLater: boolean): number | null {
+    const { clock, uptime, electorate } = this.#cluster;
+    return this.clocks.median(clock(), uptime(), electorate, isLater);
   }
 
   #logVerdict(isSkewed: boolean): void {

@@ -457,7 +457,8 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
     this.status = status;
     if (status.state !== "live" && this.compared !== null) this.compared = "other";
     this.#trips.receive(status);
-    clock.clocks.note(this.id, status.clock + (this.#trips.last ?? 0) / 2, now, cluster.electorate);
+    const sample = { clock: status.clock, trip: this.#trips.last };
+    clock.clocks.note(this.id, sample, now, cluster.electorate);
     missing.receiveStatus(this, status, before === null);
     if (status.echo >= this.#freshFromEcho) this.#reconciling.receiveTotals(status);
     // The first status after connecting starts the first comparison immediately.

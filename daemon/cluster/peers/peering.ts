@@ -115,7 +115,10 @@ export class Peering implements Members, RosterEvents {
       snapshots: this.snapshots,
       isEqual: (id) => this.#reports.isEqual(id),
     });
-    this.decisions = new DecisionMaking(cluster, (ids, upTo) => this.#reports.areLevel(ids, upTo));
+    this.decisions = new DecisionMaking(cluster, {
+      areLevel: (ids, upTo) => this.#reports.areLevel(ids, upTo),
+      commonClock: (isLater) => this.#clock.common(isLater),
+    });
     this.standstill = new StandstillDetector(cluster, roster);
   }
 

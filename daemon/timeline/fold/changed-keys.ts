@@ -50,15 +50,24 @@ function recordsOf(undoing: Undoing): readonly UndoRecord[] {
   return Array.isArray(undoing) ? undoing : [undoing];
 }
 
-/** Whether the only unit of an entry may touch a key that has changed. */
-export function touchesChanged(entry: Entry, changed: ChangedKeys, databases: number): boolean {
-  if (changed.changesDatabase || changed.next !== null) return true;
-  if (changed.keys.length === 0) return false;
-  const [unit] = unitsOf(entry, databases);
-  if (unit === undefined || unit.kind === "nothing") return false;
-  findTouches(unit, databases, SEMANTICS);
-  const nodes: readonly TouchNode[] = [unit, ...(unit.more ?? [])];
-  const touched = new Set((unit.databaseTouches ?? []).map(({ db }) => db));
-  const keys = new Set(nodes.flatMap(({ db, key }) => (key === null ? [] : `${db} ${key}`)));
-  return changed.keys.some(({ db, key }) => touched.has(db) || keys.has(`${db} ${key}`));
+/** Returns a function that reports whether the only unit of an entry may touch a key that has changed. */
+export function touchTest(
+  { keys, changesDatabase, next }: ChangedKeys,
+  databases: number,
+): (entry: Entry) => boolean {
+  if (changesDatabase || next !== null) return () => true;
+  if (keys.length === 0) return () => false;
+  const changed = new Set(keys.map(({ db, key }) => `${db} ${key}`));
+  const changedDatabases = new Set(keys.map(({ db }) => db));
+
+  return (entry) => {
+    const [unit] = unitsOf(entry, databases);
+    if (unit === undefined || unit.kind === "nothing") return false;
+    findTouches(unit, databases, SEMANTICS);
+    const nodes: readonly TouchNode[] = [unit, ...(unit.more ?? [])];
+    return (
+      (unit.databaseTouches ?? []).some(({ db }) => changedDatabases.has(db)) ||
+      nodes.some(({ db, key }) => key !== null && changed.has(`${db} ${key}`))
+    );
+  };
 }

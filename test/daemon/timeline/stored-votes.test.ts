@@ -76,7 +76,8 @@ test("nothing from an open vote's date on becomes final before this daemon takes
     assert.equal(decided.openDate, AT);
     let hasFolded = false;
     const timeline = { decided, published: AT - 1, hasFolded: () => hasFolded };
-    const decisions = new DecisionMaking({ timeline, lists: null } as unknown as ClusterState, () => false);
+    const members = { areLevel: () => false, commonClock: () => AT };
+    const decisions = new DecisionMaking({ timeline, lists: null } as unknown as ClusterState, members);
     decisions.tick();
     assert.equal(decided.openDate, AT);
     hasFolded = true;

@@ -37,9 +37,14 @@ const eachJoinReport = (
 class UpperClocks extends MemberClocks {
   readonly #samples = new Map<ByteString, { readonly ahead: number; readonly at: number }>();
 
-  override note(member: ByteString, clock: number, uptime: number, voters: Electorate): void {
-    super.note(member, clock, uptime, voters);
-    this.#samples.set(member, { ahead: clock - uptime, at: uptime });
+  override note(
+    member: ByteString,
+    sample: Parameters<MemberClocks["note"]>[1],
+    uptime: number,
+    voters: Electorate,
+  ): void {
+    super.note(member, sample, uptime, voters);
+    this.#samples.set(member, { ahead: sample.clock - uptime, at: uptime });
   }
 
   override median(clock: number, uptime: number, voters: Electorate): number | null {

@@ -40,6 +40,7 @@ import { compareOrderKeys, type Entry, type OrderKey } from "../../../timeline/e
 import type { MemberLists } from "../../members/member-lists.js";
 import type { ClusterState, IsVerified } from "../shared/cluster-state.js";
 import type {
+  DateBounds,
   DecisionPorts,
   FoldedDecision,
   Judgement,
@@ -61,14 +62,36 @@ const NO_SIGNATURE = Buffer.alloc(0);
 /** Why this daemon does not vote for a proposal, although another member may. */
 type Cause = "clock" | "entries" | "code" | "outcome";
 
+/**
+ * Milliseconds by which a decision may be dated ahead of the members' median clock. A key that a decision sets with a
+ * lifetime may expire this much too early, because the decision that finds it expired may be dated ahead.
+ */
+const AHEAD_MS = 250;
+
+/** Milliseconds between two searches for units that need not wait until later entries are no longer later. */
+const CHOOSE_EVERY_MS = 50;
+
 /** The maximum number of bytes of the units that one proposal decides, unless it decides only one. */
 const PROPOSAL_BYTES = 1024 * 1024;
 
+/** What this daemon knows of the other members by comparing itself with them. */
+export interface ComparedMembers {
+  /** Whether members are connected, and have the same entries up to a date as this daemon. */
+  readonly areLevel: (ids: ReadonlySet<ByteString>, upTo: number) => boolean;
+  /**
+   * Returns the members' median clock: milliseconds since 1970, an integer.
+   * @param isLater  whether it is the later one if two are in the middle
+   */
+  readonly commonClock: (isLater: boolean) => number;
+}
+
 export class DecisionMaking {
   readonly #cluster: ClusterState;
-  readonly #areLevel: (ids: ReadonlySet<ByteString>, upTo: number) => boolean;
+  readonly #members: ComparedMembers;
   /** The ids of the members that have voted for two decisions in one ballot, since the start. */
   readonly contradicting = new Set<ByteString>();
+  /** When units are chosen again, after all had to wait because of later entries; `uptime` milliseconds. */
+  #choosesFrom = 0;
   /** Why this daemon has not voted for the last proposal that it judged; null if it has. */
   #objection: Cause | null = null;
   #decisions: Decisions | null = null;
@@ -86,10 +109,9 @@ export class DecisionMaking {
     readonly lists: VotingLists | null;
   } | null = null;
 
-  /** @param areLevel  whether members are connected, and have the same entries up to a date as this daemon */
-  constructor(cluster: ClusterState, areLevel: (ids: ReadonlySet<ByteString>, upTo: number) => boolean) {
+  constructor(cluster: ClusterState, members: ComparedMembers) {
     this.#cluster = cluster;
-    this.#areLevel = areLevel;
+    this.#members = members;
     cluster.timeline.decided.folded = (entries) => this.#folded(entries);
   }
 
@@ -303,9 +325,9 @@ export class DecisionMaking {
       },
       isDecided: (unit) => timeline.decided.find(unit) !== null,
       findDecision: (orderKey) => this.#findDecision(orderKey),
-      areLevel: (upTo) => this.#areLevel(this.#others, upTo),
+      areLevel: (upTo) => this.#members.areLevel(this.#others, upTo),
       prunedTo: () => timeline.prunedTo,
-      propose: (units, last, notBefore) => this.#propose(units, last, notBefore),
+      propose: (units, last, bounds) => this.#propose(units, last, bounds),
       latestDate: () => cluster.clock() + cluster.limits.future,
       judge: (proposal) => this.#judge(proposal),
       read: (bodies) => this.#read(bodies),
@@ -403,15 +425,27 @@ export class DecisionMaking {
     return { id: this.#cluster.hash(signedBytes(body)), body, signature, envelope: readEntryBody(body) };
   }
 
-  #propose(units: Iterable<WaitingUnit> | null, last: LastDecision, notBefore: number): Proposal | null {
-    const { timeline, clock, limits } = this.#cluster;
-    const now = clock();
-    const first = Math.max(now, timeline.watermark + 1, notBefore);
-    const date = nextDate(first, [timeline.newest, last.orderKey ?? { at: 0, seq: 0 }]);
-    const chosen = units === null ? [null] : this.#chosen(units, now);
+  #propose(
+    units: Iterable<WaitingUnit> | null,
+    last: LastDecision,
+    { notBefore, clock }: DateBounds,
+  ): Proposal | null {
+    const { timeline, limits, uptime } = this.#cluster;
+    if (units !== null && uptime() < this.#choosesFrom) return null;
+    // A date that is too early would end a lifetime too early. If it is too far ahead, members object.
+    const common = this.#members.commonClock(true);
+    // The medians that honest members know differ by at most this. A member that lies names an earlier clock.
+    const now = Math.max(Math.floor(Math.min(common, clock)), common - 2 * limits.skewMs);
+    const end = now + AHEAD_MS;
+    const first = Math.max(now, timeline.watermark + 1, Math.min(notBefore, end));
+    const previous = last.orderKey ?? { at: 0, seq: 0 };
+    const usual = nextDate(first, [timeline.newest, previous]);
+    // Entries with later dates delay only the units whose keys they change: any client may date entries ahead.
+    const date = usual.at < end ? usual : nextDate(first, [previous]);
+    const chosen = units === null ? [null] : this.#chosen(units, now, date);
     const dates = datesFrom(date, chosen.length);
     const latest = dates.at(-1);
-    if (latest === undefined || latest.at > now + limits.future || !timeline.isFolded(latest.at)) return null;
+    if (latest === undefined || latest.at > end || !timeline.isFolded(latest.at)) return null;
 
     for (let count = chosen.length; ; ) {
       const decisions = this.#decisionsOn(chosen.slice(0, count), dates, last);
@@ -421,19 +455,30 @@ export class DecisionMaking {
     }
   }
 
-  /** Returns the units that one proposal decides: the first ones, as far as their bytes permit. */
-  #chosen(units: Iterable<WaitingUnit>, now: number): WaitingUnit[] {
-    const { past } = this.#cluster.limits;
+  /**
+   * Returns the units that one proposal decides: the first ones whose keys have not changed from its date on, as far as
+   * their bytes permit.
+   */
+  #chosen(units: Iterable<WaitingUnit>, now: number, date: EnvelopeDate): WaitingUnit[] {
+    const { timeline, limits, uptime } = this.#cluster;
+    let isChanged: ReturnType<typeof timeline.changesFrom> = null;
+    const hasToWait = (unit: WaitingUnit): boolean => {
+      isChanged ??= timeline.changesFrom({ ...date, id: "" });
+      if (isChanged === null) return false;
+      const entry = { ...unit, envelope: Object.assign(readBody(unit.body), date) };
+      return timeline.hasCode(entry) && isChanged(entry);
+    };
     const chosen: WaitingUnit[] = [];
     let bytes = 0;
     for (const unit of units) {
       // The date that the client has signed is too old for a proposal.
-      if (readHead(unit.body).at <= now - past) continue;
+      if (readHead(unit.body).at <= now - limits.past || hasToWait(unit)) continue;
       bytes += unit.body.length;
       if (chosen.length > 0 && bytes > PROPOSAL_BYTES) break;
       chosen.push(unit);
       if (chosen.length === PROPOSAL_UNITS_MAX) break;
     }
+    if (chosen.length === 0 && isChanged !== null) this.#choosesFrom = uptime() + CHOOSE_EVERY_MS;
     return chosen;
   }
 
@@ -472,14 +517,14 @@ export class DecisionMaking {
   }
 
   #judgementOn({ decisions }: Proposal): "yes" | Objection | CausedObjection {
-    const { timeline, clock, limits } = this.#cluster;
+    const { timeline, limits } = this.#cluster;
     const entries = decisions.map((decision) => this.#entryFor(decision));
-    const now = clock();
+    const now = this.#members.commonClock(false);
     for (const { previous, ...decision } of decisions)
       if (previous !== null && !isAfter(decision, previous)) return objectionFrom(previous.at + 1);
     const [first, last] = [decisions[0], decisions.at(-1) as ProposedDecision];
     if (first.at <= timeline.watermark) return objectionFrom(timeline.watermark + 1);
-    if (last.at > now + limits.future) return objectionBecause("clock");
+    if (last.at > now + AHEAD_MS) return { ...objectionFrom(now), cause: "clock" };
     if (!timeline.isFolded(last.at)) return objectionBecause("entries");
     if (first.unit === null) return decisions.length === 1 ? "yes" : objectionBecause("outcome");
 
@@ -498,7 +543,8 @@ export class DecisionMaking {
     if (late.length > 0) return objectionBecause("clock", late);
     const unreadable = objected((entry) => !timeline.hasCode(entry));
     if (unreadable.length > 0) return objectionBecause("code", unreadable);
-    const changed = objected((entry) => timeline.hasChangedAfter(entry));
+    const isChanged = timeline.changesFrom(first);
+    const changed = isChanged === null ? [] : objected(isChanged);
     if (changed.length > 0) return objectionFrom(timeline.newest.at + 1, changed);
 
     const hold = timeline.conditionsHoldInTurn(

@@ -99,7 +99,7 @@ export interface PromiseOf {
   readonly ballot: Ballot;
   readonly last: LastDecision;
   readonly accepted: Accepted | null;
-  /** If it is an objection: the earliest date of another proposal. Otherwise 0. */
+  /** That of the objection; 0 if it is none. */
   readonly notBefore: number;
   /** If it is an objection: the indexes of the decisions that it concerns; empty: the proposal as a whole. */
   readonly objected: readonly number[];
@@ -107,10 +107,21 @@ export interface PromiseOf {
 
 /** Why a member does not vote for a proposal. */
 export interface Objection {
-  /** The earliest date of another proposal; 0: the member waits first, because entries may be missing here. */
+  /**
+   * The earliest date of another proposal. If it is before the date of this one, that is too far ahead of the member's
+   * clock, which is named here. 0: any date.
+   */
   readonly notBefore: number;
   /** The indexes of the decisions that it concerns; empty: the proposal as a whole. */
   readonly objected: readonly number[];
+}
+
+/** What other members have objected to dates. Neither makes a date possible that would not be possible without it. */
+export interface DateBounds {
+  /** The earliest date. */
+  readonly notBefore: number;
+  /** The clock of a member for which an earlier date was too far ahead; infinity: there is none. */
+  readonly clock: number;
 }
 
 /** A member's judgement on a proposal. */
@@ -156,14 +167,13 @@ export interface DecisionPorts {
   /**
    * Creates the decisions on the first of some units, or one on no unit, on this daemon's state; null: not now.
    * @param units  in the order in which they wait; null: the decision only closes earlier member lists
-   * @param notBefore  the earliest date
    */
   readonly propose: (
     units: Iterable<WaitingUnit> | null,
     last: LastDecision,
-    notBefore: number,
+    bounds: DateBounds,
   ) => Proposal | null;
-  /** Returns the latest date that a decision may have now. */
+  /** Returns the latest date of clients' entries, which no round is above. */
   readonly latestDate: () => number;
   /** Judges the outcomes and positions of a proposal on this daemon's state, which contains all earlier decisions. */
   readonly judge: (proposal: Proposal) => Judgement;

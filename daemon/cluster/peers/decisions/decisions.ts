@@ -626,7 +626,8 @@ export class Decisions {
         : this.#isNext(previous) && !this.#chain.isIncomplete
           ? this.#ports.judge(proposal)
           : NO_OBJECTION;
-      const mayChange = judgement !== "yes" && judgement.notBefore === 0;
+      // An objection that names no later date may resolve itself: entries arrive, and the clock reaches the date.
+      const mayChange = judgement !== "yes" && judgement.notBefore <= proposal.decisions[0].at;
       if (mayChange && this.#ports.uptime() - since < this.#timeouts.objectAfterMs) return;
       this.#pending = null;
       if (this.#isTurn(ballot)) this.#beginTurn(ballot);

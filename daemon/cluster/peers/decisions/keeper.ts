@@ -16,6 +16,7 @@ import {
 } from "../../../../protocol/members/decision-messages.js";
 import type {
   Accepted,
+  DateBounds,
   DecisionPorts,
   PromiseOf,
   Proposal,
@@ -33,6 +34,10 @@ import { bodiesOf, NO_OBJECTION, type Voter } from "./voter.js";
 /** Milliseconds before the first proposal after an objection, and the maximum. The pause doubles each time. */
 const PAUSE_MS = 10;
 const PAUSE_MS_MAX = 640;
+/**
+ * Milliseconds for which dates follow the clock of a member that has objected to a date that was too far ahead of it.
+ */
+const CLOCK_MS = 10_000;
 /** The number of decisions for which the keeper votes without waiting, if it has waited for the others in vain. */
 const HASTY_DECISIONS = 16;
 
@@ -87,6 +92,8 @@ export class Keeper {
   #ballot: Ballot | null = null;
   #proposed: Proposed | null = null;
   #notBefore = 0;
+  /** The earliest clock of members that objected to a date, minus this machine's uptime, and until when it counts. */
+  #objectedClock = { ahead: Number.POSITIVE_INFINITY, until: 0 };
   /** The ids of waiting units to which a member has objected. */
   #doubted = new Set<ByteString>();
   #pause = PAUSE_MS;
@@ -237,8 +244,10 @@ export class Keeper {
       this.#vote();
       return;
     }
-    const notBefore = Math.min(promise.notBefore, this.#ports.latestDate());
-    this.#notBefore = Math.max(this.#notBefore, notBefore);
+    if (promise.notBefore > proposed.proposal.decisions[0].at) {
+      const notBefore = Math.min(promise.notBefore, this.#ports.latestDate());
+      this.#notBefore = Math.max(this.#notBefore, notBefore);
+    }
     const lists = this.#handlers.lists();
     const ids = new Set([...proposed.objections.keys(), this.#ports.own.id]);
     // The vote of the member that objects is no longer expected.
@@ -247,20 +256,46 @@ export class Keeper {
     this.#attemptAgain(proposed);
   }
 
+  /** Lets dates follow the clocks of members for which a date was too far ahead. */
+  #followClocks({ proposal, objections }: Proposed): void {
+    const [{ at }] = proposal.decisions;
+    const clocks = [...objections.values()].flatMap(({ notBefore }) =>
+      notBefore > 0 && notBefore <= at ? [notBefore] : [],
+    );
+    if (clocks.length === 0) return;
+    const now = this.#ports.uptime();
+    this.#objectedClock = { ahead: Math.min(...clocks, this.#dateBounds.clock) - now, until: now + CLOCK_MS };
+  }
+
+  get #dateBounds(): DateBounds {
+    const now = this.#ports.uptime();
+    const { ahead, until } = this.#objectedClock;
+    return { notBefore: this.#notBefore, clock: now < until ? ahead + now : Number.POSITIVE_INFINITY };
+  }
+
   /**
    * Whether only members object whose objections do not count, and the other members can make the decision. If these do
    * not vote, `#repeat` begins the next attempt.
    */
-  #isDecidedWithout({ objections }: Proposed): boolean {
-    const { own, isConnected, uptime } = this.#ports;
+  #isDecidedWithout(proposed: Proposed): boolean {
+    const now = this.#ports.uptime();
+    const objectors = [...proposed.objections.keys()];
+    return objectors.every((id) => this.#objectors.has(id, now)) && this.#areOthersMajority(proposed);
+  }
+
+  /** Whether the connected members that do not object can make the decision. */
+  #areOthersMajority({ objections }: Proposed): boolean {
+    const { own, isConnected } = this.#ports;
     const list = this.#handlers.lists()?.current;
-    const objectors = [...objections.keys()];
-    if (list === undefined || !objectors.every((id) => this.#objectors.has(id, uptime()))) return false;
+    if (list === undefined) return false;
     return isMajority(list, { has: (id) => id === own.id || (isConnected(id) && !objections.has(id)) });
   }
 
   /** Begins the next attempt, usually with another unit, with the promises of the members that object. */
-  #attemptAgain({ proposal, objections }: Proposed): void {
+  #attemptAgain(proposed: Proposed): void {
+    const { proposal, objections } = proposed;
+    // A single member may not know all clocks, so that the others have to be unable to decide without it.
+    if (!this.#areOthersMajority(proposed) || this.#isDecidedWithout(proposed)) this.#followClocks(proposed);
     this.#objected = [...objections.keys()];
     this.#objectors.prevented(this.#objected, this.#ports.uptime());
     // The members may never agree on these units, for example because one of them cannot run a command.
@@ -331,7 +366,7 @@ export class Keeper {
     if (this.#ports.uptime() < this.#pausedUntil || this.#handlers.isIncomplete()) return;
     const lists = this.#handlers.lists();
     const isFirst = lists !== null && followsOthers(lists);
-    const proposal = this.#ports.propose(isFirst ? null : this.#proposable(), last, this.#notBefore);
+    const proposal = this.#ports.propose(isFirst ? null : this.#proposable(), last, this.#dateBounds);
     if (proposal !== null) this.#begin(proposal, null);
   }
 

@@ -7,7 +7,7 @@ import { canonicalState } from "../../../../daemon/store/canonical-state.js";
 import { Database } from "../../../../daemon/store/database.js";
 import type { Entry } from "../../../../daemon/timeline/entries/entry.js";
 import { conditionsHold } from "../../../../daemon/timeline/fold/apply-unit.js";
-import { touchesChanged } from "../../../../daemon/timeline/fold/changed-keys.js";
+import { touchTest } from "../../../../daemon/timeline/fold/changed-keys.js";
 import { conditionsHoldInTurn } from "../../../../daemon/timeline/fold/entry-budget.js";
 import { Fold } from "../../../../daemon/timeline/fold/fold.js";
 import { NIL, ZERO } from "../../../../protocol/reply.js";
@@ -205,9 +205,11 @@ test("a random choice of a unit that is decided together with others is that of 
 test("changes after a position concern a unit only if it touches their keys", () => {
   const unit = entry("u", 100, ["SET k v"], { if: [{ db: 0, key: "l", writer: "" }] });
   const changed = (key: string, db = 0) => ({ keys: [{ db, key }], changesDatabase: false, next: null });
-  for (const key of ["k", "l"]) assert.ok(touchesChanged(unit, changed(key), 16));
-  assert.ok(!touchesChanged(unit, changed("m"), 16) && !touchesChanged(unit, changed("k", 1), 16));
-  assert.ok(touchesChanged(unit, { ...changed("m"), changesDatabase: true }, 16));
-  assert.ok(touchesChanged(unit, { ...changed("m"), next: { at: AT, seq: 0, id: idOf("x") } }, 16));
-  assert.ok(touchesChanged(entry("u", 100, ["FLUSHALL"]), changed("m"), 16));
+  const touches = (keys: Parameters<typeof touchTest>[0], one = unit) => touchTest(keys, 16)(one);
+  for (const key of ["k", "l"]) assert.ok(touches(changed(key)));
+  assert.ok(!touches(changed("m")) && !touches(changed("k", 1)));
+  assert.ok(touches({ ...changed("m"), changesDatabase: true }));
+  assert.ok(touches({ ...changed("m"), next: { at: AT, seq: 0, id: idOf("x") } }));
+  const all = entry("u", 100, ["FLUSHALL"]);
+  assert.ok(touches(changed("m"), all) && !touches({ ...changed("m"), keys: [] }, all));
 });

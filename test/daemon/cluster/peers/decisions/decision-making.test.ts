@@ -6,7 +6,12 @@ import { DecisionMaking } from "../../../../../daemon/cluster/peers/decisions/de
 import type { ClusterState, IsVerified } from "../../../../../daemon/cluster/peers/shared/cluster-state.js";
 import type { Work } from "../../../../../daemon/net/process/background-work.js";
 import { DecidedUnits } from "../../../../../daemon/timeline/decided-units.js";
-import { type Entry, orderKeyOf, writeOrderKey } from "../../../../../daemon/timeline/entries/entry.js";
+import {
+  type Entry,
+  type OrderKey,
+  orderKeyOf,
+  writeOrderKey,
+} from "../../../../../daemon/timeline/entries/entry.js";
 import { writePromisesMark } from "../../../../../daemon/timeline/entries/stored-promises.js";
 import { writeValue } from "../../../../../daemon/timeline/entries/stored-value.js";
 import { MemoryStorage } from "../../../../../daemon/timeline/memory-storage.js";
@@ -25,7 +30,7 @@ import {
 } from "../../../../../protocol/version-2/decision-body.js";
 import { type Envelope, signedBytes } from "../../../../../protocol/version-2/envelope.js";
 import { sha256 } from "../../../../simulation/signatures.js";
-import { until } from "../../../../support/until.js";
+import { nextTurn, until } from "../../../../support/until.js";
 import { AT, entry } from "../../../timeline/support/fold-subject.js";
 import { withId } from "../../../timeline/support/random-timeline.js";
 
@@ -52,6 +57,10 @@ function store(storage: MemoryStorage, one: Entry): void {
   storage.put([[writeOrderKey(orderKeyOf(one)), writeValue(one.body, one.signature)]]);
 }
 
+/** The members' median clock. This daemon's own clock is 1.9 s ahead of it. */
+const COMMON = AT + 2_000;
+const OWN_CLOCK = COMMON + 1_900;
+
 /** Starts a daemon that is a member of a list, on a storage. */
 function start(
   storage: MemoryStorage,
@@ -62,7 +71,7 @@ function start(
   const works: Work[] = [];
   const window = { past: 30_000, future: 5_000 };
   const decided = new DecidedUnits({
-    clock: () => AT + 2_000,
+    clock: () => OWN_CLOCK,
     window,
     hash: sha256,
     storage,
@@ -90,8 +99,8 @@ function start(
     log: { error: () => {} },
     hash: sha256,
     uptime: () => 0,
-    clock: () => AT + 2_000,
-    limits: window,
+    clock: () => OWN_CLOCK,
+    limits: { ...window, skewMs: 2_000 },
     checkUnit: check,
     random: () => 0,
     nextTurn: (step: () => void) => step(),
@@ -99,7 +108,8 @@ function start(
     slices: { add: (work: Work) => void works.push(work) },
     ...others.cluster,
   };
-  return { decisions: new DecisionMaking(cluster as unknown as ClusterState, () => false), decided, works };
+  const members = { areLevel: () => false, commonClock: () => COMMON };
+  return { decisions: new DecisionMaking(cluster as unknown as ClusterState, members), decided, works };
 }
 
 test("a daemon votes only once it knows the decisions that were made before its start, which it reads in steps", () => {
@@ -181,8 +191,8 @@ function startVoting(prunedTo = -1, check?: ClusterState["checkUnit"]): Decision
 test("a member keeps no unit whose date is too old for a proposal, whoever sends it", () => {
   const decisions = startVoting();
   for (const [at, waiting] of [
-    [-28_001, 0],
-    [-27_999, 1],
+    [-26_101, 0],
+    [-26_099, 1],
   ] as const) {
     const { body, signature } = withId(entry("unit", at, ["SET lock me NX"], { decide: true }));
     decisions.receive(sha256(PEER), writeDecisionMessage({ kind: "unit", body, signature }));
@@ -256,7 +266,7 @@ const JUDGED = {
   newest: { at: 0, seq: 0 },
   isFolded: () => true,
   hasCode: () => true,
-  hasChangedAfter: () => false,
+  changesFrom: () => null,
   conditionsHoldInTurn: (units: readonly Envelope[]) => units.map(() => true),
 };
 /** Whether a member votes for decisions that a keeper proposes together. */
@@ -318,6 +328,80 @@ test("a member votes for decisions on different units that follow each other", (
   );
 });
 
+test("a member votes for dates up to 250 ms ahead of the members' median clock, whatever its own clock is", () => {
+  for (const [ahead, isVoted] of [
+    [250, true],
+    [251, false],
+    [1_900, false],
+  ] as const)
+    assert.equal(isVotedFor([{ at: COMMON + ahead }]), isVoted, `${ahead} ms`);
+});
+
+/** Starts the only member of a list. @param made  receives its decisions */
+function startAlone(
+  timeline: object,
+  made: Entry[],
+): { decisions: DecisionMaking; submit: (...lines: string[]) => Promise<void> } {
+  const storage = new MemoryStorage();
+  storage.put([], [["decisions", writePromisesMark(writeStoredPromises(NO_PROMISES))]]);
+  const list = { hash: "l".repeat(32), list: { number: 0, members: [OWN] } };
+  const history = new ListHistory(storage);
+  let now = 0;
+  let units = 0;
+  const acceptDecisions = (entries: readonly Entry[]): void => {
+    made.push(...entries);
+    decided.note(entries);
+  };
+  const { decisions, decided, works } = start(storage, -1, checkUnit, {
+    timeline: { ...JUDGED, acceptDecisions, ...timeline },
+    cluster: {
+      uptime: () => now,
+      lists: { isReporting: true, heads: [list], history, membership: { inForce: list } },
+      identity: { id: OWN, spki: OWN, sign: () => Buffer.from("s") },
+    },
+  });
+  decisions.tick();
+  while (!works[0]?.next().done);
+  const submit = async (...lines: string[]): Promise<void> => {
+    for (const line of lines) {
+      const { id, body, signature } = withId(entry(`unit ${units++}`, 0, [line], { decide: true }));
+      decisions.submit(id, body, signature, false);
+    }
+    for (let turns = 0; turns < 40; turns++) {
+      await nextTurn();
+      now += 25;
+      decisions.tick();
+    }
+  };
+  return { decisions, submit };
+}
+
+test("entries that are dated ahead delay only decisions on the keys that they change", async () => {
+  const made: Entry[] = [];
+  const newest = { at: COMMON + 200, seq: 0 };
+  const isOnChanged = ({ envelope }: Entry) => envelope.commands.some(([, key]) => key === "changed");
+  const isReached = ({ at, seq }: OrderKey) => at > newest.at || (at === newest.at && seq > newest.seq);
+  const timeline = {
+    newest,
+    changesFrom: (position: OrderKey) => (isReached(position) ? null : isOnChanged),
+  };
+  const { decisions, submit } = startAlone(timeline, made);
+  const dates = () => made.map(({ envelope: { at } }) => at - COMMON);
+  await submit("SET changed me NX");
+  assert.deepEqual(dates(), [200], "the date is after that of all entries if it may be");
+  made.length = 0;
+  newest.at = COMMON + 1_900;
+  await submit("SET changed other NX");
+  assert.deepEqual(dates(), []);
+  await submit(...Array.from({ length: 70 }, (_, index) => `SET lock:${index} me NX`));
+  assert.equal(made.length, 70);
+  assert.ok(dates().every((ahead) => ahead >= 0 && ahead <= 250));
+  assert.equal(decisions.waiting, 1);
+  newest.at = COMMON + 240;
+  await submit("SET other me NX");
+  assert.equal(decisions.waiting, 0, "its date is within reach");
+});
+
 test("a keeper evaluates the decisions that it proposes, because random choices depend on their ids", async () => {
   const storage = new MemoryStorage();
   storage.put([], [["decisions", writePromisesMark(writeStoredPromises(NO_PROMISES))]]);
@@ -356,7 +440,7 @@ test("a keeper evaluates the decisions that it proposes, because random choices 
 
 const CAUSES: readonly [cause: string, timeline: object, at: number][] = [
   ["keeper", JUDGED, AT + 1_000],
-  ["clock", JUDGED, AT + 2_000 + 5_001],
+  ["clock", JUDGED, COMMON + 251],
   ["entries", { ...JUDGED, isFolded: () => false }, AT + 1_000],
   ["code", { ...JUDGED, hasCode: () => false }, AT + 1_000],
   [

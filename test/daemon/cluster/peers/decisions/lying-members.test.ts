@@ -608,3 +608,41 @@ test("a certificate has the votes of a majority and no more, so that it fits int
   });
   assert.equal(readEntries(writeEntries([{ body: decision.body, signature }]))?.length, 1);
 });
+
+for (const isConnected of [false, true])
+  test(`members decide although each keeper believes a ${isConnected ? "silent" : "stopped"} liar that clocks are later`, async () => {
+    const { world, members } = honestMembers();
+    const liar = world.members.get(idOf("liar")) as Member;
+    liar.receive = () => {};
+    if (isConnected) liar.start();
+    world.aheadMs = 250;
+    for (const member of members)
+      Object.defineProperty(member, "clockOffset", {
+        get: () => (member.stored?.promised?.member === member.id ? 1_900 : 0),
+      });
+    let objections = 0;
+    world.trace = (_from, _to, message) => {
+      if (message.kind === "promise" && message.notBefore > 0) objections++;
+    };
+    for (let count = 0; count < 5; count++) {
+      const cas = world.submit(members[count % 2] as Member, members, "x");
+      await world.scheduler.runUntil(world.scheduler.time + 3_000);
+      for (const member of members) assert.ok(member.decisionOn(cas.id) !== null, `unit ${count}`);
+    }
+    assert.ok(objections > 0 && objections <= 10, `${objections} objections`);
+  });
+
+test("a keeper does not follow the clock of a single member that objects, if the others can decide", async () => {
+  const { world, members } = honestMembers();
+  const [a, b] = members;
+  const c = world.members.get(idOf("liar")) as Member;
+  c.start();
+  world.aheadMs = 250;
+  c.clockOffset = -1_900;
+  for (let count = 0; count < 20; count++) {
+    const cas = world.submit(a, [a, b], "x");
+    await world.scheduler.runUntil(world.scheduler.time + 1_000);
+    const { at } = a.decisionOn(cas.id) ?? assert.fail(`unit ${count}`);
+    assert.ok(at >= cas.at, `${at - cas.at} ms`);
+  }
+});

@@ -5,6 +5,7 @@
  */
 import assert from "node:assert/strict";
 import type {
+  DateBounds,
   DecisionPorts,
   Objection,
   Proposal,
@@ -267,7 +268,7 @@ export class Member {
       },
       areLevel: (upTo) => this.#areLevel(upTo),
       prunedTo: () => this.prunedTo,
-      propose: (units, last, notBefore) => this.#propose(units, last, notBefore),
+      propose: (units, last, bounds) => this.#propose(units, last, bounds),
       judge: (proposal) => this.#judge(proposal),
       read: (bodies) => proposalOf(bodies.map(readDecision)),
       unitHead: (body) => casIn(body),
@@ -301,13 +302,14 @@ export class Member {
   #propose(
     units: Iterable<WaitingUnit> | null,
     last: VoterState["last"],
-    notBefore: number,
+    { notBefore, clock }: DateBounds,
   ): Proposal | null {
+    const now = Math.min(this.clock, clock);
     const chosen = units === null ? [null] : this.#chosen(units);
     const lastAt = last.orderKey?.at ?? 0;
     const known = chosen.map((cas) => (cas === null ? 0 : this.newestOn(cas.key)));
-    const at = Math.max(this.clock, lastAt + 1, 1 + Math.max(...known), notBefore);
-    if (chosen.length === 0 || at + chosen.length > this.clock + WINDOW_MS) return null;
+    const at = Math.max(now, lastAt + 1, 1 + Math.max(...known), notBefore);
+    if (chosen.length === 0 || at + chosen.length > now + this.#world.aheadMs) return null;
     const decisions: Decision[] = [];
     for (const [index, cas] of chosen.entries()) {
       const previous =
@@ -339,7 +341,8 @@ export class Member {
     const later: Objection = { notBefore: 0, objected: [] };
     for (const decision of proposed)
       if (decision.previous !== null && compareOrderKeys(decision, decision.previous) <= 0) return later;
-    if (proposed.some(({ at }) => at > this.clock + WINDOW_MS)) return later;
+    if (proposed.some(({ at }) => at > this.clock + this.#world.aheadMs))
+      return { notBefore: this.clock, objected: [] };
     const decisions = proposed.map(({ body }) => readDecision(body));
     if (decisions[0]?.cas === null) return "yes";
     const [first] = proposed;
@@ -384,6 +387,8 @@ export class World {
   faults: Faults = { loss: 0, repeat: 0, delayMs: 3 };
   /** The maximum number of units that one proposal decides. */
   together = 3;
+  /** The maximum number of milliseconds by which a decision is dated ahead of a member's clock. */
+  aheadMs = WINDOW_MS;
   /** Milliseconds between two syncs of each disk; 0: it syncs after each write. */
   syncEveryMs = 0;
   /** Milliseconds that each message needs in addition to `faults.delayMs`. */
