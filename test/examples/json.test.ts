@@ -5,7 +5,7 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
+import { type DaemonHere, startDaemonHere } from "../support/daemon-here.js";
 import { freePort } from "../support/free-port.js";
 import { RawClient } from "../support/raw-client.js";
 import { repositoryRoot } from "../support/repository.js";
@@ -34,11 +34,11 @@ const EXAMPLES = [
 ] as const;
 
 describe("examples/json", () => {
-  let daemon: DaemonProcess;
+  let daemon: DaemonHere;
   let port: number;
   before(async () => {
     port = await freePort();
-    daemon = await startDaemon(["--json", String(port)]);
+    daemon = await startDaemonHere(["--json", String(port)]);
   });
   after(() => daemon[Symbol.asyncDispose]());
 

@@ -4,7 +4,7 @@ import { copyFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
+import { type DaemonHere, startDaemonHere } from "../support/daemon-here.js";
 import { refusingAddress } from "../support/free-port.js";
 import { programPaths } from "../support/programs.js";
 import { repositoryRoot } from "../support/repository.js";
@@ -19,13 +19,13 @@ const skip = skipWithout("nc") || skipWithout("openssl");
 describe("send.sh", { skip }, () => {
   let folder = "";
   let patient = "";
-  let daemon: DaemonProcess;
+  let daemon: DaemonHere;
 
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), "dbsync-shell-"));
     const keygen = await run(process.execPath, [programPaths["dbsync-keygen"], "--out", folder]);
     assert.equal(keygen.code, 0, keygen.stderr);
-    daemon = await startDaemon(["-s", join(folder, "public.pem")]);
+    daemon = await startDaemonHere(["-s", join(folder, "public.pem")]);
     patient = join(folder, "patient.sh");
     await writeFile(patient, (await readFile(script, "utf8")).replace("-w 3 ", "-w 60 "));
   });

@@ -1,17 +1,17 @@
 /** Clients of memcached receive the answers that they expect if a request fails. */
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { type DaemonProcess, startDaemon } from "../../../test/support/daemon-process.js";
+import { type DaemonHere, startDaemonHere } from "../../../test/support/daemon-here.js";
 import { within } from "../../../test/support/pause.js";
 import { RawClient } from "../../../test/support/raw-client.js";
 import { askMemcached } from "./memcached-lines.js";
 
 const END_MS = 30_000;
 
-let daemon: DaemonProcess;
+let daemon: DaemonHere;
 let memcached = 0;
 before(async () => {
-  daemon = await startDaemon(["--memcached", "0"]);
+  daemon = await startDaemonHere(["--memcached", "0"]);
   memcached = await daemon.portOf("memcached clients");
 });
 after(async () => await daemon?.[Symbol.asyncDispose]());

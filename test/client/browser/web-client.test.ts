@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { mock, test } from "node:test";
 import { createClient } from "../../../client/browser/public-api.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
-import { startDaemon } from "../../support/daemon-process.js";
+import { startDaemonHere } from "../../support/daemon-here.js";
 import { refusingAddress } from "../../support/free-port.js";
 import { scratchFolder } from "../../support/scratch-folder.js";
 import { until } from "../../support/until.js";
@@ -168,7 +168,7 @@ test("the bytes of waiting calls are limited", async () => {
 });
 
 test("a page receives channel messages, and changes of a key", async () => {
-  await using daemon = await startDaemon(["-s", keyFile, "--ws", "0"]);
+  await using daemon = await startDaemonHere(["-s", keyFile, "--ws", "0"]);
   const port = await daemon.portOf("WebSocket clients");
   using client = clientOf({ servers: [`ws://127.0.0.1:${port}`] });
   const messages = client.subscribe("news");

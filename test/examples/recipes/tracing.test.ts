@@ -8,7 +8,7 @@ import { tracingChannel } from "node:diagnostics_channel";
 import { test } from "node:test";
 import { createClient } from "../../../client/public-api.js";
 import { type Span, type Tracer, traceCalls } from "../../../examples/recipes/tracing.js";
-import { startDaemon } from "../../support/daemon-process.js";
+import { startDaemonHere } from "../../support/daemon-here.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { refusingAddress } from "../../support/free-port.js";
 
@@ -48,7 +48,7 @@ function recordingTracer() {
 test("each call is a child span of the active span, with the command's name and key but no values", async () => {
   const { active, spans, tracer } = recordingTracer();
   const key = makeKeyPair();
-  await using daemon = await startDaemon(["-s", key.file]);
+  await using daemon = await startDaemonHere(["-s", key.file]);
   await using client = createClient({ servers: `127.0.0.1:${daemon.port}`, key: key.privateKey });
   const stop = traceCalls(tracer);
   await active.run("one", () => client.call(["SET", "greeting", "secret"]));
