@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { skipUnlessFull } from "../support/amount.js";
-import { startDaemonHere } from "../support/daemon-here.js";
+import { startDaemon } from "../support/daemon-process.js";
 import { repositoryRoot } from "../support/repository.js";
 import { skipWithout } from "../support/requirements.js";
 import { run } from "../support/run-program.js";
@@ -45,7 +45,7 @@ test("Composer installs the package from a folder, and its cache implements PSR-
   skip:
     skipUnlessFull || skipWithout("php") || skipWithout("composer") || skipWithout("php-psr-simple-cache"),
 }, async () => {
-  await using daemon = await startDaemonHere(["-s", join(vectorFolder, rsa.publicFile)]);
+  await using daemon = await startDaemon(["-s", join(vectorFolder, rsa.publicFile)]);
   const folder = mkdtempSync(join(tmpdir(), "dbsync-composer-"));
   try {
     const interfaces = {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { makeFolder } from "../daemon/program/replicas.js";
 import { skipUnlessFull } from "../support/amount.js";
-import { startDaemonHere } from "../support/daemon-here.js";
+import { startDaemon } from "../support/daemon-process.js";
 import { repositoryRoot } from "../support/repository.js";
 import { skipWithout } from "../support/requirements.js";
 import { run } from "../support/run-program.js";
@@ -40,7 +40,7 @@ test("pip installs the package from its folder, with types and a program", {
   const installed = found.trim();
   assert.ok(installed.startsWith(environment), installed);
   for (const name of ["py.typed", "commands/strings.py"]) assert.ok(existsSync(join(installed, name)), name);
-  await using daemon = await startDaemonHere(["-s", keyFile("ed25519", "public")]);
+  await using daemon = await startDaemon(["-s", keyFile("ed25519", "public")]);
   const args = ["-k", keyFile("ed25519", "private"), "-s", `127.0.0.1:${daemon.port}`];
   assert.equal(await works(bin("dbsync-py"), [...args, "SET", "k", "v"], folder.path), "OK\n");
 });
@@ -55,7 +55,7 @@ test("the package can be used as one file", {
     ["-m", "zipapp", source, "-m", "dbsync.__main__:main", "-o", "dbsync.pyz"],
     folder.path,
   );
-  await using daemon = await startDaemonHere(["-s", keyFile("rsa2048", "public")]);
+  await using daemon = await startDaemon(["-s", keyFile("rsa2048", "public")]);
   const args = ["-k", keyFile("rsa2048", "private"), "-s", `127.0.0.1:${daemon.port}`];
   assert.equal(await works(PYTHON, ["dbsync.pyz", ...args, "SET", "k", "v"], folder.path), "OK\n");
   const script = `import sys\nsys.path.insert(0, "dbsync.pyz")\nfrom dbsync import Client\nprint(Client)`;

@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
 import { skipUnlessFull } from "../../support/amount.js";
-import { startDaemonHere } from "../../support/daemon-here.js";
+import { startDaemon } from "../../support/daemon-process.js";
 import { makeKeyPair } from "../../support/envelope-client.js";
 import { freePort, listenAtFreePort } from "../../support/free-port.js";
 import { browserFile } from "../../support/make-browser-module.js";
@@ -25,7 +25,7 @@ test("the first page works as described in docs/browsers.md", { skip: skipUnless
   const [root, ws, port] = [makeKeyPair(), await freePort(), await freePort()];
   const shown = readFileSync(join(repositoryRoot, "docs", "browsers.md"), "utf8");
   assert.ok(shown.includes("`dbsyncd --ws 1180 --root-key root-public.pem`"));
-  await using _daemon = await startDaemonHere(["-p", `${port}`, "--ws", `${ws}`, "--root-key", root.file]);
+  await using _daemon = await startDaemon(["-p", `${port}`, "--ws", `${ws}`, "--root-key", root.file]);
   const [, block = ""] = /^```html\n([\s\S]*?)^```$/m.exec(shown) ?? [];
   assert.ok(block.includes(":1180"));
   const html = block.replace(":1180", `:${ws}`);

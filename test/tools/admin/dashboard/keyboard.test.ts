@@ -10,7 +10,7 @@ import { test } from "node:test";
 import { startChromium, type Tab } from "../../../client/browser/chromium.js";
 import { runDbsync } from "../../../client/child.js";
 import { skipUnlessFull } from "../../../support/amount.js";
-import { startDaemonHere } from "../../../support/daemon-here.js";
+import { startDaemon } from "../../../support/daemon-process.js";
 import { frameOf, memberOf, SAMPLE, STUB } from "./frames.js";
 import { WatchedCluster } from "./watched-cluster.js";
 
@@ -86,7 +86,7 @@ for (const look of [
   test(`the keyboard reaches each control of the page, ${look.width} px, ${look.isDark ? "dark" : "light"}`, {
     skip: skipUnlessFull,
   }, async () => {
-    await using daemon = await startDaemonHere(["--admin", "0"]);
+    await using daemon = await startDaemon(["--admin", "0"]);
     await using chromium = await startChromium();
     const tab = await chromium.another();
     await tab.command("Page.enable");
