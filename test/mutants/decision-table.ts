@@ -1466,4 +1466,32 @@ export const decisionMutants: readonly Mutant[] = [
     replace: "this.#waiters.wait(verified.id, verified.envelope.key, verified.message.body.length)",
     test: "test/daemon/cluster/replica/recorder.test.js",
   },
+  {
+    name: "decisions: units are proposed in the order of their arrival, whatever their keys",
+    file: "daemon/cluster/peers/decisions/decisions.js",
+    find: "waiting: () => this.#queue.inTurn()",
+    replace: "waiting: () => this.#units.values()",
+    test: WAITING,
+  },
+  {
+    name: "decisions: the key of a decided unit is served first again",
+    file: "daemon/cluster/peers/decisions/decisions.js",
+    find: "this.#queue.served(unit);\n        this.#shares",
+    replace: "this.#queue.remove(unit);\n        this.#shares",
+    test: WAITING,
+  },
+  {
+    name: "decisions: a member sends the units of a key with many units first",
+    file: "daemon/cluster/peers/decisions/decisions.js",
+    find: "for (const unit of this.#queue.inTurn())",
+    replace: "for (const unit of this.#units.values())",
+    test: WAITING,
+  },
+  {
+    name: "decisions: a unit to which members objected has no turn while its key has later units",
+    file: "daemon/cluster/peers/decisions/keeper.js",
+    find: "return !delayed.has(caller);",
+    replace: "return !this.#doubted.has(id);",
+    test: WAITING,
+  },
 ];

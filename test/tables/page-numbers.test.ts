@@ -223,7 +223,7 @@ const PROTOCOL: readonly string[] = [
   `the decisions on up to ${togetherMax} envelopes together`,
   `A client can make one signature for 2 to ${sharedMax} envelopes with \`decide\``,
   `the number of decisions in the proposal, at most ${togetherMax} |`,
-  `in their order: at most ${togetherMax}, and with more than one at most ${of("daemon/cluster/peers/decisions/decision-making")("PROPOSAL_BYTES").mib}.`,
+  `on the units that wait: at most ${togetherMax}, and with more than one at most ${of("daemon/cluster/peers/decisions/decision-making")("PROPOSAL_BYTES").mib}.`,
   `or ${of("daemon/timeline/fold/entry-budget")("TURN_STEPS_MAX").count} steps`,
   `An attempt is at most ${textsOf(constant("protocol/members/decision-messages", "ATTEMPT_MAX") + 1).power} - 1`,
   `whose round is more than ${limits.future.s} (\`--window\`) after its clock`,
@@ -255,6 +255,7 @@ const PROTOCOL: readonly string[] = [
   `If more than ${lying("MESSAGES_PER_SECOND").plain} units of another member were not valid`,
   `At most ${decisions("UNITS_MAX").count} units with ${decisions("UNIT_BYTES_MAX").mib} wait at a member, where a unit counts as ${textsOf(constant("daemon/cluster/peers/decisions/decisions", "UNIT_BYTES_MAX") / 2).mib} at most`,
   `One connection sends at most ${of("daemon/listener/dbsync-dialect")("UNANSWERED_MAX").count} of them`,
+  `to the keeper in turn, too, and again after ${decisions("FORWARD_AGAIN_MS").s}`,
 ];
 
 /** The sentences of docs/limits.md with numbers that neither a table nor test/daemon/store/effort-page.test.ts has. */

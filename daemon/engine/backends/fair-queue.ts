@@ -55,4 +55,22 @@ export class FairQueue<Waiting extends Item> {
     }
     return null;
   }
+
+  /**
+   * Yields the items in the order in which they would be served: the oldest one of each caller, then the next one of
+   * each. The queue must not change meanwhile.
+   */
+  *inTurn(): Generator<Waiting> {
+    let callers = [...this.#byCaller.values()].map((items) => items.values());
+    while (callers.length > 0) {
+      const remaining: typeof callers = [];
+      for (const items of callers) {
+        const { done, value } = items.next();
+        if (done === true) continue;
+        yield value;
+        remaining.push(items);
+      }
+      callers = remaining;
+    }
+  }
 }

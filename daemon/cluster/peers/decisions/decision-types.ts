@@ -13,7 +13,7 @@ import type { OrderKey } from "../../../timeline/entries/entry.js";
 export interface WaitingUnit {
   /** The id of the envelope. */
   readonly id: ByteString;
-  /** The id of the key that has signed it. Keys have shares of the room for waiting units. */
+  /** The id of the key that has signed it. Keys have shares of the room for waiting units, and take turns. */
   readonly caller: ByteString;
   readonly body: Buffer;
   readonly signature: Buffer;
@@ -166,7 +166,7 @@ export interface DecisionPorts {
   readonly prunedTo: () => number;
   /**
    * Creates the decisions on the first of some units, or one on no unit, on this daemon's state; null: not now.
-   * @param units  in the order in which they wait; null: the decision only closes earlier member lists
+   * @param units  in the order in which they are served; null: the decision only closes earlier member lists
    */
   readonly propose: (
     units: Iterable<WaitingUnit> | null,
@@ -179,7 +179,7 @@ export interface DecisionPorts {
   readonly judge: (proposal: Proposal) => Judgement;
   /** Parses the decisions of a proposal and checks their units' signatures. @returns null if they are not valid */
   readonly read: (bodies: readonly Buffer[]) => Proposal | null;
-  /** Returns the id of a unit, and the key that it names as its signer; null if it is malformed. Checks no signature. */
+  /** Returns a unit's id and the key that it names as its signer, or null if it is malformed. Checks no signature. */
   readonly unitHead: (body: Buffer) => Pick<WaitingUnit, "id" | "caller"> | null;
   /** Parses a unit that another member has received, and checks its signature. @returns null if it is not valid */
   readonly readUnit: (body: Buffer, signature: Buffer) => WaitingUnit | null;

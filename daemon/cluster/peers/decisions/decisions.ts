@@ -19,6 +19,7 @@ import {
   voteBytes,
 } from "../../../../protocol/members/decision-messages.js";
 import { PROPOSAL_UNITS_MAX } from "../../../../protocol/version-2/decision-body.js";
+import { FairQueue } from "../../../engine/backends/fair-queue.js";
 import { WaitingShares } from "../../../engine/backends/fair-shares.js";
 import { compareOrderKeys, type OrderKey } from "../../../timeline/entries/entry.js";
 import { DecisionChain } from "./decision-chain.js";
@@ -98,7 +99,10 @@ export class Decisions {
   readonly #voter: Voter;
   readonly #votes = new VoteCount();
   readonly #keeper: Keeper;
+  /** The waiting units by id. */
   readonly #units = new Map<ByteString, Waiting>();
+  /** The same units, in the order in which a keeper proposes them. */
+  readonly #queue = new FairQueue<Waiting>();
   readonly #shares = new WaitingShares(UNITS_MAX, UNIT_BYTES_MAX);
   readonly #chain: DecisionChain;
   #pending: Pending | null = null;
@@ -155,7 +159,7 @@ export class Decisions {
         lists: () => this.#lists(),
         last: () => this.#voter.last,
         isIncomplete: () => this.#chain.isIncomplete,
-        waiting: () => this.#units.values(),
+        waiting: () => this.#queue.inTurn(),
         postpone: (unit) => this.#postpone(unit),
         broadcast: (message) => this.#broadcast(message),
         voted: (vote) => this.#voted(vote),
@@ -259,7 +263,9 @@ export class Decisions {
     if (!this.#shares.take(unit.caller, unit.body.length)) return;
     const now = this.#ports.uptime();
     if (this.#units.size === 0) this.#wait(now);
-    this.#units.set(unit.id, { ...unit, since: now, isOnlyHere, sentTo: null, sentAt: 0 });
+    const waiting: Waiting = { ...unit, since: now, isOnlyHere, sentTo: null, sentAt: 0 };
+    this.#units.set(unit.id, waiting);
+    this.#queue.add(waiting);
     if (this.#hasArrivals) return;
     // What arrives together is proposed together.
     this.#hasArrivals = true;
@@ -292,18 +298,20 @@ export class Decisions {
     return list !== undefined && isMajority(list, { has: (id) => id === own.id || isConnected(id) });
   }
 
-  /** Moves a unit after the other waiting units. */
+  /** Moves a unit after the other waiting units of its key, and its key after the other keys. */
   #postpone(id: ByteString): void {
     const unit = this.#units.get(id);
     if (unit === undefined) return;
-    this.#units.delete(id);
-    this.#units.set(id, unit);
+    this.#queue.served(unit);
+    this.#queue.add(unit);
   }
 
+  /** Called when a unit no longer waits. Its key follows the other keys. */
   #removeUnit(id: ByteString): void {
     const unit = this.#units.get(id);
     if (unit === undefined) return;
     this.#units.delete(id);
+    this.#queue.served(unit);
     this.#shares.give(unit.caller, unit.body.length);
   }
 
@@ -475,7 +483,7 @@ export class Decisions {
         : now - this.#progressAt < this.#proposalMs;
     const until = isBusy ? this.#previousProposedAt : now;
     let before = 0;
-    for (const unit of this.#units.values()) {
+    for (const unit of this.#queue.inTurn()) {
       const isLater = isBusy && before++ >= PROPOSAL_UNITS_MAX;
       const mayBeThere = !unit.isOnlyHere && (isLater || until - unit.since < FORWARD_AFTER_MS);
       const isSent = unit.sentTo === keeper && now - unit.sentAt < FORWARD_AGAIN_MS;

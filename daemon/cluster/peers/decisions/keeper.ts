@@ -70,8 +70,9 @@ export interface KeeperHandlers {
   readonly last: () => LastDecision;
   /** Whether a later slot is decided, and earlier decisions, or others of the same proposal, are missing here. */
   readonly isIncomplete: () => boolean;
+  /** Returns the waiting units, from each key in turn. */
   readonly waiting: () => Iterable<WaitingUnit>;
-  /** Moves a unit after the other waiting units. */
+  /** Moves a unit after the other waiting units of its key, and its key after the other keys. */
   readonly postpone: (unit: ByteString) => void;
   /** Sends a message to all other members of the lists. */
   readonly broadcast: (message: Parameters<DecisionPorts["send"]>[1]) => void;
@@ -371,8 +372,9 @@ export class Keeper {
   }
 
   /**
-   * Returns the waiting units that may share a proposal, in their order. One to which a member has objected is proposed
-   * alone when it is the first, so that it prevents no other one.
+   * Returns the waiting units that may share a proposal, from each key in turn. One to which a member has objected is
+   * proposed alone when it is the first, so that it prevents no other one. Until then, later ones of its key wait: they
+   * would otherwise always be served before it.
    */
   #proposable(): Iterable<WaitingUnit> {
     if (this.#doubted.size === 0) return this.#handlers.waiting();
@@ -380,9 +382,12 @@ export class Keeper {
     const doubted = waiting.filter(({ id }) => this.#doubted.has(id));
     this.#doubted = new Set(doubted.map(({ id }) => id));
     const [first] = waiting;
-    return first !== undefined && first === doubted[0]
-      ? [first]
-      : waiting.filter(({ id }) => !this.#doubted.has(id));
+    if (first !== undefined && first === doubted[0]) return [first];
+    const delayed = new Set<ByteString>();
+    return waiting.filter(({ id, caller }) => {
+      if (this.#doubted.has(id)) delayed.add(caller);
+      return !delayed.has(caller);
+    });
   }
 
   #begin(proposal: Proposal, evidence: Evidence | null): void {

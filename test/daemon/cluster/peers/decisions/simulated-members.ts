@@ -228,7 +228,7 @@ export class Member {
       uptime: () => world.scheduler.time,
       random: () => world.random.below(1000) / 1000,
       nextTurn: (step) =>
-        world.scheduler.after(0, null, () => {
+        world.scheduler.after(0, this.processor, () => {
           if (isAlive()) step();
         }),
       lists: (since) => {
