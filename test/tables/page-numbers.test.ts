@@ -244,7 +244,7 @@ const PROTOCOL: readonly string[] = [
   `the longest one counts half after ${timeouts("HALF_LIFE_MS").minutes}`,
   ...[tick, constant("daemon/cluster/peers/decisions/timeouts", "TICK_MS")].flatMap((ms) => [
     `how late its own ticks (every ${ms} ms) are`,
-    `at most ${2 * ms} ms between two ticks do`,
+    `at most ${4 * ms} ms between two ticks do`,
   ]),
   `no tick for ${timeouts("SUSPENDED_MS").ms}, it begins no ballot in the next ${timeouts("READ_MS").ms}`,
   `dated more than ${making("AHEAD_MS").ms} ahead of the members' median clock`,

@@ -418,9 +418,10 @@ export class Decisions {
     }
     if (this.#timeouts.isReading) return;
     const { patienceMs, rankMs } = this.#timeouts;
-    const rankWait = this.#rank(current) * rankMs;
+    const rankWait = this.#rank(current, keeper) * rankMs;
     const isStarving = this.#isStarving(rankWait, now);
-    const wait = isReachable ? Math.max(this.#patience, patienceMs) : keeper === own ? 0 : rankWait;
+    const patience = Math.max(this.#patience, patienceMs);
+    const wait = isReachable ? patience + rankWait : keeper === own ? 0 : rankWait;
     const since = isReachable ? this.#progressAt : Math.max(this.#progressAt, this.#reachedAt);
     if (now - since < wait && !isStarving) return;
     // The other members would ignore its ballot, and this daemon could not vote in that of the present keeper.
@@ -446,10 +447,10 @@ export class Decisions {
     return latest?.listHash === hash ? latest.member : null;
   }
 
-  /** Returns this daemon's number among the connected members of a list. */
-  #rank({ members }: VotingList): number {
+  /** Returns this daemon's number among the connected members of a list that may replace the keeper. */
+  #rank({ members }: VotingList, keeper: ByteString | null): number {
     const { own, isConnected } = this.#ports;
-    return [...members].filter((id) => id < own.id && isConnected(id)).length;
+    return [...members].filter((id) => id < own.id && id !== keeper && isConnected(id)).length;
   }
 
   #receivePromise(from: ByteString, { accepted: sent, ...rest }: PromiseMessage): void {
@@ -498,8 +499,8 @@ export class Decisions {
   #wait(now: number): void {
     this.#progressAt = now;
     const { random } = this.#ports;
-    const { patienceMs } = this.#timeouts;
-    if (this.#patience < patienceMs) this.#patience = patienceMs * (1 + random());
+    const { patienceMs, rankMs } = this.#timeouts;
+    if (this.#patience < patienceMs) this.#patience = patienceMs + random() * rankMs;
   }
 
   #nextBallot({ number, hash }: VotingLists["current"]): Ballot {

@@ -17,7 +17,7 @@ export const PATIENCE_MS_MAX = 6_400;
 const SAVES = 4;
 const TRIPS = 3;
 const WAKES = 6;
-/** Milliseconds between the attempts of two members while there is no keeper. */
+/** Milliseconds between the attempts of two members to replace a keeper. */
 const RANK_MS = 60;
 const RANK_MS_MAX = 600;
 /** Milliseconds after which a keeper's request or proposal without an outcome is sent again. */
@@ -42,7 +42,7 @@ const NEW_SHARE = 1 / 16;
 /** Milliseconds between two ticks of the members. */
 const TICK_MS = 25;
 /** The milliseconds between two ticks that count as waiting. In the remaining ones, this process did not run. */
-const COUNTED_MS = 2 * TICK_MS;
+const COUNTED_MS = 4 * TICK_MS;
 /**
  * Milliseconds without a tick after which this process counts as suspended, and milliseconds for which it then reads
  * what has arrived, before it becomes the keeper: another member may be the keeper now.

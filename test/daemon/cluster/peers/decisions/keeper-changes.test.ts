@@ -138,9 +138,9 @@ for (const [name, slowness] of Object.entries(SLOWNESSES))
 
 /** The longest pauses in milliseconds after the keeper was killed, and after it has stopped with open connections. */
 const PAUSES: Readonly<Record<string, readonly [killed: number, stopped: number]>> = {
-  "nothing is slow": [100, 1_000],
-  "disks take 10 to 20 ms": [150, 1_000],
-  "round trips take 100 ms": [350, 1_200],
+  "nothing is slow": [100, 600],
+  "disks take 10 to 20 ms": [150, 700],
+  "round trips take 100 ms": [350, 900],
 };
 
 for (const [name, [killedMs, stoppedMs]] of Object.entries(PAUSES))
@@ -206,7 +206,7 @@ test("a member that was suspended while it waited reads what has arrived before 
   const changes = await changesDuring(scene, async () => {
     suspend(world, [keeper], Number.POSITIVE_INFINITY);
     world.submit(waiting, members, "x");
-    await scheduler.runUntil(scheduler.time + 385);
+    await scheduler.runUntil(scheduler.time + 345);
     suspend(world, [waiting]);
     await decideFor(world, SUSPENDED_MS + AFTER_MS);
   });

@@ -117,12 +117,12 @@ test("the delay of ticks counts, up to a limit, also if other calls are made bet
   assert.ok(busy.timeouts.patienceMs >= 1_000, `${busy.timeouts.patienceMs}`);
 });
 
-test("at most two intervals between two ticks count as waiting", () => {
+test("at most four intervals between two ticks count as waiting", () => {
   const measuring = new Measuring();
   assert.equal(measuring.tick(5_000), 0, "there was no tick before");
   assert.deepEqual(
-    [25, 1, 50, 51, 3_000].map((after) => measuring.tick(after)),
-    [0, 0, 0, 1, 2_950],
+    [25, 1, 100, 101, 3_000].map((after) => measuring.tick(after)),
+    [0, 0, 0, 1, 2_900],
   );
 });
 
