@@ -104,6 +104,7 @@ export const FULL_ONLY: readonly string[] = [
   "test/system/incomplete-backup.test",
   "test/system/json-replica.test",
   "test/system/json-values.test",
+  "test/system/keeper-changes.test",
   "test/system/large-effects.test",
   "test/system/live-during-writes.test",
   "test/system/live.test",

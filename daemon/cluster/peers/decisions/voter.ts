@@ -31,7 +31,7 @@ const UNSTORED_MAX = 1_024;
 
 export class Voter {
   readonly #ports: DecisionPorts;
-  readonly #timeouts: Pick<Timeouts, "saving" | "saved">;
+  readonly #timeouts: Timeouts;
   #state: VoterState;
   /** The slot of the last decision, as it is stored. */
   #storedSlot: number;
@@ -41,7 +41,7 @@ export class Voter {
   isAmnesic: boolean;
 
   /** @param stored  the stored state, or null if it was lost */
-  constructor(ports: DecisionPorts, timeouts: Pick<Timeouts, "saving" | "saved">, stored: VoterState | null) {
+  constructor(ports: DecisionPorts, timeouts: Timeouts, stored: VoterState | null) {
     this.#ports = ports;
     this.#timeouts = timeouts;
     const { last } = NO_PROMISES;
