@@ -4,7 +4,8 @@
  */
 import { makeKeyPair } from "../test/support/envelope-client.js";
 import { isOnPath } from "../test/support/requirements.js";
-import { startEtcd } from "./etcd.js";
+import { scratchFolder } from "../test/support/scratch-folder.js";
+import { type Etcd, startEtcd } from "./etcd.js";
 import { alternate, measure, measureWithCpu, medians } from "./measure.js";
 import { isSmoke, met, report, table } from "./report.js";
 import { startThree } from "./servers.js";
@@ -22,7 +23,7 @@ let counter = 0;
 
 await using rsa = await startThree("always", makeKeyPair("rsa"));
 await using ed25519 = await startThree("always", makeKeyPair("ed25519"));
-await using etcd = isOnPath("etcd") ? await startEtcd() : null;
+await using etcd = isOnPath("etcd") ? await startEtcd(scratchFolder("etcd")) : null;
 for (const trio of [rsa, ed25519]) await trio.list();
 await using rsaClient = rsa.client();
 await using ed25519Client = ed25519.client();
@@ -42,20 +43,21 @@ const setIf = (client: Client) => {
   const key = `cas:${++counter}`;
   return client.call(["SET", key, "value"], { policy, if: [{ key, writer: null }] });
 };
-const ofEtcd: readonly Kind[] =
-  etcd === null
-    ? []
-    : [
-        { name: "etcd: put", servers: etcd.servers, call: () => etcd.put(`plain:${++counter}`, "value") },
-        { name: CREATES, servers: etcd.servers, call: () => etcd.create(`lock:${++counter}`, "me") },
-      ];
+function ofEtcd({ servers: children, open, leader }: Etcd): readonly Kind[] {
+  const client = open(leader);
+  const servers = children.map(({ pid }) => ({ pid: pid as number }));
+  return [
+    { name: "etcd: put", servers, call: () => client.put(`plain:${++counter}`, "value") },
+    { name: CREATES, servers, call: () => client.create(`lock:${++counter}`, "me") },
+  ];
+}
 const KINDS: readonly Kind[] = [
   { name: "SET, RSA", servers: rsa.running, call: () => set(rsaClient) },
   { name: "SET with NX, RSA", servers: rsa.running, call: () => setNx(rsaClient) },
   { name: "SET with `if`, RSA", servers: rsa.running, call: () => setIf(rsaClient) },
   { name: "SET, Ed25519", servers: ed25519.running, call: () => set(ed25519Client) },
   { name: "SET with NX, Ed25519", servers: ed25519.running, call: () => setNx(ed25519Client) },
-  ...ofEtcd,
+  ...(etcd === null ? [] : ofEtcd(etcd)),
 ];
 
 for (const { call } of KINDS) await measure({ callers: WARM_UP_CALLERS, seconds: WARM_UP_SECONDS }, call);

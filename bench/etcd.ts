@@ -1,61 +1,66 @@
-/** Starts etcd for benchmarks. The client speaks gRPC to the leader, all calls over one HTTP/2 connection. */
-import { spawn } from "node:child_process";
+/** Starts three members of etcd, each in a separate process, and writes to one of them. */
+import { type ChildProcess, spawn } from "node:child_process";
 import { connect as connectHttp2 } from "node:http2";
 import { join } from "node:path";
 import { kill, killedAtExit } from "../test/support/child-process.js";
 import { freePort } from "../test/support/free-port.js";
-import { scratchFolder } from "../test/support/scratch-folder.js";
-import { until } from "../test/support/until.js";
+import { started } from "./servers.js";
 
-export const START_MS = 20_000;
-const folder = scratchFolder("etcd");
-let folders = 0;
+const MEMBERS = 3;
 
 export interface Etcd extends AsyncDisposable {
-  readonly servers: readonly { readonly pid: number }[];
+  readonly servers: readonly ChildProcess[];
+  /** The index of the server that was the leader when the cluster had started. */
+  readonly leader: number;
+  /** Opens a connection to a server. All calls share it. */
+  open(server: number): EtcdClient;
+}
+
+export interface EtcdClient extends Disposable {
+  /** Writes a key. Resolves when the servers have acknowledged the write. */
   put(key: string, value: string): Promise<void>;
-  /** Puts a key that does not exist. @returns whether it did not exist */
+  /** Writes a key that does not exist. @returns whether it did not exist */
   create(key: string, value: string): Promise<boolean>;
 }
 
-/**
- * Repeats a check of a starting cluster until it returns a value.
- * @throws Error after START_MS; the cause is the last failure
- */
-export async function started<T>(check: () => Promise<T | undefined>): Promise<T> {
-  let value: T | undefined;
-  const holds = async () => (value = await check()) !== undefined;
-  await until("the cluster has started", holds, { ms: START_MS, mayFail: true });
-  return value as T;
-}
-
-export async function startEtcd(count = 3): Promise<Etcd> {
-  const data = join(folder, `${++folders}`);
+/** @param folder  the folder for the data of all members */
+export async function startEtcd(folder: string): Promise<Etcd> {
   const address = async () => `http://127.0.0.1:${await freePort()}`;
   const members = await Promise.all(
-    Array.from({ length: count }, async (_, i) => ({
+    Array.from({ length: MEMBERS }, async (_, i) => ({
       name: `m${i}`,
       client: await address(),
       peer: await address(),
     })),
   );
   const all = members.map(({ name, peer }) => `${name}=${peer}`).join();
-  const children = members.map(({ name, client, peer }) => {
-    const location = ["--name", name, "--data-dir", join(data, name), "--initial-cluster", all];
+  const servers = members.map(({ name, client, peer }) => {
+    const location = ["--name", name, "--data-dir", join(folder, name), "--initial-cluster", all];
     const forClients = ["--listen-client-urls", client, "--advertise-client-urls", client];
     const forPeers = ["--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer];
     return killedAtExit(spawn("etcd", [...location, ...forClients, ...forPeers], { stdio: "ignore" }));
   });
   const leader = await started(async () => {
-    for (const { client } of members) {
+    for (const [index, { client }] of members.entries()) {
       const answer = await fetch(`${client}/v3/maintenance/status`, { method: "POST", body: "{}" });
       const { header, leader } = (await answer.json()) as { header: { member_id: string }; leader?: string };
-      if (header.member_id === leader) return client;
+      if (header.member_id === leader) return index;
     }
     return undefined;
   });
+  return {
+    servers,
+    leader,
+    open: (server) => openClient(members[server]?.client ?? ""),
+    async [Symbol.asyncDispose]() {
+      await Promise.all(servers.map(kill));
+    },
+  };
+}
 
-  const session = connectHttp2(leader);
+/** Opens a connection that speaks gRPC. */
+function openClient(address: string): EtcdClient {
+  const session = connectHttp2(address);
   const call = (method: string, request: Buffer): Promise<Buffer> =>
     new Promise((resolve, reject) => {
       const head = { ":method": "POST", ":path": `/etcdserverpb.KV/${method}`, te: "trailers" };
@@ -71,13 +76,9 @@ export async function startEtcd(count = 3): Promise<Etcd> {
       stream.end(grpcMessage(request));
     });
   return {
-    servers: children.map(({ pid }) => ({ pid: pid as number })),
     put: async (key, value) => void (await call("Put", putRequest(key, value))),
-    create: async (key, value) => succeeded(await call("Txn", createRequest(key, value))),
-    async [Symbol.asyncDispose]() {
-      session.destroy();
-      await Promise.all(children.map(kill));
-    },
+    create: async (key, value) => hasSucceeded(await call("Txn", createRequest(key, value))),
+    [Symbol.dispose]: () => session.destroy(),
   };
 }
 
@@ -98,15 +99,15 @@ function createRequest(key: string, value: string): Buffer {
   return Buffer.concat([field(1, Buffer.concat(compare)), field(2, field(2, putRequest(key, value)))]);
 }
 
+/** The length of the head of a gRPC message: one byte for compression, four for the length. */
+const GRPC_HEAD_BYTES = 5;
+
 /** Whether the comparison of a TxnResponse held: after the header (field 1), field 2 is 1. */
-function succeeded(answer: Buffer): boolean {
+function hasSucceeded(answer: Buffer): boolean {
   const message = answer.subarray(GRPC_HEAD_BYTES);
   const after = 2 + (message[1] ?? 0);
   return message[after] === 0x10 && message[after + 1] === 1;
 }
-
-/** The length of the head of a gRPC message: one byte for compression, four for the length. */
-const GRPC_HEAD_BYTES = 5;
 
 function grpcMessage(body: Buffer): Buffer {
   const head = Buffer.alloc(GRPC_HEAD_BYTES);

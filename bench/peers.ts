@@ -16,21 +16,36 @@ import { startRedis } from "../test/support/redis-server.js";
 import { repositoryRoot } from "../test/support/repository.js";
 import { isOnPath } from "../test/support/requirements.js";
 import { scratchFolder } from "../test/support/scratch-folder.js";
-import { START_MS, startEtcd, started } from "./etcd.js";
+import { startEtcd } from "./etcd.js";
 import { alternate, type CpuFigures, measure, measureWithCpu, medians, openPool } from "./measure.js";
 import { inEnglish, isSmoke, met, report, table } from "./report.js";
-import { type Durability, startThree } from "./servers.js";
+import { type Durability, START_MS, started, startThree } from "./servers.js";
 
 const SERVERS = 3;
 /** Milliseconds until a request to NATS is repeated. NATS does not answer before a leader has been elected. */
 const REQUEST_MS = 1000;
 const folder = scratchFolder("peers");
+let folders = 0;
 
 /** Three servers of one product, each with its own folder, and a client that writes to them. */
 interface Cluster extends AsyncDisposable {
   readonly servers: readonly { readonly pid: number }[];
   /** Writes a key. Resolves when the servers have acknowledged the write. */
   put(key: string, value: string): Promise<unknown>;
+}
+
+/** Starts etcd. The client writes to the leader. */
+async function startEtcdCluster(): Promise<Cluster> {
+  const etcd = await startEtcd(join(folder, `${++folders}`));
+  const client = etcd.open(etcd.leader);
+  return {
+    servers: etcd.servers.map(({ pid }) => ({ pid: pid as number })),
+    put: (key, value) => client.put(key, value),
+    async [Symbol.asyncDispose]() {
+      client[Symbol.dispose]();
+      await etcd[Symbol.asyncDispose]();
+    },
+  };
 }
 
 /** A configuration with which NATS syncs each write to disk. */
@@ -173,7 +188,7 @@ function daemonSystems(name: string, key: KeyPair): System[] {
 
 const lacksNats = lacks("nats-server");
 const all: readonly System[] = [
-  { name: ETCD, start: startEtcd, lacks: lacks("etcd", "etcd-server") },
+  { name: ETCD, start: startEtcdCluster, lacks: lacks("etcd", "etcd-server") },
   { name: NATS_DEFAULT, start: () => startNats([]), lacks: lacksNats },
   { name: NATS_ALWAYS, start: () => startNats(["-c", syncingNats]), lacks: lacksNats ?? lacksNatsSync() },
   { name: REDIS, start: () => startRedisReplicas(Math.max(...IN_FLIGHT)), lacks: lacks("redis-server") },

@@ -12,7 +12,7 @@ const BENCHMARKS = [
   ...["lone-call", "decisions", "pipelines", "channels", "sql", "version-1", "start"],
 ];
 /** Benchmarks that run only if they are named. */
-const NAMED = ["peers", "scale", "failover"];
+const NAMED = ["peers", "scale", "failover", "keeper-failover"];
 
 const args = process.argv.slice(2);
 const words = args.filter((word) => !word.startsWith("-"));

@@ -4,6 +4,21 @@ import { type DaemonProcess, startDaemon, startProgram } from "../test/support/d
 import { type KeyPair, makeKeyPair } from "../test/support/envelope-client.js";
 import { buildRoot } from "../test/support/repository.js";
 import { Trio } from "../test/support/trio.js";
+import { until } from "../test/support/until.js";
+
+/** Milliseconds within which a cluster starts. */
+export const START_MS = 20_000;
+
+/**
+ * Repeats a check of a starting cluster until it returns a value.
+ * @throws Error after START_MS; the cause is the last failure
+ */
+export async function started<T>(check: () => Promise<T | undefined>): Promise<T> {
+  let value: T | undefined;
+  const holds = async () => (value = await check()) !== undefined;
+  await until("the cluster has started", holds, { ms: START_MS, mayFail: true });
+  return value as T;
+}
 
 /** How daemons store their timelines; `plain`: they have no timeline, and no peers. */
 export type Durability = "plain" | "memory" | "interval" | "always";
