@@ -8,7 +8,7 @@ import { listenAtFreePort } from "./free-port.js";
 import { until } from "./until.js";
 
 for (const held of ["forward", "back"] as const satisfies readonly Direction[])
-  test(`bytes that go ${held} are held back until they are released, and the others are not`, async (t) => {
+  test(`bytes that go ${held} are held back until they are released, and those of the other direction are not`, async (t) => {
     const received = { forward: "", back: "" };
     const server = createServer((socket) => {
       socket.on("data", (bytes) => {

@@ -6,7 +6,7 @@
  * The search is that of Wing and Gong: it chooses a first operation among those that no other one precedes, and
  * continues with the remaining ones. Three rules shorten it, and none of them excludes a solution:
  * - An operation that changes nothing is taken as soon as it is possible: later, it explains no more.
- * - An operation with an unknown outcome has no answer. It may take effect at any moment after its invocation, or never.
+ * - An operation with an unknown outcome has no answer. It may take effect at any later moment, or never.
  * - What remains to be explained depends only on the value and on the operations that were taken. The search never
  *   returns to a combination that failed (Lowe), nor to one that differs only by taking more unknown operations, which
  *   leaves fewer for the rest.

@@ -31,7 +31,7 @@ interface Written {
 
 export class Round {
   readonly counts: Record<Answer, number> = { applied: 0, nil: 0, refused: 0, unknown: 0 };
-  /** Units of unknown outcome of which the log shows that they took effect. Those of counters and releases are not shown. */
+  /** Units of unknown outcome that took effect, as the log shows. It does not show those of counters and releases. */
   unknownApplied = 0;
   isOver = false;
   readonly #name: string;
