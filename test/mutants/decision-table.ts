@@ -1159,6 +1159,13 @@ export const decisionMutants: readonly Mutant[] = [
     test: RECOVERY,
   },
   {
+    name: "decisions: a member gives up decisions that its own vote may still make",
+    file: "daemon/cluster/peers/decisions/decisions.js",
+    find: " || open !== this.#levelVote",
+    replace: "",
+    test: RECOVERY,
+  },
+  {
     name: "decisions: a keeper with some decisions of a proposal reports that it finds no date",
     file: "daemon/cluster/peers/decisions/keeper.js",
     find: 'this.#handlers.isIncomplete() ? "incomplete" : "cannot-propose"',

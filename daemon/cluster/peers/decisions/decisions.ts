@@ -24,6 +24,7 @@ import { WaitingShares } from "../../../engine/backends/fair-shares.js";
 import { compareOrderKeys, type OrderKey } from "../../../timeline/entries/entry.js";
 import { DecisionChain } from "./decision-chain.js";
 import type {
+  Accepted,
   DecisionPorts,
   Objection,
   PromiseOf,
@@ -142,9 +143,12 @@ export class Decisions {
   /** When this daemon was last the keeper, or about to be; `uptime` milliseconds. */
   #keptAt = 0;
   /**
-   * When all members were first found to have the same entries, while a decision is missing here; null: they have not.
+   * When all members were first found to have the same entries, while a decision is missing here and this daemon has
+   * not voted since; null: they have not.
    */
   #levelSince: number | null = null;
+  /** The vote that this daemon had then, if its decisions may not have been made. */
+  #levelVote: Accepted | null = null;
 
   /** @param stored  the stored state, or null if it may have been lost */
   constructor(ports: DecisionPorts, stored: VoterState | null) {
@@ -749,11 +753,16 @@ export class Decisions {
     this.#count(last.slot + 1);
   }
 
-  /** Gives up missing decisions that no member has. Otherwise this daemon could not take part in any later one. */
+  /**
+   * Gives up missing decisions that no member has. Otherwise this daemon could not take part in any later one. Its own
+   * vote for them may be on its way, and make them after all.
+   */
   #skipLost(now: number): void {
     const { missingUpTo } = this.#chain;
-    if (missingUpTo === null || !this.#ports.areLevel(missingUpTo)) {
+    const { open } = this.#voter;
+    if (missingUpTo === null || open !== this.#levelVote || !this.#ports.areLevel(missingUpTo)) {
       this.#levelSince = null;
+      this.#levelVote = open;
       return;
     }
     this.#levelSince ??= now;

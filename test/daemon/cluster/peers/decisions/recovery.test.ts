@@ -1,7 +1,13 @@
 /** Tests when a member that has lost its promises votes again. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { listOf, type Member, World } from "./simulated-members.js";
+import type {
+  DecisionPorts,
+  Proposal,
+} from "../../../../../daemon/cluster/peers/decisions/decision-types.js";
+import { Decisions } from "../../../../../daemon/cluster/peers/decisions/decisions.js";
+import { NO_PROMISES } from "../../../../../protocol/members/decision-messages.js";
+import { CLUSTER, listOf, type Member, World } from "./simulated-members.js";
 
 const NAMES = ["a", "b", "c"];
 
@@ -156,6 +162,67 @@ test("a member that misses the decisions before one that it has continues after 
     await decides();
     assert.ok(await decides());
   }
+});
+
+test("a member gives up a decision only 10 s after its own vote for it", () => {
+  let now = 0;
+  const decision = { index: 0, count: 1, seq: 0, unit: null, body: Buffer.alloc(0) };
+  const first = { ...decision, slot: 1, at: 1, id: "first", previous: null };
+  const proposal: Proposal = { slot: 1, decisions: [first], root: "first" };
+  const current = { number: 1, hash: "list", members: new Set(["c", "d"]) };
+  const ports: DecisionPorts = {
+    own: { id: "c", spki: "c" },
+    cluster: CLUSTER,
+    sign: () => "",
+    verify: () => true,
+    hash: (bytes) => bytes.toString("latin1"),
+    uptime: () => now,
+    random: () => 0,
+    lists: () => ({ current, earlier: [], unknown: new Set() }),
+    isConnected: () => true,
+    send: () => {},
+    save: (_, then) => then(),
+    isDecided: () => false,
+    findDecision: () => null,
+    areLevel: () => true,
+    prunedTo: () => -1,
+    propose: () => null,
+    latestDate: () => 1_000_000,
+    judge: () => "yes",
+    read: () => proposal,
+    readUnit: () => null,
+    decided: () => {},
+    contradicted: () => {},
+  };
+  const subject = new Decisions(ports, { promised: null, accepted: null, last: NO_PROMISES.last });
+  const tickAt = (milliseconds: number) => {
+    now = milliseconds;
+    subject.tick();
+    return subject.last.slot;
+  };
+  subject.folded({ ...decision, slot: 2, at: 2, id: "second", previous: first }, 1);
+  assert.equal(tickAt(1), 0);
+  assert.equal(tickAt(9_000), 0);
+
+  const ballotOf = (member: string, round: number) => ({
+    list: 1,
+    listHash: "list",
+    round,
+    member,
+    attempt: 0,
+  });
+  const signed = (spki: string) => ({ spki, signature: "" });
+  const vote = { ballot: ballotOf("c", 1), slot: 1, count: 1, root: "first", ...signed("d") };
+  subject.receive("d", {
+    kind: "propose",
+    ballot: ballotOf("d", 1_000),
+    bodies: [first.body],
+    signed: signed("d"),
+    evidence: { vote, proposal: signed("c") },
+  });
+  assert.equal(subject.openDate, first.at, "it has voted");
+  for (const milliseconds of [9_001, 9_002, 10_002, 19_000]) assert.equal(tickAt(milliseconds), 0);
+  assert.equal(tickAt(19_002), 2);
 });
 
 test("a member that has some decisions of a proposal does not vote for others in their slots", async () => {
