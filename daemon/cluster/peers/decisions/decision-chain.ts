@@ -40,8 +40,8 @@ export class DecisionChain {
   }
 
   /**
-   * Whether decisions after the last one are part of the state, but earlier ones, or others of the same proposal, are
-   * missing. All slots up to these are decided, so that no other proposal can be made in them.
+   * Whether decisions after the last one are part of the state, but earlier ones, or further ones of the same proposal,
+   * are missing. All slots up to these are decided, so that no other proposal can be made in them.
    */
   get isIncomplete(): boolean {
     return this.#runs.length > 0;

@@ -68,7 +68,7 @@ interface Proposed {
 export interface KeeperHandlers {
   readonly lists: () => VotingLists | null;
   readonly last: () => LastDecision;
-  /** Whether a later slot is decided, and earlier decisions, or others of the same proposal, are missing here. */
+  /** Whether a later slot is decided, and earlier decisions, or further ones of the same proposal, are missing here. */
   readonly isIncomplete: () => boolean;
   /** Returns the waiting units, from each key in turn. */
   readonly waiting: () => Iterable<WaitingUnit>;

@@ -54,7 +54,7 @@ class Subject {
     return end;
   }
 
-  /** Whether decisions are missing before others, so that no other proposal may be made. */
+  /** Whether decisions are missing before later ones, so that no other proposal may be made. */
   get isIncomplete(): boolean {
     return this.#chain.isIncomplete;
   }
