@@ -52,7 +52,13 @@ Ballot ballot[BALLOTS];
 #define IS_SIGNED(b, d) (B(b).proposed == d)
 #endif
 #define IS_EVIDENCE(b, d) (B(b).keeper == LIAR -> VOTES(b, d) != 0 : B(b).keeper != 0 && IS_SIGNED(b, d))
-#define HAS_EVIDENCE_BEFORE(b, d) ((b > 1 && IS_EVIDENCE(1, d)) || (b > 2 && IS_EVIDENCE(2, d)))
+#define HAS_EVIDENCE_OF(b, d) ((b > 1 && IS_EVIDENCE(1, d)) || (b > 2 && IS_EVIDENCE(2, d)))
+/* Decision 2 may also be a proposal with the same first unit, and another one with an outcome that no honest member finds. */
+#ifdef EVIDENCE_OF_FIRST
+#define HAS_EVIDENCE_BEFORE(b, d) (HAS_EVIDENCE_OF(b, 1) || HAS_EVIDENCE_OF(b, 2))
+#else
+#define HAS_EVIDENCE_BEFORE(b, d) HAS_EVIDENCE_OF(b, d)
+#endif
 /* What the liar may claim to have voted for, in its promise for ballot b. */
 #ifdef UNPROVEN_ACCEPTED
 #define LIAR_MAY_CLAIM(b, d) true

@@ -1,7 +1,7 @@
 /*
- * Proposals: three members decide up to two units with one vote, in consecutive slots. README.md explains the rules and
- * how to read this file. conditions.pml has the rules for one unit at a time, which are not repeated here: plain writes,
- * dates, restarts and lost disks.
+ * Proposals: three members decide up to two units with one vote, in consecutive slots. README.md explains the rules
+ * and how to read this file. conditions.pml has the rules for one unit at a time, which are not repeated here: plain
+ * writes, dates, restarts and lost disks.
  */
 
 /* Sizes. Members, ballots and slots are numbered from 0 here, and from 1 in the traces. */
@@ -16,8 +16,8 @@
 #define UNITS 2
 #endif
 /*
- * With REPLACED, two members are replaced at any moment. What only they have received is lost, like their votes. The new
- * members have what the third one has. Ballots from this one on belong to the new list.
+ * With REPLACED, two members are replaced at any moment. What only they have received is lost, like their votes. The
+ * new members have what the third one has. Ballots from this one on belong to the new list.
  */
 #ifdef REPLACED
 #define FIRST_OF_LIST_2 1
@@ -61,7 +61,6 @@ typedef Ballot {
   unsigned promises : 3;       /* the promises that the keeper has, and the last open vote that they contain */
   unsigned voteFirst : 2;
   unsigned voteBallot : 2;
-  unsigned last : 2;           /* the most decided slots that a member had when it promised */
 #ifdef PROGRESS
   bit isObjected;              /* a member objects to a unit of the proposal */
 #endif
@@ -90,10 +89,12 @@ unsigned head : 2 = 1;         /* the unit that is the first one to wait at the 
 bit isDoubted;                 /* the keeper knows an objection to unit 2 */
 #define CALM_KEEPER calm
 #define IS_UP (_pid != down)
+#define ALL_ARE_UP (down == MEMBERS)
 #define DOUBTS(u) (doubter == _pid + 1 && u == 2)
 #else
 #define CALM_KEEPER 0
 #define IS_UP true
+#define ALL_ARE_UP true
 #define DOUBTS(u) false
 #endif
 byte i;
@@ -136,7 +137,10 @@ byte i;
 #define IS_OTHER_UNIT(u, v) ((u) != (v))
 #endif
 
-/* A member has decisions, but misses earlier ones, or others of their proposal: no proposal begins until it has them. */
+/*
+ * A member has decisions, but misses earlier ones, or further ones of their proposal: it begins no proposal, and votes
+ * for none without evidence, until it has them.
+ */
 #define HAS_LATER (NEXT < SLOTS && (MINE.has >> NEXT) != 0)
 #ifdef BEGINS_WITHIN
 #define IS_INCOMPLETE false
@@ -167,11 +171,22 @@ inline start(b) {
 /* Every ballot of the new list needs the promise of the member that was in the first one. */
 #define IS_PROMISED(b) (IS_MAJORITY(ballot[b].promises) && (!hasReplaced || ((ballot[b].promises >> kept) & 1)))
 
+/* A promise counts when the keeper has the decisions that the member has. */
+#define IS_USABLE(b) (NEXT <= member[(ballot[b].keeper > 0 -> ballot[b].keeper - 1 : 0)].next)
 inline promise(b) {
   d_step {
-    IS_UP && IS_OF_LIST(b) && ballot[b].keeper != 0 && !IS_PROMISED(b) && MINE.promised <= b ->
+    IS_UP && IS_OF_LIST(b) && ballot[b].keeper != 0 && !IS_PROMISED(b) && IS_USABLE(b) &&
+    MINE.promised <= b + 1 && (ballot[b].promises & ME) == 0 ->
     make_promise(b);
     printf("member %d promises ballot %d\n", _pid + 1, b + 1)
+  }
+}
+
+inline promise_ahead(b) {
+  d_step {
+    IS_UP && IS_OF_LIST(b) && ballot[b].keeper != 0 && !IS_PROMISED(b) && !IS_USABLE(b) && MINE.promised <= b ->
+    MINE.promised = b + 1;
+    printf("member %d promises ballot %d, and has more decisions than its keeper\n", _pid + 1, b + 1)
   }
 }
 
@@ -188,7 +203,6 @@ inline promise(b) {
 inline make_promise(b) {
   MINE.promised = b + 1;
   ballot[b].promises = ballot[b].promises | ME;
-  ballot[b].last = (NEXT > ballot[b].last -> NEXT : ballot[b].last);
   if
   :: IS_OPEN && (MINE.voteFirst > ballot[b].voteFirst ||
      (MINE.voteFirst == ballot[b].voteFirst && MINE.voteBallot >= ballot[b].voteBallot)) ->
@@ -203,7 +217,7 @@ inline make_promise(b) {
 #else
 #define HAS_PROPOSED(b) (AT(b).unit != 0)
 #endif
-#define MAY_PROPOSE(b) (IS_UP && IS_OF_LIST(b) && NEXT < SLOTS && NEXT >= ballot[b].last && IS_KEEPER(b) && \
+#define MAY_PROPOSE(b) (IS_UP && IS_OF_LIST(b) && NEXT < SLOTS && IS_KEEPER(b) && \
   MINE.promised == b + 1 && IS_PROMISED(b) && !HAS_PROPOSED(b))
 #ifdef REST_AGAIN
 #define VOTE_HAS_REST(b) \
@@ -395,20 +409,23 @@ inline advance() {
 }
 
 /*
- * A member gives up decisions that no member has: all members have the same entries, and none is on its way. It then has
- * those before the next decision that it has, or all of a proposal of which it has some.
+ * A member gives up decisions that no member has: all members have the same entries, and none is on its way. It then
+ * takes part in the slot of the next decision that it has, or in that after a proposal of which it has some.
  */
 #define ARRIVES(s, x) (decided[s].unit != 0 && !decided[s].isLost && \
   !(M_HAS(0, s) && M_HAS(1, s) && M_HAS(2, s)))
 #ifdef GIVES_UP_EARLY
 #define IS_LEVEL true
 #else
-#define IS_LEVEL (member[0].has == member[1].has && member[0].has == member[2].has && !ANY_SLOT(ARRIVES, 0))
+#define IS_LEVEL (ALL_ARE_UP && member[0].has == member[1].has && member[0].has == member[2].has && !ANY_SLOT(ARRIVES, 0))
 #endif
+/* Nor is the member's own vote on its way, by which the decision may be made. */
+#define MAY_VOTE(m, b) (member[m].promised <= b + 1 && member[m].next == NEXT && ((AT(b).votes >> m) & 1) == 0)
+#define MAY_COMPLETE(b) (COUNT(AT(b).votes) + MAY_VOTE(0, b) + MAY_VOTE(1, b) + MAY_VOTE(2, b) > MEMBERS / 2)
 #ifdef GIVES_UP_VOTE
 #define IS_PENDING false
 #else
-#define IS_PENDING IS_OPEN
+#define IS_PENDING (IS_OPEN && IS_OF_LIST(MINE.voteBallot) && MAY_COMPLETE(MINE.voteBallot))
 #endif
 inline give_up() {
   d_step {
@@ -476,13 +493,14 @@ inline replace(m) {
 
 #ifdef PROGRESS
 /*
- * Progress: at any moment one member goes down, or none, and the faults end. With LOSSY, what no other member has received
- * does not arrive. One other member becomes the keeper, by the rules above. A member may not agree with unit 2.
+ * Progress: at any moment one member goes down, or none, and the faults end. With LOSSY, what no other member has
+ * received does not arrive. One other member becomes the keeper, by the rules above. With DOUBT, one does not agree with
+ * unit 2.
  */
 #define OTHERS_HAVE(s, other) ((other != 0 && M_HAS(0, s)) || (other != 1 && M_HAS(1, s)) || (other != 2 && M_HAS(2, s)))
 inline go_calm(other, first, doubting) {
   d_step {
-    calm == 0 && _pid != other && (hasReplaced || FIRST_OF_LIST_2 == BALLOTS) && firstIsProposed ->
+    calm == 0 && _pid != other && (hasReplaced || FIRST_OF_LIST_2 == BALLOTS) ->
     calm = _pid + 1;
     down = other;
     head = first;
@@ -500,8 +518,16 @@ inline go_calm(other, first, doubting) {
     od;
     i = 0;
 #endif
-    printf("member %d is down, member %d becomes the keeper, and unit %d waits first; member %d does not agree with unit 2\n",
-           (other == MEMBERS -> 0 : other + 1), _pid + 1, first, doubting)
+    if
+    :: other < MEMBERS -> printf("member %d is down, and ", other + 1)
+    :: else
+    fi;
+    printf("member %d becomes the keeper", _pid + 1);
+    if
+    :: doubting > 0 -> printf("; unit %d waits first, and member %d does not agree with unit 2", first, doubting)
+    :: else
+    fi;
+    printf("\n")
   }
 }
 
@@ -531,14 +557,6 @@ inline object(b) {
 #define ALL_KNOW(u) ((down == 0 || ANY_SLOT(KNOWS_0, u)) && (down == 1 || ANY_SLOT(KNOWS_1, u)) && (down == 2 || ANY_SLOT(KNOWS_2, u)))
 /* Whether a majority agrees with unit 2, with the keeper. */
 #define IS_AGREED (doubter == 0 || doubter == down + 1 || (down == MEMBERS && doubter != calm))
-
-/* When no step is left, all members that are up must have the decisions. */
-active proctype observer() {
-end:
-  timeout ->
-  REQUIRE(ALL_KNOW(1), "violated: a unit that members doubt does not stop others\n");
-  REQUIRE(!IS_AGREED || ALL_KNOW(2), "violated: a majority decides all units\n")
-}
 #endif
 
 #if UNITS == 2
@@ -561,6 +579,7 @@ end:
   do
   EACH_BALLOT(start)
   EACH_BALLOT(promise)
+  EACH_BALLOT(promise_ahead)
   EACH_PROPOSAL
 #ifdef UNIT_TWICE
   :: propose(0, 1, 1)
@@ -597,9 +616,20 @@ end:
   :: go_calm(0, 1, 0)
   :: go_calm(1, 1, 0)
   :: go_calm(2, 1, 0)
-  :: go_calm(3, 1, 0)
 #endif
   EACH_BALLOT(object)
 #endif
   od
 }
+
+#ifdef PROGRESS
+/* When no step is left, all members that are up must have the decisions. */
+active proctype observer() {
+end:
+  timeout ->
+#ifdef DOUBT
+  REQUIRE(ALL_KNOW(1), "violated: a doubted unit stops no other one\n");
+#endif
+  REQUIRE(ALL_KNOW(1) && (!IS_AGREED || ALL_KNOW(2)), "violated: a majority decides all units\n")
+}
+#endif

@@ -241,4 +241,10 @@ export const evidence: readonly Search[] = [
     "evidence UNPROVEN_ACCEPTED MEMBERS=3 BALLOTS=2",
     "unproven-accepted",
   ),
+  mistake(
+    "evidence covers only the first unit of a proposal",
+    FOUND_OUTCOME,
+    "evidence EVIDENCE_OF_FIRST MEMBERS=3 BALLOTS=2",
+    "evidence-of-first",
+  ),
 ];

@@ -2,6 +2,14 @@
 import { agreement } from "./agreement-searches.js";
 import { conditions, evidence, liar } from "./conditions-searches.js";
 import { followers } from "./followers-searches.js";
+import { proposals } from "./proposals-searches.js";
 import type { Search } from "./search.js";
 
-export const searches: readonly Search[] = [...conditions, ...liar, ...evidence, ...agreement, ...followers];
+export const searches: readonly Search[] = [
+  ...conditions,
+  ...proposals,
+  ...liar,
+  ...evidence,
+  ...agreement,
+  ...followers,
+];

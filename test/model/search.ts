@@ -14,6 +14,8 @@ export interface Search {
   readonly search: "all" | "random" | "shortest";
   /** The text of the rule that the checker must find violated (`violated: …` in the model); null: every rule holds. */
   readonly violates: string | null;
+  /** Whether it runs only if a word selects it, because it takes long. */
+  readonly isLong?: true;
   /** The file in docs/model/traces that contains the steps to the violation, without `.txt`. */
   readonly trace?: string;
 }
