@@ -62,13 +62,6 @@ export const acknowledgedMutants: readonly Mutant[] = [
     test: "test/daemon/cluster/replica/programs.test.js",
   },
   {
-    name: "own decisions: the next command does not wait for a transaction on which the members decide",
-    file: "faces/redis/session/resp-session.js",
-    find: "if (server.path.decides && watched.size > 0)",
-    replace: "if (false)",
-    test: "faces/redis/test/transactions.test.js",
-  },
-  {
     name: "own decisions: another unit's decision answers a unit of the daemon",
     file: "daemon/cluster/replica/member-answers.js",
     find: "answered.find((one) => one.entry === entry)",
@@ -84,7 +77,7 @@ export const acknowledgedMutants: readonly Mutant[] = [
   },
   {
     name: "own decisions: a unit without a decision counts as not applied",
-    file: "daemon/cluster/replica/recorder.js",
+    file: "daemon/cluster/replica/member-answers.js",
     find: 'unknown(notApplied(id, refused("undecided", "not in time")))',
     replace: 'notApplied(id, refused("undecided", "not in time"))',
     test: RECORDER_TEST,

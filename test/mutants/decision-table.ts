@@ -192,7 +192,7 @@ export const decisionMutants: readonly Mutant[] = [
   },
   {
     name: "decisions: a client waits although there is no room for its unit",
-    file: "daemon/cluster/replica/recorder.js",
+    file: "daemon/cluster/replica/member-answers.js",
     find: "if (obstacle !== null)",
     replace: "if (false)",
     test: "test/daemon/cluster/replica/recorder.test.js",
@@ -529,16 +529,15 @@ export const decisionMutants: readonly Mutant[] = [
   {
     name: "decisions: an answer shows writes that the disk may lose",
     file: "daemon/cluster/replica/member-answers.js",
-    find: "!showsOnlyDecision(entry.envelope)",
-    replace: "false",
+    find: "isHeld: !showsOnlyDecision(entry.envelope)",
+    replace: "isHeld: false",
     test: "test/daemon/cluster/replica/recorder.test.js",
   },
   {
     name: "decisions: a disk that fails after a decision ends the daemon",
-    file: "daemon/cluster/replica/recorder.js",
-    find: 'refused("undecided", "not in time")));\n        }\n        catch (problem) {\n            return notFlushed(id, problem);',
-    replace:
-      'refused("undecided", "not in time")));\n        }\n        catch (problem) {\n            throw problem;',
+    file: "daemon/cluster/replica/member-answers.js",
+    find: 'refused("undecided", "not in time")));\n    }\n    catch (problem) {\n        return notFlushed(id, problem);',
+    replace: 'refused("undecided", "not in time")));\n    }\n    catch (problem) {\n        throw problem;',
     test: "test/daemon/cluster/replica/recorder.test.js",
   },
   {

@@ -1,7 +1,8 @@
 /**
- * Stores the fold's answers to entries that members sent. If a client sends the same envelope later, it receives the
- * answers that it would have received if its own copy had arrived first. The answers are kept as long as the envelope's
- * date is in the window. Their number and bytes are limited, and the oldest answers are dropped first.
+ * Waits for the members' decisions, and stores the fold's answers to entries that members sent. If a client sends the
+ * same envelope later, it receives the answers that it would have received if its own copy had arrived first. The
+ * answers are kept as long as the envelope's date is in the window. Their number and bytes are limited, and the oldest
+ * answers are dropped first.
  */
 
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -9,7 +10,13 @@ import { implicitCondition } from "../../../protocol/implicit-condition.js";
 import { NIL_ARRAY } from "../../../protocol/reply.js";
 import { unitIdOf } from "../../../protocol/version-2/decision-body.js";
 import type { Envelope } from "../../../protocol/version-2/envelope.js";
-import type { Result } from "../../engine/answers/request.js";
+import {
+  notApplied,
+  type RefusedEnvelope,
+  type Result,
+  refused,
+  unknown,
+} from "../../engine/answers/request.js";
 import {
   decidedResultOf,
   finalResultOf,
@@ -23,6 +30,7 @@ import type { Environment } from "../../net/process/clock-and-randomness.js";
 import { type Entry, orderKeyOf } from "../../timeline/entries/entry.js";
 import type { Storage } from "../../timeline/entries/storage.js";
 import type { FoldedEntry, UnitAnswer } from "../../timeline/fold/fold.js";
+import type { Members } from "../peers/members-interface.js";
 import type { DecidedUnit } from "./entry-recorder.js";
 
 /**
@@ -169,6 +177,33 @@ export class MemberAnswers {
 const showsOnlyDecision = ({ decided, multi, commands }: Envelope): boolean =>
   decided?.outcome === "unmet" ||
   (decided !== null && !multi && implicitCondition(commands[0] ?? []) !== null);
+
+interface DecisionOptions<Answer> {
+  /** Begins to wait for the answer; null: there is none in time. */
+  readonly wait: () => Promise<Answer | null>;
+  /** Whether no other member receives the envelope from the client. */
+  readonly isOnlyHere: boolean;
+}
+
+/** Passes an envelope to the members, and waits for their decision. */
+export async function decisionOn<Answer>(
+  { id, body, signature, envelope }: Entry,
+  decisions: Members["decisions"],
+  { wait, isOnlyHere }: DecisionOptions<Answer>,
+): Promise<Answer | RefusedEnvelope> {
+  const obstacle = decisions.obstacle(id, envelope.key, body.length);
+  if (obstacle !== null) return notApplied(id, refused("cannot-decide", obstacle));
+  const answer = wait();
+  decisions.submit(id, body, signature, isOnlyHere);
+  try {
+    return (await answer) ?? unknown(notApplied(id, refused("undecided", "not in time")));
+  } catch (problem) {
+    return notFlushed(id, problem as Error);
+  }
+}
+
+export const notFlushed = (id: ByteString, { message }: Error): RefusedEnvelope =>
+  unknown(notApplied(id, refused("storage-failed", message)));
 
 /** Returns the id of the envelope that a client has sent: of a decision, that of its unit. */
 const requestedId = (entry: Entry): ByteString => unitIdOf(entry, hashOf) ?? entry.id;

@@ -5,7 +5,6 @@
  * clock is wrong.
  */
 
-import type { ByteString } from "../../../protocol/byte-string.js";
 import { DAEMON_STATES } from "../../../protocol/daemon-states.js";
 import type { StateName } from "../../../protocol/state-names.js";
 import {
@@ -24,7 +23,6 @@ import {
   type RefusedEnvelope,
   refused,
   refusedIn,
-  unknown,
 } from "../../engine/answers/request.js";
 import { type ReadStatus, resultOf } from "../../engine/answers/result-writer.js";
 import type { VerifiedEnvelope } from "../../engine/pipeline/apply-units.js";
@@ -33,7 +31,7 @@ import type { Entry, OrderKey } from "../../timeline/entries/entry.js";
 import { mayChange } from "../../timeline/entries/recorded-envelopes.js";
 import type { BetweenUnits, FoldedEntry, UnitAnswer } from "../../timeline/fold/fold.js";
 import type { DecidedUnit, Recorded } from "./entry-recorder.js";
-import { MemberAnswers } from "./member-answers.js";
+import { decisionOn, MemberAnswers, notFlushed } from "./member-answers.js";
 import { MemberListCommands } from "./member-list-commands.js";
 import { type Chosen, choicesOf, type Unsigned } from "./recorded-choices.js";
 import { answerNotStored, entryOf, type GatewayClass, RecordingBase } from "./recording-base.js";
@@ -241,33 +239,13 @@ export class Recorder extends RecordingBase {
 
   /** Waits for the members' decision on a client's envelope. */
   #decide(verified: VerifiedEnvelope): Promise<EnvelopeAnswer> {
-    return this.#submit(entryOf(verified), false, () => this.memberAnswers.waitForDecision(verified));
+    const wait = () => this.memberAnswers.waitForDecision(verified);
+    return decisionOn(entryOf(verified), this.#node.peering.decisions, { wait, isOnlyHere: false });
   }
 
   decide(entry: Entry): Promise<DecidedUnit | RefusedEnvelope> {
-    return this.#submit(entry, true, () => this.memberAnswers.waitForOwn(entry.id));
-  }
-
-  /**
-   * Passes an envelope to the members, and waits for their decision.
-   * @param isOnlyHere  whether no other member receives it from the client
-   * @param wait  begins to wait for the answer; null: there is none in time
-   */
-  async #submit<Answer>(
-    { id, body, signature, envelope }: Entry,
-    isOnlyHere: boolean,
-    wait: () => Promise<Answer | null>,
-  ): Promise<Answer | RefusedEnvelope> {
-    const { decisions } = this.#node.peering;
-    const obstacle = decisions.obstacle(id, envelope.key, body.length);
-    if (obstacle !== null) return notApplied(id, refused("cannot-decide", obstacle));
-    const answer = wait();
-    decisions.submit(id, body, signature, isOnlyHere);
-    try {
-      return (await answer) ?? unknown(notApplied(id, refused("undecided", "not in time")));
-    } catch (problem) {
-      return notFlushed(id, problem as Error);
-    }
+    const wait = () => this.memberAnswers.waitForOwn(entry.id);
+    return decisionOn(entry, this.#node.peering.decisions, { wait, isOnlyHere: true });
   }
 
   /** Records an entry whose preparation takes several turns. Other clients are served between these turns. */
@@ -361,9 +339,6 @@ export class Recorder extends RecordingBase {
     }
   }
 }
-
-const notFlushed = (id: ByteString, { message }: Error): RefusedEnvelope =>
-  unknown(notApplied(id, refused("storage-failed", message)));
 
 const MAY_BE_STALE =
   "it was suspended, or its clock was set ahead, and it has not yet compared itself with most of its peers";

@@ -11,6 +11,7 @@ import { RawClient } from "../../../test/support/raw-client.js";
 import { RedisConnection } from "../../../test/support/redis-connection.js";
 import { ScratchFolder } from "../../../test/support/scratch-folder.js";
 import { FULL } from "../../../test/support/unbounded-memory.js";
+import { LocalPath } from "../../users/user-listeners.js";
 import { VERSION } from "../memcached-session.js";
 import { ask, askMemcached } from "./memcached-lines.js";
 import { replay } from "./replay.js";
@@ -177,6 +178,29 @@ test("an item of 1 MiB is too large, and the old item does not remain after a se
     ),
     `STORED\r\n${tooLarge}HD s1048575\r\n${tooLarge}EN\r\n`,
   );
+});
+
+test("the members of a list decide on a condition only if the client has sent the number of an item", async (t) => {
+  await using scene = await startMemcached();
+  const { mock } = t.mock.method(LocalPath.prototype, "executeTogether");
+  using client = await RawClient.open(scene.port);
+  /** Returns whether the members would decide on each unit with conditions that a request makes. */
+  const decided = async (request: (number: string) => string): Promise<unknown[]> => {
+    await ask(client, "set a 0 0 1\r\n1\r\n");
+    const number = / (\d+)\r\n1\r\n/.exec(await ask(client, "gets a\r\n"))?.[1] ?? assert.fail();
+    mock.resetCalls();
+    assert.match(await ask(client, request(number)), /^(STORED|HD|DELETED|2)\r\n$/);
+    const units: readonly (readonly unknown[])[] = mock.calls.map((call) => call.arguments);
+    return units.flatMap(([, conditions, , isDecided]) =>
+      (conditions as readonly unknown[]).length > 0 ? [isDecided] : [],
+    );
+  };
+  assert.deepEqual(await decided((number) => `cas a 0 0 1 ${number}\r\n2\r\n`), [true]);
+  assert.deepEqual(await decided((number) => `ms a 1 MA C${number}\r\n2\r\n`), [true]);
+  assert.deepEqual(await decided((number) => `md a C${number}\r\n`), [true]);
+  assert.deepEqual(await decided((number) => `ma a C${number}\r\n`), [true]);
+  assert.deepEqual(await decided(() => "append a 0 0 1\r\n2\r\n"), [false]);
+  assert.deepEqual(await decided(() => "incr a 1\r\n"), [false]);
 });
 
 test("flush_all deletes the items of all clients, and no value of another type", async () => {

@@ -3,6 +3,20 @@ import type { Mutant } from "../../../test/mutants/mutant.js";
 
 export const mutants: readonly Mutant[] = [
   {
+    name: "own decisions: the members decide on a condition of incr that the session repeats",
+    file: "faces/memcached/memcached-session.js",
+    find: "{ expiry, isDecided: unique !== 0n }",
+    replace: "{ expiry }",
+    test: "faces/memcached/test/memcached-listener.test.js",
+  },
+  {
+    name: "own decisions: the members do not decide on ms with a number that extends an item",
+    file: "faces/memcached/memcached-session.js",
+    find: "const options = { withNumber, isDecided: unique !== 0n }",
+    replace: "const options = { withNumber, isDecided: false }",
+    test: "faces/memcached/test/memcached-listener.test.js",
+  },
+  {
     name: "numbers: the number of cas has 64 bits",
     file: "faces/memcached/memcached-session.js",
     find: "const UNIQUE_BITS = 63",
@@ -54,8 +68,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "memcached: ms does not return the number of an item that it extends",
     file: "faces/memcached/memcached-session.js",
-    find: "stored, { withNumber }",
-    replace: "stored, {}",
+    find: "const options = { withNumber, isDecided",
+    replace: "const options = { isDecided",
     test: "faces/memcached/test/memcached-listener.test.js",
   },
   {

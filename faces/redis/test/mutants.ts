@@ -3,6 +3,13 @@ import type { Mutant } from "../../../test/mutants/mutant.js";
 
 export const mutants: readonly Mutant[] = [
   {
+    name: "own decisions: the next command does not wait for a transaction on which the members decide",
+    file: "faces/redis/session/resp-session.js",
+    find: "if (server.path.decides && watched.size > 0)",
+    replace: "if (false)",
+    test: "faces/redis/test/transactions.test.js",
+  },
+  {
     name: "held answers: the answer to a read does not wait for the disk",
     file: "daemon/engine/answers/safe-answers.js",
     find: "if (flushing === null)",

@@ -178,6 +178,8 @@ test("a member gives up a decision only 10 s after its own vote for it", () => {
     hash: (bytes) => bytes.toString("latin1"),
     uptime: () => now,
     random: () => 0,
+    nextTurn: (step) => step(),
+    roundTrip: () => null,
     lists: () => ({ current, earlier: [], unknown: new Set() }),
     isConnected: () => true,
     send: () => {},
@@ -190,6 +192,7 @@ test("a member gives up a decision only 10 s after its own vote for it", () => {
     latestDate: () => 1_000_000,
     judge: () => "yes",
     read: () => proposal,
+    unitHead: () => null,
     readUnit: () => null,
     decided: () => {},
     contradicted: () => {},
@@ -200,7 +203,7 @@ test("a member gives up a decision only 10 s after its own vote for it", () => {
     subject.tick();
     return subject.last.slot;
   };
-  subject.folded({ ...decision, slot: 2, at: 2, id: "second", previous: first }, 1);
+  subject.folded([{ decision: { ...decision, slot: 2, at: 2, id: "second", previous: first }, list: 1 }]);
   assert.equal(tickAt(1), 0);
   assert.equal(tickAt(9_000), 0);
 
