@@ -11,6 +11,7 @@ import type { BrowserClient } from "../../client/browser/public-api.js";
 import { type Client, DbsyncError } from "../../client/public-api.js";
 import { killedAtExit } from "../support/child-process.js";
 import { pause } from "../support/pause.js";
+import { RedisConnection } from "../support/redis-connection.js";
 import { reasonOf } from "./chaos/write.js";
 
 /** The answer to a write. `nil`: its condition did not hold. `refused`: it has no effect. `unknown`: it may have. */
@@ -114,6 +115,65 @@ export class RedisContender implements Reader {
       this.#failed(message);
       return NOT_APPLIED.test(message) ? "refused" : "unknown";
     }
+  }
+}
+
+/** A Redis client of a daemon, which connects again after an error. Its transactions name the keys that it watches. */
+export class DaemonContender implements Contender {
+  readonly name: string;
+  readonly #port: number;
+  readonly #failed: (message: string) => void;
+  #line: RedisConnection | null = null;
+
+  constructor(name: string, port: number, failed: (message: string) => void) {
+    this.name = name;
+    this.#port = port;
+    this.#failed = failed;
+  }
+
+  async get(key: string): Promise<string | null | undefined> {
+    return await this.#text("GET", key).catch(() => undefined);
+  }
+
+  /** Does nothing: the members do not decide on it. */
+  setAbsent(): Promise<Answer> {
+    return Promise.resolve("refused");
+  }
+
+  async change(key: string, next: Next): Promise<Answer> {
+    try {
+      await this.#text("WATCH", key);
+      const value = await next(await this.#text("GET", key));
+      if (value === undefined) return "refused";
+      await this.#text("MULTI");
+      await this.#text(...(value === null ? ["DEL", key] : ["SET", key, value]));
+    } catch {
+      this[Symbol.dispose]();
+      return "refused";
+    }
+    try {
+      const replies = await this.#line?.value("EXEC");
+      if (replies instanceof Error) throw replies;
+      return replies === null ? "nil" : "applied";
+    } catch (problem) {
+      this[Symbol.dispose]();
+      const { message } = problem as Error;
+      this.#failed(message);
+      return NOT_APPLIED.test(message) ? "refused" : "unknown";
+    }
+  }
+
+  /** Closes the connection, and with it the transaction and the watched keys. */
+  [Symbol.dispose](): void {
+    this.#line?.[Symbol.dispose]();
+    this.#line = null;
+  }
+
+  async #text(...argv: readonly string[]): Promise<string | null> {
+    this.#line ??= await RedisConnection.open(this.#port);
+    const value = await this.#line.value(...argv);
+    if (value instanceof Error) throw value;
+    return value === null ? null : String(value);
   }
 }
 
@@ -282,12 +342,24 @@ export class Contest {
   /** Competes until the contest is over. */
   async run(contender: Contender): Promise<void> {
     for (let number = 0; !this.isOver; number++) {
-      const answer = await contender.change(this.counter, (value) => String(Number(value ?? 0) + 1));
-      this.counts[answer]++;
-      if (answer === "refused") await pause(RETRY_MS);
+      await this.#count(contender);
       const token = `${contender.name}:${number}`;
       await (number % 4 === 3 ? this.#takeLease(contender, token) : this.#takeLock(contender, token));
     }
+  }
+
+  /** Counts until the contest is over, without locks and leases. @returns the number of acknowledged changes */
+  async count(contender: Contender): Promise<number> {
+    let applied = 0;
+    while (!this.isOver) if ((await this.#count(contender)) === "applied") applied++;
+    return applied;
+  }
+
+  async #count(contender: Contender): Promise<Answer> {
+    const answer = await contender.change(this.counter, (value) => String(Number(value ?? 0) + 1));
+    this.counts[answer]++;
+    if (answer === "refused") await pause(RETRY_MS);
+    return answer;
   }
 
   async #takeLock(contender: Contender, token: string): Promise<void> {

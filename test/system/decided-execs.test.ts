@@ -1,6 +1,6 @@
 /**
- * Tests conditions that the members of a list decide, with real daemons, six sidecars, and three signed clients of one
- * daemon each. Transactions increment a counter, and `SET NX` gives a lock or a lease to one owner at a time: without
+ * Tests conditions that the members of a list decide, with real daemons, six sidecars, three signed clients of one
+ * daemon each, and a Redis client of each daemon, which only counts. Transactions increment a counter, and `SET NX` gives a lock or a lease to one owner at a time: without
  * faults, with all kinds of faults, and while daemons are restarted one after the other. Every acknowledged increment
  * counts, and none counts that was answered with nil. `DBSYNC_EXEC_ROUNDS=50` runs 50 rounds of each test.
  */
@@ -12,11 +12,13 @@ import { type TestContext, test } from "node:test";
 import { Redis } from "ioredis";
 import { amount, some } from "../support/amount.js";
 import { startDaemon } from "../support/daemon-process.js";
+import { freePort } from "../support/free-port.js";
 import { pause } from "../support/pause.js";
 import { buildRoot } from "../support/repository.js";
+import { authorizeDaemons } from "../support/resp-trio.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 import { Trio } from "../support/trio.js";
-import { type Contender, Contest, RedisContender, SignedContender } from "./contenders.js";
+import { type Contender, Contest, DaemonContender, RedisContender, SignedContender } from "./contenders.js";
 
 const SIDECARS = 6;
 const ROUNDS = Number(process.env["DBSYNC_EXEC_ROUNDS"] ?? amount(1, 2));
@@ -32,18 +34,23 @@ const program = join(buildRoot, "test", "system", "programs", "clock-off.js");
 /** Three daemons whose links can be cut, and whose clocks can be made wrong. */
 class Members implements AsyncDisposable {
   readonly trio: Trio;
+  /** The port of each daemon for Redis clients. */
+  readonly ports: readonly number[];
 
-  private constructor(trio: Trio) {
+  private constructor(trio: Trio, ports: readonly number[]) {
     this.trio = trio;
+    this.ports = ports;
   }
 
   static async start(): Promise<Members> {
-    const trio = await Trio.make();
+    const ports = [await freePort(), await freePort(), await freePort()];
+    const trio = await Trio.make((index) => ["--resp", String(ports[index])]);
     await trio.openLinks();
-    const members = new Members(trio);
+    const members = new Members(trio, ports);
     try {
       for (const index of trio.ports.keys()) await members.startOne(index);
       await members.untilLive();
+      await authorizeDaemons(trio);
       await trio.list();
     } catch (problem) {
       await members[Symbol.asyncDispose]();
@@ -168,13 +175,19 @@ for (const [name, course] of some(Object.entries(COURSES)))
     await using members = await Members.start();
     const { trio } = members;
     const contenders = await startContenders(t, members, failed);
+    const counting = members.ports.map((port, at) => new DaemonContender(`daemon ${at}`, port, failed));
+    t.after(() => {
+      for (const contender of counting) contender[Symbol.dispose]();
+    });
     for (let round = 0; round < ROUNDS; round++) {
       const contest = new Contest(String(round));
       const work = contenders.map((contender) => contest.run(contender));
+      const counted = counting.map((contender) => contest.count(contender));
       await course(members, random, contest);
       await members.untilLive();
       contest.isOver = true;
       await Promise.all(work);
+      const ofDaemons = await Promise.all(counted);
       await trio.level(LEVEL_MS);
       const { counts, taken, problems } = contest;
       const values = await Promise.all(
@@ -184,7 +197,7 @@ for (const [name, course] of some(Object.entries(COURSES)))
         }),
       );
       t.diagnostic(
-        `round ${round + 1}: ${counts.applied} acknowledged, ${counts.nil} nil, ${counts.refused} refused, ${counts.unknown} unknown, ` +
+        `round ${round + 1}: ${counts.applied} acknowledged (${ofDaemons} by daemons' own clients), ${counts.nil} nil, ${counts.refused} refused, ${counts.unknown} unknown, ` +
           `counter ${values}; the lock was taken ${taken.lock} times, the lease ${taken.lease} times`,
       );
       assert.deepEqual(problems, []);
