@@ -212,6 +212,13 @@ export const decisionMutants: readonly Mutant[] = [
     test: MEMBERS,
   },
   {
+    name: "decisions: a unit waits at a member that does not send it on",
+    file: "daemon/cluster/peers/decisions/decisions.js",
+    find: "if (isOnlyHere && this.isAmnesic)",
+    replace: "if (false)",
+    test: MEMBERS,
+  },
+  {
     name: "decisions: a unit that only one member has waits for its client to send it to the keeper",
     file: "daemon/cluster/peers/decisions/decisions.js",
     find: "isOnlyHere ? now : now + FORWARD_AFTER_MS",

@@ -52,8 +52,9 @@ export interface Members extends CopyPeers {
      * @param id  the id of the envelope
      * @param caller  the id of the key that has signed it
      * @param bytes  the length of its body
+     * @param isOnlyHere  whether no other member receives it from the client
      */
-    obstacle(id: ByteString, caller: ByteString, bytes: number): string | null;
+    obstacle(id: ByteString, caller: ByteString, bytes: number, isOnlyHere: boolean): string | null;
     /**
      * Passes a unit to the members.
      * @param id  the id of the envelope

@@ -191,7 +191,7 @@ export async function decisionOn<Answer>(
   decisions: Members["decisions"],
   { wait, isOnlyHere }: DecisionOptions<Answer>,
 ): Promise<Answer | RefusedEnvelope> {
-  const obstacle = decisions.obstacle(id, envelope.key, body.length);
+  const obstacle = decisions.obstacle(id, envelope.key, body.length, isOnlyHere);
   if (obstacle !== null) return notApplied(id, refused("cannot-decide", obstacle));
   const answer = wait();
   decisions.submit(id, body, signature, isOnlyHere);

@@ -164,10 +164,12 @@ export class DecisionMaking {
    * @param id  the id of the envelope
    * @param caller  the id of the key that has signed it
    * @param bytes  the length of its body
+   * @param isOnlyHere  as in `Decisions.submit`
    */
-  obstacle(id: ByteString, caller: ByteString, bytes: number): string | null {
+  obstacle(id: ByteString, caller: ByteString, bytes: number, isOnlyHere: boolean): string | null {
     const voting = this.isPossible ? this.#voting : null;
-    return voting === null ? "it is not a voting member yet" : voting.obstacle(id, caller, bytes);
+    if (voting === null) return "it is not a voting member yet";
+    return voting.obstacle(id, caller, bytes, isOnlyHere);
   }
 
   /** Passes a unit to the members. @param id  the id of the envelope @param isOnlyHere  as in `Decisions.submit` */

@@ -69,6 +69,8 @@ const LOST_AFTER_MS = 10_000;
 /** Milliseconds between two requests of a member that has lost its promises. */
 const RECOVERY_MS = 250;
 
+const PROMISES_LOST =
+  "it may have lost its promises, and does not vote until all other members have answered";
 const NO_MAJORITY = "it is not connected to a majority of the members";
 const PAIR_IS_APART =
   "it is not connected to the other member; a pair decides only while both run: add a third daemon, or use the policy first";
@@ -286,12 +288,14 @@ export class Decisions {
    * @param id  the id of the envelope
    * @param caller  the id of the key that has signed it
    * @param bytes  the length of its body
+   * @param isOnlyHere  as in `submit`: a member that may have lost its promises sends no units on
    */
-  obstacle(id: ByteString, caller: ByteString, bytes: number): string | null {
+  obstacle(id: ByteString, caller: ByteString, bytes: number, isOnlyHere = false): string | null {
     const open = this.#voter.open?.proposal.decisions ?? [];
     if (this.#units.has(id) || open.some(({ unit }) => unit === id)) return null;
     if (this.#votes.hasProposalOf(id)) return null;
     if (!this.#shares.has(caller, bytes)) return SHARE_USED;
+    if (isOnlyHere && this.isAmnesic) return PROMISES_LOST;
     if (this.#isMajorityConnected) return null;
     return this.#lists()?.current.members.size === 2 ? PAIR_IS_APART : NO_MAJORITY;
   }

@@ -137,7 +137,7 @@ test("a daemon votes only once it knows the decisions that were made before its 
     assert.ok(storage.read - before < 100, "a step is short");
     decisions.tick();
     assert.equal(decisions.isPossible, false);
-    assert.equal(decisions.obstacle(unit.id, unit.envelope.key, 1), "it is not a voting member yet");
+    assert.equal(decisions.obstacle(unit.id, unit.envelope.key, 1, false), "it is not a voting member yet");
   }
   assert.notEqual(decided.find(unit.id), null);
   decisions.tick();

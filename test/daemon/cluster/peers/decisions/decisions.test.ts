@@ -336,6 +336,24 @@ test("a member of a pair that is not connected to the other one says that a pair
   );
 });
 
+test("a member that may have lost its promises admits no unit that only it would send on", async () => {
+  const { world, members } = worldOf(seed(), 3);
+  const [a, , c] = members as [Member, Member, Member];
+  const { id } = world.casOf(a, "x");
+  c.stop();
+  c.loseDisk();
+  a.stop();
+  c.start();
+  await runFor(world, 1_000, () => {});
+  assert.equal(c.decisions?.isAmnesic, true);
+  assert.equal(c.decisions.obstacle(id, "x", 1), null, "its client sends it to the other members, too");
+  assert.match(c.decisions.obstacle(id, "x", 1, true) ?? "", /^it may have lost its promises/);
+  a.start();
+  await runFor(world, 12_000, () => world.exchange());
+  assert.equal(c.decisions.isAmnesic, false);
+  assert.equal(c.decisions.obstacle(id, "x", 1, true), null);
+});
+
 test("a unit that no other member receives from its client is sent to the keeper immediately", async () => {
   const { world, members } = worldOf(seed(), 3);
   const [a, b] = members as [Member, Member];
