@@ -1,8 +1,9 @@
 /**
  * Tests conditions that the members of a list decide, with real daemons, six sidecars, three signed clients of one
- * daemon each, and a Redis client of each daemon, which only counts. Transactions increment a counter, and `SET NX` gives a lock or a lease to one owner at a time: without
- * faults, with all kinds of faults, and while daemons are restarted one after the other. Every acknowledged increment
- * counts, and none counts that was answered with nil. `DBSYNC_EXEC_ROUNDS=50` runs 50 rounds of each test.
+ * daemon each, and a Redis client of each daemon, which only counts. Transactions increment a counter, and `SET NX`
+ * gives a lock or a lease to one owner at a time: without faults, with all kinds of faults, and while daemons are
+ * restarted one after the other. Every acknowledged increment counts, and none counts that was answered with nil.
+ * `DBSYNC_EXEC_ROUNDS=50` runs 50 rounds of each test.
  */
 
 import assert from "node:assert/strict";
