@@ -371,6 +371,7 @@ export class Decisions {
     if (head === null || this.#units.has(head.id) || this.#ports.isDecided(head.id)) return;
     if (!this.#shares.has(head.caller, body.length)) return;
     const now = this.#ports.uptime();
+    // Only a unit that is not valid counts.
     if (!this.#invalidUnits.admits(from, now, 0)) return;
     const unit = this.#ports.readUnit(body, signature);
     if (unit === null) this.#invalidUnits.admits(from, now);
