@@ -206,7 +206,7 @@ test("units count for the key that has signed them, also if a member sends them,
     withId(entry("unit", at % 1_000, [`SET lock:${at} me NX`], { decide: true })),
   );
   for (const [index, { id, body, signature }] of units.entries())
-    if (index % 2 === 0) decisions.submit(id, body, signature);
+    if (index % 2 === 0) decisions.submit(id, body, signature, false);
     else decisions.receive(sha256(PEER), writeDecisionMessage({ kind: "unit", body, signature }));
   assert.equal(decisions.waiting, 2_048);
   const other = withId(entry("unit", 0, ["SET lock me NX"], { decide: true, key: "k".repeat(32) }));
