@@ -95,6 +95,7 @@ export const FULL_ONLY: readonly string[] = [
   "test/system/english-sql.test",
   "test/system/false-snapshots.test",
   "test/system/first-semantics.test",
+  "test/system/flooding-key.test",
   "test/system/folder-format.test",
   "test/system/handshakes-and-future-dates.test",
   "test/system/help-defaults.test",
