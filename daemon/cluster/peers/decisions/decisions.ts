@@ -69,6 +69,8 @@ const LOST_AFTER_MS = 10_000;
 /** Milliseconds between two requests of a member that has lost its promises. */
 const RECOVERY_MS = 250;
 
+/** The maximum random addition to this daemon's patience, for members that do not see the same ones connected. */
+const RANDOM_SHARE = 1 / 8;
 const PROMISES_LOST =
   "it may have lost its promises, and does not vote until all other members have answered";
 const NO_MAJORITY = "it is not connected to a majority of the members";
@@ -444,8 +446,8 @@ export class Decisions {
   }
 
   /**
-   * Returns the member whose ballot this daemon has promised under a list; null if there is none. If that is its own, it
-   * may have been cut off: it learns from the others that another member is the keeper now.
+   * Returns the member whose ballot this daemon has promised under a list; null if there is none. If that is its own,
+   * it may have been cut off: it learns from the others that another member is the keeper now.
    */
   #keeperOf({ hash }: VotingList): ByteString | null {
     const { id } = this.#ports.own;
@@ -508,8 +510,8 @@ export class Decisions {
   #wait(now: number): void {
     this.#progressAt = now;
     const { random } = this.#ports;
-    const { patienceMs, rankMs } = this.#timeouts;
-    if (this.#patience < patienceMs) this.#patience = patienceMs + random() * rankMs;
+    const { patienceMs } = this.#timeouts;
+    if (this.#patience < patienceMs) this.#patience = patienceMs * (1 + RANDOM_SHARE * random());
   }
 
   #nextBallot({ number, hash }: VotingLists["current"]): Ballot {
