@@ -2,7 +2,7 @@
  * Runs rounds on clusters of 3, 4, 5 and 7 daemons with a member list, each round with a kind of fault, and checks that
  * the decided units of all clients are linearizable. `npm run chaos -- --rounds 32` and rounds.test.ts run it.
  */
-import { cpSync, mkdtempSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, writeFileSync } from "node:fs";
 import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "ioredis";
@@ -293,6 +293,8 @@ function keep({ trio }: Cluster, round: Round): string {
         .log.map((line) => JSON.stringify(line))
         .join("\n"),
     );
+    // A folder is missing if a round has ended while its daemon was replaced.
+    if (!existsSync(trio.folder(index))) continue;
     cpSync(trio.folder(index), join(folder, String(index)), { recursive: true, dereference: true });
   }
   return folder;
