@@ -31,7 +31,7 @@ const ANSWER_MS_MAX = 10_000;
 const PERIOD_MS = 7_000;
 const PLAIN_EVERY_MS = 50;
 
-/** Milliseconds for which each member stands still in turn, and between two times, so that each becomes the keeper. */
+/** Milliseconds for which each member is suspended in turn, and between two times, so that each becomes the keeper. */
 const PAUSE_MS = 1_500;
 const PAUSE_EVERY_MS = 5_500;
 
@@ -67,7 +67,7 @@ class Clients {
     for (const host of this.#world.hosts) this.#write(host);
   }
 
-  /** Lets each member stand still in turn. */
+  /** Suspends each member in turn. */
   suspend(number = 0): void {
     const { scheduler, hosts } = this.#world;
     const { processor } = hosts[number % hosts.length] as Host;

@@ -11,7 +11,7 @@ import { MEMBERS_MAX } from "./shared/peering-limits.js";
 
 /**
  * Milliseconds by which the round trip of a sample may be longer than that of the last one, and for which the last one
- * is otherwise used: while one of the two processes stands still, the trip is long, and the sample is inaccurate.
+ * is otherwise used: while one of the two processes is suspended, the trip is long, and the sample is inaccurate.
  */
 const TRIP_MS = 10;
 const TRIP_LASTS_MS = 10_000;

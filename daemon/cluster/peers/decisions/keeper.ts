@@ -260,12 +260,12 @@ export class Keeper {
   /** Lets dates follow the clocks of members for which a date was too far ahead. */
   #followClocks({ proposal, objections }: Proposed): void {
     const [{ at }] = proposal.decisions;
-    const clocks = [...objections.values()].flatMap(({ notBefore }) =>
-      notBefore > 0 && notBefore <= at ? [notBefore] : [],
-    );
-    if (clocks.length === 0) return;
     const now = this.#ports.uptime();
-    this.#objectedClock = { ahead: Math.min(...clocks, this.#dateBounds.clock) - now, until: now + CLOCK_MS };
+    for (const { notBefore } of objections.values()) {
+      if (notBefore === 0 || notBefore > at) continue;
+      const clock = Math.min(notBefore, this.#dateBounds.clock);
+      this.#objectedClock = { ahead: clock - now, until: now + CLOCK_MS };
+    }
   }
 
   get #dateBounds(): DateBounds {
