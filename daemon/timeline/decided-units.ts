@@ -45,6 +45,8 @@ export class DecidedUnits {
    * become final.
    */
   openDate = Number.POSITIVE_INFINITY;
+  /** The number of decided units that have become part of the state, or were found in it, since the start. */
+  count = 0;
   /** Called when decisions are part of the state. */
   folded: (entries: readonly Entry[]) => void = () => {};
   /** The positions of the decisions for which this daemon had voted last before it was started. */
@@ -145,6 +147,7 @@ export class DecidedUnits {
     const id = unitIdOf(entry, this.#parts.hash);
     const signed = entry.envelope.decided?.signed;
     if (id === null || signed == null) return null;
+    if (!this.#units.has(id)) this.count++;
     this.#units.set(id, { orderKey: orderKeyOf(entry), signedAt: signed.at });
     return { id };
   }

@@ -41,6 +41,16 @@ export const INFO_FIGURES = {
     kind: "number-or-nil",
     help: "how often clients that follow streams did not wait for a member any longer; see dbsyncd_followers_gaps_total",
   },
+  decisions: {
+    field: "dbsync_decisions",
+    kind: "text-or-nil",
+    help: "decisions of the members, as pairs: whether this daemon is the keeper, the number of the last slot, decided and waiting units, and milliseconds since the last decision; -: there was none",
+  },
+  undecided: {
+    field: "dbsync_undecided",
+    kind: "text-or-nil",
+    help: "why the members have made no decision for some time although units wait, as undecided-cause of TIMELINE STATUS; -: they have",
+  },
   master: {
     field: "dbsync_sentinel_master",
     kind: "text-or-nil",

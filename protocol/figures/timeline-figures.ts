@@ -172,6 +172,12 @@ export const INVALID_INDEX_FIGURES = {
 
 export type InvalidIndexReport = Figures<typeof INVALID_INDEX_FIGURES>;
 
+/** A signing key whose units with conditions wait for a decision. */
+export const WAITING_KEY_FIGURES = {
+  key: { kind: "text", help: "the id of the key" },
+  units: { kind: "number", help: "the number of its units that wait" },
+} as const satisfies FigureTable;
+
 /** The figures of the mirror, the Redis that follows the fold. Counts are since the start. */
 export const MIRROR_FIGURES = {
   redis: { kind: "text", help: "its address, without a password" },
@@ -627,6 +633,61 @@ export const TIMELINE_FIGURES = {
       type: "counter",
       help: "Promises of decisions to another member, or to the same one again, since the start; decisions may pause at each.",
     },
+  },
+  keeper: {
+    kind: "text-or-nil",
+    help: "the id of the member that may propose decisions, as far as this daemon knows; nil: none may",
+  },
+  isKeeper: {
+    kind: "flag",
+    help: "whether it is this daemon",
+    metric: {
+      name: "dbsyncd_decision_keeper",
+      type: "gauge",
+      help: "1 if the daemon is the member that may propose decisions, as far as it knows, otherwise 0.",
+    },
+  },
+  decidedSlots: {
+    kind: "number",
+    help: "the number of the last decision that is part of the state",
+    metric: {
+      name: "dbsyncd_decision_slots_total",
+      type: "counter",
+      help: "The number of the last decision that is part of the state: all that the cluster has made.",
+    },
+  },
+  decidedUnits: {
+    kind: "number",
+    help: "the number of decided units that have become part of the state since the start, and of those that were found in it then",
+    metric: {
+      name: "dbsyncd_decision_units_total",
+      type: "counter",
+      help: "Units with conditions on which the members have decided.",
+    },
+  },
+  decidedAt: {
+    kind: "number",
+    help: "the date of the last decision that is part of the state; 0: none is",
+    metric: {
+      name: "dbsyncd_decision_last_seconds",
+      type: "gauge",
+      help: "Date of the last decision that is part of the state, in seconds since 1970; 0: none is.",
+      isSeconds: true,
+    },
+  },
+  waitingUnits: {
+    kind: "number",
+    help: "the number of units with conditions that wait here for a decision",
+    metric: {
+      name: "dbsyncd_decision_waiting_units",
+      type: "gauge",
+      help: "Units with conditions that wait at the daemon for a decision.",
+    },
+  },
+  waitingKeys: {
+    kind: "list",
+    of: WAITING_KEY_FIGURES,
+    help: "the signing keys with the most waiting units: at most 5",
   },
   mirror: {
     kind: "map",

@@ -919,7 +919,8 @@ function difference(
 
 const shortened = (key: string): string => `${key.slice(0, KEY_CHARS)}${key.length > KEY_CHARS ? "…" : ""}`;
 
-const addressOf = (id: string, members: readonly MemberReport[]): string =>
+/** Returns the address of a member, or the beginning of its id if no address is known. */
+export const addressOf = (id: string, members: readonly MemberReport[]): string =>
   members.find((one) => one.id === id)?.address || id.slice(0, ID_DIGITS);
 
 /** Returns the members that must answer before the daemon votes in decisions again, as the value of a rule. */

@@ -39,6 +39,8 @@ export const SAMPLE_SERIES = [
   "clusterConnections",
   "daemons",
   "lag",
+  "decidedSlots",
+  "decidedUnits",
 ] as const;
 
 export type SampleName = (typeof SAMPLE_SERIES)[number];
@@ -104,6 +106,7 @@ export interface FrameRefusal {
 export const FRAME_FIGURES = [
   ...(["durable", "skewed", "ringEntries", "dataEntries", "bytes", "tailUnits", "tailBytes"] as const),
   ...(["redone", "waiting", "quarantined", "published", "newest", "stable", "master", "isMaster"] as const),
+  ...(["isKeeper", "decidedSlots", "decidedUnits", "decidedAt", "waitingUnits", "undecidedCause"] as const),
 ] as const satisfies readonly (keyof TimelineReport)[];
 
 export interface FrameTimeline extends Pick<TimelineReport, (typeof FRAME_FIGURES)[number]> {
@@ -111,6 +114,8 @@ export interface FrameTimeline extends Pick<TimelineReport, (typeof FRAME_FIGURE
   readonly arrivals: readonly Arrival[];
   /** The number of envelopes since the start whose dates are outside these ranges. */
   readonly outsideWindow: number;
+  /** The address of the member that may propose decisions; null: this daemon, or none. */
+  readonly keeperAddress: string | null;
   /** The other members. */
   readonly members: readonly FrameMember[];
 }

@@ -18,7 +18,7 @@ import {
 import type { ClientTotals } from "../../protocol/figures/figure.js";
 import { type Problem, problemsBy } from "../../protocol/figures/problem.js";
 import type { MemberReport } from "../../protocol/figures/timeline-figures.js";
-import { publicProblems } from "../../protocol/figures/timeline-problems.js";
+import { addressOf, publicProblems } from "../../protocol/figures/timeline-problems.js";
 import {
   ARRIVAL_BIN_MS,
   ARRIVALS_AHEAD_MS,
@@ -63,6 +63,8 @@ interface Sums {
   readonly units: number;
   readonly recorded: number | null;
   readonly refused: number;
+  readonly decidedSlots: number | null;
+  readonly decidedUnits: number | null;
 }
 
 export class Frames implements EventSource {
@@ -99,7 +101,7 @@ export class Frames implements EventSource {
     const { replica, folder } = this.#sources;
     const sums = this.#sumsNow(replica());
     // A daemon with a folder now loads it: the entries that it contains were not recorded since the start.
-    this.#sums = folder === null ? sums : { ...sums, recorded: null };
+    this.#sums = folder === null ? sums : { ...sums, recorded: null, decidedSlots: null, decidedUnits: null };
     this.#timer = setInterval(() => this.#sample(), SAMPLE_EVERY_MS).unref();
   }
 
@@ -181,6 +183,8 @@ export class Frames implements EventSource {
       connections,
       ...this.#cluster.take(own, othersOf(figures), sums.at),
       lag: figures === null ? null : lagOf(figures.members),
+      decidedSlots: rate(sums, this.#sums, "decidedSlots"),
+      decidedUnits: rate(sums, this.#sums, "decidedUnits"),
     });
     this.#sums = sums;
     this.#arrivals.forget();
@@ -193,6 +197,8 @@ export class Frames implements EventSource {
       units: metrics.totals.clientAnswers,
       recorded: figures === null ? null : figures.ringEntries + figures.dataEntries,
       refused: metrics.totals.clientRefusals,
+      decidedSlots: figures?.decidedSlots ?? null,
+      decidedUnits: figures?.decidedUnits ?? null,
     };
   }
 
@@ -225,6 +231,7 @@ export class Frames implements EventSource {
   #timeline(figures: ReplicaFigures): FrameTimeline {
     return {
       ...picked(figures, FRAME_FIGURES),
+      keeperAddress: keeperAddressOf(figures),
       arrivals: this.#arrivals.takeChanged(),
       outsideWindow: this.#arrivals.outsideWindow,
       members: othersOf(figures).map((member) => picked(member, MEMBER_FRAME_FIGURES)),
@@ -232,11 +239,14 @@ export class Frames implements EventSource {
   }
 }
 
+const keeperAddressOf = ({ keeper, isKeeper, members }: ReplicaFigures): string | null =>
+  keeper === null || isKeeper ? null : addressOf(keeper, members);
+
 /**
  * Returns the rate per second since the previous sample, or null if it is unknown. The rate is 0 if the sum has
  * decreased because the timeline was pruned or replaced.
  */
-function rate(now: Sums, before: Sums | null, name: "units" | "recorded" | "refused"): number | null {
+function rate(now: Sums, before: Sums | null, name: Exclude<keyof Sums, "at">): number | null {
   const [last, first] = [now[name], before?.[name] ?? null];
   if (before === null || last === null || first === null) return null;
   return (Math.max(0, last - first) * SECOND_MS) / Math.max(1, now.at - before.at);

@@ -87,7 +87,7 @@ export function figuresOf(sources: FigureSources): ReplicaFigures {
     differing: peering.states.differences.all.map((each) => ({ ...each, members: each.members.map(hexOf) })),
     invalidIndexes: invalidIndexesOf(timeline.database, node.environment.clock()),
     compared: peering.states.comparedAt,
-    ...decidingOf(node),
+    ...decisionsOf(node),
     mirror: mirror?.report ?? null,
     members: peering.members.map((member) => memberReport(member, membership, timeline)),
   };
@@ -100,9 +100,9 @@ function masterOf({ named }: NodeState): Pick<ReplicaFigures, "master" | "master
   return { master: named.addressText, masterId: id && hexOf(id), isMaster: id === named.id };
 }
 
-/** Returns the figures of the decisions on units with conditions. */
-function decidingOf({ peering: { decisions } }: NodeState) {
-  const { undecided, contradicting, missingPromises, disturbing, keeperChanges } = decisions;
+function decisionsOf({ peering: { decisions }, identity }: NodeState) {
+  const { contradicting, missingPromises, undecided, disturbing, keeperChanges } = decisions;
+  const { keeper, slots, units, lastAt, waiting, waitingKeys } = decisions.figures;
   return {
     contradicting: [...contradicting].map(hexOf),
     missingPromises: missingPromises.map(hexOf),
@@ -111,6 +111,13 @@ function decidingOf({ peering: { decisions } }: NodeState) {
     undecidedMembers: undecided?.members.map(hexOf) ?? [],
     disturbing: disturbing.map(hexOf),
     keeperChanges,
+    keeper: keeper && hexOf(keeper),
+    isKeeper: keeper === identity.id,
+    decidedSlots: slots,
+    decidedUnits: units,
+    decidedAt: lastAt,
+    waitingUnits: waiting,
+    waitingKeys: waitingKeys.map(([key, count]) => ({ key: hexOf(key), units: count })),
   };
 }
 

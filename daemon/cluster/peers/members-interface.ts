@@ -8,6 +8,7 @@ import type { DaemonState } from "../../../protocol/version-2/messages-v2.js";
 import type { ClosedDates } from "../../engine/backends/command-path.js";
 import type { CopyPeers } from "../../engine/backends/durable-copies.js";
 import type { AddedEntry, Entry } from "../../timeline/entries/entry.js";
+import type { DecisionFigures } from "./decisions/decision-figures.js";
 import type { Undecided } from "./decisions/undecided.js";
 import type { QuarantineFigures } from "./exchange/entry-intake.js";
 import type { Delay } from "./finality/finality-delay.js";
@@ -39,6 +40,8 @@ export interface Members extends CopyPeers {
   readonly decisions: {
     /** Why the members have made no decision for some time, although units wait; null if they have. */
     readonly undecided: Undecided | null;
+    /** What the members have decided, and what waits for a decision here. */
+    readonly figures: DecisionFigures;
     /** The ids of the members that repeatedly prevent decisions without a benefit. */
     readonly disturbing: readonly ByteString[];
     /** How often this daemon has promised a ballot of another keeper, or of another round, since the start. */

@@ -8,6 +8,7 @@ import { noMessages } from "../../../protocol/figures/message-figures.js";
 import type { DaemonState } from "../../../protocol/version-2/messages-v2.js";
 import type { AddedEntry, OrderKey } from "../../timeline/entries/entry.js";
 import type { Timeline } from "../../timeline/timeline.js";
+import { NO_DECISIONS } from "./decisions/decision-figures.js";
 import type { Delay } from "./finality/finality-delay.js";
 import type { Members } from "./members-interface.js";
 import type { Admitted } from "./shared/cluster-state.js";
@@ -50,6 +51,7 @@ export class NoMembers implements Members {
   readonly states = { differences: { all: [] }, comparedAt: 0 };
   readonly decisions = {
     undecided: null,
+    figures: NO_DECISIONS,
     disturbing: [],
     keeperChanges: 0,
     contradicting: new Set<never>(),

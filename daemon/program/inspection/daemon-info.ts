@@ -68,6 +68,7 @@ function ownFields(daemon: InspectedDaemon, values: InfoValues): InfoFields {
       ...{ clients, commands, errors },
       refusals: metrics.totals.clientRefusals,
       followersGaps: daemon.replica()?.followersGaps ?? null,
+      ...decisionFigures(daemon),
       master: daemon.replica()?.master ?? null,
       keys: keys === null ? null : sum(keys.keyCounts.map((counts) => counts.keys)),
       used: memory.used,
@@ -82,6 +83,15 @@ function ownFields(daemon: InspectedDaemon, values: InfoValues): InfoFields {
       backends.map(({ name, up }, index) => [`backend${index}`, `up=${Number(up)},name=${name}`]),
     ),
   };
+}
+
+function decisionFigures({ replica, clock }: InspectedDaemon): Pick<InfoFigures, "decisions" | "undecided"> {
+  const figures = replica();
+  if (figures === null) return { decisions: null, undecided: null };
+  const { isKeeper, decidedSlots: slots, decidedUnits: units, decidedAt, waitingUnits: waiting } = figures;
+  const counts = { keeper: Number(isKeeper), slots, units, waiting, age: Math.max(0, clock() - decidedAt) };
+  const isUsed = decidedAt > 0 || waiting > 0;
+  return { decisions: isUsed ? pairsText(Object.entries(counts)) : null, undecided: figures.undecidedCause };
 }
 
 /** Returns the figures of the stream; `unknown` counts messages that may or may not be in the stream. */

@@ -9,7 +9,13 @@ import {
   spanText,
 } from "../../../protocol/figures/amount-texts.js";
 import type { ClientTotals } from "../../../protocol/figures/figure.js";
-import type { DashboardFrame, FrameMember, FrameTimeline } from "../../../protocol/json/dashboard-frame.js";
+import {
+  type DashboardFrame,
+  type FrameMember,
+  type FrameTimeline,
+  SAMPLE_SERIES,
+  type SampleName,
+} from "../../../protocol/json/dashboard-frame.js";
 import { byId, type Cell, fillList, fillTable, setText } from "./elements.js";
 import { namesText } from "./problems.js";
 
@@ -52,6 +58,26 @@ export function showMembers(frame: DashboardFrame, isSilent: boolean): void {
   const master = masterText(timeline);
   byId("master").hidden = master === "";
   setText(byId("master"), master);
+  const decisions = timeline === null ? "" : decisionsText(frame, timeline);
+  byId("decisions").hidden = decisions === "";
+  setText(byId("decisions"), decisions);
+}
+
+/** Describes the decisions on units with conditions, or returns "" if this daemon takes part in none. */
+function decisionsText({ now, sample }: DashboardFrame, timeline: FrameTimeline): string {
+  const { isKeeper, keeperAddress, decidedSlots, decidedAt, waitingUnits, undecidedCause } = timeline;
+  if (!isKeeper && keeperAddress === null && decidedAt === 0 && waitingUnits === 0) return "";
+  const keeper = isKeeper ? "this daemon" : keeperAddress;
+  const by =
+    keeper === null
+      ? "No member proposes decisions now"
+      : `The keeper, which proposes decisions, is ${keeper}`;
+  const rateOf = (name: SampleName) => countText(Math.round(sample?.[SAMPLE_SERIES.indexOf(name) + 1] ?? 0));
+  const rates = `${rateOf("decidedSlots")} slots and ${rateOf("decidedUnits")} units decided a second`;
+  const last = decidedAt === 0 ? "" : `, the last one ${spanText(Math.max(0, now - decidedAt))} ago`;
+  const waiting = `${countOf(waitingUnits, "unit")} ${waitingUnits === 1 ? "waits" : "wait"}`;
+  const blocked = undecidedCause === null ? "" : `, blocked by ${undecidedCause}`;
+  return `${by}: ${rates}; ${countOf(decidedSlots, "decision")} in total${last}; ${waiting}${blocked}.`;
 }
 
 /** Says which daemon sentinels name, or returns "" if there is no sentinel. */

@@ -9,6 +9,7 @@ import {
   tripText,
 } from "../../../protocol/figures/amount-texts.js";
 import { INFO_FIGURES } from "../../../protocol/figures/info-figures.js";
+import { addressOf } from "../../../protocol/figures/timeline-problems.js";
 import { dateText } from "../../../protocol/version-2/envelope.js";
 import type { DaemonFigures, MemberStatus, OrderFigures, TimelineStatus } from "./daemon-figures.js";
 
@@ -263,6 +264,64 @@ const LIST: Column<ShownTimeline> = {
 
 const hasList = ({ timeline }: ShownTimeline): boolean => timeline.lists.length > 0;
 
+/** Returns the columns of the table of decisions. @param now  milliseconds since 1970 */
+export const decisionColumns = (now: number): readonly Column<ShownTimeline>[] => [
+  { head: "DECISIONS OF", about: "the daemon", cell: ({ address }) => address },
+  {
+    head: "KEEPER",
+    about: "the member that may propose decisions on units with conditions, as far as the daemon knows",
+    cell: keeperOf,
+  },
+  {
+    head: "SLOTS",
+    about: "number of the last decision: all that the members of lists have made",
+    cell: ({ timeline }) => countCell(timeline.decidedSlots),
+  },
+  {
+    head: "UNITS",
+    about: "decided units since the daemon's start",
+    cell: ({ timeline }) => countCell(timeline.decidedUnits),
+  },
+  {
+    head: "LAST",
+    about: "age of the last decision",
+    cell: ({ timeline }) => age(timeline.decidedAt, now),
+  },
+  {
+    head: "UNDECIDED",
+    about: "units that wait for a decision at the daemon",
+    cell: ({ timeline }) => countCell(timeline.waitingUnits),
+  },
+  {
+    head: "OF KEYS",
+    about: "the signing keys with the most of these units, and their numbers; at most 5",
+    cell: ({ timeline: { waitingKeys } }) =>
+      waitingKeys.length === 0
+        ? "-"
+        : waitingKeys
+            .map(({ key, units }) => `${key.slice(0, COLUMN_DIGITS)} ${countCell(units)}`)
+            .join(", "),
+  },
+  {
+    head: "BLOCKED BY",
+    about: "why units have waited for 10 s or longer; a sentence after the tables explains it",
+    cell: ({ timeline }) => timeline.undecidedCause ?? "-",
+  },
+];
+
+/** Returns the address of the member that may propose decisions; `-`: none may. */
+export function keeperOf({ address, timeline: { keeper, isKeeper, members } }: ShownTimeline): string {
+  if (keeper === null) return "-";
+  return isKeeper ? address : addressOf(keeper, members);
+}
+
+/** Returns the timelines whose daemons take part in decisions. */
+export const decidingOf = (shown: readonly ShownTimeline[]): readonly ShownTimeline[] =>
+  shown.filter(
+    ({ timeline: { keeper, decidedAt, waitingUnits } }) =>
+      keeper !== null || decidedAt > 0 || waitingUnits > 0,
+  );
+
 interface ShownMember {
   readonly address: string;
   readonly member: MemberStatus;
@@ -372,7 +431,9 @@ export function formatTimelines(shown: readonly ShownTimeline[], now: number, co
   if (shown.length === 0) return "";
   const held = shown.map((one) => ({ ...one, held: heldText(one.timeline, shown) }));
   const timelines = rowsOf(timelineColumns(now, shown.some(hasList)), held);
-  const table = formatHeadedTable(fitted(timelines, columns, true));
+  const deciding = rowsOf(decisionColumns(now), decidingOf(shown));
+  const decisions = deciding.length === 1 ? "" : `\n${formatHeadedTable(fitted(deciding, columns, true))}`;
+  const table = `${formatHeadedTable(fitted(timelines, columns, true))}${decisions}`;
   const members = membersOf(shown);
   if (members.length === 0) return `\n${table}`;
   const rows = fitted(rowsOf(MEMBER_COLUMNS, members), columns, true);

@@ -7,6 +7,7 @@ import type { DaemonStatus } from "./read-status.js";
 import {
   type Column,
   DAEMON_COLUMNS,
+  decisionColumns,
   FIGURE_COLUMNS,
   formatDaemons,
   formatTimelines,
@@ -133,6 +134,7 @@ const TABLES: readonly (readonly [title: string, columns: readonly Column<never>
   ["For each daemon, with an administrator's key", FIGURE_COLUMNS],
   ["For daemons with --order, with an administrator's key", ORDER_COLUMNS],
   ["For daemons with --data or --peer, with an administrator's key", timelineColumns(0, true)],
+  ["For those of them that take part in decisions on conditions", decisionColumns(0)],
   ["For the members of such daemons, as each daemon reports them", MEMBER_COLUMNS],
 ];
 

@@ -10,7 +10,7 @@ import { clip, fitted, tableLines, wrapped } from "../../../daemon/net/terminal/
 import { bytesCell, countCell, millisecondsCell, spanCell } from "../../../protocol/figures/amount-texts.js";
 import { endOnQ, isScreen, RedrawnScreen, type StyledLine } from "../shared/redrawn-screen.js";
 import type { DaemonStatus } from "./read-status.js";
-import { cellOf, membersOf, stateOf } from "./report-tables.js";
+import { cellOf, decidingOf, keeperOf, membersOf, stateOf } from "./report-tables.js";
 import { readyText, sentencesOf, timelinesOf } from "./status-text.js";
 
 /** Maximum number of updates whose rates are shown. */
@@ -18,14 +18,19 @@ const UPDATES_MAX = 40;
 const BARS = "▁▂▃▄▅▆▇█";
 const MS_PER_SECOND = 1000;
 
+/** The counts of a daemon whose rates are shown. */
+const COUNTS = ["entries", "decidedSlots", "decidedUnits"] as const;
+type CountName = (typeof COUNTS)[number];
+
 interface Update {
   readonly at: number;
-  readonly entries: number;
+  readonly timeline: Readonly<Record<CountName, number>>;
 }
 
-/** The number of entries that each daemon has recorded per second, between the last updates. */
+/** How much the counts of each daemon have increased per second, between the last updates. */
 export class Rates {
   readonly #last = new Map<string, Update>();
+  /** By name of the count and address. */
   readonly #rates = new Map<string, number[]>();
 
   /** Adds an update. @param now  milliseconds */
@@ -34,16 +39,18 @@ export class Rates {
       const before = this.#last.get(address);
       this.#last.delete(address);
       if (timeline === null) continue;
-      const { entries } = timeline;
-      this.#last.set(address, { at: now, entries });
+      this.#last.set(address, { at: now, timeline });
       if (before === undefined || now <= before.at) continue;
-      const rate = (Math.max(0, entries - before.entries) * MS_PER_SECOND) / (now - before.at);
-      this.#rates.set(address, [...(this.#rates.get(address) ?? []), rate].slice(-UPDATES_MAX));
+      for (const name of COUNTS) {
+        const increase = Math.max(0, timeline[name] - before.timeline[name]);
+        const rate = (increase * MS_PER_SECOND) / (now - before.at);
+        this.#rates.set(`${name} ${address}`, [...this.of(address, name), rate].slice(-UPDATES_MAX));
+      }
     }
   }
 
-  of(address: string): readonly number[] {
-    return this.#rates.get(address) ?? [];
+  of(address: string, name: CountName = "entries"): readonly number[] {
+    return this.#rates.get(`${name} ${address}`) ?? [];
   }
 }
 
@@ -63,6 +70,7 @@ export function watchedLines(scene: WatchView): StyledLine[] {
     line(`dbsync status: ${readyText(daemons)}, ${time}, every 2 s, q ends`, "head"),
     ...(daemons.length === 0 ? [] : daemonLines(daemons, rates, columns)),
     ...timelineLines(scene),
+    ...decisionLines(scene),
     ...memberLines(daemons, columns),
     ...troubleLines(daemons, columns),
   ];
@@ -98,6 +106,32 @@ function timelineLines({ daemons, rates, now, columns }: WatchView): StyledLine[
     bars(rates.of(address)),
   ]);
   return rows.length === 0 ? [] : headedLines([head, ...rows], columns, () => "plain");
+}
+
+function decisionLines({ daemons, rates, now, columns }: WatchView): StyledLine[] {
+  const head = [
+    "DECISIONS OF",
+    "KEEPER",
+    "SLOTS A SECOND",
+    "UNITS A SECOND",
+    "LAST",
+    "UNDECIDED",
+    "BLOCKED BY",
+  ];
+  const deciding = decidingOf(timelinesOf(daemons));
+  const rows = deciding.map((shown) => [
+    shown.address,
+    keeperOf(shown),
+    cellOf(rates.of(shown.address, "decidedSlots").at(-1), countCell),
+    cellOf(rates.of(shown.address, "decidedUnits").at(-1), countCell),
+    ago(shown.timeline.decidedAt, now),
+    countCell(shown.timeline.waitingUnits),
+    shown.timeline.undecidedCause ?? "-",
+  ]);
+  const isBlocked = (row: number) => (deciding[row]?.timeline.undecidedCause ?? null) !== null;
+  return rows.length === 0
+    ? []
+    : headedLines([head, ...rows], columns, (row) => (isBlocked(row) ? "bad" : "plain"));
 }
 
 function memberLines(daemons: readonly DaemonStatus[], columns: number): StyledLine[] {

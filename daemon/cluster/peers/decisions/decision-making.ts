@@ -39,6 +39,7 @@ import type { Work } from "../../../net/process/background-work.js";
 import { compareOrderKeys, type Entry, type OrderKey } from "../../../timeline/entries/entry.js";
 import type { MemberLists } from "../../members/member-lists.js";
 import type { ClusterState, IsVerified } from "../shared/cluster-state.js";
+import { type DecisionFigures, mostFrequent } from "./decision-figures.js";
 import type {
   DateBounds,
   DecisionPorts,
@@ -157,6 +158,19 @@ export class DecisionMaking {
   /** The number of the last decision that is part of the state. */
   get last(): number {
     return this.#decisions?.last.slot ?? 0;
+  }
+
+  /** What the members have decided, and what waits for a decision here. */
+  get figures(): DecisionFigures {
+    const decisions = this.#decisions;
+    return {
+      keeper: decisions?.keeper ?? null,
+      slots: this.last,
+      units: this.#cluster.timeline.decided.count,
+      lastAt: decisions?.last.orderKey?.at ?? 0,
+      waiting: this.waiting,
+      waitingKeys: mostFrequent((decisions?.waitingBodies ?? []).map((body) => readHead(body).key)),
+    };
   }
 
   /**

@@ -248,6 +248,12 @@ export class Decisions {
     return { cause: "keeper", members: [promised.member] };
   }
 
+  /** The id of the member that may propose decisions; null: none may. */
+  get keeper(): ByteString | null {
+    const { promised } = this.#voter;
+    return promised?.listHash === this.#lists()?.current.hash ? (promised?.member ?? null) : null;
+  }
+
   #lists(): VotingLists | null {
     return this.#ports.lists(this.last.list);
   }
@@ -255,6 +261,11 @@ export class Decisions {
   /** The number of waiting units. */
   get waiting(): number {
     return this.#units.size;
+  }
+
+  /** The bodies of the waiting units. */
+  get waitingBodies(): readonly Buffer[] {
+    return [...this.#units.values()].map(({ body }) => body);
   }
 
   /** Returns the waiting unit with an id. */

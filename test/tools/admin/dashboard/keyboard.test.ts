@@ -11,12 +11,19 @@ import { startChromium, type Tab } from "../../../client/browser/chromium.js";
 import { runDbsync } from "../../../client/child.js";
 import { skipUnlessFull } from "../../../support/amount.js";
 import { startDaemon } from "../../../support/daemon-process.js";
-import { frameOf, memberOf, SAMPLE, STUB } from "./frames.js";
+import { frameOf, memberOf, NOW, SAMPLE, STUB } from "./frames.js";
 import { WatchedCluster } from "./watched-cluster.js";
 
 /** The keys that the test presses, with their codes in Windows, which Chromium needs. */
 const CODES = { Tab: 9, Enter: 13, Escape: 27, " ": 32, ArrowLeft: 37, ArrowRight: 39 } as const;
 const SHIFT = 8;
+const DECIDED = {
+  keeperAddress: "db3:1111",
+  decidedSlots: 1_234,
+  decidedAt: NOW - 3_000,
+  waitingUnits: 1,
+  undecidedCause: "no-majority",
+};
 const CONTROL = 2;
 /** More presses than the page has controls: focus that has not returned by then is in a trap. */
 const PRESSES_MAX = 200;
@@ -102,13 +109,18 @@ for (const look of [
     });
     const named = {
       ...frame,
-      timeline: frame.timeline && { ...frame.timeline, master: "db2:6379", isMaster: false },
+      timeline: frame.timeline && { ...frame.timeline, master: "db2:6379", isMaster: false, ...DECIDED },
     };
     await tab.run(`window.send(${JSON.stringify(JSON.stringify(named))})`);
     await tab.run(PAGE);
     assert.equal(
       await tab.run(`document.getElementById("master").innerText`),
       "Sentinels name db2:6379 as the master.",
+    );
+    assert.equal(
+      await tab.run(`document.getElementById("decisions").innerText`),
+      "The keeper, which proposes decisions, is db3:1111: 719 slots and 719 units decided a second; " +
+        "1,234 decisions in total, the last one 3 s ago; 1 unit waits, blocked by no-majority.",
     );
 
     // The page before and after an administrator has signed in.

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import {
   DAEMON_COLUMNS,
+  decisionColumns,
   FIGURE_COLUMNS,
   MEMBER_COLUMNS,
   ORDER_COLUMNS,
@@ -16,7 +17,7 @@ import { ownFiles, repositoryRoot } from "../../../support/repository.js";
 const heads = new Set(
   [
     ...[DAEMON_COLUMNS, FIGURE_COLUMNS, ORDER_COLUMNS],
-    ...[MEMBER_COLUMNS, timelineColumns(0, true), TOP_COLUMNS, ACTIVITY_COLUMNS],
+    ...[MEMBER_COLUMNS, decisionColumns(0), timelineColumns(0, true), TOP_COLUMNS, ACTIVITY_COLUMNS],
   ].flatMap((columns: readonly { readonly head: string }[]) => columns.map(({ head }) => head)),
 );
 

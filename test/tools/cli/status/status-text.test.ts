@@ -90,6 +90,22 @@ test("HELD is none while no entry is old enough to be compared", () => {
   assert.match(formatStatus([{ ...daemon(true), timeline: one }], 120, false), /1111 +5 +0ab000 /);
 });
 
+test("the status shows the keeper, what was decided, and what waits by signing key", () => {
+  const decided = (parts: Partial<typeof WELL>) => ({ ...daemon(true), timeline: { ...WELL, ...parts } });
+  const text = (parts: Partial<typeof WELL>) => formatStatus([decided(parts)], 160, false);
+  assert.doesNotMatch(text({}), /DECISIONS/, "without decisions there is no table");
+  const figures = { decidedSlots: 1_234, decidedUnits: 1_200, decidedAt: Date.now() - 3_000 };
+  const waiting = [
+    { key: "ab".repeat(32), units: 4 },
+    { key: "cd".repeat(32), units: 1 },
+  ];
+  const other = { ...figures, keeper: "ab", waitingUnits: 5, waitingKeys: waiting, undecidedCause: "votes" };
+  assert.match(text(other), /1111 +10\.0\.0\.2:1111 +1234 +1200 +3 s +5 +abababab 4, cdcdcdcd 1 +votes/);
+  const own = { ...figures, keeper: "ef", isKeeper: true };
+  assert.match(text(own), /^(\S+) +\1 +1234 +1200 +3 s +0 +- +-$/m);
+  assert.match(text({ ...figures, keeper: null }), /^\S+ +- +1234 /m);
+});
+
 test("the status names the master that sentinels name, and each answer if the daemons differ", () => {
   const naming = (index: number, parts: Partial<typeof WELL>): DaemonStatus => ({
     ...daemon(true),

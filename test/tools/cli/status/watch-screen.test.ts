@@ -10,6 +10,7 @@ import { bars, Rates, watchedLines } from "../../../../tools/cli/status/watched-
 import { refusingAddress } from "../../../support/free-port.js";
 import { programPaths } from "../../../support/programs.js";
 import { startCluster } from "../cluster.js";
+import { NOW, WELL } from "./well-timeline.js";
 
 const REDRAWN = /\x1b\[\d+A\r/;
 const ESCAPES = /\x1b\[[\d;?]*[A-Za-z]/g;
@@ -121,6 +122,24 @@ test("control characters from a server are escaped", () => {
   const scene = { daemons: [daemon], rates: new Rates(), now: 0, columns: 80 };
   const text = watchedLines(scene).map((line) => line.text);
   assert.ok(text.includes("FAIL  a:1: its disk \\x1b[2J; look"), text.join("\n"));
+});
+
+test("the screen shows the slots and units that were decided per second, and marks daemons that are blocked", () => {
+  const rates = new Rates();
+  const seen = (now: number, parts: Partial<typeof WELL>): DaemonStatus[] => {
+    const timeline = { ...WELL, keeper: "ab", decidedAt: NOW - 3_000, ...parts };
+    const daemons = [{ ...NOT_HEARD, problems: [], timeline }] as unknown as DaemonStatus[];
+    rates.update(daemons, now);
+    return daemons;
+  };
+  seen(NOW - 2_000, { decidedSlots: 100, decidedUnits: 90 });
+  const blocked = { decidedSlots: 140, decidedUnits: 120, waitingUnits: 7, undecidedCause: "votes" };
+  const daemons = seen(NOW, blocked);
+  const lines = watchedLines({ daemons, rates, now: NOW, columns: 140 });
+  const index = lines.findIndex(({ text }) => text.startsWith("DECISIONS OF"));
+  const { text, tone } = lines[index + 1] ?? assert.fail();
+  assert.match(text, /^a:1 +10\.0\.0\.2:1111 +20 +15 +3 s +7 +votes/);
+  assert.equal(tone, "bad");
 });
 
 test("long lines are shortened or wrapped to the width, and the height of each bar shows its value", () => {

@@ -211,8 +211,8 @@ test("units count for the key that has signed them, also if a member sends them,
   assert.equal(decisions.waiting, 2_048);
   const other = withId(entry("unit", 0, ["SET lock me NX"], { decide: true, key: "k".repeat(32) }));
   const share = /^the waiting units of its key would use more room/;
-  assert.match(decisions.obstacle("next", (units[0] as Entry).envelope.key, 1) ?? "", share);
-  assert.doesNotMatch(decisions.obstacle(other.id, other.envelope.key, 1) ?? "", share);
+  assert.match(decisions.obstacle("next", (units[0] as Entry).envelope.key, 1, false) ?? "", share);
+  assert.doesNotMatch(decisions.obstacle(other.id, other.envelope.key, 1, false) ?? "", share);
   decisions.receive(
     sha256(PEER),
     writeDecisionMessage({ kind: "unit", body: Buffer.from("malformed"), signature: other.signature }),

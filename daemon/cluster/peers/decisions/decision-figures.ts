@@ -1,0 +1,37 @@
+/** The figures of decisions, as status, metrics and the page of --admin show them. */
+import type { ByteString } from "../../../../protocol/byte-string.js";
+
+/** The maximum number of signing keys whose waiting units are counted separately. */
+const KEYS_MAX = 5;
+
+export interface DecisionFigures {
+  /** The id of the member that may propose decisions; null: none may. */
+  readonly keeper: ByteString | null;
+  /** The number of the last decision that is part of the state. */
+  readonly slots: number;
+  /** The number of decided units that have become part of the state since the start. */
+  readonly units: number;
+  /** The date of the last decision; 0: there is none. */
+  readonly lastAt: number;
+  /** The number of units that wait here. */
+  readonly waiting: number;
+  /** The signing keys with the most waiting units, and their numbers; the first has the most. */
+  readonly waitingKeys: readonly (readonly [key: ByteString, units: number])[];
+}
+
+/** The figures of a daemon that takes part in no decisions. */
+export const NO_DECISIONS: DecisionFigures = {
+  keeper: null,
+  slots: 0,
+  units: 0,
+  lastAt: 0,
+  waiting: 0,
+  waitingKeys: [],
+};
+
+/** Returns the keys that occur most often, and how often. */
+export function mostFrequent(keys: readonly ByteString[]): (readonly [ByteString, number])[] {
+  const counts = new Map<ByteString, number>();
+  for (const key of keys) counts.set(key, (counts.get(key) ?? 0) + 1);
+  return [...counts].sort(([, one], [, other]) => other - one).slice(0, KEYS_MAX);
+}
