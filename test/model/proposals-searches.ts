@@ -25,10 +25,13 @@ export const proposals: readonly Search[] = [
     "proposals PROGRESS LOSSY BALLOTS=2",
   ),
   holds("progress of proposals with a doubted unit: 3 ballots", `proposals ${DOUBT}`),
-  holds(
-    "progress of proposals with a unit that is doubted once: 3 ballots",
-    `proposals ${DOUBT} AGREES_LATER`,
-  ),
+  {
+    ...holds(
+      "progress of proposals with a unit that is doubted once: 3 ballots",
+      `proposals ${DOUBT} AGREES_LATER`,
+    ),
+    isLong: true,
+  },
   holds(
     "progress of proposals after two members were replaced: 3 slots, 2 ballots",
     "proposals PROGRESS REPLACED SLOTS=3 BALLOTS=2",
