@@ -236,6 +236,10 @@ test("only one member begins when the keeper's connections are closed", async ()
     world.trace = (from, _to, { kind }) => {
       if (kind === "promise-request") beginning.add(from);
     };
+    // The other members wait for it already when it ends.
+    suspend(world, [keeper], Number.POSITIVE_INFINITY);
+    world.submit(scene.members[0] as Member, scene.members, "x");
+    await world.scheduler.runUntil(world.scheduler.time + 300);
     keeper.stop();
     await decideFor(world, AFTER_MS);
     const [first] = scene.members.filter(({ isUp }) => isUp).sort((a, b) => (a.id < b.id ? -1 : 1));
