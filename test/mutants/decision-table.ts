@@ -338,20 +338,6 @@ export const decisionMutants: readonly Mutant[] = [
     test: CHANGES,
   },
   {
-    name: "decisions: the time for which a process was suspended counts as waiting",
-    file: "daemon/cluster/peers/decisions/decisions.js",
-    find: "Math.min(this.#progressAt + stopped, now)",
-    replace: "this.#progressAt",
-    test: CHANGES,
-  },
-  {
-    name: "decisions: a member that was suspended becomes the keeper before it has read that another one is",
-    file: "daemon/cluster/peers/decisions/timeouts.js",
-    find: "this.#uptime() < this.#readUntil",
-    replace: "false",
-    test: CHANGES,
-  },
-  {
     name: "decisions: one member that lies makes the others patient",
     file: "daemon/cluster/peers/decisions/timeouts.js",
     find: "trips[majorityOf(list) - 1]",
@@ -391,13 +377,6 @@ export const decisionMutants: readonly Mutant[] = [
     file: "daemon/cluster/peers/decisions/decisions.js",
     find: "promised?.member === id && seen?.member !== id && compareBallots",
     replace: "compareBallots",
-    test: CHANGES,
-  },
-  {
-    name: "decisions: a member that is missing decisions replaces the keeper that makes them",
-    file: "daemon/cluster/peers/decisions/decisions.js",
-    find: "this.#counted = slot;\n        this.#wait(this.#ports.uptime());",
-    replace: "this.#counted = slot;",
     test: CHANGES,
   },
   {
