@@ -221,8 +221,8 @@ export const decisionMutants: readonly Mutant[] = [
   {
     name: "decisions: a unit that only one member has waits for its client to send it to the keeper",
     file: "daemon/cluster/peers/decisions/decisions.js",
-    find: "isOnlyHere ? now : now + FORWARD_AFTER_MS",
-    replace: "now + FORWARD_AFTER_MS",
+    find: "const mayBeThere = !unit.isOnlyHere && (",
+    replace: "const mayBeThere = (",
     test: MEMBERS,
   },
   {

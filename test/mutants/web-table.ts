@@ -145,7 +145,7 @@ export const webMutants: readonly Mutant[] = [
   {
     name: "admin: the first sample has no rates",
     file: "tools/admin/dashboard-frames.js",
-    find: "this.#sums = folder === null ? sums : { ...sums, recorded: null };",
+    find: "this.#sums = folder === null ? sums : { ...sums, recorded: null, decidedSlots: null, decidedUnits: null };",
     replace: "",
     test: "test/tools/admin/dashboard-frames.test.js",
   },

@@ -37,7 +37,7 @@ const TRIP_MS_MAX = 1_000;
 const DELAY_MS_MAX = 500;
 /** Milliseconds after which the longest of the measured times counts half. */
 const HALF_LIFE_MS = 60_000;
-/** The share of a new time in the mean of the measured times. */
+/** The share of a new time in the mean of the measured times. The first ones have equal shares. */
 const NEW_SHARE = 1 / 16;
 /** Milliseconds between two ticks of the members. */
 const TICK_MS = 25;
@@ -135,11 +135,13 @@ export class Timeouts {
 /** Times of something that happens again and again. */
 class MeasuredTimes {
   mean = 0;
+  #count = 0;
   #longest = 0;
   #longestAt = 0;
 
   add(milliseconds: number, now: number): void {
-    this.mean += (milliseconds - this.mean) * NEW_SHARE;
+    this.#count++;
+    this.mean += (milliseconds - this.mean) * Math.max(NEW_SHARE, 1 / this.#count);
     this.#longest = Math.max(milliseconds, this.#longestNow(now));
     this.#longestAt = now;
   }
