@@ -33,7 +33,10 @@ const EPOCH = 1_700_000_000_000;
 export const CLUSTER = "c".repeat(32);
 const WINDOW_MS = 30_000;
 const TICK_MS = 25;
-/** Milliseconds since which a member that starts has noted the decisions. Its state includes the earlier ones, too. */
+/**
+ * Milliseconds since which a member that starts has noted the decisions, in addition to those for which it has voted
+ * last. Its state includes the earlier ones, too.
+ */
 const NOTED_MS = 1_000;
 
 /** A signature that only the simulation could forge. */
@@ -141,8 +144,9 @@ export class Member {
     const life = ++this.#life;
     const ports = this.#ports(life);
     this.decisions = new Decisions(ports, this.stored);
-    for (const { decision, at, list } of this.entries.values())
-      if (decision !== null && at > this.clock - NOTED_MS)
+    const voted = new Set(this.stored?.accepted?.proposal.decisions.map(({ id }) => id));
+    for (const { id, decision, at, list } of this.entries.values())
+      if (decision !== null && (at > this.clock - NOTED_MS || voted.has(id)))
         this.decisions.folded([{ decision: proposedOf(decision), list }]);
     this.#tick(life);
   }
