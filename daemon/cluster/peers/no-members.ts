@@ -8,7 +8,6 @@ import { noMessages } from "../../../protocol/figures/message-figures.js";
 import type { DaemonState } from "../../../protocol/version-2/messages-v2.js";
 import type { AddedEntry, OrderKey } from "../../timeline/entries/entry.js";
 import type { Timeline } from "../../timeline/timeline.js";
-import { NO_DECISIONS } from "./decisions/decision-figures.js";
 import type { Delay } from "./finality/finality-delay.js";
 import type { Members } from "./members-interface.js";
 import type { Admitted } from "./shared/cluster-state.js";
@@ -51,7 +50,7 @@ export class NoMembers implements Members {
   readonly states = { differences: { all: [] }, comparedAt: 0 };
   readonly decisions = {
     undecided: null,
-    figures: NO_DECISIONS,
+    figures: { keeper: null, slots: 0, units: 0, lastAt: 0, waiting: 0, waitingKeys: [] },
     disturbing: [],
     keeperChanges: 0,
     contradicting: new Set<never>(),

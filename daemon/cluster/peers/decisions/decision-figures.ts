@@ -19,16 +19,6 @@ export interface DecisionFigures {
   readonly waitingKeys: readonly (readonly [key: ByteString, units: number])[];
 }
 
-/** The figures of a daemon that takes part in no decisions. */
-export const NO_DECISIONS: DecisionFigures = {
-  keeper: null,
-  slots: 0,
-  units: 0,
-  lastAt: 0,
-  waiting: 0,
-  waitingKeys: [],
-};
-
 /** Returns the keys that occur most often, and how often. */
 export function mostFrequent(keys: readonly ByteString[]): (readonly [ByteString, number])[] {
   const counts = new Map<ByteString, number>();

@@ -164,6 +164,7 @@ export class PastScene {
         holds: ({ at }: OrderKey) => at === 5,
         ring: this.signers.makeRing(),
       },
+      identity: { id: "own" },
       peering: {
         admission: { isRefused: false, refusalText: null, admitted: null },
         isSkewed: false,
@@ -178,7 +179,14 @@ export class PastScene {
           comparedAt: 11,
           differences: { all: [{ db: 2, key: "k", verdict: "own", members: ["m"] }] },
         },
-        decisions: { contradicting: new Set(), missingPromises: [], undecided: null, disturbing: [] },
+        decisions: {
+          contradicting: new Set(),
+          missingPromises: [],
+          undecided: null,
+          disturbing: [],
+          keeperChanges: 0,
+          figures: { keeper: null, slots: 0, units: 0, lastAt: 0, waiting: 0, waitingKeys: [] },
+        },
         members: [],
         channelMessages: { figures: noMessages() },
       },
