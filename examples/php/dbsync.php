@@ -2429,8 +2429,12 @@ namespace Dbsync {
         final class Sessions implements \SessionHandlerInterface, \SessionUpdateTimestampHandlerInterface
         {
             private const LEASE_SECONDS = 60;
-            /** The share of the lease during which the owner can be sure of the lock, since clocks differ. */
-            private const SURE_PART = 0.95;
+            /**
+             * The share of the lease, and at least the seconds, before its end in which the owner can no longer be sure of the
+             * lock, since clocks differ.
+             */
+            private const UNSURE_PART = 0.05;
+            private const UNSURE_SECONDS = 0.3;
             private const RETRY_MS = [10, 60];
             /**
              * The timeout in seconds of a request for the lock to one daemon. A hung daemon delays a request only for this
@@ -2502,10 +2506,16 @@ namespace Dbsync {
                 if ($this->lock > 0) {
                     $this->acquire($id);
                 }
-                if ($this->held !== null && $this->held[2] === null) {
-                    return (string) $this->readOfMajority($id);
+                try {
+                    if ($this->held !== null && $this->held[2] === null) {
+                        return (string) $this->readOfMajority($id);
+                    }
+                    return (string) ($this->readWhereHeld($id) ?? $this->client->call(['GET', $this->prefix . $id]));
+                } catch (Failure $failure) {
+                    // PHP does not close a session that was not read.
+                    $this->release();
+                    throw $failure;
                 }
-                return (string) ($this->readWhereHeld($id) ?? $this->client->call(['GET', $this->prefix . $id]));
             }
 
             /**
@@ -2586,13 +2596,13 @@ namespace Dbsync {
                 }
                 // The answer to the first call also shows whether the members decide.
                 $value = $this->client->call(['GET', $name]);
-                if ($this->client->decides() === false) {
+                if ($this->client->decides() !== true) {
                     return null;
                 }
                 if ($this->open !== null && self::now() >= $this->open[1]) {
                     $this->open = null;
                 }
-                $attempt = $this->open ?? [bin2hex(random_bytes(16)), self::now() + self::SURE_PART * $this->lease];
+                $attempt = $this->open ?? [bin2hex(random_bytes(16)), $this->sureUntil(self::now())];
                 if ($value === null) {
                     $try = ['SET', $name, $attempt[0], 'PX', $this->leaseMs(), 'NX'];
                     try {
@@ -2650,7 +2660,7 @@ namespace Dbsync {
                     throw $failure;
                 }
                 $isOurs = $changed === 1 && is_array($before) && (int) $before[0] <= (int) $before[1];
-                $this->held = $isOurs ? [$name, $sent + self::SURE_PART * $this->lease, $server, $number] : null;
+                $this->held = $isOurs ? [$name, $this->sureUntil($sent), $server, $number] : null;
                 return $isOurs;
             }
 
@@ -2674,7 +2684,7 @@ namespace Dbsync {
              */
             private function readOfMajority(string $id): ?string
             {
-                $end = self::now() + $this->lock;
+                $end = min(self::now() + $this->lock, $this->held[1]);
                 while (true) {
                     try {
                         return $this->client->call(['GET', $this->prefix . $id], ['policy' => 'majority', 'timeout' => $this->ask]);
@@ -2708,6 +2718,12 @@ namespace Dbsync {
             private function lasting(string $name): array
             {
                 return ['PEXPIRE', $name, $this->leaseMs()];
+            }
+
+            /** Returns the time until which a lock is certain. @param float $from  when its request was sent, or earlier */
+            private function sureUntil(float $from): float
+            {
+                return $from + $this->lease - max(self::UNSURE_PART * $this->lease, self::UNSURE_SECONDS);
             }
 
             private function leaseMs(): int

@@ -80,7 +80,7 @@ const ERRORS: Partial<Readonly<Record<RefusalCode, string>>> = {
   "working-memory-busy": `TRYAGAIN ${refusalText("working-memory-busy")}`,
   "storage-failed": `MISCONF ${REFUSALS["storage-failed"].sentence}`,
   undecided:
-    "MAYBEAPPLIED The members of the list have not decided in time. Check the effect of the command.",
+    "MAYBEAPPLIED This daemon does not know whether the members of the list have applied it. Check the effect of the command.",
   "not-stable": "ERR It was applied, but the order up to it did not become final in time.",
 };
 

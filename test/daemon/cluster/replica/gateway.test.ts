@@ -16,6 +16,7 @@ import {
   type Refused,
   type RefusedEnvelope,
   refused,
+  unknown,
 } from "../../../../daemon/engine/answers/request.js";
 import type { LastWrite } from "../../../../daemon/engine/backends/command-path.js";
 import type { KeyChangeObservers } from "../../../../daemon/engine/backends/key-change-observers.js";
@@ -281,6 +282,13 @@ test("the members decide on a unit with watched keys, which is not recorded, and
     commandsOf(entries.slice(1)).map(([, , commands]) => commands),
     [["SET a 1"], ["SET k 2", "SET k 3"]],
   );
+});
+
+test("a unit that the members may have applied is not answered with a failure of this daemon's disk", async () => {
+  const { gateway, state } = fixture();
+  state.decide = ({ id }) => Promise.resolve(unknown(notApplied(id, refused("storage-failed", "no space"))));
+  const answer = await together(gateway, [["SET", "k", "1"]], WATCHED, user);
+  assert.equal(answer.kind === "refused" && answer.code, "undecided");
 });
 
 test("a unit with watched keys is recorded if there is no list, if the listener repeats it, or if it concerns the key ring", async () => {
