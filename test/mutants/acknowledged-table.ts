@@ -27,6 +27,13 @@ export const acknowledgedMutants: readonly Mutant[] = [
     test: "test/daemon/cluster/replica/gateway.test.js",
   },
   {
+    name: "own decisions: a unit that may be applied is answered as one that is not written",
+    file: GATEWAY,
+    find: '"kind" in decided && decided.effect === "unknown"',
+    replace: "false",
+    test: GATEWAY_TEST,
+  },
+  {
     name: "own decisions: a daemon alone decides on WATCH of its own clients",
     file: GATEWAY,
     find: "isDecided && !isRing && this.decides",
