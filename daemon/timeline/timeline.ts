@@ -211,7 +211,9 @@ export class Timeline {
    */
   acceptDecisions(decisions: readonly Entry[], own: ByteString): void {
     if (this.failure !== null || !this.#folding.isOpen) return;
-    const entries = decisions.filter((entry) => !this.holds(orderKeyOf(entry)));
+    const entries = decisions.filter(
+      (entry) => !this.holds(orderKeyOf(entry)) && !this.#entryStore.isFolded(entry.id),
+    );
     const [first] = entries;
     if (first === undefined) return;
     const { isServing, fold } = this.#folding;

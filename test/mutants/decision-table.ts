@@ -221,8 +221,8 @@ export const decisionMutants: readonly Mutant[] = [
   {
     name: "decisions: a unit that only one member has waits for its client to send it to the keeper",
     file: "daemon/cluster/peers/decisions/decisions.js",
-    find: "const mayBeThere = !unit.isOnlyHere && (",
-    replace: "const mayBeThere = (",
+    find: "!unit.isOnlyHere && isPresumed",
+    replace: "isPresumed",
     test: MEMBERS,
   },
   {
@@ -669,7 +669,7 @@ export const decisionMutants: readonly Mutant[] = [
   {
     name: "dates: a keeper decides units whose keys have changed after its date",
     file: "daemon/cluster/peers/decisions/decision-making.js",
-    find: " || hasToWait(unit)",
+    find: " || isOvertaken(one)",
     replace: "",
     test: MAKING,
   },
@@ -1480,10 +1480,17 @@ export const decisionMutants: readonly Mutant[] = [
     test: WAITING,
   },
   {
+    name: "decisions: a unit that has to wait is the first one, and stops a doubted one",
+    file: "daemon/cluster/peers/decisions/keeper.js",
+    find: "if (hasToWait(unit) || (isDoubted && !isFirst)) {",
+    replace: "isFirst &&= !hasToWait(unit);\n            if (hasToWait(unit) || (isDoubted && !isFirst)) {",
+    test: MEMBERS,
+  },
+  {
     name: "decisions: a unit to which members objected has no turn while its key has later units",
     file: "daemon/cluster/peers/decisions/keeper.js",
-    find: "return !delayed.has(caller);",
-    replace: "return !this.#doubted.has(id);",
+    find: "if (delayed.has(unit.caller))",
+    replace: "if (false)",
     test: WAITING,
   },
 ];

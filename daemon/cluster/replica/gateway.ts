@@ -359,7 +359,8 @@ export class Gateway {
     const entry = this.own.sign(headerOf(recordable), commands, date, chosen);
     void this.#recorder.decide(entry).then((decided) => {
       // Whatever has failed here, the other members may have applied it.
-      if ("kind" in decided && decided.effect === "unknown") refuse(waiting, { ...decided, code: "undecided" });
+      if ("kind" in decided && decided.effect === "unknown")
+        refuse(waiting, { ...decided, code: "undecided" });
       else if ("kind" in decided) refuse(waiting, decided);
       else for (const waiter of waiting) answerDecided(waiter, decided, this.#recorder);
     });

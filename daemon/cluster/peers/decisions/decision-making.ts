@@ -48,6 +48,7 @@ import type {
   Objection,
   Proposal,
   ProposedDecision,
+  Servable,
   VoterState,
   Votes,
   VotingList,
@@ -69,8 +70,8 @@ type Cause = "clock" | "entries" | "code" | "outcome";
  */
 const AHEAD_MS = 250;
 
-/** Milliseconds between two searches for units that need not wait until later entries are no longer later. */
-const CHOOSE_EVERY_MS = 50;
+/** Milliseconds until a unit whose keys later entries have changed is tested again. */
+const TEST_EVERY_MS = 50;
 
 /** The maximum number of bytes of the units that one proposal decides, unless it decides only one. */
 const PROPOSAL_BYTES = 1024 * 1024;
@@ -91,8 +92,8 @@ export class DecisionMaking {
   readonly #members: ComparedMembers;
   /** The ids of the members that have voted for two decisions in one ballot, since the start. */
   readonly contradicting = new Set<ByteString>();
-  /** When units are chosen again, after all had to wait because of later entries; `uptime` milliseconds. */
-  #choosesFrom = 0;
+  /** When waiting units whose keys later entries have changed are tested again; `uptime` milliseconds. */
+  readonly #testedFrom = new WeakMap<WaitingUnit, number>();
   /** Why this daemon has not voted for the last proposal that it judged; null if it has. */
   #objection: Cause | null = null;
   #decisions: Decisions | null = null;
@@ -441,13 +442,8 @@ export class DecisionMaking {
     return { id: this.#cluster.hash(signedBytes(body)), body, signature, envelope: readEntryBody(body) };
   }
 
-  #propose(
-    units: Iterable<WaitingUnit> | null,
-    last: LastDecision,
-    { notBefore, clock }: DateBounds,
-  ): Proposal | null {
-    const { timeline, limits, uptime } = this.#cluster;
-    if (units !== null && uptime() < this.#choosesFrom) return null;
+  #propose(units: Servable | null, last: LastDecision, { notBefore, clock }: DateBounds): Proposal | null {
+    const { timeline, limits } = this.#cluster;
     // A date that is too early would end a lifetime too early. If it is too far ahead, members object.
     const common = this.#members.commonClock(true);
     // The medians that honest members know differ by at most this. A member that lies names an earlier clock.
@@ -475,26 +471,29 @@ export class DecisionMaking {
    * Returns the units that one proposal decides: the first ones whose keys have not changed from its date on, as far as
    * their bytes permit.
    */
-  #chosen(units: Iterable<WaitingUnit>, now: number, date: EnvelopeDate): WaitingUnit[] {
-    const { timeline, limits, uptime } = this.#cluster;
+  #chosen(units: Servable, now: number, date: EnvelopeDate): WaitingUnit[] {
+    const { timeline, limits } = this.#cluster;
+    const uptime = this.#cluster.uptime();
     let isChanged: ReturnType<typeof timeline.changesFrom> = null;
-    const hasToWait = (unit: WaitingUnit): boolean => {
+    const isOvertaken = (unit: WaitingUnit): boolean => {
       isChanged ??= timeline.changesFrom({ ...date, id: "" });
       if (isChanged === null) return false;
+      if (uptime < (this.#testedFrom.get(unit) ?? uptime)) return true;
       const entry = { ...unit, envelope: Object.assign(readBody(unit.body), date) };
-      return timeline.hasCode(entry) && isChanged(entry);
+      if (!timeline.hasCode(entry) || !isChanged(entry)) return false;
+      this.#testedFrom.set(unit, uptime + TEST_EVERY_MS);
+      return true;
     };
+    // The date that the client has signed is too old for a proposal.
+    const isTooOld = ({ body }: WaitingUnit): boolean => readHead(body).at <= now - limits.past;
     const chosen: WaitingUnit[] = [];
     let bytes = 0;
-    for (const unit of units) {
-      // The date that the client has signed is too old for a proposal.
-      if (readHead(unit.body).at <= now - limits.past || hasToWait(unit)) continue;
+    for (const unit of units((one) => isTooOld(one) || isOvertaken(one))) {
       bytes += unit.body.length;
       if (chosen.length > 0 && bytes > PROPOSAL_BYTES) break;
       chosen.push(unit);
       if (chosen.length === PROPOSAL_UNITS_MAX) break;
     }
-    if (chosen.length === 0 && isChanged !== null) this.#choosesFrom = uptime() + CHOOSE_EVERY_MS;
     return chosen;
   }
 

@@ -116,6 +116,9 @@ export interface Objection {
   readonly objected: readonly number[];
 }
 
+/** Returns waiting units. @param hasToWait  whether a unit cannot be proposed now */
+export type Servable = (hasToWait: (unit: WaitingUnit) => boolean) => Iterable<WaitingUnit>;
+
 /** What other members have objected to dates. Neither makes a date possible that would not be possible without it. */
 export interface DateBounds {
   /** The earliest date. */
@@ -166,13 +169,10 @@ export interface DecisionPorts {
   readonly prunedTo: () => number;
   /**
    * Creates the decisions on the first of some units, or one on no unit, on this daemon's state; null: not now.
-   * @param units  in the order in which they are served; null: the decision only closes earlier member lists
+   * @param units  returns them in the order in which they are served, without those that have to wait; null: the
+   * decision only closes earlier member lists
    */
-  readonly propose: (
-    units: Iterable<WaitingUnit> | null,
-    last: LastDecision,
-    bounds: DateBounds,
-  ) => Proposal | null;
+  readonly propose: (units: Servable | null, last: LastDecision, bounds: DateBounds) => Proposal | null;
   /** Returns the latest date of clients' entries, which no round is above. */
   readonly latestDate: () => number;
   /** Judges the outcomes and positions of a proposal on this daemon's state, which contains all earlier decisions. */

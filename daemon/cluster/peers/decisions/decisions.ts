@@ -508,7 +508,8 @@ export class Decisions {
     let before = 0;
     for (const unit of this.#queue.inTurn()) {
       const isLater = isBusy && before++ >= PROPOSAL_UNITS_MAX;
-      const mayBeThere = !unit.isOnlyHere && (isLater || until - unit.since < FORWARD_AFTER_MS);
+      const isPresumed = now - unit.since < FORWARD_AGAIN_MS;
+      const mayBeThere = !unit.isOnlyHere && isPresumed && (isLater || until - unit.since < FORWARD_AFTER_MS);
       const isSent = unit.sentTo === keeper && now - unit.sentAt < FORWARD_AGAIN_MS;
       if (mayBeThere || isSent || proposed.has(unit.id)) continue;
       unit.sentTo = keeper;

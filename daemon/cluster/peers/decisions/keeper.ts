@@ -299,6 +299,8 @@ export class Keeper {
     if (!this.#areOthersMajority(proposed) || this.#isDecidedWithout(proposed)) this.#followClocks(proposed);
     this.#objected = [...objections.keys()];
     this.#objectors.prevented(this.#objected, this.#ports.uptime());
+    const waiting = new Set(Array.from(this.#handlers.waiting(), ({ id }) => id));
+    for (const id of this.#doubted) if (!waiting.has(id)) this.#doubted.delete(id);
     // The members may never agree on these units, for example because one of them cannot run a command.
     for (const { unit } of objectedOf(proposal, objections.values())) {
       if (unit === null) continue;
@@ -367,27 +369,35 @@ export class Keeper {
     if (this.#ports.uptime() < this.#pausedUntil || this.#handlers.isIncomplete()) return;
     const lists = this.#handlers.lists();
     const isFirst = lists !== null && followsOthers(lists);
-    const proposal = this.#ports.propose(isFirst ? null : this.#proposable(), last, this.#dateBounds);
+    const proposal = this.#ports.propose(
+      isFirst ? null : (hasToWait) => this.#proposable(hasToWait),
+      last,
+      this.#dateBounds,
+    );
     if (proposal !== null) this.#begin(proposal, null);
   }
 
   /**
-   * Returns the waiting units that may share a proposal, from each key in turn. One to which a member has objected is
+   * Yields the waiting units that may share a proposal, from each key in turn. One to which a member has objected is
    * proposed alone when it is the first, so that it prevents no other one. Until then, later ones of its key wait: they
    * would otherwise always be served before it.
+   * @param hasToWait  whether a unit cannot be proposed now
    */
-  #proposable(): Iterable<WaitingUnit> {
-    if (this.#doubted.size === 0) return this.#handlers.waiting();
-    const waiting = [...this.#handlers.waiting()];
-    const doubted = waiting.filter(({ id }) => this.#doubted.has(id));
-    this.#doubted = new Set(doubted.map(({ id }) => id));
-    const [first] = waiting;
-    if (first !== undefined && first === doubted[0]) return [first];
+  *#proposable(hasToWait: (unit: WaitingUnit) => boolean): Generator<WaitingUnit> {
     const delayed = new Set<ByteString>();
-    return waiting.filter(({ id, caller }) => {
-      if (this.#doubted.has(id)) delayed.add(caller);
-      return !delayed.has(caller);
-    });
+    let isFirst = true;
+    for (const unit of this.#handlers.waiting()) {
+      if (delayed.has(unit.caller)) continue;
+      const isDoubted = this.#doubted.has(unit.id);
+      const isAlone = isDoubted && isFirst;
+      if (hasToWait(unit) || (isDoubted && !isFirst)) {
+        if (isDoubted) delayed.add(unit.caller);
+        continue;
+      }
+      yield unit;
+      if (isAlone) return;
+      isFirst = false;
+    }
   }
 
   #begin(proposal: Proposal, evidence: Evidence | null): void {

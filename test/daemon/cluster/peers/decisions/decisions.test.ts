@@ -188,6 +188,29 @@ test("a unit that some members cannot judge does not stop the others", async () 
   assert.ok(world.decidedUnits.has(never.id));
 });
 
+for (const isDoubtedFirst of [true, false])
+  test(`a unit that has to wait stops no other one, also if members have objected to ${isDoubtedFirst ? "it" : "one after it"}`, async () => {
+    const { world, members } = worldOf(seed(), 3);
+    const [a, b, c] = members as [Member, Member, Member];
+    const doubted = world.casOf(a, "doubted");
+    for (const member of [b, c]) member.objectsTo.add(doubted.id);
+    const first = isDoubtedFirst ? doubted : world.casOf(a, "first");
+    if (!isDoubtedFirst) {
+      world.overtaken.add(first.id);
+      a.decisions?.submit(world.unitOf(first));
+    }
+    a.decisions?.submit(world.unitOf(doubted));
+    await runFor(world, 1_000, () => {});
+    world.overtaken.add(first.id);
+    for (const member of [b, c]) member.objectsTo.clear();
+    const next = world.submit(a, [a], "next");
+    // Less than another member waits until it becomes the keeper.
+    await runFor(world, 700, () => {});
+    assert.ok(world.decidedUnits.has(next.id));
+    if (!isDoubtedFirst) assert.ok(world.decidedUnits.has(doubted.id));
+    assert.ok(!world.decidedUnits.has(first.id));
+  });
+
 test("decisions continue without a pause while more units wait than members can decide in time", {
   skip: skipUnlessFull,
 }, async () => {

@@ -10,6 +10,7 @@ import type {
   Objection,
   Proposal,
   ProposedDecision,
+  Servable,
   VoterState,
   Votes,
   VotingList,
@@ -304,7 +305,7 @@ export class Member {
   }
 
   #propose(
-    units: Iterable<WaitingUnit> | null,
+    units: Servable | null,
     last: VoterState["last"],
     { notBefore, clock }: DateBounds,
   ): Proposal | null {
@@ -325,12 +326,14 @@ export class Member {
     return proposalOf(decisions);
   }
 
-  #chosen(units: Iterable<WaitingUnit>): Cas[] {
+  #chosen(units: Servable): Cas[] {
     const chosen: Cas[] = [];
-    for (const { body } of units) {
+    const { overtaken } = this.#world;
+    const hasToWait = ({ id, body }: WaitingUnit): boolean =>
+      casIn(body).at < this.clock - WINDOW_MS || overtaken.has(id);
+    for (const { body } of units(hasToWait)) {
       if (chosen.length === this.#world.together) break;
-      const cas = casIn(body);
-      if (cas.at >= this.clock - WINDOW_MS) chosen.push(cas);
+      chosen.push(casIn(body));
     }
     return chosen;
   }
@@ -399,6 +402,8 @@ export class World {
   latencyMs = 0;
   /** Pairs of members without a connection. */
   readonly cut = new Set<string>();
+  /** The ids of units that have to wait, because later entries have changed their keys. */
+  readonly overtaken = new Set<string>();
   /** All units by id, and their decisions. */
   readonly units = new Map<string, Cas>();
   readonly #bySlot = new Map<number, Decision>();
