@@ -87,10 +87,13 @@ function damagePromises(folder: string): void {
   const file = join(folder, "timeline", "data.mdb");
   const bytes = readFileSync(file);
   const ballot = "$78\r\n";
-  const head = Buffer.from(`*6\r\n${ballot}`, "latin1");
   let count = 0;
-  for (let at = bytes.indexOf(head); at >= 0; at = bytes.indexOf(head, at + 1), count++)
-    bytes[at + head.length + 40] = (bytes[at + head.length + 40] as number) ^ 1;
+  // Without a vote, or with a vote for one decision.
+  for (const elements of ["*5\r\n", "*6\r\n"]) {
+    const head = Buffer.from(`${elements}${ballot}`, "latin1");
+    for (let at = bytes.indexOf(head); at >= 0; at = bytes.indexOf(head, at + 1), count++)
+      bytes[at + head.length + 40] = (bytes[at + head.length + 40] as number) ^ 1;
+  }
   assert.ok(count > 0, "the folder has promises");
   writeFileSync(file, bytes);
 }
