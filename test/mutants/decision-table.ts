@@ -373,13 +373,6 @@ export const decisionMutants: readonly Mutant[] = [
     test: CHANGES,
   },
   {
-    name: "decisions: a member begins a ballot because another one claims that it is the keeper",
-    file: "daemon/cluster/peers/decisions/decisions.js",
-    find: "promised?.member === id && seen?.member !== id && compareBallots",
-    replace: "compareBallots",
-    test: CHANGES,
-  },
-  {
     name: "decisions: a unit that waited while its member was the keeper ends the turn of the next one",
     file: "daemon/cluster/peers/decisions/decisions.js",
     find: "if (this.#keeper.isActive)\n            this.#keptAt = now;",

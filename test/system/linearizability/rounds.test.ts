@@ -9,7 +9,7 @@ import { FAULT_KINDS, type FaultKind } from "./faults.js";
 import { runRounds } from "./rounds.js";
 
 const ROUND_MS = 3_000;
-const CLUSTERS = amount(1, 4);
+const CLUSTERS = amount(1, 2);
 /** The kinds of faults of a short run. */
 const FEW: readonly FaultKind[] = ["kill", "one-way cut"];
 

@@ -14,9 +14,9 @@ const WARM_UP_MS = 3_000;
 /** Milliseconds between two units of the clients. */
 const UNIT_EVERY_MS = 50;
 /** Milliseconds without a fault. */
-const QUIET_MS = amount(20_000, 200_000);
+const QUIET_MS = amount(8_000, 100_000);
 /** The number of worlds in which a fault happens. */
-const RUNS = amount(4, 40);
+const RUNS = amount(2, 20);
 /** Milliseconds for which a process is suspended, and for which the run then continues. */
 const SUSPENDED_MS = 3_000;
 const AFTER_MS = 5_000;
