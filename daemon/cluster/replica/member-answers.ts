@@ -24,7 +24,7 @@ import {
   resultOf,
 } from "../../engine/answers/result-writer.js";
 import type { VerifiedEnvelope } from "../../engine/pipeline/apply-units.js";
-import { WAIT_MS_MAX, WaitingEnvelopes } from "../../engine/pipeline/waiting-envelopes.js";
+import { WaitingEnvelopes } from "../../engine/pipeline/waiting-envelopes.js";
 import { hashOf } from "../../engine/trust/identity.js";
 import type { Environment } from "../../net/process/clock-and-randomness.js";
 import { type Entry, orderKeyOf } from "../../timeline/entries/entry.js";
@@ -65,8 +65,8 @@ export class MemberAnswers {
   #bytes = 0;
   /** The clients that wait until a member's copy of their envelope has been folded. */
   readonly #waiters: WaitingEnvelopes;
-  /** Receive the answers to this daemon's own units when they are decided, by the id of the unit. */
-  readonly #own = new Map<ByteString, (answer: OwnAnswer | null) => void>();
+  /** The answers to this daemon's own units that wait for a decision, by the id of the unit; null: not known. */
+  readonly #own = new Map<ByteString, OwnAnswer | null>();
 
   /**
    * @param past  milliseconds by which an envelope's date may be earlier than the clock
@@ -132,33 +132,28 @@ export class MemberAnswers {
    * @returns null if it takes too long, or if the replies are not known
    */
   async waitForOwn(id: ByteString): Promise<DecidedUnit | null> {
-    const answer = await new Promise<OwnAnswer | null>((resolve) => {
-      const settle = (answer: OwnAnswer | null): void => {
-        cancel();
-        this.#own.delete(id);
-        resolve(answer);
-      };
-      const cancel = this.#environment.setTimer(WAIT_MS_MAX, () => settle(null));
-      this.#own.set(id, settle);
-    });
+    this.#own.set(id, null);
+    await this.#waiters.waitForAdmitted(id);
+    const answer = this.#own.get(id) ?? null;
+    this.#own.delete(id);
     if (answer?.isHeld) await this.#storage?.flushed();
     return answer;
   }
 
+  /** Stores the answer to a decided unit of this daemon. */
   #answerOwn(entry: Entry, answered: readonly FoldedEntry[]): void {
     const { decided } = entry.envelope;
-    const settle = decided === null ? undefined : this.#own.get(requestedId(entry));
-    if (settle === undefined) return;
+    const id = requestedId(entry);
+    if (decided === null || !this.#own.has(id)) return;
     const known = answered.find((one) => one.entry === entry)?.answers[0];
-    const answer = known ?? (decided?.outcome === "unmet" ? UNMET : null);
+    const answer = known ?? (decided.outcome === "unmet" ? UNMET : null);
     const isHeld = !showsOnlyDecision(entry.envelope);
-    settle(answer && { orderKey: orderKeyOf(entry), answer, isHeld });
+    this.#own.set(id, answer && { orderKey: orderKeyOf(entry), answer, isHeld });
   }
 
   /** Releases all waiting clients. */
   stop(): void {
     this.#waiters.stop();
-    for (const settle of [...this.#own.values()]) settle(null);
   }
 
   #forget(oldest: number): void {

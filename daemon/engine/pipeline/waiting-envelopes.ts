@@ -12,7 +12,7 @@ const WAITERS_MAX = 1024;
 /** Maximum bytes of all waiting envelopes, which stay in memory after their connection has closed. */
 const WAITING_BYTES_MAX = 64 * 1024 * 1024;
 /** The longest deadline of a client, in milliseconds. */
-export const WAIT_MS_MAX = 20_000;
+const WAIT_MS_MAX = 20_000;
 
 type Resume = (arrived: boolean) => void;
 
