@@ -18,6 +18,11 @@ export class FairQueue<Waiting extends Item> {
     return this.#byCaller.has(caller);
   }
 
+  /** Returns the callers with waiting items, and the numbers of these. */
+  counts(): (readonly [caller: ByteString, items: number])[] {
+    return Array.from(this.#byCaller, ([caller, items]) => [caller, items.size]);
+  }
+
   add(item: Waiting): void {
     const items = this.#byCaller.get(item.caller);
     if (items === undefined) this.#byCaller.set(item.caller, new Set([item]));

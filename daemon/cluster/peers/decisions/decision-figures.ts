@@ -19,9 +19,9 @@ export interface DecisionFigures {
   readonly waitingKeys: readonly (readonly [key: ByteString, units: number])[];
 }
 
-/** Returns the keys that occur most often, and how often. */
-export function mostFrequent(keys: readonly ByteString[]): (readonly [ByteString, number])[] {
-  const counts = new Map<ByteString, number>();
-  for (const key of keys) counts.set(key, (counts.get(key) ?? 0) + 1);
-  return [...counts].sort(([, one], [, other]) => other - one).slice(0, KEYS_MAX);
+/** Returns the keys with the most waiting units, the first with the most. @param counts  of all keys */
+export function mostWaiting(
+  counts: readonly (readonly [key: ByteString, units: number])[],
+): DecisionFigures["waitingKeys"] {
+  return counts.toSorted(([, one], [, other]) => other - one).slice(0, KEYS_MAX);
 }

@@ -39,7 +39,7 @@ import type { Work } from "../../../net/process/background-work.js";
 import { compareOrderKeys, type Entry, type OrderKey } from "../../../timeline/entries/entry.js";
 import type { MemberLists } from "../../members/member-lists.js";
 import type { ClusterState, IsVerified } from "../shared/cluster-state.js";
-import { type DecisionFigures, mostFrequent } from "./decision-figures.js";
+import { type DecisionFigures, mostWaiting } from "./decision-figures.js";
 import type {
   DateBounds,
   DecisionPorts,
@@ -170,7 +170,7 @@ export class DecisionMaking {
       units: this.#cluster.timeline.decided.count,
       lastAt: decisions?.last.orderKey?.at ?? 0,
       waiting: this.waiting,
-      waitingKeys: mostFrequent((decisions?.waitingBodies ?? []).map((body) => readHead(body).key)),
+      waitingKeys: mostWaiting(decisions?.waitingByKey ?? []),
     };
   }
 
@@ -474,9 +474,9 @@ export class DecisionMaking {
   #chosen(units: Servable, now: number, date: EnvelopeDate): WaitingUnit[] {
     const { timeline, limits } = this.#cluster;
     const uptime = this.#cluster.uptime();
-    let isChanged: ReturnType<typeof timeline.changesFrom> = null;
+    let isChanged: ReturnType<typeof timeline.changesFrom> | undefined;
     const isOvertaken = (unit: WaitingUnit): boolean => {
-      isChanged ??= timeline.changesFrom({ ...date, id: "" });
+      if (isChanged === undefined) isChanged = timeline.changesFrom({ ...date, id: "" });
       if (isChanged === null) return false;
       if (uptime < (this.#testedFrom.get(unit) ?? uptime)) return true;
       const entry = { ...unit, envelope: Object.assign(readBody(unit.body), date) };

@@ -250,8 +250,8 @@ export class Decisions {
 
   /** The id of the member that may propose decisions; null: none may. */
   get keeper(): ByteString | null {
-    const { promised } = this.#voter;
-    return promised?.listHash === this.#lists()?.current.hash ? (promised?.member ?? null) : null;
+    const list = this.#lists()?.current;
+    return list === undefined ? null : this.#keeperOf(list);
   }
 
   #lists(): VotingLists | null {
@@ -263,9 +263,9 @@ export class Decisions {
     return this.#units.size;
   }
 
-  /** The bodies of the waiting units. */
-  get waitingBodies(): readonly Buffer[] {
-    return [...this.#units.values()].map(({ body }) => body);
+  /** The signing keys with waiting units, and the numbers of these. */
+  get waitingByKey(): ReturnType<FairQueue<Waiting>["counts"]> {
+    return this.#queue.counts();
   }
 
   /** Returns the waiting unit with an id. */
