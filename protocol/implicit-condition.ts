@@ -22,6 +22,13 @@ export interface ImplicitCondition {
 /** A pattern of the names of the commands that may have such a condition. */
 export const CONDITIONAL_NAME = /^(SET|[HM]?SETNX)$/i;
 
+/**
+ * A pattern of the names of commands that may share an envelope on whose units the members decide: their cost follows
+ * from their arguments, so that members can evaluate many of them in one step.
+ */
+export const SHARING_NAME =
+  /^(APPEND|(IN|DE)CR(BY)?|DEL|GETDEL|GETSET|H(DEL|INCRBY|MSET|SET)|[LR]PUSHX?|MSET|P?(EXPIRE|SETEX)|PERSIST|S(ADD|MOVE|REM)|SET|[HM]?SETNX|UNLINK|Z(ADD|INCRBY|REM))$/i;
+
 /** Whether a command with such a name has a condition, and answers only whether the condition holds. */
 export const hasImplicitCondition = (argv: Argv): boolean =>
   (argv[0] as ByteString).length > 3 || requiresAbsence(argv) !== null;

@@ -29,6 +29,8 @@ export interface SentBatch {
   /** Whether the members of a list decide on its envelope. */
   readonly decides: boolean;
   readonly options: EnvelopeOptions | null;
+  /** Whether one of its units has conditions (`if`). */
+  readonly hasConditions: boolean;
   readonly isClosed: boolean;
   readonly isUntouched: boolean;
   readonly isAnswered: boolean;

@@ -6,7 +6,7 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import { MalformedFrame, unreadable } from "../../protocol/errors.js";
 import type { PlainReply } from "../../protocol/reply.js";
-import { COMMANDS_MAX } from "../../protocol/version-2/envelope.js";
+import { COMMANDS_MAX, DECIDED_UNITS_MAX } from "../../protocol/version-2/envelope.js";
 import type { ResultMessage, Wait } from "../../protocol/version-2/messages-v2.js";
 import type { PendingCall } from "../calls/pending-call.js";
 import { Sending, type SentBatch, type SignedEnvelope, type SilentStage } from "../calls/sending.js";
@@ -66,8 +66,6 @@ export class CallBatch implements SentBatch {
   readonly #settled: (batch: CallBatch, calls: number) => void;
   readonly #ended: (sending: Sending) => void;
   readonly #timer: DeadlineTimer;
-  /** The rule for calls without a policy. */
-  #usualRule: Rule;
 
   constructor(parts: {
     /** Called when calls of the batch have settled. */
@@ -87,19 +85,21 @@ export class CallBatch implements SentBatch {
     this.commandKind = parts.commandKind;
     this.isRead = parts.commandKind === "reads";
     this.options = parts.options;
-    this.#usualRule = ruleFor("usual", parts.options?.if != null);
     this.sendings = parts.addresses.map((address, index) => new Sending(this, address, index));
   }
 
-  /** Whether a call may join the batch: it must have no options, or only the batch's database. */
+  /**
+   * Whether a call may join the batch: it must have no options, or only the batch's database and, if the members decide
+   * on it, conditions.
+   */
   takes(commandKind: CommandKind, bytes: number, options: EnvelopeOptions | null): boolean {
     return (
       commandKind === this.commandKind &&
       options === this.options &&
-      (options === null || isDatabaseAlone(options)) &&
+      (options === null || options.decide || isDatabaseAlone(options)) &&
       !this.isClosed &&
       this.unsettled > 0 &&
-      this.calls.length < COMMANDS_MAX &&
+      this.calls.length < (options?.decide ? DECIDED_UNITS_MAX : COMMANDS_MAX) &&
       this.bytes + bytes <= BATCH_BYTES_MAX
     );
   }
@@ -117,8 +117,12 @@ export class CallBatch implements SentBatch {
 
   /** Called before it is signed. @param areDeciding  whether the servers are members of a list */
   prepare(areDeciding: boolean): void {
-    this.decides = areDeciding && this.options?.decide === true;
-    this.#usualRule = ruleFor("usual", this.options?.if != null, this.decides);
+    const mustDecide = this.calls.length > 1 && this.hasConditions;
+    this.decides = this.options?.decide === true && (areDeciding || mustDecide);
+  }
+
+  get hasConditions(): boolean {
+    return this.options?.if != null || (this.options?.decide === true && this.calls.some(hasConditions));
   }
 
   /** The condition that its answers wait for, or null if there is none. */
@@ -239,8 +243,9 @@ export class CallBatch implements SentBatch {
     this.#reportSettled(before);
   }
 
-  #ruleOf({ policy }: CallSettings): Rule {
-    return policy === "usual" ? this.#usualRule : policy;
+  #ruleOf({ policy, envelope }: CallSettings): Rule {
+    if (policy !== "usual") return policy;
+    return ruleFor(policy, (this.options?.if ?? envelope?.if) != null, this.decides);
   }
 
   /**
@@ -407,6 +412,8 @@ export class CallBatch implements SentBatch {
     if (!isNeeded) this.calls = [];
   }
 }
+
+const hasConditions = ({ settings }: PendingCall): boolean => settings.envelope?.if != null;
 
 function isOpen(call: PendingCall): boolean {
   return !call.isSettled;

@@ -62,9 +62,9 @@ export class ConsistencySession {
   }
 
   /** Returns the write that the next envelope names in `after`, or null if no daemon is missing one. */
-  after({ isRead, options }: SentBatch, now: number): ByteString | null {
+  after({ isRead, hasConditions }: SentBatch, now: number): ByteString | null {
     // Any daemon may accept a plain write. Conditions must be checked against a state with all writes of this client.
-    if (this.#last === null || !(isRead || options?.if != null)) return null;
+    if (this.#last === null || !(isRead || hasConditions)) return null;
     const { length } = this.#missed;
     for (let checked = 0; checked < length; checked++) {
       this.#turn = (this.#turn + 1) % length;

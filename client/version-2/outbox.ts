@@ -1,17 +1,18 @@
 /**
  * The calls that wait to be signed. Calls that arrive while a signature is being made form the next envelope, so the
- * cost of signatures per call falls as the load rises. Calls on which members decide have envelopes of their own, which
- * share a signature. If all envelopes are answered, the client signs immediately on this thread; otherwise it signs on
+ * cost of signatures per call falls as the load rises. So do calls on which members decide, if their commands may share
+ * an envelope; the others have envelopes of their own, which share a signature. If all envelopes are answered, the client signs immediately on this thread; otherwise it signs on
  * another thread. Batches are signed and sent in the order of their calls.
  */
 
 import type { ByteString } from "../../protocol/byte-string.js";
-import { CONDITIONAL_NAME, hasImplicitCondition } from "../../protocol/implicit-condition.js";
-import { bodyOf, signedBytes } from "../../protocol/version-2/envelope.js";
+import { CONDITIONAL_NAME, hasImplicitCondition, SHARING_NAME } from "../../protocol/implicit-condition.js";
+import { bodyOf, type Condition, type HeaderFields, signedBytes } from "../../protocol/version-2/envelope.js";
 import { writeBody } from "../../protocol/version-2/envelope-body.js";
 import { commandFrame, type Wait } from "../../protocol/version-2/messages-v2.js";
 import type { PendingCall } from "../calls/pending-call.js";
 import type { Sending, SentBatch, SignedEnvelope } from "../calls/sending.js";
+import { type EnvelopeOptions, isOfUnit } from "../settings/header-options.js";
 import type { Environment } from "../shared/client-environment.js";
 import { argvOf, commandName } from "../shared/command-bytes.js";
 import type { Argument, CommandInput } from "../shared/command-input.js";
@@ -72,6 +73,8 @@ export class Outbox {
   readonly #unanswered = new Set<SentBatch>();
   #isClosed = false;
   #batches = 0;
+  /** The options of the last envelope whose units may have conditions of their own. */
+  #decided: EnvelopeOptions & { readonly db: number } = { db: 0, decide: true };
 
   constructor(parts: {
     owner: OutboxOwner;
@@ -147,12 +150,19 @@ export class Outbox {
     }
   }
 
-  /** Returns the options of a call's envelope. A call on which members may have to decide has its own envelope. */
+  /**
+   * Returns the options of a call's envelope. A call on which members may have to decide has its own envelope, unless
+   * it is known that they do.
+   */
   #optionsOf(call: PendingCall, commandKind: CommandKind): CallBatch["options"] {
     const { envelope } = call.settings;
     const { cluster, isDeciding, hasGreeted } = this.fleet;
     const mayDecide = cluster === "" || isDeciding || !hasGreeted;
-    return mayDecide && requestsDecision(call, commandKind) ? { ...envelope, decide: true } : envelope;
+    if (!mayDecide || !requestsDecision(call, commandKind)) return envelope;
+    if (!isDeciding || !mayShareDecision(call)) return { ...envelope, decide: true };
+    const db = envelope?.db ?? 0;
+    if (this.#decided.db !== db) this.#decided = { db, decide: true };
+    return this.#decided;
   }
 
   /** Resends, unchanged, an envelope that an earlier page or process has signed. */
@@ -394,6 +404,13 @@ export function requestsDecision(
   return CONDITIONAL_NAME.test(name) && hasImplicitCondition(argvOf(command));
 }
 
+/** Whether a call on which members decide may be one of several units of an envelope. */
+function mayShareDecision({ settings: { envelope }, inputs, bytes }: PendingCall): boolean {
+  if (typeof bytes !== "string" || !(envelope === null || isOfUnit(envelope))) return false;
+  const name = argvOf([commandName(inputs as CommandInput) as Argument])[0] as ByteString;
+  return SHARING_NAME.test(name);
+}
+
 /** An unsigned envelope. */
 interface Draft {
   readonly at: number;
@@ -425,7 +442,17 @@ function draftOf(
   const options = requested?.decide === true && !decides ? { ...requested, decide: false } : requested;
   const after = options?.after ? null : session;
   const fields = after === null ? { ...header, ...options } : { ...header, ...options, after };
-  return { at, seq, cluster, after, bytes: signedBytes(writeBody(fields, commands)) };
+  const conditions = batch.hasConditions ? { ...fields, ...conditionsIn(batch) } : fields;
+  return { at, seq, cluster, after, bytes: signedBytes(writeBody(conditions, commands)) };
+}
+
+/** Returns the conditions of the units of a batch, as its header contains them. */
+function conditionsIn({ options, calls }: CallBatch): Pick<HeaderFields, "if" | "ifs"> {
+  if (options?.if != null) return {};
+  const ifs = new Map<number, readonly Condition[]>();
+  for (const [index, { settings }] of calls.entries())
+    if (settings.envelope?.if != null) ifs.set(index, settings.envelope.if);
+  return calls.length === 1 ? { if: ifs.get(0) ?? null } : { ifs };
 }
 
 /** Adds the seal to an envelope. @param wait  the condition that the answer waits for */

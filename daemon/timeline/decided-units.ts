@@ -147,7 +147,7 @@ export class DecidedUnits {
     const id = unitIdOf(entry, this.#parts.hash);
     const signed = entry.envelope.decided?.signed;
     if (id === null || signed == null) return null;
-    if (!this.#units.has(id)) this.count++;
+    if (!this.#units.has(id)) this.count += entry.envelope.decided?.outcomes.length ?? 0;
     this.#units.set(id, { orderKey: orderKeyOf(entry), signedAt: signed.at });
     return { id };
   }

@@ -6,7 +6,7 @@
  *   receive (members' entries) ─► known? ─► store ─► waiting (late, or ahead of the clock) ─► merge or refold
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { Envelope } from "../../protocol/version-2/envelope.js";
+import type { DecidedOutcome, Envelope } from "../../protocol/version-2/envelope.js";
 import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
 import type { Database } from "../store/database.js";
 import { missingCode } from "../store/family-code.js";
@@ -25,7 +25,7 @@ import {
 } from "./entries/entry.js";
 import { EntryStore } from "./entry-store.js";
 import { touchTest } from "./fold/changed-keys.js";
-import { admit, conditionsHoldInTurn } from "./fold/entry-budget.js";
+import { admit, type DecisionsInTurn, outcomesInTurn } from "./fold/entry-budget.js";
 import type { BetweenUnits, FoldedEntry } from "./fold/fold.js";
 import { appliesAt, limitToEnd, standstillOf } from "./fold/semantics-standstill.js";
 import { LateMerges, UNITS_PER_TURN } from "./late-merges.js";
@@ -232,18 +232,17 @@ export class Timeline {
   }
 
   /**
-   * Returns whether the conditions of each unit hold on the current state, after those before it. Fewer than all: the
+   * Returns the outcomes of the units of each envelope on the current state, after those before it. Fewer than all: the
    * other ones cannot be evaluated together with these.
-   * @param units  the envelopes of the units, with the positions of their decisions
-   * @param decisionOf  returns the decision on a unit
+   * @param envelopes  with the positions of their decisions
    */
-  conditionsHoldInTurn = (
-    units: readonly Envelope[],
-    decisionOf: (index: number, holds: boolean) => Entry,
-  ): boolean[] => conditionsHoldInTurn(units, decisionOf, this.#folding.fold);
+  outcomesInTurn = (
+    envelopes: readonly Envelope[],
+    decisions: DecisionsInTurn,
+  ): readonly DecidedOutcome[][] => outcomesInTurn(envelopes, decisions, this.#folding.fold);
 
   /** Whether this build contains the code of an entry's commands. */
-  hasCode = ({ envelope }: Entry): boolean => missingCode(envelope.commands) === null;
+  hasCode = ({ envelope }: Pick<Entry, "envelope">): boolean => missingCode(envelope.commands) === null;
 
   /**
    * Returns a function that reports whether an entry of the state, at or after a position, may have changed the keys of

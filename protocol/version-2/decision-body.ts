@@ -3,10 +3,13 @@
  * Only members make decisions; a client's envelope never has this form. Source: docs/protocol-v2.md "Decisions".
  */
 import { type ByteString, bytesOf } from "../byte-string.js";
+import { MalformedFrame } from "../errors.js";
 import { RespReader } from "../resp/resp-reader.js";
 import { writeArrayHead, writeBulk } from "../resp/resp-writer.js";
 import {
+  DECIDED_UNITS_MAX,
   type Decided,
+  type DecidedOutcome,
   ENTRY_ORDER_KEY_BYTES,
   type Envelope,
   type EnvelopeHead,
@@ -18,6 +21,7 @@ import {
   SEQ_MAX,
   signedBytes,
   signerOf,
+  unitsIn,
 } from "./envelope.js";
 import { readHead } from "./envelope-head.js";
 
@@ -44,7 +48,7 @@ export interface Decision {
   readonly previous: DecisionPosition | null;
   readonly at: number;
   readonly seq: number;
-  readonly outcome: Decided["outcome"];
+  readonly outcomes: Decided["outcomes"];
   /** The client's envelope; null: none, because the decision only closes earlier member lists. */
   readonly unit: { readonly body: Buffer; readonly signature: Buffer } | null;
 }
@@ -53,6 +57,8 @@ export interface Decision {
 export const SLOT_MAX = 2 ** 48;
 /** The maximum number of decisions for which members vote together. */
 export const PROPOSAL_UNITS_MAX = 64;
+/** Between the outcomes of a decision. */
+const SEPARATOR = ",";
 /** The command of a decision without a unit, which no table contains. */
 const NO_COMMAND = "DECISION";
 const EMPTY = Buffer.alloc(0);
@@ -61,11 +67,11 @@ const EMPTY = Buffer.alloc(0);
 export const isDecision = (body: Buffer): boolean =>
   body.length > START.length && body.compare(START, 0, START.length, 0, START.length) === 0;
 
-export function writeDecision({ slot, index, count, previous, at, seq, outcome, unit }: Decision): Buffer {
+export function writeDecision({ slot, index, count, previous, at, seq, outcomes, unit }: Decision): Buffer {
   const numbers = [slot, index, count].map(String);
   const head =
     writeArrayHead(ELEMENTS) +
-    [DECISION_MAGIC, ...numbers, positionBytes(previous), String(at), String(seq), outcome]
+    [DECISION_MAGIC, ...numbers, positionBytes(previous), String(at), String(seq), outcomes.join(SEPARATOR)]
       .map(writeBulk)
       .join("");
   const { body, signature } = unit ?? { body: EMPTY, signature: EMPTY };
@@ -87,28 +93,33 @@ export function readDecision(body: Buffer): Decision {
   const [index, count] = [readNumber(reader, SLOT_MAX), readNumber(reader, PROPOSAL_UNITS_MAX)];
   const previous = readPosition(reader);
   const [at, seq] = [readNumber(reader, Number.MAX_SAFE_INTEGER), readNumber(reader, SEQ_MAX)];
-  const outcome = reader.readBulk();
+  const outcomes = reader.readBulk().split(SEPARATOR);
   const unit = { body: reader.readBulkView(), signature: reader.readBulkView() };
   reader.expectEnd();
-  if (outcome !== "applied" && outcome !== "unmet") throw reader.malformed("expected an outcome");
+  if (outcomes.length > (unit.body.length === 0 ? 1 : DECIDED_UNITS_MAX) || !outcomes.every(isOutcome))
+    throw reader.malformed("expected the outcome of each unit");
   if (slot === 0 || (slot === 1) !== (previous === null))
     throw reader.malformed("expected the position of the previous decision, except in the first one");
   if (index >= count || index >= slot) throw reader.malformed("expected the index of a decision");
-  return { slot, index, count, previous, at, seq, outcome, unit: unit.body.length === 0 ? null : unit };
+  return { slot, index, count, previous, at, seq, outcomes, unit: unit.body.length === 0 ? null : unit };
 }
+
+const isOutcome = (text: string): text is DecidedOutcome => text === "applied" || text === "unmet";
 
 /** Parses the body of an entry: an envelope, or the envelope of a decision with its position. @throws MalformedFrame */
 export function readEntryBody(body: Buffer): Envelope {
   if (!isDecision(body)) return readBody(body);
-  const { slot, at, seq, outcome, unit } = readDecision(body);
+  const { slot, at, seq, outcomes, unit } = readDecision(body);
   if (unit === null) {
     const header = { key: NO_KEY, cluster: NO_KEY, at, seq, nonce: "\0".repeat(NONCE_BYTES) };
-    return Object.assign(envelopeOf(header, [[NO_COMMAND]]), { decided: { slot, outcome, signed: null } });
+    return Object.assign(envelopeOf(header, [[NO_COMMAND]]), { decided: { slot, outcomes, signed: null } });
   }
   // Change the object that was just created, because all envelopes should have the same shape in the engine.
   const envelope = readBody(unit.body);
   const signed = { at: envelope.at, seq: envelope.seq };
-  return Object.assign(envelope, { at, seq, decided: { slot, outcome, signed } });
+  if (outcomes.length !== unitsIn(envelope).length)
+    throw new MalformedFrame("expected an outcome for each unit of the envelope", 0);
+  return Object.assign(envelope, { at, seq, decided: { slot, outcomes, signed } });
 }
 
 /**

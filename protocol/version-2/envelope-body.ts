@@ -1,7 +1,15 @@
 /** Writes the body of a new envelope. envelope.ts parses it. */
 import type { ByteString } from "../byte-string.js";
 import { commandLength, putCommand, writeArrayHead, writeBulk, writeCommand } from "../resp/resp-writer.js";
-import { BODY_START, type Choice, type Envelope, type HeaderFields, MAGIC, signedStart } from "./envelope.js";
+import {
+  BODY_START,
+  type Choice,
+  type Condition,
+  type Envelope,
+  type HeaderFields,
+  MAGIC,
+  signedStart,
+} from "./envelope.js";
 
 /** Writes a body. @param commands  RESP arrays from `writeCommand` */
 export function writeBody(header: HeaderFields, commands: readonly ByteString[]): ByteString {
@@ -21,8 +29,8 @@ function bodyStart(header: HeaderFields, commands: number): ByteString {
   if (db !== 0) add("db", writeBulk(String(db)));
   if (multi) add("multi", writeBulk("1"));
   if (header.units) add("units", writeCommand(header.units.map(String)));
-  if (header.if)
-    add("if", writeCommand(header.if.flatMap(({ db, key, writer }) => [String(db), key, writer])));
+  if (header.if) add("if", writeConditions(header.if));
+  if (header.ifs) add("ifs", writeByIndex(header.ifs, writeConditions));
   if (after) add("after", writeBulk(after));
   if (only) add("only", writeBulk(only));
   if (as) add("as", writeBulk(as));
@@ -35,6 +43,9 @@ function bodyStart(header: HeaderFields, commands: number): ByteString {
   if (header.decide) add("decide", writeBulk("1"));
   return `${writeArrayHead(2 + commands)}$7\r\n${MAGIC}\r\n${writeArrayHead(2 * pairs)}${bytes}`;
 }
+
+const writeConditions = (conditions: readonly Condition[]): ByteString =>
+  writeCommand(conditions.flatMap(({ db, key, writer }) => [String(db), key, writer]));
 
 function writeByIndex<Value>(
   values: ReadonlyMap<number, Value>,

@@ -27,6 +27,8 @@ export const UNIT_ORDER_KEY_BYTES = 46;
 export const UNIT_ID_BYTES = 36;
 /** The maximum number of commands in an envelope of separate units. Clients limit their batches to it. */
 export const COMMANDS_MAX = 4096;
+/** The maximum number of units of an envelope with `decide`. */
+export const DECIDED_UNITS_MAX = 256;
 /**
  * The maximum number of commands of one unit (`multi`), which every daemon applies in one step. Source:
  * docs/decisions/0065-a-unit-takes-effect-as-a-whole.md.
@@ -72,6 +74,11 @@ export interface EnvelopeHeader extends EnvelopeHead {
    */
   readonly units: readonly number[] | null;
   readonly if: readonly Condition[] | null;
+  /**
+   * The conditions of units by the indexes of their commands, if the members decide on several units; null if none has
+   * conditions.
+   */
+  readonly ifs: ReadonlyMap<number, readonly Condition[]> | null;
   /** The order key of a write that the daemon must have before it accepts this envelope, or null. */
   readonly after: ByteString | null;
   /** The id of the only daemon that may accept the envelope, or null if any daemon may. */
@@ -86,17 +93,21 @@ export interface EnvelopeHeader extends EnvelopeHead {
    */
   readonly expiries: ReadonlyMap<number, number> | null;
   /**
-   * Whether the members have to decide on the envelope: it takes effect only by a decision. Such an envelope is a
-   * single unit.
+   * Whether the members have to decide on the envelope: it takes effect only by a decision. Without `multi`, each of
+   * its commands is a unit, on which they decide separately.
    */
   readonly decide: boolean;
 }
 
 /** What the members have decided on a unit. */
+export type DecidedOutcome = "applied" | "unmet";
+
+/** What the members have decided on an envelope. */
 export interface Decided {
   /** The number of the decision. */
   readonly slot: number;
-  readonly outcome: "applied" | "unmet";
+  /** The outcome of each unit. A decision without an envelope has one, which means nothing. */
+  readonly outcomes: readonly DecidedOutcome[];
   /** The date that the client has signed; null: there is none. The unit's own date is that of the decision. */
   readonly signed: { readonly at: number; readonly seq: number } | null;
   /** The id of the client's envelope, null: there is none, once it is computed. Only `unitIdOf` uses it. */
@@ -117,7 +128,7 @@ export type HeaderFields = Pick<EnvelopeHeader, "key" | "cluster" | "at" | "seq"
 export function envelopeOf(header: HeaderFields, commands: Envelope["commands"]): Envelope {
   const { key, cluster, at, seq, nonce, db = 0, multi = false, units = null } = header;
   const named = { after: header.after || null, only: header.only || null, as: header.as || null };
-  const { choices = null, expiries = null, decide = false } = header;
+  const { ifs = null, choices = null, expiries = null, decide = false } = header;
   const envelope = unreadEnvelope(commands);
   const fields = {
     key,
@@ -129,6 +140,7 @@ export function envelopeOf(header: HeaderFields, commands: Envelope["commands"])
     multi,
     units,
     if: header.if ?? null,
+    ifs,
     choices,
     expiries,
     decide,
@@ -185,6 +197,19 @@ export const commandsIn = (
   { commands }: Pick<Envelope, "commands">,
   { index, length }: UnitRange,
 ): Envelope["commands"] => (length === commands.length ? commands : commands.slice(index, index + length));
+
+/** Returns the conditions of the unit with an index, or null if it has none. */
+export const conditionsOf = (
+  { if: conditions, ifs }: Pick<Envelope, "if" | "ifs">,
+  index: number,
+): readonly Condition[] | null => conditions ?? ifs?.get(index) ?? null;
+
+/**
+ * Returns the outcome that the members have decided for the unit with an index. Only units of one command have another
+ * index than 0, so that it is also their number.
+ */
+export const outcomeAt = ({ outcomes }: Decided, index: number): DecidedOutcome =>
+  outcomes[index] as DecidedOutcome;
 
 /** Returns the bytes that are signed and hashed for the id: domain, length (8 bytes, big-endian), body. */
 export function signedBytes(body: Buffer | ByteString): Buffer {
@@ -280,12 +305,14 @@ export function readBody(body: Buffer): Envelope {
     throw reader.malformed(`expected at most ${COMMANDS_MAX} commands without "multi"`);
   for (let i = 2; i < elements; i++) commands.push(reader.readCommand(recent));
   reader.expectEnd();
-  if ((envelope.if !== null || envelope.decide) && commands.length > 1 && !envelope.multi) {
-    const name = envelope.decide ? "decide" : "if";
-    throw reader.malformed(`"${name}" is for a single unit: one command, or "multi"`);
-  }
+  if (envelope.if !== null && commands.length > 1 && !envelope.multi)
+    throw reader.malformed('"if" is for a single unit: one command, or "multi"');
+  if (envelope.ifs !== null && (!envelope.decide || commands.length === 1 || envelope.multi))
+    throw reader.malformed('"ifs" is for several units, with "decide" and without "multi"');
+  if (envelope.decide && commands.length > DECIDED_UNITS_MAX && !envelope.multi)
+    throw reader.malformed(`expected at most ${DECIDED_UNITS_MAX} units with "decide"`);
   if (envelope.units !== null) checkUnits(reader, envelope, envelope.units);
-  for (const indexes of [envelope.choices, envelope.expiries])
+  for (const indexes of [envelope.ifs, envelope.choices, envelope.expiries])
     for (const index of indexes?.keys() ?? [])
       if (index >= commands.length) throw reader.malformed(`there is no command ${index}`);
   return envelope;
@@ -294,11 +321,12 @@ export function readBody(body: Buffer): Envelope {
 /** @throws MalformedFrame */
 function checkUnits(
   reader: RespReader,
-  { multi, if: conditions, commands }: Envelope,
+  { multi, if: conditions, decide, commands }: Envelope,
   units: readonly number[],
 ): void {
   if (multi || conditions !== null)
     throw reader.malformed('"units" is for several units, without "multi" and "if"');
+  if (decide) throw reader.malformed('"units" is for units on which the members do not decide');
   const sum = units.reduce((before, length) => before + length, 0);
   if (sum !== commands.length || units.length === 1 || units.length === sum)
     throw reader.malformed('expected in "units" several units of all commands, some with several commands');
@@ -319,6 +347,7 @@ function unreadEnvelope(commands: readonly (readonly ByteString[])[]): Unread {
     multi: false,
     units: null,
     if: null,
+    ifs: null,
     after: null,
     only: null,
     as: null,
@@ -363,6 +392,9 @@ function readField(reader: RespReader, name: FieldName, envelope: Unread): void 
     case "if":
       envelope.if = readConditions(reader);
       break;
+    case "ifs":
+      envelope.ifs = readByIndex(reader, readConditions);
+      break;
     case "after":
       envelope.after = readBytes(reader, UNIT_ORDER_KEY_BYTES);
       break;
@@ -397,6 +429,7 @@ const FIELD_BITS: Readonly<Record<FieldName, number>> = {
   expiries: 4096,
   units: 8192,
   decide: 16384,
+  ifs: 32768,
 };
 
 const FIELD_NAMES = /* @__PURE__ */ Object.keys(FIELD_BITS) as readonly FieldName[];

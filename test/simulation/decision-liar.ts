@@ -213,12 +213,12 @@ export class DecisionLiar {
   #changed(decision: Decision): Decision {
     const { slot, at, previous, unit } = decision;
     const id = randomBytes(this.#world.random, 32);
-    const outcome = decision.outcome === "applied" ? "unmet" : "applied";
+    const outcomes = decision.outcomes.map((one) => (one === "applied" ? "unmet" : "applied"));
     const changes: Partial<Decision>[] = [
-      { outcome },
+      { outcomes },
       { at: at + 1 },
       { at: at + YEAR_MS },
-      { outcome: "unmet", unit: null },
+      { outcomes: ["unmet"], unit: null },
       { slot: slot + 3, index: 0, count: 1, previous: previous ?? { at, seq: 0, id } },
       { slot: slot + 1, index: 0, count: 1, previous: { at: at - 1, seq: 0, id } },
       { unit: unit && { ...unit, signature: Buffer.alloc(unit.signature.length) } },

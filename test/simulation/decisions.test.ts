@@ -20,7 +20,7 @@ function decisionOf(list: string): Entry {
     previous: null,
     at: Number(list),
     seq: 0,
-    outcome: "unmet",
+    outcomes: ["unmet"],
     unit: null,
   });
   const ballot = { list: 1, listHash: hashOf(list), round: 1, member: "m".repeat(32), attempt: 0 };

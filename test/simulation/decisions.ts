@@ -12,11 +12,11 @@ import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { readCertificate } from "../../protocol/members/decision-messages.js";
 import { RespReader } from "../../protocol/resp/resp-reader.js";
 import { readDecision } from "../../protocol/version-2/decision-body.js";
-import { type Decided, signedBytes } from "../../protocol/version-2/envelope.js";
+import { type DecidedOutcome, signedBytes } from "../../protocol/version-2/envelope.js";
 import { shortId } from "./cast.js";
 import { sha256 } from "./signatures.js";
 
-type Word = Decided["outcome"];
+type Word = DecidedOutcome;
 
 /** What the end of a run shows. */
 export interface Outcomes {
@@ -125,7 +125,7 @@ export class DecisionLedger {
   isLost(id: ByteString, outcomes: Outcomes): boolean {
     const [decisions, word] = [this.#byUnit.get(id) ?? [], this.#acknowledged.get(id)];
     const isKept = decisions.some(
-      (decision) => outcomes.ids.has(decision.id) && decision.envelope.decided?.outcome === word,
+      (decision) => outcomes.ids.has(decision.id) && decision.envelope.decided?.outcomes[0] === word,
     );
     return !isKept && decisions.some((decision) => isLostDecision(decision, outcomes));
   }
@@ -141,7 +141,7 @@ export class DecisionLedger {
       if (this.isLost(id, outcomes)) return [];
       const found = decisions.filter((decision) => outcomes.ids.has(decision.id));
       if (found.length === 0) return [`the acknowledged decision on ${shortId(id)} is missing`];
-      const isSame = found.some(({ envelope }) => envelope.decided?.outcome === word);
+      const isSame = found.some(({ envelope }) => envelope.decided?.outcomes[0] === word);
       return isSame ? [] : [`${shortId(id)} was acknowledged as ${word}, but is not`];
     });
     return hasLiar ? broken : [...this.#contradicting(outcomes), ...broken];

@@ -94,7 +94,7 @@ function runUnit({ database, ring, envelope, unit, group }: Running): NaiveUnit 
   }
   const { decided } = envelope;
   const implicit = decided === null || multi ? null : implicitCondition(group[0] as Argv);
-  if (implicit !== null && decided?.outcome === "applied") {
+  if (implicit !== null && decided?.outcomes[0] === "applied") {
     const reply = database.execute(implicit.unconditional, unit);
     return done(reply.kind === "error" ? reply : (implicit.applied ?? reply));
   }
@@ -102,7 +102,7 @@ function runUnit({ database, ring, envelope, unit, group }: Running): NaiveUnit 
   if (
     decided === null
       ? conditions !== null && !database.holds(conditions, unit.at)
-      : decided.outcome === "unmet"
+      : decided.outcomes[0] === "unmet"
   )
     return refused(UNMET);
   return done(

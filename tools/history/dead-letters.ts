@@ -35,7 +35,12 @@ function jsonDeadLetter({ envelope, ...facts }: ListedDeadLetter): object {
     envelope: {
       ...envelope,
       as: as === null ? null : base64(as),
-      conditions: conditions.map(({ db, key, writer }) => ({ db, key: base64(key), writer: writer ?? "" })),
+      conditions: conditions.map(({ unit, db, key, writer }) => ({
+        unit,
+        db,
+        key: base64(key),
+        writer: writer ?? "",
+      })),
       commands: commands.map((argv) => argv.map(base64)),
       choices: choices.map(({ index, took }) => ({ index, took: took.map(base64) })),
     },
@@ -76,10 +81,10 @@ function formatDeadLetter({ id, at, state, since, reason, bytes, envelope }: Lis
     if (db !== 0) facts.push(["database", String(db)]);
     if (multi) facts.push(["unit", "all commands in one step"]);
     if (units !== null) facts.push(["units", `of ${units.join(", ")} commands, each in one step`]);
-    for (const { db, key, writer } of conditions)
+    for (const { unit, db, key, writer } of conditions)
       facts.push([
         "if",
-        `${shownWord(key)} of database ${db}: ${writer === null ? "absent" : `last changed by ${writer}`}`,
+        `${unit === null ? "" : `command ${unit + 1}: `}${shownWord(key)} of database ${db}: ${writer === null ? "absent" : `last changed by ${writer}`}`,
       ]);
     for (const [index, argv] of commands.entries()) {
       facts.push(["command", argv.map(shownWord).join(" ")]);
@@ -327,7 +332,26 @@ async function writeOne(
 ): Promise<Sent> {
   if (envelope === null) return UNREADABLE;
   if (envelope.choices.length > 0 && !isAnyway) return TAKES;
-  const { db, commands, conditions, multi } = envelope;
+  const { commands, conditions, multi } = envelope;
+  if (!conditions.some(({ unit }) => unit !== null))
+    return await writeUnit(client, commands, multi, envelope);
+  // Each unit has its own conditions.
+  const texts: string[] = [];
+  for (const [unit, argv] of commands.entries()) {
+    const own = { ...envelope, conditions: conditions.filter((condition) => condition.unit === unit) };
+    const { outcome, text } = await writeUnit(client, [argv], false, own);
+    if (outcome !== "written") return { outcome: unit === 0 ? outcome : "unknown", text };
+    texts.push(text);
+  }
+  return { outcome: "written", text: texts.join(", ") };
+}
+
+async function writeUnit(
+  client: OutboxClient,
+  commands: DeadLetterEnvelope["commands"],
+  multi: boolean,
+  { db, conditions }: Pick<DeadLetterEnvelope, "db" | "conditions">,
+): Promise<Sent> {
   try {
     const condition = conditions.length === 0 ? {} : { if: conditions };
     const isOne = commands.length === 1 && !multi;

@@ -6,6 +6,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, integer, map, NIL, namesAndValues, type Reply } from "../../../protocol/reply.js";
 import {
   bytesOfHex,
+  conditionsOf,
   type Envelope,
   HASH_BYTES,
   hexOf,
@@ -123,7 +124,7 @@ export interface DatabaseKey {
 
 /** Whether a command or condition (`if`) of a unit names the key, or concerns all keys of the key's database. */
 function unitTouchesKey(unit: RecalledUnit, databaseKey: DatabaseKey): boolean {
-  const conditions = unit.entry.envelope.if ?? [];
+  const conditions = conditionsOf(unit.entry.envelope, unit.index) ?? [];
   if (conditions.some(({ db, key }) => db === databaseKey.db && key === databaseKey.key)) return true;
   return unit.commands.some((argv) => touchesIn(argv, unit.entry.envelope.db, databaseKey).length > 0);
 }

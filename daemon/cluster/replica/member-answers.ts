@@ -9,7 +9,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { implicitCondition } from "../../../protocol/implicit-condition.js";
 import { NIL_ARRAY } from "../../../protocol/reply.js";
 import { unitIdOf } from "../../../protocol/version-2/decision-body.js";
-import type { Envelope } from "../../../protocol/version-2/envelope.js";
+import { type Envelope, outcomeAt } from "../../../protocol/version-2/envelope.js";
 import {
   notApplied,
   type RefusedEnvelope,
@@ -146,7 +146,7 @@ export class MemberAnswers {
     const id = requestedId(entry);
     if (decided === null || !this.#own.has(id)) return;
     const known = answered.find((one) => one.entry === entry)?.answers[0];
-    const answer = known ?? (decided.outcome === "unmet" ? UNMET : null);
+    const answer = known ?? (outcomeAt(decided, 0) === "unmet" ? UNMET : null);
     const isHeld = !showsOnlyDecision(entry.envelope);
     this.#own.set(id, answer && { orderKey: orderKeyOf(entry), answer, isHeld });
   }
@@ -170,8 +170,10 @@ export class MemberAnswers {
  * Any other answer may show a write that is not on the disk yet.
  */
 const showsOnlyDecision = ({ decided, multi, commands }: Envelope): boolean =>
-  decided?.outcome === "unmet" ||
-  (decided !== null && !multi && implicitCondition(commands[0] ?? []) !== null);
+  decided !== null &&
+  decided.outcomes.every(
+    (outcome, index) => outcome === "unmet" || (!multi && implicitCondition(commands[index] ?? []) !== null),
+  );
 
 interface DecisionOptions<Answer> {
   /** Begins to wait for the answer; null: there is none in time. */

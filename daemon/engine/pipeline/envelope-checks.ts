@@ -5,9 +5,18 @@
 
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { MalformedFrame } from "../../../protocol/errors.js";
-import { type Envelope, hexOf, NO_KEY, needsDaemon, signerOf } from "../../../protocol/version-2/envelope.js";
+import {
+  type Envelope,
+  hexOf,
+  NO_KEY,
+  needsDaemon,
+  signerOf,
+  unitsIn,
+} from "../../../protocol/version-2/envelope.js";
 import type { CommandMessage } from "../../../protocol/version-2/messages-v2.js";
 import type { DateWindow } from "../../options/timeline-values.js";
+import { CommandFailure } from "../../store/arguments/command-errors.js";
+import { commandTable } from "../../store/command-table.js";
 import { isKeyCommand, type KeyRecord } from "../../store/key-ring.js";
 import { type Role, validity } from "../../store/rights/key-record.js";
 import { type Refused, type Request, refused } from "../answers/request.js";
@@ -63,9 +72,22 @@ export function checkEnvelope(
     // The other members would refuse it, and no keeper could propose anything else until its date is too old.
     if (only !== null) return refused("malformed", "a decision is requested of one daemon only");
     if (envelope.commands.some(isKeyCommand)) return refused("malformed", "a decision is requested on keys");
+    const alone = unitsIn(envelope).length > 1 ? envelope.commands.find(mustBeAlone) : undefined;
+    if (alone !== undefined) return refused("malformed", `${shown(alone)} among several units with "decide"`);
   }
   return checkRing(envelope.commands, bytes);
 }
+
+/**
+ * Whether a command may not share an envelope with other units on which the members decide: they evaluate all of them
+ * in one step.
+ */
+function mustBeAlone(argv: readonly ByteString[]): boolean {
+  const command = commandTable.resolve(argv);
+  return !(command instanceof CommandFailure) && !(command.writes && command.isLinear);
+}
+
+const shown = ([name = ""]: readonly ByteString[]): string => JSON.stringify(name.slice(0, 20).toUpperCase());
 
 /**
  * Checks that an envelope with KEY or CLUSTER commands contains no other commands, and that it is short enough.

@@ -8,7 +8,13 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { implicitCondition } from "../../../protocol/implicit-condition.js";
 import { finishReply } from "../../../protocol/lazy-replies.js";
 import { array, type ErrorReply, error, NIL_ARRAY, OK, type Reply } from "../../../protocol/reply.js";
-import { type Decided, type Envelope, needsDaemon } from "../../../protocol/version-2/envelope.js";
+import {
+  conditionsOf,
+  type DecidedOutcome,
+  type Envelope,
+  needsDaemon,
+  outcomeAt,
+} from "../../../protocol/version-2/envelope.js";
 import { CommandFailure, dbIndexOutOfRange } from "../../store/arguments/command-errors.js";
 import type { Database } from "../../store/database.js";
 import type { KeyRing } from "../../store/key-ring.js";
@@ -57,8 +63,9 @@ export function applyUnit(
   unit.isDenied = refusal !== null;
   if (refusal !== null) return answer(refusal, isDenied(refusal) ? "denied" : "malformed", unit);
   if (!unit.isRunnable) return answer(errorOf(unit), "malformed", unit);
-  const { envelope } = unit;
-  if (envelope.decided !== null) return applyDecided(unit, envelope.decided, database, records);
+  const { envelope, index } = unit;
+  const { decided } = envelope;
+  if (decided !== null) return applyDecided(unit, outcomeAt(decided, index), database, records);
   if (envelope.if !== null && !database.holds(envelope.if, envelope.at))
     return answer(NIL_ARRAY, "unmet", unit);
   return answer(run(unit, database, records), "applied", unit);
@@ -70,13 +77,13 @@ export function applyUnit(
  */
 function applyDecided(
   unit: FoldUnit,
-  { outcome }: Decided,
+  outcome: DecidedOutcome,
   database: Database,
   records: UndoRecord[],
 ): UnitAnswer {
   const implicit = unit.command === null ? null : implicitCondition(unit.argv);
   if (outcome === "unmet")
-    return implicit === null || unit.envelope.if !== null
+    return implicit === null || conditionsOf(unit.envelope, unit.index) !== null
       ? answer(NIL_ARRAY, "unmet", unit)
       : answer(implicit.unmet, "applied", unit);
   if (implicit === null) return answer(run(unit, database, records), "applied", unit);
@@ -89,13 +96,12 @@ function applyDecided(
   return answer(isError ? reply : (implicit.applied as Reply), "applied", unit);
 }
 
-/** Whether the conditions of a unit hold, for the decision on it. */
-export function conditionsHold(
-  { if: conditions, commands, at, db, multi }: Envelope,
-  database: Database,
-): boolean {
+/** Whether the conditions of the unit with an index hold, for the decision on it. */
+export function conditionsHold(envelope: Envelope, index: number, database: Database): boolean {
+  const { commands, at, db, multi } = envelope;
+  const conditions = conditionsOf(envelope, index);
   if (conditions !== null && !database.holds(conditions, at)) return false;
-  const implicit = multi ? null : implicitCondition(commands[0] ?? []);
+  const implicit = multi ? null : implicitCondition(commands[index] ?? []);
   if (implicit === null) return true;
   const reply = database.execute(implicit.check, { at, db, id: "" });
   // If the key has another type, the command's own error is the answer.
@@ -116,7 +122,8 @@ export function unknownMeaning(unit: FoldUnit): UnitAnswer {
  * unit may be run.
  */
 export function verdictOn(unit: FoldUnit, signer: KeyRecord | undefined, ring: KeyRing) {
-  const { key, at, if: conditions } = unit.envelope;
+  const { key, at } = unit.envelope;
+  const conditions = conditionsOf(unit.envelope, unit.index);
   if (signer !== undefined && isPlainlyPermitted(unit, signer)) return null;
   const { commands } = unit;
   const judged: JudgedUnit = { key, at, commands, conditions, needsDaemon: needsDaemon(unit.envelope) };
@@ -130,7 +137,8 @@ export function verdictOn(unit: FoldUnit, signer: KeyRecord | undefined, ring: K
 function isPlainlyPermitted(unit: FoldUnit, signer: KeyRecord): boolean {
   const { kind, command, envelope } = unit;
   const { role, acl } = signer;
-  if ((kind !== "data" && kind !== "read") || !unit.isRunnable || envelope.if !== null) return false;
+  if ((kind !== "data" && kind !== "read") || !unit.isRunnable) return false;
+  if (envelope.if !== null || envelope.ifs !== null) return false;
   if (needsDaemon(envelope) && role !== "daemon") return false;
   if (validity(signer, envelope.at) !== "valid") return false;
   return command === null ? acl.isUnlimited : acl.denial(command, unit.argv) === null;

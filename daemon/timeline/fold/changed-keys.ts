@@ -3,7 +3,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
 import { SEMANTICS } from "../../store/semantics.js";
 import type { Entry, OrderKey } from "../entries/entry.js";
-import { findTouches, type TouchNode, unitsOf } from "./fold-unit.js";
+import { type FoldUnit, findTouches, type TouchNode, unitsOf } from "./fold-unit.js";
 import type { TailEntry, Undoing } from "./tail.js";
 
 /** The number of keys after which no further entry is read. */
@@ -60,9 +60,8 @@ export function touchTest(
   const changed = new Set(keys.map(({ db, key }) => `${db} ${key}`));
   const changedDatabases = new Set(keys.map(({ db }) => db));
 
-  return (entry) => {
-    const [unit] = unitsOf(entry, databases);
-    if (unit === undefined || unit.kind === "nothing") return false;
+  const touches = (unit: FoldUnit): boolean => {
+    if (unit.kind === "nothing") return false;
     findTouches(unit, databases, SEMANTICS);
     const nodes: readonly TouchNode[] = [unit, ...(unit.more ?? [])];
     return (
@@ -70,4 +69,5 @@ export function touchTest(
       nodes.some(({ db, key }) => key !== null && changed.has(`${db} ${key}`))
     );
   };
+  return (entry) => unitsOf(entry, databases).some(touches);
 }

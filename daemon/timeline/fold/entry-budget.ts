@@ -3,7 +3,12 @@
  * decision, on its own state; recorded entries are always folded.
  */
 
-import type { Decided, Envelope } from "../../../protocol/version-2/envelope.js";
+import {
+  type DecidedOutcome,
+  type Envelope,
+  type UnitRange,
+  unitsIn,
+} from "../../../protocol/version-2/envelope.js";
 import { CommandFailure } from "../../store/arguments/command-errors.js";
 import type { Database } from "../../store/database.js";
 import { missingCode } from "../../store/family-code.js";
@@ -14,7 +19,7 @@ import type { Entry } from "../entries/entry.js";
 import { applyUnit, conditionsHold } from "./apply-unit.js";
 import { type BetweenUnits, type FoldedEntry, isAfter } from "./entry-batch.js";
 import type { Fold } from "./fold.js";
-import { unitsOf } from "./fold-unit.js";
+import { FoldUnit, unitsOf } from "./fold-unit.js";
 
 /**
  * Merges an entry that is not recorded yet.
@@ -82,14 +87,17 @@ export function exceeds(
  * @returns whether they do not change the key ring
  */
 function applyAll(entry: Entry, done: UndoRecord[], database: Database, ring: KeyRing): boolean {
-  const context = { signer: ring.find(entry.envelope.key), table: ring.table };
   const units = unitsOf(entry, database.keyspaces.length, ring.known);
-  for (const unit of units) {
-    const records: UndoRecord[] = [];
-    if (unit.kind === "data") applyUnit(unit, context, ring, database, records);
-    for (const record of records) done.push(record);
-  }
+  for (const unit of units) applyOne(unit, done, database, ring);
   return units.every(({ kind }) => kind !== "ring");
+}
+
+/** Applies a unit to the newest data. @param done  receives its undo records */
+function applyOne(unit: FoldUnit, done: UndoRecord[], database: Database, ring: KeyRing): void {
+  if (unit.kind !== "data") return;
+  const records: UndoRecord[] = [];
+  applyUnit(unit, { signer: ring.find(unit.envelope.key), table: ring.table }, ring, database, records);
+  for (const record of records) done.push(record);
 }
 
 /**
@@ -98,41 +106,83 @@ function applyAll(entry: Entry, done: UndoRecord[], database: Database, ring: Ke
  */
 const TURN_STEPS_MAX = 1_000_000;
 
+/** The decisions on envelopes that are being evaluated. */
+export interface DecisionsInTurn {
+  /** Returns the decision on an envelope with outcomes that its later units may still change. */
+  readonly draft: (index: number, outcomes: readonly DecidedOutcome[]) => Entry;
+  /** Returns the decision on an envelope. Random choices of its commands depend on its id. */
+  readonly decide: (index: number, outcomes: readonly DecidedOutcome[]) => Entry;
+}
+
 /**
- * Returns whether the conditions of each unit hold on the newest state, after those before it have been applied or not.
- * @param units  the envelopes of the units, with the positions of their decisions
- * @param decisionOf  returns the decision on a unit; random choices of its commands depend on the decision's id
- * @returns at least one, and fewer than all if the others would exceed the steps, or follow a change of the key ring or
- * a command whose code this build does not contain, which are not evaluated here
+ * Returns the outcomes of the units of each envelope on the newest state, after those before it have been applied or
+ * not.
+ * @param envelopes  with the positions of their decisions
+ * @returns at least those of one envelope, and of fewer than all if the others would exceed the steps, or follow a
+ * change of the key ring or a command whose code this build does not contain, which are not evaluated here
  */
-export function conditionsHoldInTurn(
-  units: readonly Envelope[],
-  decisionOf: (index: number, holds: boolean) => Entry,
+export function outcomesInTurn(
+  envelopes: readonly Envelope[],
+  decisions: DecisionsInTurn,
   { database, ring }: { readonly database: Database; readonly ring: KeyRing },
-): boolean[] {
-  const hold: boolean[] = [];
-  const [first] = units;
-  if (first === undefined) return hold;
-  if (units.length === 1) return [conditionsHold(first, database)];
+): readonly DecidedOutcome[][] {
+  const known: DecidedOutcome[][] = [];
+  const [first] = envelopes;
+  if (first === undefined) return known;
+  if (envelopes.length === 1 && unitsIn(first).length === 1) return [[outcomeNow(first, 0, database)]];
 
   try {
     database.tryOut(TURN_STEPS_MAX, (done) => {
-      for (const unit of units) {
-        const holds = conditionsHold(unit, database);
-        const decision = decisionOf(hold.length, holds);
-        hold.push(holds);
-        if (hold.length === units.length || missingCode(unit.commands) !== null) break;
-        if (!applyAll(withOutcome(decision, holds ? "applied" : "unmet"), done, database, ring)) break;
+      for (const [i, envelope] of envelopes.entries()) {
+        const outcomes = outcomesOf(envelope, (drafted) => decisions.draft(i, drafted), done, {
+          database,
+          ring,
+        });
+        const decision = decisions.decide(i, outcomes);
+        known.push(outcomes);
+        if (known.length === envelopes.length || missingCode(envelope.commands) !== null) break;
+        const range = unitsIn(envelope).at(-1) as UnitRange;
+        const entry = withOutcomes(decision, outcomes);
+        const last = new FoldUnit(entry, range, database.keyspaces.length, ring.known);
+        if (last.kind === "ring") break;
+        applyOne(last, done, database, ring);
       }
     });
   } catch (problem) {
     if (!(problem instanceof BudgetExceeded)) throw problem;
   }
-  return hold;
+  return known;
 }
 
-function withOutcome(decision: Entry, outcome: Decided["outcome"]): Entry {
+/**
+ * Returns the outcomes of the units of an envelope, and applies all of them but the last one. The id of the decision
+ * follows from the outcomes, so these units are applied with that of a draft. No outcome depends on it: an envelope with
+ * several units has no commands with random choices, and no client can know the id of a draft to name it in a condition.
+ * @param done  receives the undo records of the units
+ */
+function outcomesOf(
+  envelope: Envelope,
+  draft: (outcomes: readonly DecidedOutcome[]) => Entry,
+  done: UndoRecord[],
+  { database, ring }: { readonly database: Database; readonly ring: KeyRing },
+): DecidedOutcome[] {
+  const count = unitsIn(envelope).length;
+  const outcomes = Array<DecidedOutcome>(count).fill("applied");
+  if (count === 1) return [outcomeNow(envelope, 0, database)];
+  const drafted = withOutcomes(draft(outcomes), outcomes);
+  const units = unitsOf(drafted, database.keyspaces.length, ring.known);
+  for (const [i, unit] of units.entries()) {
+    outcomes[i] = outcomeNow(envelope, i, database);
+    if (i < count - 1) applyOne(unit, done, database, ring);
+  }
+  return outcomes;
+}
+
+const outcomeNow = (envelope: Envelope, index: number, database: Database): DecidedOutcome =>
+  conditionsHold(envelope, index, database) ? "applied" : "unmet";
+
+function withOutcomes(decision: Entry, outcomes: readonly DecidedOutcome[]): Entry {
   const { envelope } = decision;
-  const decided = { slot: 0, outcome, signed: envelope.decided?.signed ?? null };
+  const decided = { slot: 0, outcomes, signed: envelope.decided?.signed ?? null };
   return { ...decision, envelope: { ...envelope, decided } };
 }

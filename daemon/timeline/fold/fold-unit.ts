@@ -7,6 +7,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import type { Reply } from "../../../protocol/reply.js";
 import {
   commandsIn,
+  conditionsOf,
   type Envelope,
   type UnitRange,
   unitId,
@@ -262,8 +263,8 @@ export function findTouches(unit: FoldUnit, databases: number, known: Semantics)
   else
     for (const argv of unit.commands)
       findOf(unit, (known.newest.resolve(argv) as Command).keys, argv, databases, nodes);
-  if (envelope.if === null) return;
-  for (const { db, key } of envelope.if) if (db < databases) addNode(unit, db, key, false, nodes);
+  for (const { db, key } of conditionsOf(envelope, unit.index) ?? [])
+    if (db < databases) addNode(unit, db, key, false, nodes);
 }
 
 /** The nodes of a unit of several commands, by database and key. */

@@ -36,7 +36,7 @@ test("a client's answer waits for the disk after a plain write, and not after a 
     previous: null,
     at: AT + 50,
     seq: 0,
-    outcome: "applied",
+    outcomes: ["applied"],
   } as const;
   const bytes = writeDecision({ ...head, unit: { body, signature } });
   timeline.acceptDecisions(
@@ -63,7 +63,7 @@ test("the last decided units are known for longer than members propose them, and
       at: AT + count,
       seq: 0,
     };
-    const bytes = writeDecision({ ...head, outcome: "applied", unit: { body, signature } });
+    const bytes = writeDecision({ ...head, outcomes: ["applied"], unit: { body, signature } });
     decided.note([{ id: sha256(bytes), body: bytes, signature, envelope: readEntryBody(bytes) }]);
     return sha256(signedBytes(body));
   };
@@ -93,7 +93,7 @@ test("a decision makes its unit known by the id of the client's envelope", () =>
     previous: null,
     at: AT + 50,
     seq: 0,
-    outcome: "applied",
+    outcomes: ["applied"],
   } as const;
   const bytes = writeDecision({ ...head, unit: { body, signature } });
   const decision: Entry = { id: idOf("d"), body: bytes, signature, envelope: readEntryBody(bytes) };

@@ -20,7 +20,7 @@ const body = writeDecision({
   previous: null,
   at: AT,
   seq: 0,
-  outcome: "unmet",
+  outcomes: ["unmet"],
   unit: null,
 });
 const signed = { spki: "spki", signature: "signature" };

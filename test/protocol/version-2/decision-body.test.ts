@@ -31,7 +31,7 @@ const first: Decision = {
   previous: null,
   at: header.at + 7,
   seq: 0,
-  outcome: "applied",
+  outcomes: ["applied"],
   unit,
 };
 const previous = { at: header.at, seq: 1, id: "i".repeat(32) };
@@ -39,24 +39,24 @@ const previous = { at: header.at, seq: 1, id: "i".repeat(32) };
 test("a decision is parsed back, and is the client's envelope at another position", () => {
   for (const decision of [
     first,
-    { ...first, slot: 2, index: 1, count: 64, previous, outcome: "unmet" as const },
+    { ...first, slot: 2, index: 1, count: 64, previous, outcomes: ["unmet"] as const },
   ]) {
     const bytes = writeDecision(decision);
     assert.ok(isDecision(bytes));
     assert.deepEqual(readDecision(bytes), decision);
-    const { slot, at, seq, outcome } = decision;
-    const decided = { slot, outcome, signed: { at: header.at, seq: header.seq } };
+    const { slot, at, seq, outcomes } = decision;
+    const decided = { slot, outcomes, signed: { at: header.at, seq: header.seq } };
     assert.deepEqual(readEntryBody(bytes), { ...readBody(body), at, seq, decided });
     assert.deepEqual(readEntryHead(bytes), { key: header.key, at, seq });
   }
 });
 
 test("a decision without a unit has a position, no signer, and a command that no table contains", () => {
-  const bytes = writeDecision({ ...first, outcome: "unmet", unit: null });
+  const bytes = writeDecision({ ...first, outcomes: ["unmet"], unit: null });
   assert.equal(readDecision(bytes).unit, null);
   const { key, at, commands, decided } = readEntryBody(bytes);
   assert.deepEqual({ key, at, commands }, { key: NO_KEY, at: first.at, commands: [["DECISION"]] });
-  assert.deepEqual(decided, { slot: 1, outcome: "unmet", signed: null });
+  assert.deepEqual(decided, { slot: 1, outcomes: ["unmet"], signed: null });
 });
 
 test("an envelope is no decision, and a client's parser refuses a decision", () => {

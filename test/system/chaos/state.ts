@@ -20,8 +20,8 @@ export function foldContents(contents: Contents): State {
   const lists = new Map<string, string[]>();
   for (const entry of contents.values()) {
     const { commands = [], decided = null } = entry?.envelope ?? {};
-    if (decided?.outcome === "unmet") continue;
-    for (const [name, key = "", value = "", condition = ""] of commands) {
+    for (const [i, [name, key = "", value = "", condition = ""]] of commands.entries()) {
+      if ((decided?.outcomes[i] ?? decided?.outcomes[0]) === "unmet") continue;
       if (name === "SET") {
         if (condition === "" || decided !== null || !texts.has(key)) texts.set(key, value);
       } else if (name === "INCR") texts.set(key, String(Number(texts.get(key) ?? 0) + 1));

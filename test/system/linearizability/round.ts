@@ -216,8 +216,9 @@ function outcomesOf(log: Contents): ReadonlyMap<string, string> {
   const outcomes = new Map<string, string>();
   for (const entry of log.values()) {
     const { commands = [], decided = null } = entry?.envelope ?? {};
-    for (const [name, key = "", value = ""] of commands)
-      if (name?.toUpperCase() === "SET" && decided !== null) outcomes.set(`${key} ${value}`, decided.outcome);
+    for (const [i, [name, key = "", value = ""]] of commands.entries())
+      if (name?.toUpperCase() === "SET" && decided !== null)
+        outcomes.set(`${key} ${value}`, decided.outcomes[i] ?? (decided.outcomes[0] as string));
   }
   return outcomes;
 }

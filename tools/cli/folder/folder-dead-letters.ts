@@ -27,7 +27,12 @@ import { viewEntry } from "../../../daemon/timeline/entries/stored-value.js";
 import type { EntryOutcome } from "../../../daemon/timeline/members/rules.js";
 import { writingFailure } from "../../../keys/atomic-file.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { dateText, ENTRY_ORDER_KEY_BYTES, hexOf } from "../../../protocol/version-2/envelope.js";
+import {
+  type Condition,
+  dateText,
+  ENTRY_ORDER_KEY_BYTES,
+  hexOf,
+} from "../../../protocol/version-2/envelope.js";
 import type { FolderFlags } from "../shared/folder-options.js";
 import { firstLines } from "../shared/output.js";
 import { folderPath, withFolderErrors } from "./data-folder.js";
@@ -58,8 +63,12 @@ export interface DeadLetterEnvelope {
   readonly multi: boolean;
   /** The number of commands of each unit, if there are several units of which some have several commands; else null. */
   readonly units: readonly number[] | null;
-  /** `writer` is hexadecimal, or null if the key had to be absent. */
+  /**
+   * `unit` is the index of the command that is a unit with this condition, or null if there is only one unit; `writer`
+   * is hexadecimal, or null if the key had to be absent.
+   */
   readonly conditions: readonly {
+    readonly unit: number | null;
     readonly db: number;
     readonly key: Buffer;
     readonly writer: string | null;
@@ -232,11 +241,12 @@ function deadLetterEnvelope({ envelope }: Entry, isBrief: boolean): DeadLetterEn
     db,
     multi,
     units,
-    conditions: (envelope.if ?? []).map(({ db, key, writer }) => ({
-      db,
-      key: bytes(key),
-      writer: hexOf(writer) || null,
-    })),
+    conditions: [
+      ...(envelope.if ?? []).map((condition) => listedCondition(condition, null)),
+      ...[...(envelope.ifs ?? [])].flatMap(([unit, conditions]) =>
+        conditions.map((condition) => listedCondition(condition, unit)),
+      ),
+    ],
     count: commands.length,
     commands: (isBrief ? brief : commands).map((argv) => argv.map(bytes)),
     choices: isBrief
@@ -244,6 +254,13 @@ function deadLetterEnvelope({ envelope }: Entry, isBrief: boolean): DeadLetterEn
       : [...(envelope.choices ?? [])].map(([index, took]) => ({ index, took: took.map(bytes) })),
   };
 }
+
+const listedCondition = ({ db, key, writer }: Condition, unit: number | null) => ({
+  unit,
+  db,
+  key: bytes(key),
+  writer: hexOf(writer) || null,
+});
 
 const bytes = (text: ByteString): Buffer => Buffer.from(text, "latin1");
 

@@ -18,6 +18,7 @@ import {
 } from "../../../../protocol/members/decision-messages.js";
 import type { SignedList } from "../../../../protocol/members/member-list.js";
 import {
+  type Decision,
   isDecision,
   PROPOSAL_UNITS_MAX,
   readDecision,
@@ -31,6 +32,7 @@ import {
   hexOf,
   readBody,
   signedBytes,
+  unitsIn,
 } from "../../../../protocol/version-2/envelope.js";
 import { readHead } from "../../../../protocol/version-2/envelope-head.js";
 import { pathsOf, rootOf } from "../../../../protocol/version-2/hash-tree.js";
@@ -75,6 +77,9 @@ const TEST_EVERY_MS = 50;
 
 /** The maximum number of bytes of the units that one proposal decides, unless it decides only one. */
 const PROPOSAL_BYTES = 1024 * 1024;
+
+/** The maximum number of their commands, unless it decides only one envelope. */
+const PROPOSAL_COMMANDS = 1024;
 
 /** What this daemon knows of the other members by comparing itself with them. */
 export interface ComparedMembers {
@@ -454,7 +459,7 @@ export class DecisionMaking {
     const usual = nextDate(first, [timeline.newest, previous]);
     // Entries with later dates delay only the units whose keys they change: any client may date entries ahead.
     const date = usual.at < end ? usual : nextDate(first, [previous]);
-    const chosen = units === null ? [null] : this.#chosen(units, now, date);
+    const chosen = units === null ? [NO_UNIT] : this.#chosen(units, now, date);
     const dates = datesFrom(date, chosen.length);
     const latest = dates.at(-1);
     if (latest === undefined || latest.at > end || !timeline.isFolded(latest.at)) return null;
@@ -468,10 +473,10 @@ export class DecisionMaking {
   }
 
   /**
-   * Returns the units that one proposal decides: the first ones whose keys have not changed from its date on, as far as
-   * their bytes permit.
+   * Returns the envelopes that one proposal decides: the first ones whose keys have not changed from its date on, as
+   * far as their bytes and commands permit.
    */
-  #chosen(units: Servable, now: number, date: EnvelopeDate): WaitingUnit[] {
+  #chosen(units: Servable, now: number, date: EnvelopeDate): ChosenUnit[] {
     const { timeline, limits } = this.#cluster;
     const uptime = this.#cluster.uptime();
     let isChanged: ReturnType<typeof timeline.changesFrom> | undefined;
@@ -479,19 +484,32 @@ export class DecisionMaking {
       if (isChanged === undefined) isChanged = timeline.changesFrom({ ...date, id: "" });
       if (isChanged === null) return false;
       if (uptime < (this.#testedFrom.get(unit) ?? uptime)) return true;
-      const entry = { ...unit, envelope: Object.assign(readBody(unit.body), date) };
+      const entry = { ...unit, envelope: Object.assign(envelopeOf(unit), date) };
       if (!timeline.hasCode(entry) || !isChanged(entry)) return false;
       this.#testedFrom.set(unit, uptime + TEST_EVERY_MS);
       return true;
     };
     // The date that the client has signed is too old for a proposal.
     const isTooOld = ({ body }: WaitingUnit): boolean => readHead(body).at <= now - limits.past;
-    const chosen: WaitingUnit[] = [];
-    let bytes = 0;
-    for (const unit of units((one) => isTooOld(one) || isOvertaken(one))) {
+    // The conditions of later units depend on earlier ones, which only a daemon with their code can run.
+    const isUnreadable = (unit: WaitingUnit): boolean => {
+      const envelope = envelopeOf(unit);
+      return unitsIn(envelope).length > 1 && !timeline.hasCode({ envelope });
+    };
+    const parsed = new Map<WaitingUnit, Envelope>();
+    const envelopeOf = (unit: WaitingUnit): Envelope => {
+      const envelope = parsed.get(unit) ?? readBody(unit.body);
+      parsed.set(unit, envelope);
+      return envelope;
+    };
+    const chosen: ChosenUnit[] = [];
+    let [bytes, commands] = [0, 0];
+    for (const unit of units((one) => isTooOld(one) || isOvertaken(one) || isUnreadable(one))) {
+      const envelope = envelopeOf(unit);
       bytes += unit.body.length;
-      if (chosen.length > 0 && bytes > PROPOSAL_BYTES) break;
-      chosen.push(unit);
+      commands += envelope.commands.length;
+      if (chosen.length > 0 && (bytes > PROPOSAL_BYTES || commands > PROPOSAL_COMMANDS)) break;
+      chosen.push({ unit, envelope });
       if (chosen.length === PROPOSAL_UNITS_MAX) break;
     }
     return chosen;
@@ -499,29 +517,31 @@ export class DecisionMaking {
 
   /** Returns the decisions on units, each evaluated after those before it. Fewer than all: the others have to wait. */
   #decisionsOn(
-    units: readonly (WaitingUnit | null)[],
+    units: readonly ChosenUnit[],
     dates: readonly EnvelopeDate[],
     last: LastDecision,
   ): ProposedDecision[] {
     const decisions: ProposedDecision[] = [];
-    const decide = (index: number, holds: boolean): Entry => {
-      const outcome = holds ? "applied" : "unmet";
+    const draft = (index: number, outcomes: Decision["outcomes"]): Entry => {
       const previous = decisions.at(-1) ?? last.orderKey;
       const place = { slot: last.slot + 1 + index, index, count: units.length, previous };
-      const unit = units[index] as WaitingUnit | null;
-      const date = dates[index] as EnvelopeDate;
-      const body = writeDecision({ ...place, ...date, outcome, unit });
-      const entry = this.#entryOf(body);
+      const { unit } = units[index] as ChosenUnit;
+      return this.#entryOf(writeDecision({ ...place, ...(dates[index] as EnvelopeDate), outcomes, unit }));
+    };
+    const decide = (index: number, outcomes: Decision["outcomes"]): Entry => {
+      const entry = draft(index, outcomes);
       decisions.push(this.#decisionOf(entry));
       return entry;
     };
 
-    const envelopes = units.flatMap((unit, index) =>
-      unit === null ? [] : [Object.assign(readBody(unit.body), dates[index])],
+    const envelopes = units.flatMap(({ envelope }, index) =>
+      envelope === null ? [] : [Object.assign(envelope, dates[index])],
     );
-    const hold =
-      envelopes.length === 0 ? [false] : this.#cluster.timeline.conditionsHoldInTurn(envelopes, decide);
-    for (let index = decisions.length; index < hold.length; index++) decide(index, hold[index] === true);
+    const known: readonly Decision["outcomes"][] =
+      envelopes.length === 0
+        ? [["unmet"]]
+        : this.#cluster.timeline.outcomesInTurn(envelopes, { draft, decide });
+    for (const outcomes of known.slice(decisions.length)) decide(decisions.length, outcomes);
     return decisions;
   }
 
@@ -546,13 +566,13 @@ export class DecisionMaking {
     const objected = (isObjected: (entry: Entry, index: number) => boolean): number[] =>
       entries.flatMap((entry, index) => (isObjected(entry, index) ? [index] : []));
     const units = new Set<ByteString | null>();
-    const known = objected((_, index) => {
+    const repeated = objected((_, index) => {
       const { unit } = decisions[index] as ProposedDecision;
       const isKnown = unit === null || units.has(unit) || timeline.decided.find(unit) !== null;
       units.add(unit);
       return isKnown;
     });
-    if (known.length > 0) return objectionBecause("outcome", known);
+    if (repeated.length > 0) return objectionBecause("outcome", repeated);
     // A member accepts a unit a little longer than its keeper proposes it, because clocks differ.
     const late = objected(({ envelope }) => !isInWindow(envelope, now, 2 * limits.past));
     if (late.length > 0) return objectionBecause("clock", late);
@@ -562,12 +582,13 @@ export class DecisionMaking {
     const changed = isChanged === null ? [] : objected(isChanged);
     if (changed.length > 0) return objectionFrom(timeline.newest.at + 1, changed);
 
-    const hold = timeline.conditionsHoldInTurn(
+    const entryAt = (index: number) => entries[index] as Entry;
+    const known = timeline.outcomesInTurn(
       entries.map(({ envelope }) => envelope),
-      (index) => entries[index] as Entry,
+      { draft: entryAt, decide: entryAt },
     );
     const wrong = objected(
-      ({ envelope }, index) => hold[index] !== (envelope.decided?.outcome === "applied"),
+      ({ envelope }, index) => known[index]?.join() !== envelope.decided?.outcomes.join(),
     );
     return wrong.length === 0 ? "yes" : objectionBecause("outcome", wrong);
   }
@@ -587,6 +608,12 @@ export class DecisionMaking {
     this.#made = new Map();
   }
 }
+
+/** A waiting envelope and its parsed body. */
+type ChosenUnit = { readonly unit: WaitingUnit; readonly envelope: Envelope } | typeof NO_UNIT;
+
+/** What the first decision under a new list decides. */
+const NO_UNIT = { unit: null, envelope: null } as const;
 
 /** Returns the number of the member list that made a decision. @param signature  its certificate */
 const listOf = (signature: Buffer): number => readCertificate(signature)?.ballot.list ?? 0;

@@ -147,7 +147,7 @@ test("a member that may report again after a restart knows its open vote before"
     previous: null,
     at: openDate,
     seq: 0,
-    outcome: "unmet",
+    outcomes: ["unmet"],
     unit: null,
   });
   const vote = { ...signed, ballot, slot: 1, count: 1, root: "d".repeat(32) };

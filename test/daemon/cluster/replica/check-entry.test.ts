@@ -199,7 +199,7 @@ function decisionScene(isProved = true) {
       previous: null,
       at: 7,
       seq: 0,
-      outcome: "applied",
+      outcomes: ["applied"],
       unit,
       ...more,
     });
@@ -229,7 +229,7 @@ function decisionScene(isProved = true) {
 test("a decision with the votes of a majority of its list is an entry at its position", () => {
   const { sign, bodyOf, certify, judge } = decisionScene();
   const unit = sign([["SET", "lock", "a", "NX"]], { decide: true, at: 5 });
-  for (const body of [bodyOf(unit), bodyOf(null, { outcome: "unmet" })]) {
+  for (const body of [bodyOf(unit), bodyOf(null, { outcomes: ["unmet"] })]) {
     const entry = judge(body, certify(body, members.slice(1)));
     assert.ok(typeof entry === "object" && "envelope" in entry);
     assert.deepEqual([entry.envelope.at, entry.envelope.decided?.slot], [7, 1]);
@@ -242,7 +242,7 @@ test("one majority of votes proves each decision of a proposal, and no other", (
   const previous = { at: 6, seq: 0, id: "p".repeat(32) };
   const bodies = [0, 1, 2].map((index) => {
     const place = { slot: 5 + index, index, count: 3, previous, at: 7 + index };
-    return bodyOf(null, { ...place, outcome: "unmet" });
+    return bodyOf(null, { ...place, outcomes: ["unmet"] });
   });
   const voters = members.slice(1);
   for (const body of bodies) {
@@ -250,7 +250,7 @@ test("one majority of votes proves each decision of a proposal, and no other", (
     assert.ok(typeof entry === "object" && "envelope" in entry);
   }
   const [first, second] = bodies as [Buffer, Buffer];
-  const other = bodyOf(null, { slot: 6, index: 1, count: 3, previous, at: 8, outcome: "applied" });
+  const other = bodyOf(null, { slot: 6, index: 1, count: 3, previous, at: 8, outcomes: ["applied"] });
   const refusals: [Buffer, Buffer, RegExp][] = [
     [other, certify(second, voters, undefined, 5, { bodies }), /signature of a vote/],
     [second, certify(first, voters, undefined, 5, { bodies }), /signature of a vote/],
@@ -267,7 +267,7 @@ test("one majority of votes proves each decision of a proposal, and no other", (
 test("the members of an earlier list can decide by themselves, also after a later list has evicted them", () => {
   const { bodyOf, certify, judge } = decisionScene();
   const body = bodyOf(null, {
-    outcome: "unmet",
+    outcomes: ["unmet"],
     at: 1_000,
     slot: 9,
     previous: { at: 7, seq: 0, id: "p".repeat(32) },
@@ -281,7 +281,7 @@ test("a list whose signer's key was revoked decides no more, unless the lists in
     const { bodyOf, certify, judge, revoke } = decisionScene(isProved);
     revoke(8);
     const isUnknown = (at: number) => {
-      const body = bodyOf(null, { outcome: "unmet", at });
+      const body = bodyOf(null, { outcomes: ["unmet"], at });
       return judge(body, certify(body, members)) === "unknown-list";
     };
     assert.deepEqual([isUnknown(7), isUnknown(8)], [false, !isProved]);

@@ -397,7 +397,7 @@ test("an envelope that requests a decision waits for it, and is not recorded", a
     previous: null,
     at: NOW + 1,
     seq: 0,
-    outcome: "applied",
+    outcomes: ["applied"],
   } as const;
   const decision = writeDecision({ ...head, unit });
   const entry = { id: "d".repeat(32), body: decision, signature, envelope: readEntryBody(decision) };
@@ -432,7 +432,7 @@ test("the answer to a decided unit waits for the disk if it may show another wri
       previous: null,
       at: NOW + 1,
       seq: 0,
-      outcome: "applied",
+      outcomes: ["applied"],
     } as const;
     const decision = writeDecision({ ...head, unit: { body, signature } });
     const entry = { id: "d".repeat(32), body: decision, signature, envelope: readEntryBody(decision) };
@@ -450,7 +450,7 @@ function ownUnit(
   const { id, body, signature } = scene.sign([["INCR", "n"]], { decide: true, multi: true });
   const own = { id, body, signature, envelope: readBody(body) };
   const place = { slot: 1, index: 0, count: 1, previous: null, at: NOW + 1, seq: 0 };
-  const decision = writeDecision({ ...place, outcome, unit: { body, signature } });
+  const decision = writeDecision({ ...place, outcomes: [outcome], unit: { body, signature } });
   const entry = { id: "d".repeat(32), body: decision, signature, envelope: readEntryBody(decision) };
   return { own, entry };
 }

@@ -8,11 +8,11 @@ import { Database } from "../../../../daemon/store/database.js";
 import type { Entry } from "../../../../daemon/timeline/entries/entry.js";
 import { conditionsHold } from "../../../../daemon/timeline/fold/apply-unit.js";
 import { touchTest } from "../../../../daemon/timeline/fold/changed-keys.js";
-import { conditionsHoldInTurn } from "../../../../daemon/timeline/fold/entry-budget.js";
+import { outcomesInTurn } from "../../../../daemon/timeline/fold/entry-budget.js";
 import { Fold } from "../../../../daemon/timeline/fold/fold.js";
 import { NIL, ZERO } from "../../../../protocol/reply.js";
 import { readDecision, readEntryBody, writeDecision } from "../../../../protocol/version-2/decision-body.js";
-import type { Condition, Decided } from "../../../../protocol/version-2/envelope.js";
+import type { Condition, DecidedOutcome } from "../../../../protocol/version-2/envelope.js";
 import { AT, entry, idOf, Subject, unitOf } from "../support/fold-subject.js";
 import { genesisRing } from "../support/random-timeline.js";
 
@@ -23,7 +23,7 @@ function decided(
   name: string,
   at: number,
   line: string | readonly string[],
-  outcome: Decided["outcome"],
+  outcome: DecidedOutcome,
   conditions: readonly Condition[] | null = null,
 ): Entry {
   const { body, signature } = entry(`client of ${name}`, at - 50, [line], { if: conditions, decide: true });
@@ -35,7 +35,7 @@ function decided(
     previous,
     at: AT + at,
     seq: 0,
-    outcome,
+    outcomes: [outcome],
     unit: { body, signature },
   });
   return { id: idOf(name), body: bytes, signature, envelope: readEntryBody(bytes) };
@@ -99,7 +99,7 @@ test("a decision without a unit has neither an answer nor an effect", () => {
     previous: null,
     at: AT + 10,
     seq: 0,
-    outcome: "unmet",
+    outcomes: ["unmet"],
     unit: null,
   });
   const empty = {
@@ -125,7 +125,7 @@ test("two decisions on one unit are both applied, as by a daemon that has only a
     at: AT + 200,
     seq: 0,
   };
-  const body = writeDecision({ ...head, outcome: "applied", unit });
+  const body = writeDecision({ ...head, outcomes: ["applied"], unit });
   const second = { ...first, id: idOf("again"), body, envelope: readEntryBody(body) };
   all.merge(second);
   all.merge(first);
@@ -141,7 +141,7 @@ test("two decisions on one unit are both applied, as by a daemon that has only a
 test("the conditions of a unit are evaluated on the present state", () => {
   const database = new Database();
   const holds = (line: string, conditions: readonly Condition[] | null = null) =>
-    conditionsHold(entry("u", 100, [line], { if: conditions }).envelope, database);
+    conditionsHold(entry("u", 100, [line], { if: conditions }).envelope, 0, database);
   const set = entry("writer", 1, ["SET k v"]);
   assert.ok(holds("SET k v", absent) && holds("SET k v NX") && !holds("SET k v XX"));
   database.execute(["SET", "k", "v"], { at: AT, db: 0, id: unitOf("writer") });
@@ -153,7 +153,7 @@ test("the conditions of a unit are evaluated on the present state", () => {
 
 test("the conditions of units that are decided together are evaluated one after the other", () => {
   const { fold } = new Subject();
-  const place = { slot: 1, index: 0, count: 1, previous: null, seq: 0, outcome: "applied" } as const;
+  const place = { slot: 1, index: 0, count: 1, previous: null, seq: 0, outcomes: ["applied"] } as const;
   let at = AT + 100;
   const draft = (line: string, conditions: readonly Condition[] | null = null): Entry => {
     const { body, signature } = entry(`client ${at}`, 50, [line], { if: conditions, decide: true });
@@ -161,12 +161,7 @@ test("the conditions of units that are decided together are evaluated one after 
     return { id: idOf(`decision ${at}`), body: bytes, signature, envelope: readEntryBody(bytes) };
   };
   const before = canonicalState(fold.database);
-  const hold = (...drafts: readonly Entry[]) =>
-    conditionsHoldInTurn(
-      drafts.map(({ envelope }) => envelope),
-      (index) => drafts[index] as Entry,
-      fold,
-    );
+  const hold = (...drafts: readonly Entry[]) => heldIn(drafts, fold);
   assert.deepEqual(hold(), []);
   assert.deepEqual(hold(draft("SET k a", absent), draft("SET k b", absent), draft("SET l x NX")), [
     true,
@@ -191,11 +186,7 @@ test("a random choice of a unit that is decided together with others is that of 
     const moved = decided("moved", 101, ["SMOVE", "s", "t", "a"], "applied");
     const made = decided("made", 102, ["SET", "t", "x", "NX"], "applied");
     const decisions = [pop, moved, made];
-    const hold = conditionsHoldInTurn(
-      decisions.map(({ envelope }) => envelope),
-      (index) => decisions[index] as Entry,
-      subject.fold,
-    );
+    const hold = heldIn(decisions, subject.fold);
     subject.merge(pop);
     subject.merge(moved);
     assert.equal(hold[2], subject.ask("EXISTS t") === ":0");
@@ -213,3 +204,10 @@ test("changes after a position concern a unit only if it touches their keys", ()
   const all = entry("u", 100, ["FLUSHALL"]);
   assert.ok(touches(changed("m"), all) && !touches({ ...changed("m"), keys: [] }, all));
 });
+
+/** Returns, for each of some decisions on one unit each, whether its conditions hold after those before it. */
+function heldIn(decisions: readonly Entry[], fold: Fold): boolean[] {
+  const decide = (index: number) => decisions[index] as Entry;
+  const envelopes = decisions.map(({ envelope }) => envelope);
+  return outcomesInTurn(envelopes, { draft: decide, decide }, fold).map(([outcome]) => outcome === "applied");
+}

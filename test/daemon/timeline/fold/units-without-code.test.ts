@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Database } from "../../../../daemon/store/database.js";
 import type { KeyRing } from "../../../../daemon/store/key-ring.js";
-import { conditionsHoldInTurn } from "../../../../daemon/timeline/fold/entry-budget.js";
+import { outcomesInTurn } from "../../../../daemon/timeline/fold/entry-budget.js";
 import type { Envelope } from "../../../../protocol/version-2/envelope.js";
 
 test("a unit without the code of its command is not run to evaluate the next one, which waits", () => {
@@ -12,6 +12,6 @@ test("a unit without the code of its command is not run to evaluate the next one
     ["XADD", "s", "*", "f", "v"],
     ["SET", "k", "v", "NX"],
   ].map((argv) => ({ if: null, commands: [argv], at: 1, db: 0, multi: false }) as unknown as Envelope);
-  const decisionOf = (index: number) => ({ envelope: units[index] }) as never;
-  assert.deepEqual(conditionsHoldInTurn(units, decisionOf, fold), [true]);
+  const decide = (index: number) => ({ envelope: units[index] }) as never;
+  assert.deepEqual(outcomesInTurn(units, { draft: decide, decide }, fold), [["applied"]]);
 });

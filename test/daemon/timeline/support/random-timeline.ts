@@ -75,6 +75,7 @@ export function entryOf(
     multi: false,
     units: null,
     if: null,
+    ifs: null,
     after: null,
     only: null,
     as: null,

@@ -110,7 +110,7 @@ test("a decision without a unit is checked by its votes", () => {
     previous: null,
     at: AT + 1,
     seq: 0,
-    outcome: "unmet",
+    outcomes: ["unmet"],
     unit: null,
   });
   const id = hashOf(signedBytes(body));

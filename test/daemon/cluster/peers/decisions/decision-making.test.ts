@@ -14,6 +14,7 @@ import {
 } from "../../../../../daemon/timeline/entries/entry.js";
 import { writePromisesMark } from "../../../../../daemon/timeline/entries/stored-promises.js";
 import { writeValue } from "../../../../../daemon/timeline/entries/stored-value.js";
+import type { DecisionsInTurn } from "../../../../../daemon/timeline/fold/entry-budget.js";
 import { MemoryStorage } from "../../../../../daemon/timeline/memory-storage.js";
 import type { TimelineParts } from "../../../../../daemon/timeline/timeline-environment.js";
 import {
@@ -28,7 +29,11 @@ import {
   SLOT_MAX,
   writeDecision,
 } from "../../../../../protocol/version-2/decision-body.js";
-import { type Envelope, signedBytes } from "../../../../../protocol/version-2/envelope.js";
+import {
+  type DecidedOutcome,
+  type Envelope,
+  signedBytes,
+} from "../../../../../protocol/version-2/envelope.js";
 import { sha256 } from "../../../../simulation/signatures.js";
 import { nextTurn, until } from "../../../../support/until.js";
 import { AT, entry } from "../../../timeline/support/fold-subject.js";
@@ -125,7 +130,7 @@ test("a daemon votes only once it knows the decisions that were made before its 
     previous: null,
     at: AT + 1_000,
     seq: 0,
-    outcome: "applied",
+    outcomes: ["applied"],
   } as const;
   const body = writeDecision({ ...head, unit: { body: unit.body, signature: unit.signature } });
   store(storage, withId({ id: "", body, signature: Buffer.alloc(0), envelope: readEntryBody(body) }));
@@ -240,7 +245,7 @@ test("the signature of a waiting unit is verified once, and again in a proposal 
       previous: null,
       at: AT + 1,
       seq: 0,
-      outcome: "applied",
+      outcomes: ["applied"],
     } as const;
     const proposed = writeDecision({ ...decision, unit: { body, signature: copy } });
     const ballot = { list: 0, listHash: "l".repeat(32), round: 1, member: sha256(PEER), attempt: 0 };
@@ -268,7 +273,7 @@ test("no member makes another believe in a slot that leaves none for later decis
       previous,
       at: AT + 1,
       seq: 0,
-      outcome: "unmet",
+      outcomes: ["unmet"],
       unit: null,
     });
     const ballot = { list: 0, listHash: "l".repeat(32), round: 1, member: sha256(PEER), attempt: 0 };
@@ -287,7 +292,7 @@ const JUDGED = {
   isFolded: () => true,
   hasCode: () => true,
   changesFrom: () => null,
-  conditionsHoldInTurn: (units: readonly Envelope[]) => units.map(() => true),
+  outcomesInTurn: (units: readonly Envelope[]) => units.map(() => ["applied"]),
 };
 /** Whether a member votes for decisions that a keeper proposes together. */
 function isVotedFor(proposed: readonly Partial<Decision>[], timeline: object = JUDGED): boolean {
@@ -313,7 +318,7 @@ function isVotedFor(proposed: readonly Partial<Decision>[], timeline: object = J
     const unit = withId(entry(`unit ${index}`, index, ["SET lock me NX"], { decide: true }));
     const place = { slot: 1 + index, index, count: proposed.length, previous };
     const date = { at: AT + 1_000, seq: index };
-    const body = writeDecision({ ...place, ...date, outcome: "applied", unit, ...changes });
+    const body = writeDecision({ ...place, ...date, outcomes: ["applied"], unit, ...changes });
     bodies.push(body);
     previous = { ...date, id: sha256(signedBytes(body).toString("latin1")) };
   }
@@ -333,7 +338,7 @@ test("a member votes for decisions on different units that follow each other", (
   const previous = { at: AT, seq: 0, id: "p".repeat(32) };
   const refused: readonly Partial<Decision>[] = [
     { unit: { body, signature } },
-    { unit: null, outcome: "unmet" },
+    { unit: null, outcomes: ["unmet"] },
     { slot: 3 },
     { index: 0 },
     { count: 2 },
@@ -343,7 +348,7 @@ test("a member votes for decisions on different units that follow each other", (
   for (const change of refused) assert.ok(!isVotedFor([{}, change, {}]), JSON.stringify(change));
   assert.ok(!isVotedFor([{ count: 2 }]));
   assert.ok(
-    !isVotedFor([{}, {}], { ...JUDGED, conditionsHoldInTurn: () => [true] }),
+    !isVotedFor([{}, {}], { ...JUDGED, outcomesInTurn: () => [["applied"]] }),
     "one cannot be evaluated",
   );
 });
@@ -432,11 +437,13 @@ test("a keeper evaluates the decisions that it proposes, because random choices 
   const timeline = {
     ...JUDGED,
     acceptDecisions: (decisions: readonly Entry[]) => made.push(...decisions),
-    conditionsHoldInTurn(units: readonly Envelope[], decisionOf: (index: number, holds: boolean) => Entry) {
+    outcomesInTurn(units: readonly Envelope[], { decide }: DecisionsInTurn) {
       // A third unit has to wait for the next proposal.
-      const hold = units.slice(0, 2).map((_, index) => index === 0);
-      evaluated.push(hold.map((holds, index) => decisionOf(index, holds).id));
-      return hold;
+      const known = units
+        .slice(0, 2)
+        .map((_, index): DecidedOutcome[] => [index === 0 ? "applied" : "unmet"]);
+      evaluated.push(known.map((outcomes, index) => decide(index, outcomes).id));
+      return known;
     },
   };
   const { decisions, works } = start(storage, -1, checkUnit, {
@@ -465,7 +472,7 @@ const CAUSES: readonly [cause: string, timeline: object, at: number][] = [
   ["code", { ...JUDGED, hasCode: () => false }, AT + 1_000],
   [
     "outcome",
-    { ...JUDGED, conditionsHoldInTurn: (units: readonly Envelope[]) => units.map(() => false) },
+    { ...JUDGED, outcomesInTurn: (units: readonly Envelope[]) => units.map(() => ["unmet"]) },
     AT + 1_000,
   ],
 ];
@@ -506,7 +513,7 @@ for (const [cause, timeline, at] of CAUSES)
     decisions.tick();
     lines.length = 0;
     requestAt(11_000, ballot.round);
-    const head = { slot: 1, index: 0, count: 1, previous: null, at, seq: 0, outcome: "applied" } as const;
+    const head = { slot: 1, index: 0, count: 1, previous: null, at, seq: 0, outcomes: ["applied"] } as const;
     const proposed = writeDecision({ ...head, unit: { body, signature } });
     const signed = { spki: PEER, signature: "s" };
     decisions.receive(
