@@ -105,11 +105,8 @@ export function verifyDigest(digest: string, signature: Buffer, key: KeyObject):
   return block.toString("latin1") === SHA256_DIGEST_INFO + digest;
 }
 
-const mayBeOf = (key: KeyObject, signature: Buffer): boolean =>
-  key.asymmetricKeyType === "rsa" && signatureBytes(key) === signature.length;
-
-/** Returns the length of the signatures of a key, which is that of an RSA key's modulus, or 64 bytes. */
-export function signatureBytes(key: KeyObject): number {
-  if (key.asymmetricKeyType === "ed25519") return ED25519_SIGNATURE_BYTES;
-  return Math.ceil((key.asymmetricKeyDetails?.modulusLength ?? 0) / BITS_PER_BYTE);
+function mayBeOf(key: KeyObject, signature: Buffer): boolean {
+  if (key.asymmetricKeyType !== "rsa") return false;
+  const bits = key.asymmetricKeyDetails?.modulusLength ?? 0;
+  return Math.ceil(bits / BITS_PER_BYTE) === signature.length;
 }

@@ -279,7 +279,7 @@ export class WebPage implements ClientHost, OutboxOwner, StoringPage {
   }
 }
 
-/** The signer of single envelopes with WebCrypto, which is asynchronous. */
+/** The signer of envelopes with WebCrypto, which is asynchronous. */
 class WebSealer implements Sealer {
   readonly keyId: ByteString;
   readonly seal = null;
@@ -298,13 +298,13 @@ class WebSealer implements Sealer {
     return Buffer.from(crypto.getRandomValues(new Uint8Array(NONCE_BYTES))).toString("latin1");
   }
 
-  async sealAsync([bytes]: readonly Buffer[]): Promise<readonly Seal[]> {
+  async sealAsync(bytes: Buffer): Promise<Seal> {
     const data = bytes as Uint8Array<ArrayBuffer>;
     const [signature, id] = await Promise.all([
       crypto.subtle.sign(this.#key.algorithm.name, this.#key, data),
       sha256(data),
     ]);
-    return [{ signature: Buffer.from(signature), id }];
+    return { signature: Buffer.from(signature), id };
   }
 }
 

@@ -444,11 +444,11 @@ class LiveConnection implements ConnectionV2Owner<DaemonMessage | EventMessage> 
     const commands = requests.map(({ argv }) => writeCommand(argv));
     const body = writeBody(header, commands);
     const signed = signedBytes(body);
-    const [seal] = this.#sealer.seal?.([signed]) ?? [];
-    if (seal !== undefined) this.#send(body, seal, requests);
+    const seal = this.#sealer.seal?.(signed) ?? null;
+    if (seal !== null) this.#send(body, seal, requests);
     else
-      this.#sent = Promise.all([this.#sealer.sealAsync([signed]), this.#sent]).then(
-        ([[later]]) => this.#send(body, later as Seal, requests),
+      this.#sent = Promise.all([this.#sealer.sealAsync(signed), this.#sent]).then(
+        ([later]) => this.#send(body, later, requests),
         ({ message }: Error) => this.#lose(message),
       );
   }

@@ -10,7 +10,6 @@ import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
 import { UnsendableCommand } from "../../protocol/errors.js";
 import { commandText, writeCommandFrame } from "../../protocol/version-1/command-v1.js";
 import { NO_KEY, NONCE_BYTES } from "../../protocol/version-2/envelope.js";
-import { sharing } from "../../protocol/version-2/shared-signature.js";
 import type { CommandInput } from "../shared/command-input.js";
 import { commandLabel } from "../shared/command-labels.js";
 import { DbsyncError } from "../shared/errors.js";
@@ -146,20 +145,13 @@ class KeySealer implements Sealer {
     return nextNonce();
   }
 
-  seal(all: readonly Buffer[]): readonly Seal[] {
-    const ids = all.map(idOf);
-    const [bytes, id] = [all[0] as Buffer, ids[0] as ByteString];
-    if (all.length === 1) return [{ signature: this.#signer.sign(bytes, id), id }];
-    const { signed, signaturesWith } = sharing(ids, idOf);
-    return sealsOf(ids, signaturesWith(this.#signer.sign(signed, idOf(signed))));
+  seal(bytes: Buffer): Seal {
+    const id = idOf(bytes);
+    return { signature: this.#signer.sign(bytes, id), id };
   }
 
-  async sealAsync(all: readonly Buffer[]): Promise<readonly Seal[]> {
-    const [bytes] = all as [Buffer];
-    if (all.length === 1) return [new LateSeal(await this.#signer.signAsync(bytes), bytes)];
-    const ids = all.map(idOf);
-    const { signed, signaturesWith } = sharing(ids, idOf);
-    return sealsOf(ids, signaturesWith(await this.#signer.signAsync(signed)));
+  async sealAsync(bytes: Buffer): Promise<Seal> {
+    return new LateSeal(await this.#signer.signAsync(bytes), bytes);
   }
 }
 
@@ -171,19 +163,16 @@ class UnsignedSealer implements Sealer {
     return nextNonce();
   }
 
-  seal(all: readonly Buffer[]): readonly Seal[] {
-    return all.map((bytes) => new LateSeal(NO_SIGNATURE, bytes));
+  seal(bytes: Buffer): Seal {
+    return new LateSeal(NO_SIGNATURE, bytes);
   }
 
-  async sealAsync(all: readonly Buffer[]): Promise<readonly Seal[]> {
-    return this.seal(all);
+  async sealAsync(bytes: Buffer): Promise<Seal> {
+    return this.seal(bytes);
   }
 }
 
 const NO_SIGNATURE = Buffer.alloc(0);
-
-const sealsOf = (ids: readonly ByteString[], signatures: readonly Buffer[]): readonly Seal[] =>
-  signatures.map((signature, i) => ({ signature, id: ids[i] as ByteString }));
 
 function nextNonce(): ByteString {
   if (nonceStart === nonces.length) {

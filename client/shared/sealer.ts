@@ -12,11 +12,8 @@ export interface Sealer {
   readonly keyId: ByteString;
   /** Returns unique bytes. */
   nonce(): ByteString;
-  /**
-   * Seals one envelope, or several that share a signature, synchronously. It is null if the sealer supports only
-   * `sealAsync`.
-   */
-  readonly seal: ((bytes: readonly Buffer[]) => readonly Seal[]) | null;
-  /** Seals like `seal`, asynchronously. The caller must not change the bytes before the promise settles. */
-  sealAsync(bytes: readonly Buffer[]): Promise<readonly Seal[]>;
+  /** Seals synchronously. It is null if the sealer supports only `sealAsync`. */
+  readonly seal: ((bytes: Buffer) => Seal) | null;
+  /** Seals asynchronously. The caller must not change the bytes before the promise settles. */
+  sealAsync(bytes: Buffer): Promise<Seal>;
 }

@@ -1,7 +1,7 @@
 /**
  * The calls that wait to be signed. Calls that arrive while a signature is being made form the next envelope, so the
- * cost of signatures per call falls as the load rises. So do calls on which members decide, if their commands may share
- * an envelope; the others have envelopes of their own, which share a signature. If all envelopes are answered, the client signs immediately on this thread; otherwise it signs on
+ * cost of signatures per call falls as the load rises. Calls on which members decide share envelopes of their own, if
+ * their commands may. If all envelopes are answered, the client signs immediately on this thread; otherwise it signs on
  * another thread. Batches are signed and sent in the order of their calls.
  */
 
@@ -26,7 +26,7 @@ import type { LegacyLink } from "../version-1/legacy-link.js";
 import { CallBatch, type SignedBatch } from "./call-batch.js";
 import type { FleetSettings } from "./daemon-link.js";
 import { Fleet } from "./fleet.js";
-import { isSigning, nextSigned } from "./signing-terms.js";
+import { isSigning } from "./signing-terms.js";
 
 /** The maximum number of calls, and the maximum number of their bytes, that may wait to be signed. */
 const WAITING_MAX = 100_000;
@@ -286,12 +286,9 @@ export class Outbox {
         this.#discard(batch, now);
       } else {
         if (!this.#maySign(batch) || this.#isSigning || !this.#isInPace(now)) return;
-        const batches = nextSigned(this.#waiting, this.fleet.isDeciding);
-        for (const each of batches) {
-          this.#shift();
-          each.close(now);
-        }
-        this.#sign(batches, now);
+        this.#shift();
+        batch.close(now);
+        this.#sign(batch, now);
       }
     }
   }
@@ -308,55 +305,46 @@ export class Outbox {
     this.#waitingBytes -= batch.bytes;
   }
 
-  /** Signs batches, whose envelopes share a signature if there are several. */
-  #sign(batches: readonly CallBatch[], now: number): void {
+  #sign(batch: CallBatch, now: number): void {
     const sealer = this.#sealer;
     const isIdle = this.#unanswered.size === 0;
-    const drafts = batches.map((batch) => this.#draftOf(batch, now));
-    const bytes = drafts.map((draft) => draft.bytes);
+    const { cluster } = this.fleet;
+    const nonce = sealer.nonce();
+    batch.prepare(this.fleet.isDeciding);
+    const header = { key: sealer.keyId, cluster, nonce, ...this.fleet.date(batch, now) };
+    const draft = draftOf(batch, header, this.fleet.after(batch, now));
     this.#signedAt = now;
-    const offer = (seals: readonly Seal[], signedAt: number) => {
-      for (const [i, batch] of batches.entries()) {
-        batch.envelope = sealed(drafts[i] as Draft, seals[i] as Seal, batch.wait);
-        if (this.#isClosed || batch.unsettled === 0) this.#discard(batch, signedAt);
-        else {
-          this.#owner.signed(batch);
-          this.fleet.offer(batch, signedAt);
-        }
-      }
-    };
+    // An answer that waits for a condition, or for the members' decision, does not show how busy the daemons are.
+    if (batch.wait === null && !batch.decides) this.#unanswered.add(batch);
+    batch.signatures++;
     if (isIdle && sealer.seal !== null) {
-      offer(sealer.seal(bytes), now);
+      batch.envelope = sealed(draft, sealer.seal(draft.bytes), batch.wait);
+      this.#offer(batch, now);
       return;
     }
     this.#isSigning = true;
-    sealer.sealAsync(bytes).then(
-      (seals) => {
+    sealer.sealAsync(draft.bytes).then(
+      (seal) => {
         this.#isSigning = false;
-        offer(seals, this.#environment.now());
+        batch.envelope = sealed(draft, seal, batch.wait);
+        const signedAt = this.#environment.now();
+        if (this.#isClosed || batch.unsettled === 0) this.#discard(batch, signedAt);
+        else this.#offer(batch, signedAt);
         this.#flush();
       },
       (error: Error) => {
         this.#isSigning = false;
         const failedAt = this.#environment.now();
-        for (const batch of batches) {
-          batch.abort("bad-key", error.message, failedAt, error);
-          this.#discard(batch, failedAt);
-        }
+        batch.abort("bad-key", error.message, failedAt, error);
+        this.#discard(batch, failedAt);
         this.#flush();
       },
     );
   }
 
-  #draftOf(batch: CallBatch, now: number): Draft {
-    const { keyId: key } = this.#sealer;
-    const { cluster } = this.fleet;
-    batch.prepare(this.fleet.isDeciding);
-    const header = { key, cluster, nonce: this.#sealer.nonce(), ...this.fleet.date(batch, now) };
-    // An answer that waits for a condition, or for the members' decision, does not show how busy the daemons are.
-    if (batch.wait === null && !batch.decides) this.#unanswered.add(batch);
-    batch.signatures++;
-    return draftOf(batch, header, this.fleet.after(batch, now));
+  #offer(batch: CallBatch, now: number): void {
+    this.#owner.signed(batch);
+    this.fleet.offer(batch, now);
   }
 
   #begin(commandKind: CommandKind, options: CallBatch["options"]): CallBatch {

@@ -1,15 +1,13 @@
 /**
  * Checks whether a client and a daemon agree on signatures: a client with a key requires a daemon with keys, and a
- * client without a key requires a daemon without keys. Chooses the envelopes that share a signature. The functions are
- * pure. Source: docs/protocol-v2.md "Without a key", "Shared signatures".
+ * client without a key requires a daemon without keys. The functions are pure. Source: docs/protocol-v2.md "Without a
+ * key".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import { NO_KEY } from "../../protocol/version-2/envelope.js";
 import { type Hello, KNOWS_SIGNED, KNOWS_UNSIGNED } from "../../protocol/version-2/messages-v2.js";
-import { SHARED_UNITS_MAX } from "../../protocol/version-2/shared-signature.js";
 import { DbsyncError } from "../shared/errors.js";
 import type { Sealer } from "../shared/sealer.js";
-import type { CallBatch } from "./call-batch.js";
 
 const KEYLESS =
   "not-due: This daemon has no keys, and accepts no signed commands. Start it with this key's public half (-s), or do not sign.";
@@ -30,19 +28,6 @@ export function finalRefusal(detail: string, address: string): DbsyncError | nul
   if (detail !== SIGNED_ONLY) return null;
   const refused = { status: "failed", stage: "refused", detail, effect: "not-applied", ms: 0 } as const;
   return new DbsyncError("refused", "", { outcomes: [{ address, ...refused }] });
-}
-
-/**
- * Returns the batches to sign next, at least the first one. Members decide on all of them if there are several: their
- * envelopes share a signature.
- */
-export function nextSigned(waiting: readonly CallBatch[], areDeciding: boolean): readonly CallBatch[] {
-  const mayShare = (batch: CallBatch | undefined): boolean =>
-    batch?.options?.decide === true && batch.unsettled > 0 && batch.hasWaiting;
-  let count = 1;
-  if (areDeciding && mayShare(waiting[0]))
-    while (count < SHARED_UNITS_MAX && mayShare(waiting[count])) count++;
-  return waiting.slice(0, count);
 }
 
 /** Returns why client and daemon disagree, in the form of a refusal, or null if they agree. */

@@ -1,11 +1,10 @@
 /**
- * A binary hash tree of ids, whose root represents them in one signature. The path of an id shows that it is one of
- * them. Members sign the root of the decisions of a proposal, and clients that of envelopes with a shared signature.
- * Source: docs/protocol-v2.md "Shared signatures".
+ * The root of a binary hash tree of the ids of decisions. Members vote for several decisions together by signing the
+ * root; the path of a decision shows that it is one of them. Source: docs/protocol-v2.md "Decisions".
  */
 import type { ByteString } from "../byte-string.js";
 
-export type Hash = (bytes: Buffer) => ByteString;
+type Hash = (bytes: Buffer) => ByteString;
 
 /** The first byte of an inner node, so that no node is also an id. */
 const NODE = "\x01";
@@ -28,7 +27,7 @@ export function rootOf(ids: readonly ByteString[], hash: Hash): ByteString {
 }
 
 /**
- * Returns the path of each id: its neighbour and those of the nodes above it, as far as they exist. The nodes are
+ * Returns the path of each decision: its neighbour and those of the nodes above it, as far as they exist. The nodes are
  * computed once for all paths.
  */
 export function pathsOf(ids: readonly ByteString[], hash: Hash): ByteString[][] {
@@ -44,27 +43,14 @@ export function pathsOf(ids: readonly ByteString[], hash: Hash): ByteString[][] 
   return paths;
 }
 
-/** The index of an id, and the number of ids. */
-interface Place {
-  readonly index: number;
-  readonly count: number;
-}
-
-/** Returns the number of nodes in a path. */
-export function pathLength({ index, count }: Place): number {
-  let length = 0;
-  for (let [at, nodes] = [index, count]; nodes > 1; at >>= 1, nodes = (nodes + 1) >> 1)
-    if ((at ^ 1) < nodes) length++;
-  return length;
-}
-
 /**
  * Returns the root to which a path leads.
+ * @param place  the decision's index and the number of decisions
  * @returns null if the path has another length
  */
 export function rootFrom(
   id: ByteString,
-  { index, count }: Place,
+  { index, count }: { readonly index: number; readonly count: number },
   path: readonly ByteString[],
   hash: Hash,
 ): ByteString | null {

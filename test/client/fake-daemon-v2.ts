@@ -23,11 +23,10 @@ import {
 const WINDOW_PAST_MS = 30_000;
 const WINDOW_FUTURE_MS = 5_000;
 
-/** An applied envelope with its id, its signature and the daemon's time. */
+/** An applied envelope with its id and the daemon's time. */
 export interface Applied {
   readonly id: ByteString;
   readonly envelope: Envelope;
-  readonly signature: Buffer;
   readonly clock: number;
 }
 
@@ -95,16 +94,16 @@ export class FakeDaemon {
     return Buffer.from(writeFrame(answer, 2), "latin1");
   }
 
-  #take({ body, signature }: CommandMessage, clock: number): ByteString {
+  #take({ body }: CommandMessage, clock: number): ByteString {
     const id = createHash("sha256").update(signedBytes(body)).digest().toString("latin1");
     this.arrived.push(id);
     // The daemon also stores refusals. Otherwise it could apply a refused envelope later, after its clock was set.
-    const answer = this.#answers.get(id) ?? this.#judge(id, readBody(body), Buffer.from(signature), clock);
+    const answer = this.#answers.get(id) ?? this.#judge(id, readBody(body), clock);
     this.#answers.set(id, answer);
     return answer;
   }
 
-  #judge(id: ByteString, envelope: Envelope, signature: Buffer, clock: number): ByteString {
+  #judge(id: ByteString, envelope: Envelope, clock: number): ByteString {
     const refuse = (code: string, effect: "not-applied" | "unknown" = "not-applied") =>
       writeRefused({ id, code, sentence: "No.", clock, effect });
     if (this.refusal !== null) return refuse(this.refusal.code, this.refusal.effect);
@@ -112,7 +111,7 @@ export class FakeDaemon {
     const { at, seq } = envelope;
     if (at <= clock - WINDOW_PAST_MS || at >= clock + WINDOW_FUTURE_MS) return refuse("skew");
     const replies = envelope.commands.map((argv) => this.reply(argv, envelope));
-    this.applied.push({ id, envelope, signature, clock });
+    this.applied.push({ id, envelope, clock });
     const { newest } = this;
     if (at > newest.at || (at === newest.at && seq > newest.seq)) this.newest = { at, seq };
     const units: readonly Reply[] = envelope.multi ? [{ kind: "array", items: replies }] : replies;

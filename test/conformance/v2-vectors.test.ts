@@ -7,11 +7,8 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
-import { hashOf } from "../../daemon/engine/trust/identity.js";
-import { KnownKeys } from "../../daemon/engine/trust/known-keys.js";
 import { fingerprint } from "../../keys/fingerprint.js";
 import { signEnvelope, signEnvelopeAsync, verifyEnvelope } from "../../keys/signatures.js";
-import { bytesOf } from "../../protocol/byte-string.js";
 import { MalformedFrame } from "../../protocol/errors.js";
 import { FrameParser } from "../../protocol/frame.js";
 import type { Reply } from "../../protocol/reply.js";
@@ -26,7 +23,6 @@ import {
   unitOrderKey,
 } from "../../protocol/version-2/envelope.js";
 import { writeBody } from "../../protocol/version-2/envelope-body.js";
-import { rootFrom } from "../../protocol/version-2/hash-tree.js";
 import {
   type DaemonMessage,
   OtherProtocol,
@@ -34,7 +30,6 @@ import {
   readDaemonMessage,
   writeCommandMessage,
 } from "../../protocol/version-2/messages-v2.js";
-import { readShared } from "../../protocol/version-2/shared-signature.js";
 import { repositoryRoot } from "../support/repository.js";
 import { makeVectors } from "../support/v2-vectors/make.js";
 import {
@@ -185,31 +180,9 @@ function plainReply(reply: Reply): unknown {
   }
 }
 
-describe("Every envelope with a shared signature", () => {
-  for (const vector of vectors.shared)
-    test(`${vector.name} has the signature of its root, and its own path`, () => {
-      const [body, signature] = [hex(vector.body), hex(vector.signature)];
-      const key = publicKeys.get(keyNamed(vector.key).id);
-      assert.ok(key);
-      const id = byteString(vector.id);
-      assert.equal(hashOf(signedBytes(body)), id);
-      const shared = readShared(signature);
-      assert.ok(shared);
-      const { index, count } = shared;
-      assert.deepEqual([index, count], [vector.index, vector.count]);
-      assert.equal(hexOf(rootFrom(id, shared, shared.path, hashOf) ?? ""), vector.root);
-      const spki = bytesOf(key.export({ type: "spki", format: "der" }));
-      const signer = { id: byteString(keyNamed(vector.key).id), spki };
-      assert.ok(new KnownKeys().verify(signer, { body, signature }, id));
-      assert.ok(!verifyEnvelope(signedBytes(body), signature, key), "it is no plain signature");
-    });
-});
-
 describe("Every bad vector", () => {
   test("has a unique name, and each stage has bad vectors", () => {
-    const names = [...vectors.good, ...vectors.shared, ...vectors.bad, ...vectors.messages].map(
-      ({ name }) => name,
-    );
+    const names = [...vectors.good, ...vectors.bad, ...vectors.messages].map(({ name }) => name);
     assert.equal(new Set(names).size, names.length);
     assert.ok(vectors.bad.length >= 60);
     const stages = new Set(vectors.bad.map(({ stage }) => stage));

@@ -12,7 +12,6 @@ import { LocalUnits, NewestDate } from "../../daemon/engine/backends/local-units
 import { Databases } from "../../daemon/engine/pipeline/databases.js";
 import { Pipeline } from "../../daemon/engine/pipeline/pipeline.js";
 import { NO_OBSERVER } from "../../daemon/engine/pipeline/pipeline-parts.js";
-import { SharedSignatures } from "../../daemon/engine/trust/shared-signatures.js";
 import type { Signers } from "../../daemon/engine/trust/signers.js";
 import type { Environment } from "../../daemon/net/process/clock-and-randomness.js";
 import type { Entry } from "../../daemon/timeline/entries/entry.js";
@@ -138,18 +137,13 @@ class WatchedRecorder extends Recorder {
 
 /** Returns the real check of signers, with cheap signatures. */
 export function signersOf(timeline: Pick<Timeline, "ring">, cluster: ByteString): Signers {
-  const shared = new SharedSignatures<ByteString>((signed, signature, spki) =>
-    isSignedBy(spki, signed, signature),
-  );
   return double<Signers>({
     get ring() {
       return timeline.ring;
     },
     cluster,
     verifyBy: isSignedBy,
-    verify: ({ id: key, spki }, { body, signature }, id) =>
-      isSignedBy(spki, signedBytes(body), signature) || shared.verify(key, spki, body, signature, id),
-    isPlain: () => true,
+    verify: ({ spki }, { body, signature }) => isSignedBy(spki, signedBytes(body), signature),
   });
 }
 

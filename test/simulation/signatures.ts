@@ -8,7 +8,6 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { writeCommand } from "../../protocol/resp/resp-writer.js";
 import { type HeaderFields, readBody, signedBytes } from "../../protocol/version-2/envelope.js";
 import { writeBody } from "../../protocol/version-2/envelope-body.js";
-import { sharing } from "../../protocol/version-2/shared-signature.js";
 
 export const sha256 = (bytes: Buffer | string): ByteString =>
   hash("sha256", typeof bytes === "string" ? Buffer.from(bytes, "latin1") : bytes, "binary");
@@ -35,10 +34,7 @@ export function isSignedBy(spki: ByteString, bytes: Buffer, signature: Buffer): 
   return signatureOf(spki, bytes).equals(signature);
 }
 
-/**
- * Signs commands and returns the entry that every daemon must have in the end. Half of the envelopes on which members
- * decide share their signature with another one, which is never sent.
- */
+/** Signs commands and returns the entry that every daemon must have in the end. */
 export function sign(
   key: SimulatedKey,
   header: Omit<HeaderFields, "key">,
@@ -47,13 +43,5 @@ export function sign(
   const text = writeBody({ ...header, key: key.id }, commands.map(writeCommand));
   const body = Buffer.from(text, "latin1");
   const signed = signedBytes(body);
-  const id = sha256(signed);
-  const isShared = header.decide === true && id.charCodeAt(0) % 2 === 0;
-  const signature = isShared ? sharedSignatureOf(key, id) : signatureOf(key.spki, signed);
-  return { id, body, signature, envelope: readBody(body) };
-}
-
-function sharedSignatureOf({ spki }: SimulatedKey, id: ByteString): Buffer {
-  const { signed, signaturesWith } = sharing([id, sha256(id)], sha256);
-  return signaturesWith(signatureOf(spki, signed))[0] as Buffer;
+  return { id: sha256(signed), body, signature: signatureOf(key.spki, signed), envelope: readBody(body) };
 }

@@ -24,7 +24,6 @@ import {
   writeClientHello,
   writeCommandMessage,
 } from "../../protocol/version-2/messages-v2.js";
-import { sharing } from "../../protocol/version-2/shared-signature.js";
 import { RawClient } from "./raw-client.js";
 import { repositoryRoot } from "./repository.js";
 import { scratchFolder } from "./scratch-folder.js";
@@ -86,19 +85,6 @@ export function signBody(privateKey: KeyObject, body: Buffer): SignedEnvelope {
   const signed = signedBytes(body);
   const signature = signEnvelope(signed, privateKey);
   return { id: sha256(signed), body, signature, frame: frameOf(body, signature) };
-}
-
-/** Replaces the signatures of envelopes by one that they share. */
-export function shareSignature(
-  { privateKey }: Pick<KeyPair, "privateKey">,
-  envelopes: readonly SignedEnvelope[],
-): SignedEnvelope[] {
-  const ids = envelopes.map(({ id }) => id);
-  const { signed, signaturesWith } = sharing(ids, sha256);
-  return signaturesWith(signEnvelope(signed, privateKey)).map((signature, index) => {
-    const { id, body } = envelopes[index] as SignedEnvelope;
-    return { id, body, signature, frame: frameOf(body, signature) };
-  });
 }
 
 export function frameOf(body: Buffer, signature: Buffer): ByteString {

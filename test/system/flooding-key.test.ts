@@ -4,14 +4,13 @@
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { EnvelopeClient, makeKeyPair, shareSignature, signCommands } from "../support/envelope-client.js";
+import { EnvelopeClient, makeKeyPair, signCommands } from "../support/envelope-client.js";
 import { Trio } from "../support/trio.js";
 import { Connection } from "./attacker/connection.js";
 import { textOf } from "./attacker/wire.js";
 
-/** The number of units, of those that share a signature, and of the connections to each daemon. */
+/** The number of units, and of the connections to each daemon. */
 const UNITS = 6_400;
-const SHARED = 64;
 const CONNECTIONS = 8;
 /** The number of decided units of the attacker, counted at each daemon, until those of the other key are decided. */
 const DECIDED_MAX = 3_000;
@@ -31,13 +30,9 @@ test("three units of a key are decided although another key sends thousands of u
 
   using greeted = await EnvelopeClient.open(trio.ports[0] as number, trio.app);
   const { cluster } = greeted;
-  const frames = Array.from({ length: UNITS / SHARED }, (_, group) => {
-    const units = Array.from({ length: SHARED }, (_, index) =>
-      signCommands(trio.app, [["SET", `flood:${group}:${index}`, "x", "NX"]], { cluster, decide: true }),
-    );
-    return shareSignature(trio.app, units)
-      .map(({ frame }) => frame)
-      .join("");
+  const frames = Array.from({ length: UNITS }, (_, unit) => {
+    const command = ["SET", `flood:${unit}`, "x", "NX"];
+    return signCommands(trio.app, [command], { cluster, decide: true }).frame;
   });
   const answers = new Map<string, number>();
   for (const port of trio.ports)
@@ -51,7 +46,7 @@ test("three units of a key are decided although another key sends thousands of u
         answers.set(answer, 1 + (answers.get(answer) ?? 0));
       });
       connection.write(
-        Buffer.from(frames.filter((_, group) => group % CONNECTIONS === index).join(""), "latin1"),
+        Buffer.from(frames.filter((_, unit) => unit % CONNECTIONS === index).join(""), "latin1"),
       );
     }
   await trio.until("a member has refused units", async () => answers.has("cannot-decide not-applied"));

@@ -96,7 +96,6 @@ const memory = of("daemon/engine/memory/memory-limit");
 const mirror = of("faces/redis-mirror/mirror");
 const replaced = of("daemon/cluster/replica/replaced-data-folders");
 const togetherMax = of("protocol/version-2/decision-body")("PROPOSAL_UNITS_MAX").plain;
-const sharedMax = of("protocol/version-2/shared-signature")("SHARED_UNITS_MAX").plain;
 const keeper = of("daemon/cluster/peers/decisions/keeper");
 const making = of("daemon/cluster/peers/decisions/decision-making");
 const decisions = of("daemon/cluster/peers/decisions/decisions");
@@ -221,7 +220,6 @@ const PROTOCOL: readonly string[] = [
   `A list has at most ${list("LIST_MEMBERS_MAX").plain} members, and its envelope at most ${list("LIST_BODY_BYTES_MAX").kib}`,
   `from 1; at most ${of("protocol/version-2/decision-body")("SLOT_MAX").power}`,
   `the decisions on up to ${togetherMax} envelopes together`,
-  `A client can make one signature for 2 to ${sharedMax} envelopes with \`decide\``,
   `the number of decisions in the proposal, at most ${togetherMax} |`,
   `on the units that wait: at most ${togetherMax}, and with more than one at most ${of("daemon/cluster/peers/decisions/decision-making")("PROPOSAL_BYTES").mib}.`,
   `or ${of("daemon/timeline/fold/entry-budget")("TURN_STEPS_MAX").count} steps`,

@@ -20,7 +20,6 @@ import { commandTable } from "../../store/command-table.js";
 import { isKeyCommand, type KeyRecord } from "../../store/key-ring.js";
 import { type Role, validity } from "../../store/rights/key-record.js";
 import { type Refused, type Request, refused } from "../answers/request.js";
-import { NOT_SHARED } from "../trust/shared-signatures.js";
 import type { Signers } from "../trust/signers.js";
 import type { PipelineParts } from "./pipeline-parts.js";
 
@@ -187,7 +186,5 @@ export function signerOfEnvelope(
   const before = environment.uptime();
   const holds = signers.verify(signer, message, id);
   observer.verified(environment.uptime() - before);
-  if (holds) return signer;
-  const detail = signers.isPlain(signer, signature) ? "" : NOT_SHARED;
-  return refused("bad-signature", `a signature of ${signature.length} bytes${detail}`);
+  return holds ? signer : refused("bad-signature", `a signature of ${signature.length} bytes`);
 }

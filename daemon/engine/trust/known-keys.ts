@@ -1,10 +1,9 @@
 /** Verifies signatures. The key objects that Node needs for this are created on first use, and cached. */
 import { createPublicKey, type KeyObject } from "node:crypto";
-import { signatureBytes, verifyDigest, verifyEnvelope } from "../../../keys/signatures.js";
+import { verifyDigest, verifyEnvelope } from "../../../keys/signatures.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import type { PackedEntry } from "../../../protocol/members/member-elements.js";
 import { signedBytes } from "../../../protocol/version-2/envelope.js";
-import { SharedSignatures } from "./shared-signatures.js";
 
 /** A public key. */
 export interface PublicKey {
@@ -24,23 +23,12 @@ export const readPublicKey = (spki: ByteString): KeyObject =>
 export class KnownKeys {
   /** The cached key objects, by key id. */
   readonly #keys = new Map<ByteString, KeyObject>();
-  readonly #shared = new SharedSignatures(verifyEnvelope);
 
-  /**
-   * Returns whether a key signed an envelope, alone or with others. @param id  SHA-256 of the signed bytes
-   * @throws MalformedFrame  the envelope shares a valid signature, and its body is malformed
-   */
+  /** Returns whether a key signed an envelope. @param id  SHA-256 of the signed bytes */
   verify(signer: PublicKey, { body, signature }: PackedEntry, id: ByteString): boolean {
     const key = this.#keys.get(signer.id) ?? this.#load(signer);
-    if (signature.length !== signatureBytes(key))
-      return this.#shared.verify(signer.id, key, body, signature, id);
     if (key.asymmetricKeyType === "rsa") return verifyDigest(id, signature, key);
     return verifyEnvelope(signedBytes(body), signature, key);
-  }
-
-  /** Whether a signature is as long as those of its key for one envelope. */
-  isPlain(signer: PublicKey, { length }: Buffer): boolean {
-    return length === signatureBytes(this.#keys.get(signer.id) ?? this.#load(signer));
   }
 
   #load({ id, spki }: PublicKey): KeyObject {

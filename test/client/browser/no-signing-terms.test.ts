@@ -2,10 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import * as inPage from "../../../client/browser/no-signing-terms.js";
-import type { CallBatch } from "../../../client/version-2/call-batch.js";
 import * as inNode from "../../../client/version-2/signing-terms.js";
 import { type Hello, KNOWS_SIGNED, KNOWS_UNSIGNED } from "../../../protocol/version-2/messages-v2.js";
-import { double } from "../../support/double.js";
 
 test("a client in a page disagrees with the daemons that a client in Node with a key disagrees with", () => {
   const disagreements = (terms: typeof inPage | typeof inNode) =>
@@ -15,11 +13,4 @@ test("a client in a page disagrees with the daemons that a client in Node with a
     });
   const expected = ["not-due", "agrees", "not-due", "agrees"];
   assert.deepEqual([disagreements(inNode), disagreements(inPage)], [expected, expected]);
-});
-
-test("a client in a page signs each envelope alone", () => {
-  const options = { decide: true };
-  const waiting = double<CallBatch[]>([1, 2, 3].map(() => ({ options, unsettled: 1, hasWaiting: true })));
-  assert.equal(inNode.nextSigned(waiting, true).length, 3);
-  assert.deepEqual(inPage.nextSigned(waiting), waiting.slice(0, 1));
 });

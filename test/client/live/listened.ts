@@ -42,7 +42,7 @@ export class Listened {
       keyId: "k".repeat(32),
       nonce: () => "n".repeat(16),
       seal: null,
-      sealAsync: async () => [await this.#seal()],
+      sealAsync: () => this.#seal(),
     });
   }
 

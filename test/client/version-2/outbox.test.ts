@@ -1,6 +1,5 @@
 /** Tests which calls request a decision of a list's members. */
 import assert from "node:assert/strict";
-import { hash } from "node:crypto";
 import { test } from "node:test";
 import type { PendingCall } from "../../../client/calls/pending-call.js";
 import type { CommandInput } from "../../../client/shared/command-input.js";
@@ -8,14 +7,12 @@ import { ruleFor } from "../../../client/shared/policy.js";
 import { requestsDecision } from "../../../client/version-2/outbox.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
 import { KNOWS_DECISIONS, KNOWS_SIGNED } from "../../../protocol/version-2/messages-v2.js";
-import { readShared, sharing } from "../../../protocol/version-2/shared-signature.js";
 import { refusingAddress } from "../../support/free-port.js";
 import { until } from "../../support/until.js";
 import { HandClock } from "../hand-clock.js";
 import { client2Of, ServedDaemon } from "../served-daemon.js";
 import { errorOf, summary } from "../test-client.js";
 
-const hashOf = (bytes: Buffer) => hash("sha256", bytes, "binary");
 const condition = { db: 0, key: "k", writer: "" };
 
 function requests(
@@ -148,121 +145,6 @@ test("calls on which members decide do not wait for the answers of earlier ones"
     await until("all envelopes", () => daemon.envelopes.filter(([line]) => line !== "PING").length === 6);
   client.close();
   await Promise.all(calls);
-});
-
-/** Returns three daemons of a list, a client that knows it, and the number of its signatures since then. */
-async function startDeciding(options: Parameters<typeof client2Of>[1] = {}) {
-  const daemons = await startThree();
-  for (const { daemon } of daemons) daemon.knows = DECIDING;
-  const signatures = { count: 0 };
-  const client = client2Of(daemons, { signatures, versions: "2", ...options });
-  await client.send("PING", { policy: "all" });
-  const end = async () => {
-    client.close();
-    await daemons[Symbol.asyncDispose]();
-  };
-  return { daemons, client, made: () => signatures.count - 1, [Symbol.asyncDispose]: end };
-}
-
-/** Checks that each daemon has received envelopes that share signatures, and returns how many share each. */
-function sharesAt({ daemon }: ServedDaemon): number[] {
-  const applied = daemon.applied.filter(({ envelope }) => envelope.decide);
-  const ids = applied.map(({ id }) => id);
-  const counts: number[] = [];
-  for (let from = 0; from < applied.length; from += counts.at(-1) as number) {
-    const { signature } = applied[from] as (typeof applied)[number];
-    const count = readShared(signature)?.count ?? 1;
-    const plain = [Buffer.alloc(64, "s")];
-    const expected =
-      count === 1 ? plain : sharing(ids.slice(from, from + count), hashOf).signaturesWith(plain[0] as Buffer);
-    assert.deepEqual(
-      applied.slice(from, from + count).map((one) => one.signature),
-      expected,
-    );
-    counts.push(count);
-  }
-  return counts;
-}
-
-test("calls of one turn on which members decide share a signature, and a lone call has its own", async () => {
-  await using scene = await startDeciding();
-  const { client, daemons } = scene;
-  assert.equal(await client.send("SET lone v NX"), "OK");
-  const calls = Array.from({ length: 70 }, (_, call) => client.send(`SET k${call} v NX`));
-  assert.deepEqual(new Set(await Promise.all(calls)), new Set(["OK"]));
-  for (const daemon of daemons) {
-    await until("all envelopes", () => daemon.daemon.applied.length === 72);
-    assert.deepEqual(sharesAt(daemon), [1, 64, 6]);
-  }
-  assert.equal(scene.made(), 3);
-});
-
-test("a call on which no members decide is signed in its turn, alone", async () => {
-  await using scene = await startDeciding();
-  const { client, daemons } = scene;
-  const plain = { policy: "first" } as const;
-  const calls = ["SET a v NX", "SET b v NX", "SET c v", "SET d v NX", "SET e v NX"];
-  await Promise.all(calls.map((line) => client.send(line, line === "SET c v" ? plain : {})));
-  const [one] = daemons as unknown as [ServedDaemon];
-  await until("all envelopes", () => one.daemon.applied.length === 6);
-  assert.deepEqual(one.envelopes.slice(1).flat(), calls);
-  assert.deepEqual(sharesAt(one), [2, 2]);
-  assert.equal(scene.made(), 3);
-});
-
-test("calls that arrive while a signature is made share the next one", async () => {
-  const made: ((signature: Buffer) => void)[] = [];
-  const signAsync = () => new Promise<Buffer>((resolve) => made.push(resolve));
-  await using scene = await startDeciding({ signAsync });
-  const { client, daemons } = scene;
-  for (const daemon of daemons) daemon.passes = () => [];
-  // While an envelope has no answer, the client signs on another thread.
-  const calls = [client.send("SET plain v").catch(() => {})];
-  const send = (key: string) => void calls.push(client.send(`SET ${key} v NX`).catch(() => {}));
-  await until("the plain envelope", () => daemons.every(({ envelopes }) => envelopes.length === 2));
-  send("first");
-  await until("a signature", () => made.length === 1);
-  for (const key of ["a", "b", "c"]) send(key);
-  made[0]?.(Buffer.alloc(64, "s"));
-  await until("the next signature", () => made.length === 2);
-  made[1]?.(Buffer.alloc(64, "s"));
-  for (const daemon of daemons) {
-    await until("all envelopes", () => daemon.envelopes.length === 6);
-    assert.deepEqual(sharesAt(daemon), [1, 3]);
-  }
-  client.close();
-  await Promise.all(calls);
-});
-
-test("a failed signature fails all calls that share it, and an aborted one is not sent", async () => {
-  const made: [(signature: Buffer) => void, (error: Error) => void][] = [];
-  const signAsync = () => new Promise<Buffer>((resolve, reject) => made.push([resolve, reject]));
-  await using scene = await startDeciding({ signAsync });
-  const { client, daemons } = scene;
-  for (const daemon of daemons) daemon.passes = () => [];
-  const plain = client.send("SET plain v").catch(() => {});
-  await until("the plain envelope", () => daemons.every(({ envelopes }) => envelopes.length === 2));
-  const failed = ["a", "b"].map((key) => errorOf(client.send(`SET ${key} v NX`)));
-  await until("a signature", () => made.length === 1);
-  made[0]?.[1](new Error("no key"));
-  assert.deepEqual(
-    (await Promise.all(failed)).map(({ code }) => code),
-    ["bad-key", "bad-key"],
-  );
-  const controller = new AbortController();
-  const aborted = errorOf(client.send("SET c v NX", { signal: controller.signal }));
-  const kept = client.send("SET d v NX").catch(() => {});
-  await until("the next signature", () => made.length === 2);
-  controller.abort();
-  assert.equal((await aborted).code, "aborted");
-  made[1]?.[0](Buffer.alloc(64, "s"));
-  for (const daemon of daemons) {
-    await until("the other envelope", () => daemon.envelopes.length === 3);
-    assert.deepEqual(daemon.envelopes.at(-1), ["SET d v NX"]);
-    assert.equal(readShared(daemon.daemon.applied.at(-1)?.signature as Buffer)?.count, 2);
-  }
-  client.close();
-  await Promise.all([plain, kept]);
 });
 
 test("more than half of a client's servers have to know the list", async () => {

@@ -65,12 +65,7 @@ test("an envelope with an unknown key or a bad signature is read only up to its 
   const { pipeline, cluster } = scene;
   const { signers } = pipeline;
   assert.ok(signers !== null);
-  pipeline.signers = double<Signers>({
-    ring: signers.ring,
-    cluster,
-    verify: () => false,
-    isPlain: () => true,
-  });
+  pipeline.signers = double<Signers>({ ring: signers.ring, cluster, verify: () => false });
   const foreign = signCommands(unlisted, COMMANDS, { cluster, at: NOW });
   const forged = changed(scene.sign(COMMANDS));
   for (const effect of ["not-applied", "unknown"]) {

@@ -164,15 +164,6 @@ describe("A daemon answers each good vector", () => {
   }
 });
 
-test("A daemon without a list verifies shared signatures, and then refuses to decide", async () => {
-  await using daemon = await startScene();
-  for (const { name, body, signature } of vectors.shared) {
-    using client = await RawClient.open(daemon.port);
-    client.send(commandFrame(latin1(body), latin1(signature)));
-    assert.equal(await answerOf(client, 1), "cannot-decide", name);
-  }
-});
-
 describe("No bit of an envelope can be changed", () => {
   for (const name of ["rsa2048-set", "ed25519-set", "if-absent"]) {
     test(`${name}: a daemon refuses it with any flipped bit of body or signature`, async () => {

@@ -2,14 +2,13 @@
 import { createHash, sign } from "node:crypto";
 import { bodyOf, pairsFor, SET, signedVector, withPair } from "./body.js";
 import { privateKey, raw, resp, signatureOf, signedBytesOf, vectorKeys } from "./scene.js";
-import { shareSignature } from "./shared.js";
 import type { BadVector } from "./vector.js";
 
 /** The order of the group of Ed25519, encoded as little-endian (RFC 8032, 5.1). */
 const GROUP_ORDER = 2n ** 252n + 27742317777372353535851937790883648493n;
 
 export function badSignatures(): BadVector[] {
-  return [...withoutSigner(), ...rsaSignatures(), ...edSignatures(), ...sharedSignatures()];
+  return [...withoutSigner(), ...rsaSignatures(), ...edSignatures()];
 }
 
 /** Makes bodies that fail the only check before the signature: that of the bytes up to `key`. */
@@ -111,35 +110,6 @@ function rsaSignatures(): BadVector[] {
       sign("sha1", signed, privateKey("rsa2048")),
     ),
     tampered(),
-  ];
-}
-
-function sharedSignatures(): BadVector[] {
-  const vector = (
-    name: string,
-    note: string,
-    decide: boolean,
-    change: (shared: Buffer[]) => Buffer,
-  ): BadVector => {
-    const bodies = [0, 1, 2].map((index) => {
-      const pairs = pairsFor(`${name}-${index}`);
-      return bodyOf(decide ? withPair(pairs, "decide", "1") : pairs);
-    });
-    const signature = change(shareSignature(bodies, "ed25519")).toString("hex");
-    const body = (bodies[0] as Buffer).toString("hex");
-    return { name, stage: "signature", code: "bad-signature", note, body, signature };
-  };
-  const first = ([bytes]: Buffer[]) => bytes as Buffer;
-  const head = (bytes: Buffer, ...start: number[]) =>
-    Buffer.concat([Buffer.from(start), bytes.subarray(start.length)]);
-  return [
-    vector("shared-undecided", "a shared signature of an envelope without `decide`", false, first),
-    vector("shared-format-2", "another format", true, (all) => head(first(all), 2)),
-    vector("shared-place", "the index of another envelope", true, (all) => head(first(all), 1, 1)),
-    vector("shared-count", "another number of envelopes", true, (all) => head(first(all), 1, 0, 4)),
-    vector("shared-path", "one bit of the path flipped", true, (all) => flipped(first(all), 24)),
-    vector("shared-of-another", "the path of another envelope", true, ([, second]) => second as Buffer),
-    vector("shared-root-alone", "the signature of the root alone", true, (all) => first(all).subarray(-64)),
   ];
 }
 

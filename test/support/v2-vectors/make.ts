@@ -9,7 +9,6 @@ import { badVectors } from "./bad.js";
 import { goodVectors } from "./good.js";
 import { messageVectors } from "./messages.js";
 import { CLUSTER_NAME, cluster, genesis, NOW, STARTED_AT, vectorKeys } from "./scene.js";
-import { sharedVectors } from "./shared.js";
 import { unsignedVectors } from "./unsigned.js";
 import { type Vectors, vectorFolder } from "./vector.js";
 
@@ -24,7 +23,6 @@ export function makeVectors(): string {
     keys: Object.values(vectorKeys),
     messages: messageVectors(),
     good: goodVectors(),
-    shared: sharedVectors(),
     bad: badVectors(),
     unsigned: unsignedVectors(),
   };

@@ -45,19 +45,6 @@ export interface GoodVector {
   readonly orderKeys: readonly string[];
 }
 
-/** An envelope with a shared signature. */
-export interface SharedVector {
-  readonly name: string;
-  /** The name of the signing key. */
-  readonly key: string;
-  readonly index: number;
-  readonly count: number;
-  readonly root: string;
-  readonly body: string;
-  readonly id: string;
-  readonly signature: string;
-}
-
 export type Stage = "frame" | "message" | "key" | "signature" | "body" | "header";
 
 export interface BadVector {
@@ -105,7 +92,6 @@ export interface Vectors {
   readonly keys: readonly VectorKey[];
   readonly messages: readonly MessageVector[];
   readonly good: readonly GoodVector[];
-  readonly shared: readonly SharedVector[];
   readonly bad: readonly BadVector[];
   readonly unsigned: readonly UnsignedVector[];
 }

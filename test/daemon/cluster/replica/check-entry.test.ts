@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { createPublicKey } from "node:crypto";
 import { test } from "node:test";
 import type { ListHistory } from "../../../../daemon/cluster/members/list-history.js";
-import { entryCheck, unitCheck } from "../../../../daemon/cluster/replica/check-entry.js";
+import { entryCheck } from "../../../../daemon/cluster/replica/check-entry.js";
 import { introductionOf } from "../../../../daemon/cluster/replica/own-envelopes.js";
 import { RING_BODY_BYTES_MAX } from "../../../../daemon/engine/pipeline/envelope-checks.js";
 import { hashOf, type Identity, makeIdentity } from "../../../../daemon/engine/trust/identity.js";
@@ -16,12 +16,7 @@ import { type Decision, writeDecision } from "../../../../protocol/version-2/dec
 import { type EnvelopeHeader, hexOf, signedBytes } from "../../../../protocol/version-2/envelope.js";
 import { readHead } from "../../../../protocol/version-2/envelope-head.js";
 import { pathsOf, rootOf } from "../../../../protocol/version-2/hash-tree.js";
-import {
-  makeKeyPair,
-  type SignedEnvelope,
-  shareSignature,
-  signCommands,
-} from "../../../support/envelope-client.js";
+import { makeKeyPair, type SignedEnvelope, signCommands } from "../../../support/envelope-client.js";
 import { log } from "../../program/scene.js";
 
 const pair = makeKeyPair("rsa");
@@ -320,35 +315,6 @@ test("a decision without enough votes, or on another envelope, is refused", () =
   const unknown = { ...ballot, listHash: "u".repeat(32) };
   assert.equal(judge(body, certify(body, [one, two], unknown)), "unknown-list");
   assert.deepEqual(missed, ["u".repeat(32)]);
-});
-
-test("a decision has the signature that its envelope shares, and only this envelope has its path", () => {
-  const { signers, sign, bodyOf, certify, judge } = decisionScene();
-  const plain = [1, 2, 3].map((seq) => sign([["SET", "lock", "a", "NX"]], { decide: true, seq }));
-  const units = shareSignature(pair, plain);
-  const decided = (unit: SignedEnvelope) => {
-    const body = bodyOf(unit);
-    return judge(body, certify(body, members.slice(1)));
-  };
-  for (const unit of units) {
-    const entry = decided(unit);
-    assert.ok(typeof entry === "object" && "envelope" in entry);
-  }
-  const [first, second] = units as [SignedEnvelope, SignedEnvelope];
-  const changedPath = Buffer.from(first.signature);
-  changedPath[3] = (changedPath[3] as number) ^ 1;
-  const check = unitCheck(signers);
-  assert.equal(check(first, () => false)?.id, first.id);
-  for (const signature of [second.signature, changedPath]) {
-    assert.deepEqual(decided({ ...first, signature }), { refused: "bad-signature" });
-    assert.equal(
-      check({ ...first, signature }, () => false),
-      null,
-      "another member changed it",
-    );
-  }
-  const [undecided] = shareSignature(pair, [sign([["SET", "k", "v"]]), first]) as [SignedEnvelope];
-  assert.deepEqual(judge(undecided.body, undecided.signature), { refused: "bad-signature" });
 });
 
 test("an envelope whose signer requests a decision is no entry of its own", () => {
