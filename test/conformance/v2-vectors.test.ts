@@ -15,6 +15,7 @@ import type { Reply } from "../../protocol/reply.js";
 import { writeCommand } from "../../protocol/resp/resp-writer.js";
 import {
   bytesOfHex,
+  type Condition,
   type HeaderFields,
   hexOf,
   readBody,
@@ -38,6 +39,7 @@ import {
   privateKeyOf,
   publicKeyOf,
   readVectors,
+  type VectorCondition,
   type VectorKey,
   vectorFolder,
 } from "../support/v2-vectors/vector.js";
@@ -55,7 +57,7 @@ const byteString = (text: string) => bytesOfHex(text, text.length / 2) as string
 
 /** Returns the header in protocol/'s types. */
 function fieldsOf({ header }: GoodVector): HeaderFields {
-  const { key, cluster, nonce, after, only, as, ...otherFields } = header;
+  const { key, cluster, nonce, ifs, after, only, as, ...otherFields } = header;
   return {
     ...otherFields,
     key: byteString(key),
@@ -64,11 +66,13 @@ function fieldsOf({ header }: GoodVector): HeaderFields {
     after: after === undefined ? null : byteString(after),
     only: only === undefined ? null : byteString(only),
     as: as === undefined ? null : byteString(as),
-    if:
-      header.if?.map(({ db, key, writer }) => ({ db, key: byteString(key), writer: byteString(writer) })) ??
-      null,
+    if: header.if === undefined ? null : conditionsOf(header.if),
+    ifs: ifs === undefined ? null : new Map(ifs.map((unit) => [unit.index, conditionsOf(unit.if)])),
   };
 }
+
+const conditionsOf = (conditions: readonly VectorCondition[]): Condition[] =>
+  conditions.map(({ db, key, writer }) => ({ db, key: byteString(key), writer: byteString(writer) }));
 
 test("vectors.json equals the output of its generator", () => {
   assert.equal(readFileSync(join(vectorFolder, "vectors.json"), "utf8"), makeVectors());
@@ -116,7 +120,15 @@ describe("Every good vector", () => {
       const publicKey = publicKeys.get(hexOf(signerOf(body)));
       assert.ok(publicKey);
       assert.equal(verifyEnvelope(signedBytes(body), hex(vector.signature), publicKey), true);
-      const absent = { if: null, after: null, only: null, as: null, choices: null, expiries: null };
+      const absent = {
+        if: null,
+        ifs: null,
+        after: null,
+        only: null,
+        as: null,
+        choices: null,
+        expiries: null,
+      };
       const defaults = { db: 0, multi: false, units: null, decide: false, decided: null, ...absent };
       assert.deepEqual(readBody(body), { ...defaults, ...fields, commands });
       for (const [index, key] of vector.orderKeys.entries())

@@ -124,6 +124,8 @@ const ANSWERS: Readonly<Record<string, readonly string[] | string>> = {
   "if-with-multi": ["*-1\r\n"],
   only: "wrong-daemon",
   as: "unknown-key",
+  decide: "cannot-decide",
+  "decide-on-units": "cannot-decide",
 };
 
 async function answerOf(client: RawClient, units: number): Promise<string[] | string> {

@@ -55,6 +55,27 @@ const VALUES: readonly (readonly [string, string, Resp, string])[] = [
   ["as-257-bytes", "as", "x".repeat(257), "too long"],
 ];
 
+const TWO: readonly Resp[] = [["PING"], ["PING"]];
+const IFS: Pair = ["ifs", ["1", ["0", "k", ""]]];
+const DECIDE: Pair = ["decide", "1"];
+
+/** The name of each vector with conditions or lengths of units, its further header fields, its commands, and a note. */
+const SEVERAL: readonly (readonly [string, readonly Pair[], readonly Resp[], string])[] = [
+  ["ifs-without-decide", [IFS], TWO, "only the members evaluate the conditions of several units"],
+  ["ifs-for-one-unit", [["ifs", ["0", ["0", "k", ""]]], DECIDE], [["PING"]], "a single unit has `if`"],
+  ["ifs-with-multi", [["multi", "1"], IFS, DECIDE], TWO, "a single unit has `if`"],
+  ["ifs-with-if", [["if", ["0", "k", ""]], IFS, DECIDE], TWO, "`if` is for a single unit"],
+  ["ifs-empty", [["ifs", []], DECIDE], TWO, "no unit"],
+  ["ifs-for-no-unit", [["ifs", ["2", ["0", "k", ""]]], DECIDE], TWO, "there is no command 2"],
+  [
+    "ifs-descending",
+    [["ifs", ["1", ["0", "k", ""], "0", ["0", "k", ""]]], DECIDE],
+    TWO,
+    "the indexes are in ascending order",
+  ],
+  ["units-with-decide", [["units", ["1", "2"]], DECIDE], [...TWO, ["PING"]], "each command would be a unit"],
+];
+
 /** The name of each vector, its commands, and a note. */
 const COMMANDS: readonly (readonly [string, readonly Resp[], string])[] = [
   ["command-empty", [[]], "a command has at least its name"],
@@ -104,9 +125,12 @@ export function badBodies(): BadVector[] {
       vector(name, bodyOf(withPair(pairsFor(name), field, value)), note),
     ),
     vector(
-      "decide-for-two-units",
-      bodyOf(withPair(pairsFor("decide-for-two-units"), "decide", "1"), [["PING"], ["PING"]]),
-      "two commands without `multi` are two units",
+      "decide-for-257-units",
+      bodyOf(withPair(pairsFor("decide-for-257-units"), "decide", "1"), Array(257).fill(["P"])),
+      "257 commands, each of which would be a unit",
+    ),
+    ...SEVERAL.map(([name, pairs, commands, note]) =>
+      vector(name, bodyOf([...pairsFor(name), ...pairs], commands), note),
     ),
     vector(
       "if-for-two-units",

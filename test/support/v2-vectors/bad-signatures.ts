@@ -39,7 +39,7 @@ function withoutSigner(): BadVector[] {
     ),
     vector(
       "key-header-too-long",
-      bodyOf(Array(16).fill(pairs("long")[0])),
+      bodyOf(Array(17).fill(pairs("long")[0])),
       "more pairs than the format has names",
     ),
     vector("key-not-first", bodyOf([...pairs("key-not-first")].reverse()), "`key` must be the first name"),

@@ -12,7 +12,7 @@ import {
   signedBytesOf,
   vectorKeys,
 } from "./scene.js";
-import type { GoodVector, VectorHeader } from "./vector.js";
+import type { GoodVector, VectorCondition, VectorHeader } from "./vector.js";
 
 type Optional = Omit<VectorHeader, "key" | "cluster" | "at" | "seq" | "nonce">;
 
@@ -132,9 +132,34 @@ const CASES: readonly Case[] = [
       ["GET", "k"],
     ],
   },
+  {
+    name: "decide",
+    key: "ed25519",
+    more: { if: [condition(0, "lock", "")], decide: true },
+    commands: [["SET", "lock", "1"]],
+    note: "well formed; a daemon without a list of members refuses it with the code cannot-decide",
+  },
+  {
+    name: "decide-on-units",
+    key: "ed25519",
+    more: {
+      ifs: [
+        { index: 1, if: [condition(0, "a", UNIT)] },
+        { index: 3, if: [condition(0, "b", ""), condition(3, "c", UNIT)] },
+      ],
+      decide: true,
+    },
+    commands: [
+      ["SETNX", "lock", "1"],
+      ["SET", "a", "1"],
+      ["HSETNX", "hash", "field", "1"],
+      ["SET", "b", "1"],
+    ],
+    note: "four units with the conditions of two of them; a daemon without a list of members refuses it with the code cannot-decide",
+  },
 ];
 
-function condition(db: number, key: string, writer: string) {
+function condition(db: number, key: string, writer: string): VectorCondition {
   return { db, key: bytes(key), writer };
 }
 
@@ -182,19 +207,23 @@ function goodVector(parts: Case, index: number): GoodVector {
 
 /** Returns the header as a flat array, in the order of names in the specification. */
 function headerOf(header: VectorHeader): Resp[] {
-  const { key, cluster, at, seq, nonce, db, multi, after, only, as } = header;
+  const { key, cluster, at, seq, nonce, db, multi, ifs, after, only, as, decide } = header;
   const flat: Resp[] = ["key", hexText(key), "cluster", hexText(cluster), "at", String(at)];
   flat.push("seq", String(seq), "nonce", hexText(nonce));
   if (db !== undefined) flat.push("db", String(db));
   if (multi) flat.push("multi", "1");
-  if (header.if !== undefined) {
+  if (header.if !== undefined) flat.push("if", conditionsOf(header.if));
+  if (ifs !== undefined)
     flat.push(
-      "if",
-      header.if.flatMap(({ db, key, writer }) => [String(db), hexText(key), hexText(writer)]),
+      "ifs",
+      ifs.flatMap((unit) => [String(unit.index), conditionsOf(unit.if)]),
     );
-  }
   if (after !== undefined) flat.push("after", hexText(after));
   if (only !== undefined) flat.push("only", hexText(only));
   if (as !== undefined) flat.push("as", hexText(as));
+  if (decide) flat.push("decide", "1");
   return flat;
 }
+
+const conditionsOf = (conditions: readonly VectorCondition[]): Resp[] =>
+  conditions.flatMap(({ db, key, writer }) => [String(db), hexText(key), hexText(writer)]);

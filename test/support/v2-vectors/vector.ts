@@ -15,6 +15,12 @@ export interface VectorKey {
   readonly id: string;
 }
 
+export interface VectorCondition {
+  readonly db: number;
+  readonly key: string;
+  readonly writer: string;
+}
+
 export interface VectorHeader {
   readonly key: string;
   readonly cluster: string;
@@ -23,10 +29,12 @@ export interface VectorHeader {
   readonly nonce: string;
   readonly db?: number;
   readonly multi?: true;
-  readonly if?: readonly { readonly db: number; readonly key: string; readonly writer: string }[];
+  readonly if?: readonly VectorCondition[];
+  readonly ifs?: readonly { readonly index: number; readonly if: readonly VectorCondition[] }[];
   readonly after?: string;
   readonly only?: string;
   readonly as?: string;
+  readonly decide?: true;
 }
 
 export interface GoodVector {
