@@ -21,6 +21,8 @@ export interface EtcdClient extends Disposable {
   put(key: string, value: string): Promise<void>;
   /** Writes a key that does not exist. @returns whether it did not exist */
   create(key: string, value: string): Promise<boolean>;
+  /** Reads a key, and writes it if nobody has written it since. @returns whether nobody has */
+  update(key: string, value: string): Promise<boolean>;
 }
 
 /** @param folder  the folder for the data of all members */
@@ -78,6 +80,10 @@ function openClient(address: string): EtcdClient {
   return {
     put: async (key, value) => void (await call("Put", putRequest(key, value))),
     create: async (key, value) => hasSucceeded(await call("Txn", createRequest(key, value))),
+    update: async (key, value) => {
+      const revision = revisionIn(await call("Range", field(1, Buffer.from(key))));
+      return hasSucceeded(await call("Txn", updateRequest(key, value, revision)));
+    },
     [Symbol.dispose]: () => session.destroy(),
   };
 }
@@ -97,6 +103,37 @@ const putRequest = (key: string, value: string): Buffer =>
 function createRequest(key: string, value: string): Buffer {
   const compare = [Buffer.from([0x10, 1]), field(3, Buffer.from(key)), Buffer.from([0x28, 0])];
   return Buffer.concat([field(1, Buffer.concat(compare)), field(2, field(2, putRequest(key, value)))]);
+}
+
+/**
+ * Returns etcd's TxnRequest that puts a key if its last write has a revision (target 2, in field 6), as in
+ * `createRequest`. @param revision  the bytes of a varint
+ */
+function updateRequest(key: string, value: string, revision: Buffer): Buffer {
+  const head = Buffer.from([0x10, 2]);
+  const compare = [head, field(3, Buffer.from(key)), Buffer.from([0x30]), revision];
+  return Buffer.concat([field(1, Buffer.concat(compare)), field(2, field(2, putRequest(key, value)))]);
+}
+
+/**
+ * Returns the varint of the last write of the first key in a RangeResponse: after the header (field 1), field 2 is a
+ * KeyValue, of which field 3 is the revision, after the key (field 1) and the first revision (field 2).
+ */
+function revisionIn(answer: Buffer): Buffer {
+  const message = answer.subarray(GRPC_HEAD_BYTES);
+  const after = 2 + (message[1] ?? 0);
+  if (message[after] !== 0x12) return Buffer.from([0]);
+  let offset = after + 2;
+  offset += 2 + (message[offset + 1] ?? 0);
+  offset = endOfVarint(message, offset + 1);
+  return message.subarray(offset + 1, endOfVarint(message, offset + 1));
+}
+
+/** Returns the offset after a varint: each of its bytes but the last one has the highest bit. */
+function endOfVarint(bytes: Buffer, start: number): number {
+  let end = start;
+  while ((bytes[end] ?? 0) >= 0x80) end++;
+  return end + 1;
 }
 
 /** The length of the head of a gRPC message: one byte for compression, four for the length. */

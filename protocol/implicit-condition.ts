@@ -35,17 +35,23 @@ export const hasImplicitCondition = (argv: Argv): boolean =>
 
 /** Returns whether a SET requires that its key is absent, or null if it has no condition that can be decided. */
 function requiresAbsence(argv: Argv): boolean | null {
-  const has = (name: ByteString) => argv.slice(3).some((option) => option.toUpperCase() === name);
-  const isAbsent = has("NX");
-  // With both options it is an error, and with GET it also answers the value.
-  return has("GET") || isAbsent === has("XX") ? null : isAbsent;
+  let [isAbsent, isPresent] = [false, false];
+  for (let i = 3; i < argv.length; i++) {
+    const option = upperCase(argv[i] as ByteString);
+    // It also answers the value.
+    if (option === "GET") return null;
+    isAbsent ||= option === "NX";
+    isPresent ||= option === "XX";
+  }
+  // With both options it is an error.
+  return isAbsent === isPresent ? null : isAbsent;
 }
 
 /** Returns the condition of a command, or null if it has none, or answers more than whether the condition holds. */
 export function implicitCondition(argv: Argv): ImplicitCondition | null {
   const [name = "", key = "", field = ""] = argv;
   const counted = { expected: 0, applied: ONE, unmet: ZERO } as const;
-  switch (name.toUpperCase()) {
+  switch (upperCase(name)) {
     case "SETNX":
       return { check: ["EXISTS", key], unconditional: ["SET", ...argv.slice(1)], ...counted };
     case "HSETNX":
@@ -64,9 +70,13 @@ export function implicitCondition(argv: Argv): ImplicitCondition | null {
 function conditionOfSet(argv: Argv): ImplicitCondition | null {
   const isAbsent = requiresAbsence(argv);
   if (isAbsent === null) return null;
-  const unconditional = argv.filter((option, index) => index < 3 || !isCondition(option.toUpperCase()));
+  const unconditional = argv.filter((option, index) => index < 3 || !isCondition(upperCase(option)));
   const check = ["EXISTS", argv[1] ?? ""];
   return { check, expected: isAbsent ? 0 : 1, unconditional, applied: null, unmet: NIL };
 }
+
+/** Returns a word in upper case. The usual words are compared first, because V8 takes longer for `toUpperCase`. */
+const upperCase = (word: ByteString): ByteString =>
+  word === "SET" || word === "NX" ? word : word.toUpperCase();
 
 const isCondition = (option: ByteString): boolean => option === "NX" || option === "XX";

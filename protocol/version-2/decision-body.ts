@@ -109,17 +109,29 @@ const isOutcome = (text: string): text is DecidedOutcome => text === "applied" |
 /** Parses the body of an entry: an envelope, or the envelope of a decision with its position. @throws MalformedFrame */
 export function readEntryBody(body: Buffer): Envelope {
   if (!isDecision(body)) return readBody(body);
-  const { slot, at, seq, outcomes, unit } = readDecision(body);
-  if (unit === null) {
-    const header = { key: NO_KEY, cluster: NO_KEY, at, seq, nonce: "\0".repeat(NONCE_BYTES) };
-    return Object.assign(envelopeOf(header, [[NO_COMMAND]]), { decided: { slot, outcomes, signed: null } });
-  }
-  // Change the object that was just created, because all envelopes should have the same shape in the engine.
-  const envelope = readBody(unit.body);
+  const decision = readDecision(body);
+  const { slot, at, seq, outcomes, unit } = decision;
+  if (unit !== null) return decidedEnvelope(decision, readBody(unit.body));
+  const header = { key: NO_KEY, cluster: NO_KEY, at, seq, nonce: "\0".repeat(NONCE_BYTES) };
+  return Object.assign(envelopeOf(header, [[NO_COMMAND]]), { decided: { slot, outcomes, signed: null } });
+}
+
+/**
+ * Turns a client's parsed envelope into that of the decision on it. Changes the object, because all envelopes should
+ * have the same shape in the engine.
+ * @param unit  the id of the client's envelope, if it is known
+ * @throws MalformedFrame  the decision has not one outcome for each of its units
+ */
+export function decidedEnvelope(
+  { slot, at, seq, outcomes }: Pick<Decision, "slot" | "at" | "seq" | "outcomes">,
+  envelope: Envelope,
+  unit?: ByteString,
+): Envelope {
   const signed = { at: envelope.at, seq: envelope.seq };
   if (outcomes.length !== unitsIn(envelope).length)
     throw new MalformedFrame("expected an outcome for each unit of the envelope", 0);
-  return Object.assign(envelope, { at, seq, decided: { slot, outcomes, signed } });
+  const decided: Decided = unit === undefined ? { slot, outcomes, signed } : { slot, outcomes, signed, unit };
+  return Object.assign(envelope, { at, seq, decided });
 }
 
 /**

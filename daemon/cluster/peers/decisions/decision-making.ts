@@ -19,6 +19,7 @@ import {
 import type { SignedList } from "../../../../protocol/members/member-list.js";
 import {
   type Decision,
+  decidedEnvelope,
   isDecision,
   PROPOSAL_UNITS_MAX,
   readDecision,
@@ -415,23 +416,25 @@ export class DecisionMaking {
   /** Parses the decisions of a proposal and checks the signatures of their units. */
   #read(bodies: readonly Buffer[]): Proposal | null {
     try {
+      const decisions: ProposedDecision[] = [];
       for (const body of bodies) {
-        const { unit } = readDecision(body);
-        if (unit !== null && this.#cluster.checkUnit(unit, this.#isVerified) === null) return null;
+        const decision = readDecision(body);
+        const { unit } = decision;
+        const checked = unit && this.#cluster.checkUnit(unit, this.#isVerified);
+        if (unit !== null && checked === null) return null;
+        const envelope = checked && decidedEnvelope(decision, checked.envelope, checked.id);
+        decisions.push(this.#decisionOf(this.#entryOf(body, NO_SIGNATURE, envelope ?? undefined), decision));
       }
-      return proposalOf(
-        bodies.map((body) => this.#decisionOf(this.#entryOf(body))),
-        this.#cluster.hash,
-      );
+      return proposalOf(decisions, this.#cluster.hash);
     } catch (problem) {
       if (problem instanceof MalformedFrame) return null;
       throw problem;
     }
   }
 
-  #decisionOf(entry: Entry): ProposedDecision {
+  #decisionOf(entry: Entry, read = readDecision(entry.body)): ProposedDecision {
     const { id, body } = entry;
-    const { slot, index, count, previous, at, seq } = readDecision(body);
+    const { slot, index, count, previous, at, seq } = read;
     const unit = unitIdOf(entry, this.#cluster.hash);
     const decision: ProposedDecision = { slot, index, count, previous, at, seq, id, unit, body };
     this.#entries.set(decision, entry);
@@ -443,8 +446,8 @@ export class DecisionMaking {
     return this.#entries.get(decision) ?? this.#entryOf(decision.body);
   }
 
-  #entryOf(body: Buffer, signature: Buffer = NO_SIGNATURE): Entry {
-    return { id: this.#cluster.hash(signedBytes(body)), body, signature, envelope: readEntryBody(body) };
+  #entryOf(body: Buffer, signature: Buffer = NO_SIGNATURE, envelope = readEntryBody(body)): Entry {
+    return { id: this.#cluster.hash(signedBytes(body)), body, signature, envelope };
   }
 
   #propose(units: Servable | null, last: LastDecision, { notBefore, clock }: DateBounds): Proposal | null {
@@ -484,7 +487,7 @@ export class DecisionMaking {
       if (isChanged === undefined) isChanged = timeline.changesFrom({ ...date, id: "" });
       if (isChanged === null) return false;
       if (uptime < (this.#testedFrom.get(unit) ?? uptime)) return true;
-      const entry = { ...unit, envelope: Object.assign(envelopeOf(unit), date) };
+      const entry = { ...unit, envelope: { ...envelopeOf(unit), ...date } };
       if (!timeline.hasCode(entry) || !isChanged(entry)) return false;
       this.#testedFrom.set(unit, uptime + TEST_EVERY_MS);
       return true;
@@ -522,20 +525,23 @@ export class DecisionMaking {
     last: LastDecision,
   ): ProposedDecision[] {
     const decisions: ProposedDecision[] = [];
-    const draft = (index: number, outcomes: Decision["outcomes"]): Entry => {
+    const decisionOn = (index: number, outcomes: Decision["outcomes"]): [Entry, Decision] => {
       const previous = decisions.at(-1) ?? last.orderKey;
       const place = { slot: last.slot + 1 + index, index, count: units.length, previous };
-      const { unit } = units[index] as ChosenUnit;
-      return this.#entryOf(writeDecision({ ...place, ...(dates[index] as EnvelopeDate), outcomes, unit }));
+      const { unit, envelope } = units[index] as ChosenUnit;
+      const decision = { ...place, ...(dates[index] as EnvelopeDate), outcomes, unit };
+      const decided = envelope === null ? undefined : decidedEnvelope(decision, { ...envelope }, unit.id);
+      return [this.#entryOf(writeDecision(decision), NO_SIGNATURE, decided), decision];
     };
+    const draft = (index: number, outcomes: Decision["outcomes"]) => decisionOn(index, outcomes)[0];
     const decide = (index: number, outcomes: Decision["outcomes"]): Entry => {
-      const entry = draft(index, outcomes);
-      decisions.push(this.#decisionOf(entry));
+      const [entry, decision] = decisionOn(index, outcomes);
+      decisions.push(this.#decisionOf(entry, decision));
       return entry;
     };
 
     const envelopes = units.flatMap(({ envelope }, index) =>
-      envelope === null ? [] : [Object.assign(envelope, dates[index])],
+      envelope === null ? [] : [{ ...envelope, ...dates[index] }],
     );
     const known: readonly Decision["outcomes"][] =
       envelopes.length === 0

@@ -6,7 +6,7 @@ import type { MessageFigures } from "../../../../protocol/figures/message-figure
 import type { PackedEntry } from "../../../../protocol/members/member-elements.js";
 import type { MemberAbout, OwnMessage, StatusMessage } from "../../../../protocol/members/member-messages.js";
 import type { ChannelKind } from "../../../../protocol/members/subscriber-counts.js";
-import { hexOf } from "../../../../protocol/version-2/envelope.js";
+import { type Envelope, hexOf } from "../../../../protocol/version-2/envelope.js";
 import type { DaemonState } from "../../../../protocol/version-2/messages-v2.js";
 import type { BackgroundWork } from "../../../net/process/background-work.js";
 import type { LogThrottle } from "../../../net/process/log-throttle.js";
@@ -144,7 +144,10 @@ export interface PeeringContext {
    * Checks a client's envelope that members are to decide.
    * @returns null if it is not valid, or its signer is unknown
    */
-  readonly checkUnit: (unit: PackedEntry, isVerified: IsVerified) => { readonly id: ByteString } | null;
+  readonly checkUnit: (
+    unit: PackedEntry,
+    isVerified: IsVerified,
+  ) => { readonly id: ByteString; readonly envelope: Envelope } | null;
   /** The threads that check signatures, or null if signatures are checked as their entries are read. */
   readonly signatureThreads: SignatureThreads | null;
   /** The channel messages, or null if none are exchanged. */

@@ -32,6 +32,7 @@ import {
 import {
   type DecidedOutcome,
   type Envelope,
+  readBody,
   signedBytes,
 } from "../../../../../protocol/version-2/envelope.js";
 import { sha256 } from "../../../../simulation/signatures.js";
@@ -44,7 +45,10 @@ const OWN = "o".repeat(32);
 const PEER = "key of the peer";
 
 /** Accepts each unit, and does not ask whether its signature is verified. */
-const checkUnit = ({ body }: { body: Buffer }) => ({ id: sha256(signedBytes(body)) });
+const checkUnit = ({ body }: { body: Buffer }) => ({
+  id: sha256(signedBytes(body)),
+  envelope: readBody(body),
+});
 
 /** A storage that counts the entries that are read. */
 class ReadStorage extends MemoryStorage {
@@ -228,9 +232,9 @@ test("units count for the key that has signed them, also if a member sends them,
 test("the signature of a waiting unit is verified once, and again in a proposal if it is another one", () => {
   const verified: boolean[] = [];
   const check = (unit: { body: Buffer; signature: Buffer }, isVerified: IsVerified) => {
-    const { id } = checkUnit(unit);
-    verified.push(isVerified(id, unit.signature));
-    return { id };
+    const checked = checkUnit(unit);
+    verified.push(isVerified(checked.id, unit.signature));
+    return checked;
   };
   const decisions = startVoting(-1, check);
   const { body, signature } = withId(entry("unit", 0, ["SET lock me NX"], { decide: true }));
