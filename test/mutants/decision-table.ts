@@ -1073,6 +1073,13 @@ export const decisionMutants: readonly Mutant[] = [
     test: MAKING,
   },
   {
+    name: "decisions: a path has no particular length",
+    file: "protocol/version-2/hash-tree.js",
+    find: "used === path.length ? node : null",
+    replace: "node",
+    test: "test/protocol/version-2/hash-tree.test.js",
+  },
+  {
     name: "decisions: the votes for a proposal prove any decision",
     file: "protocol/version-2/hash-tree.js",
     find: "node = at % 2 === 0 ? above(node, neighbour, hash) : above(neighbour, node, hash);",

@@ -221,7 +221,8 @@ const PROTOCOL: readonly string[] = [
   `from 1; at most ${of("protocol/version-2/decision-body")("SLOT_MAX").power}`,
   `the decisions on up to ${togetherMax} envelopes together`,
   `the number of decisions in the proposal, at most ${togetherMax} |`,
-  `on the units that wait: at most ${togetherMax}, and with more than one at most ${of("daemon/cluster/peers/decisions/decision-making")("PROPOSAL_BYTES").mib}.`,
+  `on the envelopes that wait: at most ${togetherMax}, and with more than one at most ${making("PROPOSAL_BYTES").mib} and ${making("PROPOSAL_COMMANDS").count} commands.`,
+  `("Decisions") | at most ${envelope("DECIDED_UNITS_MAX").plain} units |`,
   `or ${of("daemon/timeline/fold/entry-budget")("TURN_STEPS_MAX").count} steps`,
   `An attempt is at most ${textsOf(constant("protocol/members/decision-messages", "ATTEMPT_MAX") + 1).power} - 1`,
   `whose round is more than ${limits.future.s} (\`--window\`) after its clock`,
@@ -251,7 +252,7 @@ const PROTOCOL: readonly string[] = [
   `A proposal or promise with more than ${lying("DECISIONS_PER_MESSAGE").plain} decisions counts as one for each ${lying("DECISIONS_PER_MESSAGE").plain} of them`,
   `does not wait for the next ${keeper("HASTY_DECISIONS").plain} decisions`,
   `If more than ${lying("MESSAGES_PER_SECOND").plain} units of another member were not valid`,
-  `At most ${decisions("UNITS_MAX").count} units with ${decisions("UNIT_BYTES_MAX").mib} wait at a member, where a unit counts as ${textsOf(constant("daemon/cluster/peers/decisions/decisions", "UNIT_BYTES_MAX") / 2).mib} at most`,
+  `At most ${decisions("UNITS_MAX").count} envelopes with ${decisions("UNIT_BYTES_MAX").mib} wait at a member, where an envelope counts as ${textsOf(constant("daemon/cluster/peers/decisions/decisions", "UNIT_BYTES_MAX") / 2).mib} at most`,
   `One connection sends at most ${of("daemon/listener/dbsync-dialect")("UNANSWERED_MAX").count} of them`,
   `to the keeper in turn, too, and again after ${decisions("FORWARD_AGAIN_MS").s}`,
 ];
