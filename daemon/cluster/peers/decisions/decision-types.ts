@@ -21,7 +21,7 @@ export interface WaitingUnit {
   readonly until: number;
 }
 
-/** A proposed decision: the position and the outcome of one unit. `at`, `seq` and `id` are the position. */
+/** A proposed decision: the position and the outcomes of one envelope. `at`, `seq` and `id` are the position. */
 export interface ProposedDecision extends OrderKey {
   /** Its number. Each decision follows the previous one, in the order of the slots and in that of the entries. */
   readonly slot: number;
