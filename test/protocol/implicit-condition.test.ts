@@ -2,10 +2,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { commandNames } from "../../client/shared/commands.js";
+import { findCommand } from "../../daemon/store/command-table.js";
 import {
   CONDITIONAL_NAME,
   hasImplicitCondition,
   implicitCondition,
+  SHARING_NAME,
 } from "../../protocol/implicit-condition.js";
 import { NIL, ONE, ZERO } from "../../protocol/reply.js";
 
@@ -67,4 +69,18 @@ test("the names of the commands that may have a condition are those of which one
     commandNames().filter((name) => CONDITIONAL_NAME.test(name)),
   );
   assert.equal(conditional.length, 4);
+});
+
+test("commands that share an envelope are writes whose cost follows from their arguments, without random choices", () => {
+  const sharing = commandNames().filter((name) => SHARING_NAME.test(name));
+  for (const name of sharing) {
+    const command = findCommand(name);
+    assert.ok(command?.writes && command.isLinear, name);
+    assert.ok(!SHARING_NAME.test(`${name}_`) && !SHARING_NAME.test(`_${name}`), name);
+    assert.ok(SHARING_NAME.test(name.toLowerCase()), name);
+  }
+  for (const name of commandNames())
+    if (CONDITIONAL_NAME.test(name)) assert.ok(SHARING_NAME.test(name), name);
+  for (const name of ["SPOP", "EVAL", "GET", "SET EX", " SET", "SET\n", "", "SORT"])
+    assert.ok(!SHARING_NAME.test(name), JSON.stringify(name));
 });

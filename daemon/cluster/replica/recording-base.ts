@@ -8,6 +8,7 @@ import { type ErrorReply, error, type Reply } from "../../../protocol/reply.js";
 import type { StateName } from "../../../protocol/state-names.js";
 import {
   commandsIn,
+  conditionsOf,
   type Envelope,
   needsDaemon,
   unitId,
@@ -211,12 +212,13 @@ function denialsOf(
   audit: KeyAudit,
 ): ErrorReply[] | null {
   if (signer.acl.isUnlimited) return null;
-  const { key, at, if: conditions } = envelope;
+  const { key, at } = envelope;
   const units = unitsIn(envelope);
   const denials: ErrorReply[] = [];
   // Stop at the first permitted unit, which is usually the first one.
   for (const range of units) {
     const commands = commandsIn(envelope, range);
+    const conditions = conditionsOf(envelope, range.index);
     const unit = { key, at, commands, conditions, needsDaemon: needsDaemon(envelope) };
     const denial = refusalOf(unit, signer, ring);
     if (denial === null || !isDenied(denial)) return null;

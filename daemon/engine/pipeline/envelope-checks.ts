@@ -6,6 +6,7 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { MalformedFrame } from "../../../protocol/errors.js";
 import {
+  type Condition,
   type Envelope,
   hexOf,
   NO_KEY,
@@ -61,9 +62,10 @@ export function checkEnvelope(
   if (needsDaemon(envelope) && role !== "daemon")
     return refused("not-a-daemon", as === null ? "with units or choices" : `signed as ${JSON.stringify(as)}`);
   if (db >= audience.databases) return refused("wrong-db", `database ${db}`);
-  if (envelope.if !== null) {
-    if (!audience.takesConditions) return refused("if-not-carried", `${envelope.if.length} conditions`);
-    const wrong = envelope.if.find((condition) => condition.db >= audience.databases);
+  const conditions = conditionsIn(envelope);
+  if (conditions !== null) {
+    if (!audience.takesConditions) return refused("if-not-carried", `${conditions.length} conditions`);
+    const wrong = conditions.find((condition) => condition.db >= audience.databases);
     if (wrong !== undefined) return refused("wrong-db", `database ${wrong.db} in a condition`);
   }
   if (envelope.decide) {
@@ -76,6 +78,10 @@ export function checkEnvelope(
   }
   return checkRing(envelope.commands, bytes);
 }
+
+/** Returns the conditions of all units, or null if no unit has any. */
+const conditionsIn = ({ if: conditions, ifs }: Envelope): readonly Condition[] | null =>
+  ifs === null ? conditions : [...ifs.values()].flat();
 
 /**
  * Whether a command may not share an envelope with other units on which the members decide: they evaluate all of them

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MalformedFrame } from "../../../protocol/errors.js";
-import { writeCommand } from "../../../protocol/resp/resp-writer.js";
+import { writeBulk, writeCommand } from "../../../protocol/resp/resp-writer.js";
 import {
   type Decision,
   isDecision,
@@ -11,7 +11,7 @@ import {
   readEntryHead,
   writeDecision,
 } from "../../../protocol/version-2/decision-body.js";
-import { NO_KEY, readBody, signedBytes } from "../../../protocol/version-2/envelope.js";
+import { NO_KEY, outcomeAt, readBody, signedBytes } from "../../../protocol/version-2/envelope.js";
 import { writeBody } from "../../../protocol/version-2/envelope-body.js";
 
 const header = {
@@ -65,6 +65,66 @@ test("an envelope is no decision, and a client's parser refuses a decision", () 
   assert.deepEqual(readEntryHead(body), { key: header.key, at: header.at, seq: header.seq });
   assert.throws(() => readBody(writeDecision(first)), MalformedFrame);
   assert.notDeepEqual(signedBytes(writeDecision(first)), signedBytes(body));
+});
+
+/** Returns the unit of an envelope with a number of commands. */
+const unitWith = (commands: number, fields: object = {}) => {
+  const sets = Array.from({ length: commands }, (_, index) =>
+    writeCommand(["SET", `lock:${index}`, "x", "NX"]),
+  );
+  return {
+    body: Buffer.from(writeBody({ ...header, ...fields }, sets), "latin1"),
+    signature: Buffer.from("signature"),
+  };
+};
+
+test("a decision has an outcome for each unit of its envelope, and no other number of them", () => {
+  const outcomes = ["applied", "unmet", "applied"] as const;
+  const decide = (count: number, unit: Decision["unit"]) =>
+    writeDecision({ ...first, outcomes: Array(count).fill("applied"), unit });
+  const bytes = writeDecision({ ...first, outcomes, unit: unitWith(3) });
+  assert.ok(bytes.includes("$21\r\napplied,unmet,applied\r\n"));
+  const { decided } = readEntryBody(bytes);
+  assert.deepEqual(readDecision(bytes).outcomes, outcomes);
+  assert.deepEqual(decided?.outcomes, outcomes);
+  assert.deepEqual(
+    [0, 1, 2].map((index) => decided && outcomeAt(decided, index)),
+    outcomes,
+  );
+  for (const [commands, multi, right] of [
+    [1, false, 1],
+    [2, false, 2],
+    [3, true, 1],
+    [256, false, 256],
+  ] as const)
+    for (const count of [0, 1, 2, 3, 4, 255, 256, 257]) {
+      const read = () => readEntryBody(decide(count, unitWith(commands, { multi })));
+      const what = `${count} outcomes of ${commands} commands`;
+      if (count === right) assert.equal(read().decided?.outcomes.length, right, what);
+      else assert.throws(read, MalformedFrame, what);
+    }
+  assert.throws(() => readDecision(decide(257, unitWith(256))), MalformedFrame);
+  assert.throws(() => readDecision(decide(2, null)), MalformedFrame, "a decision without an envelope");
+  assert.throws(() => readEntryBody(decide(2, null)), MalformedFrame, "a decision without an envelope");
+});
+
+test("the outcomes of a decision are a list of two words", () => {
+  const good = writeDecision({ ...first, outcomes: ["applied", "unmet"], unit: unitWith(2) });
+  for (const wrong of [
+    "applied,Unmet",
+    "applied,",
+    ",applied",
+    "applied unmet",
+    "applied,,unmet",
+    "applied;unmet",
+    "applied,unmet,",
+    "applied, unmet",
+    "applied,__proto__",
+    "",
+  ]) {
+    const bytes = good.toString("latin1").replace("$13\r\napplied,unmet", writeBulk(wrong).slice(0, -2));
+    assert.throws(() => readEntryBody(Buffer.from(bytes, "latin1")), MalformedFrame, wrong);
+  }
 });
 
 test("malformed decisions are refused", () => {

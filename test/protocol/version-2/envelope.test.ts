@@ -6,6 +6,7 @@ import { MalformedFrame } from "../../../protocol/errors.js";
 import { writeBulk, writeCommand } from "../../../protocol/resp/resp-writer.js";
 import {
   bodyOf as bodyOfSigned,
+  conditionsOf,
   entryKeyOf,
   envelopeOf,
   type HeaderFields,
@@ -16,6 +17,7 @@ import {
   signerOf,
   unitId,
   unitOrderKey,
+  unitsIn,
 } from "../../../protocol/version-2/envelope.js";
 import { writeBody, writeSigned } from "../../../protocol/version-2/envelope-body.js";
 import { amount } from "../../support/amount.js";
@@ -62,9 +64,16 @@ test("any envelope is parsed back from its body", () => {
     fc.property(header, fc.option(conditions), commands, (fields, condition, argvs) => {
       const isSingle = argvs.length === 1 || fields.multi === true;
       const canDivide = argvs.length > 2 && fields.multi !== true;
-      const units = canDivide ? [2, argvs.length - 2] : null;
-      const decide = isSingle && fields.decide === true;
-      const sent = { ...fields, if: isSingle ? condition : null, units, decide };
+      const decide = fields.decide === true;
+      const units = canDivide && !decide ? [2, argvs.length - 2] : null;
+      const ifs =
+        decide && !isSingle && condition !== null
+          ? new Map([
+              [0, condition],
+              [argvs.length - 1, condition.slice(0, 1)],
+            ])
+          : null;
+      const sent = { ...fields, if: isSingle ? condition : null, ifs, units, decide };
       const body = latin1(writeBody(sent, argvs.map(writeCommand)));
       const defaults = { db: 0, multi: false, units: null, after: null, only: null, as: null, ...NO_CHOICES };
       assert.deepEqual(readBody(body), { ...defaults, ...sent, commands: argvs, decided: null });
@@ -84,6 +93,11 @@ const good: HeaderFields = {
   nonce: "n".repeat(16),
 };
 const PING = writeCommand(["PING"]);
+
+/** The conditions of units by index, as a header contains them. */
+const ifsOf = (...indexes: readonly (number | string)[]): string =>
+  `*${2 * indexes.length}\r\n${indexes.map((index) => writeBulk(String(index)) + ABSENT).join("")}`;
+const ABSENT = writeCommand(["0", "k", ""]);
 
 /** Returns a body with these parts, valid or not. */
 function bodyOf(pairs: readonly string[], { magic = "dbsync2", commands = [PING], tail = "" } = {}): Buffer {
@@ -182,6 +196,50 @@ test("a body whose header has unknown, duplicate, missing or misplaced names is 
     bad.push([`${name} ${value}`, bodyOf(required.toSpliced(index + 1, 1, writeBulk(value)))]);
   }
   for (const [what, body] of bad) assert.throws(() => readBody(body), MalformedFrame, what);
+});
+
+test("each unit on which members decide has its own conditions", () => {
+  const decide = [...required, ...pair("decide", "1")];
+  const body = (ifs: string, names = decide, count = 3) =>
+    bodyOf([...names, writeBulk("ifs"), ifs], { commands: new Array(count).fill(PING) });
+  const envelope = readBody(body(ifsOf(0, 2)));
+  const absent = [{ db: 0, key: "k", writer: "" }];
+  assert.deepEqual(
+    [0, 1, 2].map((index) => conditionsOf(envelope, index)),
+    [absent, null, absent],
+  );
+  assert.deepEqual(unitsIn(envelope).length, 3);
+  const bad: [string, Buffer][] = [
+    ["without decide", body(ifsOf(0), required)],
+    ["with multi", body(ifsOf(0), [...decide, ...pair("multi", "1")])],
+    ["with one command", body(ifsOf(0), decide, 1)],
+    ["of an index out of range", body(ifsOf(3))],
+    ["of no index", body(ifsOf("x"))],
+    ["of a negative index", body(ifsOf(-1))],
+    ["descending", body(ifsOf(2, 0))],
+    ["twice", body(ifsOf(1, 1))],
+    ["of no unit", body("*0\r\n")],
+    ["without conditions", body(`*2\r\n${writeBulk("0")}*0\r\n`)],
+    ["of half a condition", body(`*2\r\n${writeBulk("0")}${writeCommand(["0", "k"])}`)],
+    ["without a value", body(`*1\r\n${writeBulk("0")}`)],
+    ["beside if", body(ifsOf(0), [...decide, writeBulk("if"), ABSENT])],
+    ["of several units", bodyOf([...decide, writeBulk("if"), ABSENT], { commands: [PING, PING] })],
+  ];
+  for (const [what, bytes] of bad) assert.throws(() => readBody(bytes), MalformedFrame, `conditions ${what}`);
+});
+
+test("members decide on at most 256 units of an envelope, each of one command", () => {
+  const decide = [...required, ...pair("decide", "1")];
+  const body = (count: number, names: readonly string[] = decide) =>
+    bodyOf(names, { commands: new Array(count).fill(PING) });
+  assert.equal(unitsIn(readBody(body(256))).length, 256);
+  assert.throws(() => readBody(body(257)), MalformedFrame);
+  assert.equal(unitsIn(readBody(body(257, [...decide, ...pair("multi", "1")]))).length, 1);
+  assert.equal(unitsIn(readBody(body(257, required))).length, 257);
+  const units = (names: readonly string[]) =>
+    body(3, [...names, writeBulk("units"), writeCommand(["1", "2"])]);
+  assert.equal(unitsIn(readBody(units(required))).length, 2);
+  assert.throws(() => readBody(units(decide)), MalformedFrame);
 });
 
 test("the signed bytes are the domain, the length and the body, and nothing else", () => {

@@ -1,9 +1,24 @@
-/** Tests which commands a daemon refuses because of their signature, before it checks the signature. */
+/** Tests which commands a daemon refuses because of their signature or their header, and the details that it logs. */
+import "../../../support/installed-families.js";
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { checkSigned } from "../../../../daemon/engine/pipeline/envelope-checks.js";
+import {
+  checkEnvelope,
+  checkSigned,
+  signerOfEnvelope,
+} from "../../../../daemon/engine/pipeline/envelope-checks.js";
+import { NO_OBSERVER, type PipelineParts } from "../../../../daemon/engine/pipeline/pipeline-parts.js";
+import { loadSigners } from "../../../../daemon/engine/trust/load-signers.js";
 import type { Signers } from "../../../../daemon/engine/trust/signers.js";
+import { type EnvelopeHeader, readBody } from "../../../../protocol/version-2/envelope.js";
 import { double } from "../../../support/double.js";
+import {
+  makeKeyPair,
+  type SignedEnvelope,
+  shareSignature,
+  signCommands,
+} from "../../../support/envelope-client.js";
+import { log } from "../../program/scene.js";
 
 const signers = double<Signers>({});
 
@@ -21,3 +36,96 @@ for (const [isSigned, admission, code] of [
     assert.equal(checkSigned(isSigned, admission, "command")?.code ?? null, code);
   });
 }
+
+test("the detail of a refused signature distinguishes a plain one from one that is no shared signature", () => {
+  const pair = makeKeyPair();
+  const loaded = loadSigners({ signKey: [pair.file], rootKey: [], clusterName: "dbsync" }, log);
+  const parts = double<PipelineParts>({ environment: { uptime: () => 0 }, observer: NO_OBSERVER });
+  const signerOf = ({ id, body, signature }: SignedEnvelope) =>
+    signerOfEnvelope(
+      { kind: "command", body, signature },
+      id,
+      { signers: loaded, acceptsUnsigned: false },
+      parts,
+    );
+  const sign = (decide: boolean) =>
+    signCommands(pair, [["SET", "k", "v"]], { cluster: loaded.cluster, decide });
+  const [decided, undecided] = shareSignature(pair, [sign(true), sign(false)]) as [
+    SignedEnvelope,
+    SignedEnvelope,
+  ];
+  const signer = signerOf(decided);
+  assert.ok(signer !== null && "id" in signer && signer.id === pair.id);
+  for (const [envelope, detail] of [
+    [{ ...sign(true), signature: Buffer.alloc(64) }, "a signature of 64 bytes"],
+    [
+      undecided,
+      "a signature of 99 bytes, which is no shared signature of format 1 for an envelope with decide",
+    ],
+  ] as const) {
+    const refusal = signerOf(envelope);
+    assert.ok(refusal !== null && "code" in refusal);
+    assert.deepEqual([refusal.code, refusal.detail], ["bad-signature", detail]);
+  }
+});
+
+const CLUSTER = "c".repeat(32);
+const AUDIENCE = {
+  cluster: CLUSTER,
+  daemon: "d".repeat(32),
+  databases: 16,
+  takesConditions: true,
+  decides: true,
+};
+const application = makeKeyPair();
+
+/** Returns the refusal of an envelope on which the members have to decide; null if it may be decided. */
+function refusalOf(
+  lines: readonly string[],
+  header: Partial<EnvelopeHeader> = {},
+  audience: Partial<typeof AUDIENCE> = {},
+): string | null {
+  const argvs = lines.map((line) => line.split(" "));
+  const { body } = signCommands(application, argvs, { cluster: CLUSTER, decide: true, ...header });
+  const refusal = checkEnvelope(readBody(body), body.length, "application", { ...AUDIENCE, ...audience });
+  return refusal && `${refusal.code}: ${refusal.detail}`;
+}
+
+test("only writes of a bounded cost are decided together with other units", () => {
+  const linear = "SET k v NX";
+  for (const line of [
+    "GET k",
+    "EVAL x 0",
+    "SPOP s",
+    "SORT l STORE m",
+    "SINTERSTORE a b c",
+    "KEYS *",
+    "TIME",
+  ]) {
+    const name = JSON.stringify(line.split(" ")[0]);
+    const refusal = `malformed: ${name} among several units with "decide"`;
+    assert.equal(refusalOf([line, linear]), refusal);
+    assert.equal(refusalOf([linear, linear, line.toLowerCase()]), refusal);
+    assert.equal(refusalOf([line]), null, "alone");
+    assert.equal(refusalOf([linear, line], { multi: true }), null, "as one unit");
+    assert.equal(refusalOf([linear, line], { decide: false }), null, "without a decision");
+  }
+  assert.equal(refusalOf(["KEY LIST", linear]), "malformed: a decision is requested on keys");
+  const name = `${"X".repeat(19)}…`;
+  assert.doesNotMatch(refusalOf([`PUBLISH ${name} y`, linear]) ?? "", /…/);
+});
+
+test("one wrong command does not prevent the decisions on the other units of its envelope", () => {
+  for (const line of ["FLUSHALL", "NOSUCHCOMMAND k", "SET k", "INCRBY k x", "SET k v NX XX", "HSETNX h f"])
+    assert.equal(refusalOf(["SET k v NX", line]), null, line);
+});
+
+test("the conditions of each unit name a database that exists", () => {
+  const ifs = (db: number, index = 0) => new Map([[index, [{ db, key: "k", writer: "" }]]]);
+  const sets = ["SET k v", "SET l v"];
+  assert.equal(refusalOf(sets, { ifs: ifs(15) }), null);
+  for (const index of [0, 1])
+    assert.equal(refusalOf(sets, { ifs: ifs(16, index) }), "wrong-db: database 16 in a condition");
+  assert.equal(refusalOf(sets, { ifs: ifs(0) }, { takesConditions: false }), "if-not-carried: 1 conditions");
+  assert.equal(refusalOf(sets, {}, { takesConditions: false }), null);
+});
