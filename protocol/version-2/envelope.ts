@@ -29,6 +29,8 @@ export const UNIT_ID_BYTES = 36;
 export const COMMANDS_MAX = 4096;
 /** The maximum number of units of an envelope with `decide`. */
 export const DECIDED_UNITS_MAX = 256;
+/** The maximum number of bytes of such an envelope's body: members evaluate all its units in one step. */
+export const DECIDED_BYTES_MAX = 1024 * 1024;
 /**
  * The maximum number of commands of one unit (`multi`), which every daemon applies in one step. Source:
  * docs/decisions/0065-a-unit-takes-effect-as-a-whole.md.

@@ -7,6 +7,7 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { MalformedFrame } from "../../../protocol/errors.js";
 import {
   type Condition,
+  DECIDED_BYTES_MAX,
   type Envelope,
   hexOf,
   NO_KEY,
@@ -73,8 +74,7 @@ export function checkEnvelope(
     // The other members would refuse it, and no keeper could propose anything else until its date is too old.
     if (only !== null) return refused("malformed", "a decision is requested of one daemon only");
     if (envelope.commands.some(isKeyCommand)) return refused("malformed", "a decision is requested on keys");
-    const alone = unitsIn(envelope).length > 1 ? envelope.commands.find(mustBeAlone) : undefined;
-    if (alone !== undefined) return refused("malformed", `${shown(alone)} among several units with "decide"`);
+    if (unitsIn(envelope).length > 1) return checkDecidedUnits(envelope, bytes);
   }
   return checkRing(envelope.commands, bytes);
 }
@@ -83,9 +83,22 @@ export function checkEnvelope(
 const conditionsIn = ({ if: conditions, ifs }: Envelope): readonly Condition[] | null =>
   ifs === null ? conditions : [...ifs.values()].flat();
 
+/** Checks an envelope on whose units the members decide: they evaluate all of them in one step. */
+function checkDecidedUnits({ commands }: Envelope, bytes: number): Refused | null {
+  if (bytes > DECIDED_BYTES_MAX)
+    return refused(
+      "malformed",
+      `${bytes} bytes of several units with "decide", more than ${DECIDED_BYTES_MAX}`,
+    );
+  const alone = commands.find(mustBeAlone);
+  return alone === undefined
+    ? null
+    : refused("malformed", `${shown(alone)} among several units with "decide"`);
+}
+
 /**
- * Whether a command may not share an envelope with other units on which the members decide: they evaluate all of them
- * in one step.
+ * Whether a command may not share an envelope with other units on which the members decide: its cost does not follow
+ * from its arguments, or it writes nothing.
  */
 function mustBeAlone(argv: readonly ByteString[]): boolean {
   const command = commandTable.resolve(argv);

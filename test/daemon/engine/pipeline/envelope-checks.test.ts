@@ -120,6 +120,23 @@ test("one wrong command does not prevent the decisions on the other units of its
     assert.equal(refusalOf(["SET k v NX", line]), null, line);
 });
 
+test("members decide on at most 1 MiB of several units of an envelope", () => {
+  const value = (length: number) => `SET k ${"v".repeat(length)}`;
+  const { length } = signCommands(application, [["SET", "l", "v"], value(1_000_000).split(" ")], {
+    cluster: CLUSTER,
+    decide: true,
+    at: Date.now(),
+  }).body;
+  const longest = 1_000_000 + 1_048_576 - length;
+  assert.equal(refusalOf(["SET l v", value(longest)]), null);
+  assert.equal(
+    refusalOf(["SET l v", value(longest + 1)]),
+    'malformed: 1048577 bytes of several units with "decide", more than 1048576',
+  );
+  assert.equal(refusalOf([value(2_000_000)]), null, "alone");
+  assert.equal(refusalOf(["SET l v", value(2_000_000)], { multi: true }), null, "as one unit");
+});
+
 test("the conditions of each unit name a database that exists", () => {
   const ifs = (db: number, index = 0) => new Map([[index, [{ db, key: "k", writer: "" }]]]);
   const sets = ["SET k v", "SET l v"];
