@@ -140,9 +140,15 @@ test("calls on which members decide do not wait for the answers of earlier ones"
   await using client = client2Of(daemons, { clock, versions: "2" });
   await client.send("PING", { policy: "all" });
   for (const daemon of daemons) daemon.passes = () => [];
-  const calls = Array.from({ length: 6 }, (_, call) => client.send(`SET k${call} v NX`).catch(() => {}));
-  for (const daemon of daemons)
-    await until("all envelopes", () => daemon.envelopes.filter(([line]) => line !== "PING").length === 6);
+  const calls: Promise<unknown>[] = [];
+  for (let call = 0; call < 6; call++) {
+    calls.push(client.send(`SET k${call} v NX`).catch(() => {}));
+    for (const daemon of daemons)
+      await until(
+        `envelope ${call}`,
+        () => daemon.envelopes.filter(([line]) => line !== "PING").length === call + 1,
+      );
+  }
   client.close();
   await Promise.all(calls);
 });
