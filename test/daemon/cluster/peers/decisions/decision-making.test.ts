@@ -25,6 +25,7 @@ import {
 } from "../../../../../protocol/members/decision-messages.js";
 import {
   type Decision,
+  readDecision,
   readEntryBody,
   SLOT_MAX,
   writeDecision,
@@ -34,6 +35,7 @@ import {
   type Envelope,
   readBody,
   signedBytes,
+  unitsIn,
 } from "../../../../../protocol/version-2/envelope.js";
 import { sha256 } from "../../../../simulation/signatures.js";
 import { nextTurn, until } from "../../../../support/until.js";
@@ -366,11 +368,16 @@ test("a member votes for dates up to 250 ms ahead of the members' median clock, 
     assert.equal(isVotedFor([{ at: COMMON + ahead }]), isVoted, `${ahead} ms`);
 });
 
+/** A command, or the commands of an envelope. */
+type Submitted = string | { readonly lines: readonly string[]; readonly multi: boolean };
+
+const several = (...lines: readonly string[]): Submitted => ({ lines, multi: false });
+
 /** Starts the only member of a list. @param made  receives its decisions */
 function startAlone(
   timeline: object,
   made: Entry[],
-): { decisions: DecisionMaking; submit: (...lines: string[]) => Promise<void> } {
+): { decisions: DecisionMaking; submit: (...envelopes: readonly Submitted[]) => Promise<void> } {
   const storage = new MemoryStorage();
   storage.put([], [["decisions", writePromisesMark(writeStoredPromises(NO_PROMISES))]]);
   const list = { hash: "l".repeat(32), list: { number: 0, members: [OWN] } };
@@ -391,9 +398,10 @@ function startAlone(
   });
   decisions.tick();
   while (!works[0]?.next().done);
-  const submit = async (...lines: string[]): Promise<void> => {
-    for (const line of lines) {
-      const { id, body, signature } = withId(entry(`unit ${units++}`, 0, [line], { decide: true }));
+  const submit = async (...envelopes: readonly Submitted[]): Promise<void> => {
+    for (const one of envelopes) {
+      const { lines, multi } = typeof one === "string" ? { lines: [one], multi: false } : one;
+      const { id, body, signature } = withId(entry(`unit ${units++}`, 0, lines, { decide: true, multi }));
       decisions.submit(id, body, signature, false);
     }
     for (let turns = 0; turns < 40; turns++) {
@@ -467,6 +475,158 @@ test("a keeper evaluates the decisions that it proposes, because random choices 
   const ids = made.map(({ id }) => id);
   assert.deepEqual(ids, evaluated[1]);
   assert.notDeepEqual(ids, evaluated[0], "each contains their number");
+});
+
+/** Returns the number of commands of each proposal. */
+function proposedCommands(made: readonly Entry[]): number[] {
+  const proposals: number[] = [];
+  for (const { body, envelope } of made) {
+    if (readDecision(body).index === 0) proposals.push(0);
+    proposals.push((proposals.pop() ?? 0) + envelope.commands.length);
+  }
+  return proposals;
+}
+
+test("a keeper proposes at most 1,024 commands, unless a single envelope has more", async () => {
+  let keys = 0;
+  const sets = (count: number) => Array.from({ length: count }, () => `SET k${keys++} v NX`);
+  const proposed = async (...envelopes: readonly Submitted[]) => {
+    const made: Entry[] = [];
+    const outcomesInTurn = (all: readonly Envelope[]) =>
+      all.map((envelope) => unitsIn(envelope).map(() => "applied"));
+    const { decisions, submit } = startAlone({ outcomesInTurn }, made);
+    await submit(...envelopes);
+    assert.equal(decisions.waiting, 0);
+    return proposedCommands(made);
+  };
+  const of = (...counts: readonly number[]) => proposed(...counts.map((count) => several(...sets(count))));
+  assert.deepEqual(await of(256, 256, 256, 255, 1, 1), [1024, 1]);
+  assert.deepEqual(await of(256, 256, 256, 256, 256), [1024, 256]);
+  assert.deepEqual(await of(255, 256, 256, 256, 256), [1023, 256]);
+  const unit = { lines: sets(2000), multi: true };
+  assert.deepEqual(await proposed(several(...sets(2)), unit, several(...sets(3))), [2, 2000, 3]);
+});
+
+test("a keeper without the code of a command of several units leaves them to another one, and proposes later ones", async () => {
+  const made: Entry[] = [];
+  const hasCode = ({ envelope }: Pick<Entry, "envelope">) =>
+    !envelope.commands.some(([name]) => name === "NEW");
+  const outcomesInTurn = (envelopes: readonly Envelope[]) =>
+    envelopes.map((envelope) => unitsIn(envelope).map(() => "applied"));
+  const { decisions, submit } = startAlone({ hasCode, outcomesInTurn }, made);
+  await submit(
+    several("SET a v NX", "NEW b"),
+    several("NEW c", "SET d v NX"),
+    several("SET e v", "SET f v"),
+    "SET g v",
+  );
+  const keys = () => made.map(({ envelope }) => envelope.commands.map(([, key]) => key).join());
+  assert.deepEqual(keys().toSorted(), ["e,f", "g"]);
+  assert.equal(decisions.waiting, 2);
+});
+
+test("each unit of a decided envelope counts", async () => {
+  const made: Entry[] = [];
+  const outcomesInTurn = (envelopes: readonly Envelope[]) =>
+    envelopes.map((envelope) => unitsIn(envelope).map(() => "applied"));
+  const { decisions, submit } = startAlone({ outcomesInTurn }, made);
+  await submit(several("SET a v NX", "SET b v NX", "SET c v NX"), "SET d v NX");
+  assert.deepEqual([decisions.figures.units, decisions.figures.slots], [4, 2]);
+  await submit({ lines: ["SET a v", "SET b v"], multi: true });
+  assert.deepEqual([decisions.figures.units, decisions.figures.slots], [5, 3]);
+});
+
+test("a decision that a keeper proposes has the final outcomes, not those of its draft", async () => {
+  const made: Entry[] = [];
+  const drafts: Entry[] = [];
+  const final: Entry[] = [];
+  const timeline = {
+    outcomesInTurn(envelopes: readonly Envelope[], { draft, decide }: DecisionsInTurn) {
+      drafts.length = 0;
+      final.length = 0;
+      return envelopes.map((envelope, index) => {
+        const count = unitsIn(envelope).length;
+        drafts.push(draft(index, Array<DecidedOutcome>(count).fill("applied")));
+        const outcomes = Array.from(
+          { length: count },
+          (_, unit): DecidedOutcome => (unit % 2 === 0 ? "applied" : "unmet"),
+        );
+        final.push(decide(index, outcomes));
+        return outcomes;
+      });
+    },
+  };
+  const { submit } = startAlone(timeline, made);
+  await submit(several("SET a v NX", "SET b v NX", "SET c v NX"));
+  assert.deepEqual(
+    made.map(({ envelope }) => envelope.decided?.outcomes),
+    [["applied", "unmet", "applied"]],
+  );
+  assert.deepEqual(
+    made.map(({ id }) => id),
+    final.map(({ id }) => id),
+  );
+  assert.notEqual(made[0]?.id, drafts[0]?.id);
+  for (const { id, body } of made) assert.equal(id, sha256(signedBytes(body)));
+});
+
+test("a keeper drafts each decision after the final one before it", async () => {
+  const made: Entry[] = [];
+  const before: (string | undefined)[] = [];
+  const timeline = {
+    outcomesInTurn(envelopes: readonly Envelope[], { draft, decide }: DecisionsInTurn) {
+      before.length = 0;
+      return envelopes.map((_, index): DecidedOutcome[] => {
+        before.push(readDecision(draft(index, ["applied", "applied"]).body).previous?.id);
+        decide(index, ["unmet", "applied"]);
+        return ["unmet", "applied"];
+      });
+    },
+  };
+  const { submit } = startAlone(timeline, made);
+  await submit(
+    several("SET a v NX", "SET b v NX"),
+    several("SET c v NX", "SET d v NX"),
+    several("SET e v", "SET f v"),
+  );
+  assert.equal(made.length, 3);
+  const proposals = made.map(({ body }) => readDecision(body).count);
+  assert.deepEqual(
+    before,
+    made.slice(-before.length).map((_, at) => made[made.length - before.length + at - 1]?.id),
+  );
+  assert.ok(
+    proposals.some((count) => count > 1),
+    "several share a proposal",
+  );
+});
+
+test("a member objects if one outcome of several units is wrong, or missing", () => {
+  const { body, signature } = withId(
+    entry("several", 0, ["SET a v NX", "SET b v NX", "SET c v NX"], { decide: true }),
+  );
+  const unit = { body, signature };
+  const isVoted = (outcomes: Decision["outcomes"], known: readonly (readonly string[])[]) =>
+    isVotedFor([{ outcomes, unit }], { ...JUDGED, outcomesInTurn: () => known });
+  const right = ["applied", "unmet", "applied"] as const;
+  assert.ok(isVoted(right, [right]));
+  for (const wrong of [
+    ["unmet", "unmet", "applied"],
+    ["applied", "applied", "applied"],
+    ["applied", "unmet", "unmet"],
+    ["applied", "applied", "unmet"],
+  ] as const) {
+    assert.ok(!isVoted(wrong, [right]), wrong.join());
+    assert.ok(!isVoted(right, [wrong]), wrong.join());
+  }
+  for (const known of [[], [[]], [["applied"]], [["applied", "unmet"]]])
+    assert.ok(!isVoted(right, known), JSON.stringify(known));
+  for (const outcomes of [
+    ["applied"],
+    ["applied", "unmet"],
+    ["applied", "unmet", "applied", "applied"],
+  ] as const)
+    assert.ok(!isVoted(outcomes, [outcomes]), "the number of outcomes");
 });
 
 const CAUSES: readonly [cause: string, timeline: object, at: number][] = [
