@@ -259,6 +259,64 @@ test("the answer of a letter whose condition is met is printed", async () => {
   assert.deepEqual([code, stdout], [0, `${shortId(met)} written again: 1\n`], stderr);
 });
 
+test("each unit of a letter on which members had to decide is written again with its own conditions", async () => {
+  const absent = (key: string) => [{ db: 0, key, writer: "" }];
+  await client.send("SET unit:there first");
+  const commands = [
+    ["INCR", "unit:a"],
+    ["INCR", "unit:b"],
+    ["INCR", "unit:c"],
+  ];
+  const ifs = new Map([
+    [0, absent("unit:a")],
+    [2, [...absent("unit:c"), ...absent("unit:there")]],
+  ]);
+  const letter = deadLetter(9, commands, { decide: true, ifs });
+  await keep([[letter, "missing"]]);
+  const shown = await runDeadLetters("show", shortId(letter));
+  assert.match(
+    shown.stdout,
+    /if +command 1: unit:a of database 0: absent\nif +command 3: unit:c of database 0: absent\nif +command 3: unit:there of database 0: absent\n/,
+  );
+  const [line] = (await runDeadLetters("show", shortId(letter), "--json")).stdout.split("\n");
+  assert.deepEqual(
+    JSON.parse(line ?? "").envelope.conditions.map(({ unit }: { unit: number }) => unit),
+    [0, 2, 2],
+  );
+  const first = await writeAgain(shortId(letter));
+  assert.deepEqual(
+    [first.code, first.stdout.replace(/: nothing has changed.*/, "")],
+    [0, `${shortId(letter)} written again: 1, 1, (nil)\n`],
+    first.stderr,
+  );
+  const values = async () => await client.send("MGET unit:a unit:b unit:c");
+  assert.equal(await values(), "1\n1\n");
+
+  const failing = deadLetter(
+    10,
+    [
+      ["INCR", "unit:d"],
+      ["INCR", "unit:list"],
+      ["INCR", "unit:e"],
+    ],
+    {
+      decide: true,
+      ifs: new Map([[0, absent("unit:d")]]),
+    },
+  );
+  await client.send("RPUSH unit:list a");
+  await keep([[failing, "missing"]]);
+  const second = await writeAgain(shortId(failing));
+  assert.deepEqual(
+    [second.code, /may have been written.*WRONGTYPE/.test(second.stdout)],
+    [1, true],
+    second.stdout,
+  );
+  assert.equal(await client.send("MGET unit:d unit:e"), "1\n");
+  await writeAgain(shortId(failing), "--anyway");
+  assert.equal(await client.send("MGET unit:d unit:e"), "1\n", "its condition does not hold any longer");
+});
+
 /** Creates the data folder of a daemon. @param mark  what the daemon has recorded of its state and its admission */
 async function makeDaemonFolder(name: string, mark: string, entries: readonly Entry[]): Promise<string> {
   const folder = join(cluster.folder, name);

@@ -3,8 +3,10 @@ import assert from "node:assert/strict";
 import { beforeEach, describe, test } from "node:test";
 import { TimelineCommands } from "../../../../daemon/cluster/history/timeline-commands.js";
 import { readLogQuery } from "../../../../daemon/cluster/history/timeline-log.js";
+import { hashOf } from "../../../../daemon/engine/trust/identity.js";
 import { writeOrderKey } from "../../../../daemon/timeline/entries/entry.js";
-import { hexOf } from "../../../../protocol/version-2/envelope.js";
+import { readEntryBody, writeDecision } from "../../../../protocol/version-2/decision-body.js";
+import { hexOf, signedBytes } from "../../../../protocol/version-2/envelope.js";
 import { makeKeyPair } from "../../../support/envelope-client.js";
 import { AT, idText, LEFT_OUT, NOW, PastScene } from "./past-scene.js";
 
@@ -91,6 +93,24 @@ describe("TIMELINE LOG", () => {
       damaged: number;
     };
     assert.deepEqual([cut.left, cut.damaged], [8, 0]);
+  });
+
+  test("finds a unit on which members have decided by its own conditions, not by those of its envelope", async () => {
+    const ifs = new Map([[1, [{ db: 0, key: "condition", writer: "" }]]]);
+    const lines = ["SET a 1 NX", "SET b 2", "SET c 3"];
+    const { body, signature } = scene.entry(scene.app, 1, lines, { decide: true, ifs });
+    const place = { slot: 1, index: 0, count: 1, previous: null, at: AT + 2, seq: 0 };
+    const outcomes = ["applied", "unmet", "applied"] as const;
+    const decision = writeDecision({ ...place, outcomes, unit: { body, signature } });
+    const id = hashOf(signedBytes(decision));
+    scene.put({ id, body: decision, signature, envelope: readEntryBody(decision) });
+    const units = async (...options: string[]) =>
+      (await scene.units(["commands", "outcome"], "TIMELINE", "LOG", ...options)).map(
+        ([commands, outcome]) => `${(commands as string[][])[0]?.join(" ")}: ${outcome}`,
+      );
+    assert.deepEqual(await units(...FROM), ["SET a 1 NX: applied", "SET b 2: unmet", "SET c 3: applied"]);
+    assert.deepEqual(await units(...FROM, "KEY", "condition"), ["SET b 2: unmet"]);
+    assert.deepEqual(await units(...FROM, "KEY", "c"), ["SET c 3: applied"]);
   });
 
   test("finds commands that a key has signed for version 1, which the daemon has signed again", async () => {

@@ -12,9 +12,10 @@ import { KeyRing } from "../../../../daemon/store/key-ring.js";
 import type { Entry, OrderKey } from "../../../../daemon/timeline/entries/entry.js";
 import type { UnitAnswer } from "../../../../daemon/timeline/fold/fold.js";
 import type { AcceptOutcome } from "../../../../daemon/timeline/timeline-environment.js";
-import { bulk, integer, NIL_ARRAY, OK } from "../../../../protocol/reply.js";
+import { bulk, integer, NIL, NIL_ARRAY, OK, type Reply } from "../../../../protocol/reply.js";
+import { writeBulk, writeReply } from "../../../../protocol/resp/resp-writer.js";
 import { readEntryBody, writeDecision } from "../../../../protocol/version-2/decision-body.js";
-import { readBody, signerOf } from "../../../../protocol/version-2/envelope.js";
+import { type DecidedOutcome, readBody, signerOf } from "../../../../protocol/version-2/envelope.js";
 import type { DaemonState } from "../../../../protocol/version-2/messages-v2.js";
 import { double } from "../../../support/double.js";
 import { makeKeyPair, type SignedEnvelope } from "../../../support/envelope-client.js";
@@ -442,6 +443,79 @@ test("the answer to a decided unit waits for the disk if it may show another wri
   }
 });
 
+test("each unit of a decided envelope has its own answer, and all wait for the disk if one may show another write", async () => {
+  const cases: readonly [lines: string[][], outcomes: DecidedOutcome[], replies: Reply[], isHeld: boolean][] =
+    [
+      [
+        [
+          ["SET", "a", "v", "NX"],
+          ["SET", "b", "v"],
+          ["SETNX", "c", "v"],
+        ],
+        ["applied", "unmet", "unmet"],
+        [OK, NIL_ARRAY, integer(0)],
+        false,
+      ],
+      [
+        [
+          ["SET", "a", "v", "NX"],
+          ["SET", "b", "v"],
+          ["INCR", "n"],
+        ],
+        ["unmet", "unmet", "applied"],
+        [NIL, NIL_ARRAY, integer(7)],
+        true,
+      ],
+      [
+        [
+          ["INCR", "n"],
+          ["SET", "a", "v", "NX"],
+        ],
+        ["applied", "applied"],
+        [integer(8), OK],
+        true,
+      ],
+      [
+        [
+          ["SET", "a", "v", "NX"],
+          ["HSETNX", "h", "f", "v"],
+        ],
+        ["applied", "applied"],
+        [OK, integer(1)],
+        false,
+      ],
+    ];
+  for (const [lines, outcomes, replies, isHeld] of cases) {
+    const { scene, peers, lists, recorder, disk } = fixture();
+    Object.assign(lists, { hasLists: true });
+    peers.decisions.isPossible = true;
+    const ifs = new Map([[1, [{ db: 0, key: "b", writer: "" }]]]);
+    const envelope = scene.sign(lines, { decide: true, ifs });
+    const { body, signature } = envelope;
+    const answer = codeOf(scene.take(envelope));
+    const { flushed, flush } = heldFlush();
+    disk.flushed = flushed;
+    const place = { slot: 1, index: 0, count: 1, previous: null, at: NOW + 1, seq: 0 };
+    const decision = writeDecision({ ...place, outcomes, unit: { body, signature } });
+    const entry = { id: "d".repeat(32), body: decision, signature, envelope: readEntryBody(decision) };
+    const isUnmet = (index: number) => outcomes[index] === "unmet" && replies[index] === NIL_ARRAY;
+    const answers = replies.map((reply, index): UnitAnswer => {
+      return { reply, outcome: isUnmet(index) ? "unmet" : "applied", late: true };
+    });
+    recorder.folded([entry], [{ entry, answers }]);
+    assert.equal(await isSettled(answer), !isHeld, lines.join());
+    flush();
+    const flags = replies.map((_, index) => (isUnmet(index) ? "decided unmet" : "decided"));
+    const expected = replies.map((reply, index) => writeReply(reply) + writeBulk(flags[index] as string));
+    assert.equal(await answer, expected.join(""));
+    assert.equal(
+      await codeOf(scene.take(envelope)),
+      expected.join(""),
+      "the client's copy for another daemon",
+    );
+  }
+});
+
 /** An envelope of the daemon itself, and the decision on it. */
 function ownUnit(
   { scene }: Fixture,
@@ -558,7 +632,14 @@ test("what the other members would refuse to decide never reaches them", async (
   peers.decisions.isPossible = true;
   const keys = scene.sign([["KEY", "LIST"]], { decide: true });
   const forOne = scene.sign([["SET", "lock", "me", "NX"]], { decide: true, only: scene.daemon });
-  for (const envelope of [keys, forOne])
+  const read = scene.sign(
+    [
+      ["SET", "lock", "me", "NX"],
+      ["GET", "lock"],
+    ],
+    { decide: true },
+  );
+  for (const envelope of [keys, forOne, read])
     assert.match(await codeOf(scene.take(envelope)), /^malformed not-applied$/);
   assert.deepEqual(peers.decisions.submitted, []);
 });
