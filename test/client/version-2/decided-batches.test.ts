@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { OutboxClient } from "../../../client/outbox-client.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { NIL, NIL_ARRAY, OK, type Reply } from "../../../protocol/reply.js";
+import { integer, NIL, NIL_ARRAY, OK, type Reply } from "../../../protocol/reply.js";
 import { conditionsOf, type Envelope, hexOf } from "../../../protocol/version-2/envelope.js";
 import { KNOWS_DECISIONS, KNOWS_SIGNED } from "../../../protocol/version-2/messages-v2.js";
 import { until } from "../../support/until.js";
@@ -237,18 +237,25 @@ test("each call of an envelope has its own rule and answer", async () => {
     held: [NIL, NIL, NIL],
     both: [OK, OK, OK],
     unmet: [NIL_ARRAY, NIL_ARRAY, NIL_ARRAY],
+    counted: [integer(1), integer(2), integer(3)],
+    added: [integer(1), integer(2), integer(3)],
     wrong: [OK, NIL, { kind: "error", text: "ERR wrong" }],
   };
   for (const [index, { daemon }] of daemons.entries())
     daemon.reply = ([, key = ""]) => replies[key]?.[index] ?? OK;
-  const [nx, held, both, unmet, wrong] = await Promise.all([
+  const [nx, held, both, unmet, counted, added, wrong] = await Promise.all([
     client.send("SET nx v NX"),
     client.send("SET held v NX"),
     client.send("SET both v", absent("both")),
     client.send("SET unmet v", absent("unmet")),
+    // Its answer shows that it was applied, whatever else its daemons have.
+    client.send("INCR counted", absent("counted")),
+    errorOf(client.send("SETNX added v")),
     errorOf(client.send("SET wrong v NX")),
   ]);
-  assert.deepEqual([nx, held, both, unmet, wrong.code], ["OK", null, "OK", null, "answers-differ"]);
+  assert.deepEqual([nx, held, both, unmet], ["OK", null, "OK", null]);
+  assert.ok(["1", "2", "3"].includes(counted ?? ""));
+  assert.deepEqual([added.code, wrong.code], ["answers-differ", "answers-differ"]);
   assert.equal(envelopesAt(daemons[0]).length, 1);
 });
 

@@ -1,0 +1,208 @@
+/** Mutants of the rules for several units of one envelope, on which the members decide separately. */
+import type { Mutant } from "./mutant.js";
+
+const ENVELOPE = "test/protocol/version-2/envelope.test.js";
+const BODY = "test/protocol/version-2/decision-body.test.js";
+const CHECKS = "test/daemon/engine/pipeline/envelope-checks.test.js";
+const MAKING = "test/daemon/cluster/peers/decisions/decision-making.test.js";
+const RECORDER = "test/daemon/cluster/replica/recorder.test.js";
+const CLIENT = "test/client/version-2/decided-batches.test.js";
+
+export const decidedUnitMutants: readonly Mutant[] = [
+  {
+    name: "decided units: an envelope without decide has conditions by unit",
+    file: "protocol/version-2/envelope.js",
+    find: "(!envelope.decide || commands.length === 1",
+    replace: "(commands.length === 1",
+    test: ENVELOPE,
+  },
+  {
+    name: "decided units: conditions may be those of a command that does not exist",
+    file: "protocol/version-2/envelope.js",
+    find: "[envelope.ifs, envelope.choices",
+    replace: "[envelope.choices",
+    test: ENVELOPE,
+  },
+  {
+    name: "decided units: members decide on 257 units of an envelope",
+    file: "protocol/version-2/envelope.js",
+    find: "commands.length > DECIDED_UNITS_MAX",
+    replace: "false",
+    test: ENVELOPE,
+  },
+  {
+    name: "decided units: members decide on units of several commands",
+    file: "protocol/version-2/envelope.js",
+    find: "if (decide)\n",
+    replace: "if (false)\n",
+    test: ENVELOPE,
+  },
+  {
+    name: "decided units: a decision may have another number of outcomes than its envelope has units",
+    file: "protocol/version-2/decision-body.js",
+    find: "outcomes.length !== unitsIn(envelope).length",
+    replace: "false",
+    test: BODY,
+  },
+  {
+    name: "decided units: a decision without an envelope has several outcomes",
+    file: "protocol/version-2/decision-body.js",
+    find: "unit.body.length === 0 ? 1 : DECIDED_UNITS_MAX",
+    replace: "DECIDED_UNITS_MAX",
+    test: BODY,
+  },
+  {
+    name: "decided units: a command with random choices is decided together with other units",
+    file: "daemon/engine/pipeline/envelope-checks.js",
+    find: "!(command.writes && command.isLinear)",
+    replace: "!command.writes",
+    test: CHECKS,
+  },
+  {
+    name: "decided units: an unknown command prevents the decisions on the other units of its envelope",
+    file: "daemon/engine/pipeline/envelope-checks.js",
+    find: "!(command instanceof CommandFailure) && !(command.writes",
+    replace: "command instanceof CommandFailure || !(command.writes",
+    test: CHECKS,
+  },
+  {
+    name: "decided units: any number of bytes is evaluated in one step",
+    file: "daemon/engine/pipeline/envelope-checks.js",
+    find: "bytes > DECIDED_BYTES_MAX",
+    replace: "false",
+    test: CHECKS,
+  },
+  {
+    name: "decided units: the conditions of a unit may name a database that does not exist",
+    file: "daemon/engine/pipeline/envelope-checks.js",
+    find: "ifs === null ? conditions : [...ifs.values()].flat()",
+    replace: "conditions",
+    test: CHECKS,
+  },
+  {
+    name: "decided units: a proposal has any number of commands",
+    file: "daemon/cluster/peers/decisions/decision-making.js",
+    find: " || commands > PROPOSAL_COMMANDS",
+    replace: "",
+    test: MAKING,
+  },
+  {
+    name: "decided units: a keeper proposes units whose conditions it cannot evaluate",
+    file: "daemon/cluster/peers/decisions/decision-making.js",
+    find: " || isUnreadable(one)",
+    replace: "",
+    test: MAKING,
+  },
+  {
+    name: "decided units: a member checks only the first outcome of an envelope",
+    file: "daemon/cluster/peers/decisions/decision-making.js",
+    find: "known[index]?.join() !== envelope.decided?.outcomes.join()",
+    replace: "known[index]?.[0] !== envelope.decided?.outcomes[0]",
+    test: MAKING,
+  },
+  {
+    name: "decided units: a decided envelope counts as one unit",
+    file: "daemon/timeline/decided-units.js",
+    find: "this.count += entry.envelope.decided?.outcomes.length ?? 0",
+    replace: "this.count++",
+    test: MAKING,
+  },
+  {
+    name: "decided units: an answer that may show a lost write does not wait for the disk if another unit shows none",
+    file: "daemon/cluster/replica/member-answers.js",
+    find: "decided.outcomes.every(",
+    replace: "decided.outcomes.some(",
+    test: RECORDER,
+  },
+  {
+    name: "decided units: the answer to each unit is compared with the first command",
+    file: "daemon/cluster/replica/member-answers.js",
+    find: "commands[index]",
+    replace: "commands[0]",
+    test: RECORDER,
+  },
+  {
+    name: "decided units: the log finds a unit by the conditions of another one",
+    file: "daemon/cluster/history/timeline-log.js",
+    find: "conditionsOf(unit.entry.envelope, unit.index)",
+    replace: "conditionsOf(unit.entry.envelope, 1)",
+    test: "test/daemon/cluster/history/timeline-commands.test.js",
+  },
+  {
+    name: "decided units: a unit of a dead letter is written again with the conditions of all",
+    file: "tools/history/dead-letters.js",
+    find: "conditions.filter((condition) => condition.unit === unit)",
+    replace: "conditions",
+    test: "test/tools/history/dead-letters.test.js",
+  },
+  {
+    name: "decided units: a client sends calls without their conditions if they share an envelope",
+    file: "client/version-2/outbox.js",
+    find: "const conditions = batch.hasConditions ?",
+    replace: "const conditions = false ?",
+    test: CLIENT,
+  },
+  {
+    name: "decided units: a client's last call of an envelope loses its conditions",
+    file: "client/version-2/outbox.js",
+    find: "{ if: ifs.get(0) ?? null }",
+    replace: "{ if: null }",
+    test: CLIENT,
+  },
+  {
+    name: "decided units: a client sends calls with conditions without decide, as several units",
+    file: "client/version-2/call-batch.js",
+    find: "(areDeciding || mustDecide)",
+    replace: "areDeciding",
+    test: CLIENT,
+  },
+  {
+    name: "decided units: each call on which members decide shares an envelope",
+    file: "client/version-2/outbox.js",
+    find: "return SHARING_NAME.test(name);",
+    replace: "return true;",
+    test: CLIENT,
+  },
+  {
+    name: "decided units: a call with options of its envelope shares one",
+    file: "client/version-2/outbox.js",
+    find: "!(envelope === null || isOfUnit(envelope))",
+    replace: "false",
+    test: CLIENT,
+  },
+  {
+    name: "decided units: calls with any number of conditions share an envelope",
+    file: "client/version-2/outbox.js",
+    find: "sizeOfConditions(envelope?.if ?? []) > SHARED_CONDITION_BYTES",
+    replace: "false",
+    test: CLIENT,
+  },
+  {
+    name: "decided units: a client puts more units into an envelope than members decide on",
+    file: "client/version-2/call-batch.js",
+    find: "options?.decide ? DECIDED_UNITS_MAX : COMMANDS_MAX",
+    replace: "COMMANDS_MAX",
+    test: CLIENT,
+  },
+  {
+    name: "decided units: calls share an envelope before it is known that members decide",
+    file: "client/version-2/outbox.js",
+    find: "!isDeciding || !mayShareDecision(call)",
+    replace: "!mayShareDecision(call)",
+    test: CLIENT,
+  },
+  {
+    name: "decided units: a call with conditions in a shared envelope has the rule of one without",
+    file: "client/version-2/call-batch.js",
+    find: "(this.options?.if ?? envelope?.if) != null",
+    replace: "this.options?.if != null",
+    test: CLIENT,
+  },
+  {
+    name: "decided units: the conditions in a shared envelope are checked without the session's last write",
+    file: "client/version-2/consistency-session.js",
+    find: "isRead || hasConditions",
+    replace: "isRead",
+    test: CLIENT,
+  },
+];
