@@ -129,13 +129,6 @@ export const decidedUnitMutants: readonly Mutant[] = [
     test: "test/daemon/cluster/history/timeline-commands.test.js",
   },
   {
-    name: "decided units: a unit of a dead letter is written again with the conditions of all",
-    file: "tools/history/dead-letters.js",
-    find: "conditions.filter((condition) => condition.unit === unit)",
-    replace: "conditions",
-    test: "test/tools/history/dead-letters.test.js",
-  },
-  {
     name: "decided units: a client sends calls without their conditions if they share an envelope",
     file: "client/version-2/outbox.js",
     find: "const conditions = batch.hasConditions ?",

@@ -177,8 +177,8 @@ export const mutants: readonly Mutant[] = [
   {
     name: "conditions are missing in the sets",
     file: "daemon/timeline/fold/fold-unit.js",
-    find: "if (envelope.if === null)\n        return;",
-    replace: "return;",
+    find: "conditionsOf(envelope, unit.index) ?? []",
+    replace: "[]",
     killer: "fold",
   },
   {

@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { OutboxClient } from "../../../client/outbox-client.js";
-import type { ByteString } from "../../../protocol/byte-string.js";
 import { integer, NIL, NIL_ARRAY, OK, type Reply } from "../../../protocol/reply.js";
 import { conditionsOf, type Envelope, hexOf } from "../../../protocol/version-2/envelope.js";
 import { KNOWS_DECISIONS, KNOWS_SIGNED } from "../../../protocol/version-2/messages-v2.js";
@@ -19,11 +18,14 @@ interface Scene extends AsyncDisposable {
   readonly client: OutboxClient;
 }
 
-/** Starts three daemons, and a client that knows whether they are members of a list. */
-async function start(options: Parameters<typeof client2Of>[1] = {}, isDeciding = true): Promise<Scene> {
+/**
+ * Starts three daemons, and a client that knows whether they are members of a list.
+ * @param deciding  how many of them report that they are
+ */
+async function start(options: Parameters<typeof client2Of>[1] = {}, deciding = 3): Promise<Scene> {
   const daemons = (await Promise.all([1, 2, 3].map((id) => ServedDaemon.start({ id })))) as Three;
-  for (const { daemon } of daemons) {
-    daemon.knows = isDeciding ? [KNOWS_SIGNED, KNOWS_DECISIONS] : [KNOWS_SIGNED];
+  for (const [index, { daemon }] of daemons.entries()) {
+    daemon.knows = index < deciding ? [KNOWS_SIGNED, KNOWS_DECISIONS] : [KNOWS_SIGNED];
     daemon.members = 2;
   }
   const client = client2Of(daemons, { versions: "2", ...options });
@@ -190,7 +192,7 @@ test("an envelope has at most 256 units on which members decide", async () => {
 });
 
 test("if no members decide, a call with conditions is alone, and no call requests a decision", async () => {
-  await using scene = await start({}, false);
+  await using scene = await start({}, 0);
   const { client, daemons } = scene;
   await Promise.all([
     client.send("SET a v NX"),
@@ -380,19 +382,19 @@ test("the last call of an envelope that is signed again keeps its conditions aft
 });
 
 test("an envelope with conditions of several calls requests a decision, although no daemon of its cluster decides", async () => {
-  await using scene = await start();
+  await using scene = await start({}, 1);
   const { client, daemons } = scene;
-  const other: ByteString = "d".repeat(32);
-  const applied = await sendRefused(
-    scene,
-    (daemon, isRefusing) => {
-      daemon.knows = [KNOWS_SIGNED];
-      if (isRefusing) daemon.cluster = other;
-    },
-    () => [client.send("SET a v", absent("a")), client.send("SET b v NX")],
-  );
-  for (const envelope of envelopesAt(daemons[0])) assert.equal(envelope.cluster, other);
-  assert.deepEqual(applied, ["decide SET a v if 0:a, SET b v NX"]);
+  const [first, ...others] = daemons;
+  first.daemon.refusal = { code: "cannot-decide", effect: "not-applied" };
+  for (const { daemon } of others) daemon.cluster = "d".repeat(32);
+  await Promise.allSettled([client.send("SET a v", absent("a")), client.send("SET b v NX")]);
+  assert.deepEqual(envelopesAt(first), []);
+  for (const daemon of others)
+    assert.deepEqual(envelopesAt(daemon).map(shown), ["decide SET a v if 0:a, SET b v NX"]);
+  // The client no longer assumes that members decide.
+  await client.send("SET c v NX");
+  for (const daemon of others) await until("the plain write", () => envelopesAt(daemon).length === 2);
+  assert.deepEqual(envelopesAt(others[0]).slice(1).map(shown), ["SET c v NX"]);
 });
 
 test("an envelope with conditions of one of its calls names the session's last write", async () => {
