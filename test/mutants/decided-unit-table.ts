@@ -122,6 +122,13 @@ export const decidedUnitMutants: readonly Mutant[] = [
     test: RECORDER,
   },
   {
+    name: "decided units: the rights of a key are checked without the conditions of its units",
+    file: "daemon/cluster/replica/recording-base.js",
+    find: "conditionsOf(envelope, range.index)",
+    replace: "envelope.if",
+    test: RECORDER,
+  },
+  {
     name: "decided units: the log finds a unit by the conditions of another one",
     file: "daemon/cluster/history/timeline-log.js",
     find: "conditionsOf(unit.entry.envelope, unit.index)",

@@ -8,7 +8,9 @@ import type { NodeState } from "../../../../daemon/cluster/replica/replica-conte
 import type { EnvelopeAnswer } from "../../../../daemon/engine/answers/request.js";
 import type { SeenEnvelopes } from "../../../../daemon/engine/pipeline/seen-envelopes.js";
 import { realEnvironment } from "../../../../daemon/net/process/clock-and-randomness.js";
+import { commandTable } from "../../../../daemon/store/command-table.js";
 import { KeyRing } from "../../../../daemon/store/key-ring.js";
+import { Acl } from "../../../../daemon/store/rights/acl.js";
 import type { Entry, OrderKey } from "../../../../daemon/timeline/entries/entry.js";
 import type { UnitAnswer } from "../../../../daemon/timeline/fold/fold.js";
 import type { AcceptOutcome } from "../../../../daemon/timeline/timeline-environment.js";
@@ -642,6 +644,32 @@ test("what the other members would refuse to decide never reaches them", async (
   for (const envelope of [keys, forOne, read])
     assert.match(await codeOf(scene.take(envelope)), /^malformed not-applied$/);
   assert.deepEqual(peers.decisions.submitted, []);
+});
+
+test("an envelope none of whose units may read the keys of its conditions never reaches the other members", async () => {
+  for (const [keys, isPassedOn] of [
+    [["b", "b"], false],
+    [["b", "a"], true],
+    [["a", "b"], true],
+  ] as const) {
+    const { scene, peers, lists } = fixture();
+    Object.assign(lists, { hasLists: true });
+    peers.decisions.isPossible = true;
+    const record = scene.pipeline.signers?.ring.find(pair.id) ?? assert.fail();
+    Object.assign(record, { acl: new Acl(["+@all", "~a"], commandTable) });
+    const ifs = new Map(keys.map((key, index) => [index, [{ db: 0, key, writer: "" }]]));
+    const envelope = scene.sign(
+      [
+        ["SET", "a", "1"],
+        ["SET", "a", "2"],
+      ],
+      { decide: true, ifs },
+    );
+    const answer = codeOf(scene.take(envelope));
+    assert.deepEqual(peers.decisions.submitted, isPassedOn ? [envelope.id] : [], keys.join());
+    scene.pipeline.stop();
+    if (!isPassedOn) assert.equal((await answer).split("may not read key 'b' of \"if\"").length, 3);
+  }
 });
 
 test("an envelope on which the members have not decided when the daemon stops may still be applied", async () => {
