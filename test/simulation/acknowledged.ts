@@ -108,6 +108,7 @@ function bearingOn({ envelope, ...rest }: Entry, entries: readonly Entry[]): rea
 }
 
 /** Returns the arguments of an envelope's commands and the keys of its conditions. */
-function wordsOf({ envelope: { commands, if: conditions } }: Entry): Set<ByteString> {
-  return new Set([...commands.flatMap((argv) => argv.slice(1)), ...(conditions ?? []).map(({ key }) => key)]);
+function wordsOf({ envelope: { commands, if: conditions, ifs } }: Entry): Set<ByteString> {
+  const all = [conditions ?? [], ...(ifs?.values() ?? [])].flat();
+  return new Set([...commands.flatMap((argv) => argv.slice(1)), ...all.map(({ key }) => key)]);
 }

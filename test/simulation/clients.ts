@@ -8,13 +8,14 @@ import type { EnvelopeAnswer } from "../../daemon/engine/answers/request.js";
 import { type Entry, orderKeyOf } from "../../daemon/timeline/entries/entry.js";
 import { mayChange } from "../../daemon/timeline/entries/recorded-envelopes.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import { type Condition, hexOf } from "../../protocol/version-2/envelope.js";
+import { type Condition, type HeaderFields, hexOf } from "../../protocol/version-2/envelope.js";
 import type { Wait } from "../../protocol/version-2/messages-v2.js";
 import { SeededRandom } from "../support/seeded-random.js";
 import { ConditionalCall } from "./acknowledged.js";
 import { makeKey, randomBytes, shortId } from "./cast.js";
 import { CommandMaker } from "./commands.js";
 import type { Outcome, Sent } from "./ledger.js";
+import { conditionsIn, drawUnits, type UnitSource } from "./several-units.js";
 import { type SimulatedKey, sign } from "./signatures.js";
 import { noteStable } from "./stable-promises.js";
 import { type Daemon, EPOCH, type Host, type World } from "./world.js";
@@ -32,6 +33,8 @@ const READS = 0.1;
 const ONLY = 0.03;
 /** The share of units with conditions on which the members of a list decide. */
 const DECIDED = 0.7;
+/** The share of the units of an envelope with several decided units that are any commands, which may be refused. */
+const ANY_COMMAND = 0.02;
 
 /** The rules of keys that are added during the run. */
 const RULES: readonly (readonly ByteString[])[] = [
@@ -69,6 +72,9 @@ export class Client {
   readonly #scripted: CommandMaker;
   /** A separate generator, for the same reason. */
   readonly #decided: SeededRandom;
+  /** A separate generator for envelopes with several decided units, for the same reason. */
+  readonly #several: SeededRandom;
+  readonly #ofSeveral: CommandMaker;
 
   constructor(world: World, name: string, chest: KeyChest) {
     this.#world = world;
@@ -78,6 +84,8 @@ export class Client {
     this.#commands = new CommandMaker(random, { ...settings, now: EPOCH });
     this.#scripts = new SeededRandom(settings.envelopes, Number(name.slice(1)));
     this.#decided = new SeededRandom(settings.envelopes, Number(name.slice(1)), 1);
+    this.#several = new SeededRandom(settings.envelopes, Number(name.slice(1)), 2);
+    this.#ofSeveral = new CommandMaker(this.#several, { ...settings, now: EPOCH });
     this.#scripted = new CommandMaker(this.#scripts, { ...settings, now: EPOCH });
     const error = random.between(-settings.clientError, settings.clientError);
     this.#clock = new ClientClock(EPOCH + error);
@@ -121,7 +129,39 @@ export class Client {
     const conditions = random.chance(settings.conditional) ? this.#conditions() : null;
     const isSingle = conditions !== null && !multi;
     const decide = settings.lists && conditions !== null && this.#decided.chance(DECIDED);
-    this.send(this.#someKey(), isSingle ? commands.slice(0, 1) : commands, { multi, if: conditions, decide });
+    if (decide && this.#several.chance(settings.several)) this.#writeSeveral();
+    else
+      this.send(this.#someKey(), isSingle ? commands.slice(0, 1) : commands, {
+        multi,
+        if: conditions,
+        decide,
+      });
+  }
+
+  /** Writes by several units of one envelope, on each of which the members decide. */
+  #writeSeveral(): void {
+    const random = this.#several;
+    const maker = this.#ofSeveral;
+    const source: UnitSource = {
+      random,
+      numbers: [maker.key("n"), maker.key("n")],
+      texts: [maker.key("t"), maker.key("t")],
+      hashes: [maker.key("h")],
+      value: () => maker.value(),
+      condition: (key) => this.#conditionOn(key),
+    };
+    const units = drawUnits(source).map((unit) =>
+      random.chance(ANY_COMMAND) ? { argv: maker.write(), conditions: null } : unit,
+    );
+    const commands = units.map(({ argv }) => argv);
+    this.send(this.#someKey(), commands, { ...conditionsIn(units), decide: true });
+  }
+
+  /** Returns a condition that holds for the current state of a key on one daemon. */
+  #conditionOn(key: ByteString): Condition {
+    const { daemon } = this.#several.oneOf(this.#world.hosts);
+    const db = this.#several.below(2);
+    return { db, key, writer: daemon?.timeline.database.keyspaces[db]?.find(key)?.writer ?? "" };
   }
 
   /** Returns conditions that hold for the current state of some keys on one daemon. */
@@ -194,7 +234,7 @@ export class Client {
   send(
     key: SimulatedKey,
     commands: readonly Argv[],
-    options: { multi?: boolean; if?: readonly Condition[] | null; decide?: boolean } = {},
+    options: Pick<HeaderFields, "multi" | "if" | "ifs" | "decide"> = {},
   ): Sent {
     const { random, scheduler, hosts, genesis, ledger, settings } = this.#world;
     const only = random.chance(ONLY) ? random.oneOf(hosts).identity.id : null;

@@ -8,19 +8,20 @@
 import type { Database } from "../../daemon/store/database.js";
 import type { Entry } from "../../daemon/timeline/entries/entry.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import type { Condition } from "../../protocol/version-2/envelope.js";
 import { SeededRandom } from "../support/seeded-random.js";
 import { randomBytes, shortId } from "./cast.js";
-import type { Outcomes } from "./decisions.js";
+import type { Outcomes, UnitOfEnvelope } from "./decisions.js";
 import type { Outcome, Sent } from "./ledger.js";
 import { isInEach } from "./lists/known-lists.js";
+import { conditionsIn, type DrawnUnit, disagreements, drawUnits, type UnitSource } from "./several-units.js";
 import { type SimulatedKey, sign } from "./signatures.js";
 import type { Host, World } from "./world.js";
 
-type Argv = readonly ByteString[];
-
 const COUNTERS = ["contended:counter-0", "contended:counter-1"];
 const LOCKS = ["contended:lock-0", "contended:lock-1"];
+/** Keys of which only the outcomes of several units of one envelope are checked, against each other. */
+const TEXTS = ["contended:text-0", "contended:text-1"];
+const HASHES = ["contended:hash-0"];
 /** Commands of other clients that may remove all keys. */
 const CLEARS: readonly ByteString[] = ["FLUSHALL", "FLUSHDB", "SWAPDB"];
 
@@ -28,6 +29,12 @@ const CLEARS: readonly ByteString[] = ["FLUSHALL", "FLUSHDB", "SWAPDB"];
 const RIVALS: readonly number[] = [1, 1, 2, 3];
 /** The share of units that increment a counter; the others take a lock. */
 const INCREMENTS = 0.6;
+/** The share of the envelopes with several units that also take locks, and maximum number of locks. */
+const LOCKING = 0.4;
+const LOCKS_MAX = 3;
+/** The share of the envelopes with several units that are sent again later, often after their decision. */
+const REPLAYED = 0.2;
+const REPLAY_AFTER_MS: readonly [number, number] = [500, 30_000];
 /** The share of units that are sent to some of the daemons only. */
 const TO_SOME = 0.3;
 /** Maximum error of a client's clock, in milliseconds. */
@@ -49,18 +56,22 @@ const SYNCS_OF_A_DECISION = 4;
 /** What a client learns about its unit. */
 interface Watcher {
   /** Called when the first answer arrives. @param isApplied  whether the condition held */
-  readonly decided?: (isApplied: boolean) => void;
+  readonly decided?: (isApplied: boolean, unit: UnitOfEnvelope) => void;
   /** Called when the client stops waiting. */
   readonly gaveUp?: () => void;
   /** Whether the client sends the unit to all daemons at first; otherwise often to some. */
   readonly isSentToAll?: boolean;
 }
 
+interface ContendedUnit extends DrawnUnit {
+  readonly watcher: Watcher;
+}
+
 /** A client that holds a lock. */
 interface Holder {
   readonly token: ByteString;
-  /** The id of the unit that took the lock. */
-  readonly unit: ByteString;
+  /** The unit that took the lock. */
+  readonly unit: UnitOfEnvelope;
 }
 
 export class Contention {
@@ -68,17 +79,22 @@ export class Contention {
   readonly #key: SimulatedKey;
   /** Its own generator, so that its draws do not change the rest of the run. */
   readonly #random: SeededRandom;
-  readonly #increments: Sent[] = [];
+  /** Another one, so that envelopes of one unit do not depend on those of several units. */
+  readonly #several: SeededRandom;
+  readonly #increments: UnitOfEnvelope[] = [];
+  /** The ids of the envelopes with several units. */
+  readonly #ofSeveral: ByteString[] = [];
   /** By lock. */
   readonly #holders = new Map<ByteString, Holder>();
   /** The locks that two clients held at the same time, with the units of those that held them first. */
-  readonly #shared: { readonly unit: ByteString; readonly text: string }[] = [];
+  readonly #shared: { readonly unit: UnitOfEnvelope; readonly text: string }[] = [];
   #tokens = 0;
 
   constructor(world: World, seed: number, key: SimulatedKey) {
     this.#world = world;
     this.#key = key;
     this.#random = new SeededRandom(seed, 8);
+    this.#several = new SeededRandom(seed, 12);
   }
 
   /** Lets clients contend while the run's faults happen. */
@@ -92,7 +108,8 @@ export class Contention {
       left -= rivals;
       scheduler.after(random.below(settings.workMs), null, () => {
         for (let rival = 0; rival < rivals; rival++) {
-          if (isIncrement) this.#increment(key);
+          if (this.#several.chance(settings.several)) this.#actBySeveral();
+          else if (isIncrement) this.#increment(key);
           else this.#acquire(key);
         }
       });
@@ -112,9 +129,9 @@ export class Contention {
     const isLate = settings.window.past < SYNCS_OF_A_DECISION * settings.syncEveryMs;
     // A member may answer after the client has stopped waiting.
     const isDone = () =>
-      this.#increments.slice(first).some(({ entry: { id } }) => {
+      this.#increments.slice(first).some((unit) => {
         const { decisions } = ledger;
-        return decisions.wordOn(id) !== null || (isLate && decisions.isDecided(id));
+        return decisions.wordOn(unit) !== null || (isLate && decisions.isDecided(unit.id));
       });
     const attempt = () => {
       // A daemon that is no member does not decide, and its client may be too late for the members.
@@ -128,22 +145,25 @@ export class Contention {
 
   /** Returns how the final state differs from the answers to clients. @param entries  the final entries */
   wrong(entries: readonly Entry[], database: Database, outcomes: Outcomes): string[] {
-    const { ledger } = this.#world;
+    const { ledger, settings } = this.#world;
+    const decisions = this.#ofSeveral.flatMap((id) => ledger.decisions.on(id));
+    // A keeper that lies may choose any outcomes.
+    const problems = settings.byzantine === null ? decisions.flatMap(disagreements) : [];
     // Two decisions of one slot, which a liar can make, may find the same condition true.
-    if (ledger.decisions.isContradictory) return [];
+    if (ledger.decisions.isContradictory) return problems;
     const calls = entries.flatMap(({ envelope }) => envelope.commands);
-    if (calls.some(([name = ""]) => CLEARS.includes(name.toUpperCase()))) return [];
+    if (calls.some(([name = ""]) => CLEARS.includes(name.toUpperCase()))) return problems;
     const finalValue = (key: ByteString) => database.keyspaces[0]?.find(key)?.content ?? null;
     const sum = COUNTERS.reduce((total, key) => total + Number(finalValue(key) ?? 0), 0);
-    const isLost = (unit: ByteString) => ledger.decisions.isLost(unit, outcomes);
+    const isLost = (unit: UnitOfEnvelope) => ledger.decisions.isLost(unit, outcomes);
     let [applied, open] = [0, 0];
-    for (const { entry } of this.#increments) {
-      const word = ledger.decisions.wordOn(entry.id);
-      if (word === "applied" && !isLost(entry.id)) applied++;
+    for (const unit of this.#increments) {
+      const word = ledger.decisions.wordOn(unit);
+      if (word === "applied" && !isLost(unit)) applied++;
       // A unit of which the decision is lost may be decided again.
-      else if (word === null || (word === "unmet" && isLost(entry.id))) open++;
+      else if (word === null || (word === "unmet" && isLost(unit))) open++;
     }
-    const problems = this.#shared.filter(({ unit }) => !isLost(unit)).map(({ text }) => text);
+    problems.push(...this.#shared.filter(({ unit }) => !isLost(unit)).map(({ text }) => text));
     if (sum < applied || sum > applied + open)
       problems.push(
         `${applied} increments were acknowledged and ${open} may be applied, but the counters have ${sum}`,
@@ -158,26 +178,53 @@ export class Contention {
     const found = this.#find(key);
     if (found === null) return void watcher.gaveUp?.();
     const conditions = [{ db: 0, key, writer: found.writer }];
-    this.#increments.push(this.#send(["INCR", key], conditions, watcher));
+    const id = this.#send([{ argv: ["INCR", key], conditions, watcher }]);
+    this.#increments.push({ id, index: 0 });
   }
 
   #acquire(lock: ByteString): void {
+    this.#send([this.#acquisition(lock)]);
+  }
+
+  /** Returns the unit that takes a lock. */
+  #acquisition(lock: ByteString): ContendedUnit {
     const token = `holder-${this.#tokens++}`;
     let hasGivenUp = false;
-    const { entry } = this.#send(["SET", lock, token, "NX"], null, {
-      decided: (isApplied) => {
+    const watcher: Watcher = {
+      decided: (isApplied, unit) => {
         if (!isApplied || hasGivenUp) return;
         const holder = this.#holders.get(lock);
         if (holder !== undefined)
           this.#shared.push({ unit: holder.unit, text: `${holder.token} and ${token} both hold ${lock}` });
-        this.#holders.set(lock, { token, unit: entry.id });
+        this.#holders.set(lock, { token, unit });
         this.#later(() => this.#release(lock, token));
       },
       gaveUp: () => {
         hasGivenUp = true;
         this.#release(lock, token);
       },
-    });
+    };
+    return { argv: ["SET", lock, token, "NX"], conditions: null, watcher };
+  }
+
+  /** Sends an envelope with several units. */
+  #actBySeveral(): void {
+    const random = this.#several;
+    const source: UnitSource = {
+      random,
+      numbers: COUNTERS,
+      texts: TEXTS,
+      hashes: HASHES,
+      value: () => `text-${this.#tokens++}`,
+      condition: (key) => ({ db: 0, key, writer: this.#find(key, random)?.writer ?? "" }),
+    };
+    const units: ContendedUnit[] = drawUnits(source).map((unit) => ({ ...unit, watcher: {} }));
+    for (let left = random.chance(LOCKING) ? random.between(1, LOCKS_MAX) : 0; left > 0; left--)
+      units.splice(random.below(units.length + 1), 0, this.#acquisition(random.oneOf(LOCKS)));
+    const id = this.#send(units, random);
+    this.#ofSeveral.push(id);
+    for (const [index, { argv }] of units.entries())
+      if (argv[0] === "INCR") this.#increments.push({ id, index });
   }
 
   /** Removes a lock if this client still holds it. @param left  the number of further attempts */
@@ -188,7 +235,8 @@ export class Contention {
       return;
     }
     if (this.#holders.get(lock)?.token === token) this.#holders.delete(lock);
-    this.#send(["DEL", lock], [{ db: 0, key: lock, writer: found.writer }], {});
+    const conditions = [{ db: 0, key: lock, writer: found.writer }];
+    this.#send([{ argv: ["DEL", lock], conditions, watcher: {} }]);
   }
 
   #later(run: () => void): void {
@@ -196,41 +244,51 @@ export class Contention {
   }
 
   /** Reads a key of a random daemon. @returns null if the daemon is not running */
-  #find(key: ByteString): { readonly value: unknown; readonly writer: ByteString } | null {
-    const { daemon } = this.#random.oneOf(this.#world.hosts);
+  #find(
+    key: ByteString,
+    random = this.#random,
+  ): { readonly value: unknown; readonly writer: ByteString } | null {
+    const { daemon } = random.oneOf(this.#world.hosts);
     if (daemon === null) return null;
     const found = daemon.timeline.database.keyspaces[0]?.find(key);
     return { value: found?.content ?? null, writer: found?.writer ?? "" };
   }
 
-  #send(argv: Argv, conditions: readonly Condition[] | null, watcher: Watcher): Sent {
+  /** Sends an envelope. @returns its id */
+  #send(units: readonly ContendedUnit[], random = this.#random): ByteString {
     const { hosts, scheduler, genesis, ledger, trace } = this.#world;
-    const random = this.#random;
     const clocks = hosts.map((host) => host.clock()).sort((a, b) => a - b);
     const at = (clocks[(clocks.length - 1) >> 1] as number) + random.between(-CLOCK_ERROR_MS, CLOCK_ERROR_MS);
     const header = { cluster: genesis.cluster, nonce: randomBytes(random, 16), at, seq: 0, decide: true };
-    const entry = sign(this.#key, { ...header, if: conditions }, [argv]);
+    const commands = units.map(({ argv }) => argv);
+    const entry = sign(this.#key, { ...header, ...conditionsIn(units) }, commands);
     const sent: Sent = { entry, isRead: false, outcomes: [] };
     ledger.sent.set(entry.id, sent);
-    trace("rival", () => `signs ${shortId(entry.id)}: ${argv.join(" ")}`);
-    const call = { sent, watcher, isDone: false };
+    trace("rival", () => `signs ${shortId(entry.id)}: ${commands.map((argv) => argv.join(" ")).join("; ")}`);
+    const call: Call = { sent, waiting: new Map(units.entries()), random };
     const some = random.chance(TO_SOME) ? random.between(1, hosts.length) : hosts.length;
-    const count = watcher.isSentToAll ? hosts.length : some;
+    const count = units[0]?.watcher.isSentToAll ? hosts.length : some;
     for (const host of random.shuffled(hosts).slice(0, count)) this.#deliver(call, host);
     this.#retry(call, scheduler.time + DEADLINE_MS);
-    return sent;
+    if (units.length > 1 && random.chance(REPLAYED))
+      scheduler.after(random.between(...REPLAY_AFTER_MS), null, () =>
+        this.#deliver(call, random.oneOf(hosts)),
+      );
+    return entry.id;
   }
 
   #retry(call: Call, deadline: number): void {
     const { scheduler, hosts } = this.#world;
-    scheduler.after(this.#random.between(...RETRY_MS), null, () => {
-      if (call.isDone) return;
+    const { random, waiting } = call;
+    scheduler.after(random.between(...RETRY_MS), null, () => {
+      if (waiting.size === 0) return;
       if (scheduler.time > deadline) {
-        call.isDone = true;
-        call.watcher.gaveUp?.();
+        const left = [...waiting.values()];
+        waiting.clear();
+        for (const { watcher } of left) watcher.gaveUp?.();
         return;
       }
-      this.#deliver(call, this.#random.oneOf(hosts));
+      this.#deliver(call, random.oneOf(hosts));
       this.#retry(call, deadline);
     });
   }
@@ -246,11 +304,14 @@ export class Contention {
         const text = answer.kind === "refused" ? answer.code : answer.kind;
         trace(host.name, () => `answers ${shortId(entry.id)}: ${text}`);
         if (answer.kind !== "result" || host.isByzantine) return;
-        const word = ledger.decisions.answered(entry, answer);
+        const words = ledger.decisions.answered(entry, answer);
         network.send(host.name, "rival", () => {
-          if (word === null || call.isDone) return;
-          call.isDone = true;
-          call.watcher.decided?.(word === "applied");
+          for (const [index, word] of words.entries()) {
+            const unit = call.waiting.get(index);
+            if (word === null || unit === undefined) continue;
+            call.waiting.delete(index);
+            unit.watcher.decided?.(word === "applied", { id: entry.id, index });
+          }
         });
       });
     });
@@ -259,6 +320,7 @@ export class Contention {
 
 interface Call {
   readonly sent: Sent;
-  readonly watcher: Watcher;
-  isDone: boolean;
+  /** The units whose outcomes the client waits for, by their indexes. */
+  readonly waiting: Map<number, ContendedUnit>;
+  readonly random: SeededRandom;
 }

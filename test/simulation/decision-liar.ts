@@ -212,10 +212,20 @@ export class DecisionLiar {
   /** Returns another decision of the same slot, or of another slot. */
   #changed(decision: Decision): Decision {
     const { slot, at, previous, unit } = decision;
-    const id = randomBytes(this.#world.random, 32);
-    const outcomes = decision.outcomes.map((one) => (one === "applied" ? "unmet" : "applied"));
+    const { random } = this.#world;
+    const id = randomBytes(random, 32);
+    const { outcomes } = decision;
+    const flipped = outcomes.map((one) => (one === "applied" ? "unmet" : "applied"));
+    const one = random.below(outcomes.length);
     const changes: Partial<Decision>[] = [
-      { outcomes },
+      { outcomes: flipped },
+      {
+        outcomes: outcomes.map((outcome, index) =>
+          index === one ? (flipped[one] as typeof outcome) : outcome,
+        ),
+      },
+      { outcomes: outcomes.length > 1 ? outcomes.slice(1) : flipped },
+      { outcomes: [...outcomes, random.oneOf(flipped)] },
       { at: at + 1 },
       { at: at + YEAR_MS },
       { outcomes: ["unmet"], unit: null },

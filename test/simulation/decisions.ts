@@ -1,6 +1,7 @@
 /**
- * Checks the decisions of the members: each is about a unit that a client has signed, each unit and each slot has one
- * decision, and every acknowledged decision is part of the final state with its outcome. A member that lies can make
+ * Checks the decisions of the members: each is about an envelope that a client has signed and has an outcome for each of
+ * its units, each envelope and each slot has one decision, and every acknowledged outcome of a unit is that of a decision
+ * in the final state. A member that lies can make
  * two decisions of one slot, but no other contradiction. If lists have removed so many members of an earlier one that
  * the others can be missing its decisions, what only the removed members decided is lost, and may be decided again.
  * Source: docs/consistency.md "Conditional writes".
@@ -9,14 +10,29 @@ import { hasFailedCondition } from "../../client/shared/outcome.js";
 import type { EnvelopeAnswer } from "../../daemon/engine/answers/request.js";
 import { type Entry, orderKeyOf, writeOrderKey } from "../../daemon/timeline/entries/entry.js";
 import { type ByteString, bytesOf } from "../../protocol/byte-string.js";
+import { implicitCondition } from "../../protocol/implicit-condition.js";
 import { readCertificate } from "../../protocol/members/decision-messages.js";
+import type { Reply } from "../../protocol/reply.js";
 import { RespReader } from "../../protocol/resp/resp-reader.js";
 import { readDecision } from "../../protocol/version-2/decision-body.js";
-import { type DecidedOutcome, signedBytes } from "../../protocol/version-2/envelope.js";
+import {
+  conditionsOf,
+  type DecidedOutcome,
+  type Envelope,
+  signedBytes,
+  unitId,
+} from "../../protocol/version-2/envelope.js";
 import { shortId } from "./cast.js";
 import { sha256 } from "./signatures.js";
 
-type Word = DecidedOutcome;
+export type Word = DecidedOutcome;
+
+/** A unit of a client's envelope. */
+export interface UnitOfEnvelope {
+  /** The id of the client's envelope. */
+  readonly id: ByteString;
+  readonly index: number;
+}
 
 /** What the end of a run shows. */
 export interface Outcomes {
@@ -43,19 +59,19 @@ interface Recording {
 }
 
 export class DecisionLedger {
-  /** Decisions by the ids of the clients' envelopes. A unit has several only if a member lies. */
-  readonly #byUnit = new Map<ByteString, Entry[]>();
+  /** Decisions by the ids of the clients' envelopes. An envelope has several only if a member lies. */
+  readonly #byEnvelope = new Map<ByteString, Entry[]>();
   readonly #bySlot = new Map<number, Entry>();
-  /** The outcomes that daemons have answered, by the ids of the clients' envelopes. */
-  readonly #acknowledged = new Map<ByteString, Word>();
+  /** The outcomes that daemons have answered, by the ids of the units of the clients' envelopes. */
+  readonly #acknowledged = new Map<ByteString, UnitOfEnvelope & { readonly word: Word }>();
   /** The contradictions that a lying member can cause, or the removal of most members. */
   readonly #contradictions: Contradiction[] = [];
-  /** The ids of the clients' envelopes that were acknowledged with both outcomes. */
-  readonly #inBothWays = new Set<ByteString>();
+  /** The units that were acknowledged with both outcomes, by their ids. */
+  readonly #inBothWays = new Map<ByteString, UnitOfEnvelope>();
   /** The members of each signed list, by its hash. */
   readonly members = new Map<ByteString, readonly ByteString[]>();
 
-  /** The number of acknowledged decisions. */
+  /** The number of acknowledged outcomes. */
   get acknowledged(): number {
     return this.#acknowledged.size;
   }
@@ -65,14 +81,19 @@ export class DecisionLedger {
     return this.#contradictions.length > 0 || this.#inBothWays.size > 0;
   }
 
-  /** Returns the acknowledged outcome of a client's envelope, or null if there is none. */
-  wordOn(id: ByteString): Word | null {
-    return this.#acknowledged.get(id) ?? null;
+  /** Returns the acknowledged outcome of a unit, or null if there is none. */
+  wordOn({ id, index }: UnitOfEnvelope): Word | null {
+    return this.#acknowledged.get(unitId(id, index))?.word ?? null;
   }
 
   /** Whether the members have decided on a client's envelope. */
   isDecided(id: ByteString): boolean {
-    return this.#byUnit.has(id);
+    return this.#byEnvelope.has(id);
+  }
+
+  /** Returns the decisions on a client's envelope. */
+  on(id: ByteString): readonly Entry[] {
+    return this.#byEnvelope.get(id) ?? [];
   }
 
   /** Records the decisions among entries that have become part of a daemon's state. */
@@ -91,41 +112,45 @@ export class DecisionLedger {
       if (unit === null) continue;
       const id = sha256(signedBytes(unit.body));
       if (!ledger.sent.has(id))
-        ledger.violate(`${shortId(entry.id)} decides on a unit that no client has signed`);
-      this.#noteUnit(id, entry);
+        ledger.violate(`${shortId(entry.id)} decides on an envelope that no client has signed`);
+      const [found, expected] = [decided.outcomes.length, unitsOf(entry.envelope)];
+      if (found !== expected)
+        ledger.violate(`${shortId(entry.id)} has ${found} outcomes for ${expected} units`);
+      this.#noteEnvelope(id, entry);
     }
   }
 
-  #noteUnit(id: ByteString, decision: Entry): void {
-    const decisions = this.#byUnit.get(id) ?? [];
-    this.#byUnit.set(id, [...decisions, decision]);
+  #noteEnvelope(id: ByteString, decision: Entry): void {
+    const decisions = this.on(id);
+    this.#byEnvelope.set(id, [...decisions, decision]);
     const text = `${shortId(id)} was decided twice`;
     for (const one of decisions) this.#contradictions.push({ text, one, other: decision });
   }
 
   /**
    * Records a daemon's answer to an envelope that requests a decision.
-   * @returns the outcome, or null if the answer contains none
+   * @returns the outcome of each unit, or null for a unit of which the answer contains none
    */
-  answered({ id, envelope }: Entry, answer: EnvelopeAnswer & { readonly kind: "result" }): Word | null {
+  answered({ id, envelope }: Entry, answer: EnvelopeAnswer & { readonly kind: "result" }): (Word | null)[] {
     const reader = new RespReader(Buffer.from(answer.replies, "latin1"));
-    const reply = reader.readReply();
-    const flags = reader.readBulk();
-    // The key ring may not permit the unit, before or after the decision.
-    if (reply.kind === "error" || !flags.split(" ").includes("decided")) return null;
-    // The reply of SET NX shows whether the key was absent.
-    const isUnmet = hasFailedCondition(flags) || (envelope.if === null && reply.kind === "nil");
-    const word: Word = isUnmet ? "unmet" : "applied";
-    if ((this.#acknowledged.get(id) ?? word) !== word) this.#inBothWays.add(id);
-    this.#acknowledged.set(id, word);
-    return word;
+    return Array.from({ length: unitsOf(envelope) }, (_, index) => {
+      const word = wordIn(envelope, index, reader.readReply(), reader.readBulk());
+      if (word !== null) this.#acknowledge({ id, index }, word);
+      return word;
+    });
   }
 
-  /** Whether the decision that was acknowledged on a client's envelope is lost, so that its effect is missing. */
-  isLost(id: ByteString, outcomes: Outcomes): boolean {
-    const [decisions, word] = [this.#byUnit.get(id) ?? [], this.#acknowledged.get(id)];
+  #acknowledge({ id, index }: UnitOfEnvelope, word: Word): void {
+    const unit = unitId(id, index);
+    if ((this.#acknowledged.get(unit)?.word ?? word) !== word) this.#inBothWays.set(unit, { id, index });
+    this.#acknowledged.set(unit, { id, index, word });
+  }
+
+  /** Whether the decision that was acknowledged on a unit is lost, so that its effect is missing. */
+  isLost({ id, index }: UnitOfEnvelope, outcomes: Outcomes): boolean {
+    const [decisions, word] = [this.on(id), this.wordOn({ id, index })];
     const isKept = decisions.some(
-      (decision) => outcomes.ids.has(decision.id) && decision.envelope.decided?.outcomes[0] === word,
+      (decision) => outcomes.ids.has(decision.id) && decision.envelope.decided?.outcomes[index] === word,
     );
     return !isKept && decisions.some((decision) => isLostDecision(decision, outcomes));
   }
@@ -135,14 +160,15 @@ export class DecisionLedger {
    * @param hasLiar  whether a member lies
    */
   broken(outcomes: Outcomes, hasLiar: boolean): string[] {
-    const broken = [...this.#acknowledged].flatMap(([id, word]) => {
-      const decisions = this.#byUnit.get(id) ?? [];
-      if (decisions.length === 0) return [`${shortId(id)} was acknowledged, but is not decided`];
-      if (this.isLost(id, outcomes)) return [];
+    const broken = [...this.#acknowledged.values()].flatMap(({ id, index, word }) => {
+      const decisions = this.on(id);
+      const name = `unit ${index} of ${shortId(id)}`;
+      if (decisions.length === 0) return [`${name} was acknowledged, but is not decided`];
+      if (this.isLost({ id, index }, outcomes)) return [];
       const found = decisions.filter((decision) => outcomes.ids.has(decision.id));
-      if (found.length === 0) return [`the acknowledged decision on ${shortId(id)} is missing`];
-      const isSame = found.some(({ envelope }) => envelope.decided?.outcomes[0] === word);
-      return isSame ? [] : [`${shortId(id)} was acknowledged as ${word}, but is not`];
+      if (found.length === 0) return [`the acknowledged decision on ${name} is missing`];
+      const isSame = found.some(({ envelope }) => envelope.decided?.outcomes[index] === word);
+      return isSame ? [] : [`${name} was acknowledged as ${word}, but is not`];
     });
     return hasLiar ? broken : [...this.#contradicting(outcomes), ...broken];
   }
@@ -151,14 +177,16 @@ export class DecisionLedger {
   #contradicting(outcomes: Outcomes): string[] {
     const isExcused = ({ one, other }: Contradiction): boolean =>
       this.#isUnknownTo(one, other, outcomes) || this.#isUnknownTo(other, one, outcomes);
-    const inBothWays = [...this.#inBothWays].filter((id) => {
-      const decisions = this.#byUnit.get(id) ?? [];
+    const inBothWays = [...this.#inBothWays.values()].filter(({ id }) => {
+      const decisions = this.on(id);
       const pairs = decisions.flatMap((one) => decisions.map((other) => ({ text: "", one, other })));
       return !pairs.some(isExcused);
     });
     return [
       ...this.#contradictions.filter((found) => !isExcused(found)).map(({ text }) => text),
-      ...inBothWays.map((id) => `${shortId(id)} was acknowledged as applied and as unmet`),
+      ...inBothWays.map(
+        ({ id, index }) => `unit ${index} of ${shortId(id)} was acknowledged as applied and as unmet`,
+      ),
     ];
   }
 
@@ -182,3 +210,21 @@ export class DecisionLedger {
 
 const isLostDecision = (decision: Entry, { ids, isLost }: Outcomes): boolean =>
   !ids.has(decision.id) && isLost(bytesOf(writeOrderKey(orderKeyOf(decision))));
+
+/** Returns the number of an envelope's units on which members decide. */
+const unitsOf = ({ multi, if: conditions, commands }: Envelope): number =>
+  multi || conditions !== null ? 1 : commands.length;
+
+/** Returns the outcome of a unit according to a daemon's answer, or null if the answer contains none. */
+function wordIn(envelope: Envelope, index: number, reply: Reply, flags: string): Word | null {
+  // The key ring may not permit the unit, before or after the decision.
+  if (reply.kind === "error" || !flags.split(" ").includes("decided")) return null;
+  if (hasFailedCondition(flags)) return "unmet";
+  const isPlain = conditionsOf(envelope, index) === null && !envelope.multi;
+  const implicit = isPlain ? implicitCondition(envelope.commands[index] ?? []) : null;
+  return implicit !== null && shownReply(reply) === shownReply(implicit.unmet) ? "unmet" : "applied";
+}
+
+/** Returns the reply of a command with an implicit condition for a comparison. */
+const shownReply = (reply: Reply): string =>
+  reply.kind === "integer" ? `:${Number(reply.value)}` : reply.kind;

@@ -4,7 +4,7 @@
  *   --seeds N   N runs; --from N the first seed; --keep continues after five failures
  *   --except N,N   skips seeds
  *   --without rot,wipe,votes   leaves out kinds of faults and lies, or features: tables, groups, scripts, claims,
- *   comparing, lists, contention
+ *   comparing, lists, contention, several
  */
 import { parseArgs } from "node:util";
 import { simulate } from "./simulate.js";

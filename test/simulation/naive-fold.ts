@@ -13,7 +13,7 @@ import type { Entry } from "../../daemon/timeline/entries/entry.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { implicitCondition } from "../../protocol/implicit-condition.js";
 import type { Reply } from "../../protocol/reply.js";
-import { type Envelope, unitId } from "../../protocol/version-2/envelope.js";
+import { conditionsOf, type Envelope, unitId } from "../../protocol/version-2/envelope.js";
 
 export interface NaiveUnit {
   readonly id: ByteString;
@@ -51,7 +51,7 @@ export function naiveFold(entries: Iterable<Entry>, ring: KeyRing, databases: nu
       const [choices, expiries] = [ofUnit(envelope.choices, index), ofUnit(envelope.expiries, index)];
       const [choice, expiry] = [choices.get(0), expiries.get(0)];
       const unit = { id: unitId(id, index), at, seq, db, choices, expiries, choice, expiry };
-      units.set(unit.id, runUnit({ database, ring, envelope, unit, group }));
+      units.set(unit.id, runUnit({ database, ring, envelope, index, unit, group }));
       index += length;
     }
   }
@@ -69,6 +69,8 @@ interface Running {
   readonly database: Database;
   readonly ring: KeyRing;
   readonly envelope: Envelope;
+  /** The index of the unit's first command. */
+  readonly index: number;
   readonly unit: SeveralCommands;
   readonly group: readonly Argv[];
 }
@@ -76,8 +78,11 @@ interface Running {
 const NOPERM: Reply = { kind: "error", text: "NOPERM" };
 const UNMET: Reply = { kind: "nil-array" };
 
-function runUnit({ database, ring, envelope, unit, group }: Running): NaiveUnit {
-  const { key, if: conditions, multi } = envelope;
+function runUnit({ database, ring, envelope, index, unit, group }: Running): NaiveUnit {
+  const { key, multi, decided } = envelope;
+  const conditions = conditionsOf(envelope, index);
+  // A decided envelope has either one unit, or units of one command each.
+  const outcome = decided?.outcomes[index] ?? null;
   database.table = ring.table ?? database.table;
   const refused = (reply: Reply): NaiveUnit => ({ id: unit.id, reply, isVoid: true });
   // A daemon may add its own key only if no other key could add it.
@@ -92,18 +97,13 @@ function runUnit({ database, ring, envelope, unit, group }: Running): NaiveUnit 
     const replies = group.map((argv) => ring.execute(argv, unit, signer));
     return done(multi || group.length > 1 ? { kind: "array", items: replies } : (replies[0] as Reply));
   }
-  const { decided } = envelope;
-  const implicit = decided === null || multi ? null : implicitCondition(group[0] as Argv);
-  if (implicit !== null && decided?.outcomes[0] === "applied") {
+  const implicit = outcome === null || multi ? null : implicitCondition(group[0] as Argv);
+  if (implicit !== null && outcome === "applied") {
     const reply = database.execute(implicit.unconditional, unit);
     return done(reply.kind === "error" ? reply : (implicit.applied ?? reply));
   }
   if (implicit !== null && conditions === null) return done(implicit.unmet);
-  if (
-    decided === null
-      ? conditions !== null && !database.holds(conditions, unit.at)
-      : decided.outcomes[0] === "unmet"
-  )
+  if (outcome === null ? conditions !== null && !database.holds(conditions, unit.at) : outcome === "unmet")
     return refused(UNMET);
   return done(
     multi || group.length > 1 ? database.executeMulti(group, unit) : database.execute(group[0] as Argv, unit),

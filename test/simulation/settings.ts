@@ -85,6 +85,8 @@ export interface Settings {
   readonly lists: boolean;
   /** The number of units of clients that contend for locks and counters, on which the members of the list decide. */
   readonly contended: number;
+  /** The share of the envelopes on which members decide that have several units. */
+  readonly several: number;
   /** The share of a client's calls that use version 1, which a daemon signs. */
   readonly gateway: number;
   /** The share of a client's calls that are KEY commands by administrators. */
@@ -209,6 +211,9 @@ export function drawLists(random: SeededRandom): boolean {
   return random.chance(LISTS);
 }
 
+/** The share of the envelopes with `decide` that have several units, in runs with such envelopes. */
+export const SEVERAL = 0.5;
+
 const CONTENDED = 0.8;
 
 /** Draws the number of contended units in the same way. Called only for runs with lists. */
@@ -218,7 +223,7 @@ export function drawContended(random: SeededRandom): number {
 
 export function drawSettings(
   random: SeededRandom,
-): Omit<Settings, "tables" | "groups" | "scripts" | "claims" | "lists" | "contended"> {
+): Omit<Settings, "tables" | "groups" | "scripts" | "claims" | "lists" | "contended" | "several"> {
   const byzantineSettings = drawByzantineSettings(random);
   const isForgetful = random.chance(FORGETFUL);
   const past = isForgetful ? 3_000 : random.oneOf([3_000, 3_000, 5_000, 10_000, 30_000]);

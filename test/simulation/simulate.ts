@@ -40,6 +40,7 @@ import {
   drawSettings,
   drawTables,
   MEMBERS_WITH_LIAR,
+  SEVERAL,
   type Settings,
 } from "./settings.js";
 import { differsInForgotten } from "./state-watch.js";
@@ -111,7 +112,7 @@ export type Trace = (line: string) => void;
 export interface SimulateOptions {
   readonly print?: Trace | null;
   /**
-   * Faults to leave out. `tables`, `groups`, `scripts`, `claims`, `comparing`, `lists` and `contention` leave out
+   * Faults to leave out. `tables`, `groups`, `scripts`, `claims`, `comparing`, `lists`, `contention` and `several` leave out
    * features.
    */
   readonly without?: readonly string[];
@@ -212,6 +213,7 @@ export function makeWorld(
     scripts: without.includes("scripts") ? 0 : drawScripts(new SeededRandom(seed, 2)),
     claims: mayClaim ? drawClaims(new SeededRandom(seed, 5)) : 0,
     contended: lists && !without.includes("contention") ? drawContended(new SeededRandom(seed, 7)) : 0,
+    several: without.includes("several") ? 0 : SEVERAL,
     peering: {
       ...drawn.peering,
       ...drawComparing(new SeededRandom(seed, 3), without.includes("comparing")),
