@@ -30,12 +30,16 @@ import {
   naiveUnits,
   touchesOfUnit,
 } from "../support/naive-fold.js";
+import { RandomDecisions } from "../support/random-decisions.js";
 import { type Genesis, genesisRing, RandomTimeline } from "../support/random-timeline.js";
 
 const RUNS = Number(process.env["DBSYNC_SEEDS"] ?? amount(5, 12));
 const DATABASES = 5;
 const ENTRIES_MIN = 5;
 const ENTRIES_MAX = 70;
+/** The share of runs with decisions. */
+const DECIDED = 0.6;
+const DECISIONS_PATH = 1_000_000;
 
 const seed = seedOfRun();
 
@@ -77,7 +81,11 @@ class Run {
     this.#random = focus === null ? new SeededRandom(seed, run) : new SeededRandom(seed, focus.number, run);
     const timeline = new RandomTimeline(this.#random, focus?.family);
     this.#genesis = timeline.genesis;
-    const entries = timeline.entries(this.#random.between(ENTRIES_MIN, ENTRIES_MAX));
+    const entries = [...timeline.entries(this.#random.between(ENTRIES_MIN, ENTRIES_MAX))];
+    // A separate generator, so that runs without decisions do not depend on it.
+    const decided = new SeededRandom(seed, run, DECISIONS_PATH);
+    if (decided.chance(DECIDED))
+      entries.push(...new RandomDecisions(decided, entries).entries(decided.between(1, entries.length)));
     this.#pending = this.#arrivalOrder(entries);
     this.#fold = this.#newFold();
     this.#naive = this.#foldNaively();

@@ -12,8 +12,9 @@ import { touchesOf } from "../../../../daemon/store/rows/key-spec.js";
 import { connectionMistake, refusalOf } from "../../../../daemon/store/unit-permission.js";
 import { compareEntries, type Entry } from "../../../../daemon/timeline/entries/entry.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
+import { implicitCondition } from "../../../../protocol/implicit-condition.js";
 import { array, type Reply } from "../../../../protocol/reply.js";
-import { needsDaemon, unitId } from "../../../../protocol/version-2/envelope.js";
+import { conditionsOf, needsDaemon, unitId } from "../../../../protocol/version-2/envelope.js";
 
 type Argv = readonly ByteString[];
 
@@ -62,7 +63,8 @@ function applied(
   database: Database,
   ring: KeyRing,
 ): Pick<NaiveUnit, "reply" | "outcome"> {
-  const { key, at, seq, db, multi, if: conditions } = entry.envelope;
+  const { key, at, seq, db, multi, decided } = entry.envelope;
+  const conditions = conditionsOf(entry.envelope, index);
   const unit = { at, seq, db, id: unitId(entry.id, index) };
   const signer = ring.find(key);
   const { table } = ring;
@@ -91,7 +93,20 @@ function applied(
   }
   if (db >= database.keyspaces.length)
     return { reply: { kind: "error", text: "ERR DB index is out of range" }, outcome: "malformed" };
-  if (conditions !== null && !database.holds(conditions, at))
+  if (decided !== null) {
+    // Only units of one command each have other indexes than 0, and these are their numbers.
+    const isUnmet = decided.outcomes[index] === "unmet";
+    const implicit = multi ? null : implicitCondition(argv);
+    if (isUnmet && implicit !== null && conditions === null)
+      return { reply: implicit.unmet, outcome: "applied" };
+    if (isUnmet) return { reply: { kind: "nil-array" }, outcome: "unmet" };
+    if (implicit !== null) {
+      const command = table.resolve(implicit.unconditional);
+      if (command instanceof CommandFailure) return { reply: command.reply, outcome: "malformed" };
+      const reply = database.execute(implicit.unconditional, unit);
+      return { reply: reply.kind === "error" ? reply : (implicit.applied ?? reply), outcome: "applied" };
+    }
+  } else if (conditions !== null && !database.holds(conditions, at))
     return { reply: { kind: "nil-array" }, outcome: "unmet" };
   const choices = ofUnit(entry.envelope.choices, index);
   const expiries = ofUnit(entry.envelope.expiries, index);
@@ -116,7 +131,8 @@ export interface NaiveTouch {
 
 /** Returns the keys that a unit touches, or null if the command tables name none, so the unit cannot affect data. */
 export function touchesOfUnit(unit: NaiveUnit, databases: number): NaiveTouch[] | null {
-  const { db, if: conditions } = unit.entry.envelope;
+  const { db } = unit.entry.envelope;
+  const conditions = conditionsOf(unit.entry.envelope, unit.index);
   if (db >= databases || unit.commands.some((argv) => isKeyCommand(argv) || connectionMistake(argv) !== null))
     return null;
   const touches: NaiveTouch[] = (conditions ?? []).map((each) => ({ ...each, writes: false }));
