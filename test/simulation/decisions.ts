@@ -16,7 +16,6 @@ import type { Reply } from "../../protocol/reply.js";
 import { RespReader } from "../../protocol/resp/resp-reader.js";
 import { readDecision } from "../../protocol/version-2/decision-body.js";
 import {
-  conditionsOf,
   type DecidedOutcome,
   type Envelope,
   signedBytes,
@@ -220,7 +219,7 @@ function wordIn(envelope: Envelope, index: number, reply: Reply, flags: string):
   // The key ring may not permit the unit, before or after the decision.
   if (reply.kind === "error" || !flags.split(" ").includes("decided")) return null;
   if (hasFailedCondition(flags)) return "unmet";
-  const isPlain = conditionsOf(envelope, index) === null && !envelope.multi;
+  const isPlain = envelope.if === null && !envelope.ifs?.has(index) && !envelope.multi;
   const implicit = isPlain ? implicitCondition(envelope.commands[index] ?? []) : null;
   return implicit !== null && shownReply(reply) === shownReply(implicit.unmet) ? "unmet" : "applied";
 }

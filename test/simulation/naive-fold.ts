@@ -13,7 +13,7 @@ import type { Entry } from "../../daemon/timeline/entries/entry.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { implicitCondition } from "../../protocol/implicit-condition.js";
 import type { Reply } from "../../protocol/reply.js";
-import { conditionsOf, type Envelope, unitId } from "../../protocol/version-2/envelope.js";
+import { type Envelope, unitId } from "../../protocol/version-2/envelope.js";
 
 export interface NaiveUnit {
   readonly id: ByteString;
@@ -80,7 +80,7 @@ const UNMET: Reply = { kind: "nil-array" };
 
 function runUnit({ database, ring, envelope, index, unit, group }: Running): NaiveUnit {
   const { key, multi, decided } = envelope;
-  const conditions = conditionsOf(envelope, index);
+  const conditions = envelope.if ?? envelope.ifs?.get(index) ?? null;
   // A decided envelope has either one unit, or units of one command each.
   const outcome = decided?.outcomes[index] ?? null;
   database.table = ring.table ?? database.table;

@@ -5,7 +5,7 @@
 
 import type { Entry } from "../../daemon/timeline/entries/entry.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import { type Condition, conditionsOf, unitId } from "../../protocol/version-2/envelope.js";
+import { type Condition, unitId } from "../../protocol/version-2/envelope.js";
 import type { SeededRandom } from "../support/seeded-random.js";
 import { shortId } from "./cast.js";
 
@@ -93,7 +93,7 @@ export function disagreements({ id, envelope }: Entry): string[] {
   const { commands, decided, db } = envelope;
   const problems: string[] = [];
   for (const [index, argv] of commands.entries()) {
-    const conditions = conditionsOf(envelope, index) ?? [];
+    const conditions = envelope.ifs?.get(index) ?? [];
     const needed: Needed[] = conditions.map(({ key, writer }) => ({
       name: key,
       fact: { writer, isPresent: writer !== "" },

@@ -14,7 +14,12 @@ import { compareEntries, type Entry } from "../../../../daemon/timeline/entries/
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { implicitCondition } from "../../../../protocol/implicit-condition.js";
 import { array, type Reply } from "../../../../protocol/reply.js";
-import { conditionsOf, needsDaemon, unitId } from "../../../../protocol/version-2/envelope.js";
+import {
+  type Condition,
+  type Envelope,
+  needsDaemon,
+  unitId,
+} from "../../../../protocol/version-2/envelope.js";
 
 type Argv = readonly ByteString[];
 
@@ -46,6 +51,10 @@ export function naiveUnits(entry: Entry): NaiveUnit[] {
   return found;
 }
 
+/** Returns a unit's conditions, without the product's function. */
+export const conditionsAt = (envelope: Envelope, index: number): readonly Condition[] | null =>
+  envelope.if ?? envelope.ifs?.get(index) ?? null;
+
 /** Folds entries. @param ring  the initial key ring, which the function changes */
 export function naiveFold(entries: readonly Entry[], ring: KeyRing, databases: number): NaiveState {
   const database = new Database({ databases });
@@ -64,7 +73,7 @@ function applied(
   ring: KeyRing,
 ): Pick<NaiveUnit, "reply" | "outcome"> {
   const { key, at, seq, db, multi, decided } = entry.envelope;
-  const conditions = conditionsOf(entry.envelope, index);
+  const conditions = conditionsAt(entry.envelope, index);
   const unit = { at, seq, db, id: unitId(entry.id, index) };
   const signer = ring.find(key);
   const { table } = ring;
@@ -132,7 +141,7 @@ export interface NaiveTouch {
 /** Returns the keys that a unit touches, or null if the command tables name none, so the unit cannot affect data. */
 export function touchesOfUnit(unit: NaiveUnit, databases: number): NaiveTouch[] | null {
   const { db } = unit.entry.envelope;
-  const conditions = conditionsOf(unit.entry.envelope, unit.index);
+  const conditions = conditionsAt(unit.entry.envelope, unit.index);
   if (db >= databases || unit.commands.some((argv) => isKeyCommand(argv) || connectionMistake(argv) !== null))
     return null;
   const touches: NaiveTouch[] = (conditions ?? []).map((each) => ({ ...each, writes: false }));
