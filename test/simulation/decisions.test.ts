@@ -4,9 +4,11 @@ import { test } from "node:test";
 import { type Entry, orderKeyOf, writeOrderKey } from "../../daemon/timeline/entries/entry.js";
 import { bytesOf } from "../../protocol/byte-string.js";
 import { writeCertificate } from "../../protocol/members/decision-messages.js";
+import { writeBulk } from "../../protocol/resp/resp-writer.js";
 import { readEntryBody, writeDecision } from "../../protocol/version-2/decision-body.js";
+import type { DecidedOutcome } from "../../protocol/version-2/envelope.js";
 import { DecisionLedger } from "./decisions.js";
-import { sha256 } from "./signatures.js";
+import { sha256, sign } from "./signatures.js";
 
 const LISTS: Readonly<Record<string, string>> = { "1": "abc", "2": "ac", "3": "c" };
 const hashOf = (list: string) => list.repeat(32);
@@ -46,4 +48,31 @@ test("a slot is decided again only if the first decision is lost, and too few me
   assert.equal(reported("1", "3", ["3"], []), 1, "a member must have it");
   assert.equal(reported("1", "3", ["1", "3"], ["1"]), 1, "it is not lost");
   assert.equal(reported("3", "1", ["1"], ["3"]), 1, "the members of the first list are not removed by it");
+});
+
+const KEY = { id: "k".repeat(32), spki: "spki" };
+const [MET, UNMET] = ["decided", "decided unmet"];
+
+/** Returns what is broken if a daemon answers units with some flags, and their decision has other outcomes. */
+function brokenBy(flags: readonly string[], outcomes: readonly DecidedOutcome[]): readonly string[] {
+  const header = { cluster: "c".repeat(32), nonce: "n".repeat(16), at: 1, seq: 0, decide: true };
+  const ifs = new Map(outcomes.map((_, index) => [index, [{ db: 0, key: "k", writer: "" }]]));
+  const client = sign(KEY, { ...header, ifs }, Array(outcomes.length).fill(["INCR", "k"]));
+  const place = { slot: 1, index: 0, count: 1, previous: null, at: 2, seq: 0 };
+  const body = writeDecision({ ...place, outcomes, unit: client });
+  const decision = { id: sha256(body), body, signature: client.signature, envelope: readEntryBody(body) };
+  const ledger = new DecisionLedger();
+  ledger.folded([decision], { sent: new Map([[client.id, {}]]), violate: assert.fail });
+  const replies = flags.map((each) => `:1\r\n${writeBulk(each)}`).join("");
+  ledger.answered(client, { kind: "result", id: client.id, units: flags.length, errors: 0, replies });
+  return ledger.broken({ ids: new Set([decision.id]), isLost: () => false }, false);
+}
+
+test("the acknowledged outcome of each unit of an envelope must be that of its decision", () => {
+  const outcomes = ["applied", "unmet", "applied"] as const;
+  assert.deepEqual(brokenBy([MET, UNMET, MET], outcomes), []);
+  assert.equal(brokenBy([UNMET, UNMET, MET], outcomes).length, 1);
+  assert.equal(brokenBy([MET, MET, MET], outcomes).length, 1);
+  assert.equal(brokenBy([MET, UNMET, UNMET], outcomes).length, 1);
+  assert.equal(brokenBy([UNMET, MET, UNMET], outcomes).length, 3);
 });
