@@ -147,8 +147,9 @@ export class Contention {
   wrong(entries: readonly Entry[], database: Database, outcomes: Outcomes): string[] {
     const { ledger, settings } = this.#world;
     const decisions = this.#ofSeveral.flatMap((id) => ledger.decisions.on(id));
-    // A keeper that lies may choose any outcomes.
-    const problems = settings.byzantine === null ? decisions.flatMap(disagreements) : [];
+    // An honest member has evaluated each of them, whatever the keeper is, except perhaps after two votes for one slot.
+    const isSound = settings.byzantine === null || !ledger.decisions.isContradictory;
+    const problems = isSound ? decisions.flatMap(disagreements) : [];
     // Two decisions of one slot, which a liar can make, may find the same condition true.
     if (ledger.decisions.isContradictory) return problems;
     const calls = entries.flatMap(({ envelope }) => envelope.commands);
