@@ -21,7 +21,7 @@ export interface EtcdClient extends Disposable {
   put(key: string, value: string): Promise<void>;
   /** Writes a key that does not exist. @returns whether it did not exist */
   create(key: string, value: string): Promise<boolean>;
-  /** Reads a key, and writes it if nobody has written it since. @returns whether nobody has */
+  /** Reads a key, and writes it if it has not been written since. @returns whether it has not */
   update(key: string, value: string): Promise<boolean>;
 }
 

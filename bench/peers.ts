@@ -34,13 +34,13 @@ interface Cluster extends AsyncDisposable {
   put(key: string, value: string): Promise<unknown>;
 }
 
-/** Starts etcd. The client writes to the leader. */
-async function startEtcdCluster(): Promise<Cluster> {
+/** Starts etcd. The client writes to the leader. @param creates  whether it creates a new key with each call */
+async function startEtcdCluster(creates = false): Promise<Cluster> {
   const etcd = await startEtcd(join(folder, `${++folders}`));
   const client = etcd.open(etcd.leader);
   return {
     servers: etcd.servers.map(({ pid }) => ({ pid: pid as number })),
-    put: (key, value) => client.put(key, value),
+    put: (key, value) => (creates ? client.create(newKey(), value) : client.put(key, value)),
     async [Symbol.asyncDispose]() {
       client[Symbol.dispose]();
       await etcd[Symbol.asyncDispose]();
@@ -125,13 +125,25 @@ async function startRedisReplicas(connections: number): Promise<Cluster> {
   };
 }
 
-/** Starts daemons that are peers of each other. The client sends to all of them. */
-async function startDaemons(durability: Durability, key: KeyPair, policy: Policy): Promise<Cluster> {
+/**
+ * Starts daemons that are peers of each other. The client sends to all of them.
+ * @param creates  whether it creates a new key with each call, on which the members of a list decide
+ */
+async function startDaemons(
+  durability: Durability,
+  key: KeyPair,
+  policy: Policy,
+  creates = false,
+): Promise<Cluster> {
   const trio = await startThree(durability, key);
+  if (creates) await trio.list();
   const client = trio.client();
   return {
     servers: trio.running,
-    put: (key, value) => client.send(["SET", key, value], { policy }),
+    put: (key, value) =>
+      creates
+        ? client.send(["SET", newKey(), value, "NX"], { policy })
+        : client.send(["SET", key, value], { policy }),
     async [Symbol.asyncDispose]() {
       await client[Symbol.asyncDispose]();
       await trio[Symbol.asyncDispose]();
@@ -153,6 +165,7 @@ const KEYS = 10_000;
 const VALUE = "x".repeat(16);
 
 let counter = 0;
+const newKey = (): string => `new:${++counter}`;
 
 interface System {
   readonly name: string;
@@ -175,6 +188,8 @@ const NATS_ALWAYS = "NATS KV, 3 replicas, file storage, sync_interval always";
 const ETCD = "etcd, 3 members";
 const REDIS = "Redis, appendfsync always, 2 replicas, WAIT 1";
 
+const ETCD_CREATES = "etcd, 3 members, create if absent";
+const oursCreates = (key: string) => `dbsyncd, ${key}, --fsync always, create if absent (SET NX)`;
 const ours = (key: string, fsync: string, policy: Policy) => `dbsyncd, ${key}, --fsync ${fsync}, ${policy}`;
 
 function daemonSystems(name: string, key: KeyPair): System[] {
@@ -183,12 +198,19 @@ function daemonSystems(name: string, key: KeyPair): System[] {
     start: () => startDaemons(durability, key, policy),
     lacks: null,
   });
-  return [one("always", "first"), one("always", "majority"), one("interval", "first")];
+  const creates = {
+    name: oursCreates(name),
+    start: () => startDaemons("always", key, "majority", true),
+    lacks: null,
+  };
+  return [one("always", "first"), one("always", "majority"), one("interval", "first"), creates];
 }
 
 const lacksNats = lacks("nats-server");
+const lacksEtcd = lacks("etcd", "etcd-server");
 const all: readonly System[] = [
-  { name: ETCD, start: startEtcdCluster, lacks: lacks("etcd", "etcd-server") },
+  { name: ETCD, start: () => startEtcdCluster(), lacks: lacksEtcd },
+  { name: ETCD_CREATES, start: () => startEtcdCluster(true), lacks: lacksEtcd },
   { name: NATS_DEFAULT, start: () => startNats([]), lacks: lacksNats },
   { name: NATS_ALWAYS, start: () => startNats(["-c", syncingNats]), lacks: lacksNats ?? lacksNatsSync() },
   { name: REDIS, start: () => startRedisReplicas(Math.max(...IN_FLIGHT)), lacks: lacks("redis-server") },
@@ -236,6 +258,7 @@ function text(results: Results): string {
       `${key}, ${callers} in flight`,
       ...[ETCD, REDIS, NATS_ALWAYS].map((peer) => ratioCell(results, ours(key, "always", "first"), peer, i)),
       ratioCell(results, ours(key, "interval=100", "first"), NATS_DEFAULT, i),
+      ratioCell(results, oursCreates(key), ETCD_CREATES, i),
     ]),
   );
   const versions = ["etcd", "nats-server", "redis-server"]
@@ -247,7 +270,8 @@ of ${SECONDS} s; each cluster is restarted for each round and warmed up with one
 
 An acknowledgement means the following. etcd: a majority has synced the write. NATS: a majority has written it to the page cache, or with
 sync_interval always synced it. Redis: the primary has synced it and one replica has received it. dbsyncd: every call is signed and sent to all
-daemons, and one of them (\`first\`) or two (\`majority\`) have synced it, or with \`--fsync interval=100\` written it.
+daemons, and one of them (\`first\`) or two (\`majority\`) have synced it, or with \`--fsync interval=100\` written it. To create a key if it
+is absent, etcd compares and puts in a transaction; the members of a list of daemons decide, and two of them have synced the decision.
 
 The clients are the following. etcd: gRPC over one HTTP/2 connection to the leader (node:http2). NATS: @nats-io/jetstream over one connection to the
 stream's leader. Redis: one connection per call in flight, on which SET and WAIT are sent together. dbsyncd: \`createClient\`.
@@ -258,7 +282,7 @@ ${table(["calls in flight", ...head], rows)}
 
 The calls per second of dbsyncd with policy \`first\`, divided by those of the other systems (goal: above 1):
 
-${table(["", "etcd", "Redis", "NATS, always", "NATS, default ÷ --fsync interval=100"], ratios)}`;
+${table(["", "etcd", "Redis", "NATS, always", "NATS, default ÷ --fsync interval=100", "etcd, both create if absent"], ratios)}`;
 }
 
 const WIDTH = 860;
