@@ -44,7 +44,7 @@ export const INFO_FIGURES = {
   decisions: {
     field: "dbsync_decisions",
     kind: "text-or-nil",
-    help: "decisions of the members, as pairs: whether this daemon is the keeper, the number of the last slot, decided and waiting units, and milliseconds since the last decision; -: there was none",
+    help: "decisions of the members, as pairs: whether this daemon is the keeper, the number of the last slot, decided units, waiting envelopes, and milliseconds since the last decision; -: there was none",
   },
   undecided: {
     field: "dbsync_undecided",

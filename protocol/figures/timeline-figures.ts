@@ -172,10 +172,10 @@ export const INVALID_INDEX_FIGURES = {
 
 export type InvalidIndexReport = Figures<typeof INVALID_INDEX_FIGURES>;
 
-/** A signing key whose units with conditions wait for a decision. */
+/** A signing key whose envelopes wait for a decision. */
 export const WAITING_KEY_FIGURES = {
   key: { kind: "text", help: "the id of the key" },
-  units: { kind: "number", help: "the number of its units that wait" },
+  envelopes: { kind: "number", help: "the number of its envelopes that wait" },
 } as const satisfies FigureTable;
 
 /** The figures of the mirror, the Redis that follows the fold. Counts are since the start. */
@@ -675,19 +675,19 @@ export const TIMELINE_FIGURES = {
       isSeconds: true,
     },
   },
-  waitingUnits: {
+  waitingEnvelopes: {
     kind: "number",
-    help: "the number of units with conditions that wait here for a decision",
+    help: "the number of envelopes with conditional units that wait here for a decision",
     metric: {
-      name: "dbsyncd_decision_waiting_units",
+      name: "dbsyncd_decision_waiting_envelopes",
       type: "gauge",
-      help: "Units with conditions that wait at the daemon for a decision.",
+      help: "Envelopes with conditional units that wait at the daemon for a decision.",
     },
   },
   waitingKeys: {
     kind: "list",
     of: WAITING_KEY_FIGURES,
-    help: "the signing keys with the most waiting units: at most 5",
+    help: "the signing keys with the most waiting envelopes: at most 5",
   },
   mirror: {
     kind: "map",

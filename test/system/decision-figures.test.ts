@@ -41,11 +41,11 @@ test("daemons report the keeper, the decided units, and the units that wait by s
   for (const { status, info, metrics } of all) {
     const number = (name: string) => Number(status.get(name));
     assert.ok(number("decided-slots") >= LOCKS && number("decided-at") > Date.now() - 60_000);
-    assert.deepEqual([number("waiting-units"), status.get("waiting-keys")], [0, []]);
+    assert.deepEqual([number("waiting-envelopes"), status.get("waiting-keys")], [0, []]);
     const pairs = new Map(pairsOf(/^dbsync_decisions:(.*)$/m.exec(info)?.[1]?.trim() ?? ""));
     assert.deepEqual(
       ["keeper", "slots", "units", "waiting"].map((name) => pairs.get(name)),
-      ["is-keeper", "decided-slots", "decided-units", "waiting-units"].map(number),
+      ["is-keeper", "decided-slots", "decided-units", "waiting-envelopes"].map(number),
     );
     assert.ok((pairs.get("age") ?? -1) >= 0);
     assert.equal(metrics.get("dbsyncd_decision_keeper"), number("is-keeper"));
@@ -65,13 +65,13 @@ test("daemons report the keeper, the decided units, and the units that wait by s
     alone.call(["SET", `late:${lock}`, "me", "NX"], { policy: "majority" }).then(String, String),
   );
   await using admin = trio.client([0], { key: trio.root.privateKey });
-  await trio.until("the units wait", async () => {
+  await trio.until("the envelopes wait", async () => {
     const status = fieldsOf(await admin.call(["TIMELINE", "STATUS"]));
     const keys = status.get("waiting-keys");
     const [first] = Array.isArray(keys) ? keys.map(fieldsOf) : [];
     return (
-      Number(status.get("waiting-units")) === 3 &&
-      Number(first?.get("units")) === 3 &&
+      Number(status.get("waiting-envelopes")) === 3 &&
+      Number(first?.get("envelopes")) === 3 &&
       String(first?.get("key")).length === 64
     );
   });

@@ -116,8 +116,8 @@ function decisionsOf({ peering: { decisions }, identity }: NodeState) {
     decidedSlots: slots,
     decidedUnits: units,
     decidedAt: lastAt,
-    waitingUnits: waiting,
-    waitingKeys: waitingKeys.map(([key, count]) => ({ key: hexOf(key), units: count })),
+    waitingEnvelopes: waiting,
+    waitingKeys: waitingKeys.map(([key, count]) => ({ key: hexOf(key), envelopes: count })),
   };
 }
 

@@ -65,8 +65,8 @@ export function showMembers(frame: DashboardFrame, isSilent: boolean): void {
 
 /** Describes the decisions on units with conditions, or returns "" if this daemon takes part in none. */
 function decisionsText({ now, sample }: DashboardFrame, timeline: FrameTimeline): string {
-  const { isKeeper, keeperAddress, decidedSlots, decidedAt, waitingUnits, undecidedCause } = timeline;
-  if (!isKeeper && keeperAddress === null && decidedAt === 0 && waitingUnits === 0) return "";
+  const { isKeeper, keeperAddress, decidedSlots, decidedAt, waitingEnvelopes, undecidedCause } = timeline;
+  if (!isKeeper && keeperAddress === null && decidedAt === 0 && waitingEnvelopes === 0) return "";
   const keeper = isKeeper ? "this daemon" : keeperAddress;
   const by =
     keeper === null
@@ -75,7 +75,7 @@ function decisionsText({ now, sample }: DashboardFrame, timeline: FrameTimeline)
   const rateOf = (name: SampleName) => countText(Math.round(sample?.[SAMPLE_SERIES.indexOf(name) + 1] ?? 0));
   const rates = `${rateOf("decidedSlots")} slots and ${rateOf("decidedUnits")} units decided a second`;
   const last = decidedAt === 0 ? "" : `, the last one ${spanText(Math.max(0, now - decidedAt))} ago`;
-  const waiting = `${countOf(waitingUnits, "unit")} ${waitingUnits === 1 ? "waits" : "wait"}`;
+  const waiting = `${countOf(waitingEnvelopes, "envelope")} ${waitingEnvelopes === 1 ? "waits" : "wait"}`;
   const blocked = undecidedCause === null ? "" : `, blocked by ${undecidedCause}`;
   return `${by}: ${rates}; ${countOf(decidedSlots, "decision")} in total${last}; ${waiting}${blocked}.`;
 }

@@ -289,17 +289,17 @@ export const decisionColumns = (now: number): readonly Column<ShownTimeline>[] =
   },
   {
     head: "UNDECIDED",
-    about: "units that wait for a decision at the daemon",
-    cell: ({ timeline }) => countCell(timeline.waitingUnits),
+    about: "envelopes that wait for a decision at the daemon",
+    cell: ({ timeline }) => countCell(timeline.waitingEnvelopes),
   },
   {
     head: "OF KEYS",
-    about: "the signing keys with the most of these units, and their numbers; at most 5",
+    about: "the signing keys with the most of these envelopes, and their numbers; at most 5",
     cell: ({ timeline: { waitingKeys } }) =>
       waitingKeys.length === 0
         ? "-"
         : waitingKeys
-            .map(({ key, units }) => `${key.slice(0, COLUMN_DIGITS)} ${countCell(units)}`)
+            .map(({ key, envelopes }) => `${key.slice(0, COLUMN_DIGITS)} ${countCell(envelopes)}`)
             .join(", "),
   },
   {
@@ -318,8 +318,8 @@ export function keeperOf({ address, timeline: { keeper, isKeeper, members } }: S
 /** Returns the timelines whose daemons take part in decisions. */
 export const decidingOf = (shown: readonly ShownTimeline[]): readonly ShownTimeline[] =>
   shown.filter(
-    ({ timeline: { keeper, decidedAt, waitingUnits } }) =>
-      keeper !== null || decidedAt > 0 || waitingUnits > 0,
+    ({ timeline: { keeper, decidedAt, waitingEnvelopes } }) =>
+      keeper !== null || decidedAt > 0 || waitingEnvelopes > 0,
   );
 
 interface ShownMember {

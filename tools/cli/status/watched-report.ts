@@ -125,7 +125,7 @@ function decisionLines({ daemons, rates, now, columns }: WatchView): StyledLine[
     cellOf(rates.of(shown.address, "decidedSlots").at(-1), countCell),
     cellOf(rates.of(shown.address, "decidedUnits").at(-1), countCell),
     ago(shown.timeline.decidedAt, now),
-    countCell(shown.timeline.waitingUnits),
+    countCell(shown.timeline.waitingEnvelopes),
     shown.timeline.undecidedCause ?? "-",
   ]);
   const isBlocked = (row: number) => (deciding[row]?.timeline.undecidedCause ?? null) !== null;

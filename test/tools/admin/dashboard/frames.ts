@@ -109,7 +109,7 @@ export function frameOf({ problems = [], members = [], ...parts }: FrameParts): 
       decidedSlots: 0,
       decidedUnits: 0,
       decidedAt: 0,
-      waitingUnits: 0,
+      waitingEnvelopes: 0,
       undecidedCause: null,
       members,
     },

@@ -21,7 +21,7 @@ const DECIDED = {
   keeperAddress: "db3:1111",
   decidedSlots: 1_234,
   decidedAt: NOW - 3_000,
-  waitingUnits: 1,
+  waitingEnvelopes: 1,
   undecidedCause: "no-majority",
 };
 const CONTROL = 2;
@@ -120,7 +120,7 @@ for (const look of [
     assert.equal(
       await tab.run(`document.getElementById("decisions").innerText`),
       "The keeper, which proposes decisions, is db3:1111: 719 slots and 719 units decided a second; " +
-        "1,234 decisions in total, the last one 3 s ago; 1 unit waits, blocked by no-majority.",
+        "1,234 decisions in total, the last one 3 s ago; 1 envelope waits, blocked by no-majority.",
     );
 
     // The page before and after an administrator has signed in.

@@ -133,7 +133,7 @@ test("the screen shows the slots and units that were decided per second, and mar
     return daemons;
   };
   seen(NOW - 2_000, { decidedSlots: 100, decidedUnits: 90 });
-  const blocked = { decidedSlots: 140, decidedUnits: 120, waitingUnits: 7, undecidedCause: "votes" };
+  const blocked = { decidedSlots: 140, decidedUnits: 120, waitingEnvelopes: 7, undecidedCause: "votes" };
   const daemons = seen(NOW, blocked);
   const lines = watchedLines({ daemons, rates, now: NOW, columns: 140 });
   const index = lines.findIndex(({ text }) => text.startsWith("DECISIONS OF"));
