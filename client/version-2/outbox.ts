@@ -1,18 +1,18 @@
 /**
  * The calls that wait to be signed. Calls that arrive while a signature is being made form the next envelope, so the
- * cost of signatures per call falls as the load rises. So do calls on which members decide, if their commands may share
- * an envelope; the others have envelopes of their own, which share a signature. If all envelopes are answered, the
- * client signs immediately on this thread; otherwise it signs on another thread. Batches are signed and sent in the order of their calls.
+ * cost of signatures per call falls as the load rises. Calls on which members decide share envelopes of their own, if
+ * their commands may. If all envelopes are answered, the client signs immediately on this thread; otherwise it signs on
+ * another thread. Batches are signed and sent in the order of their calls.
  */
 
 import type { ByteString } from "../../protocol/byte-string.js";
-import { CONDITIONAL_NAME, hasImplicitCondition, SHARING_NAME } from "../../protocol/implicit-condition.js";
+import { CONDITIONAL_NAME, hasImplicitCondition } from "../../protocol/implicit-condition.js";
 import { bodyOf, type Condition, type HeaderFields, signedBytes } from "../../protocol/version-2/envelope.js";
 import { writeBody } from "../../protocol/version-2/envelope-body.js";
 import { commandFrame, type Wait } from "../../protocol/version-2/messages-v2.js";
 import type { PendingCall } from "../calls/pending-call.js";
 import type { Sending, SentBatch, SignedEnvelope } from "../calls/sending.js";
-import { type EnvelopeOptions, isOfUnit } from "../settings/header-options.js";
+import type { EnvelopeOptions } from "../settings/header-options.js";
 import type { Environment } from "../shared/client-environment.js";
 import { argvOf, commandName } from "../shared/command-bytes.js";
 import type { Argument, CommandInput } from "../shared/command-input.js";
@@ -26,7 +26,8 @@ import type { LegacyLink } from "../version-1/legacy-link.js";
 import { CallBatch, type SignedBatch } from "./call-batch.js";
 import type { FleetSettings } from "./daemon-link.js";
 import { Fleet } from "./fleet.js";
-import { isSigning, nextSigned } from "./signing-terms.js";
+import { mayShareDecision } from "./shared-envelopes.js";
+import { isSigning } from "./signing-terms.js";
 
 /** The maximum number of calls, and the maximum number of their bytes, that may wait to be signed. */
 const WAITING_MAX = 100_000;
@@ -286,12 +287,9 @@ export class Outbox {
         this.#discard(batch, now);
       } else {
         if (!this.#maySign(batch) || this.#isSigning || !this.#isInPace(now)) return;
-        const batches = nextSigned(this.#waiting, this.fleet.isDeciding);
-        for (const each of batches) {
-          this.#shift();
-          each.close(now);
-        }
-        this.#sign(batches, now);
+        this.#shift();
+        batch.close(now);
+        this.#sign(batch, now);
       }
     }
   }
@@ -308,55 +306,46 @@ export class Outbox {
     this.#waitingBytes -= batch.bytes;
   }
 
-  /** Signs batches, whose envelopes share a signature if there are several. */
-  #sign(batches: readonly CallBatch[], now: number): void {
+  #sign(batch: CallBatch, now: number): void {
     const sealer = this.#sealer;
     const isIdle = this.#unanswered.size === 0;
-    const drafts = batches.map((batch) => this.#draftOf(batch, now));
-    const bytes = drafts.map((draft) => draft.bytes);
+    const { cluster } = this.fleet;
+    const nonce = sealer.nonce();
+    batch.prepare(this.fleet.isDeciding);
+    const header = { key: sealer.keyId, cluster, nonce, ...this.fleet.date(batch, now) };
+    const draft = draftOf(batch, header, this.fleet.after(batch, now));
     this.#signedAt = now;
-    const offer = (seals: readonly Seal[], signedAt: number) => {
-      for (const [i, batch] of batches.entries()) {
-        batch.envelope = sealed(drafts[i] as Draft, seals[i] as Seal, batch.wait);
-        if (this.#isClosed || batch.unsettled === 0) this.#discard(batch, signedAt);
-        else {
-          this.#owner.signed(batch);
-          this.fleet.offer(batch, signedAt);
-        }
-      }
-    };
+    // An answer that waits for a condition, or for the members' decision, does not show how busy the daemons are.
+    if (batch.wait === null && !batch.decides) this.#unanswered.add(batch);
+    batch.signatures++;
     if (isIdle && sealer.seal !== null) {
-      offer(sealer.seal(bytes), now);
+      batch.envelope = sealed(draft, sealer.seal(draft.bytes), batch.wait);
+      this.#offer(batch, now);
       return;
     }
     this.#isSigning = true;
-    sealer.sealAsync(bytes).then(
-      (seals) => {
+    sealer.sealAsync(draft.bytes).then(
+      (seal) => {
         this.#isSigning = false;
-        offer(seals, this.#environment.now());
+        batch.envelope = sealed(draft, seal, batch.wait);
+        const signedAt = this.#environment.now();
+        if (this.#isClosed || batch.unsettled === 0) this.#discard(batch, signedAt);
+        else this.#offer(batch, signedAt);
         this.#flush();
       },
       (error: Error) => {
         this.#isSigning = false;
         const failedAt = this.#environment.now();
-        for (const batch of batches) {
-          batch.abort("bad-key", error.message, failedAt, error);
-          this.#discard(batch, failedAt);
-        }
+        batch.abort("bad-key", error.message, failedAt, error);
+        this.#discard(batch, failedAt);
         this.#flush();
       },
     );
   }
 
-  #draftOf(batch: CallBatch, now: number): Draft {
-    const { keyId: key } = this.#sealer;
-    const { cluster } = this.fleet;
-    batch.prepare(this.fleet.isDeciding);
-    const header = { key, cluster, nonce: this.#sealer.nonce(), ...this.fleet.date(batch, now) };
-    // An answer that waits for a condition, or for the members' decision, does not show how busy the daemons are.
-    if (batch.wait === null && !batch.decides) this.#unanswered.add(batch);
-    batch.signatures++;
-    return draftOf(batch, header, this.fleet.after(batch, now));
+  #offer(batch: CallBatch, now: number): void {
+    this.#owner.signed(batch);
+    this.fleet.offer(batch, now);
   }
 
   #begin(commandKind: CommandKind, options: CallBatch["options"]): CallBatch {
@@ -403,26 +392,6 @@ export function requestsDecision(
   const name = argvOf([commandName(command) as Argument])[0] as ByteString;
   return CONDITIONAL_NAME.test(name) && hasImplicitCondition(argvOf(command));
 }
-
-/** Whether a call on which members decide may be one of several units of an envelope. */
-function mayShareDecision({ settings: { envelope }, inputs, bytes }: PendingCall): boolean {
-  if (typeof bytes !== "string" || !(envelope === null || isOfUnit(envelope))) return false;
-  if (sizeOfConditions(envelope?.if ?? []) > SHARED_CONDITION_BYTES) return false;
-  const name = argvOf([commandName(inputs as CommandInput) as Argument])[0] as ByteString;
-  return SHARING_NAME.test(name);
-}
-
-/**
- * The maximum number of bytes of a call's conditions with which it shares an envelope: daemons limit the bytes of all
- * units together.
- */
-const SHARED_CONDITION_BYTES = 1024;
-
-/** The maximum number of bytes of a condition in addition to its key. */
-const CONDITION_BYTES = 80;
-
-const sizeOfConditions = (conditions: readonly Condition[]): number =>
-  conditions.reduce((bytes, { key }) => bytes + key.length + CONDITION_BYTES, 0);
 
 /** An unsigned envelope. */
 interface Draft {

@@ -25,7 +25,7 @@ import {
 } from "./entries/entry.js";
 import { EntryStore } from "./entry-store.js";
 import { touchTest } from "./fold/changed-keys.js";
-import { admit, type DecisionsInTurn, outcomesInTurn } from "./fold/entry-budget.js";
+import { admit, outcomesInTurn } from "./fold/entry-budget.js";
 import type { BetweenUnits, FoldedEntry } from "./fold/fold.js";
 import { appliesAt, limitToEnd, standstillOf } from "./fold/semantics-standstill.js";
 import { LateMerges, UNITS_PER_TURN } from "./late-merges.js";
@@ -235,11 +235,12 @@ export class Timeline {
    * Returns the outcomes of the units of each envelope on the current state, after those before it. Fewer than all: the
    * other ones cannot be evaluated together with these.
    * @param envelopes  with the positions of their decisions
+   * @param decisionOf  returns the decision on an envelope
    */
   outcomesInTurn = (
     envelopes: readonly Envelope[],
-    decisions: DecisionsInTurn,
-  ): readonly DecidedOutcome[][] => outcomesInTurn(envelopes, decisions, this.#folding.fold);
+    decisionOf: (index: number, outcomes: readonly DecidedOutcome[]) => Entry,
+  ): readonly DecidedOutcome[][] => outcomesInTurn(envelopes, decisionOf, this.#folding.fold);
 
   /** Whether this build contains the code of an entry's commands. */
   hasCode = ({ envelope }: Pick<Entry, "envelope">): boolean => missingCode(envelope.commands) === null;

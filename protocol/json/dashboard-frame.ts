@@ -106,7 +106,14 @@ export interface FrameRefusal {
 export const FRAME_FIGURES = [
   ...(["durable", "skewed", "ringEntries", "dataEntries", "bytes", "tailUnits", "tailBytes"] as const),
   ...(["redone", "waiting", "quarantined", "published", "newest", "stable", "master", "isMaster"] as const),
-  ...(["isKeeper", "decidedSlots", "decidedUnits", "decidedAt", "waitingEnvelopes", "undecidedCause"] as const),
+  ...([
+    "isKeeper",
+    "decidedSlots",
+    "decidedUnits",
+    "decidedAt",
+    "waitingEnvelopes",
+    "undecidedCause",
+  ] as const),
 ] as const satisfies readonly (keyof TimelineReport)[];
 
 export interface FrameTimeline extends Pick<TimelineReport, (typeof FRAME_FIGURES)[number]> {

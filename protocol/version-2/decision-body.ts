@@ -93,7 +93,7 @@ export function readDecision(body: Buffer): Decision {
   const [index, count] = [readNumber(reader, SLOT_MAX), readNumber(reader, PROPOSAL_UNITS_MAX)];
   const previous = readPosition(reader);
   const [at, seq] = [readNumber(reader, Number.MAX_SAFE_INTEGER), readNumber(reader, SEQ_MAX)];
-  const outcomes = reader.readBulk().split(SEPARATOR);
+  const outcomes = reader.readBulk().split(SEPARATOR, DECIDED_UNITS_MAX + 1);
   const unit = { body: reader.readBulkView(), signature: reader.readBulkView() };
   reader.expectEnd();
   if (outcomes.length > (unit.body.length === 0 ? 1 : DECIDED_UNITS_MAX) || !outcomes.every(isOutcome))

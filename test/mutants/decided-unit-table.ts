@@ -54,15 +54,8 @@ export const decidedUnitMutants: readonly Mutant[] = [
   {
     name: "decided units: a command with random choices is decided together with other units",
     file: "daemon/engine/pipeline/envelope-checks.js",
-    find: "!(command.writes && command.isLinear)",
-    replace: "!command.writes",
-    test: CHECKS,
-  },
-  {
-    name: "decided units: an unknown command prevents the decisions on the other units of its envelope",
-    file: "daemon/engine/pipeline/envelope-checks.js",
-    find: "!(command instanceof CommandFailure) && !(command.writes",
-    replace: "command instanceof CommandFailure || !(command.writes",
+    find: "!SHARING_NAME.test(name)",
+    replace: "false",
     test: CHECKS,
   },
   {
@@ -82,15 +75,15 @@ export const decidedUnitMutants: readonly Mutant[] = [
   {
     name: "decided units: a proposal has any number of commands",
     file: "daemon/cluster/peers/decisions/decision-making.js",
-    find: " || commands > PROPOSAL_COMMANDS",
+    find: " && this.#commands <= PROPOSAL_COMMANDS",
     replace: "",
     test: MAKING,
   },
   {
-    name: "decided units: a keeper proposes units whose conditions it cannot evaluate",
+    name: "decided units: a member evaluates a proposal of any length",
     file: "daemon/cluster/peers/decisions/decision-making.js",
-    find: " || isUnreadable(one)",
-    replace: "",
+    find: "!room.takes(unit.body, checked.envelope)",
+    replace: "false",
     test: MAKING,
   },
   {

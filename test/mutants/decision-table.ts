@@ -1054,8 +1054,8 @@ export const decisionMutants: readonly Mutant[] = [
   {
     name: "decisions: random choices of the units of one proposal are those of other decisions",
     file: "daemon/timeline/fold/entry-budget.js",
-    find: "const entry = withOutcomes(decision,",
-    replace: 'const entry = withOutcomes({ ...decision, id: "0".repeat(32) },',
+    find: "withOutcomes(decision, outcomes)",
+    replace: 'withOutcomes({ ...decision, id: "0".repeat(32) }, outcomes)',
     test: FOLD,
   },
   {

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { commandNames } from "../../client/shared/commands.js";
 import { findCommand } from "../../daemon/store/command-table.js";
+import { missingCode } from "../../daemon/store/family-code.js";
 import {
   CONDITIONAL_NAME,
   hasImplicitCondition,
@@ -76,6 +77,7 @@ test("commands that share an envelope are writes whose cost follows from their a
   for (const name of sharing) {
     const command = findCommand(name);
     assert.ok(command?.writes && command.isLinear, name);
+    assert.equal(missingCode([[name]]), null, "each build has its code");
     assert.ok(!SHARING_NAME.test(`${name}_`) && !SHARING_NAME.test(`_${name}`), name);
     assert.ok(SHARING_NAME.test(name.toLowerCase()), name);
   }

@@ -27,12 +27,13 @@ const MODULES: Readonly<Record<string, string>> = {
 
 /**
  * Small replacements for files that pages do not need: the sentences of errors, diagnostics channels, unsigned
- * commands, and the parser for frames of both versions.
+ * commands, calls that share an envelope, and the parser for frames of both versions.
  */
 const STAND_INS: readonly (readonly [files: RegExp, standIn: string])[] = [
   [/\/(sentences|allowed-values|command-labels)\.js$/, "no-sentences.js"],
   [/\/diagnostics-channels\.js$/, "no-diagnostics-channels.js"],
   [/\/signing-terms\.js$/, "no-signing-terms.js"],
+  [/\/shared-envelopes\.js$/, "no-shared-envelopes.js"],
   [/\/protocol\/frame\.js$/, "message-frames.js"],
 ];
 

@@ -332,10 +332,9 @@ async function writeOne(
 ): Promise<Sent> {
   if (envelope === null) return UNREADABLE;
   if (envelope.choices.length > 0 && !isAnyway) return TAKES;
-  const { commands, conditions, multi } = envelope;
-  if (!conditions.some(({ unit }) => unit !== null))
-    return await writeUnit(client, commands, multi, envelope);
-  // Each unit has its own conditions.
+  const { commands, conditions, multi, decide } = envelope;
+  if (!decide || multi || commands.length === 1) return await writeUnit(client, commands, multi, envelope);
+  // Each command is a unit of its own, on which the members decide.
   const texts: string[] = [];
   for (const [unit, argv] of commands.entries()) {
     const own = { ...envelope, conditions: conditions.filter((condition) => condition.unit === unit) };

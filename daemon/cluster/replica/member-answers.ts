@@ -170,10 +170,9 @@ export class MemberAnswers {
  * Any other answer may show a write that is not on the disk yet.
  */
 const showsOnlyDecision = ({ decided, multi, commands }: Envelope): boolean =>
-  decided !== null &&
-  decided.outcomes.every(
+  decided?.outcomes.every(
     (outcome, index) => outcome === "unmet" || (!multi && implicitCondition(commands[index] ?? []) !== null),
-  );
+  ) ?? false;
 
 interface DecisionOptions<Answer> {
   /** Begins to wait for the answer; null: there is none in time. */

@@ -5,6 +5,7 @@
 
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { MalformedFrame } from "../../../protocol/errors.js";
+import { SHARING_NAME } from "../../../protocol/implicit-condition.js";
 import {
   type Condition,
   DECIDED_BYTES_MAX,
@@ -17,8 +18,6 @@ import {
 } from "../../../protocol/version-2/envelope.js";
 import type { CommandMessage } from "../../../protocol/version-2/messages-v2.js";
 import type { DateWindow } from "../../options/timeline-values.js";
-import { CommandFailure } from "../../store/arguments/command-errors.js";
-import { commandTable } from "../../store/command-table.js";
 import { isKeyCommand, type KeyRecord } from "../../store/key-ring.js";
 import { type Role, validity } from "../../store/rights/key-record.js";
 import { type Refused, type Request, refused } from "../answers/request.js";
@@ -90,19 +89,10 @@ function checkDecidedUnits({ commands }: Envelope, bytes: number): Refused | nul
       "malformed",
       `${bytes} bytes of several units with "decide", more than ${DECIDED_BYTES_MAX}`,
     );
-  const alone = commands.find(mustBeAlone);
+  const alone = commands.find(([name = ""]) => !SHARING_NAME.test(name));
   return alone === undefined
     ? null
     : refused("malformed", `${shown(alone)} among several units with "decide"`);
-}
-
-/**
- * Whether a command may not share an envelope with other units on which the members decide: its cost does not follow
- * from its arguments, or it writes nothing.
- */
-function mustBeAlone(argv: readonly ByteString[]): boolean {
-  const command = commandTable.resolve(argv);
-  return !(command instanceof CommandFailure) && !(command.writes && command.isLinear);
 }
 
 const shown = ([name = ""]: readonly ByteString[]): string => JSON.stringify(name.slice(0, 20).toUpperCase());

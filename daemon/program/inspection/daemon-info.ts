@@ -88,7 +88,13 @@ function ownFields(daemon: InspectedDaemon, values: InfoValues): InfoFields {
 function decisionFigures({ replica, clock }: InspectedDaemon): Pick<InfoFigures, "decisions" | "undecided"> {
   const figures = replica();
   if (figures === null) return { decisions: null, undecided: null };
-  const { isKeeper, decidedSlots: slots, decidedUnits: units, decidedAt, waitingEnvelopes: waiting } = figures;
+  const {
+    isKeeper,
+    decidedSlots: slots,
+    decidedUnits: units,
+    decidedAt,
+    waitingEnvelopes: waiting,
+  } = figures;
   const counts = { keeper: Number(isKeeper), slots, units, waiting, age: Math.max(0, clock() - decidedAt) };
   const isUsed = decidedAt > 0 || waiting > 0;
   return { decisions: isUsed ? pairsText(Object.entries(counts)) : null, undecided: figures.undecidedCause };

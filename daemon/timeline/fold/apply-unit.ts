@@ -138,7 +138,7 @@ function isPlainlyPermitted(unit: FoldUnit, signer: KeyRecord): boolean {
   const { kind, command, envelope } = unit;
   const { role, acl } = signer;
   if ((kind !== "data" && kind !== "read") || !unit.isRunnable) return false;
-  if (envelope.if !== null || envelope.ifs !== null) return false;
+  if (conditionsOf(envelope, unit.index) !== null) return false;
   if (needsDaemon(envelope) && role !== "daemon") return false;
   if (validity(signer, envelope.at) !== "valid") return false;
   return command === null ? acl.isUnlimited : acl.denial(command, unit.argv) === null;

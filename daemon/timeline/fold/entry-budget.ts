@@ -3,12 +3,7 @@
  * decision, on its own state; recorded entries are always folded.
  */
 
-import {
-  type DecidedOutcome,
-  type Envelope,
-  type UnitRange,
-  unitsIn,
-} from "../../../protocol/version-2/envelope.js";
+import { type DecidedOutcome, type Envelope, unitsIn } from "../../../protocol/version-2/envelope.js";
 import { CommandFailure } from "../../store/arguments/command-errors.js";
 import type { Database } from "../../store/database.js";
 import { missingCode } from "../../store/family-code.js";
@@ -19,7 +14,7 @@ import type { Entry } from "../entries/entry.js";
 import { applyUnit, conditionsHold } from "./apply-unit.js";
 import { type BetweenUnits, type FoldedEntry, isAfter } from "./entry-batch.js";
 import type { Fold } from "./fold.js";
-import { FoldUnit, unitsOf } from "./fold-unit.js";
+import { type FoldUnit, unitsOf } from "./fold-unit.js";
 
 /**
  * Merges an entry that is not recorded yet.
@@ -106,27 +101,22 @@ function applyOne(unit: FoldUnit, done: UndoRecord[], database: Database, ring: 
  */
 const TURN_STEPS_MAX = 1_000_000;
 
-/** The decisions on envelopes that are being evaluated. */
-export interface DecisionsInTurn {
-  /** Returns the decision on an envelope with outcomes that its later units may still change. */
-  readonly draft: (index: number, outcomes: readonly DecidedOutcome[]) => Entry;
-  /** Returns the decision on an envelope. Random choices of its commands depend on its id. */
-  readonly decide: (index: number, outcomes: readonly DecidedOutcome[]) => Entry;
-}
-
 /**
  * Returns the outcomes of the units of each envelope on the newest state, after those before it have been applied or
  * not.
  * @param envelopes  with the positions of their decisions
+ * @param decisionOf  returns the decision on an envelope: random choices of its commands depend on its id. It is called
+ * for one envelope after the other
  * @returns at least those of one envelope, and of fewer than all if the others would exceed the steps, or follow a
  * change of the key ring or a command whose code this build does not contain, which are not evaluated here
  */
 export function outcomesInTurn(
   envelopes: readonly Envelope[],
-  decisions: DecisionsInTurn,
-  { database, ring }: { readonly database: Database; readonly ring: KeyRing },
+  decisionOf: (index: number, outcomes: readonly DecidedOutcome[]) => Entry,
+  state: { readonly database: Database; readonly ring: KeyRing },
 ): readonly DecidedOutcome[][] {
   const known: DecidedOutcome[][] = [];
+  const { database, ring } = state;
   const [first] = envelopes;
   if (first === undefined) return known;
   if (envelopes.length === 1 && unitsIn(first).length === 1) return [[outcomeNow(first, 0, database)]];
@@ -134,18 +124,17 @@ export function outcomesInTurn(
   try {
     database.tryOut(TURN_STEPS_MAX, (done) => {
       for (const [i, envelope] of envelopes.entries()) {
-        const outcomes = outcomesOf(envelope, (drafted) => decisions.draft(i, drafted), done, {
-          database,
-          ring,
-        });
-        const decision = decisions.decide(i, outcomes);
+        if (unitsIn(envelope).length > 1) {
+          const several = outcomesOf(envelope, done, state);
+          decisionOf(i, several);
+          known.push(several);
+          continue;
+        }
+        const outcomes = [outcomeNow(envelope, 0, database)];
+        const decision = decisionOf(i, outcomes);
         known.push(outcomes);
         if (known.length === envelopes.length || missingCode(envelope.commands) !== null) break;
-        const range = unitsIn(envelope).at(-1) as UnitRange;
-        const entry = withOutcomes(decision, outcomes);
-        const last = new FoldUnit(entry, range, database.keyspaces.length, ring.known);
-        if (last.kind === "ring") break;
-        applyOne(last, done, database, ring);
+        if (!applyAll(withOutcomes(decision, outcomes), done, database, ring)) break;
       }
     });
   } catch (problem) {
@@ -155,34 +144,36 @@ export function outcomesInTurn(
 }
 
 /**
- * Returns the outcomes of the units of an envelope, and applies all of them but the last one. The id of the decision
- * follows from the outcomes, so these units are applied with that of a draft. No outcome depends on it: an envelope with
- * several units has no commands with random choices, and no client can know the id of a draft to name it in a condition.
+ * Returns the outcomes of the several units of an envelope, and applies them. The id of their decision depends on all
+ * outcomes, so that a unit is applied without it: no command that may share an envelope makes random choices. A
+ * condition that names the id as the writer of a key, in an envelope that is decided together with this one, does not
+ * hold at any member.
  * @param done  receives the undo records of the units
  */
 function outcomesOf(
   envelope: Envelope,
-  draft: (outcomes: readonly DecidedOutcome[]) => Entry,
   done: UndoRecord[],
   { database, ring }: { readonly database: Database; readonly ring: KeyRing },
 ): DecidedOutcome[] {
-  const count = unitsIn(envelope).length;
-  const outcomes = Array<DecidedOutcome>(count).fill("applied");
-  if (count === 1) return [outcomeNow(envelope, 0, database)];
-  const drafted = withOutcomes(draft(outcomes), outcomes);
-  const units = unitsOf(drafted, database.keyspaces.length, ring.known);
-  for (const [i, unit] of units.entries()) {
-    outcomes[i] = outcomeNow(envelope, i, database);
-    if (i < count - 1) applyOne(unit, done, database, ring);
+  const outcomes: DecidedOutcome[] = [];
+  const entry = withOutcomes({ id: NO_ID, body: EMPTY, signature: EMPTY, envelope }, outcomes);
+  for (const unit of unitsOf(entry, database.keyspaces.length, ring.known)) {
+    outcomes.push(outcomeNow(envelope, unit.index, database));
+    applyOne(unit, done, database, ring);
   }
   return outcomes;
 }
 
+/** An id that no decision has. */
+const NO_ID = "";
+const EMPTY = Buffer.alloc(0);
+
 const outcomeNow = (envelope: Envelope, index: number, database: Database): DecidedOutcome =>
   conditionsHold(envelope, index, database) ? "applied" : "unmet";
 
-function withOutcomes(decision: Entry, outcomes: readonly DecidedOutcome[]): Entry {
-  const { envelope } = decision;
-  const decided = { slot: 0, outcomes, signed: envelope.decided?.signed ?? null };
-  return { ...decision, envelope: { ...envelope, decided } };
+function withOutcomes(entry: Entry, outcomes: readonly DecidedOutcome[]): Entry {
+  const { envelope } = entry;
+  const { at, seq } = envelope;
+  const decided = { slot: 0, outcomes, signed: envelope.decided?.signed ?? { at, seq } };
+  return { ...entry, envelope: { ...envelope, decided } };
 }

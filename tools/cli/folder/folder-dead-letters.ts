@@ -61,6 +61,8 @@ export interface DeadLetterEnvelope {
   readonly as: Buffer | null;
   readonly db: number;
   readonly multi: boolean;
+  /** Whether the members of a list had to decide on its units. */
+  readonly decide: boolean;
   /** The number of commands of each unit, if there are several units of which some have several commands; else null. */
   readonly units: readonly number[] | null;
   /**
@@ -231,7 +233,7 @@ function listedDeadLetter(deadLetter: DeadLetter, entry: Entry | null, isBrief: 
 }
 
 function deadLetterEnvelope({ envelope }: Entry, isBrief: boolean): DeadLetterEnvelope {
-  const { key, as, db, multi, units, commands } = envelope;
+  const { key, as, db, multi, decide, units, commands } = envelope;
   const brief = commands
     .slice(0, 1)
     .map((argv) => argv.slice(0, MAX_BRIEF_ARGUMENTS).map((word) => word.slice(0, MAX_BRIEF_BYTES)));
@@ -240,6 +242,7 @@ function deadLetterEnvelope({ envelope }: Entry, isBrief: boolean): DeadLetterEn
     as: as === null ? null : bytes(as),
     db,
     multi,
+    decide,
     units,
     conditions: [
       ...(envelope.if ?? []).map((condition) => listedCondition(condition, null)),

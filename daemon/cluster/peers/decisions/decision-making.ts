@@ -33,7 +33,6 @@ import {
   hexOf,
   readBody,
   signedBytes,
-  unitsIn,
 } from "../../../../protocol/version-2/envelope.js";
 import { readHead } from "../../../../protocol/version-2/envelope-head.js";
 import { pathsOf, rootOf } from "../../../../protocol/version-2/hash-tree.js";
@@ -81,6 +80,20 @@ const PROPOSAL_BYTES = 1024 * 1024;
 
 /** The maximum number of their commands, unless it decides only one envelope. */
 const PROPOSAL_COMMANDS = 1024;
+
+/** The room of one proposal for envelopes. The first one always fits. */
+class ProposalRoom {
+  #bytes = 0;
+  #commands = 0;
+
+  /** Adds an envelope. @returns whether it fits */
+  takes(body: Buffer, { commands }: Pick<Envelope, "commands">): boolean {
+    const isFirst = this.#commands === 0;
+    this.#bytes += body.length;
+    this.#commands += commands.length;
+    return isFirst || (this.#bytes <= PROPOSAL_BYTES && this.#commands <= PROPOSAL_COMMANDS);
+  }
+}
 
 /** What this daemon knows of the other members by comparing itself with them. */
 export interface ComparedMembers {
@@ -417,11 +430,13 @@ export class DecisionMaking {
   #read(bodies: readonly Buffer[]): Proposal | null {
     try {
       const decisions: ProposedDecision[] = [];
+      const room = new ProposalRoom();
       for (const body of bodies) {
         const decision = readDecision(body);
         const { unit } = decision;
         const checked = unit && this.#cluster.checkUnit(unit, this.#isVerified);
         if (unit !== null && checked === null) return null;
+        if (unit !== null && checked !== null && !room.takes(unit.body, checked.envelope)) return null;
         const envelope = checked && decidedEnvelope(decision, checked.envelope, checked.id);
         decisions.push(this.#decisionOf(this.#entryOf(body, NO_SIGNATURE, envelope ?? undefined), decision));
       }
@@ -494,24 +509,17 @@ export class DecisionMaking {
     };
     // The date that the client has signed is too old for a proposal.
     const isTooOld = ({ body }: WaitingUnit): boolean => readHead(body).at <= now - limits.past;
-    // The conditions of later units depend on earlier ones, which only a daemon with their code can run.
-    const isUnreadable = (unit: WaitingUnit): boolean => {
-      const envelope = envelopeOf(unit);
-      return unitsIn(envelope).length > 1 && !timeline.hasCode({ envelope });
-    };
-    const parsed = new Map<WaitingUnit, Envelope>();
+    // Only the envelope of the unit at hand is stored: many more may wait.
+    let parsed: { readonly of: WaitingUnit; readonly envelope: Envelope } | null = null;
     const envelopeOf = (unit: WaitingUnit): Envelope => {
-      const envelope = parsed.get(unit) ?? readBody(unit.body);
-      parsed.set(unit, envelope);
-      return envelope;
+      if (parsed?.of !== unit) parsed = { of: unit, envelope: readBody(unit.body) };
+      return parsed.envelope;
     };
     const chosen: ChosenUnit[] = [];
-    let [bytes, commands] = [0, 0];
-    for (const unit of units((one) => isTooOld(one) || isOvertaken(one) || isUnreadable(one))) {
+    const room = new ProposalRoom();
+    for (const unit of units((one) => isTooOld(one) || isOvertaken(one))) {
       const envelope = envelopeOf(unit);
-      bytes += unit.body.length;
-      commands += envelope.commands.length;
-      if (chosen.length > 0 && (bytes > PROPOSAL_BYTES || commands > PROPOSAL_COMMANDS)) break;
+      if (!room.takes(unit.body, envelope)) break;
       chosen.push({ unit, envelope });
       if (chosen.length === PROPOSAL_UNITS_MAX) break;
     }
@@ -525,17 +533,13 @@ export class DecisionMaking {
     last: LastDecision,
   ): ProposedDecision[] {
     const decisions: ProposedDecision[] = [];
-    const decisionOn = (index: number, outcomes: Decision["outcomes"]): [Entry, Decision] => {
+    const decide = (index: number, outcomes: Decision["outcomes"]): Entry => {
       const previous = decisions.at(-1) ?? last.orderKey;
       const place = { slot: last.slot + 1 + index, index, count: units.length, previous };
       const { unit, envelope } = units[index] as ChosenUnit;
       const decision = { ...place, ...(dates[index] as EnvelopeDate), outcomes, unit };
       const decided = envelope === null ? undefined : decidedEnvelope(decision, { ...envelope }, unit.id);
-      return [this.#entryOf(writeDecision(decision), NO_SIGNATURE, decided), decision];
-    };
-    const draft = (index: number, outcomes: Decision["outcomes"]) => decisionOn(index, outcomes)[0];
-    const decide = (index: number, outcomes: Decision["outcomes"]): Entry => {
-      const [entry, decision] = decisionOn(index, outcomes);
+      const entry = this.#entryOf(writeDecision(decision), NO_SIGNATURE, decided);
       decisions.push(this.#decisionOf(entry, decision));
       return entry;
     };
@@ -544,9 +548,7 @@ export class DecisionMaking {
       envelope === null ? [] : [{ ...envelope, ...dates[index] }],
     );
     const known: readonly Decision["outcomes"][] =
-      envelopes.length === 0
-        ? [["unmet"]]
-        : this.#cluster.timeline.outcomesInTurn(envelopes, { draft, decide });
+      envelopes.length === 0 ? [["unmet"]] : this.#cluster.timeline.outcomesInTurn(envelopes, decide);
     for (const outcomes of known.slice(decisions.length)) decide(decisions.length, outcomes);
     return decisions;
   }
@@ -588,10 +590,9 @@ export class DecisionMaking {
     const changed = isChanged === null ? [] : objected(isChanged);
     if (changed.length > 0) return objectionFrom(timeline.newest.at + 1, changed);
 
-    const entryAt = (index: number) => entries[index] as Entry;
     const known = timeline.outcomesInTurn(
       entries.map(({ envelope }) => envelope),
-      { draft: entryAt, decide: entryAt },
+      (index) => entries[index] as Entry,
     );
     const wrong = objected(
       ({ envelope }, index) => known[index]?.join() !== envelope.decided?.outcomes.join(),

@@ -209,5 +209,5 @@ test("changes after a position concern a unit only if it touches their keys", ()
 function heldIn(decisions: readonly Entry[], fold: Fold): boolean[] {
   const decide = (index: number) => decisions[index] as Entry;
   const envelopes = decisions.map(({ envelope }) => envelope);
-  return outcomesInTurn(envelopes, { draft: decide, decide }, fold).map(([outcome]) => outcome === "applied");
+  return outcomesInTurn(envelopes, decide, fold).map(([outcome]) => outcome === "applied");
 }

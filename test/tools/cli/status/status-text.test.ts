@@ -99,7 +99,13 @@ test("the status shows the keeper, what was decided, and what waits by signing k
     { key: "ab".repeat(32), envelopes: 4 },
     { key: "cd".repeat(32), envelopes: 1 },
   ];
-  const other = { ...figures, keeper: "ab", waitingEnvelopes: 5, waitingKeys: waiting, undecidedCause: "votes" };
+  const other = {
+    ...figures,
+    keeper: "ab",
+    waitingEnvelopes: 5,
+    waitingKeys: waiting,
+    undecidedCause: "votes",
+  };
   assert.match(text(other), /1111 +10\.0\.0\.2:1111 +1234 +1200 +3 s +5 +abababab 4, cdcdcdcd 1 +votes/);
   const own = { ...figures, keeper: "ef", isKeeper: true };
   assert.match(text(own), /^(\S+) +\1 +1234 +1200 +3 s +0 +- +-$/m);

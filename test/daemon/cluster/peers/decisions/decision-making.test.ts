@@ -14,7 +14,6 @@ import {
 } from "../../../../../daemon/timeline/entries/entry.js";
 import { writePromisesMark } from "../../../../../daemon/timeline/entries/stored-promises.js";
 import { writeValue } from "../../../../../daemon/timeline/entries/stored-value.js";
-import type { DecisionsInTurn } from "../../../../../daemon/timeline/fold/entry-budget.js";
 import { MemoryStorage } from "../../../../../daemon/timeline/memory-storage.js";
 import type { TimelineParts } from "../../../../../daemon/timeline/timeline-environment.js";
 import {
@@ -449,7 +448,7 @@ test("a keeper evaluates the decisions that it proposes, because random choices 
   const timeline = {
     ...JUDGED,
     acceptDecisions: (decisions: readonly Entry[]) => made.push(...decisions),
-    outcomesInTurn(units: readonly Envelope[], { decide }: DecisionsInTurn) {
+    outcomesInTurn(units: readonly Envelope[], decide: DecisionOf) {
       // A third unit has to wait for the next proposal.
       const known = units
         .slice(0, 2)
@@ -476,6 +475,8 @@ test("a keeper evaluates the decisions that it proposes, because random choices 
   assert.deepEqual(ids, evaluated[1]);
   assert.notDeepEqual(ids, evaluated[0], "each contains their number");
 });
+
+type DecisionOf = (index: number, outcomes: readonly DecidedOutcome[]) => Entry;
 
 /** Returns the number of commands of each proposal. */
 function proposedCommands(made: readonly Entry[]): number[] {
@@ -507,24 +508,6 @@ test("a keeper proposes at most 1,024 commands, unless a single envelope has mor
   assert.deepEqual(await proposed(several(...sets(2)), unit, several(...sets(3))), [2, 2000, 3]);
 });
 
-test("a keeper without the code of a command of several units leaves them to another one, and proposes later ones", async () => {
-  const made: Entry[] = [];
-  const hasCode = ({ envelope }: Pick<Entry, "envelope">) =>
-    !envelope.commands.some(([name]) => name === "NEW");
-  const outcomesInTurn = (envelopes: readonly Envelope[]) =>
-    envelopes.map((envelope) => unitsIn(envelope).map(() => "applied"));
-  const { decisions, submit } = startAlone({ hasCode, outcomesInTurn }, made);
-  await submit(
-    several("SET a v NX", "NEW b"),
-    several("NEW c", "SET d v NX"),
-    several("SET e v", "SET f v"),
-    "SET g v",
-  );
-  const keys = () => made.map(({ envelope }) => envelope.commands.map(([, key]) => key).join());
-  assert.deepEqual(keys().toSorted(), ["e,f", "g"]);
-  assert.equal(decisions.waiting, 2);
-});
-
 test("each unit of a decided envelope counts", async () => {
   const made: Entry[] = [];
   const outcomesInTurn = (envelopes: readonly Envelope[]) =>
@@ -536,69 +519,50 @@ test("each unit of a decided envelope counts", async () => {
   assert.deepEqual([decisions.figures.units, decisions.figures.slots], [5, 3]);
 });
 
-test("a decision that a keeper proposes has the final outcomes, not those of its draft", async () => {
+test("a keeper proposes decisions with the outcomes of their units, each after the one before it", async () => {
   const made: Entry[] = [];
-  const drafts: Entry[] = [];
-  const final: Entry[] = [];
+  const outcomesOf = (envelope: Envelope): DecidedOutcome[] =>
+    unitsIn(envelope).map((_, unit) => (unit % 2 === 0 ? "applied" : "unmet"));
   const timeline = {
-    outcomesInTurn(envelopes: readonly Envelope[], { draft, decide }: DecisionsInTurn) {
-      drafts.length = 0;
-      final.length = 0;
-      return envelopes.map((envelope, index) => {
-        const count = unitsIn(envelope).length;
-        drafts.push(draft(index, Array<DecidedOutcome>(count).fill("applied")));
-        const outcomes = Array.from(
-          { length: count },
-          (_, unit): DecidedOutcome => (unit % 2 === 0 ? "applied" : "unmet"),
-        );
-        final.push(decide(index, outcomes));
+    outcomesInTurn: (envelopes: readonly Envelope[], decide: DecisionOf) =>
+      envelopes.map((envelope, index) => {
+        const outcomes = outcomesOf(envelope);
+        decide(index, outcomes);
         return outcomes;
-      });
-    },
-  };
-  const { submit } = startAlone(timeline, made);
-  await submit(several("SET a v NX", "SET b v NX", "SET c v NX"));
-  assert.deepEqual(
-    made.map(({ envelope }) => envelope.decided?.outcomes),
-    [["applied", "unmet", "applied"]],
-  );
-  assert.deepEqual(
-    made.map(({ id }) => id),
-    final.map(({ id }) => id),
-  );
-  assert.notEqual(made[0]?.id, drafts[0]?.id);
-  for (const { id, body } of made) assert.equal(id, sha256(signedBytes(body)));
-});
-
-test("a keeper drafts each decision after the final one before it", async () => {
-  const made: Entry[] = [];
-  const before: (string | undefined)[] = [];
-  const timeline = {
-    outcomesInTurn(envelopes: readonly Envelope[], { draft, decide }: DecisionsInTurn) {
-      before.length = 0;
-      return envelopes.map((_, index): DecidedOutcome[] => {
-        before.push(readDecision(draft(index, ["applied", "applied"]).body).previous?.id);
-        decide(index, ["unmet", "applied"]);
-        return ["unmet", "applied"];
-      });
-    },
+      }),
   };
   const { submit } = startAlone(timeline, made);
   await submit(
-    several("SET a v NX", "SET b v NX"),
-    several("SET c v NX", "SET d v NX"),
-    several("SET e v", "SET f v"),
+    several("SET a v NX", "SET b v NX", "SET c v NX"),
+    several("SET d v NX", "SET e v NX"),
+    several("SET f v", "SET g v"),
   );
   assert.equal(made.length, 3);
-  const proposals = made.map(({ body }) => readDecision(body).count);
-  assert.deepEqual(
-    before,
-    made.slice(-before.length).map((_, at) => made[made.length - before.length + at - 1]?.id),
-  );
-  assert.ok(
-    proposals.some((count) => count > 1),
-    "several share a proposal",
-  );
+  for (const [at, { id, body, envelope }] of made.entries()) {
+    const { previous, count } = readDecision(body);
+    assert.deepEqual(envelope.decided?.outcomes, outcomesOf(envelope));
+    assert.equal(id, sha256(signedBytes(body)));
+    if (at > 0) assert.equal(previous?.id, made[at - 1]?.id);
+    if (at > 0) assert.equal(count, 3, "they share a proposal");
+  }
+});
+
+test("a member votes for no proposal that is longer than keepers make them, unless it has one envelope", () => {
+  const proposalOf = (count: number, lines: readonly string[]) =>
+    Array.from({ length: count }, (_, index) => {
+      const { body, signature } = withId(entry(`long ${index}`, index, lines, { decide: true }));
+      return { unit: { body, signature }, outcomes: lines.map(() => "applied" as const) };
+    });
+  const timeline = {
+    ...JUDGED,
+    outcomesInTurn: (all: readonly Envelope[]) => all.map((one) => unitsIn(one).map(() => "applied")),
+  };
+  const sets = Array.from({ length: 256 }, (_, key) => `SET k${key} v`);
+  assert.ok(isVotedFor(proposalOf(4, sets), timeline));
+  assert.ok(!isVotedFor(proposalOf(5, sets), timeline));
+  const long = [`SET k ${"v".repeat(600_000)}`];
+  assert.ok(isVotedFor(proposalOf(1, [`SET k ${"v".repeat(1_200_000)}`]), timeline));
+  assert.ok(!isVotedFor(proposalOf(2, long), timeline));
 });
 
 test("a member objects if one outcome of several units is wrong, or missing", () => {
