@@ -36,16 +36,10 @@ export const hasImplicitCondition = (argv: Argv): boolean =>
 
 /** Returns whether a SET requires that its key is absent, or null if it has no condition that can be decided. */
 function requiresAbsence(argv: Argv): boolean | null {
-  let [isAbsent, isPresent] = [false, false];
-  for (let i = 3; i < argv.length; i++) {
-    const option = upperCase(argv[i] as ByteString);
-    // It also answers the value.
-    if (option === "GET") return null;
-    isAbsent ||= option === "NX";
-    isPresent ||= option === "XX";
-  }
-  // With both options it is an error.
-  return isAbsent === isPresent ? null : isAbsent;
+  const options = argv.slice(3).map(upperCase);
+  const isAbsent = options.includes("NX");
+  // With both options it is an error, and with GET it also answers the value.
+  return options.includes("GET") || isAbsent === options.includes("XX") ? null : isAbsent;
 }
 
 /** Returns the condition of a command, or null if it has none, or answers more than whether the condition holds. */

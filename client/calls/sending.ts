@@ -29,8 +29,6 @@ export interface SentBatch {
   /** Whether the members of a list decide on its envelope. */
   readonly decides: boolean;
   readonly options: EnvelopeOptions | null;
-  /** Whether one of its units has conditions (`if`). */
-  readonly hasConditions: boolean;
   readonly isClosed: boolean;
   readonly isUntouched: boolean;
   readonly isAnswered: boolean;

@@ -99,12 +99,10 @@ function bytesOr(hex: string | undefined, bytes: number, usual: string | null | 
 }
 
 /** Whether only the database is set. */
-export const isDatabaseAlone = (options: EnvelopeOptions): boolean =>
-  !(options.if || options.decide) && isOfUnit(options);
-
-/** Whether no option is set but the database and those that each unit of an envelope has for itself. */
-export const isOfUnit = ({ multi, after, only, wait }: EnvelopeOptions): boolean =>
-  !(multi || after || only || wait);
+export function isDatabaseAlone(options: EnvelopeOptions): boolean {
+  const { multi, if: conditions, after, only, wait, decide } = options;
+  return !(multi || conditions || after || only || wait || decide);
+}
 
 function waitOf({ stable, replicated }: HeaderOptions, usual: Wait | null): Wait | null {
   if (stable && replicated !== undefined)

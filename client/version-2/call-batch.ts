@@ -6,12 +6,11 @@
 import type { ByteString } from "../../protocol/byte-string.js";
 import { MalformedFrame, unreadable } from "../../protocol/errors.js";
 import type { PlainReply } from "../../protocol/reply.js";
-import { COMMANDS_MAX, DECIDED_UNITS_MAX } from "../../protocol/version-2/envelope.js";
 import type { ResultMessage, Wait } from "../../protocol/version-2/messages-v2.js";
 import type { PendingCall } from "../calls/pending-call.js";
 import { Sending, type SentBatch, type SignedEnvelope, type SilentStage } from "../calls/sending.js";
 import type { CallSettings } from "../settings/call-options.js";
-import { type EnvelopeOptions, isDatabaseAlone } from "../settings/header-options.js";
+import type { EnvelopeOptions } from "../settings/header-options.js";
 import { callLabel, failureText } from "../shared/command-labels.js";
 import type { CommandKind } from "../shared/commands.js";
 import { MISS_LINGER_MS } from "../shared/connections.js";
@@ -22,6 +21,7 @@ import { judge, type Rule, ruleFor } from "../shared/policy.js";
 import { isHit, replyValue, replyValues, resultOf } from "../shared/reply-conversion.js";
 import { waitingReasons } from "../shared/sentences.js";
 import type { Address } from "../shared/server-list.js";
+import { mustDecide, unitsMax } from "./shared-envelopes.js";
 
 /** The size at which a batch is closed. Larger batches save no more, and daemons may limit the size they accept. */
 const BATCH_BYTES_MAX = 256 * 1024;
@@ -96,10 +96,9 @@ export class CallBatch implements SentBatch {
     return (
       commandKind === this.commandKind &&
       options === this.options &&
-      (options === null || options.decide || isDatabaseAlone(options)) &&
       !this.isClosed &&
       this.unsettled > 0 &&
-      this.calls.length < (options?.decide ? DECIDED_UNITS_MAX : COMMANDS_MAX) &&
+      this.calls.length < unitsMax(options) &&
       this.bytes + bytes <= BATCH_BYTES_MAX
     );
   }
@@ -117,12 +116,7 @@ export class CallBatch implements SentBatch {
 
   /** Called before it is signed. @param areDeciding  whether the servers are members of a list */
   prepare(areDeciding: boolean): void {
-    const mustDecide = this.calls.length > 1 && this.hasConditions;
-    this.decides = this.options?.decide === true && (areDeciding || mustDecide);
-  }
-
-  get hasConditions(): boolean {
-    return this.options?.if != null || (this.options?.decide === true && this.calls.some(hasConditions));
+    this.decides = this.options?.decide === true && (areDeciding || mustDecide(this));
   }
 
   /** The condition that its answers wait for, or null if there is none. */
@@ -412,8 +406,6 @@ export class CallBatch implements SentBatch {
     if (!isNeeded) this.calls = [];
   }
 }
-
-const hasConditions = ({ settings }: PendingCall): boolean => settings.envelope?.if != null;
 
 function isOpen(call: PendingCall): boolean {
   return !call.isSettled;

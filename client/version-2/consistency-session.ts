@@ -9,6 +9,7 @@ import type { ByteString } from "../../protocol/byte-string.js";
 import { unitOrderKey } from "../../protocol/version-2/envelope.js";
 import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
 import type { SentBatch, SignedEnvelope } from "../calls/sending.js";
+import { hasConditions } from "./shared-envelopes.js";
 
 /**
  * The time in milliseconds for which reads wait for a missed write. If no daemon has the write by then, it is lost, and
@@ -62,9 +63,9 @@ export class ConsistencySession {
   }
 
   /** Returns the write that the next envelope names in `after`, or null if no daemon is missing one. */
-  after({ isRead, hasConditions }: SentBatch, now: number): ByteString | null {
+  after(batch: SentBatch, now: number): ByteString | null {
     // Any daemon may accept a plain write. Conditions must be checked against a state with all writes of this client.
-    if (this.#last === null || !(isRead || hasConditions)) return null;
+    if (this.#last === null || !(batch.isRead || hasConditions(batch))) return null;
     const { length } = this.#missed;
     for (let checked = 0; checked < length; checked++) {
       this.#turn = (this.#turn + 1) % length;

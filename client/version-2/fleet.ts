@@ -18,6 +18,7 @@ import { ClientClock } from "./client-clock.js";
 import { ClusterVotes } from "./cluster-votes.js";
 import { ConsistencySession, type LastWrite } from "./consistency-session.js";
 import { DaemonLink, type FleetSettings, type LinkHandlers } from "./daemon-link.js";
+import { hasConditions } from "./shared-envelopes.js";
 import { clusterOrNoKey } from "./signing-terms.js";
 
 /**
@@ -229,7 +230,7 @@ export class Fleet {
 
   /** Returns the acknowledged write that a batch names in `after`, or null if there is none. */
   after(batch: SentBatch, now: number): ByteString | null {
-    if (!batch.isRead && !batch.hasConditions) return null;
+    if (!batch.isRead && !hasConditions(batch)) return null;
     // A connected daemon can answer, so reads need not name a write that only unreachable daemons may be missing.
     for (const { state } of this.links) if (state === "speaking") return this.session.after(batch, now);
     for (let index = 0; index < this.links.length; index++) this.session.disconnected(index);

@@ -7,12 +7,11 @@
 
 import type { ByteString } from "../../protocol/byte-string.js";
 import { CONDITIONAL_NAME, hasImplicitCondition } from "../../protocol/implicit-condition.js";
-import { bodyOf, type Condition, type HeaderFields, signedBytes } from "../../protocol/version-2/envelope.js";
+import { bodyOf, signedBytes } from "../../protocol/version-2/envelope.js";
 import { writeBody } from "../../protocol/version-2/envelope-body.js";
 import { commandFrame, type Wait } from "../../protocol/version-2/messages-v2.js";
 import type { PendingCall } from "../calls/pending-call.js";
 import type { Sending, SentBatch, SignedEnvelope } from "../calls/sending.js";
-import type { EnvelopeOptions } from "../settings/header-options.js";
 import type { Environment } from "../shared/client-environment.js";
 import { argvOf, commandName } from "../shared/command-bytes.js";
 import type { Argument, CommandInput } from "../shared/command-input.js";
@@ -26,7 +25,7 @@ import type { LegacyLink } from "../version-1/legacy-link.js";
 import { CallBatch, type SignedBatch } from "./call-batch.js";
 import type { FleetSettings } from "./daemon-link.js";
 import { Fleet } from "./fleet.js";
-import { mayShareDecision } from "./shared-envelopes.js";
+import { SharedOptions, withConditions } from "./shared-envelopes.js";
 import { isSigning } from "./signing-terms.js";
 
 /** The maximum number of calls, and the maximum number of their bytes, that may wait to be signed. */
@@ -74,8 +73,7 @@ export class Outbox {
   readonly #unanswered = new Set<SentBatch>();
   #isClosed = false;
   #batches = 0;
-  /** The options of the last envelope whose units may have conditions of their own. */
-  #decided: EnvelopeOptions & { readonly db: number } = { db: 0, decide: true };
+  readonly #shared = new SharedOptions();
 
   constructor(parts: {
     owner: OutboxOwner;
@@ -160,10 +158,7 @@ export class Outbox {
     const { cluster, isDeciding, hasGreeted } = this.fleet;
     const mayDecide = cluster === "" || isDeciding || !hasGreeted;
     if (!mayDecide || !requestsDecision(call, commandKind)) return envelope;
-    if (!isDeciding || !mayShareDecision(call)) return { ...envelope, decide: true };
-    const db = envelope?.db ?? 0;
-    if (this.#decided.db !== db) this.#decided = { db, decide: true };
-    return this.#decided;
+    return (isDeciding ? this.#shared.of(call) : null) ?? { ...envelope, decide: true };
   }
 
   /** Resends, unchanged, an envelope that an earlier page or process has signed. */
@@ -424,17 +419,7 @@ function draftOf(
   const options = requested?.decide === true && !decides ? { ...requested, decide: false } : requested;
   const after = options?.after ? null : session;
   const fields = after === null ? { ...header, ...options } : { ...header, ...options, after };
-  const conditions = batch.hasConditions ? { ...fields, ...conditionsIn(batch) } : fields;
-  return { at, seq, cluster, after, bytes: signedBytes(writeBody(conditions, commands)) };
-}
-
-/** Returns the conditions of the units of a batch, as its header contains them. */
-function conditionsIn({ options, calls }: CallBatch): Pick<HeaderFields, "if" | "ifs"> {
-  if (options?.if != null) return {};
-  const ifs = new Map<number, readonly Condition[]>();
-  for (const [index, { settings }] of calls.entries())
-    if (settings.envelope?.if != null) ifs.set(index, settings.envelope.if);
-  return calls.length === 1 ? { if: ifs.get(0) ?? null } : { ifs };
+  return { at, seq, cluster, after, bytes: signedBytes(writeBody(withConditions(fields, batch), commands)) };
 }
 
 /** Adds the seal to an envelope. @param wait  the condition that the answer waits for */

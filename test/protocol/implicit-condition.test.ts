@@ -1,5 +1,7 @@
 /** Tests the conditions of commands that write only if a key is absent or present. */
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { test } from "node:test";
 import { commandNames } from "../../client/shared/commands.js";
 import { findCommand } from "../../daemon/store/command-table.js";
@@ -11,6 +13,7 @@ import {
   SHARING_NAME,
 } from "../../protocol/implicit-condition.js";
 import { NIL, ONE, ZERO } from "../../protocol/reply.js";
+import { repositoryRoot } from "../support/repository.js";
 
 test("commands with a condition are run without it, or not at all", () => {
   const counted = { expected: 0, applied: ONE, unmet: ZERO };
@@ -70,6 +73,18 @@ test("the names of the commands that may have a condition are those of which one
     commandNames().filter((name) => CONDITIONAL_NAME.test(name)),
   );
   assert.equal(conditional.length, 4);
+});
+
+test("docs/protocol-v2.md names the commands that share an envelope", () => {
+  const page = readFileSync(join(repositoryRoot, "docs/protocol-v2.md"), "utf8");
+  const [, list = ""] = /each command is one of ([^:]*):/.exec(page) ?? [];
+  const named = [...list.matchAll(/`(\w+)`/g)].map(([, name]) => name);
+  assert.deepEqual(
+    named,
+    commandNames()
+      .filter((name) => SHARING_NAME.test(name))
+      .toSorted(),
+  );
 });
 
 test("commands that share an envelope are writes whose cost follows from their arguments, without random choices", () => {

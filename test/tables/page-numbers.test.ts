@@ -223,6 +223,7 @@ const PROTOCOL: readonly string[] = [
   `the number of decisions in the proposal, at most ${togetherMax} |`,
   `on the envelopes that wait: at most ${togetherMax}, and with more than one at most ${making("PROPOSAL_BYTES").mib} and ${making("PROPOSAL_COMMANDS").count} commands.`,
   `("Decisions") | at most ${envelope("DECIDED_UNITS_MAX").plain} units |`,
+  `the body has at most ${envelope("DECIDED_BYTES_MAX").mib}, and each command is one of`,
   `or ${of("daemon/timeline/fold/entry-budget")("TURN_STEPS_MAX").count} steps`,
   `An attempt is at most ${textsOf(constant("protocol/members/decision-messages", "ATTEMPT_MAX") + 1).power} - 1`,
   `whose round is more than ${limits.future.s} (\`--window\`) after its clock`,

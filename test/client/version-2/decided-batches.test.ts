@@ -65,7 +65,7 @@ test("calls of one turn share an envelope, in which each has its own conditions"
   await Promise.all([
     client.send("SET a v NX"),
     client.send("SET b v", absent("b")),
-    client.send("INCR c", { ...absent("other", 3), policy: "majority" }),
+    client.send("INCR c", { ...absent("other"), policy: "majority" }),
     client.send("DEL d", {
       if: [
         { key: "d", writer: "11".repeat(36) },
@@ -80,7 +80,7 @@ test("calls of one turn share an envelope, in which each has its own conditions"
     assert.ok(envelope !== undefined && others.length === 0);
     assert.equal(
       shown(envelope),
-      "decide SET a v NX, SET b v if 0:b, INCR c if 3:other, DEL d if 0:d,0:e, HSETNX h f v",
+      "decide SET a v NX, SET b v if 0:b, INCR c if 0:other, DEL d if 0:d,0:e, HSETNX h f v",
     );
     assert.equal(envelope.if, null);
     assert.deepEqual([...(envelope.ifs?.keys() ?? [])], [1, 2, 3]);
@@ -151,7 +151,7 @@ test("a unit of several commands, and a call for one daemon, share no envelope",
   assert.deepEqual([alone?.commands.length, alone?.decide], [1, false]);
 });
 
-test("calls for one database share an envelope for it, and their conditions concern it by default", async () => {
+test("calls for one database share an envelope for it, unless a condition concerns another one", async () => {
   await using scene = await start();
   const { client, daemons } = scene;
   await Promise.all([
@@ -160,9 +160,10 @@ test("calls for one database share an envelope for it, and their conditions conc
     client.send("SET c v", { db: 5, ...absent("c", 0) }),
   ]);
   await untilApplied(daemons, 3);
-  const [envelope, ...others] = envelopesAt(daemons[2]) as [Envelope];
-  assert.deepEqual([envelope.db, others], [5, []]);
-  assert.equal(shown(envelope), "decide SET a v NX, SET b v if 5:b, SET c v if 0:c");
+  const [envelope, alone] = envelopesAt(daemons[2]) as [Envelope, Envelope];
+  assert.deepEqual([envelope.db, alone.db], [5, 5]);
+  assert.equal(shown(envelope), "decide SET a v NX, SET b v if 5:b");
+  assert.deepEqual(alone.if, [{ db: 0, key: "c", writer: "" }]);
 });
 
 test("an envelope has at most 256 units on which members decide", async () => {

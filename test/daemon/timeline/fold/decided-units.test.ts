@@ -10,9 +10,10 @@ import { conditionsHold } from "../../../../daemon/timeline/fold/apply-unit.js";
 import { touchTest } from "../../../../daemon/timeline/fold/changed-keys.js";
 import { outcomesInTurn } from "../../../../daemon/timeline/fold/entry-budget.js";
 import { Fold } from "../../../../daemon/timeline/fold/fold.js";
+import type { ByteString } from "../../../../protocol/byte-string.js";
 import { NIL, ZERO } from "../../../../protocol/reply.js";
 import { readDecision, readEntryBody, writeDecision } from "../../../../protocol/version-2/decision-body.js";
-import type { Condition, DecidedOutcome } from "../../../../protocol/version-2/envelope.js";
+import { type Condition, type DecidedOutcome, unitId } from "../../../../protocol/version-2/envelope.js";
 import { AT, entry, idOf, Subject, unitOf } from "../support/fold-subject.js";
 import { genesisRing } from "../support/random-timeline.js";
 
@@ -176,6 +177,28 @@ test("the conditions of units that are decided together are evaluated one after 
     [true, true],
     "what follows a change of the key ring waits",
   );
+});
+
+test("a condition that names a decision of several units in the same proposal does not hold", () => {
+  const { fold } = new Subject();
+  const place = { slot: 1, index: 0, count: 1, previous: null, seq: 0 } as const;
+  const draft = (at: number, lines: readonly string[], conditions: readonly Condition[] | null = null) => {
+    const { body, signature } = entry(`client ${at}`, 50, lines, { if: conditions, decide: true });
+    const outcomes = lines.map(() => "applied" as const);
+    const bytes = writeDecision({ ...place, at, outcomes, unit: { body, signature } });
+    return { id: idOf(`decision ${at}`), body: bytes, signature, envelope: readEntryBody(bytes) };
+  };
+  const several = draft(AT + 100, ["SETNX a v", "SETNX a w", "SETNX b v"]);
+  const naming = (writer: ByteString) => draft(AT + 101, ["SET c v"], [{ db: 0, key: "a", writer }]);
+  for (const writer of [unitId(several.id, 0), unitId("\0".repeat(32), 0)]) {
+    const decisions = [several, naming(writer), draft(AT + 102, ["SET b x XX"])];
+    const found = outcomesInTurn(
+      decisions.map(({ envelope }) => envelope),
+      (index) => decisions[index] as Entry,
+      fold,
+    );
+    assert.deepEqual(found, [["applied", "unmet", "applied"], ["unmet"], ["applied"]]);
+  }
 });
 
 test("a random choice of a unit that is decided together with others is that of its decision", () => {

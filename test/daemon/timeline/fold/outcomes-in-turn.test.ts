@@ -56,7 +56,7 @@ class Evaluation {
   get outcomes(): readonly DecidedOutcome[][] {
     const decide = (index: number, outcomes: readonly DecidedOutcome[]) => this.decision(index, outcomes);
     const envelopes = this.bodies.map((body, index) => ({ ...readBody(body), at: this.#at + 1 + index }));
-    return outcomesInTurn(envelopes, { draft: decide, decide }, this.fold);
+    return outcomesInTurn(envelopes, decide, this.fold);
   }
 
   /** Runs a unit of a decision on the copy with its conditions. @returns the reply, or null if it is refused */
