@@ -2,7 +2,8 @@
  * The client, in Node and in web pages: it makes calls, adds them to an outbox, and has one timer for all of them. Each
  * call is signed only once. A `ClientHost` supplies what differs between a process of Node and a page.
  */
-import { hexOf, UNIT_COMMANDS_MAX, unitOrderKey } from "../protocol/version-2/envelope.js";
+import { hexOf, UNIT_COMMANDS_MAX } from "../protocol/version-2/envelope.js";
+import { unitOrderKey } from "../protocol/version-2/unit-names.js";
 import { type CallParts, PendingCall, type ReplyHandlers } from "./calls/pending-call.js";
 import type { CallingClient } from "./client.js";
 import type { ChannelEvent, ChannelInput, KeyInput, ListenOptions, WatchEvent } from "./live/live-events.js";

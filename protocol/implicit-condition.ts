@@ -24,8 +24,8 @@ export const CONDITIONAL_NAME = /^(SET|[HM]?SETNX)$/i;
 
 /**
  * A pattern of the names of commands that may share an envelope on whose units the members decide. Their cost follows
- * from their arguments, so that members can evaluate many of them in one step, and they make no random choices. The list
- * is the same for all releases, because each of them must accept what earlier ones have decided.
+ * from their arguments, so that members can evaluate many of them in one step, and they make no random choices. The
+ * list is the same for all releases, because each of them must accept what earlier ones have decided.
  */
 export const SHARING_NAME =
   /^(APPEND|(IN|DE)CR(BY)?|DEL|GETDEL|GETSET|H(DEL|INCRBY|MSET|SET)|[LR]PUSHX?|MSET|P?(EXPIRE|SETEX)|PERSIST|S(ADD|MOVE|REM)|SET|[HM]?SETNX|UNLINK|Z(ADD|INCRBY|REM))$/i;

@@ -6,8 +6,8 @@
  * caught up. Source: docs/consistency.md "Your own writes".
  */
 import type { ByteString } from "../../protocol/byte-string.js";
-import { unitOrderKey } from "../../protocol/version-2/envelope.js";
 import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
+import { unitOrderKey } from "../../protocol/version-2/unit-names.js";
 import type { SentBatch, SignedEnvelope } from "../calls/sending.js";
 import { hasConditions } from "./shared-envelopes.js";
 

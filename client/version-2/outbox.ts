@@ -158,7 +158,7 @@ export class Outbox {
     const { cluster, isDeciding, hasGreeted } = this.fleet;
     const mayDecide = cluster === "" || isDeciding || !hasGreeted;
     if (!mayDecide || !requestsDecision(call, commandKind)) return envelope;
-    return (isDeciding ? this.#shared.of(call) : null) ?? { ...envelope, decide: true };
+    return (isDeciding && this.#shared.of(call)) || { ...envelope, decide: true };
   }
 
   /** Resends, unchanged, an envelope that an earlier page or process has signed. */

@@ -21,7 +21,6 @@ import {
   readBody,
   signedBytes,
   signerOf,
-  unitOrderKey,
 } from "../../protocol/version-2/envelope.js";
 import { writeBody } from "../../protocol/version-2/envelope-body.js";
 import {
@@ -31,6 +30,7 @@ import {
   readDaemonMessage,
   writeCommandMessage,
 } from "../../protocol/version-2/messages-v2.js";
+import { unitOrderKey } from "../../protocol/version-2/unit-names.js";
 import { repositoryRoot } from "../support/repository.js";
 import { makeVectors } from "../support/v2-vectors/make.js";
 import {

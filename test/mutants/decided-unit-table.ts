@@ -53,14 +53,14 @@ export const decidedUnitMutants: readonly Mutant[] = [
   },
   {
     name: "decided units: a command with random choices is decided together with other units",
-    file: "daemon/engine/pipeline/envelope-checks.js",
+    file: "daemon/engine/pipeline/decided-checks.js",
     find: "!SHARING_NAME.test(name)",
     replace: "false",
     test: CHECKS,
   },
   {
     name: "decided units: any number of bytes is evaluated in one step",
-    file: "daemon/engine/pipeline/envelope-checks.js",
+    file: "daemon/engine/pipeline/decided-checks.js",
     find: "bytes > DECIDED_BYTES_MAX",
     replace: "false",
     test: CHECKS,
@@ -187,7 +187,7 @@ export const decidedUnitMutants: readonly Mutant[] = [
   {
     name: "decided units: calls share an envelope before it is known that members decide",
     file: "client/version-2/outbox.js",
-    find: "isDeciding ? this.#shared.of(call) : null",
+    find: "isDeciding && this.#shared.of(call)",
     replace: "this.#shared.of(call)",
     test: CLIENT,
   },

@@ -170,9 +170,9 @@ export const decisionMutants: readonly Mutant[] = [
   },
   {
     name: "decisions: a unit is proposed that the other members refuse",
-    file: "daemon/engine/pipeline/envelope-checks.js",
-    find: 'if (envelope.commands.some(isKeyCommand))\n            return refused("malformed"',
-    replace: 'if (false)\n            return refused("malformed"',
+    file: "daemon/engine/pipeline/decided-checks.js",
+    find: "if (envelope.commands.some(isKeyCommand))",
+    replace: "if (false)",
     test: "test/daemon/cluster/replica/recorder.test.js",
   },
   {

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { orderKeyOf, writeOrderKey } from "../../daemon/timeline/entries/entry.js";
 import { bytesOf } from "../../protocol/byte-string.js";
 import type { Condition } from "../../protocol/version-2/envelope.js";
-import { unitId } from "../../protocol/version-2/envelope.js";
+import { unitId } from "../../protocol/version-2/unit-names.js";
 import { SeededRandom } from "../support/seeded-random.js";
 import { wrongAcknowledgements } from "./acknowledged.js";
 import { makeKey, randomBytes } from "./cast.js";

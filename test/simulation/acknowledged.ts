@@ -13,7 +13,7 @@ import { isKeyCommand } from "../../daemon/store/key-ring.js";
 import { compareEntries, type Entry } from "../../daemon/timeline/entries/entry.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { RespReader } from "../../protocol/resp/resp-reader.js";
-import { unitId } from "../../protocol/version-2/envelope.js";
+import { unitId } from "../../protocol/version-2/unit-names.js";
 import type { Word } from "./arrivals.js";
 import { shortId } from "./cast.js";
 import type { NaiveState } from "./naive-fold.js";

@@ -11,7 +11,7 @@ import { MemberSet } from "../../daemon/store/values/member-set.js";
 import { SortedSet } from "../../daemon/store/values/sorted-set.js";
 import type { Entry } from "../../daemon/timeline/entries/entry.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import { unitId } from "../../protocol/version-2/envelope.js";
+import { unitId } from "../../protocol/version-2/unit-names.js";
 import { SeededRandom } from "../support/seeded-random.js";
 import { Client, KeyChest } from "./clients.js";
 import type { Ledger } from "./ledger.js";

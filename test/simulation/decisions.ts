@@ -1,10 +1,9 @@
 /**
- * Checks the decisions of the members: each is about an envelope that a client has signed and has an outcome for each of
- * its units, each envelope and each slot has one decision, and every acknowledged outcome of a unit is that of a decision
- * in the final state. A member that lies can make
- * two decisions of one slot, but no other contradiction. If lists have removed so many members of an earlier one that
- * the others can be missing its decisions, what only the removed members decided is lost, and may be decided again.
- * Source: docs/consistency.md "Conditional writes".
+ * Checks the decisions of the members: each is about an envelope that a client has signed and has an outcome for each
+ * of its units, each envelope and each slot has one decision, and every acknowledged outcome of a unit is that of a
+ * decision in the final state. A member that lies can make two decisions of one slot, but no other contradiction. If
+ * lists have removed so many members of an earlier one that the others can be missing its decisions, what only the
+ * removed members decided is lost, and may be decided again. Source: docs/consistency.md "Conditional writes".
  */
 import { hasFailedCondition } from "../../client/shared/outcome.js";
 import type { EnvelopeAnswer } from "../../daemon/engine/answers/request.js";
@@ -15,12 +14,8 @@ import { readCertificate } from "../../protocol/members/decision-messages.js";
 import type { Reply } from "../../protocol/reply.js";
 import { RespReader } from "../../protocol/resp/resp-reader.js";
 import { readDecision } from "../../protocol/version-2/decision-body.js";
-import {
-  type DecidedOutcome,
-  type Envelope,
-  signedBytes,
-  unitId,
-} from "../../protocol/version-2/envelope.js";
+import { type DecidedOutcome, type Envelope, signedBytes } from "../../protocol/version-2/envelope.js";
+import { unitId } from "../../protocol/version-2/unit-names.js";
 import { shortId } from "./cast.js";
 import { sha256 } from "./signatures.js";
 

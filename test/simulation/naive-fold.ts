@@ -13,7 +13,8 @@ import type { Entry } from "../../daemon/timeline/entries/entry.js";
 import type { ByteString } from "../../protocol/byte-string.js";
 import { implicitCondition } from "../../protocol/implicit-condition.js";
 import type { Reply } from "../../protocol/reply.js";
-import { type Envelope, unitId } from "../../protocol/version-2/envelope.js";
+import type { Envelope } from "../../protocol/version-2/envelope.js";
+import { unitId } from "../../protocol/version-2/unit-names.js";
 
 export interface NaiveUnit {
   readonly id: ByteString;

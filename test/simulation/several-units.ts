@@ -5,7 +5,8 @@
 
 import type { Entry } from "../../daemon/timeline/entries/entry.js";
 import type { ByteString } from "../../protocol/byte-string.js";
-import { type Condition, unitId } from "../../protocol/version-2/envelope.js";
+import type { Condition } from "../../protocol/version-2/envelope.js";
+import { unitId } from "../../protocol/version-2/unit-names.js";
 import type { SeededRandom } from "../support/seeded-random.js";
 import { shortId } from "./cast.js";
 

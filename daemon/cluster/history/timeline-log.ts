@@ -10,8 +10,8 @@ import {
   type Envelope,
   HASH_BYTES,
   hexOf,
-  unitId,
 } from "../../../protocol/version-2/envelope.js";
+import { unitId } from "../../../protocol/version-2/unit-names.js";
 import { CommandFailure, custom, echoed, syntaxError } from "../../store/arguments/command-errors.js";
 import { commandTable } from "../../store/command-table.js";
 import type { KeyRing } from "../../store/key-ring.js";

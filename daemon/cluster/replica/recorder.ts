@@ -7,14 +7,9 @@
 
 import { DAEMON_STATES } from "../../../protocol/daemon-states.js";
 import type { StateName } from "../../../protocol/state-names.js";
-import {
-  commandsIn,
-  dateText,
-  type Envelope,
-  unitId,
-  unitsIn,
-} from "../../../protocol/version-2/envelope.js";
+import { commandsIn, dateText, type Envelope, unitsIn } from "../../../protocol/version-2/envelope.js";
 import type { EnvelopeDate, Wait } from "../../../protocol/version-2/messages-v2.js";
+import { unitId } from "../../../protocol/version-2/unit-names.js";
 import {
   type Answered,
   type EnvelopeAnswer,

@@ -11,10 +11,10 @@ import {
   conditionsOf,
   type Envelope,
   needsDaemon,
-  unitId,
   unitsIn,
 } from "../../../protocol/version-2/envelope.js";
 import type { EnvelopeDate, Wait } from "../../../protocol/version-2/messages-v2.js";
+import { unitId } from "../../../protocol/version-2/unit-names.js";
 import {
   type Answered,
   type EnvelopeAnswer,

@@ -13,9 +13,9 @@ import {
   COMMANDS_MAX,
   type Envelope,
   NO_CHOICES,
-  unitId,
 } from "../../../protocol/version-2/envelope.js";
 import type { EnvelopeDate } from "../../../protocol/version-2/messages-v2.js";
+import { unitId } from "../../../protocol/version-2/unit-names.js";
 import { type Refused, refused } from "../../engine/answers/request.js";
 import {
   COMMAND_BYTES_MAX,

@@ -4,8 +4,9 @@
  */
 
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { type Envelope, unitId } from "../../../protocol/version-2/envelope.js";
+import type { Envelope } from "../../../protocol/version-2/envelope.js";
 import type { EnvelopeDate } from "../../../protocol/version-2/messages-v2.js";
+import { unitId } from "../../../protocol/version-2/unit-names.js";
 import type { Environment } from "../../net/process/clock-and-randomness.js";
 import { commandTable, findCommand } from "../../store/command-table.js";
 import type { EncodingLimits } from "../../store/keyspace/encoding-name.js";

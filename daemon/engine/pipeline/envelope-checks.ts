@@ -5,16 +5,13 @@
 
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { MalformedFrame } from "../../../protocol/errors.js";
-import { SHARING_NAME } from "../../../protocol/implicit-condition.js";
 import {
   type Condition,
-  DECIDED_BYTES_MAX,
   type Envelope,
   hexOf,
   NO_KEY,
   needsDaemon,
   signerOf,
-  unitsIn,
 } from "../../../protocol/version-2/envelope.js";
 import type { CommandMessage } from "../../../protocol/version-2/messages-v2.js";
 import type { DateWindow } from "../../options/timeline-values.js";
@@ -22,6 +19,7 @@ import { isKeyCommand, type KeyRecord } from "../../store/key-ring.js";
 import { type Role, validity } from "../../store/rights/key-record.js";
 import { type Refused, type Request, refused } from "../answers/request.js";
 import type { Signers } from "../trust/signers.js";
+import { checkDecided } from "./decided-checks.js";
 import type { PipelineParts } from "./pipeline-parts.js";
 
 /**
@@ -68,34 +66,13 @@ export function checkEnvelope(
     const wrong = conditions.find((condition) => condition.db >= audience.databases);
     if (wrong !== undefined) return refused("wrong-db", `database ${wrong.db} in a condition`);
   }
-  if (envelope.decide) {
-    if (!audience.decides) return refused("cannot-decide", "no list of members is in force");
-    // The other members would refuse it, and no keeper could propose anything else until its date is too old.
-    if (only !== null) return refused("malformed", "a decision is requested of one daemon only");
-    if (envelope.commands.some(isKeyCommand)) return refused("malformed", "a decision is requested on keys");
-    if (unitsIn(envelope).length > 1) return checkDecidedUnits(envelope, bytes);
-  }
+  if (envelope.decide) return checkDecided(envelope, bytes, audience);
   return checkRing(envelope.commands, bytes);
 }
 
 /** Returns the conditions of all units, or null if no unit has any. */
 const conditionsIn = ({ if: conditions, ifs }: Envelope): readonly Condition[] | null =>
   ifs === null ? conditions : [...ifs.values()].flat();
-
-/** Checks an envelope on whose units the members decide: they evaluate all of them in one step. */
-function checkDecidedUnits({ commands }: Envelope, bytes: number): Refused | null {
-  if (bytes > DECIDED_BYTES_MAX)
-    return refused(
-      "malformed",
-      `${bytes} bytes of several units with "decide", more than ${DECIDED_BYTES_MAX}`,
-    );
-  const alone = commands.find(([name = ""]) => !SHARING_NAME.test(name));
-  return alone === undefined
-    ? null
-    : refused("malformed", `${shown(alone)} among several units with "decide"`);
-}
-
-const shown = ([name = ""]: readonly ByteString[]): string => JSON.stringify(name.slice(0, 20).toUpperCase());
 
 /**
  * Checks that an envelope with KEY or CLUSTER commands contains no other commands, and that it is short enough.

@@ -6,15 +6,10 @@
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { MalformedFrame } from "../../../protocol/errors.js";
-import {
-  type Envelope,
-  entryKeyOf,
-  NO_KEY,
-  readBody,
-  signedPieces,
-} from "../../../protocol/version-2/envelope.js";
+import { type Envelope, NO_KEY, readBody, signedPieces } from "../../../protocol/version-2/envelope.js";
 import { readHead } from "../../../protocol/version-2/envelope-head.js";
 import type { CommandMessage, EnvelopeDate, Wait } from "../../../protocol/version-2/messages-v2.js";
+import { entryKeyOf } from "../../../protocol/version-2/unit-names.js";
 import { missingCode } from "../../store/family-code.js";
 import type { UnitClient } from "../../store/keyspace/unit.js";
 import type { OrderKey } from "../../timeline/entries/entry.js";

@@ -3,7 +3,7 @@
  * is not part of the state (SCAN and RANDOMKEY promise no more than in Redis).
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { unitId } from "../../../protocol/version-2/envelope.js";
+import { unitId } from "../../../protocol/version-2/unit-names.js";
 import type { ObjectValue } from "../values/object-value.js";
 import { StringDraft } from "../values/string-draft.js";
 import { DenseTable } from "../values/tables/dense-table.js";

@@ -3,7 +3,8 @@
  * generator or the session.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { type Choice, type Envelope, unitId } from "../../../protocol/version-2/envelope.js";
+import type { Choice, Envelope } from "../../../protocol/version-2/envelope.js";
+import { unitId } from "../../../protocol/version-2/unit-names.js";
 import type { MemoryGrant } from "./effort-budget.js";
 import type { EncodingLimits } from "./encoding-name.js";
 

@@ -10,9 +10,9 @@ import {
   conditionsOf,
   type Envelope,
   type UnitRange,
-  unitId,
   unitsIn,
 } from "../../../protocol/version-2/envelope.js";
+import { unitId } from "../../../protocol/version-2/unit-names.js";
 import { CommandFailure } from "../../store/arguments/command-errors.js";
 import { isKeyCommand } from "../../store/key-ring.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";

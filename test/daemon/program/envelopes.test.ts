@@ -9,7 +9,7 @@ import { MemoryBackend } from "../../../daemon/engine/backends/memory-backend.js
 import { realEnvironment } from "../../../daemon/net/process/clock-and-randomness.js";
 import { READ_LIMITS_DEFAULT } from "../../../daemon/store/read-allowance.js";
 import { bulk, integer, NIL, NIL_ARRAY, OK, type Reply, status } from "../../../protocol/reply.js";
-import { unitId, unitOrderKey } from "../../../protocol/version-2/envelope.js";
+import { unitId, unitOrderKey } from "../../../protocol/version-2/unit-names.js";
 import { amount } from "../../support/amount.js";
 import { EnvelopeClient, frameOf, makeKeyPair, signBody } from "../../support/envelope-client.js";
 import { RawClient } from "../../support/raw-client.js";

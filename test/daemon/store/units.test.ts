@@ -7,7 +7,8 @@ import { Database } from "../../../daemon/store/database.js";
 import type { UndoRecord } from "../../../daemon/store/keyspace/undo.js";
 import { FoldedUnit } from "../../../daemon/store/keyspace/unit.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { NO_CHOICES, unitId } from "../../../protocol/version-2/envelope.js";
+import { NO_CHOICES } from "../../../protocol/version-2/envelope.js";
+import { unitId } from "../../../protocol/version-2/unit-names.js";
 import { shown } from "../../conformance/resp2-fold.js";
 import { bytesInUse } from "../../support/garbage.js";
 

@@ -16,7 +16,7 @@ import {
   RandomOperations,
 } from "../../../faces/mongo/test/store/commands/random-operation.js";
 import { bytesOfText } from "../../../protocol/byte-string.js";
-import { unitId } from "../../../protocol/version-2/envelope.js";
+import { unitId } from "../../../protocol/version-2/unit-names.js";
 import { amount } from "../../support/amount.js";
 import { SeededRandom, seedOfRun } from "../../support/seeded-random.js";
 import { type Argv, choicesAt, Daemon, insert, mdb, OTHER_ID } from "./support/document-daemon.js";

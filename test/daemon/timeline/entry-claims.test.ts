@@ -8,7 +8,8 @@ import { test } from "node:test";
 import { choicesOf } from "../../../daemon/cluster/replica/recorded-choices.js";
 import { canonicalState } from "../../../daemon/store/canonical-state.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { type Choices, unitId } from "../../../protocol/version-2/envelope.js";
+import type { Choices } from "../../../protocol/version-2/envelope.js";
+import { unitId } from "../../../protocol/version-2/unit-names.js";
 import { AT, entry, idOf, key, pem, ROOT, Subject } from "./support/fold-subject.js";
 
 const DAEMON = 3;

@@ -7,7 +7,6 @@ import { writeBulk, writeCommand } from "../../../protocol/resp/resp-writer.js";
 import {
   bodyOf as bodyOfSigned,
   conditionsOf,
-  entryKeyOf,
   envelopeOf,
   type HeaderFields,
   NO_CHOICES,
@@ -15,11 +14,10 @@ import {
   signedBytes,
   signedPieces,
   signerOf,
-  unitId,
-  unitOrderKey,
   unitsIn,
 } from "../../../protocol/version-2/envelope.js";
 import { writeBody, writeSigned } from "../../../protocol/version-2/envelope-body.js";
+import { entryKeyOf, unitId, unitOrderKey } from "../../../protocol/version-2/unit-names.js";
 import { amount } from "../../support/amount.js";
 import { seed } from "../../support/seed.js";
 

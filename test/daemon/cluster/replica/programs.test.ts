@@ -24,9 +24,9 @@ import {
   type Condition,
   commandsIn,
   type Envelope,
-  unitId,
   unitsIn,
 } from "../../../../protocol/version-2/envelope.js";
+import { unitId } from "../../../../protocol/version-2/unit-names.js";
 import { shown } from "../../../conformance/resp2-fold.js";
 import { double } from "../../../support/double.js";
 import { makeKeyPair } from "../../../support/envelope-client.js";

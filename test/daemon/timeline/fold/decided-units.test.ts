@@ -13,7 +13,8 @@ import { Fold } from "../../../../daemon/timeline/fold/fold.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { NIL, ZERO } from "../../../../protocol/reply.js";
 import { readDecision, readEntryBody, writeDecision } from "../../../../protocol/version-2/decision-body.js";
-import { type Condition, type DecidedOutcome, unitId } from "../../../../protocol/version-2/envelope.js";
+import type { Condition, DecidedOutcome } from "../../../../protocol/version-2/envelope.js";
+import { unitId } from "../../../../protocol/version-2/unit-names.js";
 import { AT, entry, idOf, Subject, unitOf } from "../support/fold-subject.js";
 import { genesisRing } from "../support/random-timeline.js";
 

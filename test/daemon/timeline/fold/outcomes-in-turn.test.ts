@@ -15,7 +15,8 @@ import { outcomesInTurn } from "../../../../daemon/timeline/fold/entry-budget.js
 import { Fold, type UnitAnswer } from "../../../../daemon/timeline/fold/fold.js";
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { NIL_ARRAY, type Reply } from "../../../../protocol/reply.js";
-import { type DecidedOutcome, readBody, unitId, unitsIn } from "../../../../protocol/version-2/envelope.js";
+import { type DecidedOutcome, readBody, unitsIn } from "../../../../protocol/version-2/envelope.js";
+import { unitId } from "../../../../protocol/version-2/unit-names.js";
 import { shown } from "../../../conformance/resp2-fold.js";
 import { amount } from "../../../support/amount.js";
 import { SeededRandom, seedOfRun } from "../../../support/seeded-random.js";

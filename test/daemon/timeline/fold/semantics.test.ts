@@ -14,7 +14,7 @@ import type { Command } from "../../../../daemon/store/rows/command-row.js";
 import { readRow, rowIn, Semantics } from "../../../../daemon/store/semantics.js";
 import { compareEntries, type Entry, orderKeyOf } from "../../../../daemon/timeline/entries/entry.js";
 import { Fold } from "../../../../daemon/timeline/fold/fold.js";
-import { unitId } from "../../../../protocol/version-2/envelope.js";
+import { unitId } from "../../../../protocol/version-2/unit-names.js";
 import { shown } from "../../../conformance/resp2-fold.js";
 import { amount } from "../../../support/amount.js";
 import { hasCode } from "../../../support/installed-families.js";

@@ -24,7 +24,8 @@ import {
 } from "../../../../daemon/timeline/snapshots/snapshot-stream.js";
 import { type ByteString, bytesOf } from "../../../../protocol/byte-string.js";
 import { finish } from "../../../../protocol/steps.js";
-import { hexOf, signedBytes, unitId } from "../../../../protocol/version-2/envelope.js";
+import { hexOf, signedBytes } from "../../../../protocol/version-2/envelope.js";
+import { unitId } from "../../../../protocol/version-2/unit-names.js";
 import { commandGrammars } from "../../../conformance/families.js";
 import { Generator } from "../../../conformance/grammar.js";
 import { shown } from "../../../conformance/resp2-fold.js";

@@ -4,7 +4,8 @@ import { choicesOf } from "../../../../daemon/cluster/replica/recorded-choices.j
 import type { Database } from "../../../../daemon/store/database.js";
 import type { Entry } from "../../../../daemon/timeline/entries/entry.js";
 import { textOf } from "../../../../faces/mongo/test/store/commands/mdb-under-test.js";
-import { type Choices, unitId } from "../../../../protocol/version-2/envelope.js";
+import type { Choices } from "../../../../protocol/version-2/envelope.js";
+import { unitId } from "../../../../protocol/version-2/unit-names.js";
 import { AT, entry, idOf, key, pem, ROOT, Subject } from "./fold-subject.js";
 
 const DAEMON = 3;

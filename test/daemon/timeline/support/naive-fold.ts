@@ -14,12 +14,8 @@ import { compareEntries, type Entry } from "../../../../daemon/timeline/entries/
 import type { ByteString } from "../../../../protocol/byte-string.js";
 import { implicitCondition } from "../../../../protocol/implicit-condition.js";
 import { array, type Reply } from "../../../../protocol/reply.js";
-import {
-  type Condition,
-  type Envelope,
-  needsDaemon,
-  unitId,
-} from "../../../../protocol/version-2/envelope.js";
+import { type Condition, type Envelope, needsDaemon } from "../../../../protocol/version-2/envelope.js";
+import { unitId } from "../../../../protocol/version-2/unit-names.js";
 
 type Argv = readonly ByteString[];
 

@@ -12,10 +12,10 @@ import {
   type DecidedOutcome,
   type Envelope,
   readBody,
-  unitId,
   unitsIn,
 } from "../../../../protocol/version-2/envelope.js";
 import { writeBody } from "../../../../protocol/version-2/envelope-body.js";
+import { unitId } from "../../../../protocol/version-2/unit-names.js";
 import { randomCall } from "../../../conformance/call.js";
 import { commandGrammars } from "../../../conformance/families.js";
 import { Generator } from "../../../conformance/grammar.js";

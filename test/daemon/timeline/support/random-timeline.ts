@@ -22,10 +22,10 @@ import {
   type Envelope,
   hexOf,
   signedBytes,
-  unitId,
   unitsIn,
 } from "../../../../protocol/version-2/envelope.js";
 import { writeBody } from "../../../../protocol/version-2/envelope-body.js";
+import { unitId } from "../../../../protocol/version-2/unit-names.js";
 import { randomCall } from "../../../conformance/call.js";
 import {
   type CommandGrammar,
