@@ -112,8 +112,8 @@ export type Trace = (line: string) => void;
 export interface SimulateOptions {
   readonly print?: Trace | null;
   /**
-   * Faults to leave out. `tables`, `groups`, `scripts`, `claims`, `comparing`, `lists`, `contention` and `several` leave out
-   * features.
+   * Faults to leave out. `tables`, `groups`, `scripts`, `claims`, `comparing`, `lists`, `contention` and `several`
+   * leave out features.
    */
   readonly without?: readonly string[];
 }

@@ -1,6 +1,6 @@
 /**
- * Tests units that share an envelope, with real daemons and an RSA key. The members decide on each unit separately, also
- * while a daemon is stopped, and all daemons have the same answers, state and entries, also after a restart.
+ * Tests units that share an envelope, with real daemons and an RSA key. The members decide on each unit separately,
+ * also while a daemon is stopped, and all daemons have the same answers, state and entries, also after a restart.
  */
 import assert from "node:assert/strict";
 import { test } from "node:test";
