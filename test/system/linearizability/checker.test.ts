@@ -245,7 +245,7 @@ test("the checker is fast enough for a round, also with many unknown outcomes", 
   assert.equal(findViolation(history), null);
   const [first] = history;
   assert.ok(first);
-  const open = Array.from({ length: 200 }, (_, index): Operation[] => {
+  const open = Array.from({ length: amount(60, 200) }, (_, index): Operation[] => {
     const invokedAt = first.invokedAt + index / 1000;
     const token = `token ${index}`;
     const both = [
