@@ -136,8 +136,15 @@ async function startDaemons(
   creates = false,
 ): Promise<Cluster> {
   const trio = await startThree(durability, key);
-  if (creates) await trio.list();
   const client = trio.client();
+  if (creates) {
+    await trio.list();
+    // The members vote as soon as the list is on their disks.
+    await started(async () => {
+      await client.send(["SET", newKey(), "", "NX"], { policy });
+      return true;
+    });
+  }
   return {
     servers: trio.running,
     put: (key, value) =>
