@@ -67,17 +67,13 @@ export function showMembers(frame: DashboardFrame, isSilent: boolean): void {
 function decisionsText({ now, sample }: DashboardFrame, timeline: FrameTimeline): string {
   const { isKeeper, keeperAddress, decidedSlots, decidedAt, waitingEnvelopes, undecidedCause } = timeline;
   if (!isKeeper && keeperAddress === null && decidedAt === 0 && waitingEnvelopes === 0) return "";
-  const keeper = isKeeper ? "this daemon" : keeperAddress;
-  const by =
-    keeper === null
-      ? "No member proposes decisions now"
-      : `The keeper, which proposes decisions, is ${keeper}`;
+  const by = `Keeper of decisions: ${isKeeper ? "this daemon" : (keeperAddress ?? "none")}`;
   const rateOf = (name: SampleName) => countText(Math.round(sample?.[SAMPLE_SERIES.indexOf(name) + 1] ?? 0));
-  const rates = `${rateOf("decidedSlots")} slots and ${rateOf("decidedUnits")} units decided a second`;
-  const last = decidedAt === 0 ? "" : `, the last one ${spanText(Math.max(0, now - decidedAt))} ago`;
-  const waiting = `${countOf(waitingEnvelopes, "envelope")} ${waitingEnvelopes === 1 ? "waits" : "wait"}`;
+  const rates = `${rateOf("decidedSlots")} slots and ${rateOf("decidedUnits")} units a second`;
+  const last = decidedAt === 0 ? "" : `, the last ${spanText(Math.max(0, now - decidedAt))} ago`;
+  const waiting = `waiting envelopes: ${countText(waitingEnvelopes)}`;
   const blocked = undecidedCause === null ? "" : `, blocked by ${undecidedCause}`;
-  return `${by}: ${rates}; ${countOf(decidedSlots, "decision")} in total${last}; ${waiting}${blocked}.`;
+  return `${by}; ${rates}; ${countOf(decidedSlots, "decision")}${last}; ${waiting}${blocked}.`;
 }
 
 /** Says which daemon sentinels name, or returns "" if there is no sentinel. */

@@ -258,6 +258,6 @@ test("the samples cover an hour, and unknown values remain unknown", () => {
   assert.equal(rows[0]?.[0], 2 * SAMPLES_MAX * SAMPLE_EVERY_MS);
   assert.deepEqual(rows.at(-1), samples.last);
   assert.equal(samples.last?.[1], 0.3333);
-  assert.equal(samples.last?.at(-1), null);
+  assert.equal(samples.last?.[SAMPLE_SERIES.indexOf("lag") + 1], null);
   assert.ok(samples.json.length < 100_000, "a page reads the complete history");
 });

@@ -119,8 +119,8 @@ for (const look of [
     );
     assert.equal(
       await tab.run(`document.getElementById("decisions").innerText`),
-      "The keeper, which proposes decisions, is db3:1111: 719 slots and 719 units decided a second; " +
-        "1,234 decisions in total, the last one 3 s ago; 1 envelope waits, blocked by no-majority.",
+      "Keeper of decisions: db3:1111; 719 slots and 719 units a second; " +
+        "1,234 decisions, the last 3 s ago; waiting envelopes: 1, blocked by no-majority.",
     );
 
     // The page before and after an administrator has signed in.
