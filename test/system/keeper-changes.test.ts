@@ -73,7 +73,7 @@ test("a keeper that is suspended for 3 s is replaced once, and another member th
   );
 });
 
-test("a keeper that is killed is replaced once, and does not replace the new one when it returns", async (context) => {
+test("a keeper that is killed is replaced, and does not replace the new one when it returns", async (context) => {
   const { trio, client } = await startWithKeeper();
   context.after(() => trio[Symbol.asyncDispose]());
   context.after(() => client[Symbol.asyncDispose]());
@@ -81,11 +81,14 @@ test("a keeper that is killed is replaced once, and does not replace the new one
   const before = await changesOf(trio, others);
   await trio.end(0, "SIGKILL");
   await decide(trio, client);
+  // On a busy machine, both members may begin: how often they do is tested with simulated times.
+  const replaced = await changesOf(trio, others);
+  assert.ok(
+    replaced.every((changes, i) => changes > (before[i] as number)),
+    replaced.join(),
+  );
   await trio.start(0);
   await trio.level(60_000);
   await decide(trio, client);
-  assert.deepEqual(
-    await changesOf(trio, others),
-    before.map((changes) => changes + 1),
-  );
+  assert.deepEqual(await changesOf(trio, others), replaced, "after it has returned");
 });

@@ -159,7 +159,8 @@ describe("dbsync import redis:", () => {
     const before = await contentsOf(source);
     assert.match(stdout, new RegExp(`^${before.size} keys in `));
     assert.deepEqual(await contentsOf(target), before);
-    assert.equal(stderr, "", "no progress is shown without a terminal");
+    // Without a terminal, there is a line every ten seconds.
+    assert.match(stderr, /^(dbsync: [\d,]+ of [\d,]+ keys.*\n)*$/);
     await emptied();
   });
 
