@@ -93,20 +93,27 @@ test("the README quotes the figures that bench/RESULTS.md shows", () => {
       results.split("\n").find((line) => line.startsWith(`| ${name}`)) ?? assert.fail(`no row ${name}`);
     return row.split(" | ").map(Number);
   };
+  const shownOf = (name: string) => {
+    const perSecond = cells(name)[7] ?? Number.NaN;
+    return (Math.round(perSecond / 100) * 100).toLocaleString("en");
+  };
   const shown = [
     "dbsyncd, RSA, --fsync always, first",
     "Redis, appendfsync always",
     "etcd, 3",
     "NATS KV",
-  ].map((name) => {
-    const perSecond = cells(name)[7] ?? Number.NaN;
-    return (Math.round(perSecond / 100) * 100).toLocaleString("en");
-  });
+  ].map(shownOf);
   const [, quoted = ""] =
     /^\| durable writes per second, 64 in flight ¹⁰ \| (.*) \| not measured \| not/m.exec(
       read("README.md"),
     ) ?? [];
   assert.deepEqual(quoted.split(" | "), shown);
+  const [, created = ""] =
+    /^\| keys created if absent per second, durable, 64 in flight ¹⁰ \| (.*) \| not m/m.exec(
+      read("README.md"),
+    ) ?? [];
+  const creates = ["dbsyncd, RSA, --fsync always, create", "etcd, 3 members, create"].map(shownOf);
+  assert.deepEqual(created.replaceAll("not measured | ", "").split(" | ").slice(0, 2), creates);
   const [, thousands] =
     /With 64 calls in flight, the client makes (\d+),000 calls per/.exec(read("README.md")) ?? [];
   assert.equal(Number(thousands), Math.round((cells("dbsyncSend, 64 in")[1] ?? Number.NaN) / 1000));
