@@ -214,7 +214,7 @@ function addWriteAgain(command: Command): void {
       "after",
       `
 Dead letters are signed with your key (-k) and dated now, because daemons no longer accept the date of the old signature. They are sent one after the
-other, in the order of their old dates. An envelope of several commands is written as one unit, conditions (if) still apply, and times to live start now.
+other, in the order of their old dates. An envelope of several commands is written as one unit, or each command by itself if members had to decide on them; conditions (if) still apply, and times to live start now.
 Each dead letter is marked on the disk before it is sent, so none is sent twice unless you add --anyway. Daemons that were disconnected together have the
 same dead letters, with the same ids: write them again from one folder, and remove them from the other folders.
 
