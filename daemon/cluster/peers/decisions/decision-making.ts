@@ -434,11 +434,13 @@ export class DecisionMaking {
       for (const body of bodies) {
         const decision = readDecision(body);
         const { unit } = decision;
-        const checked = unit && this.#cluster.checkUnit(unit, this.#isVerified);
-        if (unit !== null && checked === null) return null;
-        if (unit !== null && checked !== null && !room.takes(unit.body, checked.envelope)) return null;
-        const envelope = checked && decidedEnvelope(decision, checked.envelope, checked.id);
-        decisions.push(this.#decisionOf(this.#entryOf(body, NO_SIGNATURE, envelope ?? undefined), decision));
+        let envelope: Envelope | undefined;
+        if (unit !== null) {
+          const checked = this.#cluster.checkUnit(unit, this.#isVerified);
+          if (checked === null || !room.takes(unit.body, checked.envelope)) return null;
+          envelope = decidedEnvelope(decision, checked.envelope, checked.id);
+        }
+        decisions.push(this.#decisionOf(this.#entryOf(body, NO_SIGNATURE, envelope), decision));
       }
       return proposalOf(decisions, this.#cluster.hash);
     } catch (problem) {
