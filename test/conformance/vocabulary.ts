@@ -40,7 +40,19 @@ export const TIME_EDGES: readonly ByteString[] = INTEGER_EDGES.filter(
 export const FLOAT_EDGES: readonly ByteString[] = [
   ...["inf", "-inf", "+inf", "Infinity", "nan", "-nan", "0", "-0", "0.0", "+1"],
   ...["1.", ".5", "-.5", "1e", "e1", "", " 1", "1 ", "1e5", "1E-5"],
-  ...["1e21", "1e17", "1e-7", "1e308", "1e309", "-1e309", "1e-400", "0x1p3", "0x10", "abc"],
+  ...[
+    "1e21",
+    "1e17",
+    "1e-7",
+    "1e308",
+    "1e309",
+    "-1e309",
+    "1e-400",
+    "0x1p3",
+    "0x10",
+    "0x1234567890abcdef12",
+    "abc",
+  ],
   ...[
     "1,5",
     "\xff",

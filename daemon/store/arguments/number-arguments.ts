@@ -90,7 +90,14 @@ export function integerFrom(min: number, bytes: ByteString, failure: () => Comma
  * them, and a long argument that is not a number would take quadratic time.
  */
 const DECIMAL = /^[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?$/i;
-const HEXADECIMAL = /^([+-]?)0x([\da-f]*)(?:\.([\da-f]*))?(?:p([+-]?\d+))?$/i;
+/** Number of hexadecimal digits that determine a double, except for halves. */
+const HEX_DIGITS = 18;
+/** Every double with up to 19 hexadecimal digits can be multiplied by 2 to plus or minus this power. */
+const EXPONENT_STEP = 940;
+/** Matches the sign, the digits before and after the point, and the exponent of 2. */
+export const HEXADECIMAL = /^([+-]?)0x([\da-f]*)(?:\.([\da-f]*))?(?:p([+-]?\d+))?$/i;
+/** Matches infinities, and their sign. */
+export const INFINITE = /^([+-]?)inf(?:inity)?$/i;
 
 /**
  * Parses a double as C's `strtod` does, but without surrounding spaces; returns undefined if the bytes are invalid or
@@ -98,7 +105,7 @@ const HEXADECIMAL = /^([+-]?)0x([\da-f]*)(?:\.([\da-f]*))?(?:p([+-]?\d+))?$/i;
  */
 export function parseDouble(bytes: ByteString): number | undefined {
   if (DECIMAL.test(bytes)) return Number(bytes);
-  const infinite = /^([+-]?)inf(inity)?$/i.exec(bytes);
+  const infinite = INFINITE.exec(bytes);
   if (infinite !== null) return infinite[1] === "-" ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY;
   return parseHexDouble(bytes);
 }
@@ -106,7 +113,17 @@ export function parseDouble(bytes: ByteString): number | undefined {
 function parseHexDouble(bytes: ByteString): number | undefined {
   const [, sign, integer = "", fraction = "", power = "0"] = HEXADECIMAL.exec(bytes) ?? [];
   if (integer + fraction === "") return undefined;
-  const value = Number.parseInt(`0${integer}${fraction}`, 16) * 2 ** (Number(power) - 4 * fraction.length);
+  const digits = (integer + fraction).replace(/^0+/, "");
+
+  // Further digits only decide whether half a unit is rounded up.
+  const further = /[^0]/.test(digits.slice(HEX_DIGITS)) ? "1" : "0";
+  const mantissa = Number.parseInt(`0${digits.slice(0, HEX_DIGITS)}${further}`, 16);
+  const dropped = Math.max(0, digits.length - HEX_DIGITS) - 1;
+  const exponent = Number(power) - 4 * fraction.length + 4 * dropped;
+
+  // A power of 2 may be too large or too small for a double although the product is neither, hence two steps.
+  const first = Math.max(-EXPONENT_STEP, Math.min(EXPONENT_STEP, exponent));
+  const value = mantissa === 0 ? 0 : mantissa * 2 ** first * 2 ** (exponent - first);
   return sign === "-" ? -value : value;
 }
 

@@ -4,7 +4,7 @@
  * redis-server 7.0 on x86-64, test/conformance.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { parseDouble } from "../arguments/number-arguments.js";
+import { HEXADECIMAL, INFINITE } from "../arguments/number-arguments.js";
 
 interface LongDouble {
   readonly mantissa: bigint;
@@ -17,6 +17,9 @@ const EXPONENT10_MAX = 4932;
 const EXPONENT10_MIN = -4951;
 /** The exponent of 2^16384, the first magnitude that is infinite. */
 const EXPONENT2_MAX = 16384;
+/** The exponent of 2^-16445, the smallest magnitude that is not rounded to 0. */
+const EXPONENT2_MIN = -16445;
+const ZERO: LongDouble = { mantissa: 0n, exponent: 0 };
 /** Number of digits after the decimal point. */
 const FRACTION_DIGITS = 17;
 /**
@@ -60,9 +63,9 @@ export function timesThousand(a: ByteString): bigint | FloatProblem {
 function parse(bytes: ByteString): LongDouble | FloatProblem {
   if (bytes.length > TEXT_BYTES_MAX) return "not-a-float";
   const [, sign, integer = "", fraction = "", power = "0"] = DECIMAL.exec(bytes) ?? [];
-  if (integer + fraction === "") return parseOther(bytes);
+  if (integer + fraction === "") return INFINITE.test(bytes) ? "infinite" : parseHexadecimal(bytes);
   const digits = BigInt(integer + fraction);
-  if (digits === 0n) return { mantissa: 0n, exponent: 0 };
+  if (digits === 0n) return ZERO;
   const exponent10 = Number(power) - fraction.length;
   const magnitude = exponent10 + digits.toString().length;
   if (magnitude > EXPONENT10_MAX + 1 || magnitude < EXPONENT10_MIN) return "not-a-float";
@@ -70,18 +73,15 @@ function parse(bytes: ByteString): LongDouble | FloatProblem {
   return isInfinite(value) ? "not-a-float" : value;
 }
 
-/** Parses hexadecimal numbers and infinities, for which a double is exact enough. */
-function parseOther(bytes: ByteString): LongDouble | FloatProblem {
-  const value = parseDouble(bytes);
-  if (value === undefined) return "not-a-float";
-  if (!Number.isFinite(value)) return "infinite";
-  let mantissa = value;
-  let exponent = 0;
-  while (!Number.isInteger(mantissa)) {
-    mantissa *= 2;
-    exponent--;
-  }
-  return round(BigInt(mantissa), exponent);
+function parseHexadecimal(bytes: ByteString): LongDouble | "not-a-float" {
+  const [, sign, integer = "", fraction = "", power = "0"] = HEXADECIMAL.exec(bytes) ?? [];
+  if (integer + fraction === "") return "not-a-float";
+  const digits = BigInt(`0x${integer}${fraction}`);
+  if (digits === 0n) return ZERO;
+  const exponent = Number(power) - 4 * fraction.length;
+  if (bits(digits) + exponent < EXPONENT2_MIN) return "not-a-float";
+  const value = round(sign === "-" ? -digits : digits, exponent);
+  return isInfinite(value) ? "not-a-float" : value;
 }
 
 function fromDecimal(digits: bigint, exponent10: number): LongDouble {

@@ -48,6 +48,31 @@ test("addition rejects long texts that are not numbers in linear time", () => {
   assert.equal(addFloats(".", "1"), "not-a-float");
 });
 
+test("the parser accepts hexadecimal numbers with many digits and any exponent", () => {
+  for (const [text, value] of [
+    [`0x1.${"0".repeat(300)}`, 1],
+    [`0x1${"0".repeat(300)}p-1200`, 1],
+    ["0x1000000p-1080", 2 ** -1056],
+    ["0x.0000001p1030", 2 ** 1002],
+    ["0x1p-1074", 2 ** -1074],
+    ["0x0.0p99999999999999999999", 0],
+    ["0x1p1024", Number.POSITIVE_INFINITY],
+    ["-0x1p-1076", -0],
+    [`0x10000000000000800000000${"0".repeat(50)}1p-292`, 1 + 2 ** -52],
+    [`0x10000000000000800000000${"0".repeat(50)}0p-292`, 1],
+  ] as const)
+    assert.ok(Object.is(parseDouble(text), value), `${text} ${parseDouble(text)}`);
+});
+
+test("addition keeps 64 bits of a hexadecimal number", () => {
+  assert.equal(addFloats("0x109007199254740993", "-79"), "305526197161924233568");
+  assert.equal(addFloats("-0x1.8p1", "0"), "-3");
+  assert.equal(addFloats("0x1p16383", "0"), String(2n ** 16383n));
+  for (const text of ["0x1p16384", "0x1p-16447", "0x", "0x.p1"])
+    assert.equal(addFloats(text, "0"), "not-a-float", text);
+  assert.equal(addFloats("-Infinity", "1"), "infinite");
+});
+
 test("the parser accepts integers of any length, but only in their canonical form", () => {
   for (const value of [0, 7, -1, 10, 123456789012345, -99999999999999, 999999999999999, 2 ** 53 - 1])
     assert.ok(Object.is(parseInteger(String(value)), value), String(value));
