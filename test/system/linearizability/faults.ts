@@ -159,7 +159,7 @@ export class Faults {
       case "clock":
         trio.daemon(seat).kill("SIGUSR2");
         await pause(lasts);
-        trio.daemon(seat).kill("SIGUSR2");
+        trio.daemon(seat).kill("SIGWINCH");
         return;
       case "one-way cut": {
         const direction = this.#random.oneOf(["to", "from"] as const);
