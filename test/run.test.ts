@@ -167,7 +167,7 @@ interface RunResult {
 }
 
 /** Runs test files with the given texts. @param isShared  whether they share a process */
-function runFiles(texts: readonly string[], { isShared = false } = {}): RunResult {
+async function runFiles(texts: readonly string[], { isShared = false } = {}): Promise<RunResult> {
   const folder = mkdtempSync(join(tmpdir(), "dbsync-failing-"));
   const files = texts.map((text, i) => {
     const file = join(folder, `file-${i}.test.mjs`);
@@ -180,9 +180,14 @@ function runFiles(texts: readonly string[], { isShared = false } = {}): RunResul
   });
   const programs = isShared ? together(files, { folder, lanes: 1 }) : files;
   const args = [join(buildRoot, "test/run-files.js"), LIMIT, "2", ...programs];
-  const { status, stdout } = spawnSync(process.execPath, args, { env: OUTER, encoding: "utf8" });
+  const runner = spawn(process.execPath, args, { env: OUTER, stdio: ["ignore", "pipe", "inherit"] });
+  let output = "";
+  runner.stdout.setEncoding("utf8").on("data", (text: string) => {
+    output += text;
+  });
+  const [status] = (await once(runner, "close")) as [number | null];
   rmSync(folder, { recursive: true });
-  return { status, output: stdout };
+  return { status, output };
 }
 
 const PASSES = 'test("passes", () => {});';
@@ -191,53 +196,55 @@ const CRASHES = 'console.error("the reason"); process.exit(3);';
 const FAILS_ONCE =
   'test("fails once", () => { if (fs.existsSync(mark)) return; fs.writeFileSync(mark, ""); throw new Error("this once"); });';
 
-test("a file that fails in the parallel run and passes alone is reported, and does not fail the run", () => {
-  const { status, output } = runFiles([PASSES, FAILS_ONCE]);
+test("a file that fails in the parallel run and passes alone is reported, and does not fail the run", async () => {
+  const { status, output } = await runFiles([PASSES, FAILS_ONCE]);
   assert.equal(status, 0, output);
   assert.match(output, /Error: this once/);
   assert.match(output, /Running again, alone: file-1\.test\.mjs/);
   assert.match(output, /passed when they ran again, alone.*\n {2}file-1\.test\.mjs: fails once/);
 });
 
-test("files that share a process run their tests when all files are loaded", () => {
+test("files that share a process run their tests when all files are loaded", async () => {
   const loads = "await new Promise((loaded) => setTimeout(loaded, 50));";
   const early = `${loads} test("uses a later constant", () => void LATER); const LATER = 1;`;
-  const { status, output } = runFiles([PASSES, early], { isShared: true });
+  const { status, output } = await runFiles([PASSES, early], { isShared: true });
   assert.equal(status, 0, output);
   assert.doesNotMatch(output, /LATER/);
 });
 
-test("files that share a process have their own hooks, and a failure names its file, which runs again alone", () => {
+test("files that share a process have their own hooks, and a failure names its file, which runs again alone", async () => {
   const hooks =
     'import { beforeEach, before } from "node:test"; let runs = 0; beforeEach(async () => void runs++);';
   const counts = (before: number) =>
     `${hooks} before(async () => void (runs = ${before})); test("counts", () => { if (runs !== ${before + 1}) throw new Error(String(runs)); });`;
-  const { status, output } = runFiles([counts(3), FAILS_ONCE, counts(5)], { isShared: true });
+  const { status, output } = await runFiles([counts(3), FAILS_ONCE, counts(5)], { isShared: true });
   assert.equal(status, 0, output);
   assert.match(output, /^✔ counts \(/m, "as in a file of its own");
   assert.match(output, /^✖ file-1\.test\.mjs > fails once\n {2}Error: this once\n/m);
   assert.match(output, /Running again, alone: file-1\.test\.mjs/);
-  const unreadable = runFiles([PASSES, 'throw new Error("at its start");'], { isShared: true });
+  const unreadable = await runFiles([PASSES, 'throw new Error("at its start");'], { isShared: true });
   assert.equal(unreadable.status, 1, unreadable.output);
   assert.match(unreadable.output, /^✖ file-1\.test\.mjs\n.*at its start/m);
 });
 
-test("if a file hangs, the tests that have not ended are named", () => {
+test("if a file hangs, the tests that have not ended are named", async () => {
   const hangs = 'test("never ends", () => new Promise(() => void setInterval(() => {}, 1000)));';
-  const { status, output } = runFiles([`${PASSES} ${hangs}`, PASSES]);
+  const [{ status, output }, keepsAlive] = await Promise.all([
+    runFiles([`${PASSES} ${hangs}`, PASSES]),
+    runFiles([`${PASSES} setInterval(() => {}, 1000);`]),
+  ]);
   assert.equal(status, 1, output);
   assert.match(output, /\nThese tests have not ended:\n {2}file-0\.test\.mjs > never ends\n/);
-  const inTime = runFiles([
+  assert.match(keepsAlive.output, /All tests have ended: something .* keeps the process alive/);
+  const inTime = await runFiles([
     'test("takes too long", { timeout: 100 }, () => new Promise((end) => setTimeout(end, 500)));',
   ]);
   assert.match(inTime.output, /takes too long/);
   assert.doesNotMatch(inTime.output, /have (?:not )?ended/);
-  const keepsAlive = runFiles([`${PASSES} setInterval(() => {}, 1000);`]);
-  assert.match(keepsAlive.output, /All tests have ended: something .* keeps the process alive/);
 });
 
-test("a file that fails twice fails the run, and so do many files that each fail once", () => {
-  const twice = runFiles([`${PASSES} console.error("a warning");`, FAILS, FAILS_ONCE, CRASHES]);
+test("a file that fails twice fails the run, and so do many files that each fail once", async () => {
+  const twice = await runFiles([`${PASSES} console.error("a warning");`, FAILS, FAILS_ONCE, CRASHES]);
   assert.equal(twice.status, 1, twice.output);
   assert.doesNotMatch(twice.output, /race/);
   for (const text of ["Error: as ever", "a warning", "the reason"])
@@ -247,13 +254,13 @@ test("a file that fails twice fails the run, and so do many files that each fail
     twice.output,
     /^✖ file-1\.test\.mjs > fails\n {2}Error: as ever\n {6}at .*file-1\.test\.mjs:2:/m,
   );
-  const many = runFiles([FAILS_ONCE, FAILS_ONCE, FAILS_ONCE, FAILS_ONCE]);
+  const many = await runFiles([FAILS_ONCE, FAILS_ONCE, FAILS_ONCE, FAILS_ONCE]);
   assert.equal(many.status, 1, many.output);
   assert.doesNotMatch(many.output, /Running again/);
 });
 
-test("files that share a process are listed by their own names", () => {
-  const { status, output } = runFiles([PASSES, PASSES], { isShared: true });
+test("files that share a process are listed by their own names", async () => {
+  const { status, output } = await runFiles([PASSES, PASSES], { isShared: true });
   assert.equal(status, 0, output);
   assert.match(output, /The longest files:\n.* s file-\d\.test\.mjs\n.* s file-\d\.test\.mjs\n$/);
 });

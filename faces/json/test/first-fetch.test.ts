@@ -4,7 +4,7 @@
  */
 import assert from "node:assert/strict";
 import { createServer, type Socket } from "node:net";
-import { test } from "node:test";
+import { describe, test } from "node:test";
 import { amount } from "../../../test/support/amount.js";
 import { freePort } from "../../../test/support/free-port.js";
 import { ask } from "../../../test/support/json-lines.js";
@@ -127,21 +127,24 @@ test("an original that requests all documents at its start receives a refusal wi
   assert.match(refused, /^\{"status":"error","documents":\[\],"message":"This daemon has not fetched yet/);
 });
 
-for (const [does, fault] of Object.entries(FAULTS))
-  test(`the daemon sends nothing to a server that ${does}, and queries it again`, async () => {
-    const port = await freePort();
-    const faulty = await startFaulty(port, fault);
-    await using ours = await startJson({ replicas: [port], limits });
-    using client = await RawClient.open(ours.port);
-    assert.match(await ask(client, { action: "create", document: "users" }), NOT_READY);
-    const before = faulty.requests.length;
-    await until("the server is queried again", () => faulty.requests.length > before);
-    await faulty[Symbol.asyncDispose]();
-    assert.doesNotMatch(faulty.requests.join("\n"), CHANGES);
-    await using original = await startFull(port);
-    await hasAll(ours.port);
-    assert.equal(original.documents.get("users")?.length, ENTRIES + 1);
-  });
+// These tests mostly wait for the next request, so they run at the same time.
+describe("the documents of a faulty server are requested again", { concurrency: true }, () => {
+  for (const [does, fault] of Object.entries(FAULTS))
+    test(`the daemon sends nothing to a server that ${does}, and queries it again`, async () => {
+      const port = await freePort();
+      const faulty = await startFaulty(port, fault);
+      await using ours = await startJson({ replicas: [port], limits });
+      using client = await RawClient.open(ours.port);
+      assert.match(await ask(client, { action: "create", document: "users" }), NOT_READY);
+      const before = faulty.requests.length;
+      await until("the server is queried again", () => faulty.requests.length > before);
+      await faulty[Symbol.asyncDispose]();
+      assert.doesNotMatch(faulty.requests.join("\n"), CHANGES);
+      await using original = await startFull(port);
+      await hasAll(ours.port);
+      assert.equal(original.documents.get("users")?.length, ENTRIES + 1);
+    });
+});
 
 test("a server that exceeds its time limit for all its documents gets more time at each attempt", async () => {
   const port = await freePort();

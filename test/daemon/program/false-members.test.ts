@@ -1,6 +1,6 @@
 /** Tests that a process on this machine without a key of the cluster cannot affect its daemons. */
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { describe, test } from "node:test";
 import { introductionOf } from "../../../daemon/cluster/replica/own-envelopes.js";
 import { makeIdentity } from "../../../daemon/engine/trust/identity.js";
 import { readClusterSecret, writeClusterSecret } from "../../../keys/cluster-secret-file.js";
@@ -41,47 +41,6 @@ test("a daemon with a secret admits only members that prove it", async () => {
   }
   using member = new FalseMember(daemon.port);
   assert.equal(await member.enter(client.cluster, readClusterSecret(secretFile).secret), null);
-});
-
-test("with unpinned peers and a root key, an unknown daemon is refused before it proves anything", async () => {
-  const peer = `127.0.0.1:${await freePort()}`;
-  await using daemon = await startReplica({
-    args: ["-s", app.file, "--root-key", root.file, "--peer", peer],
-  });
-  using client = await EnvelopeClient.open(daemon.port, app);
-  using attacker = new FalseMember(daemon.port);
-  assert.equal(await attacker.enter(client.cluster), "not-a-member");
-  using administrator = await EnvelopeClient.open(daemon.port, root);
-  const identity = makeIdentity();
-  await until("the daemon accepts commands", () => daemon.daemon.health.state !== "catching-up");
-  assert.equal((await administrator.replies([introductionOf(identity)]))[0]?.kind, "bulk");
-  using added = new FalseMember(daemon.port, identity);
-  assert.equal(await added.enter(client.cluster), null);
-});
-
-test("a key cannot add itself over a client's connection, and its envelopes are refused", async () => {
-  using folder = makeFolder();
-  const peer = `127.0.0.1:${await freePort()}`;
-  for (const more of [[], ["--peer", peer, ...knowsSecret, "--resp", "0"]]) {
-    await using daemon = await startReplica({ args: ["-s", app.file, "--data", folder.path, ...more] });
-    await until("the daemon accepts commands", () => daemon.daemon.health.state !== "catching-up");
-    using client = await EnvelopeClient.open(daemon.port, app);
-    assert.deepEqual(await client.replies([["SET", "k", "v"]]), [OK]);
-    const identity = makeIdentity();
-    const pair = { privateKey: identity.key, id: identity.id, file: "", pem: "" };
-    using attacker = await EnvelopeClient.open(daemon.port, pair);
-    for (const commands of [
-      [introductionOf(identity)],
-      [["FLUSHALL"]],
-      [introductionOf(identity), ["FLUSHALL"]],
-    ]) {
-      const message = await attacker.ask(commands);
-      assert.ok(message.kind === "refused" && message.code === "unknown-key", JSON.stringify(message));
-    }
-    const [denied] = await client.replies([introductionOf(identity)]);
-    assert.match(denied?.kind === "error" ? denied.text : "", /^NOPERM/);
-    assert.equal((await client.replies([["GET", "k"]]))[0]?.kind, "bulk");
-  }
 });
 
 test("a changed secret disconnects members that proved the old one", async () => {
@@ -129,4 +88,48 @@ test("a restarted member is admitted although 90 idle connections use its name",
     id = (await asking.hello()).daemon;
     for (const idler of idlers) idler[Symbol.dispose]();
   }
+});
+
+// These tests wait until a daemon gives up its peer, so they run at the same time.
+describe("while no peer is there", { concurrency: true }, () => {
+  test("with unpinned peers and a root key, an unknown daemon is refused before it proves anything", async () => {
+    const peer = `127.0.0.1:${await freePort()}`;
+    await using daemon = await startReplica({
+      args: ["-s", app.file, "--root-key", root.file, "--peer", peer],
+    });
+    using client = await EnvelopeClient.open(daemon.port, app);
+    using attacker = new FalseMember(daemon.port);
+    assert.equal(await attacker.enter(client.cluster), "not-a-member");
+    using administrator = await EnvelopeClient.open(daemon.port, root);
+    const identity = makeIdentity();
+    await until("the daemon accepts commands", () => daemon.daemon.health.state !== "catching-up");
+    assert.equal((await administrator.replies([introductionOf(identity)]))[0]?.kind, "bulk");
+    using added = new FalseMember(daemon.port, identity);
+    assert.equal(await added.enter(client.cluster), null);
+  });
+
+  test("a key cannot add itself over a client's connection, and its envelopes are refused", async () => {
+    using folder = makeFolder();
+    const peer = `127.0.0.1:${await freePort()}`;
+    for (const more of [[], ["--peer", peer, ...knowsSecret, "--resp", "0"]]) {
+      await using daemon = await startReplica({ args: ["-s", app.file, "--data", folder.path, ...more] });
+      await until("the daemon accepts commands", () => daemon.daemon.health.state !== "catching-up");
+      using client = await EnvelopeClient.open(daemon.port, app);
+      assert.deepEqual(await client.replies([["SET", "k", "v"]]), [OK]);
+      const identity = makeIdentity();
+      const pair = { privateKey: identity.key, id: identity.id, file: "", pem: "" };
+      using attacker = await EnvelopeClient.open(daemon.port, pair);
+      for (const commands of [
+        [introductionOf(identity)],
+        [["FLUSHALL"]],
+        [introductionOf(identity), ["FLUSHALL"]],
+      ]) {
+        const message = await attacker.ask(commands);
+        assert.ok(message.kind === "refused" && message.code === "unknown-key", JSON.stringify(message));
+      }
+      const [denied] = await client.replies([introductionOf(identity)]);
+      assert.match(denied?.kind === "error" ? denied.text : "", /^NOPERM/);
+      assert.equal((await client.replies([["GET", "k"]]))[0]?.kind, "bulk");
+    }
+  });
 });

@@ -1,6 +1,6 @@
 /** Tests daemons that are each other's peers, as clients see them: the pipeline with a timeline and peers. */
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { describe, test } from "node:test";
 import { openClientWith } from "../../../client/dbsync-send.js";
 import { type Client, createClient } from "../../../client/public-api.js";
 import { readOptions } from "../../../client/settings/client-settings.js";
@@ -58,32 +58,6 @@ test("if a member's copy of an envelope arrives before the client's, the client 
 function clientOf(ports: readonly number[]): Client {
   return createClient({ servers: ports.map((port) => `127.0.0.1:${port}`), key: app.privateKey });
 }
-
-test("an answer waits until N daemons have the write, unless the cluster has fewer daemons", async () => {
-  const unreachable = `127.0.0.1:${await freePort()}`;
-  await using cluster = await startReplicas(2, ["-s", app.file, "--peer", unreachable]);
-  await using client = clientOf([cluster[0]?.port ?? 0]);
-  assert.equal(await client.send("SET k v", { replicated: 2 }), "OK");
-  assert.equal(await client.call("INCR n", { replicated: 1 }), 1);
-  await assert.rejects(client.send("GET k", { replicated: 2 }), /cannot-wait/);
-  await assert.rejects(
-    client.send("SET k w", { replicated: 3, timeout: 1000 }),
-    /timeout: .*waiting for other daemons to store the write: dbsync status/,
-  );
-  await assert.rejects(
-    client.send("SET k x", { replicated: 9 }),
-    /too-few-daemons.*Wait for fewer.*not applied/,
-  );
-  assert.equal(await client.send("GET k"), "w", "a write that waits for too many daemons is not applied");
-});
-
-test("an answer waits until the order up to the write is final", async () => {
-  await using cluster = await startReplicas(2, [
-    ...["-s", app.file, "--window", "1s,500ms", "--tail-seconds", "5s"],
-  ]);
-  await using client = clientOf([cluster[0]?.port ?? 0]);
-  assert.equal(await client.send("SET k v", { stable: true, timeout: 60_000 }), "OK");
-});
 
 test("a daemon without a timeline refuses to wait", async () => {
   await using daemon = await startReplica({ args: ["-s", app.file] });
@@ -160,22 +134,6 @@ test("with administrators, a gateway's writes are refused until one authorizes i
   assert.deepEqual(await reader.replies([["GET", "n"]]), [bulk("1")]);
 });
 
-test("a daemon without connected peers reports this with each answer, and still accepts writes", async () => {
-  await using cluster = await startReplicas(3, ["-s", app.file]);
-  const [alone, ...others] = cluster;
-  assert.ok(alone !== undefined);
-  for (const { daemon } of others) await daemon.stop();
-  await until("the daemon is isolated", () => alone.daemon.health.state === "isolated");
-  using client = await EnvelopeClient.open(alone.port, app);
-  const message = await client.ask([
-    ["INCR", "n"],
-    ["GET", "absent"],
-  ]);
-  assert.ok(message.kind === "result");
-  assert.deepEqual(message.replies, [integer(1), NIL]);
-  assert.deepEqual(message.flags, ["isolated", "isolated"]);
-});
-
 test("a failed command is reported as provisional, and succeeds when an earlier write arrives", async () => {
   using folder = makeFolder();
   await using replica = await startReplica({ args: ["-s", app.file, "--data", folder.path] });
@@ -191,4 +149,49 @@ test("a failed command is reported as provisional, and succeeds when an earlier 
   assert.deepEqual(await flagsOf("LPUSH k", now - 900), ["error", ""]);
   assert.deepEqual(await flagsOf("DEL k", now - 2000), ["integer", "late"]);
   assert.deepEqual(await client.replies([["LINDEX", "k", "0"]]), [bulk("a")]);
+});
+
+// These tests wait for seconds, so they run at the same time.
+describe("while a peer is down, or the order is not final", { concurrency: true }, () => {
+  test("an answer waits until N daemons have the write, unless the cluster has fewer daemons", async () => {
+    const unreachable = `127.0.0.1:${await freePort()}`;
+    await using cluster = await startReplicas(2, ["-s", app.file, "--peer", unreachable]);
+    await using client = clientOf([cluster[0]?.port ?? 0]);
+    assert.equal(await client.send("SET k v", { replicated: 2 }), "OK");
+    assert.equal(await client.call("INCR n", { replicated: 1 }), 1);
+    await assert.rejects(client.send("GET k", { replicated: 2 }), /cannot-wait/);
+    await assert.rejects(
+      client.send("SET k w", { replicated: 3, timeout: 1000 }),
+      /timeout: .*waiting for other daemons to store the write: dbsync status/,
+    );
+    await assert.rejects(
+      client.send("SET k x", { replicated: 9 }),
+      /too-few-daemons.*Wait for fewer.*not applied/,
+    );
+    assert.equal(await client.send("GET k"), "w", "a write that waits for too many daemons is not applied");
+  });
+
+  test("an answer waits until the order up to the write is final", async () => {
+    await using cluster = await startReplicas(2, [
+      ...["-s", app.file, "--window", "1s,500ms", "--tail-seconds", "5s"],
+    ]);
+    await using client = clientOf([cluster[0]?.port ?? 0]);
+    assert.equal(await client.send("SET k v", { stable: true, timeout: 60_000 }), "OK");
+  });
+
+  test("a daemon without connected peers reports this with each answer, and still accepts writes", async () => {
+    await using cluster = await startReplicas(3, ["-s", app.file]);
+    const [alone, ...others] = cluster;
+    assert.ok(alone !== undefined);
+    for (const { daemon } of others) await daemon.stop();
+    await until("the daemon is isolated", () => alone.daemon.health.state === "isolated");
+    using client = await EnvelopeClient.open(alone.port, app);
+    const message = await client.ask([
+      ["INCR", "n"],
+      ["GET", "absent"],
+    ]);
+    assert.ok(message.kind === "result");
+    assert.deepEqual(message.replies, [integer(1), NIL]);
+    assert.deepEqual(message.flags, ["isolated", "isolated"]);
+  });
 });
