@@ -111,6 +111,7 @@ export const FULL_ONLY: readonly string[] = [
   "test/system/live.test",
   "test/system/log-verify.test",
   "test/system/lost-entries-alarm.test",
+  "test/system/lying-member.test",
   "test/system/member-snapshots.test",
   "test/system/missing-member.test",
   "test/system/mongo-errors.test",
