@@ -1,7 +1,7 @@
 /** Repeats runs in which daemons once differed, were out of date or broke a promise, each for a different reason. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { amount } from "../support/amount.js";
+import { amount, some } from "../support/amount.js";
 import { simulate } from "./simulate.js";
 
 const KNOWN: Readonly<Record<number, string>> = {
@@ -58,7 +58,7 @@ const LATEST: Readonly<Record<number, string>> = {
 /** The test repeats one run out of this many. */
 const SHARE = amount(32, 1);
 /** The same share for runs with member lists. */
-const LISTED_SHARE = amount(8, 1);
+const LISTED_SHARE = amount(9, 1);
 
 for (const [seed, title] of Object.entries(KNOWN).filter((_, index) => index % SHARE === 0))
   test(`run ${seed}: ${title}`, async () => {
@@ -76,7 +76,7 @@ for (const [seed, title] of Object.entries(LISTED).filter((_, index) => index % 
     assert.equal(settings.lists, true);
   });
 
-for (const [seed, title] of Object.entries(LATEST))
+for (const [seed, title] of some(Object.entries(LATEST)))
   test(`run ${seed}: ${title}`, async () => {
     assert.deepEqual((await simulate(Number(seed))).problems, []);
   });

@@ -22,7 +22,7 @@ const LIFETIME_MS = 3_000;
  * members know each other's clocks up to half a round trip.
  */
 const ERROR_MS = 250 + 10;
-const WORK_MS = amount(30_000, 90_000);
+const WORK_MS = amount(18_000, 90_000);
 const RIVALS = 4;
 /** Milliseconds between two attempts of a client, and the latest answer of a decision for which it waits. */
 const RETRY_MS: readonly [number, number] = [50, 400];

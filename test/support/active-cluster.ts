@@ -23,6 +23,8 @@ interface Options {
   readonly isInMemory?: boolean;
   /** Whether the daemons also serve MongoDB clients. */
   readonly hasDocuments?: boolean;
+  /** Whether the daemons are in the process of the test, except in full runs (`areHere` of a trio). */
+  readonly areHere?: boolean;
   /** Further arguments of the daemon with an index. */
   readonly args?: (index: number) => readonly string[];
   /** The number of milliseconds by which the clock of each daemon is ahead. */
@@ -58,7 +60,7 @@ export class ActiveCluster implements AsyncDisposable {
 
   /** Starts the daemons and waits until each one accepts writes. */
   static async start(count: number, options: Options = {}): Promise<ActiveCluster> {
-    const { isInMemory = false, hasDocuments = false, isPatient = false } = options;
+    const { isInMemory = false, hasDocuments = false, isPatient = false, areHere = false } = options;
     const freePorts = () => Promise.all(Array.from({ length: count }, freePort));
     const ports = { resp: await freePorts(), mongo: await freePorts() };
     const args = (index: number) => [
@@ -67,7 +69,7 @@ export class ActiveCluster implements AsyncDisposable {
       ...(isPatient ? PATIENT : []),
       ...(options.args?.(index) ?? []),
     ];
-    const trio = await Trio.make(args, count, { isInMemory, keys: "none" });
+    const trio = await Trio.make(args, count, { isInMemory, keys: "none", areHere });
     await trio.openLinks(options.delayMs);
     const cluster = new ActiveCluster(trio, ports, options);
     try {

@@ -4,7 +4,7 @@ import { Daemon } from "../../daemon/program/daemon.js";
 import { BUILD } from "../../daemon/program/installed-faces.js";
 import { settingsFrom } from "../daemon/program/replicas.js";
 import { isFull } from "./amount.js";
-import { type DaemonProcess, type LogLine, type Served, startDaemon } from "./daemon-process.js";
+import { type DaemonProcess, type Ended, type LogLine, type Served, startDaemon } from "./daemon-process.js";
 import { freePort } from "./free-port.js";
 import { keepLog } from "./log-lines.js";
 import { until } from "./until.js";
@@ -23,7 +23,11 @@ export interface DaemonHere
  * @throws StartError, or in full runs Error with the output of the process
  */
 export async function startDaemonHere(args: readonly string[] = []): Promise<DaemonHere> {
-  if (isFull) return await startDaemon(args);
+  return await (isFull ? startDaemon(args) : startInThisProcess(args));
+}
+
+/** Starts a daemon in this process. It cannot be killed: SIGTERM stops it, and any other signal is an error. */
+export async function startInThisProcess(args: readonly string[]): Promise<DaemonProcess> {
   const isChosen = args.some((arg) => /^(-p|--port)/.test(arg));
   const settings = settingsFrom([...args, ...(isChosen ? [] : ["--port", String(await freePort())])]);
   const { log, lines } = keepLog(settings.logLevel === "trace" ? "trace" : "info");
@@ -32,11 +36,14 @@ export async function startDaemonHere(args: readonly string[] = []): Promise<Dae
   return new Here(daemon, lines);
 }
 
-class Here implements DaemonHere {
+class Here implements DaemonProcess {
   readonly address: string;
   readonly port: number;
+  readonly pid = process.pid;
   readonly log: readonly LogLine[];
   readonly #daemon: Daemon;
+  readonly #ended: Promise<Ended>;
+  #end = (_: Ended): void => {};
 
   constructor(daemon: Daemon, log: readonly LogLine[]) {
     const { address, port } = daemon.address!;
@@ -44,6 +51,9 @@ class Here implements DaemonHere {
     this.port = port;
     this.log = log;
     this.#daemon = daemon;
+    this.#ended = new Promise((resolve) => {
+      this.#end = resolve;
+    });
   }
 
   async logged(matches: (line: LogLine) => boolean): Promise<LogLine> {
@@ -55,8 +65,24 @@ class Here implements DaemonHere {
     return (await this.logged(({ msg }) => msg === `serving ${served}`))["port"] as number;
   }
 
-  async stop(): Promise<void> {
+  kill(signal: NodeJS.Signals): void {
+    if (signal === "SIGTERM") void this.stop();
+    else if (signal !== "SIGCONT")
+      throw new Error(`a daemon in the process of the test receives no ${signal}`);
+  }
+
+  closeLog(): void {
+    throw new Error("a daemon in the process of the test has no pipe for its log");
+  }
+
+  async ended(): Promise<Ended> {
+    return await this.#ended;
+  }
+
+  async stop(): Promise<Ended> {
     await this.#daemon.stop();
+    this.#end({ code: 0, stdout: "", stderr: "" });
+    return await this.#ended;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

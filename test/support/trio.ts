@@ -9,8 +9,10 @@ import { type Client, createClient, type SendOptions } from "../../client/public
 import { writeMemberList } from "../../protocol/members/member-list.js";
 import { bytesOfHex, HASH_BYTES } from "../../protocol/version-2/envelope.js";
 import { fieldsOf, readStatus, type Status } from "../system/status.js";
+import { isFull } from "./amount.js";
 import { knowsSecret } from "./cluster-secret.js";
 import { CuttablePort } from "./cuttable-port.js";
+import { startInThisProcess } from "./daemon-here.js";
 import { type DaemonOptions, type DaemonProcess, type Ended, startDaemon } from "./daemon-process.js";
 import { EnvelopeClient, type KeyPair, makeKeyPair } from "./envelope-client.js";
 import { freePort } from "./free-port.js";
@@ -35,6 +37,8 @@ export interface TrioOptions {
   readonly keys?: "app and root" | "app" | "none";
   /** The key pair of the client. */
   readonly app?: KeyPair;
+  /** Whether the daemons are in the process of the test, except in full runs. Such a test kills and suspends none. */
+  readonly areHere?: boolean;
 }
 
 export class Trio implements AsyncDisposable {
@@ -197,7 +201,9 @@ export class Trio implements AsyncDisposable {
 
   /** Starts a daemon, with its previous folder if it has one. */
   async start(index: number, options: DaemonOptions = {}): Promise<DaemonProcess> {
-    const daemon = await startDaemon(this.argsOf(index), options);
+    const args = this.argsOf(index);
+    const isHere = this.#options.areHere === true && !isFull;
+    const daemon = await (isHere ? startInThisProcess(args) : startDaemon(args, options));
     this.#daemons[index] = daemon;
     void daemon.ended().then((ended) => this.#note(index, daemon, ended));
     return daemon;

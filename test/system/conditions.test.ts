@@ -33,7 +33,7 @@ import {
   SignedContender,
 } from "./contenders.js";
 
-const ROUNDS = amount(20, 40);
+const ROUNDS = amount(10, 40);
 const LIFETIME_MS = 120_000;
 /** The timeout of the clients in milliseconds. */
 const CALL_MS = 20_000;

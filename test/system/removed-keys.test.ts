@@ -233,7 +233,7 @@ async function callConditionally(client: ScenarioClient, key: string, argv: Argv
 }
 
 before(async () => {
-  cluster = await ActiveCluster.start(2, { isInMemory: true, isPatient: true });
+  cluster = await ActiveCluster.start(2, { isInMemory: true, isPatient: true, areHere: true });
   clients = [cluster.client(0), cluster.client(1)];
   const [first, second] = clients;
   for (const { played, key } of ALL) await call(first, played.begin(key));

@@ -21,7 +21,10 @@ import {
 const RETAIN_MS = 7 * DAY_MS;
 
 /** The number of writes within twenty days. */
-const WRITES = amount(200, 400);
+const WRITES = amount(160, 400);
+
+/** The time without an entry in which a timeline could make another snapshot, in milliseconds. */
+const QUIET_MS = amount(5, 20) * MINUTE_MS;
 
 /** Creates twenty days of writes. Writes older than a week are pruned. */
 async function twentyDays(storage = new CountingStorage()): Promise<TimelineSubject> {
@@ -245,14 +248,14 @@ test("a snapshot that a member waits for is made even if no entry has arrived si
   const { handover } = subject.timeline;
   const dates = () => handover.cuts.map(({ at }) => at);
   const [before, pruned] = [dates(), subject.mark.pruned];
-  await subject.pass(20 * MINUTE_MS);
+  await subject.pass(QUIET_MS);
   assert.deepEqual(dates(), before);
   handover.want(-1);
   await subject.pass(1000);
   assert.ok((dates().at(-1) as number) > (before.at(-1) as number));
   assert.equal(subject.mark.pruned, pruned);
   const newest = dates();
-  await subject.pass(20 * MINUTE_MS);
+  await subject.pass(QUIET_MS);
   assert.deepEqual(dates(), newest, "only one snapshot is made");
 });
 
