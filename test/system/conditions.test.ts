@@ -33,7 +33,7 @@ import {
   SignedContender,
 } from "./contenders.js";
 
-const ROUNDS = amount(10, 40);
+const ROUNDS = amount(6, 40);
 const LIFETIME_MS = 120_000;
 /** The timeout of the clients in milliseconds. */
 const CALL_MS = 20_000;
@@ -52,7 +52,7 @@ let keys = 0;
 
 before(async () => {
   folder = new ScratchFolder();
-  trio = await Trio.start([...PORTS, "--ws", "0"]);
+  trio = await Trio.start([...PORTS, "--ws", "0"], undefined, { areHere: true });
   await authorizeDaemons(trio);
   await trio.list();
   sidecar = await startSidecar(folder.privateKey(trio.app), trio.servers, PORTS);

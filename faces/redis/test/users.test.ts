@@ -7,11 +7,13 @@ import { StartError } from "../../../daemon/net/process/service.js";
 import { makeFolder } from "../../../test/daemon/program/replicas.js";
 import { some } from "../../../test/support/amount.js";
 import { writeCertificate } from "../../../test/support/certificate-files.js";
-import { runDaemon, startDaemon } from "../../../test/support/daemon-process.js";
+import { startDaemonHere } from "../../../test/support/daemon-here.js";
+import { startDaemon } from "../../../test/support/daemon-process.js";
 import { makeKeyPair } from "../../../test/support/envelope-client.js";
 import { USER_LISTENER_NAMES } from "../../../test/support/installed-options.js";
 import { RawClient } from "../../../test/support/raw-client.js";
 import { startRedis } from "../../../test/support/redis-server.js";
+import { refusalOf } from "../../../test/support/refusal.js";
 import { skipWithout } from "../../../test/support/requirements.js";
 import { Users } from "../../users/users.js";
 import { exchange, startResp, withFile } from "./scene.js";
@@ -182,14 +184,14 @@ test("on other addresses than loopback each user needs a password, even with TLS
     // Some listeners need Redis clients.
     const needed = flag === "--resp" ? [] : ["--resp", "0"];
     const args = [flag, "0.0.0.0:0", ...more, ...needed];
-    const open = await runDaemon(args);
+    const open = await refusalOf(args);
     assert.equal(open.code, 2, args.join(" "));
     const cures = "can be reached .*--acl-file.*127\\.0\\.0\\.1.*--allow-anonymous";
     assert.match(open.stderr, new RegExp(`${flag} 0\\.0\\.0\\.0 ${cures}`));
-    await using daemon = await startDaemon([...args, "--allow-anonymous"]);
+    await using daemon = await startDaemonHere([...args, "--allow-anonymous"]);
     await daemon.logged(({ msg }) => /accepts commands from any client/.test(msg));
   }
-  assert.match((await runDaemon(["--allow-anonymous"])).stderr, /add one of them/);
+  assert.match((await refusalOf(["--allow-anonymous"])).stderr, /add one of them/);
 });
 
 test("an emptied file does not permit access without a password: SIGHUP and ACL LOAD are refused, the users stay", async () => {
@@ -255,11 +257,11 @@ test("contradictory options for users are refused with an error that names the r
     [["--resp", "0.0.0.0:0", "--check-config"], /--resp 0\.0\.0\.0 can be reached/],
   ] as const;
   for (const [args, expected] of some(cases, 2)) {
-    const ended = await runDaemon(args);
+    const ended = await refusalOf(args);
     assert.equal(ended.code, 2);
     assert.match(ended.stderr, expected);
   }
-  const absent = await runDaemon(["--resp", "0", "--acl-file", "nowhere.acl", "--check-config"]);
+  const absent = await refusalOf(["--resp", "0", "--acl-file", "nowhere.acl", "--check-config"]);
   assert.match(absent.stderr, /nowhere\.acl does not exist/);
 });
 

@@ -6,20 +6,22 @@ import { WebSocket } from "ws";
 import { makeFolder } from "../../../test/daemon/program/replicas.js";
 import { skipUnlessFull, some } from "../../../test/support/amount.js";
 import { writeCertificate } from "../../../test/support/certificate-files.js";
+import { startDaemonHere } from "../../../test/support/daemon-here.js";
 import { startDaemon } from "../../../test/support/daemon-process.js";
 import { EnvelopeClient } from "../../../test/support/envelope-client.js";
+import { refusalOf } from "../../../test/support/refusal.js";
 import { MessageLine, openClient, pair } from "./scene.js";
 
 test("the writes of a page are recorded and signed like all other writes", async () => {
   using folder = makeFolder();
   const args = ["-s", pair.file, "--data", folder.path, "--ws", "0"];
   {
-    await using daemon = await startDaemon(args);
+    await using daemon = await startDaemonHere(args);
     using page = await openClient(await daemon.portOf("WebSocket clients"));
     assert.deepEqual(await page.replies([["INCR", "n"]]), [{ kind: "integer", value: 1 }]);
     await daemon.stop();
   }
-  await using again = await startDaemon(args);
+  await using again = await startDaemonHere(args);
   using page = await openClient(await again.portOf("WebSocket clients"));
   assert.deepEqual(await page.replies([["INCR", "n"]]), [{ kind: "integer", value: 2 }]);
 });
@@ -28,7 +30,7 @@ test("with a certificate the listener uses TLS, as the other port does", async (
   using folder = makeFolder();
   const { certificate, key, pem } = await writeCertificate(folder.path);
   const tls = ["--tls-cert", certificate, "--tls-key", key];
-  await using daemon = await startDaemon(["-s", pair.file, "--ws", "0", ...tls]);
+  await using daemon = await startDaemonHere(["-s", pair.file, "--ws", "0", ...tls]);
   const port = await daemon.portOf("WebSocket clients");
   const plain = new WebSocket(`ws://localhost:${port}/`);
   await once(plain, "error");
@@ -76,6 +78,6 @@ const REFUSED: readonly [args: readonly string[], says: RegExp][] = [
 
 for (const [args, pattern] of some(REFUSED, 2)) {
   test(`${args.filter((arg) => arg !== pair.file).join(" ")} does not start`, async () => {
-    await assert.rejects(startDaemon(args), pattern);
+    assert.match((await refusalOf(args)).stderr, pattern);
   });
 }

@@ -5,7 +5,6 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { StartError } from "../../../daemon/net/process/service.js";
 import { breakHelp } from "../../../daemon/net/terminal/terminal-text.js";
 import { BUILD } from "../../../daemon/program/installed-faces.js";
 import { readCommandLine } from "../../../daemon/program/program.js";
@@ -18,6 +17,7 @@ import { runDaemon } from "../../support/daemon-process.js";
 import { freePort, listenAtFreePort } from "../../support/free-port.js";
 import { NAMELESS } from "../../support/nameless.js";
 import { RawClient } from "../../support/raw-client.js";
+import { refusalOf } from "../../support/refusal.js";
 import { repositoryRoot } from "../../support/repository.js";
 
 const folder = mkdtempSync(join(tmpdir(), "dbsync-options-"));
@@ -34,22 +34,25 @@ function configFile(text: string): string {
 /** Returns the lines of --check-config by name, with value and source. */
 async function checked(
   args: readonly string[],
-  env: Readonly<Record<string, string>> | null = null,
+  env: Readonly<Record<string, string>> = {},
 ): Promise<Map<string, string>> {
   const printed = await printedFor([...args, "--check-config", "-p", "0"], env);
   return new Map(printed.split("\n").map((line) => line.split(" = ") as [string, string]));
 }
 
 /**
- * Returns what the daemon prints for arguments with which it does not start. Runs a process if there are variables and
- * in full runs, otherwise the daemon's code in this process.
+ * Returns what the daemon prints for arguments with which it does not start. Runs a process in full runs, otherwise the
+ * daemon's code in this process, which has the variables only until it has read them.
  */
 async function printedFor(
   words: readonly string[],
-  env: Readonly<Record<string, string>> | null = null,
+  env: Readonly<Record<string, string>> = {},
 ): Promise<string> {
-  if (isFull || env !== null) return (await runDaemon(words, { env: env ?? {} })).stdout;
-  const task = await readCommandLine(words, {}, BUILD.faces);
+  if (isFull) return (await runDaemon(words, { env })).stdout;
+  Object.assign(process.env, env);
+  const reading = readCommandLine(words, env, BUILD.faces);
+  for (const name of Object.keys(env)) delete process.env[name];
+  const task = await reading;
   assert.ok(task.kind === "print");
   return task.text;
 }
@@ -253,22 +256,6 @@ const REFUSED: readonly [args: readonly string[], code: number, stderr: RegExp][
   [["--log-level", "loud"], 2, /Allowed choices are trace, debug/],
   [["--config", "nowhere.toml"], 2, /nowhere\.toml does not exist\. Correct --config/],
 ];
-
-/**
- * Returns the exit code and error of dbsyncd for invalid arguments. Only a start that fails neither while it reads its
- * options nor while it reads its files runs as a process.
- */
-async function refusalOf(args: readonly string[]): Promise<{ code: number | null; stderr: string }> {
-  for (const words of [args, [...args, "--check-config"]]) {
-    try {
-      await readCommandLine(words, {}, BUILD.faces);
-    } catch (problem) {
-      assert.ok(problem instanceof StartError, String(problem));
-      return { code: problem.exitCode, stderr: problem.message };
-    }
-  }
-  return await runDaemon(args.includes("-p") ? args : [...args, "-p", "0"]);
-}
 
 for (const [args, code, stderr] of REFUSED) {
   const shown = args.map((arg) => JSON.stringify(arg)).join(" ");

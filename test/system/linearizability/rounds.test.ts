@@ -22,6 +22,7 @@ test("the units that the members decide are linearizable, whatever fails", async
     kinds,
     rounds: kinds.length * CLUSTERS,
     roundMs: ROUND_MS,
+    sidecars: amount(1, 2),
     say: (line) => t.diagnostic(line),
   });
 });

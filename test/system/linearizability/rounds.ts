@@ -29,7 +29,6 @@ import { Round } from "./round.js";
 const SIZES = [3, 4, 5, 7] as const;
 /** The share of clusters with the shortest window, in which positions are final early. */
 const SHORT_WINDOWS = 0.3;
-const SIDECARS = 2;
 /** The timeout of a call in milliseconds. */
 const CALL_MS = 4_000;
 /** Milliseconds by which a wrong clock is ahead or behind. */
@@ -50,6 +49,8 @@ export interface RoundsOptions {
   readonly roundMs: number;
   readonly kinds?: readonly FaultKind[];
   readonly sizes?: readonly number[];
+  /** The number of sidecars; default: 2. */
+  readonly sidecars?: number;
   /** Receives a line for each round, and the summary. */
   readonly say: (line: string) => void;
 }
@@ -68,13 +69,14 @@ export async function runRounds({
   say,
   kinds = FAULT_KINDS,
   sizes = SIZES,
+  sidecars = 2,
 }: RoundsOptions): Promise<void> {
   const tally = new Map<string, Counts>();
   for (let done = 0; done < rounds; ) {
     const number = Math.floor(done / kinds.length);
     const count = Math.min(kinds.length, rounds - done);
     const size = sizes[number % sizes.length] as number;
-    await runCluster({ seed, number, size, kinds: kinds.slice(0, count), roundMs, say, tally });
+    await runCluster({ seed, number, size, kinds: kinds.slice(0, count), roundMs, say, tally, sidecars });
     done += count;
   }
   for (const line of tableOf(tally)) say(line);
@@ -93,9 +95,19 @@ interface ClusterRun {
   readonly roundMs: number;
   readonly say: (line: string) => void;
   readonly tally: Map<string, Counts>;
+  readonly sidecars: number;
 }
 
-async function runCluster({ seed, number, size, kinds, roundMs, say, tally }: ClusterRun): Promise<void> {
+async function runCluster({
+  seed,
+  number,
+  size,
+  kinds,
+  roundMs,
+  say,
+  tally,
+  sidecars,
+}: ClusterRun): Promise<void> {
   const random = new SeededRandom(seed, 60, number);
   const args = random.chance(SHORT_WINDOWS) ? OPTIONS : [];
   const optionsOf = (seat: number) => ({
@@ -105,7 +117,7 @@ async function runCluster({ seed, number, size, kinds, roundMs, say, tally }: Cl
   await using cluster = await Cluster.start(size + 1, size, optionsOf, args);
   const seat = random.below(size);
   using disk = kinds.some((kind) => FILLING.has(kind)) ? await SmallDisk.of(cluster, seat) : null;
-  await using clients = await Clients.open(cluster, size);
+  await using clients = await Clients.open(cluster, size, sidecars);
   say(`cluster ${number}: ${size} daemons${args.length > 0 ? `, ${args.join(" ")}` : ""}`);
   for (const kind of random.shuffled(kinds)) {
     const round = new Round(`${number}:${kind.replaceAll(" ", "-")}`, random);
@@ -165,10 +177,10 @@ class Clients implements AsyncDisposable {
   readonly #closing: (() => unknown)[] = [];
 
   /** @param founders  the number of seats that clients know */
-  static async open(cluster: Cluster, founders: number): Promise<Clients> {
+  static async open(cluster: Cluster, founders: number, sidecars: number): Promise<Clients> {
     const clients = new Clients();
     try {
-      await clients.#open(cluster, founders);
+      await clients.#open(cluster, founders, sidecars);
     } catch (problem) {
       await clients[Symbol.asyncDispose]();
       throw problem;
@@ -176,7 +188,7 @@ class Clients implements AsyncDisposable {
     return clients;
   }
 
-  async #open(cluster: Cluster, founders: number): Promise<void> {
+  async #open(cluster: Cluster, founders: number, sidecars: number): Promise<void> {
     const { trio } = cluster;
     const seats = [...Array(founders).keys()];
     const failed = (message: string) => {
@@ -193,7 +205,7 @@ class Clients implements AsyncDisposable {
       this.readers.push(new SignedContender(name, client, failed));
     }
     const servers = seats.map((seat) => trio.servers[seat]).join();
-    for (let number = 0; number < SIDECARS; number++) {
+    for (let number = 0; number < sidecars; number++) {
       const sidecar = await startDaemon([
         "-d",
         `dbsync:${servers}`,

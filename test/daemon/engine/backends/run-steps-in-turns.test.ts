@@ -70,36 +70,38 @@ const CHANGES: readonly (readonly string[])[] = [
   documents(DOCUMENTS, DOCUMENTS + 10),
 ];
 
-function fill(database: Database): void {
-  const statements = [
-    ["SQL", "", "create database d"],
-    ["SQL", "d", "create table t (a number)"],
-    insert(0, ROWS),
-    documents(0, DOCUMENTS),
-  ];
+/** What a scene has: rows of a table, or documents. */
+type Contents = "rows" | "documents";
+
+function fill(database: Database, contents: Contents): void {
+  const rows = [["SQL", "", "create database d"], ["SQL", "d", "create table t (a number)"], insert(0, ROWS)];
+  const statements = contents === "rows" ? rows : [documents(0, DOCUMENTS)];
   for (const argv of statements) assert.notEqual(database.execute(argv, unit).kind, "error");
 }
 
-function inMemory() {
+function inMemory(contents: Contents) {
   const environment = { ...slowEnvironment(), clock: () => START + 10_000 };
   const backend = new MemoryBackend(environment);
-  fill(backend.database);
+  fill(backend.database, contents);
   backend.database.unitStepsMax = UNIT_STEPS_DEFAULT;
   const path = new LocalPath(backend, new LocalUnits(environment, new NewestDate()));
   return { backend, path, database: backend.database };
 }
 
-async function inTimeline() {
+async function inTimeline(contents: Contents) {
   const environment = { ...slowEnvironment(), clock: () => START + 10_000 };
   const { timeline } = await new TimelineSubject({ now: START + 10_000 }).open();
   const backend = new TimelineBackend(timeline, environment);
-  fill(backend.database);
+  fill(backend.database, contents);
   const units = new LocalUnits(environment, new NewestDate());
   const path = new RecordedPath(backend, null as never, units, () => 1);
   return { backend, path, database: backend.database };
 }
 
-const SCENES = { "in memory": async () => inMemory(), "with a timeline": inTimeline };
+const SCENES = {
+  "in memory": async (contents: Contents) => inMemory(contents),
+  "with a timeline": inTimeline,
+};
 
 function rowsOf(reply: Outcome): number {
   assert.ok(reply.kind === "map", JSON.stringify(reply).slice(0, 200));
@@ -121,7 +123,7 @@ const lastOf = (reply: Reply | Promise<Reply>) => {
 
 for (const [where, open] of Object.entries(SCENES)) {
   test(`${where} a signed query yields, and returns the rows that existed when it began`, async () => {
-    const { backend, database } = await open();
+    const { backend, database } = await open("rows");
     const reply = backend.execute(LONG, unit);
     assert.ok(reply instanceof Promise, "the query was answered in one turn");
     assert.notEqual(database.execute(insert(ROWS, ROWS + 10), unit).kind, "error");
@@ -132,20 +134,20 @@ for (const [where, open] of Object.entries(SCENES)) {
 
   test(`${where} a signed read of documents yields, and returns the documents that existed when it began`, async () => {
     for (const argv of DOCUMENT_QUERIES) {
-      const { backend, database } = await open();
+      const { backend, database } = await open("documents");
       const expected = finishReply(database.execute(argv, { ...unit, takesSteps: true }));
       const reply = backend.execute(argv, unit);
       assert.ok(reply instanceof Promise, `${argv.join(" ")} was answered in one turn`);
       for (const change of CHANGES) assert.notEqual(database.execute(change, unit).kind, "error");
       assert.deepEqual(await reply, expected, argv.join(" "));
     }
-    const { backend } = await open();
+    const { backend } = await open("documents");
     const failing = await backend.execute(["MDB.FIND", "d", "c", '{"filter":{"$none":1}}'], unit);
     assert.equal(failing.kind, "error");
   });
 
   test(`${where} LCS yields, and compares the strings that existed when it began`, async () => {
-    const { backend, database } = await open();
+    const { backend, database } = await open("rows");
     const texts = ["ab".repeat(400), "ba".repeat(500)] as const;
     for (const options of [[], ["LEN"], ["IDX", "WITHMATCHLEN"]]) {
       assert.notEqual(database.execute(["MSET", "a", texts[0], "b", texts[1]], unit).kind, "error");
@@ -159,7 +161,7 @@ for (const [where, open] of Object.entries(SCENES)) {
   });
 
   test(`${where} the query of a client that has disconnected ends at its next step`, async () => {
-    const { backend, path } = await open();
+    const { backend, path } = await open("rows");
     const sender = { ...SENDER, takesSteps: true, isGone: false };
     const reply = path.execute(SQL_RO, LONG, sender);
     assert.ok(reply instanceof Promise, "the query was answered in one turn");
@@ -169,7 +171,7 @@ for (const [where, open] of Object.entries(SCENES)) {
   });
 
   test(`${where} a completed read of documents does not cause later copies`, async () => {
-    const { backend, database } = await open();
+    const { backend, database } = await open("documents");
     for (const argv of DOCUMENT_QUERIES) await backend.execute(argv, unit);
     const collection = database.keyspaces[0]?.find("mongo:d.c")?.content;
     assert.ok(collection instanceof Collection);
@@ -177,7 +179,7 @@ for (const [where, open] of Object.entries(SCENES)) {
   });
 
   test(`${where} queries in MULTI are limited by --max-unit-steps, alone and together`, async () => {
-    const { backend, path } = await open();
+    const { backend, path } = await open("rows");
     isRefused(backend.executeTogether([ENDLESS], unit));
     const call = (argv: readonly string[]) => ({ command: SQL_RO, argv });
     isRefused(lastOf(path.executeTogether([call(ENDLESS)], [], SENDER)));
@@ -189,9 +191,9 @@ for (const [where, open] of Object.entries(SCENES)) {
 }
 
 test("a query of a script is limited by --max-unit-steps", async () => {
-  const { path } = inMemory();
+  const { path } = inMemory("rows");
   isRefused(path.executeInSteps((run) => run(SQL_RO, ENDLESS, 0), [], SENDER));
-  const { database } = await inTimeline();
+  const { database } = await inTimeline("rows");
   const limits = { stepsMax: UNIT_STEPS_DEFAULT, at: START };
   const tried = tryProgram(database, (run) => run(SQL_RO, ENDLESS, 0), limits);
   assert.match(JSON.stringify(tried), /"refused".*TOOMUCH /);

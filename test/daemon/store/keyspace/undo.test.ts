@@ -103,8 +103,8 @@ test(`undo of many commands together restores the state (seed ${seed})`, () => {
 });
 
 /** Checks the prepared calls. @returns the commands that have changed something */
-function* changedByPrepared(database: Database): Generator<string> {
-  for (const [number, lines] of PREPARED.entries()) {
+function changedByPrepared(database: Database): readonly string[] {
+  return PREPARED.map((lines, number) => {
     const units = lines.map((line, call) => {
       const argv = line.split(" ");
       return { name: argv[0] as string, argv, at: EPOCH + SPREAD, db: 0, id: `p${number}.${call}` };
@@ -114,8 +114,8 @@ function* changedByPrepared(database: Database): Generator<string> {
     const { changes } = checkUndo(database, last, canonicalState(database));
     assert.ok(changes, `nothing has changed: ${shownUnit(last)}`);
     database.execute(last.argv, last);
-    yield last.name;
-  }
+    return last.name;
+  });
 }
 
 /** Calls commands of the same family. */

@@ -7,7 +7,7 @@ import { beforeEach, test } from "node:test";
 import { Database } from "../../../../../daemon/store/database.js";
 import { bytesOfText } from "../../../../../protocol/byte-string.js";
 import { shown } from "../../../../../test/conformance/resp2-fold.js";
-import { skipUnlessFull } from "../../../../../test/support/amount.js";
+import { amount, skipUnlessFull } from "../../../../../test/support/amount.js";
 import { bytesInUse } from "../../../../../test/support/garbage.js";
 import { outcomeOfReply } from "./transcript.js";
 
@@ -109,13 +109,16 @@ test("the cost of parsing a long view counts each time that a query names the vi
   );
 });
 
+/** Rows whose complete statements would take more memory than the test allows. */
+const ROWS = amount(8, 20);
+
 test("a row keeps its texts, but not its complete statement, in memory", async () => {
   execute("create table t (k text(0,100))");
   const before = bytesInUse();
-  for (let i = 0; i < 20; i++)
+  for (let i = 0; i < ROWS; i++)
     execute(`insert into t values ('a text that is kept ${i}')${" ".repeat(3_000_000)}`);
   // The latest statement is cached until the end of the turn.
   await new Promise((resolve) => setImmediate(resolve));
   assert.ok(bytesInUse() - before < 20_000_000);
-  assert.equal((rows("select * from t") as unknown[]).length, 20);
+  assert.equal((rows("select * from t") as unknown[]).length, ROWS);
 });
