@@ -4,13 +4,15 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ActiveCluster, type ScenarioClient } from "../support/active-cluster.js";
 import { isFull } from "../support/amount.js";
+import { skipWithout } from "../support/requirements.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 
 /** How often to run a scenario with each size of cluster. */
 export const RUNS = Number(process.env["DBSYNC_SCENARIO_RUNS"] ?? 1);
 /** The sizes of the clusters. */
-export const COUNTS: readonly number[] = isFull ? [2, 3] : [3];
-const LIBRARIES = ["ioredis", "redis-py"] as const;
+export const COUNTS: readonly number[] = isFull ? [2, 3] : [2];
+const LIBRARIES =
+  skipWithout("python3-redis") === false ? (["redis-py", "ioredis"] as const) : (["ioredis"] as const);
 export const seed: number = seedOfRun();
 export interface Run {
   readonly cluster: ActiveCluster;
@@ -27,8 +29,8 @@ export interface Run {
 }
 
 /**
- * Plays a scenario with two and with three daemons. The runs of one cluster use a client of ioredis and of redis-py in
- * turn for the daemon `one`, and ioredis for the others.
+ * Plays a scenario with two daemons, and in full runs with three. The runs of one cluster use a client of redis-py and
+ * of ioredis in turn for the daemon `one`, and ioredis for the others.
  */
 export function scenario(name: string, play: (run: Run) => Promise<void>): void {
   for (const [path, count] of COUNTS.entries())

@@ -16,10 +16,10 @@ import { sidecarClient } from "./sidecar-client.js";
 const TOGETHER = 8;
 
 const KINDS: readonly { readonly kind: Kind; readonly cases: number; readonly needs?: string }[] = [
-  { kind: nodeClient, cases: amount(30, 200) },
-  { kind: sidecarClient, cases: amount(15, 100) },
-  { kind: pythonClient, cases: amount(15, 100), needs: PYTHON },
-  { kind: phpClient, cases: amount(15, 100), needs: "php" },
+  { kind: nodeClient, cases: amount(20, 200) },
+  { kind: sidecarClient, cases: amount(10, 100) },
+  { kind: pythonClient, cases: amount(10, 100), needs: PYTHON },
+  { kind: phpClient, cases: amount(10, 100), needs: "php" },
 ];
 
 after(endPython);

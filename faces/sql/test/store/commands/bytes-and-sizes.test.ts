@@ -7,7 +7,7 @@ import { beforeEach, test } from "node:test";
 import { Database } from "../../../../../daemon/store/database.js";
 import { bytesOfText } from "../../../../../protocol/byte-string.js";
 import { shown } from "../../../../../test/conformance/resp2-fold.js";
-import { amount, skipUnlessFull } from "../../../../../test/support/amount.js";
+import { amount, isFull, skipUnlessFull } from "../../../../../test/support/amount.js";
 import { bytesInUse } from "../../../../../test/support/garbage.js";
 import { outcomeOfReply } from "./transcript.js";
 
@@ -72,7 +72,7 @@ test("a statement with too many columns or values is rejected before they are cr
   refused("select c1 from w, t", /more than 1000 columns/);
   execute("create table u (k number)", `insert into u values ${list(33_000, (i) => `(${i})`)}`);
   refused(`select ${list(1000, () => "k")} from u`, /more than 32000 rows/);
-  refused(`select k, ${list(999, () => "k")} from u group by k`, /more than 32000 rows/);
+  if (isFull) refused(`select k, ${list(999, () => "k")} from u group by k`, /more than 32000 rows/);
 });
 
 test("the names of joins have a limited length", () => {
