@@ -79,7 +79,7 @@ test("the command of the line works with the daemon's own certificate, which no 
 
 test("a daemon that waits for its peers is ready when it accepts writes, and says so once", async () => {
   using folder = new ScratchFolder();
-  await using trio = await Trio.make([], 2, { isInMemory: true, keys: "app", app: pair });
+  await using trio = await Trio.make([], 2, { isInMemory: true, keys: "app", app: pair, areHere: true });
   const one = await trio.start(0);
   await one.logged(isRefusing);
   assert.equal(one.log.find(isReady), undefined);

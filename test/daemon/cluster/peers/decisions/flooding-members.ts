@@ -12,7 +12,6 @@ import {
   voteBytes,
 } from "../../../../../protocol/members/decision-messages.js";
 import { SLOT_MAX } from "../../../../../protocol/version-2/decision-body.js";
-import { amount } from "../../../../support/amount.js";
 import { CLUSTER, idOf, idOfBody, listOf, type Member, signedBy, World } from "./simulated-members.js";
 
 const NAMES = ["a", "b", "c", "d"];
@@ -22,7 +21,7 @@ const KEY = "key of liar";
  * Milliseconds between two units of the clients; with an eager liar, which decides many of them; and until it expires.
  */
 const UNIT_EVERY_MS = 100;
-const EAGER_UNIT_EVERY_MS = amount(50, 20);
+const EAGER_UNIT_EVERY_MS = 20;
 export const WINDOW_MS = 30_000;
 const ACTS_EVERY_MS = 20;
 
