@@ -13,6 +13,12 @@ import {
 } from "../version-2/decision-body.js";
 import { HASH_BYTES } from "../version-2/envelope.js";
 import { readNumber } from "./member-elements.js";
+import {
+  type MemberSignature,
+  readMemberSignature,
+  readMemberSignatures,
+  writeMemberSignature,
+} from "./member-signature.js";
 
 /**
  * The right of one member, its keeper, to propose decisions. Members promise to vote in no earlier ballot. Ballots are
@@ -27,12 +33,6 @@ export interface Ballot {
   readonly member: ByteString;
   /** The keeper's attempts in this round: after an objection, it proposes another decision in the next attempt. */
   readonly attempt: number;
-}
-
-/** A member's key, as SubjectPublicKeyInfo in DER, and its signature. */
-export interface MemberSignature {
-  readonly spki: ByteString;
-  readonly signature: ByteString;
 }
 
 /** A member's vote for the decisions of a proposal. */
@@ -140,27 +140,6 @@ export function readBallot(bytes: Buffer, offset = 0): Ballot | null {
   return ballot.attempt <= ATTEMPT_MAX ? ballot : null;
 }
 
-/** Packs a signature as length (1) ‖ SubjectPublicKeyInfo ‖ length (1) ‖ signature. */
-function writeMemberSignature({ spki, signature }: MemberSignature): Buffer {
-  const lengths = [spki, signature].map((part) => String.fromCharCode(part.length));
-  return Buffer.from(`${lengths[0]}${spki}${lengths[1]}${signature}`, "latin1");
-}
-
-/** @returns the signature and the offset of its end, or null if the bytes are too short */
-function readMemberSignature(
-  bytes: Buffer,
-  offset = 0,
-): { readonly signed: MemberSignature; readonly end: number } | null {
-  let end = offset;
-  const part = (): ByteString => {
-    const start = end + 1;
-    end = start + (bytes[end] ?? bytes.length);
-    return bytesOf(bytes, start, end);
-  };
-  const signed = { spki: part(), signature: part() };
-  return end > bytes.length ? null : { signed, end };
-}
-
 /** Packs a certificate as ballot ‖ number of nodes in the path (1) ‖ path ‖ votes. */
 export const writeCertificate = ({ ballot, path, votes }: Certificate): Buffer =>
   Buffer.concat([
@@ -180,14 +159,8 @@ export function readCertificate(bytes: Buffer): Certificate | null {
     path.push(bytesOf(bytes, offset, offset + HASH_BYTES));
   if (offset > bytes.length) return null;
 
-  const votes: MemberSignature[] = [];
-  while (offset < bytes.length) {
-    const vote = readMemberSignature(bytes, offset);
-    if (vote === null) return null;
-    votes.push(vote.signed);
-    offset = vote.end;
-  }
-  return { ballot, path, votes };
+  const votes = readMemberSignatures(bytes, offset);
+  return votes === null ? null : { ballot, path, votes };
 }
 
 /** The last decision that is part of a member's state, like all before it. */

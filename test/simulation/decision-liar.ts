@@ -7,13 +7,13 @@ import {
   ATTEMPT_MAX,
   type Ballot,
   type DecisionMessage,
-  type MemberSignature,
   type PromiseMessage,
   proposalBytes,
   ROUND_MAX,
   type Vote,
   voteBytes,
 } from "../../protocol/members/decision-messages.js";
+import type { MemberSignature } from "../../protocol/members/member-signature.js";
 import {
   type Decision,
   readDecision,

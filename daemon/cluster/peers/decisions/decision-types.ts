@@ -5,8 +5,8 @@ import type {
   DecisionMessage,
   Evidence,
   LastDecision,
-  MemberSignature,
 } from "../../../../protocol/members/decision-messages.js";
+import type { MemberSignature } from "../../../../protocol/members/member-signature.js";
 import type { OrderKey } from "../../../timeline/entries/entry.js";
 
 /** A client's signed envelope that waits for its decision. */

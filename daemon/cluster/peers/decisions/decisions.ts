@@ -11,13 +11,13 @@ import {
   type DecisionMessage,
   type Evidence,
   type LastDecision,
-  type MemberSignature,
   type PromiseMessage,
   proposalBytes,
   ROUND_MAX,
   type Vote,
   voteBytes,
 } from "../../../../protocol/members/decision-messages.js";
+import type { MemberSignature } from "../../../../protocol/members/member-signature.js";
 import { PROPOSAL_UNITS_MAX } from "../../../../protocol/version-2/decision-body.js";
 import { FairQueue } from "../../../engine/backends/fair-queue.js";
 import { WaitingShares } from "../../../engine/backends/fair-shares.js";

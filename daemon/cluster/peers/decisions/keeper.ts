@@ -11,9 +11,9 @@ import {
   compareBallots,
   type Evidence,
   type LastDecision,
-  type MemberSignature,
   type Vote,
 } from "../../../../protocol/members/decision-messages.js";
+import type { MemberSignature } from "../../../../protocol/members/member-signature.js";
 import type {
   Accepted,
   DateBounds,

@@ -8,12 +8,12 @@ import {
   compareBallots,
   type Evidence,
   type LastDecision,
-  type MemberSignature,
   NO_PROMISES,
   proposalBytes,
   type Vote,
   voteBytes,
 } from "../../../../protocol/members/decision-messages.js";
+import type { MemberSignature } from "../../../../protocol/members/member-signature.js";
 import type {
   Accepted,
   DecisionPorts,

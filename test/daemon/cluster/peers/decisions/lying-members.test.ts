@@ -8,7 +8,6 @@ import {
   type Ballot,
   type DecisionMessage,
   type Evidence,
-  type MemberSignature,
   proposalBytes,
   ROUND_MAX,
   readBallot,
@@ -19,6 +18,7 @@ import {
 } from "../../../../../protocol/members/decision-messages.js";
 import { readEntries, writeEntries } from "../../../../../protocol/members/member-elements.js";
 import { LIST_MEMBERS_MAX } from "../../../../../protocol/members/member-list.js";
+import type { MemberSignature } from "../../../../../protocol/members/member-signature.js";
 import { CLUSTER, idOf, idOfBody, listOf, type Member, signedBy, World } from "./simulated-members.js";
 
 const NAMES = ["a", "b", "liar"];
