@@ -2,6 +2,7 @@
 import { agreement } from "./agreement-searches.js";
 import { conditions, evidence, liar } from "./conditions-searches.js";
 import { followers } from "./followers-searches.js";
+import { founding, listChanges } from "./founding-searches.js";
 import { proposals } from "./proposals-searches.js";
 import type { Search } from "./search.js";
 
@@ -12,4 +13,6 @@ export const searches: readonly Search[] = [
   ...evidence,
   ...agreement,
   ...followers,
+  ...founding,
+  ...listChanges,
 ];
