@@ -366,9 +366,22 @@ const RIGHTS: Readonly<Record<Role, readonly ByteString[]>> = {
 /** The commands that a key must be permitted to run in order to administer other keys. */
 const ADMINISTRATION = ["KEY|ADD", "KEY|RULES", "KEY|REVOKE"];
 
+/** Creates the record with which a daemon's own key may only send CLUSTER MEMBERS to this daemon. */
+export const ownKeyRecord = (id: ByteString, spki: ByteString): KeyRecord => ({
+  ...daemonRecord(id, spki, 0, commandTable, ["+cluster|members"]),
+  addedAt: null,
+  addedBy: null,
+});
+
 /** Creates the record of a daemon's key that is not in the ring yet. */
-function daemonRecord(id: ByteString, spki: ByteString, at: number, table: CommandIndex): KeyRecord {
-  const acl = new Acl(RIGHTS.daemon, table);
+function daemonRecord(
+  id: ByteString,
+  spki: ByteString,
+  at: number,
+  table: CommandIndex,
+  rules = RIGHTS.daemon,
+): KeyRecord {
+  const acl = new Acl(rules, table);
   return {
     id,
     spki,

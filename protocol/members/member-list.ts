@@ -1,10 +1,10 @@
 /**
  * The list of a cluster's members in a canonical text form: root keys sign its bytes, and their hash identifies it.
  * Which list may follow others, which is in force, and how lists are sent: as the only command of an envelope that an
- * administrator signs (`CLUSTER MEMBERS text`), and in messages between members. Source:
+ * administrator signs (`CLUSTER MEMBERS text`), as a text that members sign, and in messages between members. Source:
  * docs/decisions/0038-members-are-a-signed-list.md; docs/protocol-v2.md "Members by list".
  */
-import type { ByteString } from "../byte-string.js";
+import { type ByteString, bytesOf } from "../byte-string.js";
 import type { RespReader } from "../resp/resp-reader.js";
 import { HASH_BYTES, hexOf, readBody } from "../version-2/envelope.js";
 import { readShort } from "./member-elements.js";
@@ -79,7 +79,7 @@ export function listHash(list: MemberList | string, hash: (bytes: Buffer) => Byt
 function problemOf({ number, parents, members, removed }: MemberList): string | null {
   if (number > LIST_NUMBER_MAX) return `a list's number is at most ${LIST_NUMBER_MAX}`;
   if (parents.length > PARENTS_MAX) return `a list has at most ${PARENTS_MAX} parents`;
-  if ((parents.length === 0) !== (number === 1)) return "the first list, and no other, has no parent";
+  if (parents.length > 0 && number === 1) return "the first list has no parent";
   if (members.length === 0) return "a list has at least one member";
   if (members.length > LIST_MEMBERS_MAX) return `a list has at most ${LIST_MEMBERS_MAX} members`;
   if (removed.length > LIST_REMOVED_MAX) return `a list has at most ${LIST_REMOVED_MAX} removed daemons`;
@@ -147,6 +147,8 @@ export function successionProblem(
   if (list.cluster !== cluster) return "it belongs to another cluster";
   if (parents.some((parent) => parent.cluster !== cluster)) return "a parent belongs to another cluster";
   if (parents.length !== list.parents.length) return "a parent is not known";
+  // Members that found a list again, because a daemon was lost, name what they have signed before as left out.
+  if (parents.length === 0) return null;
   if (list.number !== numberAfter(parents)) return `its number must be ${numberAfter(parents)}`;
   const members = new Set(list.members);
   const removed = removedAfter(parents, members);
@@ -185,6 +187,43 @@ export function nextList(
   };
   return successionProblem(list, lists, cluster) ?? list;
 }
+
+/**
+ * Creates the list of given members that follows earlier lists, and texts of lists of which it is not known whether
+ * enough members have signed them.
+ * @param heads  the lists in force; none: the list is the first one
+ * @param signed  the texts
+ * @returns the list, or a string that says why there can be none
+ */
+export function listAfter(
+  heads: readonly KnownList[],
+  signed: readonly KnownList[],
+  members: ReadonlySet<ByteString>,
+  cluster: ByteString,
+): MemberList | string {
+  // A list has at most two parents. It follows the remaining ones because it names all their daemons. One parent is a
+  // list in force, which proves that list to daemons that are added later; the texts may never be complete.
+  const newestFirst = [...heads, ...signed].sort(
+    (one, other) => other.list.number - one.list.number || (one.hash < other.hash ? -1 : 1),
+  );
+  const lists = newestFirst.map(({ list }) => list);
+  const removed = removedAfter(lists, members);
+  if ([...members].some((id) => removed.has(id))) return RETURNS;
+  const list: MemberList = {
+    cluster,
+    number: numberAfter(lists),
+    parents: (heads.length === 0 ? [] : parentsOf(newestFirst, heads)).map(({ hash }) => hash).sort(),
+    members: [...members].sort(),
+    removed: [...removed].sort(),
+  };
+  return problemOf(list) ?? list;
+}
+
+const parentsOf = ([newest, ...rest]: readonly KnownList[], heads: readonly KnownList[]): KnownList[] =>
+  [...(newest === undefined ? [] : [newest]), ...rest.filter((one) => heads.includes(one))].slice(
+    0,
+    PARENTS_MAX,
+  );
 
 /** Finds the heads and the list in force. @param known  the lists, together with all lists that they follow */
 export function membershipStateOf(known: Iterable<KnownList>): MembershipState {
@@ -258,7 +297,7 @@ function problemOfOrphan(list: MemberList, cluster: ByteString): string | null {
 }
 
 /** Whether `later` lists every daemon of `earlier`, as a member or as removed, as every successor does. */
-function accountsFor(later: MemberList, earlier: MemberList): boolean {
+export function accountsFor(later: MemberList, earlier: MemberList): boolean {
   if (later.number <= earlier.number) return false;
   const removed = new Set(later.removed);
   const named = new Set([...later.members, ...later.removed]);
@@ -280,15 +319,18 @@ export interface ListMessage {
    * becomes final by its reports.
    */
   readonly hasEarlyVote: boolean;
-  /** An envelope with a list, for a member that uses another list; both fields are empty if only the hash is sent. */
+  /**
+   * A list and its proof, for a member that uses another list: see `SignedList`. Both fields are empty if only the hash
+   * is sent. With the text of a list, some or all signatures may be missing: its members are about to agree on it.
+   */
   readonly body: Buffer;
   readonly signature: Buffer;
 }
 
 /** The maximum length of the body, as for every envelope with CLUSTER. */
 export const LIST_BODY_BYTES_MAX = 262_144;
-/** The maximum length of the signature: RSA with 16,384 bits. */
-const SIGNATURE_BYTES_MAX = 2048;
+/** The maximum length of the proof: RSA with 16,384 bits (2,048), or the signatures of 32 members (110 bytes each). */
+const SIGNATURE_BYTES_MAX = 4096;
 
 /** Reads the elements after the name. @throws MalformedFrame */
 export function readListMessage(reader: RespReader): ListMessage {
@@ -297,12 +339,13 @@ export function readListMessage(reader: RespReader): ListMessage {
   const envelope = readListEnvelope(reader);
   const { body, signature } = envelope;
   const isHash = hash.length === 0 || hash.length === HASH_BYTES;
-  if (!isHash || !["0", "1", "2"].includes(reporting) || (body.length === 0) !== (signature.length === 0))
+  const isWhole = isListText(body) || (body.length === 0) === (signature.length === 0);
+  if (!isHash || !["0", "1", "2"].includes(reporting) || !isWhole)
     throw reader.malformed("expected a list of members");
   return { kind: "list", hash, isReporting: reporting !== "0", hasEarlyVote: reporting === "2", ...envelope };
 }
 
-/** Reads an envelope with a list. Both fields may be empty. @throws MalformedFrame */
+/** Reads a list with its proof. Both fields may be empty. @throws MalformedFrame */
 export function readListEnvelope(reader: RespReader): Pick<ListMessage, "body" | "signature"> {
   const [body, signature] = [reader.readBulkView(), reader.readBulkView()];
   if (body.length > LIST_BODY_BYTES_MAX || signature.length > SIGNATURE_BYTES_MAX)
@@ -310,11 +353,16 @@ export function readListEnvelope(reader: RespReader): Pick<ListMessage, "body" |
   return { body, signature };
 }
 
-/** A list and the envelope that proves it. */
+/** A list and its proof. */
 export interface SignedList extends KnownList {
+  /** The envelope in which an administrator has signed the list, or the text of a list that its members have signed. */
   readonly body: Buffer;
+  /** The administrator's signature, or the signatures of all members: see members-proof.ts. */
   readonly signature: Buffer;
 }
+
+/** Whether a list is proved by its members, and not by an administrator. */
+export const isListText = (body: Buffer): boolean => bytesOf(body, 0, FIRST_LINE.length) === FIRST_LINE;
 
 /** The reason why an envelope does not prove a list. */
 export interface RefusedList {
@@ -329,8 +377,8 @@ export function isMemberListCommand([name = "", sub = ""]: readonly ByteString[]
 }
 
 /**
- * Parses the list of an envelope, which must be for this cluster and contain no other command. Does not check the
- * signature.
+ * Parses the text of a list, or the list of an envelope, which must be for this cluster and contain no other command.
+ * Does not check the proof.
  * @throws MalformedFrame
  */
 export function readListAlone(
@@ -341,17 +389,24 @@ export function readListAlone(
 ): SignedList | RefusedList {
   const tooLong = refusalOfLength(body);
   if (tooLong !== null) return tooLong;
+  if (isListText(body)) {
+    const signed = listOfText(body, signature, hash);
+    return "refused" in signed || signed.list.cluster === cluster ? signed : { refused: OTHER_CLUSTER };
+  }
   const { commands, cluster: meant, multi, if: conditions, only, as, decide } = readBody(body);
-  if (meant !== cluster) return { refused: "it is for another cluster" };
+  if (meant !== cluster) return { refused: OTHER_CLUSTER };
   if (multi || conditions !== null || only !== null || as !== null || decide || commands.length !== 1)
     return { refused: "it is not the only command of its envelope" };
   return listIn(commands[0] ?? [], body, signature, hash);
 }
 
-/** Parses the list of an envelope that was checked earlier. @throws MalformedFrame */
+/** Parses a list whose proof was checked earlier. @throws MalformedFrame */
 export function readCheckedList(body: Buffer, signature: Buffer, hash: Hash): SignedList | RefusedList {
+  if (isListText(body)) return listOfText(body, signature, hash);
   return listIn(readBody(body).commands[0] ?? [], body, signature, hash);
 }
+
+const OTHER_CLUSTER = "it is for another cluster";
 
 /** Returns the refusal of an envelope that is too long for a list; null if it may be parsed. */
 export const refusalOfLength = (body: Buffer): RefusedList | null =>
@@ -366,6 +421,13 @@ function listIn(
   const [, , text] = argv;
   if (text === undefined || argv.length !== 3 || !isMemberListCommand(argv))
     return { refused: "it contains no member list" };
+  return parsedList(text, body, signature, hash);
+}
+
+const listOfText = (body: Buffer, signature: Buffer, hash: Hash): SignedList | RefusedList =>
+  parsedList(bytesOf(body), body, signature, hash);
+
+function parsedList(text: ByteString, body: Buffer, signature: Buffer, hash: Hash): SignedList | RefusedList {
   const list = parseMemberList(text);
   if (typeof list === "string") return { refused: list };
   return { list, hash: listHash(text, hash), body, signature };

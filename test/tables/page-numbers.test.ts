@@ -217,6 +217,7 @@ const PROTOCOL: readonly string[] = [
   `reports at most ${limits.maxReportedNames.count} names with a total of ${limits.maxReportedBytes.mib}, none longer than ${reports("REPORTED_NAME_BYTES_MAX").count} bytes`,
   `when it connects, every ${limits.statusEveryMs.s}, and when the list changes`,
   `A daemon stores ${list("HEADS_MAX").word} lists`,
+  `A text names at most ${list("PARENTS_MAX").word} lists as parents`,
   `A list has at most ${list("LIST_MEMBERS_MAX").plain} members, and its envelope at most ${list("LIST_BODY_BYTES_MAX").kib}`,
   `from 1; at most ${of("protocol/version-2/decision-body")("SLOT_MAX").power}`,
   `the decisions on up to ${togetherMax} envelopes together`,
@@ -289,7 +290,6 @@ const FURTHER: Readonly<Record<string, readonly string[]>> = {
     `with at most ${textsOf(PATTERNS_COMPARED).count} patterns of other daemons`,
     `call fails after ${recorder("STABLE_MS_MAX").s}, or after a shorter`,
     `did not arrive within ${of("faces/nats-order/order-recorder")("WAIT_MS_MAX").s}`,
-    `dated more than ${ORDER_WINDOW.past / 1000} s before or ${ORDER_WINDOW.future / 1000} s after this time`,
     `dated more than ${later("FOLD_AHEAD_MS").s} ahead of the daemon's clock`,
     `a period of more than ${limits.standstillMs.s} (\`--standstill\`)`,
     `and at most ${limits.catchUpMs.s}. Meanwhile`,
@@ -303,6 +303,9 @@ const FURTHER: Readonly<Record<string, readonly string[]>> = {
     `The log names the first ${of("daemon/timeline/lost-entries")("REPORTED_MAX").plain} by date`,
     `of its newest ${of("daemon/timeline/compare/digest-index")("NEWEST_IDS_MAX").count} writes`,
     `at most ${envelope("UNIT_COMMANDS_MAX").count} commands that write or publish`,
+  ],
+  "docs/setup.md": [
+    `dated more than ${ORDER_WINDOW.past / 1000} s before or ${ORDER_WINDOW.future / 1000} s after this time`,
   ],
   "docs/operations.md": [
     `They retry for up to ${of("tools/cli/members/members")("AUTHORIZE_WAIT_MS").s}`,

@@ -1,19 +1,28 @@
 /**
  * All member lists that this daemon has ever accepted. A list that was replaced is needed to check the decisions that
  * its members have made. The lists in use prove the lists that they follow, by their hashes. A list is proved by the
- * administrator's envelope that contains it, regardless of which daemon sent it. Source: docs/protocol-v2.md "Members
- * by list".
+ * administrator's envelope that contains it, or by the signatures of its members, regardless of which daemon sent it.
+ * Source: docs/protocol-v2.md "Members by list".
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { MalformedFrame } from "../../../protocol/errors.js";
 import { readEntries, writeEntries } from "../../../protocol/members/member-elements.js";
 import type { SignedList } from "../../../protocol/members/member-list.js";
 import {
+  isListText,
+  type KnownList,
+  type MemberList,
   type RefusedList,
   readCheckedList,
   readListAlone,
   refusalOfLength,
 } from "../../../protocol/members/member-list.js";
+import {
+  isSignedByAll,
+  isSignedByMajority,
+  type ProofChecks,
+  readListProof,
+} from "../../../protocol/members/members-proof.js";
 import type { ErrorReply } from "../../../protocol/reply.js";
 import { needsDaemon, readBody, signedPieces } from "../../../protocol/version-2/envelope.js";
 import { readHead } from "../../../protocol/version-2/envelope-head.js";
@@ -71,6 +80,19 @@ export class ListHistory {
     return this.#proved.has(hash);
   }
 
+  /** Whether that is known of a list whose hash begins with the given bytes. */
+  isPrefixProved(prefix: ByteString): boolean {
+    return [...this.#proved].some((hash) => hash.startsWith(prefix));
+  }
+
+  /** Whether the members of one of these lists have signed it without half of those of the list before it, or more. */
+  get isForced(): boolean {
+    return [...this.#lists.values()].some(({ list, body }) => {
+      const parents = isListText(body) ? list.parents.flatMap((hash) => this.#lists.get(hash) ?? []) : [];
+      return parents.some((parent) => 2 * remaining(list, parent.list) <= parent.list.members.length);
+    });
+  }
+
   /** Replaces the lists in use. */
   use(heads: readonly SignedList[]): void {
     this.#heads = heads;
@@ -126,6 +148,9 @@ export class ListHistory {
   }
 }
 
+const remaining = (list: MemberList, before: MemberList): number =>
+  before.members.filter((id) => list.members.includes(id)).length;
+
 /** Parses stored lists, which were checked when they arrived. @param bytes  the mark, or null if there is none */
 export function readListHistory(bytes: Buffer | null): Map<ByteString, SignedList> {
   const lists = new Map<ByteString, SignedList>();
@@ -136,13 +161,48 @@ export function readListHistory(bytes: Buffer | null): Map<ByteString, SignedLis
   return lists;
 }
 
-/** A valid list; `unknown-signer` if the signer's key may still arrive; or the reason why the list is refused. */
-export type CheckedList = SignedList | "unknown-signer" | RefusedList;
+/**
+ * A valid list; `unknown-signer` if the signer's key may still arrive, or if its members have signed it without this
+ * daemon; `incomplete` if too few members have signed it; or the reason why the list is refused.
+ */
+export type CheckedList = SignedList | "unknown-signer" | "incomplete" | RefusedList;
+
+/** The daemon that checks a list. */
+interface Checker {
+  readonly signers: Signers;
+  /** Its own id. */
+  readonly own: ByteString;
+  /** The list in force, or null if there is none. */
+  readonly inForce: KnownList | null;
+}
 
 /** Checks a list. It keeps the buffers: the caller must not overwrite their bytes. */
-export function checkList(body: Buffer, signature: Buffer, signers: Signers): CheckedList {
-  return reading(() => check(body, signature, signers));
+export function checkList(body: Buffer, signature: Buffer, checker: Checker): CheckedList {
+  return reading(() =>
+    isListText(body) ? checkOfMembers(body, signature, checker) : check(body, signature, checker.signers),
+  );
 }
+
+/**
+ * Checks a list that its members have signed. Only the own signature, or those of the known members, prove to a daemon
+ * that the set is right: any program could sign for members of its own making.
+ */
+function checkOfMembers(body: Buffer, proof: Buffer, { signers, own, inForce }: Checker): CheckedList {
+  if (signers.genesis.roots.length > 0) return { refused: "administrators sign the lists of this cluster" };
+  const list = readListAlone(body, proof, signers.cluster, hashOf);
+  if ("refused" in list) return list;
+  const signatures = readListProof(list, body, proof, proofChecks(signers));
+  if (signatures === null) return { refused: "a signature of it is not a member's, or not valid" };
+  const byMajority = inForce !== null && isSignedByMajority(list, signatures, inForce);
+  const byAll = isSignedByAll(list, signatures);
+  if (byMajority || (byAll && signatures.has(own))) return list;
+  return byAll ? "unknown-signer" : "incomplete";
+}
+
+const proofChecks = (signers: Signers): ProofChecks => ({
+  hash: hashOf,
+  verify: (spki, bytes, signature) => signers.verifyBy(spki, bytes, signature),
+});
 
 function reading(read: () => CheckedList): CheckedList {
   try {
@@ -180,9 +240,10 @@ function denialOf({ body }: SignedList, signer: KeyRecord, ring: KeyRing): Error
   return refusalOf({ key, at, commands, conditions, needsDaemon: needsDaemon(envelope) }, signer, ring);
 }
 
-/** Whether a list is valid, and signed by a known key with a date before the key was revoked. */
+/** Whether a list is valid, and signed by a known administrator with a date before the key was revoked. */
 export function isProvedBySigner(list: SignedList, signers: Signers): boolean {
   const { body } = list;
+  if (isListText(body)) return false;
   const { key, at } = readHead(body);
   const signer = signers.ring.find(key);
   if (signer === undefined || at >= (signer.revokedAt ?? Number.POSITIVE_INFINITY)) return false;

@@ -8,6 +8,8 @@ import type { ByteString } from "../../../protocol/byte-string.js";
 import { NO_PROMISES, writeStoredPromises } from "../../../protocol/members/decision-messages.js";
 import { readEntries, writeEntries } from "../../../protocol/members/member-elements.js";
 import {
+  isListText,
+  type KnownList,
   type MembershipState,
   membershipStateOf,
   type SignedList,
@@ -36,7 +38,7 @@ import {
 /** The outcome of an envelope that should contain a list. */
 export type ListOutcome =
   /** saved: resolves when the list is on disk, with everything that was accepted before it. */
-  { readonly saved: Promise<void> } | "old" | "unknown-signer" | { readonly refused: string };
+  { readonly saved: Promise<void> } | "old" | "unknown-signer" | "incomplete" | { readonly refused: string };
 
 /** The lists that are on disk. Only these may be sent to other members. */
 interface DurableLists {
@@ -44,6 +46,18 @@ interface DurableLists {
   readonly hash: ByteString;
   readonly lists: readonly SignedList[];
 }
+
+/** What an operator has ordered on this machine: see docs/decisions/0080-members-found-their-list.md. */
+export type ListOrder =
+  /** Found a list, again if an earlier text was signed. */
+  | { readonly kind: "found" }
+  /**
+   * Continue without the members that are not connected, although these are half of the members or more. Only those in
+   * `mayLeave` may be left out; null: any.
+   */
+  | { readonly kind: "force"; readonly mayLeave: ReadonlySet<ByteString> | null }
+  /** Remove a member, or replace it by another daemon. */
+  | { readonly kind: "change"; readonly leave: ByteString; readonly add: ByteString | null };
 
 const NO_LIST: ByteString = "";
 
@@ -58,6 +72,12 @@ export class MemberLists {
   changed: () => void = () => {};
   /** The lists in force and all earlier ones. */
   readonly history: ListHistory;
+  /** The order to agree on a list with other daemons; null: there is none, or it is done. Not kept after a restart. */
+  order: ListOrder | null = null;
+  /** What an agreement on a list waits for; null: there is none, or it is done. */
+  agreementWaitsFor: string | null = null;
+  /** The last text of a list that this daemon has signed, with its signature. Other members may not have signed it. */
+  #signedText: SignedList | null;
   readonly #storage: Storage;
   readonly #signers: Signers;
   readonly #own: ByteString;
@@ -84,6 +104,8 @@ export class MemberLists {
     this.#lists = stored === null ? [] : readStoredLists(stored.subarray(1));
     this.history.use(this.#lists);
     this.membership = membershipStateOf(this.#lists);
+    const signedText = storage.mark("signed-list");
+    this.#signedText = signedText === null ? null : (readStoredLists(signedText)[0] ?? null);
     const hadPromises = storage.mark("decisions") !== null || storage.mayHaveForgotten;
     this.#hasPromises = hadPromises || this.membership.members.has(own);
     this.durable = { hash: hashOfAll(this.#lists), lists: this.#lists };
@@ -163,7 +185,8 @@ export class MemberLists {
   take(body: Buffer, signature: Buffer): ListOutcome {
     const known = this.#lists.find((list) => list.body.equals(body));
     if (known !== undefined) return "old";
-    return this.#takeChecked(checkList(body, signature, this.#signers));
+    const { inForce } = this.membership;
+    return this.#takeChecked(checkList(body, signature, { signers: this.#signers, own: this.#own, inForce }));
   }
 
   /**
@@ -173,7 +196,7 @@ export class MemberLists {
   takeEarlier(body: Buffer, signature: Buffer): void {
     const { cluster } = this.#signers;
     const list = readVouched(body, signature, cluster);
-    if (list === "unknown-signer" || "refused" in list || !this.history.missing.has(list.hash)) return;
+    if (typeof list === "string" || "refused" in list || !this.history.missing.has(list.hash)) return;
     if (this.history.isProved(list.hash) || isProvedBySigner(list, this.#signers)) this.history.add(list);
   }
 
@@ -188,6 +211,56 @@ export class MemberLists {
   }
 
   /**
+   * Whether a list is in use, or can no longer be. Of two lists that enough members have signed, one has been signed
+   * later by the same member, with a higher number.
+   */
+  isFollowed({ list }: KnownList): boolean {
+    return this.#lists.some((head) => head.list.number >= list.number);
+  }
+
+  /** Whether daemons found a list without an order, because the cluster has no administrator that could sign one. */
+  get isFoundedByMembers(): boolean {
+    return this.#signers.genesis.roots.length === 0;
+  }
+
+  /** Begins an agreement on a list. */
+  begin(order: ListOrder): void {
+    this.order = order;
+    this.changed();
+  }
+
+  get signedText(): SignedList | null {
+    return this.#signedText;
+  }
+
+  /**
+   * Stores a text of a list that this daemon signs. It must not send the signature before this has resolved.
+   * @param signed  with this daemon's signature only
+   * @throws Error  the list leaves out a member that the order does not name, or the disk has failed
+   */
+  async sign(signed: SignedList): Promise<void> {
+    const kept = this.#keptByOrder(signed.list);
+    if (kept.length > 0) {
+      this.agreementWaitsFor = `not connected, and not left out by the order: ${kept.map(shown).join(", ")}`;
+      throw new Error(this.agreementWaitsFor);
+    }
+    const { body, signature } = signed;
+    this.#storage.put([], [["signed-list", writeEntries([{ body, signature }])]]);
+    await this.#storage.synced();
+    this.#signedText = signed;
+  }
+
+  /**
+   * Returns the members that a list leaves out although the order does not name them. A member that disconnects while
+   * the order waits for other machines is not lost.
+   */
+  #keptByOrder({ members }: KnownList["list"]): readonly ByteString[] {
+    const mayLeave = this.order?.kind === "force" ? this.order.mayLeave : null;
+    if (mayLeave === null) return [];
+    return [...this.membership.members].filter((id) => !members.includes(id) && !mayLeave.has(id));
+  }
+
+  /**
    * Returns the mark of a daemon that has promised nothing, if a list names this daemon for the first time. A member
    * without this mark has lost it, with all that it has promised.
    */
@@ -198,13 +271,16 @@ export class MemberLists {
   }
 
   #takeChecked(checked: CheckedList): ListOutcome {
-    if (checked === "unknown-signer" || "refused" in checked) return checked;
+    if (typeof checked === "string" || "refused" in checked) return checked;
     const result = takeList(this.#lists, checked, this.#signers.cluster);
     if (result === "old") {
       this.history.add(checked);
       return result;
     }
     if ("problem" in result) return { refused: result.problem };
+    // An order concerns the lists that its operator saw. If it remained, a member that is away for a moment would be
+    // left out later.
+    this.order = this.agreementWaitsFor = null;
     this.#hasJoined = this.#isJoinedUnder(checked, membershipStateOf(result.heads));
     const saved = this.#store(result.heads);
     // The member that sent the list does not wait for the disk. A disk failure is reported elsewhere.
@@ -247,10 +323,12 @@ export class MemberLists {
 
 /** The number of digits of a key's id that messages show. */
 const KEY_DIGITS = 12;
+const shown = (id: ByteString): string => hexOf(id).slice(0, KEY_DIGITS);
 
 function named({ list: { number }, body }: SignedList): string {
+  if (isListText(body)) return `${number}, signed by its members`;
   const { key, at } = readHead(body);
-  return `${number}, signed ${dateText(at)} by the key ${hexOf(key).slice(0, KEY_DIGITS)}`;
+  return `${number}, signed ${dateText(at)} by the key ${shown(key)}`;
 }
 
 function hashOfAll(lists: readonly SignedList[]): ByteString {

@@ -23,6 +23,7 @@ import { loadWith, StartError } from "../../net/process/service.js";
 import { readLimitsOf } from "../../options/limits.js";
 import type { Settings } from "../../options/settings.js";
 import { DATABASES_DEFAULT } from "../../store/database.js";
+import { ownKeyRecord } from "../../store/key-ring.js";
 import { FolderInUse, ForeignFolder } from "../../timeline/disk/timeline-folder.js";
 import type { Storage } from "../../timeline/entries/storage.js";
 import type { TimelineLogger } from "../../timeline/entries/timeline-logger.js";
@@ -168,6 +169,7 @@ export class ClusterNode extends RecordedWrites implements NodeState {
     this.removedDataStores = removedDataStoresIn(settings, storage, log);
     this.timeline = this.#makeTimeline();
     signers.follow(this.timeline);
+    signers.own = ownKeyRecord(context.identity.id, context.identity.spki);
     this.lists = boundLists(this);
     this.#noMembers = this.#makeNoMembers();
     this.peering = this.#noMembers;

@@ -4,10 +4,11 @@
  * by list".
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
-import { HEADS_MAX, type ListMessage } from "../../../protocol/members/member-list.js";
+import { HEADS_MAX, isListText, type ListMessage } from "../../../protocol/members/member-list.js";
 import { type JoinReport, joinedWatermark } from "../../timeline/members/rules.js";
 import type { MemberLists } from "../members/member-lists.js";
 import { boundOf } from "./finality/common-date.js";
+import { ListAgreement } from "./list-agreement.js";
 import type { Member } from "./member.js";
 import type { Roster } from "./roster.js";
 import { type ClusterState, factsOf } from "./shared/cluster-state.js";
@@ -18,6 +19,8 @@ import { type Electorate, majorityOf } from "./shared/electorate.js";
  * two concurrent lists.
  */
 const CHECKS_MAX = 16;
+/** The bytes of a text that count as one more check: an invented text may be long, with signatures by many keys. */
+const CHECK_BYTES = 65_536;
 
 /** The list that a member uses, and the member's other reports under that list. */
 interface MemberReport extends Omit<JoinReport, "isLive" | "watermark" | "isPulled"> {
@@ -49,6 +52,8 @@ export class MemberListExchange {
   readonly #roster: Roster;
   readonly #reports = new Map<Member, MemberReport>();
   readonly #vouched = new VouchedLists();
+  /** The agreement on a list that its members sign. */
+  readonly #agreement: ListAgreement;
   /** The number of lists that members have sent while closing their connections, since the last tick. */
   #checks = 0;
   #nextAt = 0;
@@ -57,6 +62,9 @@ export class MemberListExchange {
   constructor(cluster: ClusterState<Member>, roster: Roster) {
     this.#cluster = cluster;
     this.#roster = roster;
+    this.#agreement = new ListAgreement(cluster, (member, { body, signature }) =>
+      member.connection.send(this.#message(body, signature)),
+    );
     this.#wasOutside = cluster.lists?.isOutside ?? false;
     if (this.#wasOutside) this.#logOutside();
   }
@@ -64,6 +72,7 @@ export class MemberListExchange {
   /** Called when a member has disconnected. */
   disconnected(member: Member): void {
     this.#reports.delete(member);
+    this.#agreement.disconnected(member);
   }
 
   tick(now: number): void {
@@ -72,6 +81,7 @@ export class MemberListExchange {
     this.#checks = 0;
     for (const member of this.#cluster.members.values()) this.announce(member);
     this.#requestMissing();
+    this.#agreement.tick();
     this.#join();
   }
 
@@ -84,6 +94,7 @@ export class MemberListExchange {
     const wasOutside = this.#wasOutside;
     this.#wasOutside = isOutside;
     if (isOutside && !wasOutside) this.#logOutside();
+    this.#agreement.advance();
     if (isSettled) this.#announceAll(isJoining);
     return wasOutside && !isOutside;
   }
@@ -210,9 +221,12 @@ export class MemberListExchange {
 
   #take(member: Member, body: Buffer, signature: Buffer): void {
     const report = this.#of(member);
-    if (++report.checks > CHECKS_MAX) return;
-    const outcome = this.#takeFrom(member.id, body, signature);
-    if (outcome === "unknown-signer") member.unknown();
+    report.checks += isListText(body) ? 1 + Math.floor(body.length / CHECK_BYTES) : 1;
+    if (report.checks > CHECKS_MAX) return;
+    const isInUse = isListText(body) && this.#cluster.hash(body) === report.list;
+    const outcome = this.#takeFrom(member.id, body, signature, isInUse);
+    if (outcome === "incomplete") this.#agreement.receive(member, body, signature);
+    else if (outcome === "unknown-signer") member.unknown();
     else if (typeof outcome === "object" && "refused" in outcome)
       // Only log the refusal: an honest member may use a refused list if the signer's key was revoked in the meantime.
       this.#cluster.notices.warn(
@@ -225,16 +239,24 @@ export class MemberListExchange {
   /**
    * Accepts a list that has a valid signature of a known key, or that most of the configured peers use.
    * @param body  a view of received bytes, like the signature
+   * @param isInUse  whether the member uses the list, and does not only agree to it
    */
-  #takeFrom(id: ByteString, body: Buffer, signature: Buffer): ReturnType<MemberLists["take"]> {
+  #takeFrom(
+    id: ByteString,
+    body: Buffer,
+    signature: Buffer,
+    isInUse = true,
+  ): ReturnType<MemberLists["take"]> {
     const { lists, hash, log } = this.#cluster;
     if (lists === null) return "old";
     const [copy, signatureCopy] = [Buffer.from(body), Buffer.from(signature)];
     const outcome = lists.take(copy, signatureCopy);
-    if (outcome !== "unknown-signer") return outcome;
+    // A member that uses a list may have known the list before it, whose members have signed this one.
+    if (outcome !== "unknown-signer" && !(outcome === "incomplete" && isInUse)) return outcome;
     const peers = this.#vouched.vouch(
       id,
-      hash(Buffer.concat([copy, signatureCopy])),
+      // Members may have different signatures of one list that they have signed themselves.
+      hash(isListText(copy) ? copy : Buffer.concat([copy, signatureCopy])),
       this.#roster.configured,
     );
     if (peers === null) return outcome;
@@ -294,7 +316,7 @@ class VouchedLists {
   /**
    * Records that a peer uses a list. A peer that is not configured is not counted.
    * @param peer  the id that the peer has proved
-   * @param list  the hash of the list's envelope and signature
+   * @param list  the hash of the list's envelope and signature, or of the text that its members have signed
    * @param configured  the peers of --peer
    * @returns the number of configured peers that use the list, or null if it is not a majority of them
    */

@@ -258,7 +258,10 @@ export class Roster implements ConnectionHandlers {
     const { id } = connection;
     const dialer = this.#dialers.of(connection);
     dialer?.proved(connection);
-    if (dialer !== undefined) dialer.answer = "admitted";
+    if (dialer !== undefined) {
+      dialer.answer = "admitted";
+      dialer.isUnlisted = false;
+    }
     const other = this.#cluster.members.get(id);
     const isSpare = other !== undefined && !isBetter(connection, other.connection, this.#cluster.identity.id);
     if (isSpare || !this.#slots.hasOneFor(id, dialer !== undefined)) {
@@ -307,7 +310,16 @@ export class Roster implements ConnectionHandlers {
   }
 
   lost(connection: MemberConnection, code: CloseCode | null, detail: string): void {
-    const id = this.#dialers.of(connection)?.id ?? null;
+    const dialer = this.#dialers.of(connection);
+    if (dialer !== undefined) {
+      // This daemon has refused it because of the list, after its proof. A daemon that uses another list is not added.
+      const { list, spki, bye } = connection;
+      const isOfThisList =
+        list === "" || (list !== null && this.#cluster.lists?.history.isPrefixProved(list) === true);
+      dialer.isUnlisted = code === "not-listed" && spki !== "" && bye === null && isOfThisList;
+      if (dialer.isUnlisted) dialer.proved(connection);
+    }
+    const id = dialer?.id ?? null;
     const address = this.#forget(connection, code, detail);
     if (detail === PORT_CLOSED && id !== null) this.#cluster.named?.refused(id);
     // If a daemon connects to itself, the side that opened the connection logs it.

@@ -166,7 +166,7 @@ export function signerOfEnvelope(
   const { signers } = admission;
   const refusal = checkSigned(key !== NO_KEY || signature.length > 0, admission, "envelope");
   if (refusal !== null || signers === null) return refusal;
-  const signer = signers.ring.find(key);
+  const signer = signers.find(key);
   if (signer === undefined)
     return refused("unknown-key", `key ${Buffer.from(key, "latin1").toString("hex")}`);
   const before = environment.uptime();

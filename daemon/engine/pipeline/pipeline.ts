@@ -39,6 +39,7 @@ import {
   reading,
   signerOfEnvelope,
 } from "./envelope-checks.js";
+import { checkOwnKey } from "./own-key-check.js";
 import type { PipelineParts } from "./pipeline-parts.js";
 import type { Recording } from "./recording-interface.js";
 import { SeenEnvelopes } from "./seen-envelopes.js";
@@ -204,13 +205,15 @@ export class Pipeline {
   }
 
   /** Checks that the envelope is meant for this daemon, and that its key was valid at the envelope's date. */
-  #checkAddress({ envelope, signer, message }: VerifiedEnvelope): Refused | null {
+  #checkAddress(verified: VerifiedEnvelope): Refused | null {
+    const { envelope, signer, message } = verified;
     const cluster = this.signers?.cluster ?? NO_KEY;
     // The cluster's id may have changed, because the keys may have been read again.
     const { decides } = this.recording;
     const isSame = cluster === this.#audience.cluster && decides === this.#audience.decides;
     if (!isSame) this.#audience = { ...this.#audience, cluster, decides };
     const wrong = checkEnvelope(envelope, message.body.length, signer?.role ?? null, this.#audience);
+    if (signer !== null && signer === this.signers?.own) return wrong ?? checkOwnKey(verified);
     return wrong ?? (signer && checkValidity(signer, envelope.at));
   }
 

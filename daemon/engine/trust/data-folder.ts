@@ -30,11 +30,16 @@ export const functionsFile = (data: string): string => join(data, "functions.rdb
 export const orderFolder = (data: string): string => join(data, "order");
 
 /** Returns why a folder in which no timeline was found cannot be read as a data folder, and what to do. */
-export function noTimeline(folder: string): string {
+export const noTimeline = (folder: string): string => noDataFolder(folder, "timeline");
+
+/** Returns why a folder in which no key was found cannot be read as a data folder, and what to do. */
+export const noKey = (folder: string): string => noDataFolder(folder, KEY_FILE);
+
+function noDataFolder(folder: string, content: string): string {
   const reason = !existsSync(folder)
     ? "the folder does not exist, or this user cannot access it"
     : statSync(folder).isDirectory()
-      ? "there is no timeline in it, or this user cannot read it"
+      ? `there is no ${content} in it, or this user cannot read it`
       : "it is a file";
   return `${reason}. Specify the folder of a daemon.`;
 }

@@ -28,6 +28,8 @@ export class Signers extends KnownKeys {
   readonly makeRing: () => KeyRing;
   /** The cluster's id, 32 bytes. */
   readonly cluster: ByteString;
+  /** This daemon's own key, with which an operator orders it to change member lists; null: it has no timeline. */
+  own: KeyRecord | null = null;
   #ringSource: { readonly ring: KeyRing };
   readonly #applications: readonly ApplicationKey[];
   readonly #rsaKeys: readonly KeyObject[];
@@ -56,6 +58,11 @@ export class Signers extends KnownKeys {
   /** The current key ring. The ring may be replaced, so callers must not keep it. */
   get ring(): KeyRing {
     return this.#ringSource.ring;
+  }
+
+  /** Returns the key with which an envelope of a client may be signed, or undefined if it is unknown. */
+  find(key: ByteString): KeyRecord | undefined {
+    return this.ring.find(key) ?? (this.own?.id === key ? this.own : undefined);
   }
 
   /** Uses the key ring of a fold from now on, even if the fold replaces its ring. */

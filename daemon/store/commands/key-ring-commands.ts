@@ -69,7 +69,7 @@ const rows: Readonly<Record<string, KeyRow>> = {
     arity: -2,
     complexity: "O(N), N: members",
     summary:
-      "Returns the list of the cluster's members, or sets a new one and returns its hash: CLUSTER MEMBERS [list].",
+      "Returns the list of the cluster's members, sets a new one and returns its hash, or orders this daemon to agree on one: CLUSTER MEMBERS [list | FOUND | REMOVE id | REPLACE id id | FORCE [id ...]].",
     isRecorded: false,
     run: refuseList,
   },

@@ -17,6 +17,7 @@ export type MarkName =
   | "format"
   | "members"
   | "lists"
+  | "signed-list"
   | "decisions"
   | "letters"
   | "state"

@@ -1,8 +1,11 @@
 /** Tests that a process on this machine without a key of the cluster cannot affect its daemons. */
 import assert from "node:assert/strict";
+import { createPrivateKey } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, test } from "node:test";
 import { introductionOf } from "../../../daemon/cluster/replica/own-envelopes.js";
-import { makeIdentity } from "../../../daemon/engine/trust/identity.js";
+import { identityOf, makeIdentity } from "../../../daemon/engine/trust/identity.js";
 import { readClusterSecret, writeClusterSecret } from "../../../keys/cluster-secret-file.js";
 import { OK } from "../../../protocol/reply.js";
 import { knowsSecret, secretFile } from "../../support/cluster-secret.js";
@@ -41,6 +44,37 @@ test("a daemon with a secret admits only members that prove it", async () => {
   }
   using member = new FalseMember(daemon.port);
   assert.equal(await member.enter(client.cluster, readClusterSecret(secretFile).secret), null);
+});
+
+test("a daemon's own key gives it orders about lists, but cannot write, read, or add itself", async () => {
+  using folder = makeFolder();
+  await using daemon = await startReplica({ args: ["-s", app.file, "--data", folder.path] });
+  await until("the daemon accepts commands", () => daemon.daemon.health.state !== "catching-up");
+  const identity = identityOf(createPrivateKey(readFileSync(join(folder.path, "daemon.pem"))));
+  const pair = { privateKey: identity.key, id: identity.id, file: "", pem: "" };
+  using operator = await EnvelopeClient.open(daemon.port, pair);
+  assert.equal((await operator.replies([["CLUSTER", "MEMBERS"]]))[0]?.kind, "array");
+  for (const commands of [
+    [["GET", "k"]],
+    [["SET", "k", "v"]],
+    [["KEY", "LIST"]],
+    [["PUBLISH", "c", "m"]],
+    [
+      ["CLUSTER", "MEMBERS", "FOUND"],
+      ["SET", "k", "v"],
+    ],
+    [["CLUSTER", "MEMBERS", "FOUND", "x", "y", "z"]],
+    [["CLUSTER", "MEMBERS", "no list"]],
+    [introductionOf(identity)],
+    [["SET", "k", "v"]],
+  ]) {
+    const message = await operator.ask(commands);
+    const isRefused =
+      message.kind === "refused" ||
+      (message.kind === "result" &&
+        message.replies.every((reply) => reply.kind === "error" && /^(NOPERM|ERR)/.test(reply.text)));
+    assert.ok(isRefused, JSON.stringify([commands, message]));
+  }
 });
 
 test("a changed secret disconnects members that proved the old one", async () => {

@@ -65,7 +65,12 @@ test("an envelope with an unknown key or a bad signature is read only up to its 
   const { pipeline, cluster } = scene;
   const { signers } = pipeline;
   assert.ok(signers !== null);
-  pipeline.signers = double<Signers>({ ring: signers.ring, cluster, verify: () => false });
+  pipeline.signers = double<Signers>({
+    ring: signers.ring,
+    find: (id) => signers.find(id),
+    cluster,
+    verify: () => false,
+  });
   const foreign = signCommands(unlisted, COMMANDS, { cluster, at: NOW });
   const forged = changed(scene.sign(COMMANDS));
   for (const effect of ["not-applied", "unknown"]) {
@@ -85,7 +90,12 @@ test("an entry from a member is read only up to its date before its signature is
   const { signers } = pipeline;
   assert.ok(signers !== null);
   let isGood = false;
-  const checking = double<Signers>({ ring: signers.ring, cluster, verify: () => isGood });
+  const checking = double<Signers>({
+    ring: signers.ring,
+    find: (id) => signers.find(id),
+    cluster,
+    verify: () => isGood,
+  });
   const check = entryCheck(checking, null);
   const good = sign(COMMANDS);
   const furthestOf = ({ body, signature }: SignedEnvelope, isHeld = false) => {

@@ -77,7 +77,6 @@ for (const [what, text] of Object.entries({
   "a member twice": TEXT.replace(hex("B"), hex("A")),
   "a member that was removed": TEXT.replace(hex("X"), hex("A")),
   "no member": TEXT.replace(/member \w+\n/g, ""),
-  "a later list without a parent": TEXT.replace(/parent \w+\n/, ""),
   "a first list with a parent": TEXT.replace("number 3", "number 1"),
   "three parents": TEXT.replace(
     /parent \w+\n/,

@@ -79,6 +79,11 @@ export class Dialer {
   answer: "admitted" | CloseCode | null = null;
   /** Whether the address is this daemon's own, as the handshake of a connection to it has shown. */
   isSelf = false;
+  /**
+   * Whether the last connection to the address led to a daemon that has proved that it would be a member, if the list
+   * named it.
+   */
+  isUnlisted = false;
   readonly #limits: PeeringLimits;
   readonly #random: () => number;
   #failures = 0;

@@ -26,6 +26,7 @@ import {
   readMemberMessage,
   writeMemberMessage,
 } from "../../../../protocol/members/member-messages.js";
+import { bytesOfHex, hexOf } from "../../../../protocol/version-2/envelope.js";
 import {
   type Hello,
   MEMBERS_PROTOCOL,
@@ -75,6 +76,11 @@ export class MemberConnection implements MemberSocketHandlers {
   readonly address: PeerAddress | null;
   /** The id that the other side claims in its hello. */
   id: ByteString = "";
+  /**
+   * The beginning of the hash of the member list that the other side claims to use; empty: none; null: no list may name
+   * it.
+   */
+  list: ByteString | null = null;
   /** Whether the other side has proved its id, and that it is a member. */
   isProven = false;
   /**
@@ -265,6 +271,7 @@ export class MemberConnection implements MemberSocketHandlers {
       return;
     }
     this.id = hello.daemon;
+    this.list = listIn(hello);
     this.#state = "challenging";
     if (this.side === "opener") return;
     this.#sendHello();
@@ -456,8 +463,29 @@ function makeProof(challenges: Challenges, side: Side, { identity, secret }: Clu
   return { kind: "proof", spki: identity.spki, signature: identity.sign(bytes), mac };
 }
 
+/** The capability of a daemon that a member list may name: it announces the hash of the list that it uses. */
+const KNOWS_LIST = "list-";
+const NO_LIST = "none";
+
+/** The bytes of the hash in the word. Daemons of earlier versions refuse a hello with a word above 32 characters. */
+const LIST_HASH_BYTES = 13;
+
+/** Returns the word by which a daemon names its member list. @param list  the hash; empty: it has none */
+const knowsList = (list: ByteString): string =>
+  `${KNOWS_LIST}${list === "" ? NO_LIST : hexOf(list.slice(0, LIST_HASH_BYTES))}`;
+
+/**
+ * Returns the beginning of the hash of the member list that another daemon uses; empty: it has none; null: no list may
+ * name it.
+ */
+function listIn({ knows }: Hello): ByteString | null {
+  const word = knows.find((one) => one.startsWith(KNOWS_LIST))?.slice(KNOWS_LIST.length);
+  if (word === undefined) return null;
+  return word === NO_LIST ? "" : (bytesOfHex(word, LIST_HASH_BYTES) ?? null);
+}
+
 /** Writes the first message of a member. */
-function helloOf({ identity, cluster, clock, state }: ClusterState): Buffer {
+function helloOf({ identity, cluster, clock, state, lists }: ClusterState): Buffer {
   const hello = {
     kind: "hello",
     versions: [PROTOCOL],
@@ -465,6 +493,7 @@ function helloOf({ identity, cluster, clock, state }: ClusterState): Buffer {
     cluster,
     role: "daemon",
   } as const;
-  const now = { clock: clock(), state, members: null, knows: memberKnows() };
+  const list = lists?.isDurable ? [knowsList(lists.durable.hash)] : [];
+  const now = { clock: clock(), state, members: null, knows: [...memberKnows(), ...list] };
   return Buffer.from(writeFrame(writeHello({ ...hello, ...now }), PROTOCOL), "latin1");
 }

@@ -216,7 +216,12 @@ export interface ClusterState<Member extends ConnectedMember = ConnectedMember> 
   /** Authenticated members by id. Roster sets it. */
   readonly members: Map<ByteString, Member>;
   /** The addresses of --peer, and the id that was proved last at each. Roster sets it. */
-  addresses: readonly { readonly id: ByteString | null; readonly isSelf: boolean }[];
+  addresses: readonly {
+    readonly name: string;
+    readonly id: ByteString | null;
+    readonly isSelf: boolean;
+    readonly isUnlisted: boolean;
+  }[];
   /** This daemon's state as of the last tick. CatchingUp sets this field and the next three. */
   state: DaemonState;
   /** The members that vote, as of the last tick. */

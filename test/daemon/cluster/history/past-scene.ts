@@ -191,7 +191,11 @@ export class PastScene {
         channelMessages: { figures: noMessages() },
       },
       removedDataStores: { waitingDeadLetters: () => 9 },
-      lists: { membership: { ...membershipStateOf([]), removed: new Set([LEFT_OUT]) }, isJoining: false },
+      lists: {
+        membership: { ...membershipStateOf([]), removed: new Set([LEFT_OUT]) },
+        isJoining: false,
+        history: { isForced: false },
+      },
     });
   }
 }

@@ -257,3 +257,29 @@ test("a member whose stored promises are missing has lost them, also under the n
   assert.ok(lists.membership.members.has(idOf("A")));
   assert.ok(!damaged.marks.has("decisions"));
 });
+
+test("a daemon signs no forced list that leaves out a member whose loss was not ordered", async () => {
+  const disk = new Disk();
+  const lists = open(idOf("A"), disk);
+  take(lists, first);
+  await disk.sync();
+  const sign = (list: KnownList) =>
+    lists.sign({
+      ...list,
+      body: Buffer.from(writeMemberList(list.list)),
+      signature: Buffer.from("signature"),
+    });
+  lists.begin({ kind: "force", mayLeave: new Set(idsOf("C")) });
+  const alone = after([first], "", "BC");
+  await assert.rejects(sign(alone), /not left out by the order/);
+  assert.match(lists.agreementWaitsFor ?? "", new RegExp(hexOf(idOf("B")).slice(0, 12)));
+  assert.deepEqual([lists.signedText], [null]);
+  const signing = sign(less);
+  await disk.sync();
+  await signing;
+  assert.equal(lists.signedText?.hash, less.hash);
+
+  // The order concerns the first list. It must not end the next one.
+  take(lists, less);
+  assert.equal(lists.order, null);
+});

@@ -68,7 +68,12 @@ function start(world: World, name: string, isEmpty: boolean): Listed {
   const hasServed = () => !isEmpty || node.peering.state !== "catching-up";
   const signers = isEmpty
     ? started
-    : double<Signers>({ cluster, ring: rotated.ring, verify: rotated.verify.bind(rotated) });
+    : double<Signers>({
+        cluster,
+        genesis: rotated.genesis,
+        ring: rotated.ring,
+        verify: rotated.verify.bind(rotated),
+      });
   const lists = new MemberLists(new Disk() as unknown as Storage, signers, own, hasServed);
   const peers = NAMES.filter((other) => other !== name);
   const pins = peers.map((peer) => double<PeerAddress>({ pin: keyOf(peer).id }));

@@ -29,10 +29,17 @@ class Lists {
   refusal: string | null = null;
   isJoining = false;
   isReporting = true;
+  /** The lists of these tests are signed by an administrator. */
+  readonly isFoundedByMembers = false;
+  readonly signedText = null;
+  readonly order = null;
+  agreementWaitsFor: string | null = null;
   heads: readonly object[] = [];
   membership: { readonly inForce: { readonly hash: string } | null } = { inForce: null };
   readonly history = {
     missing: new Set<string>(),
+    isProved: () => true,
+    isPrefixProved: () => true,
     find: (hash: string) => this.earlier.get(hash) ?? null,
     before: () => ({ lists: [], unknown: new Set<string>() }),
   };
@@ -339,6 +346,39 @@ test("a list with an unknown signer is accepted once most of the configured peer
   world.runUntil(() => lists.vouched.length > 0);
   assert.deepEqual(lists.vouched[0], ["list L", 2]);
   assert.ok(c.lines.some(({ text }) => /most of its configured peers use it/.test(text)));
+});
+
+test("peers vouch for one list that its members have signed, although they have different signatures", () => {
+  const world = new World();
+  const lists = new Lists("c", "", NAMES);
+  lists.others = null;
+  lists.durable = { hash: "", lists: [] };
+  lists.take = () => "unknown-signer";
+  for (const name of ["a", "b"]) {
+    const listed = new Lists(name, HASH, ["a", "b"]);
+    const [list] = listed.durable.lists as [Lists["durable"]["lists"][number]];
+    const body = Buffer.from("dbsync members 1\n");
+    listed.durable = { hash: HASH, lists: [{ ...list, body, signature: Buffer.from(`by ${name}`) }] };
+    start(world, name, listed);
+  }
+  start(world, "c", lists);
+  world.run(20_000);
+  assert.deepEqual(lists.vouched[0], ["dbsync members 1\n", 2]);
+});
+
+test("daemons do not begin without the data of the list before one that members have signed", () => {
+  const world = new World();
+  const joining = ["a", "b"].map((name) => {
+    const lists = new Lists(name, HASH, ["a", "b"]);
+    const [list] = lists.durable.lists as [Lists["durable"]["lists"][number]];
+    const body = Buffer.from("dbsync members 1\n");
+    lists.durable = { hash: HASH, lists: [{ ...list, body, list: { parents: ["an earlier list"] } }] };
+    [lists.isJoining, lists.isReporting] = [true, false];
+    start(world, name, lists);
+    return lists;
+  });
+  world.run(20_000);
+  assert.ok(joining.every(({ isJoining }) => isJoining));
 });
 
 test("a peer excluded by the list does not count for the majority, but an unnamed peer does", () => {

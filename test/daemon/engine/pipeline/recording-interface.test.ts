@@ -39,7 +39,7 @@ test("an applied envelope is not refused as not applied, even if its signature i
   const { signers } = pipeline;
   assert.ok(signers !== null);
   const { ring, cluster } = signers;
-  pipeline.signers = double<Signers>({ ring, cluster, verify: () => false });
+  pipeline.signers = double<Signers>({ ring, cluster, find: (id) => ring.find(id), verify: () => false });
   for (const [one, effect] of [
     [envelope, "unknown"],
     [sign([["SET", "k", "w"]], { at: NOW + 3 }), "not-applied"],
