@@ -2,7 +2,7 @@
  * Clients that contend for counters and locks by units with conditions, on which the members of a list decide. An
  * acknowledged increment must be part of the counter in the end, and a lock must never have two holders, unless the
  * decision is lost, as `DecisionLedger` defines it.
- * Source: docs/consistency.md "Conditional writes".
+ * Source: docs/consistency.md "What a decision guarantees".
  */
 
 import type { Database } from "../../daemon/store/database.js";

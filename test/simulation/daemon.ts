@@ -2,6 +2,7 @@
 
 import { boundLists, type MemberLists, refusalOfMember } from "../../daemon/cluster/members/member-lists.js";
 import { Peering } from "../../daemon/cluster/peers/peering.js";
+import type { MemberSecret } from "../../daemon/cluster/peers/shared/cluster-state.js";
 import { PEERING_LIMITS } from "../../daemon/cluster/peers/shared/peering-limits.js";
 import { entryCheck, ringEntryCheck, unitCheck } from "../../daemon/cluster/replica/check-entry.js";
 import type { Environment } from "../../daemon/net/process/clock-and-randomness.js";
@@ -35,7 +36,8 @@ const SLOW_READS = 0.05;
 
 export function startDaemon(host: Host, world: World): Daemon {
   const { scheduler, random, settings, ledger, genesis, network } = world;
-  const { processor, identity, order } = host;
+  const { processor, identity, order, options } = host;
+  const cluster = options.cluster ?? genesis.cluster;
   let alive = true;
   let opened = false;
   const isAlive = () => alive;
@@ -125,6 +127,7 @@ export function startDaemon(host: Host, world: World): Daemon {
     random,
     isAlive,
     syncEveryMs: settings.syncEveryMs,
+    isDurable: options.hasData,
     vanished: (orderKeys) => {
       ledger.arrivals.lost(
         host,
@@ -192,7 +195,7 @@ export function startDaemon(host: Host, world: World): Daemon {
       failed: (detail) => world.trace(host.name, () => `disk failed: ${detail}`),
     },
   });
-  const signers = signersOf(timeline, genesis.cluster);
+  const signers = signersOf(timeline, { ...genesis, cluster }, identity);
   const lists: MemberLists | null = settings.lists
     ? boundLists({
         storage,
@@ -215,14 +218,15 @@ export function startDaemon(host: Host, world: World): Daemon {
   const peering: Peering = new Peering({
     timeline,
     identity: { ...identity, sign: (bytes: Buffer) => signatureOf(identity.spki, bytes) },
-    cluster: genesis.cluster,
+    cluster,
     peers: ports.addresses,
     order,
     admitted: host.admitted,
-    secret: null,
-    refusal: (id) => {
+    secret: options.secret === null ? null : secretOf(options.secret),
+    refusal: (id, knowsSecret) => {
       const other = world.hosts.find(({ identity }) => identity.id === id);
-      const isForeign = other === undefined || (world.isByzantineRemoved && other.isByzantine);
+      const isUnknown = other === undefined || (world.isByzantineRemoved && other.isByzantine);
+      const isForeign = options.secret === null ? isUnknown : !knowsSecret;
       if (lists === null) return isForeign ? "not-a-member" : null;
       const { ring } = timeline;
       return refusalOfMember(id, !isForeign, { ring, peers: ports.addresses, membership: lists.membership });
@@ -267,7 +271,7 @@ export function startDaemon(host: Host, world: World): Daemon {
     log,
     soon,
     lists,
-    cluster: genesis.cluster,
+    signers,
     window: settings.window,
     remembered: settings.remembered,
     storage,
@@ -342,6 +346,13 @@ export function startDaemon(host: Host, world: World): Daemon {
     accepted,
   };
 }
+
+/** Returns a secret whose proofs are hashes. */
+const secretOf = (secret: ByteString): MemberSecret => {
+  const mac = (bytes: Buffer) =>
+    Buffer.from(sha256(Buffer.concat([Buffer.from(`secret\0${secret}`, "latin1"), bytes])), "latin1");
+  return { mac, holds: (bytes, proof) => mac(bytes).equals(proof) };
+};
 
 const named = (orderKeys: readonly OrderKey[]) =>
   orderKeys.map(({ id, at }) => `${shortId(id)}@${at - EPOCH}`).join(" ");

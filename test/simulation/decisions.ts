@@ -3,7 +3,7 @@
  * of its units, each envelope and each slot has one decision, and every acknowledged outcome of a unit is that of a
  * decision in the final state. A member that lies can make two decisions of one slot, but no other contradiction. If
  * lists have removed so many members of an earlier one that the others can be missing its decisions, what only the
- * removed members decided is lost, and may be decided again. Source: docs/consistency.md "Conditional writes".
+ * removed members decided is lost, and may be decided again. Source: docs/consistency.md "What a decision guarantees".
  */
 import { hasFailedCondition } from "../../client/shared/outcome.js";
 import type { EnvelopeAnswer } from "../../daemon/engine/answers/request.js";

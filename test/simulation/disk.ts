@@ -203,6 +203,8 @@ export interface StorageParts {
   /** Called at each point of a disk operation. It may stop the process, which then has no further effect. */
   readonly at: (moment: DiskMoment) => void;
   readonly isAlive: () => boolean;
+  /** Whether the daemon has a data folder. Without one, the host deletes the disk's contents with the process. */
+  readonly isDurable: boolean;
   /** Called when an entry has been removed. @param wasSound  whether it was not rotten */
   readonly removed: (orderKey: ByteString, wasSound: boolean) => void;
   /** Called when entries that were flushed, but not synced, were lost. */
@@ -214,7 +216,7 @@ const LAZY_SYNC_MS = 40;
 
 /** The storage of one process. The next process starts with the content of the disk. */
 export class SimulatedStorage implements Storage {
-  readonly isDurable = true;
+  readonly isDurable: boolean;
   readonly lostGroups = 0;
   readonly mayHaveForgotten = false;
   readonly isSafe: boolean;
@@ -232,6 +234,7 @@ export class SimulatedStorage implements Storage {
     this.#parts = parts;
     // A process that opens the disk syncs it first.
     parts.disk.unsynced.length = 0;
+    this.isDurable = parts.isDurable;
     this.isSafe = parts.syncEveryMs === 0;
     if (parts.syncEveryMs > 0) this.#syncLater();
   }

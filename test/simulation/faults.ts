@@ -172,19 +172,26 @@ function rot({ hosts, honest, random, trace }: World): void {
 }
 
 /** Deletes a data folder, unless it has the only safe copy of an entry that has rotted on another host. */
-function wipe({ hosts, honest, heads, random, ledger, settings, trace }: World): void {
+function wipe(world: World): void {
+  const { hosts, honest, heads, random, settings } = world;
   const host = random.oneOf(hosts);
   const others = honest.filter((other) => other !== host);
   // Another member that has all final entries must remain.
   if (settings.lists && !others.some((other) => isSound(other, heads.length > 0))) return;
-  const onlyHere = (orderKey: string) => !others.some((other) => other.stores(orderKey));
   const isRottenElsewhere = (orderKey: string) => others.some(({ disk }) => disk.rotten.has(orderKey));
   const orderKeys = host.disk.held();
   if (orderKeys.some((p) => isRottenElsewhere(p) && !others.some((other) => other.storesDurably(p)))) return;
-  if (host.daemon !== null) host.kill("its data folder is lost");
+  loseFolder(world, host);
+  host.restartAfter(random.oneOf([100, 5_000]));
+}
+
+/** Ends a host's daemon and deletes its data folder. */
+export function loseFolder({ honest, ledger, trace }: World, host: Host): void {
+  const remaining = honest.filter((other) => other !== host);
+  host.kill("its data folder is lost");
   // The disk may have entries that reached it only when the process ended.
-  for (const orderKey of host.disk.held()) if (onlyHere(orderKey)) ledger.lost.add(orderKey);
+  for (const orderKey of host.disk.held())
+    if (!remaining.some((other) => other.stores(orderKey))) ledger.lost.add(orderKey);
   trace(host.name, () => "is empty now");
   host.wipe();
-  host.restartAfter(random.oneOf([100, 5_000]));
 }

@@ -14,6 +14,7 @@ import { Pipeline } from "../../daemon/engine/pipeline/pipeline.js";
 import { NO_OBSERVER } from "../../daemon/engine/pipeline/pipeline-parts.js";
 import type { Signers } from "../../daemon/engine/trust/signers.js";
 import type { Environment } from "../../daemon/net/process/clock-and-randomness.js";
+import { ownKeyRecord } from "../../daemon/store/key-ring.js";
 import type { Entry } from "../../daemon/timeline/entries/entry.js";
 import type { Storage } from "../../daemon/timeline/entries/storage.js";
 import type { Timeline } from "../../daemon/timeline/timeline.js";
@@ -22,7 +23,7 @@ import { signedBytes } from "../../protocol/version-2/envelope.js";
 import type { Wait } from "../../protocol/version-2/messages-v2.js";
 import { double } from "../support/double.js";
 import { UNBOUNDED } from "../support/unbounded-memory.js";
-import type { SimulatedIdentity } from "./cast.js";
+import type { Genesis, SimulatedIdentity } from "./cast.js";
 import { isSignedBy, sha256 } from "./signatures.js";
 
 export interface FrontParts {
@@ -31,7 +32,7 @@ export interface FrontParts {
   /** The daemon's member lists, or null if it does not use them. */
   readonly lists: MemberLists | null;
   readonly identity: SimulatedIdentity;
-  readonly cluster: ByteString;
+  readonly signers: Signers;
   readonly environment: Environment;
   readonly log: unknown;
   readonly window: { readonly past: number; readonly future: number };
@@ -58,7 +59,7 @@ export interface Front {
 const ROOM = 1 << 20;
 
 export function makeFront(parts: FrontParts): Front {
-  const { timeline, peering, lists, identity, cluster, environment, window, remembered, soon } = parts;
+  const { timeline, peering, lists, identity, signers, environment, window, remembered, soon } = parts;
   const { accepted, signed, storage } = parts;
   const log = parts.log as Logger;
   const watched: Pick<Timeline, "accept"> = {
@@ -69,7 +70,6 @@ export function makeFront(parts: FrontParts): Front {
     },
   };
   const backend = new TimelineBackend(timeline, environment);
-  const signers = signersOf(timeline, cluster);
   const node = double<NodeState>({
     settings: { v1: "gateway", window },
     identity,
@@ -136,12 +136,19 @@ class WatchedRecorder extends Recorder {
 }
 
 /** Returns the real check of signers, with cheap signatures. */
-export function signersOf(timeline: Pick<Timeline, "ring">, cluster: ByteString): Signers {
+export function signersOf(
+  timeline: Pick<Timeline, "ring">,
+  { cluster, roots }: Genesis,
+  { id, spki }: SimulatedIdentity,
+): Signers {
+  const own = ownKeyRecord(id, spki);
   return double<Signers>({
     get ring() {
       return timeline.ring;
     },
     cluster,
+    genesis: { name: "", applications: [], roots: roots.map((root) => root.id) },
+    find: (key) => timeline.ring.find(key) ?? (key === id ? own : undefined),
     verifyBy: isSignedBy,
     verify: ({ spki }, { body, signature }) => isSignedBy(spki, signedBytes(body), signature),
   });

@@ -20,7 +20,7 @@ import { startDaemon } from "./daemon.js";
 import { Disk } from "./disk.js";
 import type { Beginning } from "./ledger.js";
 import type { Settings } from "./settings.js";
-import { type Daemon, EPOCH, type Host, type World } from "./world.js";
+import { type Daemon, EPOCH, type Host, type HostOptions, type World } from "./world.js";
 
 export class SimulatedHost implements Host {
   readonly name: string;
@@ -40,6 +40,8 @@ export class SimulatedHost implements Host {
   /** Ids of envelopes that the host's daemons have received from clients. */
   readonly accepted = new Set<ByteString>();
   readonly isByzantine: boolean;
+  readonly options: HostOptions = { peers: null, secret: null, cluster: null, hasData: true };
+  isForeign = false;
   /** Whether the daemon with this disk was admitted. Unlike in a data folder, it is stored without a disk operation. */
   admitted: Admitted = null;
   /** The chance of a crash at each point of a disk operation. */
@@ -79,6 +81,7 @@ export class SimulatedHost implements Host {
     this.#world.trace(this.name, () => `starts (${this.#starts})`);
     this.daemon = startDaemon(this, this.#world);
     this.order = null;
+    this.#world.onStarted?.(this);
   }
 
   /**
@@ -91,6 +94,7 @@ export class SimulatedHost implements Host {
     this.#world.trace(this.name, () => `dies: ${reason}`);
     this.daemon = null;
     daemon.die(isSilent);
+    if (!this.options.hasData) this.#loseMemory();
   }
 
   restartAfter(delay: number): void {
@@ -106,6 +110,15 @@ export class SimulatedHost implements Host {
     this.beginning = null;
     this.hasServed = false;
     this.admitted = null;
+  }
+
+  /** Loses everything, as a daemon without a data folder does when it ends. */
+  #loseMemory(): void {
+    const { honest, ledger } = this.#world;
+    const remaining = honest.filter((host) => host !== this);
+    for (const orderKey of this.disk.held())
+      if (!remaining.some((host) => host.stores(orderKey))) ledger.lost.add(orderKey);
+    this.wipe();
   }
 
   /** Delivers a client's envelope. */

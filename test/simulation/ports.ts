@@ -38,6 +38,7 @@ export class Ports implements DaemonPorts {
     const { hosts, isByzantineRemoved } = this.#world;
     return hosts
       .filter((other) => other !== this.#host && !(isByzantineRemoved && other.isByzantine))
+      .filter(({ name }) => this.#host.options.peers?.includes(name) !== false)
       .map(({ name }) => ({ host: name, port: PORT, pin: null, tls: false }));
   }
 

@@ -112,8 +112,8 @@ export type Trace = (line: string) => void;
 export interface SimulateOptions {
   readonly print?: Trace | null;
   /**
-   * Faults to leave out. `tables`, `groups`, `scripts`, `claims`, `comparing`, `lists`, `contention` and `several`
-   * leave out features.
+   * Faults to leave out. `tables`, `groups`, `scripts`, `claims`, `comparing`, `lists`, `contention`, `several` and
+   * `administrators` leave out features.
    */
   readonly without?: readonly string[];
 }
@@ -190,7 +190,8 @@ export function makeWorld(
 ): World {
   const random = new SeededRandom(seed);
   const drawn = drawSettings(random);
-  const drawnGenesis = makeGenesis(random);
+  const withRoots = makeGenesis(random);
+  const drawnGenesis = without.includes("administrators") ? { ...withRoots, roots: [] } : withRoots;
   // A clock that was a day ahead has raised watermarks by a day: no list that is signed within that day is accepted.
   const isInTime = !drawn.faults.has("clock-day");
   const isHonest = drawn.byzantine === null;
@@ -240,7 +241,8 @@ export function makeWorld(
     heads: [],
     get honest() {
       const { heads } = world;
-      return heads.length === 0 ? honest : honest.filter((host) => isInEach(heads, host));
+      const known = honest.filter(({ isForeign }) => !isForeign);
+      return heads.length === 0 ? known : known.filter((host) => isInEach(heads, host));
     },
     network: new Network(scheduler, random),
     trace: (who, what) => print?.(`${scheduler.time.toFixed(1).padStart(9)} ${who.padEnd(8)} ${what()}`),
@@ -278,7 +280,11 @@ async function settledLists(world: World, lists: ListWork): Promise<readonly str
 }
 
 /** Waits until all daemons are equal. @returns the number of entries that all daemons have in the end */
-async function untilEqual(world: World, problems: string[], contention: Contention | null): Promise<number> {
+export async function untilEqual(
+  world: World,
+  problems: string[],
+  contention: Contention | null,
+): Promise<number> {
   const { scheduler, honest: hosts, ledger } = world;
   const patience =
     HEALING_MS_MAX + (world.settings.byzantine === null ? 0 : SILENCE_MS_MAX) + transferMs(world);

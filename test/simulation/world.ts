@@ -53,6 +53,18 @@ export interface Daemon {
   readonly accepted: ReadonlySet<ByteString>;
 }
 
+/** The options of the daemon on one host. A change takes effect at its next start. */
+export interface HostOptions {
+  /** The names of the hosts at its addresses of --peer; null: all other hosts. */
+  peers: readonly string[] | null;
+  /** The cluster's secret; null: there is none, and every honest host is a peer. */
+  secret: ByteString | null;
+  /** The cluster's id according to the data folder; null: that of the run. */
+  cluster: ByteString | null;
+  /** Whether there is a data folder. Without one, the daemon restarts empty and with a new key. */
+  hasData: boolean;
+}
+
 /** A machine of a run: its disk, its clock, its network address, and the daemon on it. */
 export interface Host {
   readonly name: string;
@@ -65,6 +77,9 @@ export interface Host {
   readonly tail: Settings["tails"][number];
   /** The running process, or null if there is none. */
   readonly daemon: Daemon | null;
+  readonly options: HostOptions;
+  /** Whether its options or its folder exclude its daemon from the cluster, so that it promises nothing. */
+  isForeign: boolean;
   /** The identity stored in the data folder. */
   readonly identity: SimulatedIdentity;
   /** The highest watermark that a daemon with this data folder has published. */
@@ -135,6 +150,8 @@ export interface World {
   readonly hosts: readonly Host[];
   /** The hosts that are not byzantine and that each head of the lists names. */
   readonly honest: readonly Host[];
+  /** Called when a daemon has started; absent: the run watches no starts. */
+  onStarted?: (host: Host) => void;
   /** The lists without a successor, among the lists that were signed and not lost. */
   heads: readonly KnownList[];
   readonly ledger: Ledger;

@@ -83,7 +83,7 @@ export class Administrator {
   ): string | null {
     const { world, name, signed } = this.#parts;
     try {
-      const change = { add, evict, isReplacing, isRenewed, force };
+      const change = { add, evict, isReplacing, isRenewed, force, queried: views.length };
       const { list, text, isUnchanged } = nextMembers(views, heads, change);
       if (isUnchanged) return "the list already contains this change";
       const known: KnownList = { list, hash: listHash(text, sha256) };

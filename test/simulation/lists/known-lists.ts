@@ -63,7 +63,7 @@ export class SignedLists {
 }
 
 /** Returns the lists without a successor. */
-function newestListsOf(lists: readonly KnownList[], cluster: ByteString): readonly KnownList[] {
+export function newestListsOf(lists: readonly KnownList[], cluster: ByteString): readonly KnownList[] {
   let heads: readonly KnownList[] = [];
   for (const list of [...lists].sort((a, b) => a.list.number - b.list.number)) {
     const result = takeList(heads, list, cluster);
@@ -73,7 +73,7 @@ function newestListsOf(lists: readonly KnownList[], cluster: ByteString): readon
 }
 
 /** Returns the lists that a host's daemon knows or, if the daemon is not running, the lists in its folder. */
-function listsOf({ daemon, disk }: Host): readonly KnownList[] {
+export function listsOf({ daemon, disk }: Host): readonly KnownList[] {
   if (daemon?.lists != null) return daemon.lists.membership.heads;
   const kept = disk.marks.get("members");
   const entries = kept === undefined ? [] : (readEntries(Buffer.from(kept.subarray(1))) ?? []);
