@@ -31,7 +31,7 @@ export const DAEMON_ALARMS = {
     severity: "critical",
     summary: "{{ $labels.instance }} cannot read the stream of --order, so it accepts no writes",
     steps:
-      "Read its log. Either the daemon cannot reach NATS, or the stream was deleted, was created again, or [discards messages](consistency.md#when-a-stream-orders-the-writes). Until this is repaired, the daemon accepts no writes",
+      "Read its log. Either the daemon cannot reach NATS, or the stream was deleted, was created again, or [discards messages](setup.md#operating-the-stream). Until this is repaired, the daemon accepts no writes",
   },
   DbsyncOrderBehind: {
     expr: `dbsyncd_order_behind > ${ORDER_BEHIND_MAX}`,

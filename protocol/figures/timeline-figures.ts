@@ -287,6 +287,14 @@ export const TIMELINE_FIGURES = {
     help: "the numbers of the newest member lists that it knows; if there are several, they conflict",
   },
   listHash: { kind: "text-or-nil", help: "the hash of the first of these lists" },
+  listWaitsFor: {
+    kind: "text-or-nil",
+    help: "what the members wait for to sign a member list (`dbsync members found`, `replace`, `remove`, `force`)",
+  },
+  listForced: {
+    kind: "flag",
+    help: "whether a list was signed without half of the members of the list before it, or more (`dbsync members force`)",
+  },
   administered: {
     kind: "flag",
     help: "whether its cluster has administrators (`--root-key`), who can sign a member list",

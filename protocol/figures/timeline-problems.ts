@@ -253,7 +253,7 @@ export const TIMELINE_ALARMS = {
     summary:
       "On {{ $labels.instance }}, units with conditions have waited for {{ $value }} s without a decision",
     steps:
-      "Run `dbsync status`: it names the reason, the members concerned and the remedy. Meanwhile units with conditions are answered `undecided`, and plain writes continue ([the guarantees](consistency.md#with-a-list-of-members))",
+      "Run `dbsync status`: it names the reason, the members concerned and the remedy. Meanwhile units with conditions are answered `undecided`, and plain writes continue ([the guarantees](consistency.md#what-the-answer-to-a-condition-means))",
   },
   DbsyncDecisionsDisturbed: {
     expr: "dbsyncd_decision_disturbing_members > 0",
@@ -408,7 +408,25 @@ const OF_DAEMON = {
     severity: "note",
     alarm: null,
     steps:
-      "Sign a list that names all daemons: [Members by list](#members-by-list). With it, the members [decide](consistency.md#with-a-list-of-members) on conditional writes of signed clients (JavaScript, PHP, Python) and sidecars, and you can evict a lost daemon",
+      "Sign a list that names all daemons: [Members by list](#members-by-list). With it, the members [decide](consistency.md#what-the-answer-to-a-condition-means) on conditional writes of signed clients (JavaScript, PHP, Python) and sidecars, and you can evict a lost daemon",
+  },
+  listWaits: {
+    when: ({ listWaitsFor }) => listWaitsFor !== null && [[listWaitsFor]],
+    says: "the members cannot sign the member list that it expects: …",
+    fix: "correct what it names; if a daemon is lost, see dbsync members --help",
+    severity: "note",
+    alarm: null,
+    steps:
+      "Start the daemon that the note names, or correct `--peer`. A lost daemon: [Lists that members sign](#lists-that-members-sign)",
+  },
+  forcedList: {
+    when: ({ listForced }) => listForced,
+    says: "its member list was forced: what only the members had that it left out may be missing",
+    fix: "nothing has to be done",
+    severity: "note",
+    alarm: null,
+    steps:
+      "Nothing has to be done. Units of the members that were left out are lost, or dead letters: [Lists that members sign](#lists-that-members-sign)",
   },
   parallelLists: {
     when: ({ lists }) => lists.length > 1 && [[lists.join(" and ")]],

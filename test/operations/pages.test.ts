@@ -7,6 +7,7 @@ import assert from "node:assert/strict";
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, test } from "node:test";
+import { knowsSecret } from "../support/cluster-secret.js";
 import { CuttablePort } from "../support/cuttable-port.js";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.js";
 import { makeKeyPair } from "../support/envelope-client.js";
@@ -386,6 +387,74 @@ describe("the commands that the pages print for their readers", { timeout: 900_0
         async () => (await send("GET lonely", index)).trim() === "x",
         { mayFail: true },
       );
+  });
+
+  test("let members sign lists: docs/operations.md", async () => {
+    await using desk = new Desk();
+    const isNamed = [true, true, true];
+    const trio: Trio = await Trio.make(
+      (index) => {
+        const others = trio.ports.filter((_, other) => other !== index && isNamed[other]);
+        return [...others.flatMap((port) => ["--peer", `127.0.0.1:${port}`]), ...knowsSecret];
+      },
+      3,
+      { keys: "app", arePeers: false },
+    );
+    desk.adopt(trio);
+    await trio.startAll();
+    const ids = new Map<string, string>();
+    /** Executes a line on one of the machines. */
+    const type = ({ command }: ConsoleLine, machine = 0): Promise<Ended> => {
+      const line = command
+        .replace("/var/lib/dbsyncd", trio.folder(machine))
+        .replace(/\b(?:4f3a9c0e|77e0c3a9)\b/, (id) => ids.get(id) ?? assert.fail(id))
+        .replace(/\bdb([1-3]):1111\b/g, (_, digit) => trio.servers[digit - 1] as string);
+      return desk.run(line, { DBSYNC_SERVERS: trio.servers[machine] as string });
+    };
+    const prints = (shown: RegExp, line: ConsoleLine, machine = 0): Promise<void> =>
+      until(`${line.command} prints ${shown}`, async () => shown.test((await type(line, machine)).stdout));
+    const [found, list, replace, remove] = block("docs/operations.md", "Lists that members sign") as [
+      ConsoleLine,
+      ConsoleLine,
+      ConsoleLine,
+      ConsoleLine,
+    ];
+    const idOfThird = async () => {
+      const { stdout } = await type({ ...list, command: `${list.command} --json` }, 2);
+      const { daemons } = JSON.parse(stdout) as { readonly daemons: readonly { readonly id: string }[] };
+      return (daemons[0]?.id ?? assert.fail(stdout)).slice(0, 12);
+    };
+
+    await prints(/^List 1, .*\nsigned by its 3 members/, found);
+    await prints(/^List 1, /, list, 2);
+    ids.set("4f3a9c0e", await idOfThird());
+    await trio.end(2, "SIGKILL");
+    rmSync(trio.folder(2), { recursive: true });
+    await trio.start(2);
+    await prints(/^List 2, /, replace);
+    await prints(/^List 2, /, list, 2);
+    ids.set("77e0c3a9", await idOfThird());
+    isNamed[2] = false;
+    for (const index of [2, 1, 0]) await trio.end(index, "SIGTERM");
+    for (const index of [0, 1]) await trio.start(index);
+    await prints(/^List 3, /, remove);
+    await prints(/^List 3, /, list, 1);
+
+    await trio.end(1, "SIGKILL");
+    const [show, force, after] = block("docs/operations.md", "Lists that members sign", 1) as [
+      ConsoleLine,
+      ConsoleLine,
+      ConsoleLine,
+    ];
+    await until("the daemon has noticed that a member is lost", async () => {
+      const { code, stderr } = await type(show);
+      return code === 1 && /nothing was ordered/.test(stderr);
+    });
+    const forced = await type(force);
+    assert.equal(forced.code, 0, forced.stderr);
+    await prints(/^List 4, .*\nsigned by its only member/, after);
+    await using client = trio.client([0]);
+    assert.equal(await client.call(["SET", "lock", "me", "NX"]), "OK");
   });
 
   test("store servers and a key as a profile: docs/operations.md", async () => {

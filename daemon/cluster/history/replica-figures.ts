@@ -64,6 +64,8 @@ export function figuresOf(sources: FigureSources): ReplicaFigures {
     authorize: recorder.introduction?.join(" ") ?? null,
     list: heads.length === 0 ? null : heads.map(({ list }) => list.number).join(" "),
     listHash: heads[0] === undefined ? null : hexOf(heads[0].hash),
+    listWaitsFor: node.lists?.agreementWaitsFor ?? null,
+    listForced: node.lists?.history.isForced ?? false,
     administered: node.settings.rootKey.length > 0,
     joining: node.lists?.isJoining ?? false,
     skewed: peering.isSkewed,

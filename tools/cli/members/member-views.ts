@@ -2,7 +2,7 @@
  * The daemons' views of the member list, the newest list among all of them, and the daemon that a name means among
  * those that are known.
  */
-import { hash, type KeyObject } from "node:crypto";
+import { createPublicKey, hash, type KeyObject } from "node:crypto";
 import type { Settings } from "../../../client/settings/client-settings.js";
 import { realEnvironment } from "../../../client/shared/client-environment.js";
 import { DbsyncError } from "../../../client/shared/errors.js";
@@ -12,12 +12,14 @@ import { verifyEnvelope } from "../../../keys/signatures.js";
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { MalformedFrame } from "../../../protocol/errors.js";
 import {
+  isListText,
   type KnownList,
   listHash,
   parseMemberList,
   readListAlone,
   takeList,
 } from "../../../protocol/members/member-list.js";
+import { readListProof } from "../../../protocol/members/members-proof.js";
 import {
   bytesOfHex,
   type EnvelopeHead,
@@ -49,6 +51,12 @@ export interface MemberView {
   readonly durable: boolean;
   /** Whether a list has added the daemon, but no live member has answered it yet. */
   readonly joining: boolean;
+  /** Whether the remaining members may rely on the daemon's reports, because it uses its list. */
+  readonly reporting: boolean;
+  /** The order to agree on a list that the daemon still follows, or null. */
+  readonly order: string | null;
+  /** What this agreement waits for, or null. */
+  readonly waitsFor: string | null;
   /** The reason why the daemon is not a member, or null if it is a member or there is no list. */
   readonly refusal: string | null;
   /** The command that authorizes the daemon's key to sign for clients without keys, or null if no command is needed. */
@@ -101,6 +109,7 @@ export const rawId = (hex: string): ByteString => bytesOfHex(hex, HASH_BYTES) ??
 function viewOf({ address, reply }: Extract<Answer, { error: null }>, verifies: VerifiesList): MemberView {
   const fields = fieldsOf(reply);
   const text = (name: string) => String(fields[name] ?? "");
+  const textOrNull = (name: string) => (fields[name] == null ? null : text(name));
   const items = (name: string): readonly ReplyValue[] => {
     const value = fields[name];
     return Array.isArray(value) ? value : [];
@@ -112,8 +121,11 @@ function viewOf({ address, reply }: Extract<Answer, { error: null }>, verifies: 
     state: text("state"),
     durable: text("durable") === "1",
     joining: text("joining") === "1",
-    refusal: fields["refusal"] == null ? null : text("refusal"),
-    authorize: fields["authorize"] == null ? null : text("authorize"),
+    reporting: text("reporting") === "1",
+    order: textOrNull("order"),
+    waitsFor: textOrNull("waits-for"),
+    refusal: textOrNull("refusal"),
+    authorize: textOrNull("authorize"),
     lists: items("lists").flatMap((item, index) => {
       const proof = items("proofs")[index];
       return reportedList(String(item), Array.isArray(proof) ? proof.map(String) : [], verifies) ?? [];
@@ -132,13 +144,16 @@ function viewOf({ address, reply }: Extract<Answer, { error: null }>, verifies: 
 
 /**
  * A reported list with its signer. `signatureProblem` is null if the signer is an administrator whose public key is
- * known, and the signature is correct.
+ * known, and the signature is correct; or if members have signed the list, all with correct signatures. Whether these
+ * are enough depends on the list before, which is not reported.
  */
 export interface ReportedList extends KnownList {
   /** The signature's date in milliseconds since 1970, or null if the daemon reported no envelope for this list. */
   readonly signedAt: number | null;
-  /** Id of the key that signed the list. */
+  /** Id of the key that signed the list; empty if its members have signed it. */
   readonly signer: ByteString;
+  /** The number of members that have signed the list, or null if it is not proved by its members. */
+  readonly memberSignatures: number | null;
   readonly signatureProblem: "no-proof" | "unknown-key" | "bad-signature" | null;
 }
 
@@ -166,14 +181,37 @@ export function reportedList(
   if (typeof list === "string") return null;
   const known = { list, hash: listHash(text, sha256) };
   const bytes = Buffer.from(body, "base64");
+  const proof = Buffer.from(signature, "base64");
+  if (isListText(bytes)) return listOfMembers(known, bytes, proof);
   const head = headOf(bytes, known);
-  if (head === null) return { ...known, signedAt: null, signer: "", signatureProblem: "no-proof" };
-  const facts = { ...known, signedAt: head.at, signer: head.key };
-  const isCorrect = verifies(head.key, signedBytes(bytes), Buffer.from(signature, "base64"));
+  const unsigned = { ...known, signedAt: null, signer: "", memberSignatures: null };
+  if (head === null) return { ...unsigned, signatureProblem: "no-proof" };
+  const facts = { ...unsigned, signedAt: head.at, signer: head.key };
+  const isCorrect = verifies(head.key, signedBytes(bytes), proof);
   return {
     ...facts,
     signatureProblem: isCorrect ? null : isCorrect === null ? "unknown-key" : "bad-signature",
   };
+}
+
+/** Returns a list with the result of the check of its members' signatures. @param body  the text that they sign */
+function listOfMembers(known: KnownList, body: Buffer, proof: Buffer): ReportedList {
+  const list = { ...known, signedAt: null, signer: "", memberSignatures: null };
+  if (listHash(body.toString("latin1"), sha256) !== known.hash)
+    return { ...list, signatureProblem: "no-proof" };
+  const signatures = readListProof(known, body, proof, { hash: sha256, verify: verifyMember });
+  const memberSignatures = signatures?.size ?? 0;
+  return { ...list, memberSignatures, signatureProblem: memberSignatures > 0 ? null : "bad-signature" };
+}
+
+function verifyMember(spki: ByteString, signed: Buffer, signature: Buffer): boolean {
+  try {
+    const key = createPublicKey({ key: Buffer.from(spki, "latin1"), format: "der", type: "spki" });
+    return verifyEnvelope(signed, signature, key);
+  } catch {
+    // The bytes are not a valid key.
+    return false;
+  }
 }
 
 /**

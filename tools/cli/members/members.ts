@@ -1,26 +1,28 @@
 /**
- * `dbsync members`: shows and manages the member list, which an administrator signs and which names the daemons of the
- * cluster. A new cluster begins with the newest semantics version that all its daemons support: the first list is
- * signed before the cluster has data, so the version changes no command that was recorded.
+ * `dbsync members`: shows and manages the member list, which names the daemons of the cluster. An administrator signs
+ * it; list-orders.ts has the commands with which its members sign it themselves. A new cluster begins with the newest
+ * semantics version that all its daemons support: the first list is signed before the cluster has data, so the version
+ * changes no command that was recorded.
  */
 import { type Command, Option } from "commander";
 import type { Settings } from "../../../client/settings/client-settings.js";
-import { publicKeyOf } from "../../../client/settings/signing-key.js";
+import { publicKeyOf, type SigningKey } from "../../../client/settings/signing-key.js";
 import { DbsyncError, type Outcome } from "../../../client/shared/errors.js";
 import type { ReplyValue } from "../../../client/shared/reply-value.js";
 import { describeOutcome } from "../../../client/shared/sentences.js";
-import { formatHeadedTable } from "../../../daemon/net/terminal/text-table.js";
 import { loadPublicKeys } from "../../../keys/key-set.js";
 import { TIMELINE_FIGURES } from "../../../protocol/figures/timeline-figures.js";
 import { type KnownList, listHash, type MemberList } from "../../../protocol/members/member-list.js";
-import { dateText, hexOf } from "../../../protocol/version-2/envelope.js";
+import { hexOf } from "../../../protocol/version-2/envelope.js";
 import { type Answer, queryEach } from "../keys/fetch-key-rings.js";
 import { ADMINISTRATOR_HINT, authorizationOf, explainErrors, type Hint } from "../keys/key-advice.js";
-import { addClientOptions, type ClientFlags, openFrom, readSettings } from "../shared/client-options.js";
+import { addClientOptions, openFrom, readSettings } from "../shared/client-options.js";
 import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
 import { JSON_FLAG, printJson, printLine, printNotice } from "../shared/output.js";
 import { showProgress } from "../shared/progress.js";
 import { readFigures } from "../shared/read-figures.js";
+import { addOrders, orderChange } from "./list-orders.js";
+import { printMembers } from "./member-tables.js";
 import {
   daemonNamed,
   type IdentifiedDaemon,
@@ -36,10 +38,11 @@ import {
   viewsOf,
 } from "./member-views.js";
 import { type Change, hexIds, nextMembers, shown } from "./next-member-list.js";
+import { findOwnDaemon, OWN_KEY_HINTS, type OwnFlags } from "./own-daemon.js";
 
 const COMMAND = ["CLUSTER", "MEMBERS"];
 
-interface MembersFlags extends ClientFlags {
+interface MembersFlags extends OwnFlags {
   readonly force?: boolean;
   readonly rootKey?: readonly string[];
 }
@@ -76,12 +79,13 @@ export function addMembers(program: Command): void {
     .addHelpText(
       "after",
       `
-For administrators. The member list names the daemons of the cluster by their ids. An administrator signs it, and the
-daemons send it to each other. An entry becomes final when all daemons on the list have it, so evict a daemon that does
-not return. Only daemons with --data can be on the list.
-Name a daemon by its id, the first digits of its id, or its address as host:port. Query as many daemons as you can (-s):
-a new list is signed only if the signature of the previous list is correct, and if more than half of the remaining
-daemons report that list as the newest. If another administrator signed it, specify that public key (--root-key).
+The member list names the daemons of the cluster by their ids. An administrator signs it, or all its members (found and
+force, which an operator runs on a daemon's machine), and the daemons send it to each other. An entry becomes final when
+all daemons on the list have it, so evict a daemon that does not return. Only daemons with --data can be on the list.
+For administrators: name a daemon by its id, the first digits of its id, or its address as host:port. Query as many
+daemons as you can (-s): a new list is signed only if the signatures of the previous list are correct, and if more than
+half of the remaining daemons report that list as the newest, and at least half of all queried daemons if its members
+signed it. If another administrator signed it, specify that public key (--root-key).
 You may repeat a command: if the list already contains the change, nothing is signed. add and replace also authorize the
 key of the new daemon, and retry for ${AUTHORIZE_WAIT_MS / 1000} s; if that fails, they print a warning and exit with 0.
 With the first list of a cluster without data, add also sets the newest semantics version that all daemons support.
@@ -91,9 +95,11 @@ Examples:
   dbsync members list -k root-private.pem
   dbsync members evict db3:1111 -k root-private.pem
   dbsync members replace db3:1111 4f3a9c0e77b1… -k root-private.pem
+  dbsync members found --data /var/lib/dbsyncd
 ${exitCodeHelp("nothing was changed, or the daemons use different lists")}`,
     );
   addList(members);
+  addOrders(members);
   addChange(members, ["add <daemon...>", "add daemons; the first list must name all of them"], {
     example: "  dbsync members add db4:1111 -s db1:1111,db2:1111,db4:1111 -k root-private.pem",
     change: (daemons) => ({ add: daemons, evict: [], isReplacing: false, isRenewed: false }),
@@ -104,6 +110,7 @@ ${exitCodeHelp("nothing was changed, or the daemons use different lists")}`,
   });
   addChange(members, ["replace <old> <new>", "remove a daemon whose folder is lost, and add another one"], {
     example: "  dbsync members replace 4f3a9c0e db3:1111 -k root-private.pem",
+    operatorExample: "  dbsync members replace 4f3a9c0e db3:1111 --data /var/lib/dbsyncd",
     change: ([old = "", other = ""]) => ({ add: [other], evict: [old], isReplacing: true, isRenewed: false }),
   });
   addChange(
@@ -141,11 +148,19 @@ function readVerifier({ rootKey = [] }: MembersFlags, settings: Settings): Verif
 }
 
 function addList(members: Command): void {
-  addMembersOptions(members.command("list").description("show the list and the states of its daemons"))
+  const command = members.command("list").description("show the list and the states of its daemons");
+  addMembersOptions(command)
+    .option("--data <folder>", DATA_HELP)
     .option(JSON_FLAG, "print JSON; ids in full")
     .addHelpText(
       "after",
-      `\nExamples:\n  dbsync members list -k root-private.pem\n${exitCodeHelp("a daemon does not answer, or the daemons use different lists")}`,
+      `
+With --data, which needs no administrator's key, the key of the daemon in that folder signs: only this daemon is queried.
+
+Examples:
+  dbsync members list -k root-private.pem
+  dbsync members list --data /var/lib/dbsyncd
+${exitCodeHelp("a daemon does not answer, or the daemons use different lists")}`,
     )
     .action((flags: MembersFlags) =>
       administer(flags, async ({ answers, views, newestLists }) => {
@@ -156,14 +171,24 @@ function addList(members: Command): void {
     );
 }
 
-type Request = Omit<Change, "force">;
+type Request = Omit<Change, "force" | "queried">;
+
+/** A subcommand that changes the list. */
+interface ChangeCommand {
+  readonly example: string;
+  /** An example with --data, for a change that the operator of a data folder may order. */
+  readonly operatorExample?: string;
+  readonly change: (daemons: readonly string[]) => Request;
+}
 
 function addChange(
   members: Command,
   [usage, description]: readonly [usage: string, description: string],
-  { example, change }: { readonly example: string; readonly change: (daemons: readonly string[]) => Request },
+  { example, operatorExample, change }: ChangeCommand,
 ): void {
-  addMembersOptions(members.command(usage).description(description))
+  const command = addMembersOptions(members.command(usage).description(description));
+  if (operatorExample !== undefined) command.option("--data <folder>", DATA_HELP);
+  command
     .option(
       "--force",
       "sign even if no remaining daemon has caught up, daemons use different lists, too few were queried, the signer of the last list is unknown, or the first list would exclude a daemon",
@@ -171,14 +196,27 @@ function addChange(
     .option(JSON_FLAG, "print JSON; ids in full")
     .addHelpText(
       "after",
-      `\nExamples:\n${example}\n${exitCodeHelp("nothing was changed, or a daemon refused the change")}`,
+      `${operatorExample === undefined ? "" : OPERATOR_HELP}
+Examples:
+${[example, ...(operatorExample === undefined ? [] : [operatorExample])].join("\n")}
+${exitCodeHelp("nothing was changed, or a daemon refused the change")}`,
     )
     .action((...parameters: readonly unknown[]) => {
       const flags = parameters.at(-2) as MembersFlags;
-      const daemons = parameters.slice(0, -2).flat().map(String);
-      return administer(flags, (session) => makeChange(flags, session, change(daemons)));
+      const request = change(parameters.slice(0, -2).flat().map(String));
+      return flags.data === undefined
+        ? administer(flags, (session) => makeChange(flags, session, request))
+        : explainErrors(flags, () => orderChange(flags, request), OWN_KEY_HINTS);
     });
 }
+
+const DATA_HELP = "sign with the key of the daemon in this data folder, instead of -k";
+
+const OPERATOR_HELP = `
+In a cluster without an administrator, name the data folder of a member on this machine instead of a key (--data). The
+list changes once more than half of the members agree: the old daemon must not be connected to them, and the new one must
+be at an address of their --peer.
+`;
 
 /**
  * Signs and sends the next list, unless the current list already contains the change, and authorizes the keys of added
@@ -186,7 +224,7 @@ function addChange(
  */
 async function makeChange(
   flags: MembersFlags,
-  { views, newestLists, identifiedByHello, send, query, querySemantics }: Session,
+  { answers, views, newestLists, identifiedByHello, send, query, querySemantics }: Session,
   { add, evict, ...kind }: Request,
 ): Promise<void> {
   const listed = newestLists.flatMap(({ list }) => hexIds(list.members));
@@ -196,6 +234,7 @@ async function makeChange(
   const added = add.map(idOf("new"));
   const { list, text, isUnchanged } = nextMembers(views, newestLists, {
     ...kind,
+    queried: answers.length,
     add: added,
     evict: [...new Set(evict.map(idOf("listed")))],
     force: flags.force === true,
@@ -307,15 +346,23 @@ function printAuthorization({ id, problem, isPending }: Authorization): void {
   else printLine(`${text}: ${problem}`);
 }
 
+/** Returns the servers and the key: an administrator's, or that of the daemon in a data folder. */
+async function signingAs(
+  flags: MembersFlags,
+): Promise<{ readonly settings: Settings; readonly key: SigningKey }> {
+  if (flags.data !== undefined) return await findOwnDaemon(flags);
+  const settings = readSettings(flags);
+  if (settings.key === null)
+    throw new DbsyncError("bad-key", "none is set; specify an administrator's private key (-k)");
+  return { settings, key: openFrom(settings).key };
+}
+
 /** Runs an action with the answers of all daemons; errors are printed with a hint. */
 function administer(flags: MembersFlags, act: (session: Session) => Promise<void>): Promise<void> {
   return explainErrors(
     flags,
     async () => {
-      const settings = readSettings(flags);
-      if (settings.key === null)
-        throw new DbsyncError("bad-key", "none is set; specify an administrator's private key (-k)");
-      const { key } = openFrom(settings);
+      const { settings, key } = await signingAs(flags);
       const verifies = readVerifier(flags, settings);
       const answers = await queryEach(settings, key, COMMAND);
       const views = viewsOf(answers, verifies);
@@ -340,7 +387,7 @@ function administer(flags: MembersFlags, act: (session: Session) => Promise<void
       };
       await act({ answers, views, newestLists, identifiedByHello, send, query, querySemantics });
     },
-    HINTS,
+    flags.data === undefined ? HINTS : OWN_KEY_HINTS,
   );
 }
 
@@ -368,98 +415,6 @@ function reportSilent(flags: MembersFlags, answers: readonly Answer[]): boolean 
     if (!flags.json) printNotice(`${address}: ${error?.message ?? ""}`);
   return silent.length === 0;
 }
-
-const NONE =
-  "There is no member list: every daemon that --peer, a pin or the secret admits is a member. dbsync members add creates a list.";
-
-/** A daemon of the list, as the daemons that answered report it. */
-interface Row {
-  readonly id: string;
-  readonly state: string;
-  readonly address: string;
-}
-
-/** Prints the lists as text or as JSON. @returns whether all daemons that answered use the same list */
-function printMembers(views: readonly MemberView[], heads: readonly ReportedList[], json: boolean): boolean {
-  const isRemoved = ({ id }: MemberView) => heads.some(({ list }) => list.removed.includes(rawId(id)));
-  const outdated = views.filter(
-    (view) => !(isRemoved(view) || heads.every(({ hash }) => view.lists.some((list) => list.hash === hash))),
-  );
-  const useSameList = heads.length < 2 && outdated.length === 0;
-  if (json) {
-    printJson({ lists: heads.map(plain), isOne: useSameList, daemons: views.map(daemonOf) });
-    return useSameList;
-  }
-  if (heads.length === 0) printLine(NONE);
-  for (const head of heads) printList(head, views);
-  if (heads.length > 1)
-    printLine(
-      "\nThese lists conflict because they were signed at the same time. Nothing becomes final until you run dbsync members merge.",
-    );
-  for (const { address } of outdated) printLine(`\n${address} does not know this list yet.`);
-  for (const { address } of views.filter(isRemoved))
-    printLine(
-      `\n${address} was removed permanently. To add the machine again, start a daemon with an empty folder and run dbsync members add.`,
-    );
-  for (const { address, refusal } of views)
-    if (refusal !== null) printLine(`\n${address} accepts no writes: ${refusal}.`);
-  return useSameList;
-}
-
-function printList(head: ReportedList, views: readonly MemberView[]): void {
-  const { hash, list } = head;
-  const { number, members, removed } = list;
-  printLine(`List ${number}, ${hexOf(hash)}`);
-  printLine(signatureText(head));
-  const rows = hexIds(members).map((id) => rowOf(id, views));
-  process.stdout.write(
-    formatHeadedTable([
-      ["MEMBER", "STATE", "ADDRESS"],
-      ...rows.map(({ id, state, address }) => [shown(id), state, address]),
-    ]),
-  );
-  if (removed.length > 0) printLine(`removed permanently: ${hexIds(removed).map(shown).join(" ")}`);
-}
-
-function signatureText({ signedAt, signer, signatureProblem }: ReportedList): string {
-  if (signedAt === null)
-    return "NOT VERIFIED: no daemon that reports this list has an administrator's signature for it";
-  const by = `signed ${dateText(signedAt)} by the key ${shown(hexOf(signer))}`;
-  if (signatureProblem === null) return by;
-  return signatureProblem === "unknown-key"
-    ? `${by}, not checked. To check it, specify that administrator's public key (--root-key)`
-    : `NOT VERIFIED: reported as ${by}, but the signature is wrong`;
-}
-
-function rowOf(id: string, views: readonly MemberView[]): Row {
-  const view = views.find((one) => one.id === id);
-  if (view !== undefined) return { id, state: view.joining ? "joining" : view.state, address: view.address };
-  const seen = views.flatMap(({ peers }) => peers.filter((peer) => peer.id === id));
-  const peer = seen.find(({ connection }) => connection === "connected") ?? seen[0];
-  const state = peer?.connection === "connected" ? "connected" : "away";
-  return { id, state, address: peer?.address ?? "" };
-}
-
-const plain = ({ hash, list, signedAt, signer, signatureProblem }: ReportedList): object => ({
-  signer: hexOf(signer),
-  signedAt,
-  doubt: signatureProblem,
-  number: list.number,
-  hash: hexOf(hash),
-  parents: hexIds(list.parents),
-  members: hexIds(list.members),
-  left: hexIds(list.removed),
-});
-
-const daemonOf = ({ address, id, state, durable, joining, refusal, lists }: MemberView): object => ({
-  address,
-  id,
-  state,
-  durable,
-  joining,
-  refusal,
-  lists: lists.map(({ hash }) => hexOf(hash)),
-});
 
 /** What one daemon reports of the semantics and its entries. */
 export interface SemanticsReport {

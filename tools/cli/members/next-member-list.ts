@@ -20,6 +20,8 @@ export interface Change {
   readonly isRenewed: boolean;
   /** Whether to ignore objections. */
   readonly force: boolean;
+  /** The number of daemons that were queried (-s), whether they answered or not. */
+  readonly queried: number;
 }
 
 const BEGIN =
@@ -55,7 +57,7 @@ export function nextMembers(
   if (typeof list === "string") throw new DbsyncError("bad-command", list);
   const objection =
     (isUnchanged ? null : reasonAgainst(list, views, heads, change)) ??
-    (change.force ? null : reasonNotToSign(again === null ? list : null, views, heads));
+    (change.force ? null : reasonNotToSign(again === null ? list : null, { views, heads, ...change }));
   if (objection !== null) throw new DbsyncError("bad-command", objection);
   return { list, text: writeMemberList(list), isUnchanged };
 }
@@ -212,15 +214,26 @@ const KEY_DIGITS = 12;
  * @param next the list to sign, or null to sign the current list again
  * @returns the objection, or null
  */
-function reasonNotToSign(
-  next: MemberList | null,
-  views: readonly MemberView[],
-  heads: readonly ReportedList[],
-): string | null {
+function reasonNotToSign(next: MemberList | null, { views, heads, queried }: Reports): string | null {
   const unproved = heads.find(({ signatureProblem }) => signatureProblem !== null);
   if (unproved !== undefined) return unprovedText(unproved, views);
+  for (const head of heads.filter(({ memberSignatures }) => memberSignatures !== null)) {
+    const count = views.filter(({ lists }) => lists.some(({ hash }) => hash === head.hash)).length;
+    if (2 * count < queried) return fewReportersText(head, count, queried);
+  }
   return next === null ? null : tooFew(next, views, heads);
 }
+
+interface Reports extends Pick<Change, "queried"> {
+  readonly views: readonly MemberView[];
+  readonly heads: readonly ReportedList[];
+}
+
+/** Returns the objection to a list that its members signed: a daemon can invent members that sign for it. */
+const fewReportersText = ({ list }: ReportedList, count: number, queried: number): string =>
+  `list ${list.number} is signed by its members, and only ${count} of the ${queried} queried daemons ` +
+  `${count === 1 ? "reports" : "report"} it. A malicious daemon could have invented it and its members. Query only ` +
+  "daemons that run, at least half of which know the list (-s); --force signs a list that follows it";
 
 function unprovedText(head: ReportedList, views: readonly MemberView[]): string {
   const reporter = views.find(({ lists }) => lists.some(({ hash }) => hash === head.hash))?.address ?? "";
@@ -230,7 +243,7 @@ function unprovedText(head: ReportedList, views: readonly MemberView[]): string 
       `${subject} is signed by the key ${hexOf(head.signer).slice(0, KEY_DIGITS)}, which is not yours. To check the signature, specify that administrator's ` +
       "public key (--root-key other-public.pem); --force skips the check"
     );
-  return `${subject} is not signed by an administrator: that daemon is malicious. Query other daemons (-s), or use --force to sign a list that follows it`;
+  return `${subject} is signed neither by an administrator nor by its members: that daemon is malicious. Query other daemons (-s), or use --force to sign a list that follows it`;
 }
 
 /**

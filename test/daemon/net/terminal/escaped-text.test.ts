@@ -186,7 +186,7 @@ const WRITERS: Readonly<Record<string, string>> = {
   "tools/history/log.ts": "the history above, and counts of a local folder",
   "tools/cli/program.ts": "the help",
   "tools/cli/profile.ts": "a table",
-  "tools/cli/members/members.ts": "a table",
+  "tools/cli/members/member-tables.ts": "a table",
   "tools/cli/send.ts": "hints of names that the program knows",
   "tools/cli/status/status.ts": "texts with `shown`",
   "tools/cli/status/watched-report.ts": "a line break",

@@ -22,6 +22,7 @@ const reported = (
   ...list,
   signedAt: 0,
   signer: idOf("K"),
+  memberSignatures: null,
   signatureProblem,
 });
 
@@ -32,6 +33,9 @@ const view = (letter: string, lists: readonly KnownList[], other: Partial<Member
   state: "live",
   durable: true,
   joining: false,
+  reporting: true,
+  order: null,
+  waitsFor: null,
   refusal: null,
   authorize: null,
   peers: [],
@@ -45,6 +49,7 @@ const change = (add: string, evict = "", other: Partial<Change> = {}): Change =>
   isReplacing: false,
   force: false,
   isRenewed: false,
+  queried: 1,
   ...other,
 });
 
@@ -123,7 +128,10 @@ test("a repeated command reports the unchanged list, and signs nothing", () => {
   assert.throws(() => next(silent, change("D", "D", { isReplacing: true })), /no other daemon was seen at/);
   // A list without proof may be forged.
   const unproved = [view("A", [], { lists: [reported(replaced, "no-proof")] })];
-  assert.throws(() => next(unproved, change("D")), /is not signed by an administrator/);
+  assert.throws(
+    () => next(unproved, change("D")),
+    /is signed neither by an administrator nor by its members/,
+  );
   const [one, other] = [listAfter([first], { add: "D" }), listAfter([first], { leave: "C" })];
   const merged = listAfter([one, other], {});
   const both = ["A", "B"].map((letter) => view(letter, [merged]));
@@ -206,7 +214,7 @@ const refused: readonly (readonly [string, readonly MemberView[], Change, RegExp
       view("B", [], { lists: [reported(first, "no-proof")] }),
     ],
     change("D"),
-    /list 1, which a:1111 reports, is not signed by an administrator: that daemon is malicious/,
+    /list 1, which a:1111 reports, is signed neither by an administrator nor by its members: that daemon is malicious/,
   ],
   [
     "the next list if an unknown key has signed the current one",
@@ -368,4 +376,18 @@ test("a proof from one daemon counts for all daemons, and only --force signs a l
     next([view("A", [], { lists: [reported(first, "no-proof")] })], change("D", "", { force: true })).number,
     2,
   );
+});
+
+test("a list that its members signed can be continued if at least half of the queried daemons report it", () => {
+  const views = ["A", "B"].map((letter) =>
+    view(letter, [], { lists: [{ ...reported(first), signedAt: null, signer: "", memberSignatures: 3 }] }),
+  );
+  assert.equal(next(views, change("", "C", { queried: 3 })).number, 2);
+  assert.equal(next(views, change("", "C", { queried: 4 })).number, 2);
+  // The daemons that do not answer may be the real members.
+  assert.throws(
+    () => next(views, change("", "C", { queried: 5 })),
+    /list 1 is signed by its members, and only 2 of the 5 queried daemons report it/,
+  );
+  assert.equal(next(views, change("", "C", { queried: 5, force: true })).number, 2);
 });

@@ -1,8 +1,11 @@
-/** Tests that `dbsync members` trusts only member lists that an administrator has signed. */
+/** Tests that `dbsync members` trusts only member lists that an administrator or their members have signed. */
 import assert from "node:assert/strict";
 import { createPublicKey } from "node:crypto";
 import { test } from "node:test";
+import { makeIdentity } from "../../../../daemon/engine/trust/identity.js";
+import { signEnvelope } from "../../../../keys/signatures.js";
 import { writeMemberList } from "../../../../protocol/members/member-list.js";
+import { listSignedBytes, writeListProof } from "../../../../protocol/members/members-proof.js";
 import { listVerifier, reportedList } from "../../../../tools/cli/members/member-views.js";
 import { CLUSTER, listAfter } from "../../../daemon/timeline/members/lists.js";
 import { makeKeyPair, signCommands } from "../../../support/envelope-client.js";
@@ -44,4 +47,39 @@ test("other envelopes of a daemon do not verify an invented list", () => {
   assert.equal(doubtOf(made, proof([list], makeKeyPair())), "unknown-key");
   assert.equal(doubtOf(made, [proof([list])[0] ?? "", signature]), "bad-signature");
   assert.equal(reportedList("no list", [body, signature], verifies), null);
+});
+
+test("a list is verified if its members have signed its text", () => {
+  const members = [makeIdentity(), makeIdentity()];
+  const list = {
+    cluster: CLUSTER,
+    number: 1,
+    parents: [],
+    members: members.map(({ id }) => id),
+    removed: [],
+  };
+  const text = writeMemberList(list);
+  const signatures = members.map(({ id, spki, key }) => {
+    const signature = signEnvelope(listSignedBytes(Buffer.from(text)), key).toString("latin1");
+    return [id, { spki, signature }] as const;
+  });
+  const report = (signed: typeof signatures, body = text, shown = text) => {
+    const parts = [Buffer.from(body), writeListProof(new Map(signed))];
+    const found = reportedList(
+      shown,
+      parts.map((part) => part.toString("base64")),
+      verifies,
+    );
+    return [found?.memberSignatures, found?.signatureProblem];
+  };
+  assert.deepEqual(report(signatures), [2, null]);
+  assert.deepEqual(report(signatures.slice(1)), [1, null]);
+  assert.deepEqual(report([]), [0, "bad-signature"]);
+  const [[first, own], [, other]] = signatures as [(typeof signatures)[0], (typeof signatures)[0]];
+  assert.deepEqual(report([[first, { ...own, signature: other.signature }]]), [0, "bad-signature"]);
+  assert.deepEqual(report([[first, { ...own, spki: own.spki.slice(1) }]]), [0, "bad-signature"]);
+  // The signatures of another text prove nothing.
+  const smaller = writeMemberList({ ...list, members: list.members.slice(1) });
+  assert.deepEqual(report(signatures, smaller), [null, "no-proof"]);
+  assert.deepEqual(report(signatures, smaller, smaller), [0, "bad-signature"]);
 });
