@@ -38,8 +38,8 @@ export class Fleet {
   readonly #legacyLinks: readonly LegacyLink[];
   readonly #live: ReadonlySet<SentBatch>;
   readonly votes: ClusterVotes;
-  /** Whether a daemon has reported its capabilities. */
-  hasGreeted = false;
+  /** When a daemon last reported its capabilities; negative: none has since they were requested. */
+  greetedAt = -1e9;
   readonly #held: RefusedBatches;
 
   constructor(parts: {
@@ -212,7 +212,7 @@ export class Fleet {
   }
 
   readonly #greeted = (link: DaemonLink, cluster: ByteString, now: number): void => {
-    this.hasGreeted = true;
+    this.greetedAt = now;
     this.votes.vote(link, cluster, now);
     this.#decide(now);
   };

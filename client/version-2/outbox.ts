@@ -53,6 +53,9 @@ export interface OutboxOwner {
   done(batch: SentBatch): void;
 }
 
+/** Milliseconds for which the client relies on a report that no members decide. */
+const GREETING_MS = 5000;
+
 export class Outbox {
   readonly fleet: Fleet;
   readonly #owner: OutboxOwner;
@@ -119,7 +122,7 @@ export class Outbox {
   /** Accepts a call that has been admitted. */
   add(call: PendingCall, commandKind: CommandKind, now: number): void {
     const bytes = call.size;
-    const options = this.#optionsOf(call, commandKind);
+    const options = this.#optionsOf(call, commandKind, now);
     let batch = this.#waiting.at(-1);
     if (batch === undefined || !batch.takes(commandKind, bytes, options)) {
       batch = this.#begin(commandKind, options);
@@ -153,11 +156,16 @@ export class Outbox {
    * Returns the options of a call's envelope. A call on which members may have to decide has its own envelope, unless
    * it is known that they do.
    */
-  #optionsOf(call: PendingCall, commandKind: CommandKind): CallBatch["options"] {
+  #optionsOf(call: PendingCall, commandKind: CommandKind, now: number): CallBatch["options"] {
     const { envelope } = call.settings;
-    const { cluster, isDeciding, hasGreeted } = this.fleet;
-    const mayDecide = cluster === "" || isDeciding || !hasGreeted;
+    const { cluster, isDeciding, greetedAt } = this.fleet;
+    const mayDecide = cluster === "" || isDeciding || now > greetedAt + GREETING_MS;
     if (!mayDecide || !requestsDecision(call, commandKind)) return envelope;
+    // Members may have founded a list since a daemon reported that they do not decide.
+    if (!isDeciding && greetedAt >= 0) {
+      this.fleet.greetedAt = -1e9;
+      for (const link of this.fleet.links) link.greetAgain(now);
+    }
     return (isDeciding && this.#shared.of(call)) || { ...envelope, decide: true };
   }
 
@@ -235,8 +243,8 @@ export class Outbox {
    * whether they do.
    */
   #maySign({ options }: CallBatch): boolean {
-    const { cluster, hasGreeted } = this.fleet;
-    return cluster !== "" && (hasGreeted || options?.decide !== true);
+    const { cluster, greetedAt } = this.fleet;
+    return cluster !== "" && (greetedAt >= 0 || options?.decide !== true);
   }
 
   /** Whether calls are waiting until a daemon is reachable, and answers the hello. */
@@ -372,7 +380,7 @@ export class Outbox {
 
 /**
  * Whether the members decide on a call, if they decide at all. A caller that names another policy than `majority` has
- * chosen what an answer means. Source: docs/consistency.md "Conditional writes".
+ * chosen what an answer means. Source: docs/consistency.md "What the answer to a condition means".
  */
 export function requestsDecision(
   { settings, inputs, bytes }: PendingCall,

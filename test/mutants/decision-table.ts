@@ -346,7 +346,7 @@ export const decisionMutants: readonly Mutant[] = [
   {
     name: "decisions: a client with a configured cluster does not wait for a hello",
     file: "client/version-2/outbox.js",
-    find: "(hasGreeted || options?.decide !== true)",
+    find: "(greetedAt >= 0 || options?.decide !== true)",
     replace: "true",
     test: CLIENT,
   },
