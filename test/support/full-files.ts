@@ -86,6 +86,7 @@ export const FULL_ONLY: readonly string[] = [
   "test/system/claims/job-libraries.test",
   "test/system/claims/lifetimes.test",
   "test/system/clock.test",
+  "test/system/condition-rows.test",
   "test/system/console-lines.test",
   "test/system/consumer-groups.test",
   "test/system/data-folders.test",

@@ -1,7 +1,7 @@
 /**
  * DOC.INSERT. Entries without keys are numbered. On a daemon without a timeline, or with COUNT (which the JSON listener
  * records), the number is one above the highest. Otherwise a late entry of the timeline may change the position of the
- * unit, so the number is derived from the unit itself and is permanent. Source: docs/consistency.md "Ids of a
+ * unit, so the number is derived from the unit itself and is permanent. Source: docs/json-documents.md "Ids of a
  * document's entries"; XADD uses the same method.
  */
 
