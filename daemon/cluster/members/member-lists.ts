@@ -321,9 +321,9 @@ export class MemberLists {
   }
 }
 
-/** The number of digits of a key's id that messages show. */
-const KEY_DIGITS = 12;
-const shown = (id: ByteString): string => hexOf(id).slice(0, KEY_DIGITS);
+/** The number of digits of an id that messages show. */
+const ID_DIGITS = 12;
+export const shown = (id: ByteString): string => hexOf(id).slice(0, ID_DIGITS);
 
 function named({ list: { number }, body }: SignedList): string {
   if (isListText(body)) return `${number}, signed by its members`;

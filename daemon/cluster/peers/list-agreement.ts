@@ -1,8 +1,7 @@
 /**
- * Agrees with other daemons on a member list that all its members sign, to found a list or to end one whose majority is
- * lost. Each daemon computes the text of the list from what it sees itself, announces it, and signs it once all its
- * members have announced the same text. A daemon signs only one text, or a later one that accounts for the first, so
- * two different lists that a daemon has signed follow each other. Source:
+ * Agrees with other daemons on a member list that its members sign. Each daemon computes the text of the list from what
+ * it sees itself, announces it, and signs it once enough members have announced the same text: all of them to found a
+ * list, or to end one whose majority is lost, and more than half of those of the list in force to change it. Source:
  * docs/decisions/0080-members-found-their-list.md.
  */
 import type { ByteString } from "../../../protocol/byte-string.js";
@@ -25,7 +24,7 @@ import {
   writeListProof,
 } from "../../../protocol/members/members-proof.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
-import type { ListOrder, MemberLists } from "../members/member-lists.js";
+import { type ListOrder, type MemberLists, shown } from "../members/member-lists.js";
 import type { Member } from "./member.js";
 import type { ClusterState } from "./shared/cluster-state.js";
 
@@ -36,10 +35,10 @@ interface Draft extends KnownList {
 
 type Change = ListOrder & { readonly kind: "change" };
 
-/** The last text that a member has announced, and the last one that it has signed. */
 interface Announcement {
-  /** Null if the member has announced no text that names this daemon. */
-  readonly text: Buffer | null;
+  /** The last text that the member has announced and that names this daemon; null: none. */
+  readonly announced: Draft | null;
+  /** The last text that the member has signed; null: none. */
   readonly signed: Draft | null;
 }
 
@@ -90,9 +89,10 @@ export class ListAgreement {
 
     const before = this.#announcements.get(member.id);
     // A list with this member has to account for its signed text, even if that text does not name this daemon.
-    const signed = proof.has(member.id) ? { ...found, text } : (before?.signed ?? null);
-    const announced = members.includes(identity.id) ? text : (before?.text ?? null);
-    this.#announcements.set(member.id, { text: announced, signed });
+    const draft = { list: found.list, hash: found.hash, text };
+    const signed = proof.has(member.id) ? draft : (before?.signed ?? null);
+    const announced = members.includes(identity.id) ? draft : (before?.announced ?? null);
+    this.#announcements.set(member.id, { announced, signed });
     if (isOwnText) for (const [id, one] of proof) this.#signatures.set(id, one);
     this.advance();
   }
@@ -103,7 +103,7 @@ export class ListAgreement {
     this.advance();
   }
 
-  /** Signs the text if all its members have announced it, uses it if all have signed it, and sends what has changed. */
+  /** Signs the text if enough members have announced it, uses it if enough have signed it, and sends changes. */
   advance(): void {
     const { lists } = this.#cluster;
     if (lists === null || this.#isSigning) return;
@@ -173,14 +173,13 @@ export class ListAgreement {
 
   /** Returns the texts of other members with changes to which this daemon agrees, too. */
   #acceptable(inForce: KnownList): readonly Draft[] {
-    const { cluster, hash } = this.#cluster;
-    return [...this.#announcements.values()].flatMap(({ text }) => {
-      if (text === null) return [];
-      const known = readListAlone(text, NO_BYTES, cluster, hash);
-      if ("refused" in known || successionProblem(known.list, [inForce.list], cluster) !== null) return [];
-      return known.list.parents[0] === inForce.hash && this.#agreesTo(known, inForce)
-        ? [{ ...known, text }]
-        : [];
+    const { cluster } = this.#cluster;
+    return [...this.#announcements.values()].flatMap(({ announced }) => {
+      if (announced === null) return [];
+      const { list } = announced;
+      const isNext =
+        list.parents[0] === inForce.hash && successionProblem(list, [inForce.list], cluster) === null;
+      return isNext && this.#agreesTo(announced, inForce) ? [announced] : [];
     });
   }
 
@@ -190,8 +189,8 @@ export class ListAgreement {
    */
   #agreesTo({ list }: KnownList, { list: before }: KnownList): boolean {
     const { addresses } = this.#cluster;
-    const added = list.members.filter((id) => !before.members.includes(id));
-    const left = before.members.filter((id) => !list.members.includes(id));
+    const added = missingIn(before, list);
+    const left = missingIn(list, before);
     // After a restart, the member may be at an address that has not answered yet.
     const mayBeAt = (id: ByteString) =>
       addresses.some((address) => !address.isSelf && (address.id === null || address.id === id));
@@ -295,19 +294,21 @@ export class ListAgreement {
    * Whether this daemon announces its text. After it has signed another one that is not complete, an operator has to
    * order that, or another daemon has to announce the same.
    */
-  #isAnnounced({ text, hash }: Draft, lists: MemberLists): boolean {
+  #isAnnounced({ hash }: Draft, lists: MemberLists): boolean {
     const open = openTextOf(lists);
-    if (lists.order !== null || (lists.isFoundedByMembers && (open === null || open.hash === hash)))
-      return true;
-    return [...this.#announcements.values()].some((one) => one.text?.equals(text));
+    if (lists.order !== null || open === null || open.hash === hash) return true;
+    return [...this.#announcements.keys()].some((id) => this.#hasAnnounced(id, hash));
+  }
+
+  #hasAnnounced(id: ByteString, hash: ByteString): boolean {
+    return this.#announcements.get(id)?.announced?.hash === hash;
   }
 
   /** Whether enough members have announced the same text. */
   #areReady(draft: Draft, { membership: { inForce }, order }: MemberLists): boolean {
     const { identity } = this.#cluster;
     const announced = {
-      has: (id: ByteString) =>
-        id === identity.id || this.#announcements.get(id)?.text?.equals(draft.text) === true,
+      has: (id: ByteString) => id === identity.id || this.#hasAnnounced(id, draft.hash),
     };
     if (inForce === null || order?.kind === "force") return isSignedByAll(draft, announced);
     return isSignedByMajority(draft, announced, inForce);
@@ -379,7 +380,7 @@ export class ListAgreement {
       const missing = others.filter((id) => !this.#signatures.has(id));
       return missing.length === 0 ? null : `not signed yet by ${missing.map(shown).join(", ")}`;
     }
-    const differing = others.filter((id) => this.#announcements.get(id)?.text?.equals(draft.text) !== true);
+    const differing = others.filter((id) => !this.#hasAnnounced(id, draft.hash));
     return differing.length === 0 ? null : `not announced yet by ${differing.map(shown).join(", ")}`;
   }
 }
@@ -396,11 +397,13 @@ function maySign({ list, hash }: Draft, lists: MemberLists): boolean {
   return open === null || (open.hash !== hash && accountsFor(list, open.list));
 }
 
+/** Returns the members of `other` that are no members of `list`. */
+const missingIn = (list: KnownList["list"], other: KnownList["list"]): readonly ByteString[] =>
+  other.members.filter((id) => !list.members.includes(id));
+
 /** Orders texts of changes: the smallest change first, to which more members agree. */
 function precedence(one: Draft, other: Draft, before: KnownList["list"]): number {
-  const size = ({ list: { members } }: Draft) =>
-    members.filter((id) => !before.members.includes(id)).length +
-    before.members.filter((id) => !members.includes(id)).length;
+  const size = ({ list }: Draft) => missingIn(before, list).length + missingIn(list, before).length;
   return size(one) - size(other) || (one.hash < other.hash ? -1 : 1);
 }
 
@@ -424,10 +427,6 @@ const WASTES =
 
 const hasMembers = ({ list }: KnownList, members: ReadonlySet<ByteString>): boolean =>
   list.members.length === members.size && list.members.every((id) => members.has(id));
-
-/** The number of digits of an id that messages show. */
-const ID_DIGITS = 12;
-const shown = (id: ByteString): string => hexOf(id).slice(0, ID_DIGITS);
 
 const NO_DATA = "this daemon has no data folder (--data), so it would restart empty";
 const NO_BYTES = Buffer.alloc(0);

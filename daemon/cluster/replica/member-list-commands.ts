@@ -60,11 +60,11 @@ export class MemberListCommands {
       return null;
     const judged = { key, at, commands, conditions, needsDaemon: needsDaemon(envelope) };
     // The rules of daemons' keys exclude administration, but this daemon's own key may query it and give it orders.
-    const isOwn = key === this.#node.identity.id && (argv.length === 2 || orderIn(argv) !== undefined);
+    const order = orderIn(argv);
+    const isOwn = key === this.#node.identity.id && (argv.length === 2 || order !== undefined);
     const denial = isOwn ? null : refusalOf(judged, signer, this.#node.signers.ring);
     if (denial !== null) return answered(verified, denial);
     if (argv.length === 2) return answered(verified, this.#report());
-    const order = orderIn(argv);
     if (order !== undefined) return this.#order(verified, order);
     return this.#take(verified, argv, Buffer.from(message.body), Buffer.from(message.signature));
   }
