@@ -300,7 +300,7 @@ const REMEDY =
 const VOUCHED =
   "a member list was accepted although its signer's key is not in this daemon's key ring: most of its configured peers use it";
 const LIST_REFUSED =
-  "this daemon refuses the member list that a member uses: nothing becomes final until an administrator signs a new one";
+  "this daemon refuses the member list that a member uses: nothing becomes final before both use the same list";
 const NO_BYTES = Buffer.alloc(0);
 
 /**

@@ -225,7 +225,7 @@ function printPlan({ numbers, remaining, lost }: Plan, { id }: OwnDaemon): void 
     ...lines(lost),
     "What only these daemons have is lost. If their folders return, it becomes dead letters there.",
     "Stop them first if they may still run: they accept writes until they receive the new list.",
-    "They can return only with an empty folder, as new daemons that an administrator adds.",
+    "They can return only with an empty folder, as new daemons.",
     ...consents,
   ])
     printLine(line);
