@@ -178,14 +178,8 @@ export function nextList(
   const removed = new Set(lists.flatMap((list) => list.removed));
   if (add.some((id) => removed.has(id))) return RETURNS;
   for (const id of add) members.add(id);
-  const list: MemberList = {
-    cluster,
-    number: numberAfter(lists),
-    parents: parents.map(({ hash }) => hash).sort(),
-    members: [...members].sort(),
-    removed: [...removedAfter(lists, members)].sort(),
-  };
-  return successionProblem(list, lists, cluster) ?? list;
+  const list = listAfter(parents, [], members, cluster);
+  return typeof list === "string" ? list : (successionProblem(list, lists, cluster) ?? list);
 }
 
 /**
