@@ -30,6 +30,9 @@ const SIGNATURES_MAX = 4;
 const REFUSED_FOR_DATE: readonly string[] = ["skew", "too-old"];
 const REFUSED_FOR_CLUSTER = "wrong-cluster";
 
+/** A time so long ago that nothing relies on it. */
+const NEVER = -1e9;
+
 export class Fleet {
   readonly links: readonly DaemonLink[];
   readonly clock: ClientClock;
@@ -39,7 +42,7 @@ export class Fleet {
   readonly #live: ReadonlySet<SentBatch>;
   readonly votes: ClusterVotes;
   /** When a daemon last reported its capabilities; negative: none has since they were requested. */
-  greetedAt = -1e9;
+  greetedAt = NEVER;
   readonly #held: RefusedBatches;
 
   constructor(parts: {
@@ -124,6 +127,12 @@ export class Fleet {
   /** Begins to query the daemons for their version and cluster. */
   greet(now: number, insist = this.isBackingOff(now)): void {
     for (const link of this.links) if (!link.isLegacy) link.ensureConnected(now, insist);
+  }
+
+  /** Requests the capabilities of the daemons again. */
+  greetAgain(now: number): void {
+    this.greetedAt = NEVER;
+    for (const link of this.links) link.greetAgain(now);
   }
 
   /** Returns the earliest end of a daemon's backoff, or infinity if there is none. */

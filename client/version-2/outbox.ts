@@ -162,10 +162,7 @@ export class Outbox {
     const mayDecide = cluster === "" || isDeciding || now > greetedAt + GREETING_MS;
     if (!mayDecide || !requestsDecision(call, commandKind)) return envelope;
     // Members may have founded a list since a daemon reported that they do not decide.
-    if (!isDeciding && greetedAt >= 0) {
-      this.fleet.greetedAt = -1e9;
-      for (const link of this.fleet.links) link.greetAgain(now);
-    }
+    if (!isDeciding && greetedAt >= 0) this.fleet.greetAgain(now);
     return (isDeciding && this.#shared.of(call)) || { ...envelope, decide: true };
   }
 
