@@ -244,8 +244,8 @@ class Founding {
   }
 
   /**
-   * Lets all daemons name each other. Those that named each other before have founded a list without the one that differs
-   * if it started later than they; otherwise they waited.
+   * Lets all daemons name each other. Those that named each other before have founded a list without the one that
+   * differs if it started later than they; otherwise they waited.
    */
   #nameAll(): void {
     for (const host of this.#world.hosts) {
