@@ -554,6 +554,13 @@ export const decisionMutants: readonly Mutant[] = [
     test: LIARS,
   },
   {
+    name: "dates: a decision is dated ahead of the clock, because a message may have been on its way for less long",
+    file: "daemon/cluster/peers/member-clocks.js",
+    find: "mayBeEqual ? clock : ",
+    replace: "",
+    test: "test/daemon/cluster/peers/member-clocks.test.js",
+  },
+  {
     name: "dates: a message that was on its way for long shows a member's clock",
     file: "daemon/cluster/peers/member-clocks.js",
     find: "!isBetter && ",

@@ -39,19 +39,23 @@ export class MemberClocks {
   /**
    * Notes a member's clock. A member is noted before it is known to be a voter, because its address may be proved
    * later. Members that do not vote are not noted while the samples of SAMPLES_MAX members are stored.
-   * @param clock  the member's clock when it sent its message
+   * @param sent  the member's clock when it sent its message
    * @param trip  the milliseconds of the last message to the member and its answer; null: not known
+   * @param clock  this machine's clock
    */
   note(
     member: ByteString,
-    { clock, trip }: { readonly clock: number; readonly trip: number | null },
-    uptime: number,
+    { sent, trip }: { readonly sent: number; readonly trip: number | null },
+    { clock, uptime }: { readonly clock: number; readonly uptime: number },
     { ids }: Electorate,
   ): void {
     for (const [other, sample] of this.#samples) if (this.#isOld(sample, uptime)) this.#samples.delete(other);
     const last = this.#samples.get(member);
+    const latest = sent + (trip ?? 0);
+    // If the clocks may be equal, they are: a guess would date a decision ahead of a write that follows it.
+    const mayBeEqual = clock >= sent && clock <= latest;
     const sample = {
-      ahead: clock + (trip ?? 0) / 2 - uptime,
+      ahead: (mayBeEqual ? clock : (sent + latest) / 2) - uptime,
       trip: trip ?? Number.POSITIVE_INFINITY,
       takenAt: uptime,
     };

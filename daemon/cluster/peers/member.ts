@@ -457,8 +457,9 @@ export class Member implements Sender, Receiver, Reconciled, ConnectedMember {
     this.status = status;
     if (status.state !== "live" && this.compared !== null) this.compared = "other";
     this.#trips.receive(status);
-    const sample = { clock: status.clock, trip: this.#trips.last };
-    clock.clocks.note(this.id, sample, now, cluster.electorate);
+    const sample = { sent: status.clock, trip: this.#trips.last };
+    const own = { clock: cluster.clock(), uptime: now };
+    clock.clocks.note(this.id, sample, own, cluster.electorate);
     missing.receiveStatus(this, status, before === null);
     if (status.echo >= this.#freshFromEcho) this.#reconciling.receiveTotals(status);
     // The first status after connecting starts the first comparison immediately.

@@ -87,7 +87,8 @@ export class Clock {
     // The two directions of a round trip may take different times.
     const error = random.between(-took / 4, took / 4);
     this.#reading = null;
-    this.#clocks.note(idOf(from), { clock: clock + took + error, trip: 0 }, time(), this.#voters);
+    const sample = { sent: clock + took + error, trip: 0 };
+    this.#clocks.note(idOf(from), sample, { clock: this.now, uptime: time() }, this.#voters);
   }
 
   /** Moves the watermark. */

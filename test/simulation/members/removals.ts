@@ -40,11 +40,11 @@ class UpperClocks extends MemberClocks {
   override note(
     member: ByteString,
     sample: Parameters<MemberClocks["note"]>[1],
-    uptime: number,
+    own: Parameters<MemberClocks["note"]>[2],
     voters: Electorate,
   ): void {
-    super.note(member, sample, uptime, voters);
-    this.#samples.set(member, { ahead: sample.clock - uptime, at: uptime });
+    super.note(member, sample, own, voters);
+    this.#samples.set(member, { ahead: sample.sent - own.uptime, at: own.uptime });
   }
 
   override median(clock: number, uptime: number, voters: Electorate): number | null {

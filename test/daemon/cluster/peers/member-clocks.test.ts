@@ -7,13 +7,15 @@ import { MEMBERS_MAX } from "../../../../daemon/cluster/peers/shared/peering-lim
 const LIMITS = { skewMs: 2000, clockSampleMs: 20_000 };
 const PAIR = { ids: new Set(["voter"]), others: 1 };
 const AHEAD_MS = 5000;
+/** This machine's clock when a sample is taken. */
+const OWN = { clock: AHEAD_MS, uptime: 0 };
 /** A message of a member whose clock shows 0, with a short round trip. */
-const AT_ZERO = { clock: 0, trip: 2 };
+const AT_ZERO = { sent: 0, trip: 2 };
 
 test("a clock that was noted before its member had a vote counts as soon as the member has one", () => {
   const clocks = new MemberClocks(LIMITS);
   const unknown = { ids: new Set<string>(), others: 1 };
-  clocks.note("voter", AT_ZERO, 0, unknown);
+  clocks.note("voter", AT_ZERO, OWN, unknown);
   assert.equal(clocks.median(AHEAD_MS, 0, unknown), null);
   assert.equal(clocks.skewOf("voter", AHEAD_MS, 0, unknown), null);
   assert.equal(clocks.median(AHEAD_MS, 0, PAIR), 1);
@@ -24,14 +26,14 @@ test("a clock that was noted before its member had a vote counts as soon as the 
 
 test("clocks of members without a vote are not noted without bound, and leave room for voters and later members", () => {
   const clocks = new MemberClocks(LIMITS);
-  for (let n = 0; n < 10 * MEMBERS_MAX; n++) clocks.note(`stray ${n}`, AT_ZERO, 0, PAIR);
+  for (let n = 0; n < 10 * MEMBERS_MAX; n++) clocks.note(`stray ${n}`, AT_ZERO, OWN, PAIR);
   const strays = Array.from({ length: 10 * MEMBERS_MAX }, (_, n) => `stray ${n}`);
   const isNoted = (id: string, uptime = 0) =>
     clocks.skewOf(id, 0, uptime, { ids: new Set([id]), others: 1 }) !== null;
   assert.equal(strays.filter((id) => isNoted(id)).length, 2 * MEMBERS_MAX);
-  clocks.note("voter", AT_ZERO, 0, PAIR);
+  clocks.note("voter", AT_ZERO, OWN, PAIR);
   assert.ok(isNoted("voter"));
-  clocks.note("later", AT_ZERO, LIMITS.clockSampleMs + 1, PAIR);
+  clocks.note("later", AT_ZERO, { clock: AHEAD_MS, uptime: LIMITS.clockSampleMs + 1 }, PAIR);
   assert.ok(isNoted("later", LIMITS.clockSampleMs + 1));
   assert.equal(isNoted("stray 0", LIMITS.clockSampleMs + 1), false);
 });
@@ -39,8 +41,9 @@ test("clocks of members without a vote are not noted without bound, and leave ro
 test("a message that was on its way for long does not replace an accurate sample of a clock for some seconds", () => {
   const clocks = new MemberClocks(LIMITS);
   const note = (uptime: number, clock: number, trip: number | null) => {
-    clocks.note("voter", { clock, trip }, uptime, PAIR);
-    return clocks.median(uptime + AHEAD_MS, uptime, PAIR);
+    const own = { clock: uptime + AHEAD_MS, uptime };
+    clocks.note("voter", { sent: clock, trip }, own, PAIR);
+    return clocks.median(own.clock, uptime, PAIR);
   };
   assert.equal(note(0, 0, null), 0, "the first message has no round trip");
   assert.equal(note(1_000, 999, 2), 1_000);
@@ -50,4 +53,13 @@ test("a message that was on its way for long does not replace an accurate sample
   assert.equal(note(5_000, 4_994, 12), 5_000, "the round trip is usual");
   assert.equal(note(15_000, 14_000, 1_000), 14_500, "the last sample is too old");
   assert.equal(note(16_000, 15_000, 2), 15_001, "the member's clock was set");
+});
+
+test("a clock that may be equal to this machine's is equal, however long the message was on its way", () => {
+  for (const took of [0, 1, 20, 40]) {
+    const clocks = new MemberClocks(LIMITS);
+    clocks.note("voter", { sent: 1_000 - took, trip: 40 }, { clock: 1_000, uptime: 0 }, PAIR);
+    assert.equal(clocks.median(1_007, 7, PAIR, true), 1_007);
+    assert.equal(clocks.skewOf("voter", 1_007, 7, PAIR), 0);
+  }
 });
