@@ -13,7 +13,7 @@ import { repositoryRoot } from "../support/repository.js";
 import { skipWithout } from "../support/requirements.js";
 import { until } from "../support/until.js";
 import { RepeatingProgram } from "./repeating-program.js";
-import { startDaemonPair } from "./sentinel-pairs.js";
+import { type SentinelPair, startDaemonPair } from "./sentinel-pairs.js";
 import { EVENTS, runTrial } from "./sentinel-trial.js";
 
 const folder = join(repositoryRoot, "test", "libraries");
@@ -106,4 +106,30 @@ for (const { client, skip } of SENTINEL_CLIENTS)
         { event, lostIncrements: 0, lostJobs: 0, failed: {} },
       );
     }
+  });
+
+const STATES = [
+  { state: "a daemon hangs", reach: async (pair: SentinelPair) => pair.hang(0) },
+  { state: "the daemons are cut off from each other", reach: (pair: SentinelPair) => pair.setApart(true) },
+  { state: "both daemons are connected", reach: async () => {} },
+] as const;
+
+for (const { state, reach } of some(STATES))
+  test(`a trial that fails while ${state} ends its program`, {
+    skip: skipWithout("python3-redis"),
+  }, async () => {
+    const failure = new Error("the trial fails");
+    const failing = {
+      name: "a failure",
+      run: async (pair: SentinelPair) => {
+        await reach(pair);
+        throw failure;
+      },
+    };
+    {
+      await using pair = await startDaemonPair();
+      const trial = runTrial(pair, { client: "redis-py", events: [failing], calls: 1 });
+      await assert.rejects(trial, failure);
+    }
+    await until("no process is left", () => !process.getActiveResourcesInfo().includes("ProcessWrap"));
   });

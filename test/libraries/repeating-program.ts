@@ -5,7 +5,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { killedAtExit } from "../support/child-process.js";
-import { until } from "../support/until.js";
+import { inTime, until } from "../support/until.js";
+
+/** The last characters of a program's output that an error message contains. */
+const OUTPUT_MAX = 500;
 
 export class RepeatingProgram implements Disposable {
   #output = "";
@@ -36,7 +39,7 @@ export class RepeatingProgram implements Disposable {
   async goesOn(after: string, count: number): Promise<void> {
     const before = this.done;
     await until(
-      `operations continue after ${after}: ${this.#output.slice(-500)}`,
+      () => `operations continue after ${after}: ${this.#output.slice(-OUTPUT_MAX)}`,
       () => this.done >= before + count,
     );
   }
@@ -49,7 +52,7 @@ export class RepeatingProgram implements Disposable {
   async end(): Promise<Readonly<Record<string, number>>> {
     const closed = once(this.#child, "close");
     this.#child.stdin?.end();
-    await closed;
+    await inTime(() => `the program does not end: ${this.#output.slice(-OUTPUT_MAX)}`, closed);
     return JSON.parse(this.#output.trimEnd().split("\n").at(-1) ?? "");
   }
 }

@@ -6,9 +6,9 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { killedAtExit } from "../support/child-process.js";
+import { kill, killedAtExit } from "../support/child-process.js";
 import { repositoryRoot } from "../support/repository.js";
-import { until } from "../support/until.js";
+import { inTime, until } from "../support/until.js";
 import type { SentinelPair } from "./sentinel-pairs.js";
 
 const folder = join(repositoryRoot, "test", "libraries");
@@ -46,10 +46,11 @@ export interface EventFigures {
   readonly failed: Readonly<Record<string, number>>;
 }
 
-/** The last bytes of a program's error output that an error message contains. */
+/** The last bytes of a program's error output, and its last lines, that an error message contains. */
 const STDERR_MAX = 1_000;
+const LINES_MAX = 5;
 
-class SentinelClient {
+class SentinelClient implements AsyncDisposable {
   readonly lines: Line[] = [];
   readonly done: Record<Kind, number> = { incremented: 0, added: 0 };
   /** How often each job was done, by number. */
@@ -79,10 +80,16 @@ class SentinelClient {
   /** Waits until further calls of each kind have succeeded. @param since  the calls to begin from */
   async goesOn(why: string, calls: number, since = { ...this.done }): Promise<void> {
     await until(
-      `calls succeed: ${why}; ${this.#stderr}`,
-      () =>
-        this.done.incremented >= since.incremented + calls &&
-        (!this.#hasJobs || this.done.added >= since.added + calls),
+      () => `calls succeed: ${why}; ${this.#state}`,
+      () => {
+        const { exitCode, signalCode } = this.#child;
+        if (exitCode !== null || signalCode !== null)
+          throw new Error(`the program has ended: ${why}; ${this.#state}`);
+        return (
+          this.done.incremented >= since.incremented + calls &&
+          (!this.#hasJobs || this.done.added >= since.added + calls)
+        );
+      },
     );
   }
 
@@ -90,7 +97,20 @@ class SentinelClient {
   async end(): Promise<void> {
     const closed = once(this.#child, "close");
     this.#child.stdin?.end();
-    await closed;
+    await inTime(() => `the program does not end: ${this.#state}`, closed);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await kill(this.#child);
+  }
+
+  /** What the program has done and printed last, for error messages. */
+  get #state(): string {
+    return JSON.stringify({
+      done: this.done,
+      last: this.lines.slice(-LINES_MAX),
+      stderr: this.#stderr,
+    });
   }
 }
 
@@ -175,7 +195,7 @@ export async function runTrial(
   pair: SentinelPair,
   { client: name, events, calls }: TrialOptions,
 ): Promise<readonly EventFigures[]> {
-  const client = new SentinelClient(name, pair);
+  await using client = new SentinelClient(name, pair);
   const quarter = Math.ceil(calls / 4);
   await client.goesOn("the start", 1);
   const ends: number[] = [client.lines.length];

@@ -19,11 +19,11 @@ export interface UntilOptions {
 
 /**
  * Waits until a condition is met.
- * @param what  the condition, for the error message
+ * @param what  the condition, for the error message; a function is called after the time limit
  * @throws Error  after the time limit; its cause is the last rejection of the check
  */
 export async function until(
-  what: string,
+  what: string | (() => string),
   holds: () => boolean | Promise<boolean>,
   { ms = UNTIL_MS, mayFail = false, pause = growingPauses() }: UntilOptions = {},
 ): Promise<void> {
@@ -36,7 +36,10 @@ export async function until(
       if (!mayFail) throw problem;
       cause = problem;
     }
-    if (performance.now() > deadline) throw new Error(`${what}: not within ${ms} ms`, { cause });
+    if (performance.now() > deadline) {
+      const condition = typeof what === "string" ? what : what();
+      throw new Error(`${condition}: not within ${ms} ms`, { cause });
+    }
     await pause();
   }
 }
