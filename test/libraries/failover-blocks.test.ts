@@ -5,15 +5,20 @@
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
+import { error, type Reply } from "../../protocol/reply.js";
+import { subscriptionReply, writeCommand, writeReply } from "../../protocol/resp/resp-writer.js";
 import { ActiveCluster } from "../support/active-cluster.js";
 import { skipUnlessFull } from "../support/amount.js";
 import { kill, killedAtExit } from "../support/child-process.js";
-import { freePort } from "../support/free-port.js";
+import { startDaemon } from "../support/daemon-process.js";
+import { freePort, listenAtFreePort } from "../support/free-port.js";
 import { pause } from "../support/pause.js";
 import { RedisConnection, textOf } from "../support/redis-connection.js";
+import { ReplyReader } from "../support/reply-reader.js";
 import { repositoryRoot } from "../support/repository.js";
 import { skipWithout } from "../support/requirements.js";
 import { until } from "../support/until.js";
@@ -276,6 +281,61 @@ for (const name of ["ioredis", "redis-py"] as const)
     assert.deepEqual(await client.end(), {});
     await assertCounted(pair, acknowledged, client.done - acknowledged + 4);
   });
+
+/** A sentinel that can publish a change while it is asked for the master. */
+async function startSwitchingSentinel(master: number) {
+  const subscribers = new Set<Socket>();
+  let isSwitching = false;
+  async function answer(socket: Socket, [command = "", argument = ""]: readonly string[]): Promise<string> {
+    if (command === "subscribe") subscribers.add(socket.once("close", () => subscribers.delete(socket)));
+    if (command === "subscribe") return writeReply(subscriptionReply(command, argument, 1));
+    if (argument === "sentinels") return writeCommand([]);
+    if (argument !== "get-master-addr-by-name") return writeReply(error(`ERR unknown command '${command}'`));
+    if (isSwitching)
+      for (const each of subscribers) each.write(writeCommand(["message", "+switch-master", "mymaster"]));
+    // ioredis ends its subscriptions when it has received the message, or had ended them before its request.
+    if (isSwitching) await until("the client does not subscribe any more", () => subscribers.size === 0);
+    isSwitching = false;
+    return writeCommand(["127.0.0.1", String(master)]);
+  }
+
+  const server = createServer((socket) => {
+    const reader = new ReplyReader();
+    let written = Promise.resolve();
+    socket.on("error", () => {});
+    socket.on("data", (chunk) => {
+      for (const request of reader.push(chunk)) {
+        const argv = request.kind === "array" ? request.items.map(textOfReply) : [];
+        written = written.then(async () => {
+          socket.write(await answer(socket, argv));
+        });
+      }
+    });
+  });
+  const port = await listenAtFreePort(server);
+  return {
+    port,
+    async switchAtNextRequest() {
+      await until("the client has subscribed", () => subscribers.size > 0);
+      isSwitching = true;
+    },
+    [Symbol.dispose]: () => server.close(),
+  };
+}
+
+const textOfReply = (reply: Reply) => (reply.kind === "bulk" ? reply.bytes : "");
+
+test("ioredis continues when the master changes while it connects again", async () => {
+  await using daemon = await startDaemon(["--resp", "0"]);
+  const resp = await daemon.portOf("Redis clients");
+  using sentinel = await startSwitchingSentinel(resp);
+  using client = startClient("ioredis", [sentinel.port, sentinel.port]);
+  await client.goesOn("the start", OPERATIONS);
+  await sentinel.switchAtNextRequest();
+  assert.notEqual(await textOf(resp, "CLIENT", "KILL", "TYPE", "normal"), "0");
+  await client.goesOn("a change during its request", OPERATIONS);
+  assert.deepEqual(await client.end(), {});
+});
 
 /** A module of Celery with the printed configuration. Its task appends its number to a file. */
 const CELERY_TASKS = `

@@ -5,12 +5,14 @@
  */
 import { Queue, Worker } from "bullmq";
 import { Redis } from "ioredis";
+import { Connector } from "./sentinel-connector.mjs";
 
 const [name, ...ports] = process.argv.slice(2);
 /** The settings of docs/active-active.md. */
 const settings = {
   sentinels: ports.map((port) => ({ host: "127.0.0.1", port: Number(port) })),
   name,
+  Connector,
   failoverDetector: true,
   sentinelCommandTimeout: 1_000,
   sentinelReconnectStrategy: () => 1_000,

@@ -5,11 +5,13 @@
  */
 import { Redis } from "ioredis";
 import { repeat } from "./repeat.mjs";
+import { Connector } from "./sentinel-connector.mjs";
 
 const [name, ...ports] = process.argv.slice(2);
 const redis = new Redis({
   sentinels: ports.map((port) => ({ host: "127.0.0.1", port: Number(port) })),
   name,
+  Connector,
   failoverDetector: true,
   connectTimeout: 1_000,
   // Without these limits, ioredis waits forever for a daemon that hangs, and for its sentinel. Without the strategy, it
