@@ -93,6 +93,13 @@ class SentinelClient implements AsyncDisposable {
     );
   }
 
+  /** Makes no further calls until `check` has ended. */
+  async whilePaused(check: () => Promise<unknown>): Promise<void> {
+    this.#child.stdin?.write("pause\n");
+    await check();
+    this.#child.stdin?.write("continue\n");
+  }
+
   /** Ends the calls, and waits until the worker has done the jobs. */
   async end(): Promise<void> {
     const closed = once(this.#child, "close");
@@ -114,10 +121,18 @@ class SentinelClient implements AsyncDisposable {
   }
 }
 
-/** An event of the servers. @param goesOn  waits until further calls of each kind have succeeded */
+/** An event of the servers. */
 interface TrialEvent {
   readonly name: string;
-  readonly run: (pair: SentinelPair, goesOn: () => Promise<void>) => Promise<void>;
+  /**
+   * @param goesOn  waits until further calls of each kind have succeeded
+   * @param catchUp  waits until both servers have the same data, without further calls meanwhile
+   */
+  readonly run: (
+    pair: SentinelPair,
+    goesOn: () => Promise<void>,
+    catchUp: () => Promise<void>,
+  ) => Promise<void>;
 }
 
 export const EVENTS: readonly TrialEvent[] = [
@@ -149,23 +164,23 @@ export const EVENTS: readonly TrialEvent[] = [
   },
   {
     name: "a cut between the servers",
-    run: async (pair, goesOn) => {
+    run: async (pair, goesOn, catchUp) => {
       await pair.setApart(true);
       await goesOn();
       await pair.setApart(false);
-      await pair.fields("none");
+      await catchUp();
     },
   },
   {
     name: "a rolling upgrade",
-    run: async (pair) => {
+    run: async (pair, _goesOn, catchUp) => {
       const first = 1 - (await pair.named());
       for (const index of [first, 1 - first]) {
         await pair.release(index);
         await pair.end(index, "SIGTERM");
         await pair.start(index);
         // The next server follows when this one has everything.
-        await pair.fields("none");
+        await catchUp();
       }
     },
   },
@@ -202,7 +217,11 @@ export async function runTrial(
   for (const event of events) {
     const since = { ...client.done };
     await client.goesOn(`before ${event.name}`, quarter);
-    await event.run(pair, () => client.goesOn(`during ${event.name}`, quarter));
+    await event.run(
+      pair,
+      () => client.goesOn(`during ${event.name}`, quarter),
+      () => client.whilePaused(() => pair.fields("none")),
+    );
     await client.goesOn(event.name, calls, since);
     ends.push(client.lines.length);
   }

@@ -1,8 +1,9 @@
 /**
  * Increments fields of a hash, and adds and does BullMQ jobs, at the master that sentinels name, until its input ends.
- * Then it does the remaining jobs. Prints a line of JSON for each call. Arguments: the name of the master, and the
- * sentinels' ports.
+ * Then it does the remaining jobs. Between the lines "pause" and "continue" of its input, it makes no further calls.
+ * Prints a line of JSON for each call. Arguments: the name of the master, and the sentinels' ports.
  */
+import { createInterface } from "node:readline";
 import { Queue, Worker } from "bullmq";
 import { Redis } from "ioredis";
 import { Connector } from "./sentinel-connector.mjs";
@@ -56,9 +57,14 @@ const worker = new Worker(
 for (const each of [redis, queue, worker]) each.on("error", () => {});
 
 let isOver = false;
-process.stdin.resume().once("end", () => {
-  isOver = true;
-});
+let isPaused = false;
+createInterface({ input: process.stdin })
+  .on("line", (line) => {
+    isPaused = line === "pause";
+  })
+  .once("close", () => {
+    isOver = true;
+  });
 
 /** Makes one call after the other. @param call  makes the call with a number */
 async function repeat(kind, call) {
@@ -71,7 +77,8 @@ async function repeat(kind, call) {
     } catch (error) {
       report({ failed: kind, number, ms: ms(), error: `${error.name}: ${error.message}` });
     }
-    await pause(PAUSE_MS);
+    do await pause(PAUSE_MS);
+    while (isPaused && !isOver);
   }
 }
 

@@ -1,5 +1,6 @@
-"""Increments fields of a hash by redis-py at the master that sentinels name, until its input ends. Prints a line of JSON for
-each call. Arguments: the name of the master, and the sentinels' ports."""
+"""Increments fields of a hash by redis-py at the master that sentinels name, until its input ends, except between the
+lines "pause" and "continue" of its input. Prints a line of JSON for each call. Arguments: the name of the master, and
+the sentinels' ports."""
 import json
 import sys
 import threading
@@ -20,7 +21,18 @@ redis = sentinel.master_for(
     retry_on_error=[BusyLoadingError, ConnectionError, ReadOnlyError, TimeoutError],
 )
 over = threading.Event()
-threading.Thread(target=lambda: (sys.stdin.read(), over.set()), daemon=True).start()
+running = threading.Event()
+running.set()
+
+
+def read():
+    for line in sys.stdin:
+        running.clear() if line == "pause\n" else running.set()
+    over.set()
+    running.set()
+
+
+threading.Thread(target=read, daemon=True).start()
 number = 0
 while not over.is_set():
     number += 1
@@ -32,3 +44,4 @@ while not over.is_set():
         report = {"failed": "incremented", "number": number, "error": f"{type(error).__name__}: {error}"}
     print(json.dumps({**report, "ms": round((time.monotonic() - start) * 1000)}), flush=True)
     over.wait(0.01)
+    running.wait()
