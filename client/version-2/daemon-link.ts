@@ -268,6 +268,7 @@ export class DaemonLink implements ConnectionV2Owner {
     if (!isProven) this.#handlers.notProven(sending, now);
     if (message.kind !== "refused") return;
     this.#clock.update(this, message.clock, sending.writtenAt, now);
+    if (message.newest !== undefined) this.#clock.seen(message.newest);
     this.#handlers.refused(this, sending, message, now);
   }
 

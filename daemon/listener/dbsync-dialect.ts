@@ -337,7 +337,9 @@ export class SessionV2 implements Session {
   #refuse({ id, code, detail, effect }: RefusedEnvelope): string {
     const clock = this.#server.host.environment.clock();
     const sentence = refusalText(code, code === "cannot-decide" ? detail : null);
-    return writeFrame(writeRefused({ id, code, sentence, clock, effect }), PROTOCOL);
+    const refused = { id, code, sentence, clock, effect };
+    const { newest } = this.#server.service.pipeline.recording;
+    return writeFrame(writeRefused(code === "too-old" ? { ...refused, newest } : refused), PROTOCOL);
   }
 }
 

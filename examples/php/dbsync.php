@@ -1627,8 +1627,8 @@ namespace Dbsync {
                     $delivery->isRecorded = in_array('provisional', $marks, true) || strpos($delivery->error->reply ?? '', 'TOOLONG ') === 0;
                     $this->settle($delivery->error === null ? null : "command: $reply->reply");
                 } elseif ($this->version === 2 && $name === 'refused' && in_array($second, [$command->id, ''], true)) {
-                    [, , $code, $sentence, $clock, $effect] = $message;
-                    $command->cluster->learn($this->address, $clock);
+                    [, , $code, $sentence, $clock, $effect, $newest] = $message;
+                    $command->cluster->learn($this->address, $clock, $newest);
                     $delivery->begun = $effect !== 'not-applied';
                     $delivery->misdated = $code === 'skew' || $code === 'too-old';
                     $this->settle(substr($code, 0, self::MAX_REFUSAL) . ': ' . substr($sentence, 0, self::MAX_REFUSAL));
@@ -1823,6 +1823,8 @@ namespace Dbsync {
         {
             /** The time for which other daemons may still return a value after the first "no value". */
             private const MISS_LINGER_SECONDS = 0.05;
+            /** The number of times that a command is signed. If daemons refuse more dates than that, their clocks are too different. */
+            private const MAX_SIGNATURES = 4;
             /** The time at the end of a script in which slower daemons still receive their commands. */
             private const LAST_DELIVERY_SECONDS = 0.2;
             private const MAX_COMMAND_BYTES = 64 * 1024 * 1024;
@@ -1962,7 +1964,8 @@ namespace Dbsync {
                 $daemons = $this->daemonsOf($settings);
                 $end = self::now() + $settings->timeout;
                 $deliveries = $this->deliver($daemons, $command, $isMulti, $settings, $end);
-                $missed = $dated = false;
+                $missed = false;
+                $signatures = 1;
                 while (true) {
                     $policy = $settings->policy->ruleFor($deliveries);
                     $chosen = $policy->choose($deliveries, $missed && self::now() >= $end);
@@ -1974,9 +1977,9 @@ namespace Dbsync {
                         $missed = true;
                         $end = min($end, self::now() + self::MISS_LINGER_SECONDS);
                     }
-                    if (!$isOpen && !$dated && self::wereMisdated($deliveries)) {
+                    if (!$isOpen && $signatures < self::MAX_SIGNATURES && self::wereMisdated($deliveries)) {
                         $deliveries = $this->deliver($daemons, $command, $isMulti, $settings, $end);
-                        $dated = true;
+                        $signatures++;
                     } elseif (!$isOpen) {
                         throw self::failure($deliveries, $policy, $chosen);
                     }

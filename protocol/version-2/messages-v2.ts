@@ -151,6 +151,8 @@ export interface RefusedMessage {
   readonly clock: number;
   /** `not-applied` if the daemon has certainly applied nothing of the envelope and never will; otherwise `unknown`. */
   readonly effect: "not-applied" | "unknown";
+  /** With `too-old`: as in a result. The client's next envelope is dated later. */
+  readonly newest?: EnvelopeDate;
 }
 
 export type ClientMessage = Hello | CommandMessage | ListenMessage;
@@ -238,8 +240,10 @@ export function writeRefused({
   sentence,
   clock,
   effect,
+  newest,
 }: Omit<RefusedMessage, "kind">): ByteString {
-  return writeCommand(["refused", id, code, sentence, String(clock), effect]);
+  const date = newest === undefined ? [] : [`${newest.at} ${newest.seq}`];
+  return writeCommand(["refused", id, code, sentence, String(clock), effect, ...date]);
 }
 
 /** Parses a client's message. @throws MalformedFrame, OtherProtocol */
@@ -302,7 +306,8 @@ export function readDaemonMessage(payload: Buffer): DaemonMessage {
     const newest = readDate(reader);
     return { kind, id, daemon, clock, newest, units: (length - 5) / 2, replies: reader };
   }
-  if (kind === "refused" && length === 6) return readRefused(reader);
+  if (kind === "refused" && (length === REFUSED_ELEMENTS || length === REFUSED_ELEMENTS + 1))
+    return readRefused(reader, length > REFUSED_ELEMENTS);
   if (kind === "hello") return readHello(reader, length);
   throw reader.malformed("expected a hello, a result or a refusal");
 }
@@ -372,10 +377,13 @@ function readVersions(reader: RespReader): readonly number[] {
   return versions;
 }
 
+/** The number of elements of a refusal without `newest`. */
+const REFUSED_ELEMENTS = 6;
+
 /** Maximum number of bytes of a refusal's code and of its sentence; the remaining bytes are left out. */
 const REFUSAL_BYTES_MAX = 1000;
 
-function readRefused(reader: RespReader): RefusedMessage {
+function readRefused(reader: RespReader, hasNewest: boolean): RefusedMessage {
   const id = reader.readBulk();
   const code = reader.readBulk().slice(0, REFUSAL_BYTES_MAX);
   const sentence = reader.readBulk().slice(0, REFUSAL_BYTES_MAX);
@@ -383,8 +391,9 @@ function readRefused(reader: RespReader): RefusedMessage {
   const effect = reader.readBulk();
   if (effect !== "not-applied" && effect !== "unknown")
     throw reader.malformed('expected "not-applied" or "unknown"');
+  const newest = hasNewest ? { newest: readDate(reader) } : {};
   reader.expectEnd();
-  return { kind: "refused", id, code, sentence, clock, effect };
+  return { kind: "refused", id, code, sentence, clock, effect, ...newest };
 }
 
 function readWait(reader: RespReader, text: ByteString): Wait {

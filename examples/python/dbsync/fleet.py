@@ -137,7 +137,7 @@ class Fleet:
 
     def answered(self, link: Link, sending: Sending, message: Result | Refusal) -> None:
         self.clock.heard(link, message.clock, sending.written_at * 1000)
-        if isinstance(message, Result):
+        if message.newest is not None:
             self.clock.seen(message.newest)
         sending.call.reported(sending, message)
 

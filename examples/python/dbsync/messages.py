@@ -66,6 +66,8 @@ class Refusal:
     clock: int
     is_applied: bool
     """Whether the envelope may still have been applied."""
+    newest: Date | None = None
+    """With `too-old`: as in a result."""
 
 
 Message = Union[Hello, Result, Refusal]
@@ -146,13 +148,17 @@ def _read_hello(elements: list[Any]) -> Hello:
     )
 
 
+def _date(element: Any) -> Date:
+    at, seq = map(number, element.split())
+    return at, seq
+
+
 def _read_result(elements: list[Any]) -> Result:
     _, identity, daemon, clock, newest, *units = elements
-    at, seq = map(number, newest.split())
     flags = tuple(tuple(words.decode("latin-1").split()) for words in units[1::2])
     if len(units) != 2 * len(flags):
         raise ProtocolError("a reply without its flags")
-    return Result(_string(identity), _string(daemon), number(clock), (at, seq), tuple(units[0::2]), flags)
+    return Result(_string(identity), _string(daemon), number(clock), _date(newest), tuple(units[0::2]), flags)
 
 
 REFUSAL_BYTES_MAX = 1000
@@ -160,9 +166,10 @@ REFUSAL_BYTES_MAX = 1000
 
 
 def _read_refusal(elements: list[Any]) -> Refusal:
-    _, identity, code, sentence, clock, effect = elements
+    _, identity, code, sentence, clock, effect, *dates = elements
     code, sentence = (words[:REFUSAL_BYTES_MAX].decode("utf-8", "replace") for words in (code, sentence))
-    return Refusal(_string(identity), code, sentence, number(clock), effect != b"not-applied")
+    newest = _date(*dates) if dates else None
+    return Refusal(_string(identity), code, sentence, number(clock), effect != b"not-applied", newest)
 
 
 READERS: dict[bytes, Callable[[list[Any]], Message]] = {b"hello": _read_hello, b"result": _read_result, b"refused": _read_refusal}

@@ -195,6 +195,8 @@ test("a refusal is parsed back unchanged", () => {
     effect: "not-applied",
   } as const;
   assert.deepEqual(readDaemonMessage(latin1(writeRefused(refusal))), { kind: "refused", ...refusal });
+  const dated = { ...refusal, newest: { at: 1_790_000_000_000, seq: 17 } };
+  assert.deepEqual(readDaemonMessage(latin1(writeRefused(dated))), { kind: "refused", ...dated });
 });
 
 test("invalid messages are refused", () => {
