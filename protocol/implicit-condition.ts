@@ -34,6 +34,27 @@ export const SHARING_NAME =
 export const hasImplicitCondition = (argv: Argv): boolean =>
   (argv[0] as ByteString).length > 3 || requiresAbsence(argv) !== null;
 
+/** Whether an envelope is one unit that takes effect only under a condition. */
+export function isOneConditional({
+  if: conditions,
+  multi,
+  commands,
+}: {
+  readonly if: readonly unknown[] | null;
+  readonly multi: boolean;
+  readonly commands: readonly Argv[];
+}): boolean {
+  if (conditions !== null) return true;
+  if (multi || commands.length > 1) return false;
+  const argv = commands[0] as Argv;
+  // This comes first, because most commands are shorter.
+  if (argv.length <= SET_LENGTH && argv[0]?.length === SET_LENGTH) return false;
+  return CONDITIONAL_NAME.test(argv[0] as ByteString) && hasImplicitCondition(argv);
+}
+
+/** The letters of SET, and the words of a SET without options. */
+const SET_LENGTH = 3;
+
 /** Returns whether a SET requires that its key is absent, or null if it has no condition that can be decided. */
 function requiresAbsence(argv: Argv): boolean | null {
   const options = argv.slice(3).map(upperCase);

@@ -95,6 +95,8 @@ export type AcceptOutcome =
     }
   | { readonly kind: "duplicate" }
   | { readonly kind: "too-old" }
+  /** It has a condition, and is dated before a unit that this daemon has accepted on its keys. */
+  | { readonly kind: "overtaken" }
   | { readonly kind: "too-many-steps" }
   | { readonly kind: "failed"; readonly detail: string };
 

@@ -6,6 +6,7 @@
  *   receive (members' entries) ─► known? ─► store ─► waiting (late, or ahead of the clock) ─► merge or refold
  */
 import type { ByteString } from "../../protocol/byte-string.js";
+import { isOneConditional } from "../../protocol/implicit-condition.js";
 import type { DecidedOutcome, Envelope } from "../../protocol/version-2/envelope.js";
 import type { EnvelopeDate } from "../../protocol/version-2/messages-v2.js";
 import type { Database } from "../store/database.js";
@@ -25,8 +26,8 @@ import {
 } from "./entries/entry.js";
 import { EntryStore } from "./entry-store.js";
 import { touchTest } from "./fold/changed-keys.js";
-import { admit, outcomesInTurn } from "./fold/entry-budget.js";
-import type { BetweenUnits, FoldedEntry } from "./fold/fold.js";
+import { admit, outcomesInTurn, unmetNow } from "./fold/entry-budget.js";
+import type { BetweenUnits, FoldedEntry, UnitAnswer } from "./fold/fold.js";
 import { appliesAt, limitToEnd, standstillOf } from "./fold/semantics-standstill.js";
 import { LateMerges, UNITS_PER_TURN } from "./late-merges.js";
 import { OwnDates } from "./own-dates.js";
@@ -197,11 +198,34 @@ export class Timeline {
     if (this.holds(orderKey) || this.#entryStore.isFolded(orderKey.id)) return { kind: "duplicate" };
     if (orderKey.at <= this.#watermark.value || orderKey.at <= this.#folding.fold.cutAt)
       return { kind: "too-old" };
-    const admitted = admit(this.#folding.fold, entry, REDO_MAX, this.#parts.limits.unitSteps, between);
+    const mustBeLast = this.#mustBeLast(orderKey, entry);
+    const redoMax = mustBeLast ? 0 : REDO_MAX;
+    const admitted = admit(this.#folding.fold, entry, redoMax, this.#parts.limits.unitSteps, between);
     const merged = admitted === "too-many-steps" ? admitted : this.#folding.merge([entry], admitted);
-    if (merged === null || merged === "too-many-steps") return { kind: merged ?? "too-old" };
+    if (merged === null) return { kind: mustBeLast ? "overtaken" : "too-old" };
+    if (merged === "too-many-steps") return { kind: merged };
     const [{ answers }] = merged as [FoldedEntry];
     return { kind: "accepted", answers, flushed: this.#store([entry], null) };
+  }
+
+  /**
+   * Whether an entry has to come after all accepted units on its keys, although its date is not the newest one: where
+   * no members decide, a unit with a condition must not undo one that was answered before.
+   */
+  #mustBeLast(orderKey: OrderKey, { envelope }: Entry): boolean {
+    const { newest } = this.#folding.fold;
+    if (newest === null || compareOrderKeys(newest, orderKey) < 0 || !this.#parts.isAlone()) return false;
+    return isOneConditional(envelope);
+  }
+
+  /**
+   * Returns the answer to an entry whose only unit has a condition that does not hold after all accepted units. Null:
+   * it may hold, or there are members, which may have accepted other units. The entry need not be recorded. If it was,
+   * a late unit without a condition could still let it take effect.
+   */
+  unmetAlone(entry: Entry): UnitAnswer | null {
+    if (!isOneConditional(entry.envelope) || !this.#parts.isAlone()) return null;
+    return unmetNow(entry, this.#folding.fold, this.#parts.limits.unitSteps);
   }
 
   /**

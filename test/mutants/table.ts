@@ -14,6 +14,7 @@ import { decidedUnitMutants } from "./decided-unit-table.js";
 import { decisionMutants } from "./decision-table.js";
 import { followerMutants } from "./follower-table.js";
 import { listMutants } from "./list-table.js";
+import { loneMutants } from "./lone-table.js";
 import { memberMutants } from "./member-table.js";
 import type { Mutant } from "./mutant.js";
 import { noticeMutants } from "./notice-table.js";
@@ -514,6 +515,7 @@ export const mutants: readonly Mutant[] = [
   },
   ...acknowledgedMutants,
   ...followerMutants,
+  ...loneMutants,
   ...memberMutants,
   ...subscriberMutants,
   {

@@ -10,6 +10,7 @@ import {
   CONDITIONAL_NAME,
   hasImplicitCondition,
   implicitCondition,
+  isOneConditional,
   SHARING_NAME,
 } from "../../protocol/implicit-condition.js";
 import { NIL, ONE, ZERO } from "../../protocol/reply.js";
@@ -73,6 +74,26 @@ test("the names of the commands that may have a condition are those of which one
     commandNames().filter((name) => CONDITIONAL_NAME.test(name)),
   );
   assert.equal(conditional.length, 4);
+});
+
+test("an envelope is one unit with a condition if it has `if`, or a single command with one", () => {
+  const isOne = (...commands: string[]) =>
+    isOneConditional({ if: null, multi: false, commands: commands.map((one) => one.split(" ")) });
+  const conditional = ["SET k v NX", "set k v px 5 xx", "setnx k v", "MSETNX k v", "HSETNX k f v"];
+  for (const command of conditional) assert.ok(isOne(command), command);
+  for (const command of [
+    "SET k v",
+    "SET k v NX GET",
+    "SET k v NX XX",
+    "SET k v EX 5",
+    "GET k",
+    "SETEX k 5 v",
+  ])
+    assert.ok(!isOne(command), command);
+  assert.ok(!isOne("SETNX k v", "SETNX j v"));
+  const commands = [["SET", "k", "v"]];
+  assert.ok(isOneConditional({ if: [], multi: true, commands }));
+  assert.ok(!isOneConditional({ if: null, multi: true, commands: [["SETNX", "k", "v"]] }));
 });
 
 test("docs/protocol-v2.md names the commands that share an envelope", () => {

@@ -16,10 +16,11 @@ import {
   notApplied,
   type Refused,
   type RefusedEnvelope,
+  type Result,
   refused,
   refusedIn,
 } from "../../engine/answers/request.js";
-import { type ReadStatus, resultOf } from "../../engine/answers/result-writer.js";
+import { finalResultOf, type ReadStatus, resultOf } from "../../engine/answers/result-writer.js";
 import type { VerifiedEnvelope } from "../../engine/pipeline/apply-units.js";
 import { isKeyCommand, type KeyRing } from "../../store/key-ring.js";
 import type { Entry, OrderKey } from "../../timeline/entries/entry.js";
@@ -259,14 +260,24 @@ export class Recorder extends RecordingBase {
   }
 
   #recordAndAnswer({ id, maxReplyBytes }: VerifiedEnvelope, entry: Entry, readStatus: ReadStatus): Answered {
+    const { timeline } = this.#node;
+    const unmet = timeline.unmetAlone(entry);
+    if (unmet !== null) {
+      const result = finalResultOf(id, [unmet], { maxReplyBytes, readStatus });
+      // Like a read, it shows other writes.
+      return whenFlushed({ ...result, isUnrecorded: true }, timeline.flushing);
+    }
     const recorded = this.record(entry);
-    if ("kind" in recorded) return recorded;
-    const result = resultOf(id, recorded.answers, { maxReplyBytes, readStatus });
-    if (recorded.flushed === null) return result;
-    return recorded.flushed.then(
-      () => result,
-      (problem: Error) => notFlushed(id, problem),
-    );
+    if ("kind" in recorded) return recorded.code === "too-old" ? this.#refuseInTime(recorded) : recorded;
+    return whenFlushed(resultOf(id, recorded.answers, { maxReplyBytes, readStatus }), recorded.flushed);
+  }
+
+  /** Delays a refusal for a date until the client, which then signs again, can date its envelope after all entries. */
+  #refuseInTime(refusal: RefusedEnvelope): Answered {
+    const { timeline, environment } = this.#node;
+    const delay = timeline.newest.at - environment.clock() - CLIENTS_AHEAD_MS;
+    if (delay <= 0 || delay > REFUSAL_MS_MAX) return refusal;
+    return new Promise((resolve) => void environment.setTimer(delay, () => resolve(refusal)));
   }
 
   /**
@@ -299,6 +310,8 @@ export class Recorder extends RecordingBase {
         return answerNotStored(id);
       case "too-old":
         return notApplied(id, refused("too-old", "at or before the low watermark"));
+      case "overtaken":
+        return notApplied(id, refused("too-old", "a condition, dated before a unit on its keys"));
       case "too-many-steps":
         return notApplied(id, refused("too-much", "on this daemon's state"));
       case "failed":
@@ -334,6 +347,23 @@ export class Recorder extends RecordingBase {
     }
   }
 }
+
+/** Returns a result when what it shows is as safe as --fsync requires. @param flushed  null: it already is */
+function whenFlushed(result: Result, flushed: Promise<void> | null): Answered {
+  if (flushed === null) return result;
+  return flushed.then(
+    () => result,
+    (problem: Error) => notFlushed(result.id, problem),
+  );
+}
+
+/**
+ * Milliseconds by which clients date envelopes ahead of the daemon's clock at most, minus the error of their clocks.
+ */
+const CLIENTS_AHEAD_MS = 3_950;
+
+/** The maximum delay of a refusal, in milliseconds: entries are dated up to 5 s ahead, unless --window permits more. */
+const REFUSAL_MS_MAX = 1_050;
 
 const MAY_BE_STALE =
   "it was suspended, or its clock was set ahead, and it has not yet compared itself with most of its peers";

@@ -51,8 +51,11 @@ export interface Result {
   readonly errors: number;
   /** The RESP reply of each unit, followed by its flags as a bulk string. */
   readonly replies: ByteString;
-  /** Whether no unit of the envelope was permitted. Such an envelope is not recorded. */
-  readonly isDenied?: true;
+  /**
+   * Whether the envelope is not recorded, because no unit was permitted, or its condition did not hold at a daemon
+   * without members.
+   */
+  readonly isUnrecorded?: true;
 }
 
 export interface RefusedEnvelope extends Refused {

@@ -120,7 +120,7 @@ export function denialOf(
 ): Result {
   const result = new ResultWriter(maxReplyBytes, readStatus);
   for (const denial of denials) result.add(denial, "");
-  return { ...result.done(id), isDenied: true };
+  return { ...result.done(id), isUnrecorded: true };
 }
 
 /**

@@ -197,9 +197,9 @@ export class Pipeline {
     const { at, seq } = envelope;
     if (answer.kind === "refused") return answer;
     const isHeld = recording.holds({ at, seq, id });
-    // A denied envelope is not recorded here, unless another member whose ring permits it has sent it. Any other
+    // Such an envelope is not recorded here, unless another member whose ring permits it has sent it. Any other
     // envelope was recorded. If it is not held any longer, its entry is damaged, and its outcome is unknown.
-    if (!isHeld && answer.isDenied) return answer;
+    if (!isHeld && answer.isUnrecorded) return answer;
     if (isHeld && (await recording.confirm({ at, seq, id }, wait))) return answer;
     return unknown(notApplied(id, refused(`not-${wait.kind}`, "not in time")));
   }

@@ -14,7 +14,7 @@ import type { Entry } from "../entries/entry.js";
 import { applyUnit, conditionsHold } from "./apply-unit.js";
 import { type BetweenUnits, type FoldedEntry, isAfter } from "./entry-batch.js";
 import type { Fold } from "./fold.js";
-import { type FoldUnit, unitsOf } from "./fold-unit.js";
+import { type FoldUnit, type UnitAnswer, unitsOf } from "./fold-unit.js";
 
 /**
  * Merges an entry that is not recorded yet.
@@ -77,6 +77,28 @@ export function exceeds(
 }
 
 /**
+ * Returns the answer to an entry's only unit on the newest state if its condition does not hold, and otherwise null.
+ * @param stepsMax  steps that it may use
+ */
+export function unmetNow(
+  entry: Entry,
+  { database, ring, newest }: Pick<Fold, "database" | "ring" | "newest">,
+  stepsMax: number,
+): UnitAnswer | null {
+  const { envelope } = entry;
+  // A key that has expired at the date of the newest entry is absent.
+  const at = Math.max(envelope.at, newest?.at ?? 0);
+  const now = { ...entry, envelope: { ...envelope, at } };
+  return database.tryOut(stepsMax, (done) => {
+    if (conditionsHold(now.envelope, 0, database)) return null;
+    const [unit] = unitsOf(now, database.keyspaces.length, ring.known);
+    const answer = unit === undefined ? null : applyOne(unit, done, database, ring);
+    // It may be malformed, too.
+    return answer?.reply.kind === "error" ? null : answer;
+  });
+}
+
+/**
  * Applies the units of an entry to the newest data.
  * @param done  receives their undo records
  * @returns whether they do not change the key ring
@@ -87,12 +109,19 @@ function applyAll(entry: Entry, done: UndoRecord[], database: Database, ring: Ke
   return units.every(({ kind }) => kind !== "ring");
 }
 
-/** Applies a unit to the newest data. @param done  receives its undo records */
-function applyOne(unit: FoldUnit, done: UndoRecord[], database: Database, ring: KeyRing): void {
-  if (unit.kind !== "data") return;
+/** Applies a unit to the newest data. @param done  receives its undo records @returns null if it changes no data */
+function applyOne(unit: FoldUnit, done: UndoRecord[], database: Database, ring: KeyRing): UnitAnswer | null {
+  if (unit.kind !== "data") return null;
   const records: UndoRecord[] = [];
-  applyUnit(unit, { signer: ring.find(unit.envelope.key), table: ring.table }, ring, database, records);
+  const answer = applyUnit(
+    unit,
+    { signer: ring.find(unit.envelope.key), table: ring.table },
+    ring,
+    database,
+    records,
+  );
   for (const record of records) done.push(record);
+  return answer;
 }
 
 /**

@@ -48,6 +48,7 @@ class FakeTimeline {
   /** The steps that the preparation takes. */
   steps = 0;
   flush: Promise<void> = Promise.resolve();
+  unmet: UnitAnswer | null = null;
   answers: readonly UnitAnswer[] = [applied];
   taking: (entry: Entry) => AcceptOutcome = (entry) => {
     this.taken.push(entry);
@@ -60,6 +61,10 @@ class FakeTimeline {
 
   accept(entry: Entry): AcceptOutcome {
     return this.taking(entry);
+  }
+
+  unmetAlone(): UnitAnswer | null {
+    return this.unmet;
   }
 
   holds({ id }: OrderKey): boolean {
@@ -281,6 +286,11 @@ const REFUSED: readonly [
     "daemon-revoked not-applied",
     () => ({}),
     { removalReport: { code: "revoked", by: "a member" } },
+  ],
+  [
+    "has later units on the keys of a condition",
+    "too-old not-applied",
+    () => ({ taking: () => ({ kind: "overtaken" }) }),
   ],
   ["has a full disk", "storage-failed not-applied", () => ({ failure: "no space" })],
   [
