@@ -198,31 +198,15 @@ export class Timeline {
     if (this.holds(orderKey) || this.#entryStore.isFolded(orderKey.id)) return { kind: "duplicate" };
     if (orderKey.at <= this.#watermark.value || orderKey.at <= this.#folding.fold.cutAt)
       return { kind: "too-old" };
-    const mustBeLast = this.#mustBeLast(orderKey, entry);
-    const redoMax = mustBeLast ? 0 : REDO_MAX;
-    const admitted = admit(this.#folding.fold, entry, redoMax, this.#parts.limits.unitSteps, between);
-    const merged = admitted === "too-many-steps" ? admitted : this.#folding.merge([entry], admitted);
-    if (merged === null) return { kind: mustBeLast ? "overtaken" : "too-old" };
-    if (merged === "too-many-steps") return { kind: merged };
+    const { limits, isAlone } = this.#parts;
+    const admitted = admit(this.#folding.fold, entry, REDO_MAX, limits.unitSteps, isAlone, between);
+    const merged = typeof admitted === "string" ? admitted : this.#folding.merge([entry], admitted);
+    if (merged === null || typeof merged === "string") return { kind: merged ?? "too-old" };
     const [{ answers }] = merged as [FoldedEntry];
     return { kind: "accepted", answers, flushed: this.#store([entry], null) };
   }
 
-  /**
-   * Whether an entry has to come after all accepted units on its keys, although its date is not the newest one: where
-   * no members decide, a unit with a condition must not undo one that was answered before.
-   */
-  #mustBeLast(orderKey: OrderKey, { envelope }: Entry): boolean {
-    const { newest } = this.#folding.fold;
-    if (newest === null || compareOrderKeys(newest, orderKey) < 0 || !this.#parts.isAlone()) return false;
-    return isOneConditional(envelope);
-  }
-
-  /**
-   * Returns the answer to an entry whose only unit has a condition that does not hold after all accepted units. Null:
-   * it may hold, or there are members, which may have accepted other units. The entry need not be recorded. If it was,
-   * a late unit without a condition could still let it take effect.
-   */
+  /** As `unmetNow`; null if there are members, which may have accepted other units. */
   unmetAlone(entry: Entry): UnitAnswer | null {
     if (!isOneConditional(entry.envelope) || !this.#parts.isAlone()) return null;
     return unmetNow(entry, this.#folding.fold, this.#parts.limits.unitSteps);

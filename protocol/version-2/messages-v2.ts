@@ -306,8 +306,7 @@ export function readDaemonMessage(payload: Buffer): DaemonMessage {
     const newest = readDate(reader);
     return { kind, id, daemon, clock, newest, units: (length - 5) / 2, replies: reader };
   }
-  if (kind === "refused" && (length === REFUSED_ELEMENTS || length === REFUSED_ELEMENTS + 1))
-    return readRefused(reader, length > REFUSED_ELEMENTS);
+  if (kind === "refused" && (length === 6 || length === 7)) return readRefused(reader, length === 7);
   if (kind === "hello") return readHello(reader, length);
   throw reader.malformed("expected a hello, a result or a refusal");
 }
@@ -376,9 +375,6 @@ function readVersions(reader: RespReader): readonly number[] {
     throw new OtherProtocol(`a hello of protocol ${versions.join(" and ")} instead of ${PROTOCOL}`);
   return versions;
 }
-
-/** The number of elements of a refusal without `newest`. */
-const REFUSED_ELEMENTS = 6;
 
 /** Maximum number of bytes of a refusal's code and of its sentence; the remaining bytes are left out. */
 const REFUSAL_BYTES_MAX = 1000;

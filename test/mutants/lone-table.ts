@@ -7,9 +7,9 @@ const SYSTEM = "test/system/lone-conditions.test.js";
 export const loneMutants: readonly Mutant[] = [
   {
     name: "a lone daemon: a unit with a condition undoes an acknowledged one",
-    file: "daemon/timeline/timeline.js",
-    find: "return isOneConditional(envelope);",
-    replace: "return false;",
+    file: "daemon/timeline/fold/entry-budget.js",
+    find: "if (isOneConditional(entry.envelope) && isAlone())",
+    replace: "if (false)",
     test: TIMELINE,
   },
   {
@@ -42,14 +42,14 @@ export const loneMutants: readonly Mutant[] = [
   },
   {
     name: "a lone daemon: it refuses a unit before the client can sign a later date",
-    file: "daemon/cluster/replica/recorder.js",
-    find: "delay > REFUSAL_MS_MAX",
+    file: "daemon/cluster/replica/delayed-answers.js",
+    find: "delay > DELAY_MS_MAX",
     replace: "true",
     test: SYSTEM,
   },
   {
     name: "a lone daemon: an answer without a record never counts as stable",
-    file: "daemon/cluster/replica/recorder.js",
+    file: "daemon/cluster/replica/delayed-answers.js",
     find: "isUnrecorded: true",
     replace: "isUnrecorded: undefined",
     test: SYSTEM,

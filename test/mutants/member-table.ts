@@ -326,9 +326,9 @@ export const memberMutants: readonly Mutant[] = [
   },
   {
     name: "a daemon answers before an entry is on disk",
-    file: "daemon/cluster/replica/recorder.js",
-    find: "return recorded.flushed.then(",
-    replace: "recorded.flushed.catch(() => {}); return Promise.resolve().then(",
+    file: "daemon/cluster/replica/delayed-answers.js",
+    find: "return flushed.then(",
+    replace: "flushed.catch(() => {}); return Promise.resolve().then(",
   },
   {
     name: "the key ring of a member's snapshot needs no signature",

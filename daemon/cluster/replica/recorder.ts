@@ -16,16 +16,16 @@ import {
   notApplied,
   type Refused,
   type RefusedEnvelope,
-  type Result,
   refused,
   refusedIn,
 } from "../../engine/answers/request.js";
-import { finalResultOf, type ReadStatus, resultOf } from "../../engine/answers/result-writer.js";
+import { type ReadStatus, resultOf } from "../../engine/answers/result-writer.js";
 import type { VerifiedEnvelope } from "../../engine/pipeline/apply-units.js";
 import { isKeyCommand, type KeyRing } from "../../store/key-ring.js";
 import type { Entry, OrderKey } from "../../timeline/entries/entry.js";
 import { mayChange } from "../../timeline/entries/recorded-envelopes.js";
 import type { BetweenUnits, FoldedEntry, UnitAnswer } from "../../timeline/fold/fold.js";
+import { Confirmations, unmetResultOf, whenDatable, whenFlushed } from "./delayed-answers.js";
 import type { DecidedUnit, Recorded } from "./entry-recorder.js";
 import { decisionOn, MemberAnswers, notFlushed } from "./member-answers.js";
 import { MemberListCommands } from "./member-list-commands.js";
@@ -260,24 +260,14 @@ export class Recorder extends RecordingBase {
   }
 
   #recordAndAnswer({ id, maxReplyBytes }: VerifiedEnvelope, entry: Entry, readStatus: ReadStatus): Answered {
-    const { timeline } = this.#node;
-    const unmet = timeline.unmetAlone(entry);
-    if (unmet !== null) {
-      const result = finalResultOf(id, [unmet], { maxReplyBytes, readStatus });
-      // Like a read, it shows other writes.
-      return whenFlushed({ ...result, isUnrecorded: true }, timeline.flushing);
-    }
-    const recorded = this.record(entry);
-    if ("kind" in recorded) return recorded.code === "too-old" ? this.#refuseInTime(recorded) : recorded;
-    return whenFlushed(resultOf(id, recorded.answers, { maxReplyBytes, readStatus }), recorded.flushed);
-  }
-
-  /** Delays a refusal for a date until the client, which then signs again, can date its envelope after all entries. */
-  #refuseInTime(refusal: RefusedEnvelope): Answered {
     const { timeline, environment } = this.#node;
-    const delay = timeline.newest.at - environment.clock() - CLIENTS_AHEAD_MS;
-    if (delay <= 0 || delay > REFUSAL_MS_MAX) return refusal;
-    return new Promise((resolve) => void environment.setTimer(delay, () => resolve(refusal)));
+    const unmet = timeline.unmetAlone(entry);
+    // Like the answer to a read, it shows other writes.
+    if (unmet !== null) return whenFlushed(unmetResultOf(id, unmet, maxReplyBytes), timeline.flushing);
+    const recorded = this.record(entry);
+    if ("kind" in recorded)
+      return whenDatable(recorded, timeline.newest.at - environment.clock(), environment);
+    return whenFlushed(resultOf(id, recorded.answers, { maxReplyBytes, readStatus }), recorded.flushed);
   }
 
   /**
@@ -348,23 +338,6 @@ export class Recorder extends RecordingBase {
   }
 }
 
-/** Returns a result when what it shows is as safe as --fsync requires. @param flushed  null: it already is */
-function whenFlushed(result: Result, flushed: Promise<void> | null): Answered {
-  if (flushed === null) return result;
-  return flushed.then(
-    () => result,
-    (problem: Error) => notFlushed(result.id, problem),
-  );
-}
-
-/**
- * Milliseconds by which clients date envelopes ahead of the daemon's clock at most, minus the error of their clocks.
- */
-const CLIENTS_AHEAD_MS = 3_950;
-
-/** The maximum delay of a refusal, in milliseconds: entries are dated up to 5 s ahead, unless --window permits more. */
-const REFUSAL_MS_MAX = 1_050;
-
 const MAY_BE_STALE =
   "it was suspended, or its clock was set ahead, and it has not yet compared itself with most of its peers";
 const SKEWED = "it differs too much from the other daemons' clocks";
@@ -372,78 +345,3 @@ const AHEAD = "this daemon accepts no writes dated at or before ";
 
 const AT_STANDSTILL =
   "the cluster uses a semantics version that this release does not know: entries are stored but not applied, and neither reads nor writes are answered";
-
-/** The maximum number of results that are delayed at the same time. */
-const WAITING_MAX = 10_000;
-/**
- * Maximum milliseconds of a `stable` wait. It is long, because nothing is final before the window has passed and all
- * members have sent their reports.
- */
-const STABLE_MS_MAX = 60_000;
-/** Maximum milliseconds of a `replicated` wait, which is the longest deadline of a client. */
-const REPLICATED_MS_MAX = 20_000;
-/** Milliseconds between two checks whether a final entry is in the state. */
-const CHECK_MS = 20;
-
-/**
- * The results that wait until their writes are final (`stable`) or on the disks of other daemons (`replicated`). The
- * number of delayed results and the delay are limited. Source: docs/protocol-v2.md "Waiting".
- */
-export class Confirmations {
-  readonly #node: NodeState;
-  readonly #open = new Set<() => void>();
-  /** Functions that check again whether a final entry is in the state, and answer its client when it is. */
-  readonly #unfolded = new Set<() => void>();
-  #stopChecking: (() => void) | null = null;
-
-  constructor(node: NodeState) {
-    this.#node = node;
-  }
-
-  /**
-   * Waits until a write is confirmed. Returns false if it was not confirmed in time, or immediately if too many results
-   * are already delayed.
-   */
-  async confirm(orderKey: OrderKey, wait: Wait): Promise<boolean> {
-    if (this.#open.size >= WAITING_MAX) return false;
-    const { peering, environment } = this.#node;
-    const isStable = wait.kind === "stable";
-    const { handover } = this.#node.timeline;
-    const { adoptions } = handover;
-    return await new Promise<boolean>((resolve) => {
-      const end = (isConfirmed: boolean) => {
-        cancel();
-        this.#unfolded.delete(check);
-        this.#open.delete(giveUp);
-        // A snapshot may have replaced the state that contained the entry. In that case check that the new state
-        // contains it.
-        resolve(isConfirmed && (handover.adoptions === adoptions || this.#node.timeline.hasFolded(orderKey)));
-      };
-      const giveUp = () => end(false);
-      const cancel = environment.setTimer(isStable ? STABLE_MS_MAX : REPLICATED_MS_MAX, giveUp);
-      this.#open.add(giveUp);
-      const check = () => {
-        if (this.#node.timeline.isFolded(orderKey.at)) end(true);
-        else if (this.#open.has(giveUp)) this.#checkAgain(check);
-      };
-      const isConfirmed = isStable ? peering.stable(orderKey.at) : peering.replicated(orderKey, wait.daemons);
-      isConfirmed.then(isStable ? check : () => end(true), giveUp);
-    });
-  }
-
-  /** Ends all waits. The writes count as not confirmed. */
-  stop(): void {
-    for (const giveUp of [...this.#open]) giveUp();
-    this.#stopChecking?.();
-    this.#stopChecking = null;
-  }
-
-  /** Repeats a check later. All checks share one timer, because there may be thousands of them. */
-  #checkAgain(check: () => void): void {
-    this.#unfolded.add(check);
-    this.#stopChecking ??= this.#node.environment.setTimer(CHECK_MS, () => {
-      this.#stopChecking = null;
-      for (const checkOne of [...this.#unfolded]) checkOne();
-    });
-  }
-}

@@ -3,6 +3,7 @@
  * decision, on its own state; recorded entries are always folded.
  */
 
+import { isOneConditional } from "../../../protocol/implicit-condition.js";
 import { type DecidedOutcome, type Envelope, unitsIn } from "../../../protocol/version-2/envelope.js";
 import { CommandFailure } from "../../store/arguments/command-errors.js";
 import type { Database } from "../../store/database.js";
@@ -20,23 +21,28 @@ import { type FoldUnit, type UnitAnswer, unitsOf } from "./fold-unit.js";
  * Merges an entry that is not recorded yet.
  * @param maxRedone  units that may be redone
  * @param stepsMax   steps that the entry may use on this daemon
+ * @param isAlone    whether there are no members: then no unit is redone for one with a condition, because no members
+ * decide which of them is applied
  * @param between    called after each unit, if the entry comes after all applied entries; if the entry exceeds its
  * budget, some units after which it was called are undone
- * @returns "too-many-steps" if it needs more steps, or null if more units would be redone; in both cases nothing is
- * changed
+ * @returns "too-many-steps" if it needs more steps, null if more units would be redone, or "overtaken" if it has a
+ * condition and comes before a unit on its keys; in all these cases nothing is changed
  */
 export function admit(
   fold: Fold,
   entry: Entry,
   maxRedone: number,
   stepsMax: number,
+  isAlone: () => boolean,
   between: BetweenUnits | null = null,
-): readonly FoldedEntry[] | "too-many-steps" | null {
+): readonly FoldedEntry[] | "too-many-steps" | "overtaken" | null {
   const merge = () => fold.mergeWithin(maxRedone, [entry], between);
   // If units after the entry may have to be redone, first try the entry separately: redoing those units must not count.
   if (!isAfter([entry], fold.newest)) {
     const isTooMuch = isCounted(entry, fold.ring) && exceeds(entry, stepsMax, fold);
-    return isTooMuch ? "too-many-steps" : merge();
+    if (isTooMuch) return "too-many-steps";
+    if (isOneConditional(entry.envelope) && isAlone()) return fold.mergeWithin(0, [entry]) ?? "overtaken";
+    return merge();
   }
   try {
     return fold.database.reportingAfter(() => fold.database.withBudget(stepsMax, merge));
@@ -78,6 +84,7 @@ export function exceeds(
 
 /**
  * Returns the answer to an entry's only unit on the newest state if its condition does not hold, and otherwise null.
+ * The entry need not be recorded. If it was, a late unit without a condition could still let it take effect.
  * @param stepsMax  steps that it may use
  */
 export function unmetNow(

@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Peering } from "../../../../daemon/cluster/peers/peering.js";
-import { Confirmations, Recorder } from "../../../../daemon/cluster/replica/recorder.js";
+import { Confirmations } from "../../../../daemon/cluster/replica/delayed-answers.js";
+import { Recorder } from "../../../../daemon/cluster/replica/recorder.js";
 import type { NodeState } from "../../../../daemon/cluster/replica/replica-context.js";
 import type { EnvelopeAnswer } from "../../../../daemon/engine/answers/request.js";
 import type { SeenEnvelopes } from "../../../../daemon/engine/pipeline/seen-envelopes.js";

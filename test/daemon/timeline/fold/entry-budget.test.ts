@@ -23,7 +23,8 @@ const DOCUMENTS = 100;
 
 const newFold = () =>
   new Fold({ database: new Database(), ring: genesisRing({ hasRoots: true }), cutAt: AT });
-const admit = (fold: Fold, one: Entry) => admitEntry(fold, one, Number.POSITIVE_INFINITY, STEPS);
+const admit = (fold: Fold, one: Entry, stepsMax = STEPS) =>
+  admitEntry(fold, one, Number.POSITIVE_INFINITY, stepsMax, () => false);
 
 const inserted = (name: string, at: number, documents = DOCUMENTS) =>
   entry(name, at, [
@@ -173,8 +174,7 @@ test("the number of statements in a unit is limited, because parsing them takes 
           multi: true,
         },
       );
-    const admitted = (count: number) =>
-      admitEntry(newFold(), unit(count), Number.POSITIVE_INFINITY, UNIT_STEPS_DEFAULT);
+    const admitted = (count: number) => admit(newFold(), unit(count), UNIT_STEPS_DEFAULT);
     assert.notEqual(admitted(COMMANDS_MAX), "too-many-steps", statement.join(" "));
     assert.equal(admitted(UNIT_COMMANDS_MAX - 1), "too-many-steps", statement.join(" "));
   }
@@ -182,11 +182,6 @@ test("the number of statements in a unit is limited, because parsing them takes 
 
 test("a unit that adds one element each to sparse sketches is limited, because each command copies the sketch", () => {
   const adds = Array.from({ length: UNIT_COMMANDS_MAX }, (_, i) => ["PFADD", `h${i % 80}`, `e${i}`]);
-  const admitted = admitEntry(
-    newFold(),
-    entry("p", 1, adds, { multi: true }),
-    Number.POSITIVE_INFINITY,
-    UNIT_STEPS_DEFAULT,
-  );
+  const admitted = admit(newFold(), entry("p", 1, adds, { multi: true }), UNIT_STEPS_DEFAULT);
   assert.equal(admitted, "too-many-steps");
 });
