@@ -260,7 +260,7 @@ export class Roster implements ConnectionHandlers {
     dialer?.proved(connection);
     if (dialer !== undefined) {
       dialer.answer = "admitted";
-      dialer.isUnlisted = false;
+      dialer.isUnlisted = dialer.hasOtherList = false;
     }
     const other = this.#cluster.members.get(id);
     const isSpare = other !== undefined && !isBetter(connection, other.connection, this.#cluster.identity.id);
@@ -316,7 +316,9 @@ export class Roster implements ConnectionHandlers {
       const { list, spki, bye } = connection;
       const isOfThisList =
         list === "" || (list !== null && this.#cluster.lists?.history.isPrefixProved(list) === true);
-      dialer.isUnlisted = code === "not-listed" && spki !== "" && bye === null && isOfThisList;
+      const isUnlisted = code === "not-listed" && spki !== "" && bye === null;
+      dialer.isUnlisted = isUnlisted && isOfThisList;
+      dialer.hasOtherList = isUnlisted && !isOfThisList;
       if (dialer.isUnlisted) dialer.proved(connection);
     }
     const id = dialer?.id ?? null;

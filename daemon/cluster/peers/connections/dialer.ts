@@ -18,10 +18,7 @@ import type { MemberConnection } from "./member-connection.js";
  * connection is replaced soon if it breaks.
  */
 const DUPLICATE_MS = 1000;
-/**
- * Milliseconds for which the daemon does not connect to an address if it is this daemon's own, or if the member list
- * leaves out either daemon.
- */
+/** Milliseconds for which the daemon does not connect to an address that is its own. */
 const UNTRIED_MS = 300_000;
 /** The number of failures after which the wait no longer grows. */
 const DOUBLINGS_MAX = 16;
@@ -84,6 +81,8 @@ export class Dialer {
    * named it.
    */
   isUnlisted = false;
+  /** Whether that daemon uses a list that is not one of this daemon's. */
+  hasOtherList = false;
   readonly #limits: PeeringLimits;
   readonly #random: () => number;
   #failures = 0;
@@ -114,7 +113,8 @@ export class Dialer {
     const { closeCode } = closing;
     if (closeCode !== null && !NO_ANSWERS.has(closeCode)) this.answer = closeCode;
     this.isSelf = code === "self";
-    if (this.isSelf || code === "left-out") {
+    // An address whose daemon the list leaves out is tried again: a new daemon may start there with an empty folder.
+    if (this.isSelf) {
       this.#nextAt = now + UNTRIED_MS;
       return;
     }

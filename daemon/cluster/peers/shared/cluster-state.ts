@@ -221,6 +221,7 @@ export interface ClusterState<Member extends ConnectedMember = ConnectedMember> 
     readonly id: ByteString | null;
     readonly isSelf: boolean;
     readonly isUnlisted: boolean;
+    readonly hasOtherList: boolean;
   }[];
   /** This daemon's state as of the last tick. CatchingUp sets this field and the next three. */
   state: DaemonState;
