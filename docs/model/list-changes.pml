@@ -1,6 +1,7 @@
 /*
  * Changes of a member list by a majority of its members, which add, remove and replace daemons. README.md explains
- * the rules and how to read this file. Members 1 to 3 have the first list; daemons 4 and 5 may be added.
+ * the rules and how to read this file. Members 1 to 3 have the first list; daemons 4 and 5 may be added. With LEAVING,
+ * connected members leave, while a client writes.
  */
 #ifndef TEXTS
 #define TEXTS 3
@@ -36,6 +37,9 @@ typedef Daemon {
 
 Text text[TEXTS];              /* the highest first, so that states do not differ by their order */
 Daemon daemon[5];
+#ifdef LEAVING
+byte holders;                  /* the daemons that have the client's write; 0: none has accepted it yet */
+#endif
 byte i;
 short new;                     /* the text that is announced; 0 between the steps, like `i` */
 
@@ -127,7 +131,7 @@ inline announce(set) {
 inline sign(k) {
   d_step {
     MINE.list != 0 && HAS(text[k].announced, _pid) && !HAS(text[k].signedBy, _pid) &&
-    IS_MAJORITY(text[k].announced, MEMBERS(MINE.list)) && MAY_SIGN(text[k].list) ->
+    HAS(MEMBERS(text[k].list), _pid) && IS_MAJORITY(text[k].announced, MEMBERS(MINE.list)) && MAY_SIGN(text[k].list) ->
     MINE.last = text[k].list;
     text[k].signedBy = text[k].signedBy | ME;
     printf("daemon %d signs ", _pid + 1);
@@ -145,6 +149,10 @@ inline adopt(k) {
     text[k].isComplete = 1;
     printf("daemon %d adopts ", _pid + 1);
     printList(text[k].list);
+#ifdef LEAVING
+    REQUIRE(holders == 0 || (holders & MEMBERS(text[k].list)) != 0,
+      "violated: the members have each acknowledged write\n");
+#endif
     do
     :: i == TEXTS -> break
     :: else ->
@@ -156,13 +164,117 @@ inline adopt(k) {
   }
 }
 
+#ifdef LEAVING
+/* A member has signed a text without itself that is not followed: it may be complete at any time. */
+#define IS_LEAVING (NUMBER(MINE.last) > NUMBER(MINE.list) && !HAS(MEMBERS(MINE.last), _pid))
+
+/* A connected member begins to leave: it announces the list without itself, and signs it later. */
+inline leave() {
+  d_step {
+    HAS(MEMBERS(MINE.list), _pid) && COUNT(MEMBERS(MINE.list)) > 1 ->
+    new = TEXT(NUMBER(MINE.list) + 1, MEMBERS(MINE.list) & ~ME, NAMED(MINE.list) & ~(MEMBERS(MINE.list) & ~ME));
+    i = 0;
+    do
+    :: i < TEXTS && text[i].list != new -> i++
+    :: else -> break
+    od;
+    if
+    :: i == TEXTS && text[TEXTS - 1].list == 0 -> insert()
+    :: else
+    fi;
+    if
+    :: i < TEXTS && !HAS(text[i].announced, _pid) ->
+      text[i].announced = text[i].announced | ME;
+      printf("daemon %d announces that it leaves, by ", _pid + 1);
+      printList(new)
+    :: else
+    fi;
+    i = 0;
+    new = 0
+  }
+}
+
+#ifdef HANDS_OVER_NOTHING
+#define HAS_HANDED_OVER(set) true
+#else
+#define HAS_HANDED_OVER(set) (!HAS(holders, _pid) || ((set) & ~holders) == 0)
+#endif
+
+inline signLeaving(k) {
+  d_step {
+    HAS(MEMBERS(MINE.list), _pid) && HAS(text[k].announced, _pid) && !HAS(MEMBERS(text[k].list), _pid) &&
+    !HAS(text[k].signedBy, _pid) && MAY_SIGN(text[k].list) && HAS_HANDED_OVER(MEMBERS(text[k].list)) ->
+    MINE.last = text[k].list;
+    text[k].signedBy = text[k].signedBy | ME;
+    printf("daemon %d signs that it leaves, by ", _pid + 1);
+    printList(text[k].list)
+  }
+}
+
+/* A member agrees once the one that leaves has signed. */
+#ifdef BEFORE_SIGNED
+#define CONSENTS text[k].announced
+#else
+#define CONSENTS text[k].signedBy
+#endif
+
+inline agree(k) {
+  d_step {
+    HAS(MEMBERS(MINE.list), _pid) && HAS(MEMBERS(text[k].list), _pid) && IS_DIRECT(text[k].list) &&
+    FOLLOWS(text[k].list, MINE.list) && !HAS(text[k].announced, _pid) &&
+    (MEMBERS(MINE.list) & ~MEMBERS(text[k].list) & ~CONSENTS) == 0 ->
+    text[k].announced = text[k].announced | ME;
+    printf("daemon %d announces ", _pid + 1);
+    printList(text[k].list)
+  }
+}
+
+#ifdef KEEPS_WRITING
+#define MAY_ACCEPT true
+#else
+#define MAY_ACCEPT (!IS_LEAVING)
+#endif
+
+/* A client's write is acknowledged as soon as one daemon has it. */
+inline accept() {
+  d_step {
+    holders == 0 && HAS(MEMBERS(MINE.list), _pid) && MAY_ACCEPT ->
+    holders = ME;
+    printf("daemon %d accepts the write\n", _pid + 1);
+    i = 0;
+    do
+    :: i == TEXTS -> break
+    :: else ->
+      REQUIRE(!text[i].isComplete || HAS(MEMBERS(text[i].list), _pid), "violated: the members have each acknowledged write\n");
+      i++
+    od;
+    i = 0
+  }
+}
+
+/* The members of both lists send each other what they have. */
+inline send(d) {
+  d_step {
+    HAS(holders, _pid) && !HAS(holders, d) && HAS(MEMBERS(MINE.list), d) && HAS(MEMBERS(daemon[d].list), _pid) ->
+    holders = holders | BIT(d);
+    printf("daemon %d sends the write to daemon %d\n", _pid + 1, d + 1)
+  }
+}
+#endif
+
 active [5] proctype steps() {
   d_step { if :: _pid < 3 -> MINE.list = FIRST :: else fi }
 end:
   do
+#ifdef LEAVING
+  :: leave() :: accept() :: send(0) :: send(1) :: send(2)
+  :: signLeaving(0) :: signLeaving(1) :: signLeaving(2)
+  :: agree(0) :: agree(1) :: agree(2)
+#else
   :: announce(31)              /* all: two are added */
   :: announce(25)              /* 1, 4, 5: two are removed */
   :: announce(6)               /* 2, 3: one is removed */
+#endif
 #ifdef ONE_BY_ONE
   :: announce(15)              /* 1 to 4: one is added */
 #endif

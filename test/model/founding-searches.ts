@@ -3,6 +3,7 @@ import { holds, limit, mistake, type Search } from "./search.js";
 
 const FOLLOWS = "of two complete lists, one follows the other";
 const STAYS_OUT = "a daemon that was left out does not return";
+const HAVE_WRITES = "the members have each acknowledged write";
 const ALL_SIGN = "a list has the signatures of all its members";
 const ALL_ORDER = "the operator of each member has ordered a forced list";
 const IS_FOUNDED = "the daemons found a list";
@@ -104,6 +105,25 @@ export const founding: readonly Search[] = [
 export const listChanges: readonly Search[] = [
   holds("list changes: 2 daemons are added together", "list-changes"),
   holds("list changes: 2 daemons are added one by one", "list-changes ONE_BY_ONE"),
+  holds("list changes: connected members leave", "list-changes LEAVING"),
+  mistake(
+    "a daemon signs that it leaves before the members have its writes",
+    HAVE_WRITES,
+    "list-changes LEAVING HANDS_OVER_NOTHING",
+    "hands-over-nothing",
+  ),
+  mistake(
+    "a daemon accepts writes after it has signed that it leaves",
+    HAVE_WRITES,
+    "list-changes LEAVING KEEPS_WRITING",
+    "keeps-writing",
+  ),
+  mistake(
+    "members agree before the daemon that leaves has signed",
+    HAVE_WRITES,
+    "list-changes LEAVING BEFORE_SIGNED",
+    "before-signed",
+  ),
   mistake("a member signs two changes of one list", FOLLOWS, "list-changes SIGNS_TWO", "signs-two-changes"),
   mistake(
     "a change follows one that is not known to be complete",
