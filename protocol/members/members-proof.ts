@@ -27,8 +27,8 @@ export interface ProofChecks {
 }
 
 /**
- * Returns the valid signatures of members, by their ids; null if one of them is not valid or not a member's, or occurs
- * twice.
+ * Returns the valid signatures, by the ids of the daemons; null if one of them is not valid, is not that of a member or
+ * of a daemon that left with the list or before, or occurs twice.
  * @param body  the text of the list
  * @param only  the member whose signature is checked and returned, if it is there; null: all are
  */
@@ -43,7 +43,7 @@ export function readListProof(
   const bytes = listSignedBytes(body);
   for (const signed of readMemberSignatures(proof) ?? [NO_SIGNATURE]) {
     const id = hash(Buffer.from(signed.spki, "latin1"));
-    if (found.has(id) || !list.members.includes(id)) return null;
+    if (found.has(id) || !(list.members.includes(id) || list.removed.includes(id))) return null;
     if (only !== null && only !== id) continue;
     if (!verify(signed.spki, bytes, Buffer.from(signed.signature, "latin1"))) return null;
     found.set(id, signed);

@@ -15,6 +15,8 @@ import {
   type SignedList,
   takeList,
 } from "../../../protocol/members/member-list.js";
+import { readMemberSignatures } from "../../../protocol/members/member-signature.js";
+import { writeListProof } from "../../../protocol/members/members-proof.js";
 import { dateText, hexOf } from "../../../protocol/version-2/envelope.js";
 import { readHead } from "../../../protocol/version-2/envelope-head.js";
 import type { DaemonState } from "../../../protocol/version-2/messages-v2.js";
@@ -78,6 +80,8 @@ export class MemberLists {
   agreementWaitsFor: string | null = null;
   /** The last text of a list that this daemon has signed, with its signature. Other members may not have signed it. */
   #signedText: SignedList | null;
+  /** The text that is being written to the disk; null: none. */
+  #signing: SignedList | null = null;
   readonly #storage: Storage;
   readonly #signers: Signers;
   readonly #own: ByteString;
@@ -166,14 +170,31 @@ export class MemberLists {
     return this.isMember && mayReport({ membership, own: this.#own, ...ready });
   }
 
+  /**
+   * Whether this daemon leaves the members: its operator has ordered it, or it has signed a list without itself, which
+   * the members may complete at any time. It accepts nothing more from clients, because they might not receive it.
+   */
+  get isLeaving(): boolean {
+    const hasSigned = [this.#signedText, this.#signing].some(
+      (text) => text?.list.removed.includes(this.#own) === true && !this.isFollowed(text),
+    );
+    return hasSigned || (this.order?.kind === "change" && this.order.leave === this.#own);
+  }
+
+  /** Whether the list in use leaves this daemon out after it has handed over everything, and signed that list. */
+  get hasLeft(): boolean {
+    return this.heads.some(({ hash }) => hash === this.#signedText?.hash) && this.removed.has(this.#own);
+  }
+
   /** The reason why no write is accepted from clients, or null if writes may be accepted. */
   get refusal(): string | null {
     const { membership, isDurable: hasData } = this;
     const own = this.#own;
     const reason = listRefusal({ membership, own, hasData });
-    if (reason === null) return null;
+    if (reason === null) return this.isLeaving ? LEAVES : null;
     const name = `the list of members, number ${this.#lists.map(named).join(" and number ")}`;
     if (reason === "no-data") return `${name}, can name no daemon without --data`;
+    if (this.hasLeft) return `${name}, ${HAS_LEFT}`;
     return membership.removed.has(own) ? `${name}, leaves it out permanently` : `${name}, does not name it`;
   }
 
@@ -186,7 +207,24 @@ export class MemberLists {
     const known = this.#lists.find((list) => list.body.equals(body));
     if (known !== undefined) return "old";
     const { inForce } = this.membership;
-    return this.#takeChecked(checkList(body, signature, { signers: this.#signers, own: this.#own, inForce }));
+    return this.#takeChecked(
+      checkList(body, this.#withOwnSignature(body, signature), {
+        signers: this.#signers,
+        own: this.#own,
+        inForce,
+      }),
+    );
+  }
+
+  /**
+   * Adds this daemon's signature to a proof of the text that it has signed. Members of a list that it leaves may have
+   * enough signatures without it.
+   */
+  #withOwnSignature(body: Buffer, proof: Buffer): Buffer {
+    const signed = this.#signedText;
+    if (signed === null || !signed.body.equals(body) || proof.includes(signed.signature)) return proof;
+    const all = readMemberSignatures(Buffer.concat([proof, signed.signature])) ?? [];
+    return writeListProof(new Map(all.map((one) => [hashOf(Buffer.from(one.spki, "latin1")), one])));
   }
 
   /**
@@ -245,6 +283,7 @@ export class MemberLists {
       throw new Error(this.agreementWaitsFor);
     }
     const { body, signature } = signed;
+    this.#signing = signed;
     this.#storage.put([], [["signed-list", writeEntries([{ body, signature }])]]);
     await this.#storage.synced();
     this.#signedText = signed;
@@ -320,6 +359,11 @@ export class MemberLists {
     this.changed();
   }
 }
+
+const LEAVES =
+  "it leaves the list of members: it was ordered to (dbsync members remove), or has signed the list without itself";
+const HAS_LEFT =
+  "is without it: it has left after it had handed over all its writes. To add it again, stop it and run dbsync members join";
 
 /** The number of digits of an id that messages show. */
 const ID_DIGITS = 12;

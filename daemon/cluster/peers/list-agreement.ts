@@ -45,6 +45,9 @@ interface Announcement {
 export class ListAgreement {
   readonly #cluster: ClusterState<Member>;
   readonly #send: (member: Member, proof: Pick<ListMessage, "body" | "signature">) => void;
+  readonly #stablePoint: () => number;
+  /** The date up to which everything must be final before this daemon signs that it leaves; null: it does not leave. */
+  #handsOverTo: number | null = null;
   /** What connected members have announced, by their ids. */
   readonly #announcements = new Map<ByteString, Announcement>();
   /** The signatures of this daemon's signed text, by the members' ids. */
@@ -53,13 +56,18 @@ export class ListAgreement {
   readonly #sent = new Map<ByteString, string>();
   #isSigning = false;
 
-  /** @param send  sends a text and its signatures to a member */
+  /**
+   * @param send  sends a text and its signatures to a member
+   * @param stablePoint  returns the date before which everything is final
+   */
   constructor(
     cluster: ClusterState<Member>,
     send: (member: Member, proof: Pick<ListMessage, "body" | "signature">) => void,
+    stablePoint: () => number,
   ) {
     this.#cluster = cluster;
     this.#send = send;
+    this.#stablePoint = stablePoint;
     const signed = cluster.lists?.signedText;
     if (signed != null) this.#addSignatures(signed);
   }
@@ -80,8 +88,9 @@ export class ListAgreement {
     const text = Buffer.from(body);
     const found = readListAlone(text, NO_BYTES, cluster, hash);
     if ("refused" in found) return;
-    const { members } = found.list;
-    if (!members.includes(member.id)) return;
+    const { members, removed } = found.list;
+    // A member that leaves signs the list without itself.
+    if (!members.includes(member.id) && !removed.includes(member.id)) return;
     const isOwnText = lists.signedText?.body.equals(text) === true;
     // Only the sender's signature of another text matters. A text that a member invents may be long.
     const proof = readListProof(found, text, signatures, { hash, verify }, isOwnText ? null : member.id);
@@ -108,6 +117,7 @@ export class ListAgreement {
     const { lists } = this.#cluster;
     if (lists === null || this.#isSigning) return;
     this.#complete(lists);
+    if (!lists.isLeaving) this.#handsOverTo = null;
     const found = this.#draft(lists);
     lists.agreementWaitsFor = this.#obstacleTo(found, lists);
     const own = found === null || typeof found === "string" ? null : found;
@@ -140,6 +150,8 @@ export class ListAgreement {
   #draftOf(members: ReadonlySet<ByteString>, lists: MemberLists): Draft | string {
     const { hash, cluster } = this.#cluster;
     const signed = this.#openTexts(members, lists);
+    const leaving = signed.flatMap(({ list }) => list.removed.filter((id) => members.has(id)));
+    if (leaving.length > 0) return `${leaving.map(shown).join(", ")} ${IS_LEAVING}`;
     const wasteful = [...members].filter((id) =>
       signed.some((one) => one === this.#announcements.get(id)?.signed && isWasteful(one, lists.heads)),
     );
@@ -184,17 +196,19 @@ export class ListAgreement {
   }
 
   /**
-   * Whether this daemon sees the same change: new members are at its addresses, and those that leave are neither
-   * connected nor at its addresses. If none leaves, all members have to be connected: see `#extended`.
+   * Whether this daemon sees the same change: new members are at its addresses, and those that leave have signed it
+   * themselves, or are neither connected nor at its addresses. If none leaves, all members have to be connected: see
+   * `#extended`.
    */
-  #agreesTo({ list }: KnownList, { list: before }: KnownList): boolean {
+  #agreesTo({ list, hash }: KnownList, { list: before }: KnownList): boolean {
     const { addresses } = this.#cluster;
     const added = missingIn(before, list);
     const left = missingIn(list, before);
     // After a restart, the member may be at an address that has not answered yet.
     const mayBeAt = (id: ByteString) =>
       addresses.some((address) => !address.isSelf && (address.id === null || address.id === id));
-    const isGone = (id: ByteString) => !this.#isPresent(id) && !mayBeAt(id);
+    const isGone = (id: ByteString) =>
+      this.#announcements.get(id)?.signed?.hash === hash || (!this.#isPresent(id) && !mayBeAt(id));
     if (left.length === 0 && !before.members.every((id) => this.#isPresent(id))) return false;
     return added.length + left.length > 0 && added.every((id) => this.#isNewcomer(id)) && left.every(isGone);
   }
@@ -226,7 +240,8 @@ export class ListAgreement {
     if (inForce === null) return "there is no list in force";
     if (!isMember || isJoining) return "this daemon does not have the members' data yet";
     if (!members.has(leave)) return `${shown(leave)} is not a member`;
-    if (this.#isPresent(leave)) return `${shown(leave)} is connected: stop it first`;
+    if (leave === this.#cluster.identity.id) return this.#remainingAfterLeaving(members, add);
+    if (this.#isPresent(leave)) return `${shown(leave)} ${IS_CONNECTED}`;
     const changed = new Set(members);
     changed.delete(leave);
     if (add === null) return changed;
@@ -234,6 +249,31 @@ export class ListAgreement {
     if (!this.#isNewcomer(add))
       return `no daemon with the id ${shown(add)} was found at an address of --peer`;
     return changed.add(add);
+  }
+
+  /** Returns the members without this daemon, or the reason why it cannot leave them. @param add  its replacement */
+  #remainingAfterLeaving(
+    members: ReadonlySet<ByteString>,
+    add: ByteString | null,
+  ): ReadonlySet<ByteString> | string {
+    if (add !== null)
+      return "a daemon that runs cannot be replaced: remove it first, and then add the other one";
+    const missing = [...members].filter((id) => !this.#isPresent(id));
+    if (missing.length > 0)
+      return `this daemon can leave only while ${missing.map(shown).join(", ")} is connected`;
+    const others = new Set(members);
+    others.delete(this.#cluster.identity.id);
+    return others.size === 0 ? "this daemon is the only member" : others;
+  }
+
+  /**
+   * Whether all members have everything that this daemon has accepted from clients. It accepts no more from the moment
+   * at which it begins to leave, so that nothing that it has acknowledged has a later date than `#handsOverTo`.
+   */
+  #hasHandedOver(): boolean {
+    const { timeline, clock, limits } = this.#cluster;
+    this.#handsOverTo ??= Math.max(timeline.newest.at, clock() + limits.future);
+    return this.#stablePoint() > this.#handsOverTo;
   }
 
   /**
@@ -246,11 +286,17 @@ export class ListAgreement {
     if (membership.inForce === null || !isMember || isJoining) return null;
     const added = addresses.flatMap(({ id, isUnlisted }) => (id !== null && isUnlisted ? [id] : []));
     const fresh = added.filter((id) => !membership.members.has(id) && !membership.removed.has(id));
-    if (fresh.length === 0) return this.#unnamed(membership.members);
+    if (fresh.length === 0) return this.#otherGroup() ?? this.#unnamed(membership.members);
     const missing = [...membership.members].filter((id) => !this.#isPresent(id));
     if (missing.length > 0)
       return `${fresh.map(shown).join(", ")} can be added only while ${missing.map(shown).join(", ")} is connected; if it replaces that daemon, use dbsync members replace`;
     return new Set([...membership.members, ...fresh]);
+  }
+
+  /** Returns a sentence about a daemon at an address of --peer that has a list of its own, or null if there is none. */
+  #otherGroup(): string | null {
+    const other = this.#cluster.addresses.find(({ hasOtherList }) => hasOtherList);
+    return other === undefined ? null : `the daemon at ${other.name} ${HAS_OTHER_LIST}`;
   }
 
   /** Returns a sentence about members that are down and that --peer no longer names, or null if there are none. */
@@ -307,6 +353,8 @@ export class ListAgreement {
   /** Whether enough members have announced the same text. */
   #areReady(draft: Draft, { membership: { inForce }, order }: MemberLists): boolean {
     const { identity } = this.#cluster;
+    // The members agree to a list without this daemon only after it has signed it.
+    if (!draft.list.members.includes(identity.id)) return this.#hasHandedOver();
     const announced = {
       has: (id: ByteString) => id === identity.id || this.#hasAnnounced(id, draft.hash),
     };
@@ -380,6 +428,7 @@ export class ListAgreement {
       const missing = others.filter((id) => !this.#signatures.has(id));
       return missing.length === 0 ? null : `not signed yet by ${missing.map(shown).join(", ")}`;
     }
+    if (!draft.list.members.includes(identity.id)) return HANDS_OVER;
     const differing = others.filter((id) => !this.#hasAnnounced(id, draft.hash));
     return differing.length === 0 ? null : `not announced yet by ${differing.map(shown).join(", ")}`;
   }
@@ -428,5 +477,11 @@ const WASTES =
 const hasMembers = ({ list }: KnownList, members: ReadonlySet<ByteString>): boolean =>
   list.members.length === members.size && list.members.every((id) => members.has(id));
 
+const IS_LEAVING = "has signed a list without itself, and cannot be a member of a later one: stop it";
+const IS_CONNECTED =
+  "is connected: run dbsync members remove on its machine, so that it hands over its writes, or stop it first";
+const HAS_OTHER_LIST =
+  "has a list of members of its own: choose the group whose writes are kept, and run dbsync members join on each machine of the other one";
+const HANDS_OVER = "what this daemon has accepted is not final yet on all members";
 const NO_DATA = "this daemon has no data folder (--data), so it would restart empty";
 const NO_BYTES = Buffer.alloc(0);

@@ -59,11 +59,14 @@ export class MemberListExchange {
   #nextAt = 0;
   #wasOutside: boolean;
 
-  constructor(cluster: ClusterState<Member>, roster: Roster) {
+  /** @param stablePoint  returns the date before which everything is final */
+  constructor(cluster: ClusterState<Member>, roster: Roster, stablePoint: () => number) {
     this.#cluster = cluster;
     this.#roster = roster;
-    this.#agreement = new ListAgreement(cluster, (member, { body, signature }) =>
-      member.connection.send(this.#message(body, signature)),
+    this.#agreement = new ListAgreement(
+      cluster,
+      (member, { body, signature }) => member.connection.send(this.#message(body, signature)),
+      stablePoint,
     );
     this.#wasOutside = cluster.lists?.isOutside ?? false;
     if (this.#wasOutside) this.#logOutside();
@@ -101,7 +104,9 @@ export class MemberListExchange {
 
   #logOutside(): void {
     const { lists, log } = this.#cluster;
-    log.error({}, `no writes are accepted: ${lists?.refusal ?? "no list names this daemon"}. ${REMEDY}`);
+    const refusal = `no writes are accepted: ${lists?.refusal ?? "no list names this daemon"}`;
+    if (lists?.hasLeft === true) log.info({}, refusal);
+    else log.error({}, `${refusal}. ${REMEDY}`);
   }
 
   #announceAll(isJoining: boolean): void {

@@ -107,7 +107,7 @@ export class Peering implements Members, RosterEvents {
       clock: this.#clock,
     });
     this.states = new StateComparing(cluster, this.#stable);
-    this.#memberLists = new MemberListExchange(cluster, roster);
+    this.#memberLists = new MemberListExchange(cluster, roster, () => this.stablePoint);
     this.#finalityDelay = new FinalityDelay(cluster, {
       stable: this.#stable,
       ownList: () => this.#memberLists.own,

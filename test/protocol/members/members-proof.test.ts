@@ -77,6 +77,14 @@ test("the signatures of members are read, in any number, and only if each is val
     assert.equal(readListProof(known, text, bad, checks), null);
 });
 
+test("a member that leaves signs the list without itself, and counts among those of the list in force", () => {
+  const inForce = listOf([first, second]);
+  const next = listOf([first], { number: 2, parents: [inForce.hash], removed: [second.id] });
+  const read = readListProof(next, next.text, writeListProof(signedBy(next.text, [first, second])), checks);
+  assert.ok(read !== null && isSignedByMajority(next, read, inForce));
+  assert.equal(isSignedByMajority(next, new Set([first.id]), inForce), false);
+});
+
 test("more than half of the members of the list in force have to sign the next list, and no later one", () => {
   const inForce = listOf([first, second, third]);
   const isEnough = (list: KnownList, by: readonly Signer[]) =>

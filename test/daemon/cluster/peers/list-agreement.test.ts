@@ -57,6 +57,9 @@ const signatureOf = ({ key, spki }: Identity, text: Buffer) => ({
 });
 
 /** A daemon with its lists, and what it sees. */
+const NOW = 1_000_000;
+const WINDOW_MS = 5000;
+
 class Node {
   readonly identity = makeIdentity();
   readonly addresses: Address[] = [];
@@ -64,6 +67,8 @@ class Node {
   readonly disk = new Disk();
   lists: MemberLists;
   agreement: ListAgreement;
+  /** The date before which everything is final. */
+  stablePoint = 0;
   /** What this daemon has sent, by the ids of the receivers. */
   readonly sent: [ByteString, Sent][] = [];
 
@@ -84,6 +89,9 @@ class Node {
     const { addresses, members, identity } = this;
     const state = {
       ...{ lists, cluster, addresses, members, log, hash: hashOf },
+      timeline: { newest: { at: 0 } },
+      clock: () => NOW,
+      limits: { future: WINDOW_MS },
       identity: { ...identity, sign: (bytes: Buffer) => sign(null, bytes, identity.key) },
       verifySignature: (spki: ByteString, bytes: Buffer, signature: Buffer) =>
         signers.verifyBy(spki, bytes, signature),
@@ -93,6 +101,7 @@ class Node {
       ({ id }, { body, signature }) => {
         this.sent.push([id, { body: Buffer.from(body), signature: Buffer.from(signature) }]);
       },
+      () => this.stablePoint,
     );
     lists.changed = () => agreement.advance();
     return [lists, agreement];
@@ -296,4 +305,69 @@ test("a daemon that lies does not use up the numbers of lists", async () => {
   await settle(a, b);
   assert.ok(!String(a.lists.signedText?.list.number).startsWith("9999"));
   assert.match(a.lists.agreementWaitsFor ?? "", new RegExp(hexOf(liar.id).slice(0, 12)));
+});
+
+/** Orders a daemon to leave the list of which it is a member. */
+const beginToLeave = (node: Node): void => node.lists.begin({ kind: "change", leave: node.id, add: null });
+
+test("a connected member accepts nothing more, and leaves once everything is final that it may have accepted", async () => {
+  for (const count of [2, 3]) {
+    const nodes = await founded(count);
+    const [leaver, ...rest] = nodes as [Node, ...Node[]];
+    beginToLeave(leaver);
+    assert.match(leaver.lists.refusal ?? "", /leaves the list/);
+    leaver.stablePoint = NOW + WINDOW_MS;
+    await settle(...nodes);
+    assert.equal(leaver.lists.signedText?.list.number, 1, "a write with this date may not be final");
+    assert.match(leaver.lists.agreementWaitsFor ?? "", /not final/);
+    leaver.stablePoint++;
+    await settle(...nodes);
+    assert.deepEqual(new Set(nodes.map(numberOf)), new Set([2]));
+    assert.ok(leaver.lists.hasLeft);
+    assert.match(leaver.lists.refusal ?? "", /dbsync members join/);
+    for (const { lists } of rest) assert.deepEqual([...lists.removed], [leaver.id]);
+  }
+});
+
+test("a member does not agree that a connected member leaves before that one has signed", async () => {
+  const [a, b, leaver] = (await founded(3)) as [Node, Node, Node];
+  const text = changeBy(leaver, a, { leave: [leaver] });
+  a.receive(b.id, { ...text, signature: changeBy(b, a, { leave: [leaver] }).signature });
+  a.receive(leaver.id, { ...text, signature: Buffer.alloc(0) });
+  await settle(a);
+  assert.equal(a.lists.signedText?.list.number, 1, "it may still accept writes");
+  a.receive(leaver.id, text);
+  await settle(a);
+  assert.equal(a.lists.signedText?.list.number, 2);
+});
+
+test("a daemon that has signed a list without itself accepts no writes after a restart, until another list is in use", async () => {
+  const [leaver, a, b] = (await founded(3)) as [Node, Node, Node];
+  const added = new Node();
+  beginToLeave(leaver);
+  leaver.stablePoint = NOW + WINDOW_MS + 1;
+  leaver.agreement.tick();
+  await new Promise(setImmediate);
+  assert.equal(leaver.lists.signedText?.list.number, 2);
+  leaver.restart();
+  assert.match(leaver.lists.refusal ?? "", /leaves the list/);
+  const { body } = changeBy(a, a, { add: [added] });
+  const signature = writeListProof(
+    new Map([a, b].map((one) => [one.id, signatureOf(one.identity, body)] as const)),
+  );
+  leaver.receive(a.id, { body, signature });
+  assert.equal(numberOf(leaver), 2);
+  assert.equal(leaver.lists.refusal, null, "it is a member of this list");
+});
+
+test("a daemon leaves only while all members are connected, and a member names how a connected one leaves", async () => {
+  const [leaver, a, b] = (await founded(3)) as [Node, Node, Node];
+  a.lists.begin({ kind: "change", leave: leaver.id, add: null });
+  assert.match(a.lists.agreementWaitsFor ?? "", /run dbsync members remove on its machine/);
+  disconnect(leaver, b);
+  beginToLeave(leaver);
+  leaver.stablePoint = NOW + WINDOW_MS + 1;
+  await settle(leaver, a);
+  assert.match(leaver.lists.agreementWaitsFor ?? "", new RegExp(hexOf(b.id).slice(0, 12)));
+  assert.equal(leaver.lists.signedText?.list.number, 1);
 });
