@@ -19,13 +19,16 @@ export const DEAD_LETTER_REASONS = {
   evicted: 4,
   /** No peer has ever admitted its daemon, so no other daemon has received the entry. */
   stranded: 5,
+  /** Its daemon has joined another group of members (`dbsync members join`). */
+  joined: 6,
 } as const;
 
 export type DeadLetterReason = keyof typeof DEAD_LETTER_REASONS;
 
 /**
  * The writer of dead letters that belong together: all dead letters that one adopted snapshot causes, or all dead
- * letters from the folder of a daemon that was left out of the member list, or that no peer has admitted.
+ * letters from the folder of a daemon that was left out of the member list, that no peer has admitted, or that joins
+ * another group of members.
  */
 export interface DeadLetterWriter {
   /**

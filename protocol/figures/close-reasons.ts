@@ -17,7 +17,8 @@ export const CLOSE_REASONS = {
     "Its key was revoked permanently: it no longer takes part. To run a daemon there again, start it with a new --data folder.",
   "left-out":
     "The list of members leaves it out permanently: it no longer takes part. To run a daemon there again, start it with a new --data folder, and add it with dbsync members add.",
-  "not-listed": "The list of members does not name it: add it with dbsync members add.",
+  "not-listed":
+    "The list of members does not name it: add it with dbsync members add, after dbsync members join if it has a list of its own.",
   "other-secret":
     "It has another --cluster-secret, or none: start all daemons of the cluster with the same file.",
   "no-peers":

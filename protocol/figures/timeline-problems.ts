@@ -356,7 +356,7 @@ const OF_DAEMON = {
   unlisted: {
     when: ({ unlisted }) => unlisted !== null && [[unlisted]],
     says: "it accepts no writes: …",
-    fix: "if it was removed: run dbsync dead-letters find there, start it with a new data folder, and run dbsync members replace; otherwise add it with dbsync members add",
+    fix: "if it was removed: run dbsync dead-letters find there, start it with a new data folder, and run dbsync members replace; if it has left: stop it, or run dbsync members join; otherwise add it with dbsync members add",
     severity: "problem",
     alarm: "DbsyncNotLive",
     steps: DAEMON_STATES["not-listed"].problem.steps,
@@ -572,7 +572,7 @@ const OF_MEMBER = {
   notListed: {
     when: (member) => linkOf(member) === "not-listed" && [[member.address]],
     says: "… is not on the member list",
-    fix: "remove it from --peer, or add it with dbsync members add",
+    fix: "remove it from --peer, or add it with dbsync members add, after dbsync members join if it has a list of its own",
     severity: "remark",
     alarm: null,
     steps: "Run `dbsync members list`, and read [Members by list](#members-by-list)",
@@ -1038,7 +1038,7 @@ const IF_MEMBER_CLOSED = new Map<CloseCode, Remedy>([
 ]);
 
 const addIt = () =>
-  "remove it from --peer; or start it with a new data folder if it was removed, and add it with dbsync members add";
+  "remove it from --peer; or start it with a new data folder if it was removed, or after dbsync members join if it has a list of its own, and add it with dbsync members add";
 
 const IF_DAEMON_CLOSED = new Map<CloseCode, Remedy>([
   ["wrong-cluster", checkCluster],

@@ -8,6 +8,7 @@ import { createPrivateKey } from "node:crypto";
 import { readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
+import { runDbsync } from "../client/child.js";
 import { amount, skipUnlessFull } from "../support/amount.js";
 import { knowsSecret } from "../support/cluster-secret.js";
 import { Trio } from "../support/trio.js";
@@ -167,7 +168,7 @@ test("a member that is down, and that the options no longer name, is removed by 
   await asOperator(trio, 0, "REMOVE", removed);
   await trio.until("it is refused", async () => {
     const report = await asOperator(trio, 0);
-    return String(report.get("waits-for")).includes("stop it first");
+    return String(report.get("waits-for")).includes("or stop it first");
   });
   await trio.end(2, "SIGTERM");
   await trio.until("the remaining member does not agree yet", async () => {
@@ -185,7 +186,51 @@ test("a member that is down, and that the options no longer name, is removed by 
   });
 });
 
-test("two lists without a common member stay two, and each side shows it", {
+test("a connected member leaves, loses no acknowledged write, and is added again under a new id", async () => {
+  const trio = await Trio.start(["--window", "3,2"], 2, { keys: "app" });
+  await using _ = trio;
+  await untilListed(trio, [0, 1], "1");
+  const left = await idOf(trio, 1);
+  const acknowledged: [string[], string[]] = [[], []];
+  let isWriting = true;
+  const write = async (index: 0 | 1) => {
+    await using client = trio.client([index]);
+    for (let count = 0; isWriting; count++) {
+      const name = `${index} ${count}`;
+      const answer = await client.call(["SADD", "written", name]).catch(() => null);
+      if (answer === 1) acknowledged[index].push(name);
+    }
+  };
+  const writing = Promise.all([write(0), write(1)]);
+  await trio.until("both acknowledge writes", async () => acknowledged.every((names) => names.length > 10));
+  await asOperator(trio, 1, "REMOVE", left);
+  await trio.until("it has left", async () => {
+    const report = await asOperator(trio, 1);
+    return String(report.get("refusal")).includes("dbsync members join");
+  });
+  isWriting = false;
+  await writing;
+  await untilListed(trio, [0], "2");
+  await using client = trio.client([0]);
+  const written = new Set((await client.call(["SMEMBERS", "written"])) as string[]);
+  assert.deepEqual(
+    acknowledged.flat().filter((name) => !written.has(name)),
+    [],
+  );
+  await trio.end(1, "SIGTERM");
+  const joined = await runDbsync(["members", "join", "--data", trio.folder(1), "--yes"]);
+  assert.equal(joined.code, 0, joined.stderr);
+  assert.doesNotMatch(joined.stdout, /dead letter/);
+  await trio.start(1);
+  await untilListed(trio, [0, 1], "3");
+  assert.notEqual(await idOf(trio, 1), left);
+  await trio.until("it has the data", async () => {
+    await using other = trio.client([1]);
+    return (await other.call(["SCARD", "written"])) === written.size;
+  });
+});
+
+test("two lists without a common member stay two until one group joins the other", {
   skip: skipUnlessFull,
 }, async () => {
   let areJoined = false;
@@ -207,6 +252,43 @@ test("two lists without a common member stay two, and each side shows it", {
   await untilListed(trio, [2, 3], "1");
   assert.equal(await isCreated(trio, [0, 1], "lock"), true);
   assert.equal(await isCreated(trio, [2, 3], "lock"), true);
+  for (const index of [0, 1, 2, 3])
+    await trio.until("each daemon names the command", async () => {
+      const report = await asOperator(trio, index);
+      return String(report.get("waits-for")).includes("dbsync members join");
+    });
+
+  const join = (index: number, ...more: readonly string[]) =>
+    runDbsync(["members", "join", "--data", trio.folder(index), ...more]);
+  const refused = await join(2, "--yes");
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /is in use by process \d+.*Stop|dbsync/);
+  for (const index of [2, 3]) await trio.end(index, "SIGTERM");
+  const shown = await join(2);
+  assert.equal(shown.code, 1);
+  assert.match(shown.stdout, /The daemon leaves list 1.*\n.*\n.*\nIts \d+ envelopes, the last one of /);
+  for (const index of [2, 3]) {
+    const { code, stdout, stderr } = await join(index, "--yes");
+    assert.equal(code, 0, stderr);
+    assert.match(stdout, /^\d+ new dead letters/);
+    assert.equal((await join(index, "--yes")).code, 0, "it may be repeated");
+    await trio.start(index);
+  }
+  await trio.until("all use one list", async () => {
+    const reports = await Promise.all([0, 1, 2, 3].map((index) => asOperator(trio, index)));
+    const numbers = reports.map((report) => numbersOf(report.get("lists")).join());
+    return (
+      new Set(numbers).size === 1 &&
+      Number(numbers[0]) >= 2 &&
+      reports.every(
+        (report) =>
+          Number(report.get("reporting")) === 1 && /(member .*\n){4}/.test(String(report.get("lists"))),
+      )
+    );
+  });
+  assert.equal(await isCreated(trio, [0, 1, 2, 3], "lock"), false);
+  const { stdout } = await runDbsync(["dead-letters", "list", "--data", trio.folder(2)]);
+  assert.match(stdout, /joined/);
 });
 
 test("a client that was connected before the list was founded asks for decisions afterwards", async () => {

@@ -157,7 +157,8 @@ function addList(command: Command): void {
 States: waiting: not written again yet; written: written again by this program; begun: sent, with an unknown outcome; undecided: the daemon decides at its
 next start.
 Reasons: missing: it is not in the snapshot; possible: it may be in the snapshot, which does not list ids that old; unknown-key: the command
-that added its key is missing too; evicted: its daemon was evicted before a member received it (find); stranded: no peer has admitted its daemon.
+that added its key is missing too; evicted: its daemon was evicted before a member received it (find); stranded: no peer has admitted its daemon;
+joined: its daemon has joined another group of members (dbsync members join).
 
 Examples:
   dbsync dead-letters list --data /var/lib/dbsyncd

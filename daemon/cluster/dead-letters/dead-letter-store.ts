@@ -34,6 +34,11 @@ import {
 
 const PARTIAL = ".partial";
 /**
+ * The beginning of the name of a file with the entries of a folder whose daemon joins another group of members. The
+ * file is valid once the timeline was moved away (tools/cli/folder/joining-folder.ts).
+ */
+const JOINED = "joined-";
+/**
  * The number of random bytes in a file's name. Two files with the same date need different names, because the
  * timeline's mark may still contain the name of a file that was removed.
  */
@@ -69,19 +74,21 @@ export class DeadLetterStore {
 
   /**
    * Called at the start, for files that an earlier process left undecided. The file that the timeline's mark names
-   * becomes valid, because its entries were dropped from the timeline. All remaining files are removed, because their
-   * entries were not dropped. A file of another format is not changed.
+   * becomes valid, because its entries were dropped from the timeline, and so does a file of `openJoined` if the
+   * timeline has no member list, because it is a new one. All remaining files are removed, because their entries were
+   * not dropped. A file of another format is not changed.
    */
   decide(storage: Storage, log: TimelineLogger): void {
     const { path } = this.folder;
     const decided = storage.mark("letters")?.toString() ?? "";
+    const isMoved = storage.mark("members") === null;
     try {
       for (const name of namesIn(path)) {
         if (!name.endsWith(UNDECIDED) && !name.endsWith(PARTIAL)) continue;
         const file = join(path, name);
         const format = otherFormatOf(file);
         if (format !== null) log.warn({ file, reason: otherFormatText(format) }, NOT_DECIDED);
-        else if (name === decided + UNDECIDED) renameSync(file, join(path, decided + DECIDED));
+        else if (name === decided + UNDECIDED || (isMoved && isOfJoined(name))) settleFile(file);
         else rmSync(file);
       }
       syncFolder(path);
@@ -90,12 +97,30 @@ export class DeadLetterStore {
     }
   }
 
-  readonly open: OpenDeadLetters = (cutAt) => {
-    const date = dateText(cutAt).replaceAll(":", "-");
-    const name = `${date}-${randomBytes(NAME_BYTES).toString("hex")}`;
+  readonly open: OpenDeadLetters = (cutAt) => this.#open("", cutAt);
+
+  /** Opens a file for the entries of a timeline that is moved away before the file is settled. */
+  readonly openJoined: OpenDeadLetters = (now) => this.#open(JOINED, now);
+
+  /** Makes the files valid whose timeline was moved away. @returns whether there was one */
+  settleJoined(): boolean {
+    const { path } = this.folder;
+    const files = namesIn(path).filter(isOfJoined);
+    for (const name of files) settleFile(join(path, name));
+    syncFolder(path);
+    return files.length > 0;
+  }
+
+  #open(prefix: string, at: number): DeadLetterWriter {
+    const date = dateText(at).replaceAll(":", "-");
+    const name = `${prefix}${date}-${randomBytes(NAME_BYTES).toString("hex")}`;
     return new DeadLetterFileWriter(join(this.folder.path, name), this);
-  };
+  }
 }
+
+const isOfJoined = (name: string): boolean => name.startsWith(JOINED) && name.endsWith(UNDECIDED);
+
+const settleFile = (file: string): void => renameSync(file, file.slice(0, -UNDECIDED.length) + DECIDED);
 
 class DeadLetterFileWriter implements DeadLetterWriter {
   /** The path without its suffix. */

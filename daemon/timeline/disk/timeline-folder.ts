@@ -85,7 +85,7 @@ function namesIn(folder: string): readonly string[] {
   }
 }
 
-const LOCK_FILE = "lock";
+export const LOCK_FILE = "lock";
 /**
  * The maximum number of attempts: another process may take over a stale lock between our check and our own attempt.
  */

@@ -385,14 +385,18 @@ async function findIn(
   return { ...stored, counts };
 }
 
-/** The dead letters made from the folder of a daemon that no peer has admitted. */
-export interface Stranded {
+/** The dead letters made from all writes of a folder. */
+export interface AllWrites {
   /** The number of new dead letters. */
   readonly kept: number;
   /** The number of unreadable pages in the folder. The entries on these pages are unknown. */
   readonly unread: number;
   /** The number of entries that only change keys or members, which are not stored. */
   readonly ofRing: number;
+}
+
+/** The dead letters made from the folder of a daemon that no peer has admitted. */
+export interface Stranded extends AllWrites {
   /** Whether the folder no longer contains its first entries. */
   readonly hasPruned: boolean;
 }
@@ -425,18 +429,32 @@ export function strandedDeadLetters(
           "Start a daemon with this folder, and with the cluster's --cluster-secret: it sends them the writes that they do not have.",
       );
 
-    let ofRing = 0;
-    const stored = await storeEntries(data, async (batch) =>
-      batch.map(([orderKey, value]) => {
-        const entry = viewEntry(readOrderKey(orderKey), value, hashOf);
-        // A damaged entry is stored too, so that `write-again` reports it.
-        if (entry === null || !isRingEntry(entry.envelope)) return "stranded";
-        ofRing++;
-        return null;
-      }),
-    );
-    return { ...stored, ofRing, hasPruned };
+    const writer = new DeadLetterStore(data, Number.POSITIVE_INFINITY).open(Date.now());
+    return { ...(await storeWrites(data, "stranded", writer)), hasPruned };
   });
+}
+
+/**
+ * Stores all writes of a folder as dead letters, except commands that change keys or members.
+ * @param beforeSettled  called when the dead letters are on the disk, before they are valid
+ * @throws Error  as `findIn`
+ */
+export async function storeWrites(
+  data: string,
+  reason: DeadLetterReason,
+  writer: DeadLetterWriter,
+  beforeSettled: () => void = () => {},
+): Promise<AllWrites> {
+  let ofRing = 0;
+  const choose = async (batch: readonly Stored[]) =>
+    batch.map(([orderKey, value]) => {
+      const entry = viewEntry(readOrderKey(orderKey), value, hashOf);
+      // A damaged entry is stored too, so that `write-again` reports it.
+      if (entry === null || !isRingEntry(entry.envelope)) return reason;
+      ofRing++;
+      return null;
+    });
+  return { ...(await storeEntries(data, choose, writer, beforeSettled)), ofRing };
 }
 
 /**
@@ -446,10 +464,11 @@ export function strandedDeadLetters(
 async function storeEntries(
   data: string,
   choose: (batch: readonly Stored[]) => Promise<readonly (DeadLetterReason | null)[]>,
+  writer = new DeadLetterStore(data, Number.POSITIVE_INFINITY).open(Date.now()),
+  beforeSettled: () => void = () => {},
 ): Promise<{ readonly kept: number; readonly unread: number }> {
   let unread = 0;
   const view = await openFolderView(join(data, "timeline"), () => void unread++);
-  const writer = new DeadLetterStore(data, Number.POSITIVE_INFINITY).open(Date.now());
   try {
     for (const batch of batchesOf(view.entries(null), knownIn(data))) {
       const reasons = await choose(batch);
@@ -458,7 +477,11 @@ async function storeEntries(
         if (reason !== null) writer.store(orderKey, value, reason);
       }
     }
-    return { kept: await settled(writer), unread };
+    await writer.commit();
+    beforeSettled();
+    // A daemon that adopts a snapshot must first record that it has dropped the entries. This program drops none.
+    writer.settle();
+    return { kept: writer.figures.stored, unread };
   } catch (problem) {
     writer.discard();
     const reason = problem instanceof DeadLettersNotStored ? writingFailure(problem) : null;
@@ -468,16 +491,6 @@ async function storeEntries(
   } finally {
     view.close();
   }
-}
-
-/**
- * Completes the file of dead letters, and makes it valid immediately. A daemon that adopts a snapshot must first record
- * that it has dropped the entries, but this program drops no entries.
- */
-async function settled(writer: DeadLetterWriter): Promise<number> {
-  await writer.commit();
-  writer.settle();
-  return writer.figures.stored;
 }
 
 const knownIn = (data: string): ReadonlySet<ByteString> =>

@@ -12,6 +12,7 @@ import { EXIT, exitCodeHelp } from "../shared/exit-codes.js";
 import { addFolderOption } from "../shared/folder-options.js";
 import { JSON_FLAG, printJson, printLine, printNotice } from "../shared/output.js";
 import { showProgress } from "../shared/progress.js";
+import { addJoin } from "./join-command.js";
 import { plain, printList, type Row, rowOf, withAddresses } from "./member-tables.js";
 import {
   daemonNamed,
@@ -56,9 +57,13 @@ ${exitCodeHelp("the list is not in use yet, or an administrator signs the lists"
     .addHelpText(
       "after",
       `
-Run this on the machine of a member, as its daemon's user or as root. Name the daemon by its id, or its first digits. First
-stop it, and remove its address from --peer of the members: each member agrees only then. The list changes once more than
-half of the members agree. You may repeat the command. If fewer remain, see dbsync members force.
+Run this as the daemon's user or as root. Name the daemon by its id, or its first digits. The list changes once more than half
+of the members agree. You may repeat the command. If fewer remain, see dbsync members force.
+
+If the daemon runs, run this on its own machine, while all members are connected. It accepts no more writes, waits until its
+writes are final, and then signs the list without itself. Then stop it, and remove its address from --peer of the members.
+If the daemon is stopped, run this on the machine of another member. First remove the address from --peer of the members:
+each member agrees only then.
 
 Examples:
   dbsync members remove 4f3a9c0e --data /var/lib/dbsyncd
@@ -67,6 +72,7 @@ ${exitCodeHelp("the list is not in use yet, or an administrator signs the lists"
     .action((daemon: string, flags: OrderFlags) =>
       explainErrors(flags, () => orderChange(flags, { evict: [daemon], add: [] }), OWN_KEY_HINTS),
     );
+  addJoin(members);
   addOrder(members, "force", "leave out lost members permanently, without an administrator")
     .option("--yes", "give the order; without this option, the command only shows what it would do")
     .addHelpText(
@@ -261,11 +267,13 @@ async function follow(
   const deadline = performance.now() + (flags.wait ?? WAIT_SECONDS) * SECOND_MS;
   const newList = ({ lists }: MemberView) =>
     lists.find(({ hash }) => !before.some((old) => old.hash === hash));
+  // A daemon that has left does not report under the list without it.
+  const isInUse = (list: ReportedList) => view.reporting || hexIds(list.list.removed).includes(daemon.id);
   let view = await viewOf(daemon, order);
   using _ = showProgress(() => `the list waits for: ${waitsFor(view, newList(view))}`);
   for (;;) {
     const list = newList(view);
-    if (view.reporting && list !== undefined) return reportList(flags, view, list);
+    if (list !== undefined && isInUse(list)) return reportList(flags, view, list);
     if (performance.now() > deadline) return reportWaiting(flags, order, waitsFor(view, list));
     await pause();
     view = await viewOf(daemon).catch(() => view);
