@@ -1,8 +1,8 @@
 /**
  * Checks that an honest daemon that accepts writes continues to accept them while other daemons join or return. There
- * are three exceptions. The daemon and another honest daemon may differ in entries that one of them has forgotten. The
- * daemon may have been cut off while another of at least three daemons was live. Or the daemon may have been cut off
- * from its only peer, which is byzantine.
+ * are four exceptions. The daemon and another honest daemon may differ in entries that one of them has forgotten. The
+ * daemon may have been cut off while another of at least three daemons was live. The daemon may have been cut off from
+ * its only peer, which is byzantine. Or it is new, and learns that all peers that answer refuse it: decision 74.
  */
 import type { ByteString } from "../../protocol/byte-string.js";
 import type { DaemonState } from "../../protocol/version-2/messages-v2.js";
@@ -35,6 +35,7 @@ export class StateWatch {
     if (state === "isolated") this.#cutOffAt = this.#world.scheduler.time;
     if (state !== "catching-up" || differsInForgotten(this.#host, this.#world)) return;
     if (before === "isolated" && this.#mayHaveMissed()) return;
+    if (this.#host.daemon?.peering.admission.isRefused) return;
     violate(
       `${this.#host.name} was ${before} and no longer accepts writes, although it misses no forgotten entry and no majority continued without it`,
     );
