@@ -138,6 +138,7 @@ export function startDaemon(host: Host, world: World): Daemon {
         if (!world.honest.some((other) => other.stores(orderKey))) ledger.lost.add(orderKey);
     },
     at: (moment: DiskMoment) => {
+      if (alive) world.onStep?.(host, moment, null);
       if (alive && host.crashAtDisk > 0 && random.chance(host.crashAtDisk)) {
         host.kill(moment, random.chance(0.3));
         host.restartAfter(random.between(10, 4_000));

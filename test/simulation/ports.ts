@@ -31,7 +31,10 @@ export class Ports implements DaemonPorts {
     this.#host = host;
     this.#world = world;
     this.process = { host: host.name, processor: host.processor, isAlive };
-    this.#rewrite = rewrite;
+    this.#rewrite = (frame, to) => {
+      if (isAlive()) world.onStep?.(host, "before sending", frame);
+      return rewrite(frame, to);
+    };
   }
 
   get addresses(): readonly PeerAddress[] {
@@ -72,7 +75,7 @@ export class Ports implements DaemonPorts {
         return;
       }
       const { near, far } = new Connection(network, this.process, ports.process);
-      near.owner = owner;
+      near.owner = this.#watched(owner, host);
       socket.end = near;
       ports.receiveConnection(far);
       owner.opened();
@@ -81,9 +84,26 @@ export class Ports implements DaemonPorts {
   }
 
   receiveConnection(end: End): void {
-    receiveHello(end, (hello) =>
-      (this.#acceptor as Acceptor).accept(new IncomingSocket(end, this.#rewrite), hello),
-    );
+    receiveHello(end, (hello) => {
+      const socket = new IncomingSocket(end, this.#rewrite);
+      return this.#watched((this.#acceptor as Acceptor).accept(socket, hello), end.remote);
+    });
+  }
+
+  /** Reports the steps of receiving messages, if the run watches them. @param from  the name of the other host */
+  #watched(owner: EndOwner, from: string): EndOwner {
+    const { onStep, hosts } = this.#world;
+    const sender = hosts.find(({ name }) => name === from);
+    if (onStep === undefined || sender === undefined) return owner;
+    return {
+      received: (chunk) => {
+        onStep(sender, "after sending", chunk);
+        if (this.process.isAlive()) onStep(this.#host, "before receiving", chunk);
+        if (this.process.isAlive()) owner.received(chunk);
+        if (this.process.isAlive()) onStep(this.#host, "after receiving", chunk);
+      },
+      closed: (reason) => owner.closed(reason),
+    };
   }
 }
 

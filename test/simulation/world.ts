@@ -152,6 +152,12 @@ export interface World {
   readonly honest: readonly Host[];
   /** Called when a daemon has started; absent: the run watches no starts. */
   onStarted?: (host: Host) => void;
+  /**
+   * Called before and after each step of a daemon: a disk operation, or a message that it sends or receives. It may
+   * stop the daemon. Absent: the run watches no steps.
+   * @param bytes  of the messages; null: a disk operation
+   */
+  onStep?: (host: Host, step: string, bytes: Buffer | null) => void;
   /** The lists without a successor, among the lists that were signed and not lost. */
   heads: readonly KnownList[];
   readonly ledger: Ledger;

@@ -280,7 +280,8 @@ class Forcing {
   }
 }
 
-const connectedTo = ({ daemon }: Host): ReadonlySet<string> =>
+/** Returns the ids of the members to which a host's daemon is connected. */
+export const connectedTo = ({ daemon }: Host): ReadonlySet<string> =>
   new Set(
     (daemon?.peering.members ?? []).flatMap(({ id, connection }) =>
       id !== null && connection === "connected" ? [id] : [],
