@@ -66,8 +66,13 @@ test("the remaining daemon of a pair forces a list of its own, and decides alone
   assert.equal(await isCreated(trio, [0, 1], "lock"), true);
   await assert.rejects(asOperator(trio, 0, "FOUND"), /list already/);
   await assert.rejects(asOperator(trio, 0, "FORCE"), /all members of the list are connected/);
+  const lost = await idOf(trio, 1);
   await trio.end(1, "SIGKILL");
   rmSync(trio.folder(1), { recursive: true });
+  await trio.until("an order that needs a majority names the one that needs none", async () => {
+    const report = await asOperator(trio, 0, "REMOVE", lost);
+    return /only 1 of 2 are connected.*dbsync members force/.test(String(report.get("waits-for")));
+  });
   await ordersForce(trio, 0);
   await untilListed(trio, [0], "2");
   assert.equal(await isCreated(trio, [0], "lock"), false);

@@ -242,6 +242,9 @@ export class ListAgreement {
     if (!members.has(leave)) return `${shown(leave)} is not a member`;
     if (leave === this.#cluster.identity.id) return this.#remainingAfterLeaving(members, add);
     if (this.#isPresent(leave)) return `${shown(leave)} ${IS_CONNECTED}`;
+    const connected = [...members].filter((id) => this.#isPresent(id)).length;
+    if (2 * connected <= members.size)
+      return `more than half of the members have to agree, and only ${connected} of ${members.size} are connected; ${IF_LOST}`;
     const changed = new Set(members);
     changed.delete(leave);
     if (add === null) return changed;
@@ -288,8 +291,10 @@ export class ListAgreement {
     const fresh = added.filter((id) => !membership.members.has(id) && !membership.removed.has(id));
     if (fresh.length === 0) return this.#otherGroup() ?? this.#unnamed(membership.members);
     const missing = [...membership.members].filter((id) => !this.#isPresent(id));
-    if (missing.length > 0)
-      return `${fresh.map(shown).join(", ")} can be added only while ${missing.map(shown).join(", ")} is connected; if it replaces that daemon, use dbsync members replace`;
+    if (missing.length > 0) {
+      const mayChange = 2 * missing.length < membership.members.size;
+      return `${fresh.map(shown).join(", ")} can be added only while ${missing.map(shown).join(", ")} is connected; ${mayChange ? IF_REPLACED : IF_LOST}`;
+    }
     return new Set([...membership.members, ...fresh]);
   }
 
@@ -483,5 +488,7 @@ const IS_CONNECTED =
 const HAS_OTHER_LIST =
   "has a list of members of its own: choose the group whose writes are kept, and run dbsync members join on each machine of the other one";
 const HANDS_OVER = "what this daemon has accepted is not final yet on all members";
+const IF_REPLACED = "if it replaces that daemon, use dbsync members replace";
+const IF_LOST = "if the remaining ones are lost, use dbsync members force";
 const NO_DATA = "this daemon has no data folder (--data), so it would restart empty";
 const NO_BYTES = Buffer.alloc(0);
