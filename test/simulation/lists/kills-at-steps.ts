@@ -141,7 +141,10 @@ class Kill {
     return problems;
   }
 
-  /** Loses one member, or half of them. @returns the daemons that the next list names, and the order that leads to it */
+  /**
+   * Loses one member, or half of them.
+   * @returns the daemons that the next list names, and the order that leads to it
+   */
   #lose(): readonly [readonly Host[], readonly string[]] {
     const { hosts } = this.#world;
     const [first, second, third] = hosts as readonly Host[] as readonly [Host, Host, Host];
