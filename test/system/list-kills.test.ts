@@ -52,8 +52,7 @@ for (const kind of Object.keys(KILLED_MS_MAX) as Kind[])
       const writes = new PlainWrites(trio.client(undefined, { policy: "first", timeout: CALL_MS }), "write");
       const [remaining, command, ordered] = await lose(daemons, kind);
 
-      const order = () =>
-        Promise.all(ordered.map((index) => daemons.tryMembers(index, ...command, "--wait", "10")));
+      const order = () => Promise.all(ordered.map((index) => daemons.tryMembers(index, ...command)));
       const first = order();
       const afterMs = random.below(KILLED_MS_MAX[kind]);
       await pause(afterMs);
@@ -64,7 +63,9 @@ for (const kind of Object.keys(KILLED_MS_MAX) as Kind[])
       let repeats = 0;
       await trio.until("the repeated command succeeds", async () => {
         repeats++;
-        return (await order()).every(({ code }) => code === 0);
+        const results = await order();
+        for (const { code, stderr } of results) if (code !== 0) t.diagnostic(`repeat ${repeats}: ${stderr}`);
+        return results.every(({ code }) => code === 0);
       });
       await daemons.untilListed(remaining);
       await writes[Symbol.asyncDispose]();
