@@ -69,7 +69,7 @@ const option = (name: "maxRequestBytes" | "maxOutputBytes" | "maxEventBytes") =>
 const envelope = of("protocol/version-2/envelope");
 const waiting = of("daemon/engine/pipeline/waiting-envelopes");
 const answers = of("daemon/cluster/replica/member-answers");
-const recorder = of("daemon/cluster/replica/recorder");
+const delayed = of("daemon/cluster/replica/delayed-answers");
 const known = of("daemon/timeline/decided-units");
 const history = of("daemon/cluster/history/timeline-log");
 const shown = of("daemon/cluster/history/unit-report");
@@ -129,9 +129,10 @@ const PROTOCOL: readonly string[] = [
   `at most ${answers("ANSWERS_MAX").count} of them and ${answers("BYTES_MAX").mib}`,
   `may have ${of("daemon/listener/live-session")("SUBSCRIPTIONS_MAX").count} subscriptions`,
   `more than ${option("maxEventBytes").mib} of events wait`,
-  `after ${recorder("STABLE_MS_MAX").s} \`not-stable\``,
+  `after ${delayed("STABLE_MS_MAX").s} \`not-stable\``,
+  `\`newest\` is more than ${delayed("CLIENTS_AHEAD_MS").s} ahead of its clock, it delays this refusal until it is not, by at most ${delayed("DELAY_MS_MAX").s}`,
   `N is from 1 to ${of("protocol/version-2/messages-v2")("WAITED_FOR_MAX").plain}`,
-  `after ${recorder("REPLICATED_MS_MAX").s} \`not-replicated\``,
+  `after ${delayed("REPLICATED_MS_MAX").s} \`not-replicated\``,
   `(${limits.past.s} by default, \`--window\`)`,
   `\`at\` is less than ${limits.past.s} before and less than ${limits.future.s} after the daemon's clock`,
   `this date is ${limits.future.s} (\`--window\`) after the start`,
@@ -288,7 +289,7 @@ const FURTHER: Readonly<Record<string, readonly string[]>> = {
     `gives \`late\` answers for up to ${limits.future.s}`,
     `whose link is cut, after ${limits.silenceMs.s}. Each daemon reports at most ${reports("REPORTED_NAMES_MAX").count} channels and patterns with ${reports("REPORTED_BYTES_MAX").mib} of names, none above ${reports("REPORTED_NAME_BYTES_MAX").count} bytes`,
     `with at most ${textsOf(PATTERNS_COMPARED).count} patterns of other daemons`,
-    `call fails after ${recorder("STABLE_MS_MAX").s}, or after a shorter`,
+    `call fails after ${delayed("STABLE_MS_MAX").s}, or after a shorter`,
     `did not arrive within ${of("faces/nats-order/order-recorder")("WAIT_MS_MAX").s}`,
     `dated more than ${later("FOLD_AHEAD_MS").s} ahead of the daemon's clock`,
     `a period of more than ${limits.standstillMs.s} (\`--standstill\`)`,
