@@ -5,13 +5,12 @@
  */
 import { rmSync } from "node:fs";
 import { test } from "node:test";
-import { amount } from "../support/amount.js";
+import { skipUnlessFull } from "../support/amount.js";
 import { pause } from "../support/pause.js";
 import { SeededRandom, seedOfRun } from "../support/seeded-random.js";
 import { NamedDaemons } from "./named-daemons.js";
 import { PlainWrites } from "./plain-writes.js";
 
-const ROUNDS = amount(1, 3);
 const CALL_MS = 3_000;
 /** The maximum milliseconds from the command until the kill. `dbsync members force` waits for 5 seconds at first. */
 const KILLED_MS_MAX = { force: 8_000, replace: 3_000, remove: 3_000 };
@@ -44,33 +43,34 @@ async function lose(daemons: NamedDaemons, kind: Kind): Promise<readonly [number
 }
 
 for (const kind of Object.keys(KILLED_MS_MAX) as Kind[])
-  for (let round = 0; round < ROUNDS; round++)
-    test(`run ${seed + round}: a daemon is killed during dbsync members ${kind}`, async (t) => {
-      const random = new SeededRandom(seed + round, 1);
-      await using daemons = await NamedDaemons.start(kind === "force" ? [0, 1, 2, 3] : [0, 1, 2]);
-      const { trio } = daemons;
-      const writes = new PlainWrites(trio.client(undefined, { policy: "first", timeout: CALL_MS }), "write");
-      const [remaining, command, ordered] = await lose(daemons, kind);
+  test(`run ${seed}: a daemon is killed during dbsync members ${kind}`, {
+    skip: skipUnlessFull,
+  }, async (t) => {
+    const random = new SeededRandom(seed, 1);
+    await using daemons = await NamedDaemons.start(kind === "force" ? [0, 1, 2, 3] : [0, 1, 2]);
+    const { trio } = daemons;
+    const writes = new PlainWrites(trio.client(undefined, { policy: "first", timeout: CALL_MS }), "write");
+    const [remaining, command, ordered] = await lose(daemons, kind);
 
-      const order = () => Promise.all(ordered.map((index) => daemons.tryMembers(index, ...command)));
-      const first = order();
-      const afterMs = random.below(KILLED_MS_MAX[kind]);
-      await pause(afterMs);
-      const killed = random.oneOf(remaining);
-      await trio.end(killed, "SIGKILL");
-      await trio.start(killed);
-      await first;
-      let repeats = 0;
-      await trio.until("the repeated command succeeds", async () => {
-        repeats++;
-        const results = await order();
-        for (const { code, stderr } of results) if (code !== 0) t.diagnostic(`repeat ${repeats}: ${stderr}`);
-        return results.every(({ code }) => code === 0);
-      });
-      await daemons.untilListed(remaining);
-      await writes[Symbol.asyncDispose]();
-      await daemons.untilKept(remaining, writes.acknowledged);
-      t.diagnostic(
-        `daemon ${killed} is killed after ${afterMs} ms; ${repeats} repeats; ${writes.acknowledged.length} writes`,
-      );
+    const order = () => Promise.all(ordered.map((index) => daemons.tryMembers(index, ...command)));
+    const first = order();
+    const afterMs = random.below(KILLED_MS_MAX[kind]);
+    await pause(afterMs);
+    const killed = random.oneOf(remaining);
+    await trio.end(killed, "SIGKILL");
+    await trio.start(killed);
+    await first;
+    let repeats = 0;
+    await trio.until("the repeated command succeeds", async () => {
+      repeats++;
+      const results = await order();
+      for (const { code, stderr } of results) if (code !== 0) t.diagnostic(`repeat ${repeats}: ${stderr}`);
+      return results.every(({ code }) => code === 0);
     });
+    await daemons.untilListed(remaining);
+    await writes[Symbol.asyncDispose]();
+    await daemons.untilKept(remaining, writes.acknowledged);
+    t.diagnostic(
+      `daemon ${killed} is killed after ${afterMs} ms; ${repeats} repeats; ${writes.acknowledged.length} writes`,
+    );
+  });
