@@ -1628,6 +1628,9 @@ namespace Dbsync {
                     $this->settle($delivery->error === null ? null : "command: $reply->reply");
                 } elseif ($this->version === 2 && $name === 'refused' && in_array($second, [$command->id, ''], true)) {
                     [, , $code, $sentence, $clock, $effect, $newest] = $message;
+                    if (!is_string($newest)) {
+                        throw new Failure('no string');
+                    }
                     $command->cluster->learn($this->address, $clock, $newest);
                     $delivery->begun = $effect !== 'not-applied';
                     $delivery->misdated = $code === 'skew' || $code === 'too-old';

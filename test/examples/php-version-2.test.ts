@@ -369,6 +369,10 @@ describe("dbsync.php and envelopes", { skip: skipWithout("php"), concurrency: 2 
     ["has another envelope's id", () => result("x".repeat(32), "+OK\r\n")],
     ["is a hello", () => hello(0)],
     ["has arrays in the place of strings", ({ id }) => ["result", id, ["d"], [], [], raw("+OK\r\n"), ""]],
+    [
+      "refuses a date and has an array in the place of the newest one",
+      ({ id }) => ["refused", id, "too-old", "Because.", String(Date.now()), "not-applied", ["1", "2"]],
+    ],
     ["is not an array", () => "result"],
     ["has too few elements", () => ["result"]],
     ["has a length beyond PHP's integers", ({ id }) => result(id, "$99999999999999999999\r\na\r\n")],
