@@ -482,7 +482,8 @@ const WASTES =
 const hasMembers = ({ list }: KnownList, members: ReadonlySet<ByteString>): boolean =>
   list.members.length === members.size && list.members.every((id) => members.has(id));
 
-const IS_LEAVING = "has signed a list without itself, and cannot be a member of a later one: stop it";
+const IS_LEAVING =
+  "is left out by a list that it or another member has signed, and cannot be a member of a later one: stop it";
 const IS_CONNECTED =
   "is connected: run dbsync members remove on its machine, so that it hands over its writes, or stop it first";
 const HAS_OTHER_LIST =
