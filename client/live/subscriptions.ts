@@ -380,6 +380,7 @@ interface Request {
 class LiveConnection implements ConnectionV2Owner<DaemonMessage | EventMessage> {
   readonly address: Address;
   readonly isSigned: boolean;
+  readonly others = null;
   /** Whether the daemon has answered a request. */
   hasAnswered = false;
   readonly #environment: Environment;

@@ -32,6 +32,8 @@ export interface ConnectionV2Owner<Message = DaemonMessage> {
   readonly cluster: string;
   /** Whether the client signs its envelopes. */
   readonly isSigned: boolean;
+  /** The number of other daemons to which the client sends its commands; null: it sends none on this connection. */
+  readonly others: number | null;
   /** Called when the hello has been written. */
   opened(now: number): void;
   /** Called for each message. @throws MalformedFrame  the message contradicts itself */
@@ -86,7 +88,8 @@ export class ConnectionV2<Message extends DaemonMessage | EventMessage = DaemonM
 
   /** Writes a hello. */
   greet(): void {
-    const hello = writeClientHello(this.#owner.cluster, Math.floor(this.#environment.wallClock()));
+    const { cluster, others } = this.#owner;
+    const hello = writeClientHello(cluster, Math.floor(this.#environment.wallClock()), others);
     this.write(Buffer.from(writeFrame(hello, 2), "latin1"));
   }
 

@@ -141,6 +141,10 @@ export class DaemonLink implements ConnectionV2Owner {
     return this.isSigned ? this.#handlers.cluster() : "";
   }
 
+  get others(): number {
+    return this.#settings.addresses.length - 1;
+  }
+
   /** Whether a sending would be refused without an attempt to connect. */
   isBackingOff(now: number): boolean {
     return this.state === "closed" && this.#backoff.refusal(now) !== null;

@@ -50,6 +50,7 @@ class Greeter implements ConnectionV2Owner {
   readonly cluster = "";
   /** Not used, because no envelope follows the hellos. */
   readonly isSigned = true;
+  readonly others = null;
   readonly #environment: Environment;
   readonly #done: (greeting: Greeting) => void;
   readonly #connection: ConnectionV2;

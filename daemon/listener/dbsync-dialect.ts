@@ -154,6 +154,7 @@ export class SessionV2 implements Session {
   readonly closeAfterAnswer = false;
   isProven = false;
   isGone = false;
+  isOnlyHere = false;
   readonly #server: DbsyncServer;
   readonly #connection: ClientConnection<Buffer>;
   /**
@@ -211,6 +212,7 @@ export class SessionV2 implements Session {
     }
     if (message.kind === "hello") {
       const isMember = isFirst && message.role === "daemon" && this.#server.service.members !== null;
+      this.isOnlyHere = message.role === "client" && message.members === 0;
       return isMember ? { kind: "members-hello", hello: message } : this.#hello();
     }
     if (message.kind === "listen") return this.#listen(message);

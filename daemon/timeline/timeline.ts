@@ -190,26 +190,35 @@ export class Timeline {
    * Accepts an entry from a client: checks, folds, stores and answers it in one step. It is folded first, because an
    * entry that the fold refuses is not stored. Its date has already been checked.
    * @param between  called after each of its units, if it comes after all applied entries
+   * @param isOnlyHere  whether no other daemon receives the entry from its client
    */
-  accept(entry: Entry, between: BetweenUnits | null = null): AcceptOutcome {
+  accept(entry: Entry, between: BetweenUnits | null = null, isOnlyHere = true): AcceptOutcome {
     const failure = this.failure ?? this.standstill;
     if (failure !== null) return { kind: "failed", detail: failure };
     const orderKey = orderKeyOf(entry);
     if (this.holds(orderKey) || this.#entryStore.isFolded(orderKey.id)) return { kind: "duplicate" };
-    if (orderKey.at <= this.#watermark.value || orderKey.at <= this.#folding.fold.cutAt)
-      return { kind: "too-old" };
+    if (this.#isTooOld(orderKey)) return { kind: "too-old" };
     const { limits, isAlone } = this.#parts;
-    const admitted = admit(this.#folding.fold, entry, REDO_MAX, limits.unitSteps, isAlone, between);
+    const decides = () => isOnlyHere && isAlone();
+    const admitted = admit(this.#folding.fold, entry, REDO_MAX, limits.unitSteps, decides, between);
     const merged = typeof admitted === "string" ? admitted : this.#folding.merge([entry], admitted);
     if (merged === null || typeof merged === "string") return { kind: merged ?? "too-old" };
     const [{ answers }] = merged as [FoldedEntry];
     return { kind: "accepted", answers, flushed: this.#store([entry], null) };
   }
 
-  /** As `unmetNow`; null if there are members, which may have accepted other units. */
+  /**
+   * As `unmetNow`; null if there are members, which may have accepted other units, or if the entry is too old: it may
+   * itself be the reason why its condition does not hold.
+   */
   unmetAlone(entry: Entry): UnitAnswer | null {
     if (!isOneConditional(entry.envelope) || !this.#parts.isAlone()) return null;
+    if (this.#isTooOld(entry.envelope)) return null;
     return unmetNow(entry, this.#folding.fold, this.#parts.limits.unitSteps);
+  }
+
+  #isTooOld({ at }: EnvelopeDate): boolean {
+    return at <= this.#watermark.value || at <= this.#folding.fold.cutAt;
   }
 
   /**

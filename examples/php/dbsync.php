@@ -1300,6 +1300,7 @@ namespace Dbsync {
             public bool $leaving = false;
             /** The permitted versions: "1", "2" or "1,2". */
             private string $versions;
+            private int $others;
             /** The version of the daemon: 1 or 2, or 0 until its hello is known. */
             private int $version;
             private string $hello = '';
@@ -1319,8 +1320,10 @@ namespace Dbsync {
             private ?RespReader $reader = null;
             private float $lastUse = 0.0;
 
-            public function __construct(Server $server, string $authorities, string $versions)
+            /** @param int $others  the number of other daemons to which commands are sent on connections like this one */
+            public function __construct(Server $server, string $authorities, string $versions, int $others)
             {
+                $this->others = $others;
                 $this->address = $server->address;
                 $this->socket = new Socket($server, $authorities);
                 $this->versions = $versions;
@@ -1459,7 +1462,7 @@ namespace Dbsync {
                 $command = $this->waiting[0]->command;
                 if ($this->version === 0) {
                     $cluster = $command->key === null ? '' : $command->cluster->id;
-                    $hello = ['hello', '2', '', $cluster, (string) Cluster::clock(), '', 'client', '', ''];
+                    $hello = ['hello', '2', '', $cluster, (string) Cluster::clock(), '', 'client', (string) $this->others, ''];
                     $this->hello = $this->hello ?: Resp::message(...$hello);
                     // At the end of a script, the command follows the hello immediately, so that a hung daemon receives it when
                     // it resumes. A daemon of version 1 does not read beyond a hello.
@@ -2141,11 +2144,12 @@ namespace Dbsync {
             {
                 $isSigned = $settings->signkey !== '';
                 $named = $places = [];
+                $others = count($settings->servers) - 1;
                 foreach ($settings->servers as $address => $server) {
                     // Unsigned commands may use any version that a daemon supports.
                     $versions = $server->versions ?: $settings->versions ?: ($isSigned ? '2' : '1,2');
-                    $place = implode(' ', [$address, $versions, $isSigned ? 'signed' : 'unsigned', $settings->cluster, $settings->ca, $server->fragment()]);
-                    $places[$place] = $named[$address] = $this->daemons[$place] ?? new Daemon($server, $settings->ca, $versions);
+                    $place = implode(' ', [$address, $versions, $isSigned ? 'signed' : 'unsigned', $settings->cluster, $settings->ca, $server->fragment(), $others]);
+                    $places[$place] = $named[$address] = $this->daemons[$place] ?? new Daemon($server, $settings->ca, $versions, $others);
                 }
                 foreach ($this->daemons as $place => $daemon) {
                     $daemon->tick(self::now());

@@ -48,7 +48,7 @@ class Connection:
         self.clock.heard(self, self.daemon.clock, sent_at)
 
     async def hello(self):
-        await self.socket.send(hello_frame(None))
+        await self.socket.send(hello_frame(None, None))
 
     async def ask(self, kind, command):
         """Sends an envelope, as `command` or as `listen`. Returns its reply."""

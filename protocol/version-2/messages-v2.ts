@@ -165,13 +165,18 @@ export function writeHello(hello: Hello): ByteString {
 }
 
 /** Writes the hello of a client. @param cluster  the configured cluster, or "" if there is none */
-export function writeClientHello(cluster: ByteString, clock: number): ByteString {
+/** @param others  the number of other daemons to which the client sends its commands; null: it sends none */
+export function writeClientHello(
+  cluster: ByteString,
+  clock: number,
+  others: number | null = null,
+): ByteString {
   const own = {
     versions: [PROTOCOL],
     daemon: "",
     state: "",
     role: "client",
-    members: null,
+    members: others,
     knows: [],
   } as const;
   return writeHello({ kind: "hello", cluster, clock, ...own });

@@ -208,7 +208,7 @@ describe("dbsync.php chooses a version", { skip: skipWithout("php"), concurrency
     const [greeting = "", first = "", second = ""] = daemon.messages.map((message) =>
       message.toString("latin1"),
     );
-    assert.match(greeting, /\r\n\$6\r\nclient\r\n\$0\r\n\r\n\$0\r\n\r\n$/);
+    assert.match(greeting, /\r\n\$6\r\nclient\r\n\$1\r\n0\r\n\$0\r\n\r\n$/);
     for (const message of [first, second]) {
       assert.ok(
         message.includes(

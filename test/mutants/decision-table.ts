@@ -1285,8 +1285,8 @@ export const decisionMutants: readonly Mutant[] = [
   {
     name: "timeline: a client's entry that is dated at the watermark is accepted",
     file: "daemon/timeline/timeline.js",
-    find: "orderKey.at <= this.#watermark.value || ",
-    replace: "orderKey.at < this.#watermark.value || ",
+    find: "return at <= this.#watermark.value || ",
+    replace: "return at < this.#watermark.value || ",
     test: "test/daemon/timeline/timeline.test.js",
   },
   {

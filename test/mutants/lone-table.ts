@@ -8,7 +8,7 @@ export const loneMutants: readonly Mutant[] = [
   {
     name: "a lone daemon: a unit with a condition undoes an acknowledged one",
     file: "daemon/timeline/fold/entry-budget.js",
-    find: "if (isOneConditional(entry.envelope) && isAlone())",
+    find: "if (isOneConditional(entry.envelope) && decides())",
     replace: "if (false)",
     test: TIMELINE,
   },
@@ -53,5 +53,19 @@ export const loneMutants: readonly Mutant[] = [
     find: "isUnrecorded: true",
     replace: "isUnrecorded: undefined",
     test: SYSTEM,
+  },
+  {
+    name: "a lone daemon: the condition of a unit that may have been applied is evaluated again",
+    file: "daemon/timeline/timeline.js",
+    find: "if (this.#isTooOld(entry.envelope))",
+    replace: "if (false)",
+    test: TIMELINE,
+  },
+  {
+    name: "a lone daemon: it decides alone for a client that names other daemons",
+    file: "daemon/listener/dbsync-dialect.js",
+    find: "message.members === 0",
+    replace: "true",
+    test: "test/system/several-lone-daemons.test.js",
   },
 ];

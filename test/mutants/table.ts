@@ -213,9 +213,9 @@ export const mutants: readonly Mutant[] = [
   {
     name: "the watermark is checked when an envelope is decoded",
     file: "daemon/timeline/timeline.js",
-    find: "if (orderKey.at <= this.#watermark.value ||",
+    find: "return at <= this.#watermark.value ||",
     // This value stands in for the watermark at the earlier time when the envelope was decoded.
-    replace: "if (orderKey.at <= this.#watermark.value - 2000 ||",
+    replace: "return at <= this.#watermark.value - 2000 ||",
     from: 71,
   },
   {

@@ -135,8 +135,9 @@ export class EnvelopeClient<Raw extends Line = RawClient> implements Disposable 
     return client;
   }
 
-  async hello(): Promise<Hello> {
-    this.raw.send(writeFrame(writeClientHello("", Date.now()), 2));
+  /** @param others  the number of other daemons that the client states; null: none is stated */
+  async hello(others: number | null = null): Promise<Hello> {
+    this.raw.send(writeFrame(writeClientHello("", Date.now(), others), 2));
     const message = await this.next();
     if (message?.kind !== "hello") throw new Error(`expected a hello, got ${JSON.stringify(message)}`);
     return message;

@@ -36,6 +36,7 @@ before(async () => {
   keyFile = folder.privateKey(lone.app);
   sidecar = await startSidecar(keyFile, lone.servers, ["--resp", "0"]);
   fast = await EnvelopeClient.open(lone.ports[0] ?? 0, lone.app);
+  await fast.hello(0);
   client = lone.client();
 });
 after(async () => {
@@ -49,7 +50,7 @@ after(async () => {
 /** Returns a key that is absent, but was written with a date ahead of the daemon's clock. */
 async function absentKey(ahead: number): Promise<string> {
   const key = `key:${keys++}`;
-  const { clock } = await fast.hello();
+  const { clock } = await fast.hello(0);
   await fast.replies(
     [
       ["SET", key, "early"],
@@ -118,7 +119,7 @@ test("units with if are applied although their keys were written ahead of the cl
 });
 
 test("of two envelopes with opposite dates, the first to arrive is applied, also if both arrive together", async () => {
-  const { clock } = await fast.hello();
+  const { clock } = await fast.hello(0);
   for (const [gap, isTogether] of [1, 4000].flatMap((ms) => [[ms, false] as const, [ms, true] as const])) {
     const key = `key:${keys++}`;
     const [later, earlier] = [gap, 0].map((ms) =>
@@ -141,7 +142,7 @@ test("of two envelopes with opposite dates, the first to arrive is applied, also
 
 test("a refusal for its date names the newest write", async () => {
   const key = await absentKey(2000);
-  const { clock } = await fast.hello();
+  const { clock } = await fast.hello(0);
   const refusal = await fast.ask([["SET", key, "mine", "NX"]], { at: clock });
   assert.ok(refusal.kind === "refused" && refusal.code === "too-old" && refusal.newest !== undefined);
   assert.equal(refusal.effect, "not-applied");

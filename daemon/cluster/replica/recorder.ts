@@ -259,14 +259,17 @@ export class Recorder extends RecordingBase {
     );
   }
 
-  #recordAndAnswer({ id, maxReplyBytes }: VerifiedEnvelope, entry: Entry, readStatus: ReadStatus): Answered {
+  #recordAndAnswer(verified: VerifiedEnvelope, entry: Entry, readStatus: ReadStatus): Answered {
+    const { id, maxReplyBytes, isOnlyHere } = verified;
     const { timeline, environment } = this.#node;
-    const unmet = timeline.unmetAlone(entry);
+    const unmet = isOnlyHere ? timeline.unmetAlone(entry) : null;
     // Like the answer to a read, it shows other writes.
     if (unmet !== null) return whenFlushed(unmetResultOf(id, unmet, maxReplyBytes), timeline.flushing);
-    const recorded = this.record(entry);
-    if ("kind" in recorded)
-      return whenDatable(recorded, timeline.newest.at - environment.clock(), environment);
+    const recorded = this.record(entry, null, isOnlyHere);
+    if ("kind" in recorded) {
+      const ahead = timeline.newest.at - environment.clock();
+      return isOnlyHere ? whenDatable(recorded, ahead, environment) : recorded;
+    }
     return whenFlushed(resultOf(id, recorded.answers, { maxReplyBytes, readStatus }), recorded.flushed);
   }
 
@@ -285,13 +288,16 @@ export class Recorder extends RecordingBase {
     return choicesOf(unsigned, date, this.trialState);
   }
 
-  /** Records an entry that is known to be valid. */
-  record(entry: Entry, between: BetweenUnits | null = null): Recorded | RefusedEnvelope {
+  /**
+   * Records an entry that is known to be valid.
+   * @param isOnlyHere  whether no other daemon receives the entry from its client
+   */
+  record(entry: Entry, between: BetweenUnits | null = null, isOnlyHere = true): Recorded | RefusedEnvelope {
     const { id } = entry;
     const { timeline } = this.#node;
     const { ring } = timeline;
     const { changes } = ring;
-    const taking = timeline.accept(entry, between);
+    const taking = timeline.accept(entry, between, isOnlyHere);
     switch (taking.kind) {
       case "accepted":
         if (timeline.ring !== ring || ring.changes !== changes) this.#auditChange(entry, taking.answers);

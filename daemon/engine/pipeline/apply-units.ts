@@ -55,6 +55,8 @@ export interface VerifiedEnvelope {
   readonly readStatus: ReadStatus;
   /** The listener that receives the envelope, or null if the databases receive it. */
   readonly listener: UnitListener | null;
+  /** Whether the client has stated that no other daemon receives the envelope. */
+  readonly isOnlyHere: boolean;
   /** The clients that wait for the answer, or undefined if they are unknown. */
   readonly clients: QueryClients | undefined;
 }

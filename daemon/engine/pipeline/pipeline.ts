@@ -124,6 +124,7 @@ export class Pipeline {
       maxReplyBytes,
       readStatus,
       listener,
+      isOnlyHere: client?.isOnlyHere === true,
       clients: isRecorded || client === undefined ? undefined : new QueryClients(client, envelope),
     });
     // Promises have already passed through `#unknownIfHeld` where they were created.

@@ -79,6 +79,8 @@ export interface SeveralCommands extends Unit {
 export interface UnitClient {
   /** Whether it has disconnected, so that no reply is needed. */
   readonly isGone: boolean;
+  /** Whether it has stated that it sends its commands to this daemon only; undefined: it has not. */
+  readonly isOnlyHere?: boolean;
 }
 
 /**

@@ -21,8 +21,7 @@ import { type FoldUnit, type UnitAnswer, unitsOf } from "./fold-unit.js";
  * Merges an entry that is not recorded yet.
  * @param maxRedone  units that may be redone
  * @param stepsMax   steps that the entry may use on this daemon
- * @param isAlone    whether there are no members: then no unit is redone for one with a condition, because no members
- * decide which of them is applied
+ * @param decides    whether this daemon alone decides on conditions: then no unit is redone for one with a condition
  * @param between    called after each unit, if the entry comes after all applied entries; if the entry exceeds its
  * budget, some units after which it was called are undone
  * @returns "too-many-steps" if it needs more steps, null if more units would be redone, or "overtaken" if it has a
@@ -33,7 +32,7 @@ export function admit(
   entry: Entry,
   maxRedone: number,
   stepsMax: number,
-  isAlone: () => boolean,
+  decides: () => boolean,
   between: BetweenUnits | null = null,
 ): readonly FoldedEntry[] | "too-many-steps" | "overtaken" | null {
   const merge = () => fold.mergeWithin(maxRedone, [entry], between);
@@ -41,7 +40,7 @@ export function admit(
   if (!isAfter([entry], fold.newest)) {
     const isTooMuch = isCounted(entry, fold.ring) && exceeds(entry, stepsMax, fold);
     if (isTooMuch) return "too-many-steps";
-    if (isOneConditional(entry.envelope) && isAlone()) return fold.mergeWithin(0, [entry]) ?? "overtaken";
+    if (isOneConditional(entry.envelope) && decides()) return fold.mergeWithin(0, [entry]) ?? "overtaken";
     return merge();
   }
   try {

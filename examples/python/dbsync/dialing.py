@@ -46,9 +46,13 @@ async def dial(address: Address, context: ssl.SSLContext | None) -> tuple[asynci
     return streams
 
 
-def hello_frame(cluster: bytes | None) -> bytes:
-    """Returns the hello of a client. `cluster` is None if the client signs nothing or does not know its cluster."""
-    return frame("hello", PROTOCOL, "", cluster or b"", time.time_ns() // 1_000_000, "", "client", "", "")
+def hello_frame(cluster: bytes | None, others: int | None) -> bytes:
+    """
+    Returns the hello of a client. `cluster` is None if the client signs nothing or does not know its cluster. `others` is the number
+    of other daemons to which it sends its commands, or None if it sends none.
+    """
+    members = "" if others is None else others
+    return frame("hello", PROTOCOL, "", cluster or b"", time.time_ns() // 1_000_000, "", "client", members, "")
 
 
 def require_way(hello: Hello, is_signed: bool) -> None:

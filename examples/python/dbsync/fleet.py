@@ -43,7 +43,7 @@ class Fleet:
         signer: Signer | None,
         cluster: bytes | None,
     ) -> None:
-        self.links = [Link(address, context, self) for address, context in zip(addresses, contexts)]
+        self.links: list[Link] = [Link(address, context, self) for address, context in zip(addresses, contexts)]
         self.signer, self.is_signed = signer, signer is not None
         # Unsigned commands are for daemons without keys, which belong to no cluster.
         self.cluster = cluster if self.is_signed else NO_CLUSTER

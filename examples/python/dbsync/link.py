@@ -93,7 +93,11 @@ class Link:
         """Asks the daemon for a new hello."""
         if self.state == "speaking" and not self._is_asking:
             self._is_asking, self._asked_at = True, steady_ms()
-            self._write(hello_frame(self._owner.cluster if self._owner.is_signed else None))
+            self._send_hello()
+
+    def _send_hello(self) -> None:
+        owner = self._owner
+        self._write(hello_frame(owner.cluster if owner.is_signed else None, len(owner.links) - 1))
 
     def offer(self, sending: Sending, insist: bool) -> None:
         """Accepts an envelope. Its call receives the outcome later."""
@@ -186,7 +190,7 @@ class Link:
         self.hello, self._frames = None, FrameReader()
         self._reader, self._writer = await dial(self.address, self._context)
         self._is_asking, self._asked_at = True, steady_ms()
-        self._write(hello_frame(self._owner.cluster if self._owner.is_signed else None))
+        self._send_hello()
         while self.state != "speaking":
             await self._read()
 

@@ -37,6 +37,7 @@ class LinkOwner(Protocol):
 
     cluster: bytes | None
     is_signed: bool
+    links: list[Link]
 
     def greeted(self, link: Link, hello: Hello, sent_at: float) -> None:
         """Receives the hello of a daemon."""

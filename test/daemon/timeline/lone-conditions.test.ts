@@ -131,6 +131,16 @@ test("errors are recorded, and plain writes and members' daemons accept every da
   assert.deepEqual(member.get("k"), bulk("b"));
 });
 
+test("a unit that is too old is not answered, because it may itself be why its condition does not hold", async () => {
+  const subject = await openAlone();
+  const unit = entryAt(START, "SET k a NX");
+  answerTo(subject, unit);
+  await subject.pass(60_000);
+  assert.ok(subject.timeline.watermark > START);
+  assert.equal(subject.timeline.unmetAlone(unit), null);
+  assert.equal(answerTo(subject, entryAt(START, "SET k b NX")), "too-old");
+});
+
 test("a unit is compared with units that are not on the disk yet", async () => {
   const storage = new HeldStorage();
   const subject = await openAlone(storage);
