@@ -371,3 +371,18 @@ test("a daemon leaves only while all members are connected, and a member names h
   assert.match(leaver.lists.agreementWaitsFor ?? "", new RegExp(hexOf(b.id).slice(0, 12)));
   assert.equal(leaver.lists.signedText?.list.number, 1);
 });
+
+test("members cannot force a list with a member that one of them has signed to remove, and name why", async () => {
+  const [a, lost, removed] = (await founded(3)) as [Node, Node, Node];
+  disconnect(a, removed);
+  a.addresses.splice(0, a.addresses.length, ...a.addresses.filter(({ id }) => id !== removed.id));
+  a.receive(lost.id, { ...changeBy(lost, a, { leave: [removed] }), signature: Buffer.alloc(0) });
+  await settle(a);
+  assert.equal(a.lists.signedText?.list.number, 2, "it has signed");
+  disconnect(a, lost);
+  connect(a, removed);
+  for (const node of [a, removed]) node.lists.begin({ kind: "force", mayLeave: null });
+  await settle(a, removed);
+  const reason = `^${hexOf(removed.id).slice(0, 12)} is left out by a list that it or another member has signed`;
+  assert.match(a.lists.agreementWaitsFor ?? "", new RegExp(reason));
+});
