@@ -164,8 +164,11 @@ export function writeHello(hello: Hello): ByteString {
   return writeCommand(["hello", versions.join(" "), daemon, cluster, ...numbers, knows.join(" ")]);
 }
 
-/** Writes the hello of a client. @param cluster  the configured cluster, or "" if there is none */
-/** @param others  the number of other daemons to which the client sends its commands; null: it sends none */
+/**
+ * Writes the hello of a client.
+ * @param cluster  the configured cluster, or "" if there is none
+ * @param others  the number of other daemons to which the client sends its commands; null: it does not state it
+ */
 export function writeClientHello(
   cluster: ByteString,
   clock: number,
