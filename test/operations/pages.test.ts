@@ -441,7 +441,7 @@ describe("the commands that the pages print for their readers", { timeout: 900_0
     await prints(/^List 3, /, list, 1);
 
     await trio.end(1, "SIGKILL");
-    const [show, force, after] = block("docs/operations.md", "Lists that members sign", 1) as [
+    const [show, force, after] = block("docs/operations.md", "Force a list") as [
       ConsoleLine,
       ConsoleLine,
       ConsoleLine,
