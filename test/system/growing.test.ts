@@ -1,6 +1,7 @@
 /**
  * Tests that a cluster grows from one daemon to five and shrinks to one by options and commands alone, while clients
- * write: nothing acknowledged is lost, and no plain write is refused. Source: docs/decisions/0080-members-found-their-list.md.
+ * write: nothing acknowledged is lost, and no plain write is refused. Source:
+ * docs/decisions/0080-members-found-their-list.md.
  */
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
