@@ -30,9 +30,9 @@ export function canonicalState(database: Database): string[] {
   );
 }
 
-/** Returns a line for each key of the ring, in the order in which they were added, which is part of the state. */
+/** Returns a line for each key of the ring and each decided pattern, in the order in which they were added. */
 export function canonicalRing(ring: KeyRing): string[] {
-  return [...ring.all()].map(canonicalRecord);
+  return [...[...ring.all()].map(canonicalRecord), ...ring.patterns.all.map((one) => JSON.stringify(one))];
 }
 
 /**

@@ -9,6 +9,10 @@ const SMALL_K = 0x6b;
 export const isAuthorization = ([name = "", subcommand = ""]: readonly ByteString[]): boolean =>
   name.toUpperCase() === "CLUSTER" && subcommand.toUpperCase() === "ADD";
 
+/** Whether a command changes the patterns of decided keys. */
+export const isPatternCommand = ([name = "", subcommand = ""]: readonly ByteString[]): boolean =>
+  name.toUpperCase() === "CLUSTER" && /^(DECIDED?|UNDECIDE)$/i.test(subcommand);
+
 /** Whether a command is for the key ring, not for a database: KEY or CLUSTER with any subcommand. */
 export function isKeyCommand(argv: readonly ByteString[]): boolean {
   const name = argv[0] as ByteString;

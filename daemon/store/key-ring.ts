@@ -10,8 +10,8 @@ import { commandTable, findCommand } from "./command-table.js";
 import { type KeyRequest, type KeyUnit, keyHandlers, type Ring } from "./commands/key-ring-commands.js";
 import { commandOfPast } from "./commands/timeline.js";
 import { isKeyCommand } from "./key-command.js";
-import type { Unit } from "./keyspace/unit.js";
 import { Acl } from "./rights/acl.js";
+import { DecidedPatterns } from "./rights/decided-patterns.js";
 import { type KeyRecord, type Role, type Validity, validity } from "./rights/key-record.js";
 import { readSpki, spkiOfText } from "./rights/spki.js";
 import type { CommandIndex } from "./rows/command-index.js";
@@ -39,6 +39,8 @@ export class KeyRing implements Ring {
   named: NamedPublicKeys;
   /** The semantics that this release supports. */
   readonly known: Semantics;
+  /** The patterns of keys on whose writes the members decide. */
+  #patterns = DecidedPatterns.NONE;
   /** Number of the current semantics, which the last CLUSTER SEMANTICS has set. */
   semantics = FIRST_SEMANTICS;
   /**
@@ -101,6 +103,7 @@ export class KeyRing implements Ring {
   clone(changed?: (record: KeyRecord) => void): KeyRing {
     const copy = new KeyRing({ hash: this.#hash, known: this.known, changed });
     copy.semantics = this.semantics;
+    copy.#patterns = this.#patterns;
     copy.table = this.table;
     copy.#table = this.#table;
     for (const [id, record] of this.#records) copy.#records.set(id, record);
@@ -130,10 +133,11 @@ export class KeyRing implements Ring {
    * backend may know it.
    */
   judge(
-    { acl }: KeyRecord,
+    record: KeyRecord,
     unit: readonly (readonly ByteString[])[],
     { conditions, table = this.#table }: JudgeOptions,
   ): ErrorReply | null {
+    const { acl } = record;
     if (unit.some(isKeyCommand)) {
       if (conditions !== null || !unit.every(isKeyCommand))
         return error(
@@ -145,7 +149,7 @@ export class KeyRing implements Ring {
         if (command instanceof CommandFailure) return command.reply;
       }
     }
-    if (acl.isUnlimited) return null;
+    if (acl.isUnlimited || this.#mayDecide(record, unit)) return null;
     for (const argv of unit) {
       const historyCommand = commandOfPast(argv);
       const denial =
@@ -194,14 +198,14 @@ export class KeyRing implements Ring {
    * Runs a KEY or CLUSTER command that `judge` has permitted.
    * @returns the reply; if it is an error, nothing has changed
    */
-  execute(argv: readonly ByteString[], unit: Unit, signer: KeyRecord): Reply {
+  execute(argv: readonly ByteString[], unit: Omit<KeyUnit, "signer">, signer: KeyRecord): Reply {
     const command = this.#table.resolve(argv);
     if (command instanceof CommandFailure) return command.reply;
     const run = keyHandlers.get(command.name);
     if (run === undefined) throw new Error(`${command.name} is not a command on keys`);
     try {
-      const { at, db, id } = unit;
-      return run(this, argv, { at, db, id, signer });
+      const { at, db, id, isDecided = false } = unit;
+      return run(this, argv, { at, db, id, signer, isDecided });
     } catch (failure) {
       if (failure instanceof CommandFailure) return failure.reply;
       throw failure;
@@ -211,6 +215,28 @@ export class KeyRing implements Ring {
   /** Whether the ring has the maximum number of keys. */
   get isFull(): boolean {
     return this.#records.size >= KEYS_MAX;
+  }
+
+  get patterns(): DecidedPatterns {
+    return this.#patterns;
+  }
+
+  set patterns(patterns: DecidedPatterns) {
+    this.#patterns = patterns;
+    this.changes++;
+  }
+
+  /**
+   * Whether a daemon's key may send a unit about decided patterns: that a pattern begins, on which the members vote;
+   * the others only if the cluster has no administrators, as an order of an operator of its machine.
+   */
+  #mayDecide({ role }: KeyRecord, unit: readonly (readonly ByteString[])[]): boolean {
+    if (role !== "daemon") return false;
+    return unit.every(([name = "", subcommand = ""]) => {
+      if (name.toUpperCase() !== "CLUSTER") return false;
+      const word = subcommand.toUpperCase();
+      return word === "DECIDED" || ((word === "DECIDE" || word === "UNDECIDE") && !this.#hasRoots());
+    });
   }
 
   #hasRoots(): boolean {
@@ -366,9 +392,9 @@ const RIGHTS: Readonly<Record<Role, readonly ByteString[]>> = {
 /** The commands that a key must be permitted to run in order to administer other keys. */
 const ADMINISTRATION = ["KEY|ADD", "KEY|RULES", "KEY|REVOKE"];
 
-/** Creates the record with which a daemon's own key may only send CLUSTER MEMBERS to this daemon. */
+/** Creates the record with which a daemon's own key may only order CLUSTER MEMBERS, DECIDE and UNDECIDE here. */
 export const ownKeyRecord = (id: ByteString, spki: ByteString): KeyRecord => ({
-  ...daemonRecord(id, spki, 0, commandTable, ["+cluster|members"]),
+  ...daemonRecord(id, spki, 0, commandTable, ["+cluster|decide", "+cluster|members", "+cluster|undecide"]),
   addedAt: null,
   addedBy: null,
 });

@@ -57,7 +57,7 @@ test(`the store replies as redis-server does (seed ${seed})`, { skip }, async ()
   }
   if (onlyEpisode !== undefined || total < COMMANDS_FULL) return;
   const alwaysFails = (name: string) =>
-    /^(ACL|AUTH|CLIENT|CONFIG|DISCARD|EXEC|XGROUP|XINFO|FUNCTION(\|(DELETE|KILL))?|SCRIPT(\|KILL)?|CLUSTER\|(ADD|MEMBERS|SEMANTICS)|KEY(\|.*)?|LATENCY|MEMORY|MODULE|OBJECT|PUBSUB|SLOWLOG|TIMELINE(\|.*)?)$/.test(
+    /^(ACL|AUTH|CLIENT|CONFIG|DISCARD|EXEC|XGROUP|XINFO|FUNCTION(\|(DELETE|KILL))?|SCRIPT(\|KILL)?|CLUSTER\|(ADD|DECIDED?|MEMBERS|SEMANTICS|UNDECIDE)|KEY(\|.*)?|LATENCY|MEMORY|MODULE|OBJECT|PUBSUB|SLOWLOG|TIMELINE(\|.*)?)$/.test(
       name,
     );
   const scarce = [...cases].filter(

@@ -6,8 +6,9 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { array, bulk, OK, type Reply } from "../../../protocol/reply.js";
 import { bytesOfHex, HASH_BYTES, hexOf } from "../../../protocol/version-2/envelope.js";
-import { custom, echoed, syntaxError } from "../arguments/command-errors.js";
+import { CommandFailure, custom, echoed, syntaxError } from "../arguments/command-errors.js";
 import type { Unit } from "../keyspace/unit.js";
+import type { DecidedPatterns, PatternName } from "../rights/decided-patterns.js";
 import { checkedLabel, describe, describeFully, type KeyRecord, type Role } from "../rights/key-record.js";
 import { type Command, type CommandDescription, family, type Row } from "../rows/command-row.js";
 import { none } from "../rows/key-spec.js";
@@ -40,10 +41,14 @@ export interface Ring {
   dryRun(record: KeyRecord, argv: readonly ByteString[], at: number): ByteString | null;
   /** Sets the semantics of the commands that follow. @param number the current number plus one */
   setSemantics(number: number): void;
+  /** The patterns of keys on whose writes the members decide. */
+  patterns: DecidedPatterns;
 }
 
 export interface KeyUnit extends Unit {
   readonly signer: KeyRecord;
+  /** Whether the members of a list have decided on the unit; default: false. */
+  readonly isDecided?: boolean;
 }
 
 type KeyHandler = (ring: Ring, argv: readonly ByteString[], unit: KeyUnit) => Reply;
@@ -65,6 +70,20 @@ const rows: Readonly<Record<string, KeyRow>> = {
     publicKeyAt: 2,
     run: addDaemon,
   },
+  "CLUSTER|DECIDE": {
+    arity: -3,
+    complexity: "O(N), N: patterns",
+    summary:
+      "Lets the members decide on all writes to the keys of a pattern, once each member knows it: CLUSTER DECIDE pattern [DB n] [PAIR].",
+    run: announcePattern,
+  },
+  "CLUSTER|DECIDED": {
+    arity: -3,
+    complexity: "O(N), N: patterns",
+    summary:
+      "Declares that each member knows a pattern, so that other writes to its keys are void; daemons send it: CLUSTER DECIDED pattern [DB n].",
+    run: beginPattern,
+  },
   "CLUSTER|MEMBERS": {
     arity: -2,
     complexity: "O(N), N: members",
@@ -78,6 +97,12 @@ const rows: Readonly<Record<string, KeyRow>> = {
     complexity: "O(N), N: keys",
     summary: "Sets the semantics version of commands from this entry on: CLUSTER SEMANTICS version.",
     run: setSemantics,
+  },
+  "CLUSTER|UNDECIDE": {
+    arity: -3,
+    complexity: "O(N), N: patterns",
+    summary: "Ends the decisions on writes to the keys of a pattern: CLUSTER UNDECIDE pattern [DB n].",
+    run: removePattern,
   },
   "KEY|ADD": {
     arity: -3,
@@ -246,6 +271,89 @@ function setRules(ring: Ring, argv: readonly ByteString[]): Reply {
 function setSemantics(ring: Ring, argv: readonly ByteString[]): Reply {
   ring.setSemantics(semanticsOf(argv));
   return OK;
+}
+
+/** The maximum number of patterns: each write is compared with all of them. */
+const PATTERNS_MAX = 64;
+/** The maximum number of bytes of a pattern. */
+const PATTERN_BYTES_MAX = 256;
+
+/** What CLUSTER DECIDE, DECIDED and UNDECIDE name. */
+export interface NamedPattern extends PatternName {
+  /** Whether the word PAIR permits the pattern in a list of two. */
+  readonly isForPair: boolean;
+}
+
+/**
+ * Reads the pattern of CLUSTER DECIDE, DECIDED or UNDECIDE.
+ * @throws CommandFailure
+ */
+function patternNamedBy(argv: readonly ByteString[]): NamedPattern {
+  const [, , glob = "", ...options] = argv;
+  if (glob === "" || glob.length > PATTERN_BYTES_MAX)
+    throw custom(`ERR the pattern has ${glob.length} bytes instead of 1 to ${PATTERN_BYTES_MAX}`);
+  let db: number | null = null;
+  let isForPair = false;
+  for (let i = 0; i < options.length; i++) {
+    const word = options[i]!.toUpperCase();
+    if (word === "PAIR" && !isForPair) isForPair = true;
+    else if (word === "DB" && db === null && DB_NUMBER.test(options[i + 1] ?? "")) db = Number(options[++i]);
+    else throw syntaxError();
+  }
+  return { glob, db, isForPair };
+}
+
+/** Whether a command announces a pattern. */
+export const isAnnouncement = ([name = "", subcommand = ""]: readonly ByteString[]): boolean =>
+  name.toUpperCase() === "CLUSTER" && subcommand.toUpperCase() === "DECIDE";
+
+/** Whether a command declares that a pattern has begun. */
+export const isBeginning = ([name = "", subcommand = ""]: readonly ByteString[]): boolean =>
+  name.toUpperCase() === "CLUSTER" && subcommand.toUpperCase() === "DECIDED";
+
+/** Returns what CLUSTER DECIDE, DECIDED or UNDECIDE names, or null if its arguments are not valid. */
+export function namedPattern(argv: readonly ByteString[]): NamedPattern | null {
+  try {
+    return patternNamedBy(argv);
+  } catch (failure) {
+    if (failure instanceof CommandFailure) return null;
+    throw failure;
+  }
+}
+
+/** Matches the number of a database. */
+const DB_NUMBER = /^(0|[1-9]\d{0,3})$/;
+
+function announcePattern(ring: Ring, argv: readonly ByteString[], unit: KeyUnit): Reply {
+  const { glob, db } = decidedName(argv, unit);
+  if (ring.patterns.find({ glob, db }) !== undefined) return OK;
+  if (ring.patterns.all.length >= PATTERNS_MAX)
+    throw custom(`ERR there are ${PATTERNS_MAX} patterns already: remove one with CLUSTER UNDECIDE`);
+  ring.patterns = ring.patterns.with({ glob, db, announcedAt: unit.at, isBegun: false });
+  return OK;
+}
+
+function beginPattern(ring: Ring, argv: readonly ByteString[], unit: KeyUnit): Reply {
+  const { glob, db } = decidedName(argv, unit);
+  const known = ring.patterns.find({ glob, db });
+  if (known === undefined) throw custom(`ERR '${echoed(glob)}' was not announced with CLUSTER DECIDE`);
+  if (!known.isBegun) ring.patterns = ring.patterns.with({ ...known, isBegun: true });
+  return OK;
+}
+
+function removePattern(ring: Ring, argv: readonly ByteString[], unit: KeyUnit): Reply {
+  const { glob, db } = decidedName(argv, unit);
+  if (ring.patterns.find({ glob, db }) === undefined)
+    throw custom(`ERR the members do not decide on '${echoed(glob)}'`);
+  ring.patterns = ring.patterns.without({ glob, db }, unit.at);
+  return OK;
+}
+
+/** @throws CommandFailure  also if the members have not decided on the unit: its position could still change */
+function decidedName(argv: readonly ByteString[], { isDecided = false }: KeyUnit): PatternName {
+  if (!isDecided)
+    throw custom("ERR the members of a list decide on CLUSTER DECIDE and UNDECIDE: request a decision");
+  return patternNamedBy(argv);
 }
 
 /** Returns the version that a CLUSTER SEMANTICS would set, or null if the command is another one or is invalid. */

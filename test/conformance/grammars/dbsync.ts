@@ -9,8 +9,12 @@ const ID = "00".repeat(32);
 export const grammar: FamilyGrammar = {
   WRITERS: (g) => g.keys(),
   "CLUSTER|ADD": (g) => [g.value(), ...g.maybe(0.5, "LABEL", g.value())],
+  // The database receives them without a decision, so they change nothing.
+  "CLUSTER|DECIDE": (g) => [g.value(), ...g.maybe(0.5, "DB", "1"), ...g.maybe(0.5, "PAIR")],
+  "CLUSTER|DECIDED": (g) => [g.value(), ...g.maybe(0.5, "DB", "1")],
   "CLUSTER|MEMBERS": (g) => g.maybe(0.5, g.value()),
   "CLUSTER|SEMANTICS": (g) => [g.value()],
+  "CLUSTER|UNDECIDE": (g) => [g.value(), ...g.maybe(0.5, "DB", "1")],
   KEY: () => [],
   "KEY|ADD": (g) => [g.value(), ...g.maybe(0.5, "LABEL", g.value()), ...g.maybe(0.5, "RULES", "+get", "~*")],
   "KEY|DRYRUN": (g) => [ID, "GET", g.key()],
