@@ -128,8 +128,11 @@ export function decidedEnvelope(
   unit?: ByteString,
 ): Envelope {
   const signed = { at: envelope.at, seq: envelope.seq };
-  if (outcomes.length !== unitsIn(envelope).length)
-    throw new MalformedFrame("expected an outcome for each unit of the envelope", 0);
+  // An envelope that does not request a decision is only placed: its conditions are evaluated at its position.
+  const isValid = envelope.decide
+    ? outcomes.length === unitsIn(envelope).length
+    : outcomes.length === 1 && outcomes[0] === "applied";
+  if (!isValid) throw new MalformedFrame("expected an outcome for each unit of the envelope", 0);
   const decided: Decided = unit === undefined ? { slot, outcomes, signed } : { slot, outcomes, signed, unit };
   return Object.assign(envelope, { at, seq, decided });
 }

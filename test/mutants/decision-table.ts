@@ -486,7 +486,7 @@ export const decisionMutants: readonly Mutant[] = [
   {
     name: "decisions: the fold evaluates a condition again",
     file: "daemon/timeline/fold/apply-unit.js",
-    find: "if (decided !== null)",
+    find: "if (decided !== null && envelope.decide)",
     replace: "if (false)",
     test: FOLD,
   },

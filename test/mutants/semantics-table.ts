@@ -45,8 +45,8 @@ export const semanticsMutants: readonly Mutant[] = [
   {
     name: "semantics: the newest version is used instead of that of the position",
     file: "daemon/timeline/fold/fold.js",
-    find: "table: ring.tableAt(unit) };",
-    replace: "table: ring.newest.table };",
+    find: "table: ring.tableAt(unit),",
+    replace: "table: ring.newest.table,",
     test: FOLD,
   },
   {

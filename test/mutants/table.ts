@@ -228,14 +228,14 @@ export const mutants: readonly Mutant[] = [
   {
     name: "only the listener checks permissions",
     file: "daemon/timeline/fold/apply-unit.js",
-    find: "const refusal = verdictOn(unit, signer, ring);",
+    find: "const refusal = isVoid(unit, patterns) ? VOID : verdictOn(unit, signer, ring);",
     replace: "const refusal = null;",
   },
   {
     name: "permissions are checked with the newest key ring",
     file: "daemon/timeline/fold/fold.js",
-    find: "signer: ring.recordAt(unit.envelope.key, unit),",
-    replace: "signer: ring.newest.find(unit.envelope.key),",
+    find: "const signer = ring.recordAt(unit.envelope.key, unit);",
+    replace: "const signer = ring.newest.find(unit.envelope.key);",
     killer: "fold",
   },
   {

@@ -22,6 +22,7 @@ import { BudgetExceeded } from "../../store/keyspace/effort-budget.js";
 import { throwOutOfMemory } from "../../store/keyspace/out-of-memory.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
 import { FoldedUnit, type Unit } from "../../store/keyspace/unit.js";
+import type { DecidedPatterns } from "../../store/rights/decided-patterns.js";
 import { type KeyRecord, validity } from "../../store/rights/key-record.js";
 import { MissingCode } from "../../store/rows/command-families.js";
 import type { CommandIndex } from "../../store/rows/command-index.js";
@@ -34,6 +35,9 @@ import type { Undoing } from "./tail.js";
 
 /** Our own error instead of the engine's message, which differs between versions. */
 const INTERNAL = error("ERR internal error, and nothing was changed");
+const VOID = error(
+  "NOPERM this write is void: the members decide on its keys, and have not decided on it (CLUSTER DECIDE)",
+);
 const UNKNOWN_MEANING = error("ERR this release does not know the semantics version at this position");
 
 /** The signer and the command table at a unit's position. */
@@ -42,6 +46,8 @@ export interface UnitContext {
   readonly signer: KeyRecord | undefined;
   /** The table of commands, or null if this release does not know the semantics version. */
   readonly table: CommandIndex | null;
+  /** The patterns whose keys only decided units may write. */
+  readonly decided: DecidedPatterns;
 }
 
 /**
@@ -52,28 +58,29 @@ export interface UnitContext {
  */
 export function applyUnit(
   unit: FoldUnit,
-  { signer, table }: UnitContext,
+  { signer, table, decided: patterns }: UnitContext,
   ring: KeyRing,
   database: Database,
   records: UndoRecord[],
 ): UnitAnswer {
   if (table === null) return unknownMeaning(unit);
   unit.setTable(table);
-  const refusal = verdictOn(unit, signer, ring);
+  const refusal = isVoid(unit, patterns) ? VOID : verdictOn(unit, signer, ring);
   unit.isDenied = refusal !== null;
   if (refusal !== null) return answer(refusal, isDenied(refusal) ? "denied" : "malformed", unit);
   if (!unit.isRunnable) return answer(errorOf(unit), "malformed", unit);
   const { envelope, index } = unit;
   const { decided } = envelope;
-  if (decided !== null) return applyDecided(unit, outcomeAt(decided, index), database, records);
+  if (decided !== null && envelope.decide)
+    return applyDecided(unit, outcomeAt(decided, index), database, records);
   if (envelope.if !== null && !database.holds(envelope.if, envelope.at))
     return answer(NIL_ARRAY, "unmet", unit);
   return answer(run(unit, database, records), "applied", unit);
 }
 
 /**
- * Applies a unit on which the members have decided. Its conditions are not evaluated: entries with earlier dates may
- * have arrived since the decision.
+ * Applies a unit on whose outcome the members have decided. Its conditions are not evaluated: entries with earlier
+ * dates may have arrived since the decision.
  */
 function applyDecided(
   unit: FoldUnit,
@@ -118,6 +125,15 @@ export function unknownMeaning(unit: FoldUnit): UnitAnswer {
 }
 
 /**
+ * Whether a unit writes a decided key without a decision. Daemons send no such unit: this one is from before a folder
+ * was restored, or from a member that lies.
+ */
+export function isVoid({ envelope, commands, table }: FoldUnit, { begun }: DecidedPatterns): boolean {
+  if (begun.isEmpty || envelope.decided !== null) return false;
+  return begun.findIn({ commands, db: envelope.db }, { table }) !== null;
+}
+
+/**
  * Returns the error of a unit that is not permitted or cannot be run, judged by its current command table; null if the
  * unit may be run.
  */
@@ -159,7 +175,7 @@ export function applyToRing(unit: FoldUnit, ring: KeyRing): UnitAnswer {
   const signer = known ?? (ring.introduction(commands, key, at) as KeyRecord);
   const replies = commands.map((argv) => {
     try {
-      return ring.execute(argv, { at, db, id: unit.id }, signer);
+      return ring.execute(argv, { at, db, id: unit.id, isDecided: envelope.decided !== null }, signer);
     } catch (problem) {
       throwOwn(problem);
       return INTERNAL;

@@ -119,13 +119,9 @@ function applyAll(entry: Entry, done: UndoRecord[], database: Database, ring: Ke
 function applyOne(unit: FoldUnit, done: UndoRecord[], database: Database, ring: KeyRing): UnitAnswer | null {
   if (unit.kind !== "data") return null;
   const records: UndoRecord[] = [];
-  const answer = applyUnit(
-    unit,
-    { signer: ring.find(unit.envelope.key), table: ring.table },
-    ring,
-    database,
-    records,
-  );
+  const signer = ring.find(unit.envelope.key);
+  const context = { signer, table: ring.table, decided: ring.patterns };
+  const answer = applyUnit(unit, context, ring, database, records);
   for (const record of records) done.push(record);
   return answer;
 }
@@ -154,12 +150,13 @@ export function outcomesInTurn(
   const { database, ring } = state;
   const [first] = envelopes;
   if (first === undefined) return known;
-  if (envelopes.length === 1 && unitsIn(first).length === 1) return [[outcomeNow(first, 0, database)]];
+  if (envelopes.length === 1 && !(first.decide && unitsIn(first).length > 1))
+    return [[outcomeNow(first, 0, database)]];
 
   try {
     database.tryOut(TURN_STEPS_MAX, (done) => {
       for (const [i, envelope] of envelopes.entries()) {
-        if (unitsIn(envelope).length > 1) {
+        if (envelope.decide && unitsIn(envelope).length > 1) {
           const several = outcomesOf(envelope, done, state);
           decisionOf(i, several);
           known.push(several);
@@ -203,8 +200,9 @@ function outcomesOf(
 const NO_ID = "";
 const EMPTY = Buffer.alloc(0);
 
+/** An envelope that does not request a decision is placed; the fold evaluates its conditions there. */
 const outcomeNow = (envelope: Envelope, index: number, database: Database): DecidedOutcome =>
-  conditionsHold(envelope, index, database) ? "applied" : "unmet";
+  !envelope.decide || conditionsHold(envelope, index, database) ? "applied" : "unmet";
 
 function withOutcomes(entry: Entry, outcomes: readonly DecidedOutcome[]): Entry {
   const { envelope } = entry;

@@ -14,7 +14,7 @@ import {
 } from "../../../protocol/version-2/envelope.js";
 import { unitId } from "../../../protocol/version-2/unit-names.js";
 import { CommandFailure } from "../../store/arguments/command-errors.js";
-import { isKeyCommand } from "../../store/key-ring.js";
+import { isKeyCommand, type KeyRing } from "../../store/key-ring.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
 import type { CommandIndex } from "../../store/rows/command-index.js";
 import type { Command } from "../../store/rows/command-row.js";
@@ -40,7 +40,7 @@ export interface UnitAnswer {
 export function ordinaryCommands(
   envelope: Envelope,
   databases: number,
-  { table, known }: { readonly table: CommandIndex | null; readonly known: Semantics },
+  { table, known, patterns }: Pick<KeyRing, "table" | "known" | "patterns">,
 ): Command[] | null {
   const { multi, units, if: conditions, commands, decided } = envelope;
   if (table === null || multi || units !== null || conditions !== null || decided !== null) return null;
@@ -50,6 +50,7 @@ export function ordinaryCommands(
     const argv = commands[i] as (typeof commands)[number];
     const command = table.resolve(argv);
     if (command instanceof CommandFailure || !known.ordinary.has(command)) return null;
+    if (!patterns.isEmpty && patterns.begun.covers({ command, argv, db: envelope.db })) return null;
     found[i] = command;
   }
   return found;

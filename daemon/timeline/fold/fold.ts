@@ -10,7 +10,7 @@ import { BudgetExceeded } from "../../store/keyspace/effort-budget.js";
 import type { UndoRecord } from "../../store/keyspace/undo.js";
 import type { Semantics } from "../../store/semantics.js";
 import { compareOrderKeys, type Entry, firstOrderKey, type OrderKey, orderKeyOf } from "../entries/entry.js";
-import { applyOrdinary, applyUnit, takeRecords, unknownMeaning, verdictOn } from "./apply-unit.js";
+import { applyOrdinary, applyUnit, isVoid, takeRecords, unknownMeaning, verdictOn } from "./apply-unit.js";
 import type { ChangedKeys } from "./changed-keys.js";
 import {
   type Arrival,
@@ -265,13 +265,16 @@ export class Fold {
   #flipped(ring: RingFold): FoldUnit[] {
     const changed = ring.changedSince(this.#ring);
     const switched = ring.switchedSince(this.#ring);
-    const starts = [...changed.values(), ...(switched === null ? [] : [switched])].sort(compareUnits);
+    const repatterned = ring.patternsChangedSince(this.#ring);
+    const others = [switched, repatterned].filter((unit) => unit !== null);
+    const starts = [...changed.values(), ...others].sort(compareUnits);
     const [first] = starts;
     if (first === undefined) return [];
     return this.#tail.unitsAfter(first).filter((unit) => {
       const { key } = unit.envelope;
       const table = ring.tableAt(unit);
       if (!unit.hasSameMeaning(this.#ring.tableAt(unit), table)) return true;
+      if (isVoid(unit, ring.patternsAt(unit)) !== isVoid(unit, this.#ring.patternsAt(unit))) return true;
       const from = changed.get(key);
       if (table === null || from === undefined || compareUnits(unit, from) < 0) return false;
       unit.setTable(table);
@@ -320,7 +323,8 @@ export class Fold {
   #apply(unit: FoldUnit): UnitAnswer {
     const records = this.#records;
     const ring = this.#ring;
-    const context = { signer: ring.recordAt(unit.envelope.key, unit), table: ring.tableAt(unit) };
+    const signer = ring.recordAt(unit.envelope.key, unit);
+    const context = { signer, table: ring.tableAt(unit), decided: ring.patternsAt(unit) };
     const answer = applyUnit(unit, context, ring.newest, this.database, records);
     unit.records = takeRecords(records);
     return answer;

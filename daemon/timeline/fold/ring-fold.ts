@@ -6,6 +6,7 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { canonicalRecord } from "../../store/canonical-state.js";
 import type { KeyRecord, KeyRing } from "../../store/key-ring.js";
+import type { DecidedPatterns } from "../../store/rights/decided-patterns.js";
 import type { CommandIndex } from "../../store/rows/command-index.js";
 import type { OrderKey } from "../entries/entry.js";
 import { applyToRing } from "./apply-unit.js";
@@ -28,6 +29,12 @@ interface Switch {
 /** The first unit at which a changed key's record differs from before, by the id of the key. */
 export type ChangedKeys = ReadonlyMap<ByteString, FoldUnit>;
 
+/** The decided patterns after a unit that has changed them. */
+interface PatternVersion {
+  readonly unit: FoldUnit;
+  readonly patterns: DecidedPatterns;
+}
+
 export class RingFold {
   /** The ring as of the cut. */
   #base: KeyRing;
@@ -38,6 +45,8 @@ export class RingFold {
   readonly #versions = new Map<ByteString, Version[]>();
   /** The switches in order; usually there are none. */
   #switches: Switch[] = [];
+  /** The decided patterns after each change, in order. */
+  #patterns: PatternVersion[] = [];
   /** The position from which the base's semantics version is unknown, or null if it is known. */
   #baseEnd: OrderKey | null;
   /** The unit that is being applied to the newest ring. */
@@ -74,6 +83,13 @@ export class RingFold {
   tableAt(unit: FoldUnit): CommandIndex | null {
     const last = this.#switches.findLast((each) => compareUnits(each.unit, unit) < 0);
     return last === undefined ? this.#base.table : last.table;
+  }
+
+  /** Returns the decided patterns at a unit's position. */
+  patternsAt(unit: FoldUnit): DecidedPatterns {
+    if (this.#patterns.length === 0) return this.#base.patterns;
+    const last = this.#patterns.findLast((each) => compareUnits(each.unit, unit) < 0);
+    return last === undefined ? this.#base.patterns : last.patterns;
   }
 
   /**
@@ -118,14 +134,12 @@ export class RingFold {
    * there is no such unit.
    */
   switchedSince(before: RingFold): FoldUnit | null {
-    const [old, now] = [before.#switches, this.#switches];
-    for (let i = 0; i < old.length || i < now.length; i++) {
-      const [one, other] = [old[i]?.unit, now[i]?.unit];
-      if (one === other) continue;
-      if (one === undefined || other === undefined) return one ?? other ?? null;
-      return compareUnits(one, other) < 0 ? one : other;
-    }
-    return null;
+    return firstOther(before.#switches, this.#switches);
+  }
+
+  /** Returns the unit from which the decided patterns differ from those of another fold of the same base, or null. */
+  patternsChangedSince(before: RingFold): FoldUnit | null {
+    return firstOther(before.#patterns, this.#patterns);
   }
 
   /** Drops the undo information of units dated at or before `at`. @returns these units */
@@ -139,10 +153,12 @@ export class RingFold {
       this.#base = this.newest;
       this.#versions.clear();
       this.#switches = [];
+      this.#patterns = [];
       return cut;
     }
     for (const unit of cut) this.#applyToBase(unit);
     this.#switches = this.#switches.filter(({ unit }) => unit.at > at);
+    this.#patterns = this.#patterns.filter(({ unit }) => unit.at > at);
     for (const [key, versions] of this.#versions) {
       const kept = versions.filter(({ unit }) => unit.at > at);
       if (kept.length === 0) this.#versions.delete(key);
@@ -167,9 +183,10 @@ export class RingFold {
     if (this.newest === this.#base) this.newest = this.#base.clone((record) => this.#note(record));
     this.#current = unit;
     this.#units.push(unit);
-    const { semantics } = this.newest;
+    const { semantics, patterns } = this.newest;
     const answer = applyToRing(unit, this.newest);
     this.#current = null;
+    if (this.newest.patterns !== patterns) this.#patterns.push({ unit, patterns: this.newest.patterns });
     if (this.newest.semantics !== semantics) this.#switches.push({ unit, table: this.newest.table });
     return answer;
   }
@@ -184,6 +201,20 @@ export class RingFold {
     else if (versions.at(-1)?.unit === unit) versions[versions.length - 1] = version;
     else versions.push(version);
   }
+}
+
+/** Returns the first unit that is in only one of two lists of changes, or null if they are equal. */
+function firstOther(
+  old: readonly { readonly unit: FoldUnit }[],
+  now: readonly { readonly unit: FoldUnit }[],
+): FoldUnit | null {
+  for (let i = 0; i < old.length || i < now.length; i++) {
+    const [one, other] = [old[i]?.unit, now[i]?.unit];
+    if (one === other) continue;
+    if (one === undefined || other === undefined) return one ?? other ?? null;
+    return compareUnits(one, other) < 0 ? one : other;
+  }
+  return null;
 }
 
 /** Returns the first unit at which two histories of a record differ, or null if they are equal. */

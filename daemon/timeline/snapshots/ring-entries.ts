@@ -6,7 +6,8 @@
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { MalformedFrame } from "../../../protocol/errors.js";
 import type { Steps } from "../../../protocol/steps.js";
-import { readBody, signedBytes } from "../../../protocol/version-2/envelope.js";
+import { readEntryBody } from "../../../protocol/version-2/decision-body.js";
+import { signedBytes } from "../../../protocol/version-2/envelope.js";
 import { isKeyCommand, type KeyRing } from "../../store/key-ring.js";
 import { compareEntries, type Entry } from "../entries/entry.js";
 import { applyToRing } from "../fold/apply-unit.js";
@@ -84,7 +85,7 @@ export function* readRingEntries(
 function entryOf(bodyBytes: ByteString, signatureBytes: ByteString, hash: SnapshotHash): Entry {
   const [body, signature] = [Buffer.from(bodyBytes, "latin1"), Buffer.from(signatureBytes, "latin1")];
   try {
-    return { id: hash(signedBytes(body)), body, signature, envelope: readBody(body) };
+    return { id: hash(signedBytes(body)), body, signature, envelope: readEntryBody(body) };
   } catch (problem) {
     if (!(problem instanceof MalformedFrame)) throw problem;
     throw new DamagedSnapshot(`an entry of the key ring is malformed: ${problem.message}`);
