@@ -55,7 +55,7 @@ export class OrderRecorder extends RecordingBase {
   constructor(order: OrderContext, gatewayClass: GatewayClass | null) {
     super(order, order.backend, gatewayClass);
     this.#order = order;
-    this.memberAnswers = new MemberAnswers(order.environment, ORDER_WINDOW.past, null);
+    this.memberAnswers = new MemberAnswers(order.environment, ORDER_WINDOW.past, null, () => false);
     this.waiting = new WaitingEntries(order);
   }
 

@@ -295,6 +295,14 @@ export const TIMELINE_FIGURES = {
     kind: "flag",
     help: "whether a list was signed without half of the members of the list before it, or more (`dbsync members force`)",
   },
+  decidedPatterns: {
+    kind: "text-or-nil",
+    help: "the patterns of keys on all of whose writes the members decide (`CLUSTER DECIDE`)",
+  },
+  patternsWaiting: {
+    kind: "text-or-nil",
+    help: "those of these patterns that have not begun, because a member may not know them yet",
+  },
   administered: {
     kind: "flag",
     help: "whether its cluster has administrators (`--root-key`), who can sign a member list",

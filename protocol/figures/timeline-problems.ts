@@ -428,6 +428,15 @@ const OF_DAEMON = {
     steps:
       "Nothing has to be done. Units of the members that were left out are lost, or dead letters: [Lists that members sign](#lists-that-members-sign)",
   },
+  patternWaits: {
+    when: ({ patternsWaiting }) => patternsWaiting !== null && [[patternsWaiting]],
+    says: "decisions on all writes to some keys have not begun: …",
+    fix: "wait about 75 s; if it takes longer, connect the member for which the final date waits",
+    severity: "note",
+    alarm: null,
+    steps:
+      "A pattern begins when each member knows it. If that takes longer than two minutes, a member is down or its clock is wrong: connect it, or remove it from the list",
+  },
   parallelLists: {
     when: ({ lists }) => lists.length > 1 && [[lists.join(" and ")]],
     says: "it knows parallel member lists (numbers …), so no unit becomes final",

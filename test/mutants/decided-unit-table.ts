@@ -103,8 +103,8 @@ export const decidedUnitMutants: readonly Mutant[] = [
   {
     name: "decided units: an answer that may show a lost write does not wait for the disk if another unit shows none",
     file: "daemon/cluster/replica/member-answers.js",
-    find: "decided?.outcomes.every(",
-    replace: "decided?.outcomes.some(",
+    find: "decided.outcomes.every(",
+    replace: "decided.outcomes.some(",
     test: RECORDER,
   },
   {

@@ -22,6 +22,34 @@ const FOLD = "test/daemon/timeline/fold/decided-units.test.js";
 
 export const decisionMutants: readonly Mutant[] = [
   {
+    name: "decided keys: members vote for an envelope that a daemon has recorded",
+    file: "daemon/cluster/peers/decisions/decision-making.js",
+    find: "return !decide && signed !== null && timeline.holds(",
+    replace: "return false && timeline.holds(",
+    test: MAKING,
+  },
+  {
+    name: "decided keys: members vote for an envelope whose pattern has not begun",
+    file: "daemon/cluster/peers/decisions/decision-making.js",
+    find: "if (undecided.length > 0)",
+    replace: "if (false)",
+    test: MAKING,
+  },
+  {
+    name: "decided keys: a daemon records what the members may have decided before a pattern was removed",
+    file: "daemon/cluster/replica/pattern-orders.js",
+    find: "ring.patterns.endedSince(envelope.at - this.#ahead)",
+    replace: "ring.patterns",
+    test: "test/daemon/cluster/replica/recorder.test.js",
+  },
+  {
+    name: "decided keys: a disconnected member still counts as one that knows a pattern",
+    file: "daemon/cluster/peers/decisions/pattern-beginnings.js",
+    find: "this.#epochFrom = this.#finality.stablePoint();",
+    replace: "return;",
+    test: "test/daemon/cluster/peers/decisions/pattern-beginnings.test.js",
+  },
+  {
     name: "lists: a daemon joins without the decisions that it cannot check yet",
     file: "daemon/cluster/peers/exchange/reconciling.js",
     find: "!isStale && !isHeldBack",

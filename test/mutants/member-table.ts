@@ -333,7 +333,7 @@ export const memberMutants: readonly Mutant[] = [
   {
     name: "the key ring of a member's snapshot needs no signature",
     file: "daemon/cluster/replica/check-entry.js",
-    find: `if (!signers.verify({ id: envelope.key, spki }, { body, signature }, id))
+    find: `if (unit === null || !signers.verify({ id: envelope.key, spki }, unit, unitId))
             return "bad-signature";`,
     replace: "",
     test: "test/daemon/timeline/snapshots/ring-entries.test.js",

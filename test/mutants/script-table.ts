@@ -78,8 +78,8 @@ export const scriptMutants: readonly Mutant[] = [
   {
     name: "scripts: a script has an effect although a key that its transaction watches was removed",
     file: "daemon/cluster/replica/gateway.js",
-    find: "this.#groupOf(conditions, sender, { isRing: false, isDecided: true }, 0)",
-    replace: "this.#groupOf([], sender, { isRing: false, isDecided: true }, 0)",
+    find: "this.#groupOf(conditions, sender, kind, 0)",
+    replace: "this.#groupOf([], sender, kind, 0)",
     test: PROGRAMS,
   },
   {

@@ -10,6 +10,7 @@ import { budgetMutants } from "./budget-table.js";
 import { claimMutants } from "./claim-table.js";
 import { clientMutants } from "./client-table.js";
 import { collectionMutants } from "./collection-table.js";
+import { decidedKeyMutants } from "./decided-key-table.js";
 import { decidedUnitMutants } from "./decided-unit-table.js";
 import { decisionMutants } from "./decision-table.js";
 import { followerMutants } from "./follower-table.js";
@@ -537,6 +538,7 @@ export const mutants: readonly Mutant[] = [
   ...clientMutants,
   ...collectionMutants,
   ...decisionMutants,
+  ...decidedKeyMutants,
   ...decidedUnitMutants,
   ...webMutants,
   ...proxyMutants,

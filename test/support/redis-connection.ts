@@ -83,7 +83,7 @@ export function textOfValue(value: RedisValue): string {
   return typeof value === "object" ? value.map(textOfValue).join(" ") : String(value);
 }
 
-function valueOfReply(reply: Reply): RedisValue {
+export function valueOfReply(reply: Reply): RedisValue {
   switch (reply.kind) {
     case "status":
       return textOfBytes(reply.text);

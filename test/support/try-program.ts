@@ -3,7 +3,15 @@ import { type TriedUnit, tryUnits } from "../../daemon/cluster/replica/tried-uni
 import { type Program, WaitingGroup } from "../../daemon/cluster/replica/waiting-group.js";
 import type { Database } from "../../daemon/store/database.js";
 
-const HEAD = { db: 0, as: null, isRing: false, conditions: null, isDecided: false, isApart: false };
+const HEAD = {
+  db: 0,
+  as: null,
+  isRing: false,
+  conditions: null,
+  isDecided: false,
+  writesDecided: false,
+  isApart: false,
+};
 
 export interface TriedProgram {
   /** The maximum number of steps; default: unlimited. */

@@ -130,6 +130,7 @@ const PROTOCOL: readonly string[] = [
   `may have ${of("daemon/listener/live-session")("SUBSCRIPTIONS_MAX").count} subscriptions`,
   `more than ${option("maxEventBytes").mib} of events wait`,
   `after ${delayed("STABLE_MS_MAX").s} \`not-stable\``,
+  `and then the time ${limits.future.s} (\`--window\`) and twice`,
   `\`newest\` is more than ${delayed("CLIENTS_AHEAD_MS").s} ahead of its clock, it delays this refusal until it is not, by at most ${delayed("DELAY_MS_MAX").s}`,
   `N is from 1 to ${of("protocol/version-2/messages-v2")("WAITED_FOR_MAX").plain}`,
   `after ${delayed("REPLICATED_MS_MAX").s} \`not-replicated\``,

@@ -4,6 +4,7 @@ import type { MessageFigures } from "../../../protocol/figures/message-figures.j
 import type { MemberReport, TimelineReport } from "../../../protocol/figures/timeline-figures.js";
 import { type MembershipState, membershipStateOf } from "../../../protocol/members/member-list.js";
 import { hexOf } from "../../../protocol/version-2/envelope.js";
+import { patternNames } from "../../store/rights/decided-patterns.js";
 import type { Timeline } from "../../timeline/timeline.js";
 import type { MemberStatus } from "../peers/shared/cluster-state.js";
 import type { Recorder } from "../replica/recorder.js";
@@ -34,6 +35,7 @@ export function figuresOf(sources: FigureSources): ReplicaFigures {
   const membership = node.lists?.membership ?? membershipStateOf([]);
   const { failure, watermark, published, newest, index, figures, standstill } = timeline;
   const { heads } = membership;
+  const { patterns } = timeline.ring;
   const ofKeys = peering.quarantined("unknown-signer");
   const ofLists = peering.quarantined("unknown-list");
   const { taken, orphaned: strays, possiblyOrphaned: possibleStrays, progress } = peering.snapshots;
@@ -66,6 +68,8 @@ export function figuresOf(sources: FigureSources): ReplicaFigures {
     listHash: heads[0] === undefined ? null : hexOf(heads[0].hash),
     listWaitsFor: node.lists?.agreementWaitsFor ?? null,
     listForced: node.lists?.history.isForced ?? false,
+    decidedPatterns: patternNames(patterns.all),
+    patternsWaiting: patternNames(patterns.all.filter(({ isBegun }) => !isBegun)),
     administered: node.settings.rootKey.length > 0,
     joining: node.lists?.isJoining ?? false,
     skewed: peering.isSkewed,

@@ -319,6 +319,7 @@ export class ClusterNode extends RecordedWrites implements NodeState {
     this.timeline.tick();
     this.backend.tick();
     this.recording.logStandstill();
+    this.recording.patternOrders.tick();
     if (this.#ticks % DISK_TICKS !== 0) return;
     this.watchDisk();
     this.#invalidIndexLog.check(invalidIndexesOf(this.timeline.database, this.environment.clock()));

@@ -7,6 +7,7 @@ import type { MessageFigures } from "../../../protocol/figures/message-figures.j
 import type { DaemonState } from "../../../protocol/version-2/messages-v2.js";
 import type { ClosedDates } from "../../engine/backends/command-path.js";
 import type { CopyPeers } from "../../engine/backends/durable-copies.js";
+import type { DecidedPattern } from "../../store/rights/decided-patterns.js";
 import type { AddedEntry, Entry } from "../../timeline/entries/entry.js";
 import type { DecisionFigures } from "./decisions/decision-figures.js";
 import type { Undecided } from "./decisions/undecided.js";
@@ -64,6 +65,10 @@ export interface Members extends CopyPeers {
      * @param isOnlyHere  whether no other member receives it from the client
      */
     submit(id: ByteString, body: Buffer, signature: Buffer, isOnlyHere: boolean): void;
+    /** Whether the decision in a slot and all before it are part of the state, as far as this daemon knows. */
+    hasAllUpTo(slot: number): boolean;
+    /** The patterns of decided keys that were announced, have not begun, and may begin now. */
+    readonly beginnings: { readonly ready: readonly DecidedPattern[] };
   };
   /** The channel messages. */
   readonly channelMessages: { readonly figures: Readonly<MessageFigures> };

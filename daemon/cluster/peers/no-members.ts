@@ -57,6 +57,8 @@ export class NoMembers implements Members {
     missingPromises: [],
     obstacle: () => "it is not a voting member yet",
     submit: () => {},
+    hasAllUpTo: () => false,
+    beginnings: { ready: [] },
   };
   readonly channelMessages = { figures: noMessages() };
   readonly closing: Members["closing"];

@@ -118,6 +118,8 @@ export class Peering implements Members, RosterEvents {
     this.decisions = new DecisionMaking(cluster, {
       areLevel: (ids, upTo) => this.#reports.areLevel(ids, upTo),
       commonClock: (isLater) => this.#clock.common(isLater),
+      stablePoint: () => this.stablePoint,
+      epoch: () => `${this.#reports.serialAtLoss} ${this.#memberLists.own}`,
     });
     this.standstill = new StandstillDetector(cluster, roster);
   }

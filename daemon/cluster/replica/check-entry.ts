@@ -71,7 +71,10 @@ export function ringEntryCheck(signers: Signers): RefuseRingEntry {
   return ({ id, body, signature, envelope }, ring) => {
     const spki = ring.spkiOf(envelope);
     if (spki === undefined) return "unknown-signer";
-    if (!signers.verify({ id: envelope.key, spki }, { body, signature }, id)) return "bad-signature";
+    // The votes for a decision are those of a list that this daemon may not know; the snapshot is that of a majority.
+    const unit = isDecision(body) ? readDecision(body).unit : { body, signature };
+    const unitId = isDecision(body) && unit !== null ? hashOf(...signedPieces(unit.body)) : id;
+    if (unit === null || !signers.verify({ id: envelope.key, spki }, unit, unitId)) return "bad-signature";
     return wrongIn(envelope, body.length, "daemon", signers)?.code ?? null;
   };
 }
@@ -187,7 +190,6 @@ function checkUnit(
   const isKnown = isVerified(id, signature);
   if (!isKnown && !signers.verify({ id: envelope.key, spki }, { body, signature }, id))
     return { refused: "bad-signature" };
-  if (!envelope.decide) return { refused: NOT_TO_DECIDE };
   const wrong = wrongIn(envelope, body.length, roleOf(ring.find(envelope.key)), signers);
   return wrong === null ? { id, envelope } : { refused: `${wrong.code}: ${wrong.detail}` };
 }
@@ -205,7 +207,6 @@ export const UNSIGNED = "unsigned: a daemon that records accepts no such entry";
 
 const notVerified: IsVerified = () => false;
 
-const NOT_TO_DECIDE = "its signer has not requested a decision";
 /** No daemon records an envelope whose signer has requested a decision in another way. */
 const UNDECIDED = "malformed: its signer has requested a decision";
 

@@ -19,11 +19,12 @@ export interface Recorded {
   readonly flushed: Promise<void> | null;
 }
 
-/** A unit of this daemon on which the members of a list have decided, as part of the state. */
-export interface DecidedUnit {
+/** The units of an envelope of this daemon on which the members of a list have decided, as part of the state. */
+export interface DecidedUnits {
   /** The order key of the decision. */
   readonly orderKey: OrderKey;
-  readonly answer: UnitAnswer;
+  /** The answers of the units, in order. */
+  readonly answers: readonly UnitAnswer[];
 }
 
 /** The error if an entry could not be recorded, or if it is not known whether it was. */
@@ -62,7 +63,7 @@ export interface EntryRecorder extends Pick<Recording, "newest" | "records" | "c
    * entry: only the decision is recorded.
    * @returns the decision, once it is as safe as its answer promises; or why there is none, with the effect
    */
-  decide(entry: Entry): Promise<DecidedUnit | RefusedEnvelope>;
+  decide(entry: Entry): Promise<DecidedUnits | RefusedEnvelope>;
   /** Sends an entry that the daemon itself has signed to the peers, once it is on disk. */
   sendToPeers(entry: Entry): void;
 }

@@ -25,11 +25,13 @@ import type { KeyChangeObservers } from "../../engine/backends/key-change-observ
 import { checkRing } from "../../engine/pipeline/envelope-checks.js";
 import type { Environment } from "../../net/process/clock-and-randomness.js";
 import { isKeyCommand } from "../../store/key-ring.js";
+import type { DecidedPatterns } from "../../store/rights/decided-patterns.js";
 import { orderKeyOf } from "../../timeline/entries/entry.js";
-import type { BetweenUnits } from "../../timeline/fold/fold.js";
-import { type DecidedUnit, type EntryRecorder, NotTaken } from "./entry-recorder.js";
+import type { BetweenUnits, UnitAnswer } from "../../timeline/fold/fold.js";
+import { beginDeciding, type DecidedCommand, DecidedLines, decidedCommand } from "./decided-line.js";
+import { type DecidedUnits, type EntryRecorder, NotTaken } from "./entry-recorder.js";
 import { OwnEnvelopes, type OwnHeader } from "./own-envelopes.js";
-import { inRecordedForm, recordedOf, type Unsigned } from "./recorded-choices.js";
+import { inRecordedForm, NOTHING_CHOSEN, recordedOf, type Unsigned } from "./recorded-choices.js";
 import { nextTurn, type ReplicaContext } from "./replica-context.js";
 import { envelopesOf, type TriedEnvelope, takesTooMuch, tryUnits } from "./tried-units.js";
 import {
@@ -69,6 +71,8 @@ export interface Together {
   readonly conditions: readonly Condition[];
   /** Whether the members of a list decide on the conditions, if there is a list; default: true. */
   readonly isDecided?: boolean;
+  /** Whether they write decided keys, so that the members decide in any case; default: false. */
+  readonly writesDecided?: boolean;
 }
 
 /** Units whose commands are known, which are recorded as one envelope. */
@@ -93,6 +97,7 @@ export class Gateway {
    */
   #open = new Map<ByteString, WaitingGroup>();
   readonly #pace: SigningPace;
+  readonly #decidedLines: DecidedLines;
 
   constructor(
     recorder: EntryRecorder,
@@ -105,6 +110,7 @@ export class Gateway {
     this.#changes = changes;
     this.own = new OwnEnvelopes(recorder, context);
     this.#pace = new SigningPace(context.environment, defer, this.#signAll);
+    this.#decidedLines = new DecidedLines(recorder, this.own, defer);
   }
 
   /** Whether a command has to be recorded. Commands that only read data are not. */
@@ -124,6 +130,10 @@ export class Gateway {
   send(argv: Argv, user: GatewayUser, waiter: GatewayWaiter): Refused | null {
     const bytes = bytesOf(argv);
     if (bytes > COMMAND_BYTES_MAX) return tooLong(bytes);
+    if (this.writesDecided(argv, user.db)) {
+      this.#sendDecided(decidedCommand(argv, user.db, waiter, bytes), user);
+      return null;
+    }
     this.#groupFor(user, isKeyCommand(argv), 1).add(argv, waiter, bytes);
     this.#pace.received(1);
     return null;
@@ -135,7 +145,7 @@ export class Gateway {
    * command was applied
    */
   sendTogether(
-    { commands, conditions, isDecided = true }: Together,
+    { commands, conditions, isDecided = true, writesDecided = false }: Together,
     user: GatewayUser,
     answered: (answer: GatewayAnswer) => void,
   ): void {
@@ -151,11 +161,44 @@ export class Gateway {
     }
     const { isStable = false, replicated, lastWrite } = user;
     const isRing = commands.some(isKeyCommand);
-    const group = this.#groupOf(conditions, user, { isRing, isDecided }, commands.length);
+    const kind = { isRing, isDecided, writesDecided };
+    const group = this.#groupOf(conditions, user, kind, commands.length);
+    const answeredInOrder = writesDecided ? settlingAfter(answered, lastWrite) : answered;
     // The reply to a unit on which the members decide is an array already.
     const isArray = commands.length === 1 && !group.head.isDecided;
-    group.addTogether(commands, { isStable, replicated, lastWrite, isArray, answered }, bytes);
+    group.addTogether(
+      commands,
+      { isStable, replicated, lastWrite, isArray, answered: answeredInOrder },
+      bytes,
+    );
     this.#pace.received(commands.length);
+  }
+
+  /** Requests a decision on a command, once the earlier commands of its sender are signed. */
+  #sendDecided(command: DecidedCommand, user: GatewayUser): void {
+    const { lastWrite } = command.waiter;
+    if (lastWrite === undefined || lastWrite.unapplied === 0) {
+      this.#decidedLines.add(command, user.as);
+      return;
+    }
+    // It counts until then, so that no later command of the sender is earlier in the line.
+    lastWrite.unapplied++;
+    const end = () => {
+      lastWrite.unapplied--;
+      this.#decidedLines.add(command, user.as);
+    };
+    this.readAfter(user, { run: () => {}, end });
+  }
+
+  /** The patterns of keys on whose writes the members decide. */
+  get patterns(): DecidedPatterns {
+    return this.#recorder.ring.patterns;
+  }
+
+  /** Whether a command may write a key on whose writes the members decide. */
+  writesDecided(argv: Argv, db: number): boolean {
+    const { ring } = this.#recorder;
+    return !ring.patterns.isEmpty && ring.patterns.findIn({ commands: [argv], db }, ring) !== null;
   }
 
   /** Whether the members of a list decide on conditions. */
@@ -180,7 +223,8 @@ export class Gateway {
     // If units are applied later, a program would not see those before it in its group.
     const isAlone = !this.#recorder.appliesImmediately;
     if (isAlone) this.#open.delete(sender.as ?? "");
-    this.#groupOf(conditions, sender, { isRing: false, isDecided: true }, 0).addProgram(program);
+    const kind = { isRing: false, isDecided: true, writesDecided: false };
+    this.#groupOf(conditions, sender, kind, 0).addProgram(program);
     if (isAlone) this.#open.delete(sender.as ?? "");
     this.#pace.continues(1);
   }
@@ -191,34 +235,53 @@ export class Gateway {
     return this.#openGroup({ db, as, isRing });
   }
 
-  /** Returns the group for a unit, which is a separate one if the unit has conditions. */
+  /** Returns the group for a unit, which is a separate one if the unit has conditions, or writes decided keys. */
   #groupOf(
     conditions: readonly Condition[],
     user: GatewayUser,
-    { isRing, isDecided }: Pick<GroupHead, "isRing" | "isDecided">,
+    { isRing, isDecided, writesDecided }: Pick<GroupHead, "isRing" | "isDecided" | "writesDecided">,
     commands: number,
   ): WaitingGroup {
-    if (conditions.length === 0 && !isRing) return this.#groupFor(user, false, commands);
+    if (conditions.length === 0 && !isRing && !writesDecided) return this.#groupFor(user, false, commands);
     const { db, as } = user;
     // The user's next unit must come after this one.
     this.#open.delete(as ?? "");
+    if (writesDecided) {
+      const some = conditions.length === 0 ? null : conditions;
+      return this.#addGroup({ db, as, isRing: false, conditions: some, isDecided: true, writesDecided });
+    }
     if (conditions.length === 0)
-      return this.#addGroup({ db, as, isRing, conditions: null, isDecided: false });
+      return this.#addGroup({ db, as, isRing, conditions: null, isDecided: false, writesDecided: false });
     // The members do not decide on the key ring.
     const asks = isDecided && !isRing && this.decides;
-    return this.#addGroup({ db, as, isRing, conditions, isDecided: asks });
+    return this.#addGroup({ db, as, isRing, conditions, isDecided: asks, writesDecided });
   }
 
   /** Adds a group after all others, which the user's next units may join. */
   #openGroup({ db, as, isRing }: Pick<GroupHead, "db" | "as" | "isRing">): WaitingGroup {
-    const group = this.#addGroup({ db, as, isRing, conditions: null, isDecided: false });
+    const group = this.#addGroup({
+      db,
+      as,
+      isRing,
+      conditions: null,
+      isDecided: false,
+      writesDecided: false,
+    });
     this.#open.set(as ?? "", group);
     return group;
   }
 
   // Here and below, each field is named: V8 takes microseconds for a spread that other fields follow.
-  #addGroup({ db, as, isRing, conditions, isDecided }: Omit<GroupHead, "isApart">): WaitingGroup {
-    const group = new WaitingGroup({ db, as, isRing, conditions, isDecided, isApart: false });
+  #addGroup({
+    db,
+    as,
+    isRing,
+    conditions,
+    isDecided,
+    writesDecided,
+  }: Omit<GroupHead, "isApart">): WaitingGroup {
+    const isApart = false;
+    const group = new WaitingGroup({ db, as, isRing, conditions, isDecided, writesDecided, isApart });
     this.#groups.push(group);
     return group;
   }
@@ -272,7 +335,8 @@ export class Gateway {
     const { db, as, isRing, conditions, isDecided } = head;
     const date = this.own.nextDate;
     const header = headerOf({ db, as, conditions, isDecided, lengths, commands });
-    const chosen = this.#recorder.choicesOf(header, date);
+    // What commands take on decided keys follows from the position, which does not change.
+    const chosen = head.writesDecided ? NOTHING_CHOSEN : this.#recorder.choicesOf(header, date);
     const recorded = inRecordedForm(commands, chosen);
     const added = recorded === commands ? 0 : bytesOfAll(recorded) - bytesOfAll(commands);
     const bytes = group.bytes + added + choicesBytes(chosen);
@@ -406,12 +470,27 @@ export class Gateway {
 
 const FLUSHED = Promise.resolve();
 
+/** Returns a function that answers a transaction on decided keys, and lets its sender's later commands follow. */
+function settlingAfter(
+  answered: (answer: GatewayAnswer) => void,
+  lastWrite: LastWrite | undefined,
+): (answer: GatewayAnswer) => void {
+  const settle = beginDeciding(lastWrite);
+  if (lastWrite !== undefined) lastWrite.following++;
+  return (answer) => {
+    answered(answer);
+    if (lastWrite !== undefined) lastWrite.following--;
+    settle(!("code" in answer && answer.code === "undecided"));
+  };
+}
+
 /** Answers the waiter of a unit on which the members have decided. */
 function answerDecided(
   waiter: GatewayWaiter,
-  { orderKey, answer }: DecidedUnit,
+  { orderKey, answers }: DecidedUnits,
   recorder: EntryRecorder,
 ): void {
+  const [answer] = answers as [UnitAnswer];
   const { lastWrite } = waiter;
   if (lastWrite !== undefined) lastWrite.orderKey = orderKey;
   applied(waiter);

@@ -31,7 +31,7 @@ import { type Entry, orderKeyOf } from "../../timeline/entries/entry.js";
 import type { Storage } from "../../timeline/entries/storage.js";
 import type { FoldedEntry, UnitAnswer } from "../../timeline/fold/fold.js";
 import type { Members } from "../peers/members-interface.js";
-import type { DecidedUnit } from "./entry-recorder.js";
+import type { DecidedUnits } from "./entry-recorder.js";
 
 /**
  * The maximum number of answers: 10 s at 10,000 envelopes a second. A client's copy usually arrives a few milliseconds
@@ -43,8 +43,8 @@ const BYTES_MAX = 16 * 1024 * 1024;
 /** Bytes of an answer in addition to its replies. */
 const ANSWER_BYTES = 200;
 
-/** The state's answer to a unit of this daemon. */
-interface OwnAnswer extends DecidedUnit {
+/** The state's answers to the units of an envelope of this daemon. */
+interface OwnAnswer extends DecidedUnits {
   /** Whether it must wait for the disk. */
   readonly isHeld: boolean;
 }
@@ -60,20 +60,28 @@ export class MemberAnswers {
   readonly #environment: Environment;
   readonly #past: number;
   readonly #storage: Storage | null;
+  readonly #hasAllUpTo: (slot: number) => boolean;
   /** Answers by id, in the order in which they were added. */
   readonly #answers = new Map<ByteString, StoredAnswer>();
   #bytes = 0;
   /** The clients that wait until a member's copy of their envelope has been folded. */
   readonly #waiters: WaitingEnvelopes;
-  /** The answers to this daemon's own units that wait for a decision, by the id of the unit; null: not known. */
+  /** The answers to this daemon's own envelopes that wait for a decision, by their ids; null: not known. */
   readonly #own = new Map<ByteString, OwnAnswer | null>();
 
   /**
    * @param past  milliseconds by which an envelope's date may be earlier than the clock
    * @param storage  the storage of the entries: an answer is delayed until its entry is as safe as --fsync requires.
    * Null if a stream stores the entries, because answers are then final
+   * @param hasAllUpTo  whether the decision in a slot and all before it are part of the state
    */
-  constructor(environment: Environment, past: number, storage: Storage | null) {
+  constructor(
+    environment: Environment,
+    past: number,
+    storage: Storage | null,
+    hasAllUpTo: (slot: number) => boolean,
+  ) {
+    this.#hasAllUpTo = hasAllUpTo;
     this.#environment = environment;
     this.#past = past;
     this.#storage = storage;
@@ -90,12 +98,12 @@ export class MemberAnswers {
     const oldest = this.#environment.clock() - this.#past;
     const write = this.#storage === null ? finalResultOf : resultOf;
     for (const { entry, answers } of answered) {
-      const { at, decided } = entry.envelope;
+      const { at, decided, decide } = entry.envelope;
       // Skip old entries: while this daemon catches up, it receives millions of entries whose answers no client will
       // request.
-      if (at <= oldest) continue;
+      if (at <= oldest || this.#mayChange(entry.envelope)) continue;
       const id = requestedId(entry);
-      const writeAll = decided === null ? write : decidedResultOf;
+      const writeAll = decided === null || !decide ? write : decidedResultOf;
       const result = writeAll(id, answers, { maxReplyBytes: BYTES_MAX, readStatus });
       this.#answers.set(id, { at, result, isHeld: !showsOnlyDecision(entry.envelope) });
       this.#bytes += bytesOf(result);
@@ -127,11 +135,11 @@ export class MemberAnswers {
   }
 
   /**
-   * Waits for the decision on a unit that this daemon has signed.
+   * Waits for the decision on an envelope that this daemon has signed.
    * @param id  the id of its envelope
    * @returns null if it takes too long, or if the replies are not known
    */
-  async waitForOwn(id: ByteString): Promise<DecidedUnit | null> {
+  async waitForOwn(id: ByteString): Promise<DecidedUnits | null> {
     this.#own.set(id, null);
     await this.#waiters.waitForAdmitted(id);
     const answer = this.#own.get(id) ?? null;
@@ -140,15 +148,25 @@ export class MemberAnswers {
     return answer;
   }
 
-  /** Stores the answer to a decided unit of this daemon. */
+  /** Stores the answers to the decided units of an envelope of this daemon. */
   #answerOwn(entry: Entry, answered: readonly FoldedEntry[]): void {
     const { decided } = entry.envelope;
     const id = requestedId(entry);
     if (decided === null || !this.#own.has(id)) return;
-    const known = answered.find((one) => one.entry === entry)?.answers[0];
-    const answer = known ?? (outcomeAt(decided, 0) === "unmet" ? UNMET : null);
+    const known = answered.find((one) => one.entry === entry)?.answers;
+    const isUnmet = decided.outcomes.length === 1 && outcomeAt(decided, 0) === "unmet";
+    const answers = this.#mayChange(entry.envelope) ? null : (known ?? (isUnmet ? [UNMET] : null));
     const isHeld = !showsOnlyDecision(entry.envelope);
-    this.#own.set(id, answer && { orderKey: orderKeyOf(entry), answer, isHeld });
+    this.#own.set(id, answers && { orderKey: orderKeyOf(entry), answers, isHeld });
+  }
+
+  /**
+   * Whether the answer to a decided envelope may change: a daemon that was suspended or cut off receives earlier
+   * decisions later, and one of them may have taken the same element.
+   */
+  #mayChange(envelope: Envelope): boolean {
+    const { decided } = envelope;
+    return decided !== null && !showsOnlyDecision(envelope) && !this.#hasAllUpTo(decided.slot);
   }
 
   /** Releases all waiting clients. */
@@ -169,10 +187,12 @@ export class MemberAnswers {
  * Whether the answer to an envelope shows only what members have decided, which is stored in the votes of a majority.
  * Any other answer may show a write that is not on the disk yet.
  */
-const showsOnlyDecision = ({ decided, multi, commands }: Envelope): boolean =>
-  decided?.outcomes.every(
+const showsOnlyDecision = ({ decided, decide, multi, commands }: Envelope): boolean =>
+  decided !== null &&
+  decide &&
+  decided.outcomes.every(
     (outcome, index) => outcome === "unmet" || (!multi && implicitCondition(commands[index] ?? []) !== null),
-  ) ?? false;
+  );
 
 interface DecisionOptions<Answer> {
   /** Begins to wait for the answer; null: there is none in time. */

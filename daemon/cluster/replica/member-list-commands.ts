@@ -27,6 +27,7 @@ import { type EnvelopeAnswer, notApplied, refused, unknown } from "../../engine/
 import { ResultWriter } from "../../engine/answers/result-writer.js";
 import type { VerifiedEnvelope } from "../../engine/pipeline/apply-units.js";
 import { hashOf } from "../../engine/trust/identity.js";
+import { patternNames } from "../../store/rights/decided-patterns.js";
 import { refusalOf } from "../../store/unit-permission.js";
 import type { ListOrder, MemberLists } from "../members/member-lists.js";
 import type { RecordingBase } from "./recording-base.js";
@@ -152,6 +153,7 @@ export class MemberListCommands {
     const lists = this.#lists;
     const { identity, signers, peering } = this.#node;
     const { introduction: command, state } = this.#recording;
+    const { patterns } = signers.ring;
     const { isDurable, isJoining, isReporting, refusal } = lists;
     const known = peering.members.filter(({ id, connection }) => id !== null && connection !== "self");
     return map(
@@ -162,12 +164,14 @@ export class MemberListCommands {
         durable: flag(isDurable),
         joining: flag(isJoining),
         reporting: flag(isReporting),
-        refusal: refusal === null ? NIL : bulk(bytesOfText(refusal)),
-        order: lists.order === null ? NIL : bulk(lists.order.kind),
-        "waits-for": lists.agreementWaitsFor === null ? NIL : bulk(bytesOfText(lists.agreementWaitsFor)),
+        refusal: textOrNil(refusal),
+        order: textOrNil(lists.order?.kind ?? null),
+        "waits-for": textOrNil(lists.agreementWaitsFor),
         stable: integer(peering.stablePoint),
         lists: array(lists.heads.map(({ list }) => bulk(writeMemberList(list)))),
         proofs: array(lists.heads.map(({ body, signature }) => array([body, signature].map(base64)))),
+        "decided-patterns": textOrNil(patternNames(patterns.all)),
+        "patterns-waiting": textOrNil(patternNames(patterns.all.filter(({ isBegun }) => !isBegun))),
         authorize: command === null ? NIL : bulk(command.join(" ")),
         peers: array(
           known.map(({ id, address, connection }) => {
@@ -180,6 +184,8 @@ export class MemberListCommands {
     );
   }
 }
+
+const textOrNil = (text: string | null): Reply => (text === null ? NIL : bulk(bytesOfText(text)));
 
 /** Returns the order in a command, or undefined if it contains none. */
 function orderIn([, , word = "", ...hexIds]: readonly ByteString[]): ListOrder | undefined {

@@ -6,17 +6,18 @@
 
 import type { ByteString } from "../../../protocol/byte-string.js";
 import { finishReply, SteppedReply } from "../../../protocol/lazy-replies.js";
-import { array, type ErrorReply, NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
+import { array, type ErrorReply, error, NIL_ARRAY, type Reply } from "../../../protocol/reply.js";
 import type { Condition } from "../../../protocol/version-2/envelope.js";
 import { type Refused, refused, replyOf } from "../../engine/answers/request.js";
 import { type FlushingState, whenSafe } from "../../engine/answers/safe-answers.js";
-import { readsOrRefusal } from "../../engine/answers/unit-limits.js";
+import { readsOrRefusal, UnitRefused } from "../../engine/answers/unit-limits.js";
 import {
   ALL_COMMANDS_SUPPORTED,
   type CheckedCommand,
   type ClosedDates,
   type CommandPath,
   type CommandSender,
+  type LastWrite,
   type LocalData,
   type ReplyWaiter,
   type StepRunner,
@@ -28,7 +29,8 @@ import type { KeyChangeObservers } from "../../engine/backends/key-change-observ
 import type { KeyCounts } from "../../engine/backends/key-counts.js";
 import type { LocalUnits } from "../../engine/backends/local-units.js";
 import { isStepped } from "../../engine/backends/run-steps-in-turns.js";
-import type { Command } from "../../store/rows/command-row.js";
+import { type Command, isClaim } from "../../store/rows/command-row.js";
+import { NOT_SENT } from "./decided-line.js";
 import type { Gateway } from "./gateway.js";
 import type { TimelineBackend } from "./timeline-backend.js";
 import type { Program } from "./waiting-group.js";
@@ -80,10 +82,13 @@ export class RecordedPath implements CommandPath, LocalData {
   }
 
   execute(command: Command, argv: readonly ByteString[], sender: CommandSender): Reply | Promise<Reply> {
+    const before = this.#mustFollow(command, argv, sender);
+    if (before !== null) return this.#runAfter(before, command, argv, sender);
     if (!command.writes) {
       const reply = this.#read(command, argv, sender);
       return this.#backend.shows(command) ? this.#whenRead(reply) : reply;
     }
+    if (this.#takesElsewhere([{ command, argv }], sender)) return TAKES_ELSEWHERE;
     this.#notifySent(command, argv, sender.db);
     return this.#gateway.execute(argv, sender).then(replyOf);
   }
@@ -101,7 +106,10 @@ export class RecordedPath implements CommandPath, LocalData {
     argv: readonly ByteString[],
     sender: WaitingSender<Waiter>,
   ): Reply | Promise<Reply> | Waiter {
+    const before = this.#mustFollow(command, argv, sender);
+    if (before !== null) return this.#runAfter(before, command, argv, sender);
     if (!command.writes) return this.#sendRead(command, argv, sender);
+    if (this.#takesElsewhere([{ command, argv }], sender)) return TAKES_ELSEWHERE;
     const waiter = sender.waiter();
     this.#notifySent(command, argv, sender.db);
     const refusal = this.#gateway.send(argv, sender, waiter);
@@ -114,11 +122,16 @@ export class RecordedPath implements CommandPath, LocalData {
     sender: CommandSender,
     isDecided = true,
   ): Reply | Promise<Reply> {
+    const before = undecided(sender);
+    if (before !== null)
+      return afterDecision(before, () => this.executeTogether(calls, conditions, sender, isDecided));
     if (calls.some(({ command }) => command.writes)) {
       const commands = calls.map(({ argv }) => argv);
+      if (this.#takesElsewhere(calls, sender)) return TAKES_ELSEWHERE;
+      const writesDecided = calls.some(({ command, argv }) => this.#writesDecided(command, argv, sender));
       this.#backend.observer?.sent(calls, sender.db);
       return new Promise((resolve) =>
-        this.#gateway.sendTogether({ commands, conditions, isDecided }, sender, (answer) =>
+        this.#gateway.sendTogether({ commands, conditions, isDecided, writesDecided }, sender, (answer) =>
           resolve(replyOf(answer)),
         ),
       );
@@ -156,9 +169,19 @@ export class RecordedPath implements CommandPath, LocalData {
     conditions: readonly Condition[],
     sender: CommandSender,
   ): Promise<Reply> {
+    const before = undecided(sender);
+    if (before !== null) return afterDecision(before, () => this.executeInSteps(program, conditions, sender));
     return new Promise((resolve) => {
       const backend = this.#backend;
-      const recorded = new RecordedProgram({ path: this, backend, program, conditions, sender, resolve });
+      const permitted = (run: StepRunner) => program((...call) => run(...this.#checkUndecided(...call)));
+      const recorded = new RecordedProgram({
+        path: this,
+        backend,
+        program: permitted,
+        conditions,
+        sender,
+        resolve,
+      });
       this.#gateway.sendProgram(recorded, conditions);
     });
   }
@@ -184,6 +207,52 @@ export class RecordedPath implements CommandPath, LocalData {
     // At a standstill the conditions do not matter, because the commands themselves are refused.
     if (backend.standstill !== null) return true;
     return conditions.every(({ db, key, writer }) => backend.writerOf(db, key) === writer);
+  }
+
+  #writesDecided(command: Command, argv: readonly ByteString[], { db }: CommandSender): boolean {
+    return command.writes && this.#gateway.writesDecided(argv, db);
+  }
+
+  /** Returns what a command of a sender must wait for, because it may not join the envelope that is being decided. */
+  #mustFollow(command: Command, argv: readonly ByteString[], sender: CommandSender): Undecided | null {
+    const before = undecided(sender);
+    const joins = before?.following === 0 && this.#writesDecided(command, argv, sender);
+    return joins ? null : before;
+  }
+
+  /** Runs a command after the members have decided on those before it. */
+  #runAfter(
+    before: Undecided,
+    command: Command,
+    argv: readonly ByteString[],
+    sender: CommandSender,
+  ): Promise<Reply> {
+    return afterDecision(before, () => {
+      const isReadAfterWrites = !command.writes && this.#backend.shows(command) && this.#mustWait(sender);
+      if (!isReadAfterWrites || undecided(sender) !== null) return this.execute(command, argv, sender);
+      return new Promise((answered) => {
+        const waiter = { answered: (answer: Reply | Refused) => answered(replyOf(answer)) };
+        this.#readLater(sender, waiter, () => this.#read(command, argv, sender));
+      });
+    });
+  }
+
+  /** Whether commands write decided keys, and take elements from other keys, too, whose contents may still change. */
+  #takesElsewhere(calls: readonly CheckedCommand[], { db }: CommandSender): boolean {
+    const { patterns } = this.#gateway;
+    if (patterns.isEmpty) return false;
+    const named = calls.map(({ command, argv }) => ({ command, argv, db }));
+    return (
+      named.some((call) => patterns.covers(call)) &&
+      named.some((call) => isClaim(call.command, call.argv) && patterns.takesElsewhere(call))
+    );
+  }
+
+  /** Returns a command of a program. @throws UnitRefused  the members decide on it */
+  #checkUndecided(...call: Parameters<StepRunner>): Parameters<StepRunner> {
+    const [command, argv, db] = call;
+    if (command.writes && this.#gateway.writesDecided(argv, db)) throw new UnitRefused(ON_DECIDED_KEYS);
+    return call;
   }
 
   #notifySent(command: Command, argv: readonly ByteString[], db: number): void {
@@ -247,6 +316,32 @@ export class RecordedPath implements CommandPath, LocalData {
     return mustComplete ? this.#backend.complete(reply) : reply;
   }
 }
+
+/** A sender with commands on which the members have not decided yet. */
+type Undecided = LastWrite & { readonly deciding: Promise<boolean> };
+
+const isUndecided = (lastWrite: LastWrite): lastWrite is Undecided => lastWrite.deciding !== null;
+
+const undecided = ({ lastWrite }: CommandSender): Undecided | null =>
+  lastWrite !== undefined && isUndecided(lastWrite) ? lastWrite : null;
+
+/**
+ * Runs a command after the members have decided on those before it, unless the effect of one is unknown. Commands that
+ * wait run in order: each waits again if the one before it has requested another decision.
+ */
+async function afterDecision(before: Undecided, run: () => Reply | Promise<Reply>): Promise<Reply> {
+  before.following++;
+  const isKnown = await before.deciding;
+  before.following--;
+  return isKnown ? await run() : replyOf(refused("cannot-decide", NOT_SENT));
+}
+
+const ON_DECIDED_KEYS = error(
+  "ERR nothing was done, because a script cannot write decided keys (CLUSTER DECIDE): send the commands in a transaction",
+);
+const TAKES_ELSEWHERE = error(
+  "ERR nothing was done, because commands that write decided keys (CLUSTER DECIDE) can take elements only from such keys",
+);
 
 interface ProgramCall {
   readonly path: RecordedPath;

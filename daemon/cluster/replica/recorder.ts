@@ -26,9 +26,10 @@ import type { Entry, OrderKey } from "../../timeline/entries/entry.js";
 import { mayChange } from "../../timeline/entries/recorded-envelopes.js";
 import type { BetweenUnits, FoldedEntry, UnitAnswer } from "../../timeline/fold/fold.js";
 import { Confirmations, unmetResultOf, whenDatable, whenFlushed } from "./delayed-answers.js";
-import type { DecidedUnit, Recorded } from "./entry-recorder.js";
+import type { DecidedUnits, Recorded } from "./entry-recorder.js";
 import { decisionOn, MemberAnswers, notFlushed } from "./member-answers.js";
 import { MemberListCommands } from "./member-list-commands.js";
+import { PatternOrders } from "./pattern-orders.js";
 import { type Chosen, choicesOf, type Unsigned } from "./recorded-choices.js";
 import { answerNotStored, entryOf, type GatewayClass, RecordingBase } from "./recording-base.js";
 import { type NodeState, nextTurn } from "./replica-context.js";
@@ -41,13 +42,16 @@ export class Recorder extends RecordingBase {
   /** Answers commands about the member list. Null if this daemon supports no member lists. */
   readonly #lists: MemberListCommands | null;
   #hasLoggedStandstill = false;
+  readonly patternOrders: PatternOrders;
 
   constructor(node: NodeState, gatewayClass: GatewayClass | null, defer = nextTurn) {
     super(node, node.backend, gatewayClass, defer);
     this.#node = node;
     const { environment, settings, storage, lists } = node;
-    this.memberAnswers = new MemberAnswers(environment, settings.window.past, storage);
+    const hasAllUpTo = (slot: number) => node.peering.decisions.hasAllUpTo(slot);
+    this.memberAnswers = new MemberAnswers(environment, settings.window.past, storage, hasAllUpTo);
     this.#confirmations = new Confirmations(node);
+    this.patternOrders = new PatternOrders(node, this);
     this.#lists = lists === null ? null : new MemberListCommands(lists, node, this);
   }
 
@@ -226,7 +230,12 @@ export class Recorder extends RecordingBase {
   }
 
   protected recordEnvelope(verified: VerifiedEnvelope, readStatus: ReadStatus): Answered {
-    if (verified.envelope.decide) return this.#decide(verified);
+    const { envelope, id } = verified;
+    const ordered = this.patternOrders.order(verified);
+    if (ordered !== null) return ordered;
+    const refusal = this.patternOrders.refusal(envelope);
+    if (refusal !== null) return notApplied(id, refusal);
+    if (this.patternOrders.mustDecide(envelope)) return this.#decide(verified);
     const entry = entryOf(verified);
     return this.#node.timeline.prepare(entry)
       ? this.#recordAndAnswer(verified, entry, readStatus)
@@ -239,7 +248,7 @@ export class Recorder extends RecordingBase {
     return decisionOn(entryOf(verified), this.#node.peering.decisions, { wait, isOnlyHere: false });
   }
 
-  decide(entry: Entry): Promise<DecidedUnit | RefusedEnvelope> {
+  decide(entry: Entry): Promise<DecidedUnits | RefusedEnvelope> {
     const wait = () => this.memberAnswers.waitForOwn(entry.id);
     return decisionOn(entry, this.#node.peering.decisions, { wait, isOnlyHere: true });
   }

@@ -37,7 +37,7 @@ import { isKeyCommand, type KeyRecord, type KeyRing } from "../../store/key-ring
 import { isDenied, refusalOf } from "../../store/unit-permission.js";
 import type { Entry, OrderKey } from "../../timeline/entries/entry.js";
 import type { BetweenUnits } from "../../timeline/fold/fold.js";
-import type { DecidedUnit, EntryRecorder, Recorded } from "./entry-recorder.js";
+import type { DecidedUnits, EntryRecorder, Recorded } from "./entry-recorder.js";
 import type { Gateway } from "./gateway.js";
 import type { MemberAnswers } from "./member-answers.js";
 import type { Chosen, TrialState, Unsigned } from "./recorded-choices.js";
@@ -110,7 +110,7 @@ export abstract class RecordingBase implements Recording, EntryRecorder {
   abstract refusal(readStatus?: ReadStatus, commands?: Envelope["commands"]): Refused | null;
   abstract choicesOf(unsigned: Unsigned, date: EnvelopeDate): Chosen;
   abstract record(entry: Entry, between?: BetweenUnits | null): Recorded | RefusedEnvelope;
-  abstract decide(entry: Entry): Promise<DecidedUnit | RefusedEnvelope>;
+  abstract decide(entry: Entry): Promise<DecidedUnits | RefusedEnvelope>;
   abstract sendToPeers(entry: Entry): void;
   abstract confirm(orderKey: OrderKey, wait: Wait): Promise<boolean>;
   /** Records a client's envelope. @param readStatus  the current read status */

@@ -49,6 +49,8 @@ export interface GroupHead {
   readonly conditions: readonly Condition[] | null;
   /** Whether the members of a list decide on the conditions. */
   readonly isDecided: boolean;
+  /** Whether they write decided keys. */
+  readonly writesDecided: boolean;
   /** Whether the group has a single unit, and was split off from a group that was too large for one envelope. */
   readonly isApart: boolean;
 }

@@ -134,6 +134,11 @@ export const REFUSALS = {
       "send it to the members of the list, or try again later; send fewer units of one key at the same time",
     ),
   },
+  "needs-decision": {
+    sentence:
+      "The members are going to decide on writes to these keys (CLUSTER DECIDE), and not all of them know it yet.",
+    wire: never("try again in a minute, or request a decision (decide)"),
+  },
   undecided: {
     sentence: "The members of the list have not decided on this envelope in time.",
     wire: unknown("check the effect of the command; if it happens often, a majority of the members is down"),

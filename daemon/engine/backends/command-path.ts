@@ -22,6 +22,16 @@ export interface LastWrite {
    * them.
    */
   unapplied: number;
+  /**
+   * Resolves when the members have decided on the sender's commands on decided keys, with whether the effect of the
+   * last one is known; null: none waits. Its later commands must not overtake them.
+   */
+  deciding: Promise<boolean> | null;
+  /**
+   * The number of commands that wait for `deciding`, and of transactions that are being decided. Later commands on
+   * decided keys must not overtake them either.
+   */
+  following: number;
 }
 
 /**

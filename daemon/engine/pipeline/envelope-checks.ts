@@ -66,8 +66,8 @@ export function checkEnvelope(
     const wrong = conditions.find((condition) => condition.db >= audience.databases);
     if (wrong !== undefined) return refused("wrong-db", `database ${wrong.db} in a condition`);
   }
-  if (envelope.decide) return checkDecided(envelope, bytes, audience);
-  return checkRing(envelope.commands, bytes);
+  const refusal = envelope.decide ? checkDecided(envelope, bytes, audience) : null;
+  return refusal ?? checkRing(envelope.commands, bytes);
 }
 
 /** Returns the conditions of all units, or null if no unit has any. */

@@ -172,7 +172,7 @@ class MongoSender extends SessionCommandSender {
 
 /** The sender of a single write, which stores the write's order key. */
 class AwaitedSender extends MongoSender {
-  readonly lastWrite: LastWrite = { orderKey: null, unapplied: 0 };
+  readonly lastWrite: LastWrite = { orderKey: null, unapplied: 0, deciding: null, following: 0 };
 }
 
 const isGreeting = (name: string) => /^(hello|ismaster)$/i.test(name);

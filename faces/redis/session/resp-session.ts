@@ -112,7 +112,7 @@ export class RespSession implements Client, WaitingSender<AwaitedCommand> {
   isGone = false;
   /** The subscriptions, or null if the client has never subscribed. */
   subscriptions: Subscriptions | null = null;
-  readonly lastWrite: LastWrite = { orderKey: null, unapplied: 0 };
+  readonly lastWrite: LastWrite = { orderKey: null, unapplied: 0, deciding: null, following: 0 };
   /** The commands queued since MULTI, or null if no transaction is open. */
   queued: Queued[] | null = null;
   /** The approximate memory of the queued commands in bytes. */
@@ -494,7 +494,7 @@ const AFTER_EARLIER: ReadonlySet<string> = new Set(["WATCH", "SELECT"]);
  */
 function isAllowedAhead(session: RespSession, route: Route, words: number, pending: number): boolean {
   const { command, handler, mayWait } = route;
-  const isEarlierApplied = session.lastWrite.unapplied === 0;
+  const isEarlierApplied = session.lastWrite.unapplied === 0 && session.lastWrite.deciding === null;
   if (IMMEDIATE.has(command.name)) return true;
   if (handler === null) {
     if (mayWait) return false;

@@ -618,4 +618,11 @@ export const mutants: readonly Mutant[] = [
     replace: "",
     test: "faces/redis/test/scripts/programs.test.js",
   },
+  {
+    name: "decided keys: SELECT overtakes the commands that wait for a decision",
+    file: "faces/redis/session/resp-session.js",
+    find: " && session.lastWrite.deciding === null",
+    replace: "",
+    test: "test/system/decided-keys.test.js",
+  },
 ];

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { DecisionMaking } from "../../../daemon/cluster/peers/decisions/decision-making.js";
 import type { ClusterState } from "../../../daemon/cluster/peers/shared/cluster-state.js";
+import { DecidedPatterns } from "../../../daemon/store/rights/decided-patterns.js";
 import { DecidedUnits } from "../../../daemon/timeline/decided-units.js";
 import { writePromisesMark } from "../../../daemon/timeline/entries/stored-promises.js";
 import type { TimelineLogger } from "../../../daemon/timeline/entries/timeline-logger.js";
@@ -75,8 +76,13 @@ test("nothing from an open vote's date on becomes final before this daemon takes
     const decided = scene.start(mayHaveForgotten);
     assert.equal(decided.openDate, AT);
     let hasFolded = false;
-    const timeline = { decided, published: AT - 1, hasFolded: () => hasFolded };
-    const members = { areLevel: () => false, commonClock: () => AT };
+    const timeline = {
+      decided,
+      published: AT - 1,
+      hasFolded: () => hasFolded,
+      ring: { patterns: DecidedPatterns.NONE },
+    };
+    const members = { areLevel: () => false, commonClock: () => AT, stablePoint: () => 0, epoch: () => "" };
     const decisions = new DecisionMaking({ timeline, lists: null } as unknown as ClusterState, members);
     decisions.tick();
     assert.equal(decided.openDate, AT);

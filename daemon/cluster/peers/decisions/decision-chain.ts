@@ -47,6 +47,12 @@ export class DecisionChain {
     return this.#runs.length > 0;
   }
 
+  /** Whether a decision after the last one, and each one between them, is part of the state. */
+  continues(last: LastDecision, slot: number): boolean {
+    const [first] = this.#runs;
+    return first !== undefined && first.first <= last.slot + 1 && slot <= first.top.slot;
+  }
+
   /** Adds a decision that is part of the state. */
   add(decision: FoldedDecision, orderKey: OrderKey): void {
     const { slot, previous, list, endSlot } = decision;

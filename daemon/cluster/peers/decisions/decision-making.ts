@@ -38,6 +38,7 @@ import { readHead } from "../../../../protocol/version-2/envelope-head.js";
 import { pathsOf, rootOf } from "../../../../protocol/version-2/hash-tree.js";
 import type { EnvelopeDate } from "../../../../protocol/version-2/messages-v2.js";
 import type { Work } from "../../../net/process/background-work.js";
+import { isBeginning, namedPattern } from "../../../store/commands/key-ring-commands.js";
 import { compareOrderKeys, type Entry, type OrderKey } from "../../../timeline/entries/entry.js";
 import type { MemberLists } from "../../members/member-lists.js";
 import type { ClusterState, IsVerified } from "../shared/cluster-state.js";
@@ -58,6 +59,7 @@ import type {
   WaitingUnit,
 } from "./decision-types.js";
 import { Decisions } from "./decisions.js";
+import { type Finality, PatternBeginnings } from "./pattern-beginnings.js";
 import type { Undecided } from "./undecided.js";
 import { bodiesOf } from "./voter.js";
 
@@ -96,7 +98,7 @@ class ProposalRoom {
 }
 
 /** What this daemon knows of the other members by comparing itself with them. */
-export interface ComparedMembers {
+export interface ComparedMembers extends Finality {
   /** Whether members are connected, and have the same entries up to a date as this daemon. */
   readonly areLevel: (ids: ReadonlySet<ByteString>, upTo: number) => boolean;
   /**
@@ -113,6 +115,8 @@ export class DecisionMaking {
   readonly contradicting = new Set<ByteString>();
   /** When waiting units whose keys later entries have changed are tested again; `uptime` milliseconds. */
   readonly #testedFrom = new WeakMap<WaitingUnit, number>();
+  /** When patterns of decided keys may begin. */
+  readonly beginnings: PatternBeginnings;
   /** Why this daemon has not voted for the last proposal that it judged; null if it has. */
   #objection: Cause | null = null;
   #decisions: Decisions | null = null;
@@ -133,6 +137,7 @@ export class DecisionMaking {
   constructor(cluster: ClusterState, members: ComparedMembers) {
     this.#cluster = cluster;
     this.#members = members;
+    this.beginnings = new PatternBeginnings(cluster, members);
     cluster.timeline.decided.folded = (entries) => this.#folded(entries);
   }
 
@@ -180,6 +185,11 @@ export class DecisionMaking {
     return this.#decisions?.last.slot ?? 0;
   }
 
+  /** Whether the decision in a slot and all before it are part of the state, as far as this daemon knows. */
+  hasAllUpTo(slot: number): boolean {
+    return this.#decisions?.hasAllUpTo(slot) ?? false;
+  }
+
   /** What the members have decided, and what waits for a decision here. */
   get figures(): DecisionFigures {
     const decisions = this.#decisions;
@@ -224,6 +234,7 @@ export class DecisionMaking {
     this.listsChanged();
     this.#voting?.tick();
     this.#pin();
+    this.beginnings.tick();
     this.#logUndecided();
   }
 
@@ -409,7 +420,7 @@ export class DecisionMaking {
 
   #readUnit(body: Buffer, signature: Buffer): WaitingUnit | null {
     const unit = this.#cluster.checkUnit({ body, signature }, this.#isVerified);
-    if (unit === null) return null;
+    if (unit === null || !this.beginnings.decidesOn(unit.envelope)) return null;
     const waiting = this.#waitingUnit(unit.id, body, signature);
     return waiting.until > this.#cluster.uptime() ? waiting : null;
   }
@@ -517,9 +528,13 @@ export class DecisionMaking {
       if (parsed?.of !== unit) parsed = { of: unit, envelope: readBody(unit.body) };
       return parsed.envelope;
     };
+    const isRefused = (unit: WaitingUnit): boolean => {
+      const envelope = envelopeOf(unit);
+      return !this.beginnings.decidesOn(envelope) || this.#beginsEarly(envelope);
+    };
     const chosen: ChosenUnit[] = [];
     const room = new ProposalRoom();
-    for (const unit of units((one) => isTooOld(one) || isOvertaken(one))) {
+    for (const unit of units((one) => isTooOld(one) || isRefused(one) || isOvertaken(one))) {
       const envelope = envelopeOf(unit);
       if (!room.takes(unit.body, envelope)) break;
       chosen.push({ unit, envelope });
@@ -576,9 +591,9 @@ export class DecisionMaking {
     const objected = (isObjected: (entry: Entry, index: number) => boolean): number[] =>
       entries.flatMap((entry, index) => (isObjected(entry, index) ? [index] : []));
     const units = new Set<ByteString | null>();
-    const repeated = objected((_, index) => {
+    const repeated = objected(({ envelope }, index) => {
       const { unit } = decisions[index] as ProposedDecision;
-      const isKnown = unit === null || units.has(unit) || timeline.decided.find(unit) !== null;
+      const isKnown = unit === null || units.has(unit) || this.#isPart(unit, envelope);
       units.add(unit);
       return isKnown;
     });
@@ -586,6 +601,11 @@ export class DecisionMaking {
     // A member accepts a unit a little longer than its keeper proposes it, because clocks differ.
     const late = objected(({ envelope }) => !isInWindow(envelope, now, 2 * limits.past));
     if (late.length > 0) return objectionBecause("clock", late);
+    // A pattern may have been removed since the unit was sent. An unreadable proposal would stop the other units.
+    const undecided = objected(({ envelope }) => !this.beginnings.decidesOn(envelope));
+    if (undecided.length > 0) return objectionBecause("entries", undecided);
+    const early = objected(({ envelope }) => this.#beginsEarly(envelope));
+    if (early.length > 0) return objectionBecause("entries", early);
     const unreadable = objected((entry) => !timeline.hasCode(entry));
     if (unreadable.length > 0) return objectionBecause("code", unreadable);
     const isChanged = timeline.changesFrom(first);
@@ -600,6 +620,25 @@ export class DecisionMaking {
       ({ envelope }, index) => known[index]?.join() !== envelope.decided?.outcomes.join(),
     );
     return wrong.length === 0 ? "yes" : objectionBecause("outcome", wrong);
+  }
+
+  /**
+   * Whether a unit is part of the state: by a decision, or because a daemon that did not know a pattern has recorded
+   * the envelope.
+   */
+  #isPart(unit: ByteString, { decide, decided }: Envelope): boolean {
+    const { timeline } = this.#cluster;
+    if (timeline.decided.find(unit) !== null) return true;
+    const signed = decided?.signed ?? null;
+    return !decide && signed !== null && timeline.holds({ ...signed, id: unit });
+  }
+
+  /** Whether a unit declares that a pattern has begun, although writes without a decision may still arrive here. */
+  #beginsEarly({ commands }: Envelope): boolean {
+    const [argv = []] = commands;
+    if (!isBeginning(argv)) return false;
+    const name = namedPattern(argv);
+    return name === null || !this.beginnings.mayBegin(name);
   }
 
   #make({ decisions }: Proposal, { ballot, votes }: Votes): void {

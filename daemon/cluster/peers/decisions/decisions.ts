@@ -184,6 +184,11 @@ export class Decisions {
     return this.#voter.last;
   }
 
+  /** Whether a decision and all before it are part of the state. */
+  hasAllUpTo(slot: number): boolean {
+    return slot <= this.last.slot || this.#chain.continues(this.last, slot);
+  }
+
   /** The date of the first decision that may have been made, although it is not part of the state; null if none may. */
   get openDate(): number | null {
     return this.#voter.open?.proposal.decisions[0].at ?? null;

@@ -1,5 +1,6 @@
 /** The part of a timeline that members use, on a disk that a test can block. */
 
+import { DecidedPatterns } from "../../../../daemon/store/rights/decided-patterns.js";
 import { DigestIndex } from "../../../../daemon/timeline/compare/digest-index.js";
 import {
   type AddedEntry,
@@ -37,6 +38,7 @@ export class FakeTimeline {
     synced: () => this.#synced(),
   });
   readonly hasFolded = () => false;
+  readonly ring = { patterns: DecidedPatterns.NONE };
   /** No unit is decided. */
   readonly decided = {
     folded: () => {},

@@ -3,7 +3,9 @@ import assert from "node:assert/strict";
 import { createPublicKey } from "node:crypto";
 import { test } from "node:test";
 import type { ListHistory } from "../../../../daemon/cluster/members/list-history.js";
-import { entryCheck } from "../../../../daemon/cluster/replica/check-entry.js";
+import { PatternBeginnings } from "../../../../daemon/cluster/peers/decisions/pattern-beginnings.js";
+import type { ClusterState } from "../../../../daemon/cluster/peers/shared/cluster-state.js";
+import { entryCheck, unitCheck } from "../../../../daemon/cluster/replica/check-entry.js";
 import { introductionOf } from "../../../../daemon/cluster/replica/own-envelopes.js";
 import { RING_BODY_BYTES_MAX } from "../../../../daemon/engine/pipeline/envelope-checks.js";
 import { hashOf, type Identity, makeIdentity } from "../../../../daemon/engine/trust/identity.js";
@@ -16,6 +18,7 @@ import { type Decision, writeDecision } from "../../../../protocol/version-2/dec
 import { type EnvelopeHeader, hexOf, signedBytes } from "../../../../protocol/version-2/envelope.js";
 import { readHead } from "../../../../protocol/version-2/envelope-head.js";
 import { pathsOf, rootOf } from "../../../../protocol/version-2/hash-tree.js";
+import { double } from "../../../support/double.js";
 import { makeKeyPair, type SignedEnvelope, signCommands } from "../../../support/envelope-client.js";
 import { log } from "../../program/scene.js";
 
@@ -298,14 +301,13 @@ test("a decision without enough votes, or on another envelope, is refused", () =
     [body, Buffer.from("signature"), /without votes/],
   ];
   const others = [
-    sign([["SET", "lock", "a", "NX"]]),
     sign([["KEY", "LIST"]], { decide: true }),
     sign([["SET", "k", "v"]], { decide: true, cluster: "x".repeat(32) }),
     { ...unit, signature: Buffer.alloc(256) },
   ];
   for (const other of others) {
     const bytes = bodyOf(other);
-    refusals.push([bytes, certify(bytes, [one, two]), /requested|wrong-cluster|bad-signature/]);
+    refusals.push([bytes, certify(bytes, [one, two]), /requested on keys|wrong-cluster|bad-signature/]);
   }
   for (const [bytes, signature, reason] of refusals) {
     const checked = judge(bytes, signature);
@@ -323,4 +325,49 @@ test("an envelope whose signer requests a decision is no entry of its own", () =
   const checked = judge(body, signature);
   assert.ok(typeof checked === "object" && "refused" in checked);
   assert.match(checked.refused, /requested a decision/);
+});
+
+test("members decide on an envelope without decide only if it writes a decided key, or is about one pattern", () => {
+  const { signers, cluster } = sceneOf([root.file]);
+  const { ring } = signers;
+  const daemon = makeIdentity();
+  ring.addGenesis("daemon", bytesOf(createPublicKey(daemon.key).export({ type: "spki", format: "der" })));
+  for (const [glob, isBegun] of [
+    ["d:*", true],
+    ["soon:*", false],
+  ] as const)
+    ring.patterns = ring.patterns.with({ glob, db: null, announcedAt: 5, isBegun });
+  const check = unitCheck(signers);
+  const state = double<ClusterState>({ timeline: { ring } });
+  const beginnings = new PatternBeginnings(state, { stablePoint: () => 0, epoch: () => "" });
+  const decides = (
+    by: Parameters<typeof signCommands>[0],
+    lines: string[],
+    header: Partial<EnvelopeHeader> = {},
+  ) => {
+    const commands = lines.map((line) => line.split(" "));
+    const unit = check(signCommands(by, commands, { cluster, ...header }), () => false);
+    return unit !== null && beginnings.decidesOn(unit.envelope);
+  };
+  const [application, own] = [pair, introduced(daemon)];
+  for (const by of [application, own]) {
+    assert.ok(
+      decides(by, ["SET d:a 1"]) && decides(by, ["SET a 1", "DEL a d:a"]) && decides(by, ["FLUSHALL"]),
+    );
+    assert.ok(!decides(by, ["SET a 1"]) && !decides(by, ["GET d:a"]));
+  }
+  // Another daemon may still record the same envelope of a client, but not that of a daemon.
+  assert.deepEqual([decides(application, ["SET soon:a 1"]), decides(own, ["SET soon:a 1"])], [false, true]);
+
+  for (const line of ["CLUSTER DECIDE x", "CLUSTER DECIDED soon:*", "CLUSTER UNDECIDE d:*"]) {
+    assert.ok(decides(own, [line]), line);
+    const more = [
+      [line, "CLUSTER DECIDED soon:*"],
+      [line, "KEY LIST"],
+      ["KEY LIST", line],
+    ];
+    for (const lines of more) assert.ok(!decides(own, lines), lines.join("; "));
+    assert.ok(!decides(own, [line], { multi: true }));
+    assert.ok(!decides(own, [line], { if: [{ db: 0, key: "d:a", writer: "" }] }));
+  }
 });

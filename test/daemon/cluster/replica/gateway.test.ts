@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type {
-  DecidedUnit,
+  DecidedUnits,
   EntryRecorder,
   Recorded,
 } from "../../../../daemon/cluster/replica/entry-recorder.js";
@@ -28,6 +28,7 @@ import { LIMITS } from "../../../../daemon/options/limits.js";
 import { Database } from "../../../../daemon/store/database.js";
 import type { Entry } from "../../../../daemon/timeline/entries/entry.js";
 import { mayChange } from "../../../../daemon/timeline/entries/recorded-envelopes.js";
+import type { UnitAnswer } from "../../../../daemon/timeline/fold/fold.js";
 import { array, bulk, NIL_ARRAY, type Reply } from "../../../../protocol/reply.js";
 import {
   type Choices,
@@ -60,7 +61,7 @@ interface Fixture {
     refusal: Refused | null;
     record: ((entry: Entry) => Recorded | RefusedEnvelope) | null;
     /** The decisions of the members of a list; null: there is no list. */
-    decide: ((entry: Entry) => Promise<DecidedUnit | RefusedEnvelope>) | null;
+    decide: ((entry: Entry) => Promise<DecidedUnits | RefusedEnvelope>) | null;
     /** Whether results that wait for finality become final. */
     final: Promise<boolean>;
   };
@@ -237,20 +238,20 @@ test("a user's commands keep their order across databases", async () => {
 });
 
 const WATCHED = [{ db: 0, key: "k", writer: "w".repeat(36) }];
-const decidedBy = (entry: Entry, answer: DecidedUnit["answer"]): DecidedUnit => ({
+const decidedBy = (entry: Entry, answer: UnitAnswer): DecidedUnits => ({
   orderKey: { at: NOW + 9, seq: 0, id: `decision of ${entry.envelope.commands[0]?.join(" ")}` },
-  answer,
+  answers: [answer],
 });
 
 test("the members decide on a unit with watched keys, which is not recorded, and no other unit waits for it", async () => {
   const { gateway, entries, state } = fixture();
   const asked: Entry[] = [];
-  const decide: ((decided: DecidedUnit | RefusedEnvelope) => void)[] = [];
+  const decide: ((decided: DecidedUnits | RefusedEnvelope) => void)[] = [];
   state.decide = (entry) => {
     asked.push(entry);
     return new Promise((resolve) => decide.push(resolve));
   };
-  const lastWrite: LastWrite = { orderKey: null, unapplied: 0 };
+  const lastWrite: LastWrite = { orderKey: null, unapplied: 0, deciding: null, following: 0 };
   const one = together(gateway, [["SETNX", "other", "1"]], WATCHED, { ...user, lastWrite });
   const two = ["2", "3"].map((n) => ["SET", "k", n]);
   const [unmet, refusedUnit] = [together(gateway, two, WATCHED, user), together(gateway, two, WATCHED, user)];
@@ -272,7 +273,7 @@ test("the members decide on a unit with watched keys, which is not recorded, and
   const decided = decidedBy(first, { reply: array([bulk("0")]), outcome: "applied", late: false });
   decide[0]?.(decided);
   assert.deepEqual(await one, array([bulk("0")]));
-  assert.deepEqual(lastWrite, { orderKey: decided.orderKey, unapplied: 0 });
+  assert.deepEqual(lastWrite, { orderKey: decided.orderKey, unapplied: 0, deciding: null, following: 0 });
   decide[1]?.(decidedBy(second, { reply: NIL_ARRAY, outcome: "unmet", late: false }));
   assert.equal(await unmet, NIL_ARRAY);
   const refusal = notApplied(third.id, refused("cannot-decide", "too many units wait"));
@@ -511,7 +512,7 @@ test("reads that follow a claim that takes too much run, and its sender's later 
   const { gateway, state } = fixture();
   const long = "x".repeat(LIMITS.maxRequestBytes.max / 2);
   state.choices = () => ({ choices: new Map([[0, [long, long]]]), expiries: null });
-  const lastWrite = { orderKey: null, unapplied: 0 };
+  const lastWrite = { orderKey: null, unapplied: 0, deciding: null, following: 0 };
   const sender = { ...user, lastWrite };
   const steps: string[] = [];
   const answer = gateway.execute(["LPOP", "k", "2"], sender);

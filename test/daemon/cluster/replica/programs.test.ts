@@ -71,9 +71,9 @@ function fixture({ appliesImmediately = true } = {}) {
     async decide(entry) {
       const orderKey = { at: NOW, seq: 0, id: entry.id };
       if (state.outcome === "unmet")
-        return { orderKey, answer: { reply: NIL_ARRAY, outcome: "unmet", late: false } };
+        return { orderKey, answers: [{ reply: NIL_ARRAY, outcome: "unmet", late: false }] };
       entries.push(entry);
-      return { orderKey, answer: apply(entry, null)[0] ?? assert.fail() };
+      return { orderKey, answers: apply(entry, null) };
     },
     sendToPeers() {},
     confirm: async () => true,
@@ -99,7 +99,7 @@ function fixture({ appliesImmediately = true } = {}) {
     settings: { window: { future: 6001 } },
   });
   const gateway = new Gateway(recorder, context, double<KeyChangeObservers>({ senders: null }));
-  const lastWrite = { orderKey: null, unapplied: 0 };
+  const lastWrite = { orderKey: null, unapplied: 0, deciding: null, following: 0 };
   const user = { db: 0, now: NOW, as: null, isStable: false, readsAll: true, lastWrite };
   const run = (body: (call: Call) => Reply, db = 0, conditions: readonly Condition[] = []): Promise<string> =>
     new Promise((resolve) => {

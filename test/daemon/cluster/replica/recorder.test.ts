@@ -12,6 +12,7 @@ import { realEnvironment } from "../../../../daemon/net/process/clock-and-random
 import { commandTable } from "../../../../daemon/store/command-table.js";
 import { KeyRing } from "../../../../daemon/store/key-ring.js";
 import { Acl } from "../../../../daemon/store/rights/acl.js";
+import { DecidedPatterns } from "../../../../daemon/store/rights/decided-patterns.js";
 import type { Entry, OrderKey } from "../../../../daemon/timeline/entries/entry.js";
 import type { UnitAnswer } from "../../../../daemon/timeline/fold/fold.js";
 import type { AcceptOutcome } from "../../../../daemon/timeline/timeline-environment.js";
@@ -99,6 +100,7 @@ const quietPeers = () => ({
       return this.full === caller ? "the share of its key is used" : null;
     },
     submitted: [] as string[],
+    hasAllUpTo: (_slot: number) => true,
     /** Those that no other member receives from the client. */
     onlyHere: [] as string[],
     submit(id: string, _: Buffer, __: Buffer, isOnlyHere: boolean) {
@@ -564,7 +566,7 @@ test("a unit of the daemon itself is passed on immediately, and answered with it
   assert.equal(await isSettled(decided), false, "its answer may show a write that the disk may lose");
   flush();
   assert.deepEqual(await decided, {
-    ...{ orderKey: { at: NOW + 1, seq: 0, id: entry.id }, answer: applied },
+    ...{ orderKey: { at: NOW + 1, seq: 0, id: entry.id }, answers: [applied] },
     isHeld: true,
   });
   assert.deepEqual(timeline.taken, []);
@@ -581,7 +583,29 @@ test("a unit of the daemon itself whose conditions do not hold is answered with 
   // A refold has folded it, whose answers are not kept.
   recorder.folded([entry], []);
   const answer = await decided;
-  assert.deepEqual("kind" in answer ? answer : answer.answer.reply, NIL_ARRAY);
+  assert.deepEqual("kind" in answer ? answer : answer.answers[0]?.reply, NIL_ARRAY);
+});
+
+test("the answer to a decided unit is not sent if earlier decisions are missing, unless it shows only the decision", async () => {
+  const made = fixture();
+  const { peers, lists, recorder } = made;
+  Object.assign(lists, { hasLists: true });
+  peers.decisions.isPossible = true;
+  const known: number[] = [];
+  peers.decisions.hasAllUpTo = (slot) => {
+    known.push(slot);
+    return false;
+  };
+  const shown = ownUnit(made, "applied");
+  const first = recorder.decide(shown.own);
+  recorder.folded([shown.entry], [{ entry: shown.entry, answers: [applied] }]);
+  const answer = await first;
+  assert.equal("kind" in answer && `${answer.code} ${answer.effect}`, "undecided unknown");
+  assert.equal(known[0], shown.entry.envelope.decided?.slot);
+  const unmet = ownUnit(made, "unmet");
+  const second = recorder.decide(unmet.own);
+  recorder.folded([unmet.entry], []);
+  assert.ok("answers" in (await second));
 });
 
 test("the effect of a unit of the daemon itself is unknown if it is not decided in time, or its replies are lost", async () => {
@@ -861,4 +885,22 @@ test("a unit from before an adopted snapshot is confirmed only if the state stil
       confirmations.stop();
     }
   }
+});
+
+test("an envelope on which the members may have decided is not recorded after its pattern was removed", async () => {
+  const { scene, timeline, clock } = fixture();
+  const { ring } = timeline;
+  const pattern = { glob: "d:*", db: null, announcedAt: NOW - 60_000, isBegun: true };
+  ring.patterns = DecidedPatterns.NONE.with(pattern).without(pattern, NOW);
+  // 5 s ahead of its clock, which may differ by 4 s from another member's.
+  const [latest, first] = [NOW + 9_000, NOW + 9_001];
+  clock.now = NOW + 5_000;
+  assert.match(
+    await codeOf(scene.take(scene.sign([["SET", "d:k", "v"]], { at: latest }))),
+    /^needs-decision /,
+  );
+  assert.equal(timeline.taken.length, 0);
+  await scene.take(scene.sign([["SET", "d:k", "v"]], { at: first }));
+  await scene.take(scene.sign([["SET", "other", "v"]], { at: latest }));
+  assert.equal(timeline.taken.length, 2);
 });

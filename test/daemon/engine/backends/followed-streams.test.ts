@@ -65,7 +65,7 @@ test("a client that does not wait for data receives what is closed, or waits unt
 });
 
 test("the one entry that the client itself has just added is not held back, but any other entry is", () => {
-  const lastWrite = { orderKey: { at: 20, seq: 0, id: "" }, unapplied: 0 };
+  const lastWrite = { orderKey: { at: 20, seq: 0, id: "" }, unapplied: 0, deciding: null, following: 0 };
   const isHeldBack = (ids: readonly string[], closedTo: number) =>
     answerWhenClosed(
       datesClosedTo(closedTo),

@@ -79,6 +79,18 @@ class Subject {
   }
 }
 
+test("a decision continues the last one if each one between them is part of the state", () => {
+  const chain = new DecisionChain({ findDecision: () => null, prunedTo: () => -1 });
+  for (const slot of [4, 5, 7]) chain.add(decisionOf(slot, 9), keyOf(slot));
+  assert.deepEqual(
+    [3, 4, 5, 6, 7].map((slot) => chain.continues(lastOf(3), slot)),
+    [true, true, true, false, false],
+  );
+  assert.ok(!chain.continues(lastOf(2), 4));
+  chain.add(decisionOf(6, 9), keyOf(6));
+  assert.ok(chain.continues(lastOf(3), 7) && !chain.continues(lastOf(3), 8));
+});
+
 test("a later decision does not cover one that is missing", () => {
   const subject = new Subject();
   subject.fold(1, 4);

@@ -5,6 +5,8 @@ import { ListHistory } from "../../../../../daemon/cluster/members/list-history.
 import { DecisionMaking } from "../../../../../daemon/cluster/peers/decisions/decision-making.js";
 import type { ClusterState, IsVerified } from "../../../../../daemon/cluster/peers/shared/cluster-state.js";
 import type { Work } from "../../../../../daemon/net/process/background-work.js";
+import { KeyRing } from "../../../../../daemon/store/key-ring.js";
+import { DecidedPatterns } from "../../../../../daemon/store/rights/decided-patterns.js";
 import { DecidedUnits } from "../../../../../daemon/timeline/decided-units.js";
 import {
   type Entry,
@@ -95,6 +97,7 @@ function start(
       isFolded: () => false,
       read: () => null,
       prunedTo,
+      ring: new KeyRing({ hash: () => "" }),
       ...others.timeline,
     },
     lists: {
@@ -118,7 +121,7 @@ function start(
     slices: { add: (work: Work) => void works.push(work) },
     ...others.cluster,
   };
-  const members = { areLevel: () => false, commonClock: () => COMMON };
+  const members = { areLevel: () => false, commonClock: () => COMMON, stablePoint: () => 0, epoch: () => "" };
   return { decisions: new DecisionMaking(cluster as unknown as ClusterState, members), decided, works };
 }
 
@@ -591,6 +594,34 @@ test("a member objects if one outcome of several units is wrong, or missing", ()
     ["applied", "unmet", "applied", "applied"],
   ] as const)
     assert.ok(!isVoted(outcomes, [outcomes]), "the number of outcomes");
+});
+
+/** A ring with a pattern of decided keys. */
+function ringWith(isBegun: boolean): KeyRing {
+  const ring = new KeyRing({ hash: (bytes) => sha256(Buffer.from(bytes, "latin1")) });
+  ring.patterns = DecidedPatterns.NONE.with({ glob: "d:*", db: null, announcedAt: AT, isBegun });
+  return ring;
+}
+
+test("a member votes for an envelope that requests no decision only if its pattern has begun, and it is not recorded", () => {
+  const placed = (line: string, timeline: object): boolean => {
+    const { body, signature } = withId(entry("placed", 7, [line]));
+    return isVotedFor([{ unit: { body, signature } }], { ...JUDGED, holds: () => false, ...timeline });
+  };
+  const begun = ringWith(true);
+  assert.ok(placed("SET d:lock me NX", { ring: begun }));
+  assert.ok(!placed("SET other me NX", { ring: begun }), "other keys");
+  assert.ok(!placed("SET d:lock me NX", { ring: ringWith(false) }), "announced");
+  const { id } = withId(entry("placed", 7, ["SET d:lock me NX"]));
+  const holds = (orderKey: OrderKey) => orderKey.id === id && orderKey.at === AT + 7 && orderKey.seq === 0;
+  assert.ok(!placed("SET d:lock me NX", { ring: begun, holds }), "recorded by a daemon that did not know it");
+});
+
+test("a member votes for CLUSTER DECIDED only once each member knows the pattern", () => {
+  const { body, signature } = withId(entry("begins", 7, ["CLUSTER DECIDED d:*"], { decide: true }));
+  const isVoted = (ring: KeyRing) => isVotedFor([{ unit: { body, signature } }], { ...JUDGED, ring });
+  assert.ok(!isVoted(ringWith(false)));
+  assert.ok(isVoted(ringWith(true)), "it has begun already");
 });
 
 const CAUSES: readonly [cause: string, timeline: object, at: number][] = [

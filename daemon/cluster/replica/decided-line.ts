@@ -1,0 +1,171 @@
+/**
+ * Requests the members' decisions on commands that write decided keys. Commands of a user that arrive while a decision
+ * is under way share the next envelope, so one signature covers them. They are decided in the order in which they were
+ * sent. Source: docs/decisions/0081.
+ */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import { DECIDED_UNITS_MAX } from "../../../protocol/version-2/envelope.js";
+import { type Refused, type RefusedEnvelope, refused } from "../../engine/answers/request.js";
+import type { LastWrite } from "../../engine/backends/command-path.js";
+import type { DecidedUnits, EntryRecorder } from "./entry-recorder.js";
+import type { OwnEnvelopes } from "./own-envelopes.js";
+import { answerUnits, type GatewayWaiter } from "./waiting-group.js";
+
+/** The number of bytes of commands after which an envelope ends. */
+const ENVELOPE_BYTES_MAX = 256 * 1024;
+
+type Argv = readonly ByteString[];
+
+/** A command that waits for its decision. */
+export interface DecidedCommand {
+  readonly argv: Argv;
+  readonly db: number;
+  readonly bytes: number;
+  readonly waiter: GatewayWaiter;
+  /** Called with whether its effect is known, after its answer. */
+  readonly settle: (isKnown: boolean) => void;
+}
+
+/** Returns a command that its sender's later commands must not overtake. */
+export function decidedCommand(argv: Argv, db: number, waiter: GatewayWaiter, bytes: number): DecidedCommand {
+  return { argv, db, bytes, waiter, settle: beginDeciding(waiter.lastWrite) };
+}
+
+/**
+ * Records that the members have not decided yet on a sender's latest unit.
+ * @returns a function to call when it is answered, with whether its effect is known
+ */
+export function beginDeciding(lastWrite: LastWrite | undefined): (isKnown: boolean) => void {
+  if (lastWrite === undefined) return () => {};
+  let resolve: (isKnown: boolean) => void = () => {};
+  const deciding = new Promise<boolean>((resolved) => {
+    resolve = resolved;
+  });
+  lastWrite.deciding = deciding;
+  return (isKnown) => {
+    if (lastWrite.deciding === deciding) lastWrite.deciding = null;
+    resolve(isKnown);
+  };
+}
+
+/** The lines of all users. */
+export class DecidedLines {
+  readonly #recorder: EntryRecorder;
+  readonly #own: OwnEnvelopes;
+  readonly #defer: (step: () => void) => void;
+  /** The lines in which commands wait, by the user's name; "" stands for clients without a user. */
+  readonly #lines = new Map<ByteString, DecidedLine>();
+
+  /** @param defer  runs a step in the next turn of the event loop */
+  constructor(recorder: EntryRecorder, own: OwnEnvelopes, defer: (step: () => void) => void) {
+    this.#recorder = recorder;
+    this.#own = own;
+    this.#defer = defer;
+  }
+
+  /** @param as  the user's name, or null */
+  add(command: DecidedCommand, as: ByteString | null): void {
+    const name = as ?? "";
+    let line = this.#lines.get(name);
+    if (line === undefined) {
+      const added = new DecidedLine(this.#recorder, this.#own, as);
+      this.#lines.set(name, added);
+      this.#defer(() => void added.run(() => this.#lines.delete(name)));
+      line = added;
+    }
+    line.add(command);
+  }
+}
+
+/** The commands of one user, in order. */
+class DecidedLine {
+  readonly #recorder: EntryRecorder;
+  readonly #own: OwnEnvelopes;
+  readonly #as: ByteString | null;
+  #waiting: DecidedCommand[] = [];
+
+  constructor(recorder: EntryRecorder, own: OwnEnvelopes, as: ByteString | null) {
+    this.#recorder = recorder;
+    this.#own = own;
+    this.#as = as;
+  }
+
+  add(command: DecidedCommand): void {
+    this.#waiting.push(command);
+  }
+
+  /** Requests one decision after the other. @param ended  called when no command waits any longer */
+  async run(ended: () => void): Promise<void> {
+    while (this.#waiting.length > 0) {
+      const refusal = this.#recorder.refusal() ?? this.#own.refusal();
+      if (refusal === null) await this.#decide(this.#takeNext());
+      else refuseAll(this.#waiting.splice(0), refusal);
+    }
+    ended();
+  }
+
+  async #decide(commands: readonly DecidedCommand[]): Promise<void> {
+    const [{ db }] = commands as [DecidedCommand];
+    const header = { db, as: this.#as, multi: false, conditions: null };
+    const entry = this.#own.sign(
+      header,
+      commands.map(({ argv }) => argv),
+    );
+    const decided = await this.#recorder.decide(entry);
+    if ("kind" in decided) this.#refuse(commands, decided);
+    else answerAll(commands, decided, this.#recorder);
+  }
+
+  /** Takes the first commands that may share an envelope. */
+  #takeNext(): readonly DecidedCommand[] {
+    const [first] = this.#waiting as [DecidedCommand];
+    let bytes = 0;
+    const end = this.#waiting.findIndex((command, index) => {
+      bytes += command.bytes;
+      if (index === 0) return false;
+      return command.db !== first.db || bytes > ENVELOPE_BYTES_MAX || index === DECIDED_UNITS_MAX;
+    });
+    return this.#waiting.splice(0, end === -1 ? this.#waiting.length : end);
+  }
+
+  /** Answers commands without a decision. If their effect is unknown, later ones of their connections are not sent. */
+  #refuse(commands: readonly DecidedCommand[], refusal: RefusedEnvelope): void {
+    if (refusal.effect !== "unknown") {
+      refuseAll(commands, refusal);
+      return;
+    }
+    const connections = new Set<LastWrite | undefined>(commands.map(({ waiter }) => waiter.lastWrite));
+    connections.delete(undefined);
+    const isBehind = ({ waiter }: DecidedCommand) => connections.has(waiter.lastWrite);
+    const unsent = this.#waiting.filter(isBehind);
+    this.#waiting = this.#waiting.filter((command) => !isBehind(command));
+    refuseAll(commands, { ...refusal, code: "undecided" }, false);
+    refuseAll(unsent, refused("cannot-decide", NOT_SENT), false);
+  }
+}
+
+function answerAll(
+  commands: readonly DecidedCommand[],
+  { orderKey, answers }: DecidedUnits,
+  recorder: EntryRecorder,
+): void {
+  for (const { waiter } of commands) if (waiter.lastWrite !== undefined) waiter.lastWrite.orderKey = orderKey;
+  answerUnits(
+    commands.map(({ waiter }) => waiter),
+    answers,
+    orderKey,
+    recorder,
+  );
+  for (const { settle } of commands) settle(true);
+}
+
+function refuseAll(commands: readonly DecidedCommand[], refusal: Refused, isKnown = true): void {
+  for (const { waiter, settle } of commands) {
+    waiter.answered(refusal);
+    settle(isKnown);
+  }
+}
+
+/** The detail of the answer to a command that follows one with an unknown effect. */
+export const NOT_SENT =
+  "it was not sent, because the effect of an earlier command of this connection is unknown";

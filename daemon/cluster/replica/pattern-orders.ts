@@ -1,0 +1,107 @@
+/**
+ * Requests the members' decisions on patterns of decided keys: on what the operator of this daemon's folder orders with
+ * the daemon's own key, and on the beginning of a pattern that each member knows. Source: docs/decisions/0081.
+ */
+import type { ByteString } from "../../../protocol/byte-string.js";
+import type { Envelope } from "../../../protocol/version-2/envelope.js";
+import { type EnvelopeAnswer, notApplied, type Refused, refused } from "../../engine/answers/request.js";
+import { resultOf } from "../../engine/answers/result-writer.js";
+import type { VerifiedEnvelope } from "../../engine/pipeline/apply-units.js";
+import { checkPatternUnit } from "../../engine/pipeline/decided-checks.js";
+import { isAnnouncement, isBeginning, namedPattern } from "../../store/commands/key-ring-commands.js";
+import { isPatternCommand } from "../../store/key-command.js";
+import type { PatternName } from "../../store/rights/decided-patterns.js";
+import { PEERING_LIMITS } from "../peers/shared/peering-limits.js";
+import type { EntryRecorder } from "./entry-recorder.js";
+import { OwnEnvelopes } from "./own-envelopes.js";
+import type { NodeState } from "./replica-context.js";
+
+export class PatternOrders {
+  readonly #node: NodeState;
+  readonly #recorder: EntryRecorder;
+  readonly #own: OwnEnvelopes;
+  /** Whether the members are deciding on the beginning of a pattern. */
+  #isBeginning = false;
+
+  constructor(node: NodeState, recorder: EntryRecorder) {
+    this.#node = node;
+    this.#recorder = recorder;
+    this.#own = new OwnEnvelopes(recorder, node);
+  }
+
+  /** Begins a pattern that every member knows, if this daemon is the keeper. Called at intervals. */
+  tick(): void {
+    const { ring } = this.#recorder;
+    if (ring.patterns.isEmpty || this.#isBeginning) return;
+    const { identity, peering } = this.#node;
+    const { beginnings, figures } = peering.decisions;
+    const [pattern] = figures.keeper === identity.id ? beginnings.ready : [];
+    if (pattern === undefined || this.#own.refusal() !== null) return;
+    this.#isBeginning = true;
+    void this.#request(["CLUSTER", "DECIDED", ...argumentsOf(pattern)]).finally(() => {
+      this.#isBeginning = false;
+    });
+  }
+
+  /** Whether the members decide on a client's envelope. */
+  mustDecide(envelope: Envelope): boolean {
+    const { ring } = this.#recorder;
+    const [argv = []] = envelope.commands;
+    return envelope.decide || isPatternCommand(argv) || ring.patterns.begun.findIn(envelope, ring) !== null;
+  }
+
+  /** Returns why a client's envelope is refused because of a pattern; null: it is not. */
+  refusal(envelope: Envelope): Refused | null {
+    const { ring } = this.#recorder;
+    const [argv = []] = envelope.commands;
+    if (envelope.commands.some(isPatternCommand)) {
+      const wrong = checkPatternUnit(envelope);
+      if (wrong !== null) return wrong;
+      const isPair = this.#node.lists?.membership.inForce?.list.members.length === 2;
+      const isUnconfirmed = isPair && isAnnouncement(argv) && namedPattern(argv)?.isForPair === false;
+      return isUnconfirmed ? refused("cannot-decide", PAIR) : null;
+    }
+    if (this.mustDecide(envelope)) return null;
+    const patterns = [ring.patterns, ring.patterns.endedSince(envelope.at - this.#ahead)];
+    const [found] = patterns.flatMap((some) => some.findIn(envelope, ring)?.[0] ?? []);
+    return found === undefined ? null : refused("needs-decision", found);
+  }
+
+  /**
+   * How much later than a removed pattern an envelope must be dated to be recorded, milliseconds. With an earlier date,
+   * the members may have decided on it, or it is void, although this daemon does not have these decisions yet.
+   */
+  get #ahead(): number {
+    return this.#node.settings.window.future + 2 * PEERING_LIMITS.skewMs;
+  }
+
+  /** Lets the members decide on an order that is signed with this daemon's own key; null: it is none. */
+  order(verified: VerifiedEnvelope): Promise<EnvelopeAnswer> | EnvelopeAnswer | null {
+    const { envelope, id } = verified;
+    const { commands, key } = envelope;
+    const [argv = []] = commands;
+    const isOrder = key === this.#node.identity.id && isPatternCommand(argv) && !isBeginning(argv);
+    if (!isOrder) return null;
+    const refusal = this.refusal(envelope) ?? this.#own.refusal();
+    return refusal === null ? this.#answer(verified, argv) : notApplied(id, refusal);
+  }
+
+  async #answer(
+    { id, maxReplyBytes }: VerifiedEnvelope,
+    argv: readonly ByteString[],
+  ): Promise<EnvelopeAnswer> {
+    const decided = await this.#request(argv);
+    if ("kind" in decided) return { ...decided, id };
+    return resultOf(id, decided.answers, { maxReplyBytes, readStatus: "" });
+  }
+
+  #request(argv: readonly ByteString[]): ReturnType<EntryRecorder["decide"]> {
+    const header = { db: 0, as: null, multi: false, conditions: null, decide: true };
+    return this.#recorder.decide(this.#own.sign(header, [argv]));
+  }
+}
+
+const argumentsOf = ({ glob, db }: PatternName): readonly ByteString[] =>
+  db === null ? [glob] : [glob, "DB", String(db)];
+
+const PAIR = "a pair decides only while both run: add a third daemon, or add the word PAIR to accept that";
