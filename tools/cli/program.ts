@@ -40,6 +40,7 @@ const SUBCOMMANDS: readonly (readonly [group: string, loads: Subcommands])[] = [
       top: async () => (await import("./top/top.js")).addTop,
       ping: async () => (await import("./ping.js")).addPing,
       members: async () => (await import("./members/members.js")).addMembers,
+      decide: async () => (await import("./members/decide.js")).addDecide,
     },
   ],
   [
