@@ -1,6 +1,7 @@
 /** The searches of `npm run model`. The longest of a model come first. */
 import { agreement } from "./agreement-searches.js";
 import { conditions, evidence, liar } from "./conditions-searches.js";
+import { decidedKeys } from "./decided-keys-searches.js";
 import { followers } from "./followers-searches.js";
 import { founding, listChanges } from "./founding-searches.js";
 import { proposals } from "./proposals-searches.js";
@@ -13,6 +14,7 @@ export const searches: readonly Search[] = [
   ...evidence,
   ...agreement,
   ...followers,
+  ...decidedKeys,
   ...founding,
   ...listChanges,
 ];
