@@ -36,7 +36,7 @@ const timeless = (hello: string) => hello.replace(/\d{13}/, "time");
 
 test("the hello names the configured cluster, and none without a configuration or without a key", async () => {
   const key = makeKeyPair().privateKey.export({ type: "pkcs8", format: "pem" }).toString();
-  const expected = (cluster: string) => timeless(writeClientHello(cluster, Date.now()));
+  const expected = (cluster: string) => timeless(writeClientHello(cluster, Date.now(), 0));
   assert.equal(timeless(await helloOf({ key, cluster: "63".repeat(32) })), expected("c".repeat(32)));
   assert.equal(timeless(await helloOf({ key })), expected(""));
   assert.equal(timeless(await helloOf({ key: false })), expected(""));
