@@ -144,10 +144,8 @@ class Leaving {
   #notHandedOver(): readonly string[] {
     return this.#leaver.disk
       .held()
-      .filter((orderKey) => !this.#remaining.every(({ disk }) => disk.holds(orderKey)))
-      .map(
-        (orderKey) => `${this.#leaver.name} has left, and a member is missing ${shortId(orderKey.slice(10))}`,
-      );
+      .filter((orderKey) => !this.#remaining.some(({ disk }) => disk.holds(orderKey)))
+      .map((orderKey) => `${this.#leaver.name} has left, and only it has ${shortId(orderKey.slice(10))}`);
   }
 
   /** Starts the daemon with an empty folder. The members add it, because their addresses name it. */
