@@ -37,8 +37,9 @@ const CREATED = true;
 export function createIndexes(data: Data, argv: readonly ByteString[], unit: Unit): Reply {
   const [, database = "", name = "", ...args] = argv;
   const namespace = namespaceOf(database, name);
+  // Also if it has created nothing, a key of another type is an error.
+  const entry = collectionAt(data, namespace);
   const reply = claimed(unit, 0, new Map(), (claim) => {
-    const entry = collectionAt(data, namespace);
     const collection = entry?.value ?? new Collection();
     const created = new NewIndexes(collection, namespace, claim);
     for (const one of args) created.add(indexSpec(one));
