@@ -8,11 +8,6 @@ const STAYS = "no plain write comes before a final position";
 export const decidedKeys: readonly Search[] = [
   holds("decided keys: 3 members, 5 dates", "decided-keys"),
   holds("decided keys: 3 members until the beginning, a restart", "decided-keys BEGINS RESTARTS=1"),
-  holds(
-    "decided keys: any keeper, different clocks, 7 dates, 2 restarts",
-    "decided-keys ANY_KEEPER SKEW=1 DATES=7 RESTARTS=2",
-    "random",
-  ),
   mistake(
     "a pattern begins without waiting until each member knows it",
     KEPT,
