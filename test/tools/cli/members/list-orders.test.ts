@@ -106,7 +106,9 @@ test("a member is replaced by the operator of another one", { skip: skipUnlessFu
   assert.equal(connected.code, 1);
   assert.match(
     connected.stderr,
-    new RegExp(`It waits for: ${trio.servers[1]} \\(\\w{12}\\) is connected: run dbsync members remove on its machine`),
+    new RegExp(
+      `It waits for: ${trio.servers[1]} \\(\\w{12}\\) is connected: run dbsync members remove on its machine`,
+    ),
   );
 });
 
