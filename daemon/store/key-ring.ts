@@ -9,7 +9,7 @@ import { CommandFailure, custom, echoed } from "./arguments/command-errors.js";
 import { commandTable, findCommand } from "./command-table.js";
 import { type KeyRequest, type KeyUnit, keyHandlers, type Ring } from "./commands/key-ring-commands.js";
 import { commandOfPast } from "./commands/timeline.js";
-import { isKeyCommand } from "./key-command.js";
+import { isKeyCommand, patternWordOf } from "./key-command.js";
 import { Acl } from "./rights/acl.js";
 import { DecidedPatterns } from "./rights/decided-patterns.js";
 import { type KeyRecord, type Role, type Validity, validity } from "./rights/key-record.js";
@@ -232,10 +232,9 @@ export class KeyRing implements Ring {
    */
   #mayDecide({ role }: KeyRecord, unit: readonly (readonly ByteString[])[]): boolean {
     if (role !== "daemon") return false;
-    return unit.every(([name = "", subcommand = ""]) => {
-      if (name.toUpperCase() !== "CLUSTER") return false;
-      const word = subcommand.toUpperCase();
-      return word === "DECIDED" || ((word === "DECIDE" || word === "UNDECIDE") && !this.#hasRoots());
+    return unit.every((argv) => {
+      const word = patternWordOf(argv);
+      return word === "DECIDED" || (word !== null && !this.#hasRoots());
     });
   }
 

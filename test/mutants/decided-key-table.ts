@@ -40,8 +40,8 @@ export const decidedKeyMutants: readonly Mutant[] = [
   {
     name: "decided keys: a daemon's key orders patterns although there is an administrator",
     file: "daemon/store/key-ring.js",
-    find: '(word === "DECIDE" || word === "UNDECIDE") && !this.#hasRoots()',
-    replace: 'word === "DECIDE" || word === "UNDECIDE"',
+    find: "word !== null && !this.#hasRoots()",
+    replace: "word !== null",
     test: RING,
   },
   {

@@ -8,9 +8,9 @@ import { type EnvelopeAnswer, notApplied, type Refused, refused } from "../../en
 import { resultOf } from "../../engine/answers/result-writer.js";
 import type { VerifiedEnvelope } from "../../engine/pipeline/apply-units.js";
 import { checkPatternUnit } from "../../engine/pipeline/decided-checks.js";
-import { isAnnouncement, isBeginning, namedPattern } from "../../store/commands/key-ring-commands.js";
-import { isPatternCommand } from "../../store/key-command.js";
-import type { PatternName } from "../../store/rights/decided-patterns.js";
+import { namedPattern } from "../../store/commands/key-ring-commands.js";
+import { isKeyCommand, isPatternCommand, patternWordOf } from "../../store/key-command.js";
+import { DecidedPatterns, type PatternName } from "../../store/rights/decided-patterns.js";
 import { PEERING_LIMITS } from "../peers/shared/peering-limits.js";
 import type { EntryRecorder } from "./entry-recorder.js";
 import { OwnEnvelopes } from "./own-envelopes.js";
@@ -43,25 +43,50 @@ export class PatternOrders {
     });
   }
 
+  /**
+   * Answers a client's envelope that is an order, that is refused because of a pattern, or on which the members decide.
+   * @param decide  waits for the members' decision on the envelope
+   * @returns null if the envelope has to be recorded
+   */
+  answer(
+    verified: VerifiedEnvelope,
+    decide: (verified: VerifiedEnvelope) => Promise<EnvelopeAnswer>,
+  ): Promise<EnvelopeAnswer> | EnvelopeAnswer | null {
+    const { envelope, id } = verified;
+    // Without patterns, most envelopes are recorded without a further look at their commands.
+    if (!this.#mayConcern(envelope)) return null;
+    const ordered = this.#order(verified);
+    if (ordered !== null) return ordered;
+    const refusal = this.#refusal(envelope);
+    if (refusal !== null) return notApplied(id, refusal);
+    return this.#mustDecide(envelope) ? decide(verified) : null;
+  }
+
+  #mayConcern({ commands, decide }: Envelope): boolean {
+    const [argv = [""]] = commands;
+    return decide || this.#recorder.ring.patterns !== DecidedPatterns.NONE || isKeyCommand(argv);
+  }
+
   /** Whether the members decide on a client's envelope. */
-  mustDecide(envelope: Envelope): boolean {
+  #mustDecide(envelope: Envelope): boolean {
     const { ring } = this.#recorder;
     const [argv = []] = envelope.commands;
     return envelope.decide || isPatternCommand(argv) || ring.patterns.begun.findIn(envelope, ring) !== null;
   }
 
   /** Returns why a client's envelope is refused because of a pattern; null: it is not. */
-  refusal(envelope: Envelope): Refused | null {
+  #refusal(envelope: Envelope): Refused | null {
     const { ring } = this.#recorder;
     const [argv = []] = envelope.commands;
     if (envelope.commands.some(isPatternCommand)) {
       const wrong = checkPatternUnit(envelope);
       if (wrong !== null) return wrong;
       const isPair = this.#node.lists?.membership.inForce?.list.members.length === 2;
-      const isUnconfirmed = isPair && isAnnouncement(argv) && namedPattern(argv)?.isForPair === false;
+      const isUnconfirmed =
+        isPair && patternWordOf(argv) === "DECIDE" && namedPattern(argv)?.isForPair === false;
       return isUnconfirmed ? refused("cannot-decide", PAIR) : null;
     }
-    if (this.mustDecide(envelope)) return null;
+    if (this.#mustDecide(envelope)) return null;
     const patterns = [ring.patterns, ring.patterns.endedSince(envelope.at - this.#ahead)];
     const [found] = patterns.flatMap((some) => some.findIn(envelope, ring)?.[0] ?? []);
     return found === undefined ? null : refused("needs-decision", found);
@@ -76,17 +101,17 @@ export class PatternOrders {
   }
 
   /** Lets the members decide on an order that is signed with this daemon's own key; null: it is none. */
-  order(verified: VerifiedEnvelope): Promise<EnvelopeAnswer> | EnvelopeAnswer | null {
+  #order(verified: VerifiedEnvelope): Promise<EnvelopeAnswer> | EnvelopeAnswer | null {
     const { envelope, id } = verified;
     const { commands, key } = envelope;
     const [argv = []] = commands;
-    const isOrder = key === this.#node.identity.id && isPatternCommand(argv) && !isBeginning(argv);
-    if (!isOrder) return null;
-    const refusal = this.refusal(envelope) ?? this.#own.refusal();
-    return refusal === null ? this.#answer(verified, argv) : notApplied(id, refusal);
+    const word = patternWordOf(argv);
+    if (key !== this.#node.identity.id || word === null || word === "DECIDED") return null;
+    const refusal = this.#refusal(envelope) ?? this.#own.refusal();
+    return refusal === null ? this.#answerOrder(verified, argv) : notApplied(id, refusal);
   }
 
-  async #answer(
+  async #answerOrder(
     { id, maxReplyBytes }: VerifiedEnvelope,
     argv: readonly ByteString[],
   ): Promise<EnvelopeAnswer> {

@@ -88,7 +88,8 @@ export class RecordedPath implements CommandPath, LocalData {
       const reply = this.#read(command, argv, sender);
       return this.#backend.shows(command) ? this.#whenRead(reply) : reply;
     }
-    if (this.#takesElsewhere([{ command, argv }], sender)) return TAKES_ELSEWHERE;
+    if (!this.#gateway.patterns.isEmpty && this.#takesElsewhere([{ command, argv }], sender))
+      return TAKES_ELSEWHERE;
     this.#notifySent(command, argv, sender.db);
     return this.#gateway.execute(argv, sender).then(replyOf);
   }
@@ -109,7 +110,8 @@ export class RecordedPath implements CommandPath, LocalData {
     const before = this.#mustFollow(command, argv, sender);
     if (before !== null) return this.#runAfter(before, command, argv, sender);
     if (!command.writes) return this.#sendRead(command, argv, sender);
-    if (this.#takesElsewhere([{ command, argv }], sender)) return TAKES_ELSEWHERE;
+    if (!this.#gateway.patterns.isEmpty && this.#takesElsewhere([{ command, argv }], sender))
+      return TAKES_ELSEWHERE;
     const waiter = sender.waiter();
     this.#notifySent(command, argv, sender.db);
     const refusal = this.#gateway.send(argv, sender, waiter);
@@ -173,7 +175,11 @@ export class RecordedPath implements CommandPath, LocalData {
     if (before !== null) return afterDecision(before, () => this.executeInSteps(program, conditions, sender));
     return new Promise((resolve) => {
       const backend = this.#backend;
-      const permitted = (run: StepRunner) => program((...call) => run(...this.#checkUndecided(...call)));
+      const permitted = (run: StepRunner) =>
+        program((command, argv, db) => {
+          if (command.writes && this.#gateway.writesDecided(argv, db)) throw new UnitRefused(ON_DECIDED_KEYS);
+          return run(command, argv, db);
+        });
       const recorded = new RecordedProgram({
         path: this,
         backend,
@@ -246,13 +252,6 @@ export class RecordedPath implements CommandPath, LocalData {
       named.some((call) => patterns.covers(call)) &&
       named.some((call) => isClaim(call.command, call.argv) && patterns.takesElsewhere(call))
     );
-  }
-
-  /** Returns a command of a program. @throws UnitRefused  the members decide on it */
-  #checkUndecided(...call: Parameters<StepRunner>): Parameters<StepRunner> {
-    const [command, argv, db] = call;
-    if (command.writes && this.#gateway.writesDecided(argv, db)) throw new UnitRefused(ON_DECIDED_KEYS);
-    return call;
   }
 
   #notifySent(command: Command, argv: readonly ByteString[], db: number): void {

@@ -230,12 +230,8 @@ export class Recorder extends RecordingBase {
   }
 
   protected recordEnvelope(verified: VerifiedEnvelope, readStatus: ReadStatus): Answered {
-    const { envelope, id } = verified;
-    const ordered = this.patternOrders.order(verified);
-    if (ordered !== null) return ordered;
-    const refusal = this.patternOrders.refusal(envelope);
-    if (refusal !== null) return notApplied(id, refusal);
-    if (this.patternOrders.mustDecide(envelope)) return this.#decide(verified);
+    const answer = this.patternOrders.answer(verified, this.#decide);
+    if (answer !== null) return answer;
     const entry = entryOf(verified);
     return this.#node.timeline.prepare(entry)
       ? this.#recordAndAnswer(verified, entry, readStatus)
@@ -243,10 +239,10 @@ export class Recorder extends RecordingBase {
   }
 
   /** Waits for the members' decision on a client's envelope. */
-  #decide(verified: VerifiedEnvelope): Promise<EnvelopeAnswer> {
+  readonly #decide = (verified: VerifiedEnvelope): Promise<EnvelopeAnswer> => {
     const wait = () => this.memberAnswers.waitForDecision(verified);
     return decisionOn(entryOf(verified), this.#node.peering.decisions, { wait, isOnlyHere: false });
-  }
+  };
 
   decide(entry: Entry): Promise<DecidedUnits | RefusedEnvelope> {
     const wait = () => this.memberAnswers.waitForOwn(entry.id);

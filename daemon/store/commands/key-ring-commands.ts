@@ -303,14 +303,6 @@ function patternNamedBy(argv: readonly ByteString[]): NamedPattern {
   return { glob, db, isForPair };
 }
 
-/** Whether a command announces a pattern. */
-export const isAnnouncement = ([name = "", subcommand = ""]: readonly ByteString[]): boolean =>
-  name.toUpperCase() === "CLUSTER" && subcommand.toUpperCase() === "DECIDE";
-
-/** Whether a command declares that a pattern has begun. */
-export const isBeginning = ([name = "", subcommand = ""]: readonly ByteString[]): boolean =>
-  name.toUpperCase() === "CLUSTER" && subcommand.toUpperCase() === "DECIDED";
-
 /** Returns what CLUSTER DECIDE, DECIDED or UNDECIDE names, or null if its arguments are not valid. */
 export function namedPattern(argv: readonly ByteString[]): NamedPattern | null {
   try {

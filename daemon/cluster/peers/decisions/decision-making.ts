@@ -38,7 +38,8 @@ import { readHead } from "../../../../protocol/version-2/envelope-head.js";
 import { pathsOf, rootOf } from "../../../../protocol/version-2/hash-tree.js";
 import type { EnvelopeDate } from "../../../../protocol/version-2/messages-v2.js";
 import type { Work } from "../../../net/process/background-work.js";
-import { isBeginning, namedPattern } from "../../../store/commands/key-ring-commands.js";
+import { namedPattern } from "../../../store/commands/key-ring-commands.js";
+import { patternWordOf } from "../../../store/key-command.js";
 import { compareOrderKeys, type Entry, type OrderKey } from "../../../timeline/entries/entry.js";
 import type { MemberLists } from "../../members/member-lists.js";
 import type { ClusterState, IsVerified } from "../shared/cluster-state.js";
@@ -636,7 +637,7 @@ export class DecisionMaking {
   /** Whether a unit declares that a pattern has begun, although writes without a decision may still arrive here. */
   #beginsEarly({ commands }: Envelope): boolean {
     const [argv = []] = commands;
-    if (!isBeginning(argv)) return false;
+    if (patternWordOf(argv) !== "DECIDED") return false;
     const name = namedPattern(argv);
     return name === null || !this.beginnings.mayBegin(name);
   }
